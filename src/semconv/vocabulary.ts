@@ -1,0 +1,30 @@
+/** What a span means to us. */
+export const steps = ['tool', 'llm', 'agent', 'handoff', 'guardrail', 'evaluator', 'review', 'other'] as const;
+export type Step = (typeof steps)[number];
+
+/** How one tool call ended. `rejected` (a human said no) and `cancelled` calls did not run and are in no ratio. */
+export const results = ['ok', 'error', 'rejected', 'cancelled'] as const;
+export type Result = (typeof results)[number];
+
+/** How one run ended. `success`: somebody confirmed it; `completed`: it ended without failing and nobody confirmed. */
+export const outcomes = ['success', 'completed', 'failure', 'escalated', 'abandoned', 'unknown'] as const;
+export type Outcome = (typeof outcomes)[number];
+
+/** Who says how a run ended. */
+export const evidenceLevels = ['none', 'app', 'evaluator', 'human'] as const;
+export type EvidenceLevel = (typeof evidenceLevels)[number];
+
+/** Why control passed to a human. */
+export const escalationReasons = ['approval', 'human_handoff', 'input_request', 'guardrail', 'budget', 'other'] as const;
+export type EscalationReason = (typeof escalationReasons)[number];
+
+/** Where an escalation stands. */
+export const escalationStates = ['requested', 'approved', 'rejected', 'modified', 'aborted', 'timed_out', 'auto'] as const;
+export type EscalationState = (typeof escalationStates)[number];
+
+/** Where a cost comes from: the sender said it, we computed it from tokens, or no price is known (never 0, never a guess). */
+export const costSources = ['reported', 'computed', 'unpriced'] as const;
+export type CostSource = (typeof costSources)[number];
+
+/** The value of agent, release and environment when nobody says. */
+export const unknown = 'unknown';
