@@ -1,0 +1,208 @@
+import { z } from 'zod';
+import { logLevels } from './core/log.ts';
+
+const durationUnits: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+const sizeUnits: Readonly<Record<string, number>> = {
+  B: 1,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+function quantity(units: Readonly<Record<string, number>>, what: string) {
+  return z.union([z.string(), z.number()]).transform((text, context) => {
+    const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(String(text)) ?? [];
+    const scale = unit === undefined ? undefined : units[unit];
+    if (amount === undefined || scale === undefined) {
+      context.addIssue(`must be ${what}, not ${JSON.stringify(text)}`);
+      return z.NEVER;
+    }
+    return Math.round(Number(amount) * scale);
+  });
+}
+
+/** A duration with its unit, as milliseconds. */
+const duration = quantity(durationUnits, 'a duration such as 500ms, 20s, 5m, 1h or 7d');
+/** A size with its unit, as bytes. */
+const size = quantity(sizeUnits, 'a size such as 512KiB, 64MiB or 10GiB');
+
+const count = (min: number, max: number) =>
+  z
+    .union([z.string().regex(/^\d+$/), z.number()])
+    .transform(Number)
+    .pipe(z.number().int().min(min).max(max));
+
+const endpoint = z.string().transform((text, context) => {
+  const [, host, port] =
+    /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text)?.filter((part) => part !== undefined) ?? [];
+  if (host === undefined || port === undefined || Number(port) > 65_535) {
+    context.addIssue(`must be host:port such as 127.0.0.1:4317, not ${JSON.stringify(text)}`);
+    return z.NEVER;
+  }
+  return { host: host === '' ? '0.0.0.0' : host, port: Number(port) };
+});
+
+/** A secret: `print-config` shows [REDACTED] in its place. */
+const secret = z.string().min(1).meta({ secret: true });
+
+const tls = z.strictObject({
+  cert_file: z.string(),
+  key_file: z.string(),
+  client_ca_file: z.string().optional(),
+});
+
+const listener = (address: string) => ({
+  endpoint: endpoint.prefault(address),
+  tls: tls.optional(),
+});
+
+const otlpReceiver = z.strictObject({
+  protocols: z
+    .strictObject({
+      grpc: z
+        .strictObject({ ...listener('127.0.0.1:4317'), max_connection_age: duration.optional() })
+        .optional(),
+      http: z.strictObject(listener('127.0.0.1:4318')).optional(),
+    })
+    .prefault({ grpc: {}, http: {} }),
+  auth: z.strictObject({ bearer_tokens: z.array(secret).min(1) }).optional(),
+  max_request_size: size.prefault('64MiB'),
+  in_flight_limit: size.prefault('256MiB'),
+  max_wait: duration.prefault('5s'),
+  coalesce_window: duration.prefault('2m'),
+});
+
+const enrichProcessor = z.strictObject({
+  content: z.enum(['drop', 'hash', 'keep']).prefault('drop'),
+  content_hash_key: secret.optional(),
+});
+
+const runsProcessor = z.strictObject({
+  idle_timeout: duration.prefault('5m'),
+  max_open_runs: count(100, 10_000_000).prefault(100_000),
+});
+
+const embeddedConnector = z.strictObject({
+  partitions: count(1, 256).prefault(1),
+  retention: z
+    .strictObject({
+      age: duration.prefault('24h'),
+      size: size.prefault('8GiB'),
+    })
+    .prefault({}),
+  min_free_disk: size.prefault('1GiB'),
+});
+
+const clickhouseExporter = z.strictObject({
+  flush_interval: duration.prefault('1s'),
+  max_block_rows: count(1, 50_000).prefault(50_000),
+  max_block_size: size.prefault('32MiB'),
+});
+
+const kpiExporter = z.strictObject({
+  windows: z.array(duration).min(1).prefault(['5m', '1h']),
+  lateness: duration.prefault('2m'),
+  max_series: count(10, 1_000_000).prefault(10_000),
+});
+
+const sqlExtension = z.strictObject({
+  endpoint: endpoint.prefault('127.0.0.1:8123'),
+  token: secret.optional(),
+  allowed_hosts: z.array(z.string()).prefault([]),
+  max_memory: size.prefault('1GiB'),
+  max_execution_time: duration.prefault('30s'),
+  max_result_rows: count(1, 1_000_000_000).prefault(1_000_000),
+});
+
+const healthExtension = z.strictObject({ endpoint: endpoint.prefault('127.0.0.1:13133') });
+
+const pipeline = z.strictObject({
+  receivers: z.array(z.string()).min(1),
+  processors: z.array(z.string()).prefault([]),
+  exporters: z.array(z.string()).min(1),
+});
+
+/**
+ * A mapping from `type` or `type/name` ids to components of the section; `enrich:` alone means all defaults. Each
+ * becomes `{ type, ...options }`.
+ */
+function section<S extends Readonly<Record<string, z.ZodType<object>>>>(kind: string, schemas: S) {
+  type Component = { [K in keyof S & string]: { readonly type: K } & z.output<S[K]> }[keyof S & string];
+  const known = Object.keys(schemas);
+  return z
+    .record(z.string(), z.unknown())
+    .prefault({})
+    .transform((components, context): Readonly<Record<string, Component>> => {
+      const parsed = Object.entries(components).map(([id, options]) => {
+        const type = id.split('/', 1)[0] ?? id;
+        const schema = schemas[type];
+        if (!schema || !/^[a-z_]+(\/\S+)?$/.test(id)) {
+          context.addIssue({
+            code: 'custom',
+            path: [id],
+            message: `is not a ${kind}; known are ${known.join(', ')}`,
+          });
+          return [];
+        }
+        const result = schema.safeParse(options ?? {});
+        for (const issue of result.error?.issues ?? []) {
+          context.addIssue({
+            ...issue,
+            code: 'custom',
+            path: [id, ...issue.path],
+            message: messageOf(issue),
+          });
+        }
+        return result.success ? [[id, { type, ...result.data }]] : [];
+      });
+      return Object.fromEntries(parsed.flat()) as Readonly<Record<string, Component>>; // oxlint-disable-line typescript/no-unsafe-type-assertion -- the schema of each type was just applied
+    });
+}
+
+/** One issue of zod in our words: what is wrong and how to mend it. */
+export function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys')
+    return `unknown key ${issue.keys.join(', ')}: remove it or correct its spelling`;
+  if (issue.code === 'invalid_type' && issue.input === undefined)
+    return `is missing: it must be a ${issue.expected}`;
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`;
+  return issue.message;
+}
+
+/**
+ * The configuration as users write it: the Collector's grammar. Every default is here and nowhere else. Durations
+ * become milliseconds, sizes bytes, endpoints `{ host, port }`.
+ */
+export const configSchema = z.strictObject({
+  data_dir: z.string().min(1).prefault('./data'),
+  receivers: section('receiver', { otlp: otlpReceiver }),
+  processors: section('processor', { enrich: enrichProcessor, runs: runsProcessor }),
+  connectors: section('connector', { embedded: embeddedConnector }),
+  exporters: section('exporter', { clickhouse: clickhouseExporter, kpi: kpiExporter }),
+  extensions: section('extension', { health_check: healthExtension, sql: sqlExtension }),
+  service: z.strictObject({
+    extensions: z.array(z.string()).prefault([]),
+    pipelines: z.strictObject({
+      'traces/ingest': pipeline.optional(),
+      'traces/store': pipeline.optional(),
+      'traces/assess': pipeline.optional(),
+    }),
+    telemetry: z
+      .strictObject({
+        logs: z.strictObject({ level: z.enum(logLevels).prefault('info') }).prefault({}),
+        metrics: z.strictObject({ endpoint: endpoint.prefault('127.0.0.1:9464') }).prefault({}),
+      })
+      .prefault({}),
+    drain_timeout: duration.prefault('20s'),
+  }),
+});
+
+/** The configuration with every default filled in. */
+export type Config = z.output<typeof configSchema>;

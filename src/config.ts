@@ -1,0 +1,145 @@
+import { ConfigError, readSources } from './config-source.ts';
+import { configSchema, messageOf, type Config } from './config-schema.ts';
+
+type PipelineName = keyof Config['service']['pipelines'];
+type Shape = { readonly [S in 'receivers' | 'processors' | 'exporters']: readonly string[] };
+
+/** What each role is built of, in the order in which data flows; a configuration that says otherwise would lie. */
+const shapes: Readonly<Record<PipelineName, Shape>> = {
+  'traces/ingest': { receivers: ['otlp'], processors: ['enrich'], exporters: ['embedded'] },
+  'traces/store': { receivers: ['embedded'], processors: [], exporters: ['clickhouse'] },
+  'traces/assess': { receivers: ['embedded'], processors: ['runs'], exporters: ['kpi'] },
+};
+
+/**
+ * Loads, expands, merges and checks configuration files. Reads the process environment; nothing else does.
+ * Throws a ConfigError with one line per mistake, each naming the path and the fix.
+ */
+export function loadConfig(files: readonly string[]): Config {
+  const parsed = configSchema.safeParse(readSources(files, process.env), { reportInput: true });
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => `${issue.path.join('::')}: ${messageOf(issue)}`);
+    throw new ConfigError([...new Set(lines)].join('\n'));
+  }
+  const faults = [
+    ...pipelineFaults(parsed.data),
+    ...wiringFaults(parsed.data),
+    ...securityFaults(parsed.data),
+  ];
+  if (faults.length > 0) throw new ConfigError(faults.join('\n'));
+  return parsed.data;
+}
+
+function sections(config: Config): Readonly<Record<keyof Shape, Readonly<Record<string, unknown>>>> {
+  const { connectors } = config;
+  return {
+    receivers: { ...config.receivers, ...connectors },
+    processors: config.processors,
+    exporters: { ...config.exporters, ...connectors },
+  };
+}
+
+function* pipelineFaults(config: Config): Generator<string> {
+  const known = sections(config);
+  for (const [name, pipeline] of pipelines(config)) {
+    for (const part of ['receivers', 'processors', 'exporters'] as const) {
+      const at = `service::pipelines::${name}::${part}`;
+      for (const id of pipeline[part]) {
+        if (!Object.hasOwn(known[part], id))
+          yield `${at}: references "${id}" which is not configured under ${part}`;
+      }
+      const types = pipeline[part].map((id) => id.split('/', 1)[0]);
+      const built = shapes[name][part];
+      const fits =
+        part === 'receivers' ? types.every((type) => type === built[0]) : types.join() === built.join();
+      if (!fits) yield `${at}: [${pipeline[part].join(', ')}] cannot be built; write [${built.join(', ')}]`;
+    }
+  }
+}
+
+function* wiringFaults(config: Config): Generator<string> {
+  const active = pipelines(config);
+  if (active.length === 0) {
+    yield `service::pipelines: lists no pipeline, so nothing would run; list one of ${Object.keys(shapes).join(', ')}`;
+  }
+  const used = new Set(
+    active.flatMap(([, pipeline]) => [...pipeline.receivers, ...pipeline.processors, ...pipeline.exporters]),
+  );
+  const streams = Object.keys(config.connectors).filter((id) => used.has(id));
+  if (streams.length > 1)
+    yield `service::pipelines: use the streams ${streams.join(' and ')}; one process has one stream`;
+  for (const [name, pipeline] of active) {
+    if (name !== 'traces/ingest' && pipeline.receivers.length > 1) {
+      yield `service::pipelines::${name}::receivers: lists ${pipeline.receivers.length}; it reads from exactly one`;
+    }
+  }
+  for (const id of config.service.extensions) {
+    if (!Object.hasOwn(config.extensions, id))
+      yield `service::extensions: references "${id}" which is not configured`;
+  }
+  yield* extensionFaults(config, new Set(active.map(([name]) => name)));
+  yield* portFaults(config);
+}
+
+function* extensionFaults(config: Config, active: ReadonlySet<PipelineName>): Generator<string> {
+  const types = config.service.extensions.map((id) => config.extensions[id]?.type);
+  for (const type of new Set(types)) {
+    if (types.filter((other) => other === type).length > 1)
+      yield `service::extensions: lists ${type} more than once`;
+  }
+  if (types.includes('sql') && !active.has('traces/store')) {
+    yield 'service::extensions: sql needs the embedded ClickHouse of traces/store; list that pipeline or remove sql';
+  }
+}
+
+/** Every address the process would listen on, with the path that sets it. */
+export function endpoints(
+  config: Config,
+): readonly { readonly path: string; readonly host: string; readonly port: number }[] {
+  const listening = config.service.pipelines['traces/ingest']?.receivers ?? [];
+  return [
+    ...listening.flatMap((id) =>
+      Object.entries(config.receivers[id]?.protocols ?? {}).flatMap(([protocol, options]) =>
+        options ? [{ path: `receivers::${id}::protocols::${protocol}::endpoint`, ...options.endpoint }] : [],
+      ),
+    ),
+    { path: 'service::telemetry::metrics::endpoint', ...config.service.telemetry.metrics.endpoint },
+    ...config.service.extensions.flatMap((id) => {
+      const extension = config.extensions[id];
+      return extension ? [{ path: `extensions::${id}::endpoint`, ...extension.endpoint }] : [];
+    }),
+  ];
+}
+
+function* portFaults(config: Config): Generator<string> {
+  const seen = new Map<string, string>();
+  for (const { path, host, port } of endpoints(config)) {
+    const taken = port === 0 ? undefined : seen.get(`${host}:${port}`);
+    if (taken) yield `${path}: ${host}:${port} is already used by ${taken}; give it another port`;
+    seen.set(`${host}:${port}`, path);
+  }
+}
+
+function* securityFaults(config: Config): Generator<string> {
+  for (const [id, extension] of Object.entries(config.extensions)) {
+    if (extension.type === 'sql' && !isLoopback(extension.endpoint.host) && !extension.token) {
+      yield `extensions::${id}::token: is missing: anybody who reaches ${extension.endpoint.host} could read every span; set a token, or bind 127.0.0.1`;
+    }
+  }
+  for (const [id, processor] of Object.entries(config.processors)) {
+    if (processor.type === 'enrich' && processor.content === 'hash' && !processor.content_hash_key) {
+      yield `processors::${id}::content_hash_key: is missing: content: hash needs a secret key`;
+    }
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+function pipelines(config: Config) {
+  return (['traces/ingest', 'traces/store', 'traces/assess'] as const).flatMap((name) => {
+    const pipeline = config.service.pipelines[name];
+    return pipeline ? [[name, pipeline] as const] : [];
+  });
+}

@@ -1,0 +1,77 @@
+import { parseArgs } from 'node:util';
+import { ConfigError } from './config-source.ts';
+import { print, type Command } from './cli/command.ts';
+import { demoCommand } from './cli/demo.ts';
+import { printConfigCommand } from './cli/print-config.ts';
+import { runCommand } from './cli/run.ts';
+import { sqlCommand } from './cli/sql.ts';
+import { validateCommand } from './cli/validate.ts';
+import { versionCommand } from './cli/version.ts';
+
+const commands: readonly Command[] = [
+  runCommand,
+  demoCommand,
+  sqlCommand,
+  validateCommand,
+  printConfigCommand,
+  versionCommand,
+];
+
+const shared = {
+  config: { type: 'string', multiple: true, short: 'c' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+const defaultConfig = new URL('../config/plimsoll.yaml', import.meta.url).pathname;
+
+function usage(): string {
+  const width = Math.max(...commands.map(({ name }) => name.length));
+  return [
+    'Plimsoll receives OTLP spans of AI agents, keeps them in ClickHouse and tells Prometheus when a release is unsafe.',
+    '',
+    'Usage: plimsoll <command> [--config FILE]... [options]',
+    '',
+    ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
+    '',
+    'Try: plimsoll run                 start with the laptop configuration and print where to point an exporter',
+    '     plimsoll <command> --help    what a command does, with examples',
+  ].join('\n');
+}
+
+/** Runs the command that `words` name and returns the exit code: 0 done, 1 failed, 2 not understood. */
+async function dispatch(words: readonly string[]): Promise<number> {
+  const [name = '', ...rest] = words;
+  if (name === '' || name === 'help' || name === '--help' || name === '-h') {
+    print(usage());
+    return name === '' ? 2 : 0;
+  }
+  const command = commands.find((known) => known.name === (name === '--version' ? 'version' : name));
+  if (!command) {
+    process.stderr.write(
+      `plimsoll: there is no command "${name}"; try one of ${commands.map((c) => c.name).join(', ')}\n`,
+    );
+    return 2;
+  }
+  const { values, positionals } = parseArgs({
+    args: rest,
+    options: { ...command.options, ...shared },
+    allowPositionals: true,
+  });
+  if (values.help) {
+    print(command.help);
+    return 0;
+  }
+  const { config, help: _, ...options } = values;
+  return command.run({ config: config ?? [defaultConfig], options, words: positionals });
+}
+
+try {
+  process.exitCode = await dispatch(process.argv.slice(2));
+} catch (error) {
+  const misused =
+    error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+  const message = error instanceof Error ? error.message : String(error);
+  const lines = error instanceof ConfigError ? message.split('\n') : [message];
+  for (const line of lines) process.stderr.write(`plimsoll: ${line}\n`);
+  process.exitCode = misused ? 2 : 1;
+}

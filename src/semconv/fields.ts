@@ -1,0 +1,60 @@
+/**
+ * The canonical fields of a span, as ids of a `KeyTable`: what everybody who reads a record asks for, whichever
+ * convention its sender follows. `plimsoll.*` keys come first in each. The ids are dense and not stored anywhere:
+ * only their names mean something between versions. Conventions may use further ids, from `fieldCount` on.
+ */
+export const fields = {
+  /** What the span means: one of `steps`. */
+  step: 0,
+  agent: 1,
+  tool: 2,
+  toolCallId: 3,
+  runId: 4,
+  sessionId: 5,
+  release: 6,
+  environment: 7,
+  /** Of a tool call: one of `results`. */
+  result: 8,
+  /** Of the run, said explicitly: one of `outcomes`. */
+  outcome: 9,
+  /** Who said the outcome: one of `evidenceLevels`. */
+  evidence: 10,
+  /** Set exactly when the span failed, after escalation and control flow were taken out. */
+  errorType: 11,
+  escalationReason: 12,
+  escalationState: 13,
+  provider: 14,
+  model: 15,
+  /** Includes cached tokens. */
+  inputTokens: 16,
+  /** Includes reasoning tokens. */
+  outputTokens: 17,
+  cacheReadTokens: 18,
+  cacheWriteTokens: 19,
+  reasoningTokens: 20,
+  /** US dollars. */
+  costUsd: 21,
+  costSource: 22,
+  /** The package and version whose prices a computed cost used. */
+  priceRevision: 23,
+  policyRevision: 24,
+  /** Which escalation rule fired. */
+  rule: 25,
+  /** ISO 4217 code of a reported cost; US dollars when absent. */
+  costCurrency: 26,
+  /** 1 is the first attempt of a tool call. */
+  attempt: 27,
+  /** Says who the agent is when no agent name does. */
+  serviceName: 28,
+  /** Whom a handoff passed control to. */
+  handoffTarget: 29,
+  taskType: 30,
+  /** Whole seconds a human spent on a review. */
+  reviewSeconds: 31,
+} as const;
+
+/** Name of a canonical field. */
+export type FieldName = keyof typeof fields;
+
+/** How many canonical fields there are; their ids are 0 up to here. */
+export const fieldCount = Object.keys(fields).length;
