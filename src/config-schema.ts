@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { logLevels } from './core/log.ts';
+import { Secret } from './core/secret.ts';
 
 const durationUnits: Readonly<Record<string, number>> = {
   ms: 1,
@@ -49,8 +50,10 @@ const endpoint = z.string().transform((text, context) => {
   return { host: host === '' ? '0.0.0.0' : host, port: Number(port) };
 });
 
-/** A secret: `print-config` shows [REDACTED] in its place. */
-const secret = z.string().min(1).meta({ secret: true });
+const secret = z
+  .string()
+  .min(1)
+  .transform((text) => new Secret(text));
 
 const tls = z.strictObject({
   cert_file: z.string(),

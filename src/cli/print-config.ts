@@ -1,19 +1,18 @@
 import { stringify } from 'yaml';
 import { loadConfig } from '../config.ts';
+import { Secret } from '../core/secret.ts';
 import { print, type Command } from './command.ts';
 
-const secretKeys = new Set(['bearer_tokens', 'content_hash_key', 'token']);
-
 /** A configuration with every secret replaced by [REDACTED] and endpoints written as users write them. */
-function presentable(value: unknown, key = ''): unknown {
-  if (secretKeys.has(key)) return Array.isArray(value) ? value.map(() => '[REDACTED]') : '[REDACTED]';
+function presentable(value: unknown): unknown {
+  if (value instanceof Secret) return String(value);
   if (Array.isArray(value)) return value.map((item) => presentable(item));
   if (typeof value !== 'object' || value === null) return value;
   if ('host' in value && 'port' in value) return `${String(value.host)}:${String(value.port)}`;
   return Object.fromEntries(
     Object.entries(value)
       .filter(([name]) => name !== 'type')
-      .map(([name, item]) => [name, presentable(item, name)]),
+      .map(([name, item]) => [name, presentable(item)]),
   );
 }
 

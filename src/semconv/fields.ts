@@ -19,20 +19,20 @@ export const fields = {
   outcome: 9,
   /** Who said the outcome: one of `evidenceLevels`. */
   evidence: 10,
-  /** Set exactly when the span failed, after escalation and control flow were taken out. */
+  /** Set exactly when the span failed, after escalation and control flow were taken out; only enrichment decides. */
   errorType: 11,
   escalationReason: 12,
   escalationState: 13,
   provider: 14,
   model: 15,
-  /** Includes cached tokens. */
+  /** Includes cached tokens. Like every count of tokens, to be added up over `llm` steps only: agents repeat the sum. */
   inputTokens: 16,
   /** Includes reasoning tokens. */
   outputTokens: 17,
   cacheReadTokens: 18,
   cacheWriteTokens: 19,
   reasoningTokens: 20,
-  /** US dollars. */
+  /** US dollars, and this span's own exactly when the cost source is reported or computed. */
   costUsd: 21,
   costSource: 22,
   /** The package and version whose prices a computed cost used. */
@@ -49,8 +49,11 @@ export const fields = {
   /** Whom a handoff passed control to. */
   handoffTarget: 29,
   taskType: 30,
-  /** Whole seconds a human spent on a review. */
+  /** Seconds a human spent on a review. */
   reviewSeconds: 31,
+  reviewerRole: 32,
+  /** What the sender calls the error, failed or not. */
+  senderErrorType: 33,
 } as const;
 
 /** Name of a canonical field. */

@@ -1,0 +1,157 @@
+import { calcPrice, findProvider, type ModelPrice, type PriceCalculation, type TieredPrices } from '@pydantic/genai-prices';
+
+/** The package and version that computed costs come from, stamped beside them so that they can be computed anew. */
+export const priceRevision = 'genai-prices 0.1.8';
+
+/** Tokens of one model call. `input` includes both cache counts, `output` includes reasoning. */
+export interface Usage {
+  readonly input: number;
+  readonly output: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+}
+
+type Price = number | TieredPrices;
+
+/** US dollars per million tokens, and per call. Undefined cache prices are charged as other input. */
+interface Rates {
+  readonly input: Price;
+  readonly output: Price;
+  readonly cacheRead: Price | undefined;
+  readonly cacheWrite: Price | undefined;
+  readonly usdPerCall: number;
+}
+
+/** Prices of one model by period: a day, or a minute where the price depends on the time of day. */
+interface Model {
+  readonly periodMs: number;
+  readonly rates: Map<number, Rates | undefined>;
+}
+
+const dayMs = 86_400_000;
+const minuteMs = 60_000;
+const memoLimit = 4096;
+
+/** OpenTelemetry's names of providers that the price list does not know or takes for another. */
+const aliases: ReadonlyMap<string, string> = new Map([
+  ['x_ai', 'x-ai'],
+  ['gcp.gen_ai', 'google'],
+  ['azure.ai.openai', 'azure'],
+  ['az.ai.openai', 'azure'],
+  ['azure.ai.inference', 'azure'],
+]);
+
+/** Whoever runs a model himself pays no list price for it, whatever the model is called. */
+const selfHosted: ReadonlySet<string> = new Set([
+  'ollama',
+  'vllm',
+  'sglang',
+  'llama.cpp',
+  'llamacpp',
+  'llama_cpp',
+  'lmstudio',
+  'lm_studio',
+  'localai',
+  'mlx',
+  'tgi',
+]);
+
+/**
+ * List prices of model calls from `@pydantic/genai-prices`, offline and dated: the price is that of the call's
+ * start. Looking a model up costs 20 µs, so its rates are remembered by period.
+ */
+export class Prices {
+  readonly #models = new Map<string, Map<string, Model>>();
+  #remembered = 0;
+
+  /** US dollars, rounded to 10⁻⁹ like the column that stores them; undefined when no price is known. */
+  costUsd(provider: string, model: string, startMs: number, usage: Usage): number | undefined {
+    const rates = this.#ratesOf(provider, model, startMs);
+    if (!rates) return undefined;
+    const { input, output, cacheRead, cacheWrite } = usage;
+    let plain = input;
+    let perMillion = 0;
+    if (rates.cacheRead !== undefined) {
+      plain -= cacheRead;
+      perMillion += cacheRead * priceAt(rates.cacheRead, input);
+    }
+    if (rates.cacheWrite !== undefined) {
+      plain -= cacheWrite;
+      perMillion += cacheWrite * priceAt(rates.cacheWrite, input);
+    }
+    perMillion += plain * priceAt(rates.input, input) + output * priceAt(rates.output, input);
+    return Math.round((rates.usdPerCall + perMillion / 1e6) * 1e9) / 1e9;
+  }
+
+  #ratesOf(provider: string, model: string, startMs: number): Rates | undefined {
+    let models = this.#models.get(provider);
+    if (!models) this.#models.set(provider, (models = new Map()));
+    const known = models.get(model);
+    if (known) {
+      const period = Math.floor(startMs / known.periodMs);
+      const rates = known.rates.get(period);
+      if (rates || known.rates.has(period)) return rates;
+    }
+    return this.#remember(provider, model, startMs);
+  }
+
+  /** Names and times are the sender's, so what is remembered has a limit. */
+  #remember(provider: string, model: string, startMs: number): Rates | undefined {
+    if (++this.#remembered > memoLimit) {
+      this.#models.clear();
+      this.#remembered = 1;
+    }
+    const price = lookUp(provider, model, startMs);
+    let models = this.#models.get(provider);
+    if (!models) this.#models.set(provider, (models = new Map()));
+    let entry = models.get(model);
+    if (!entry) models.set(model, (entry = { periodMs: periodMsOf(price), rates: new Map() }));
+    const rates = price ? ratesIn(price.model_price) : undefined;
+    entry.rates.set(Math.floor(startMs / entry.periodMs), rates);
+    return rates;
+  }
+}
+
+/** The tier that the whole prompt reaches is the price of every token of the call. */
+function priceAt(price: Price, inputTokens: number): number {
+  if (typeof price === 'number') return price;
+  let reached = price.base;
+  for (const tier of price.tiers) if (inputTokens > tier.start) reached = tier.price;
+  return reached;
+}
+
+/**
+ * Asks the price list for the price of a call without tokens. A provider it does not know (a framework that names
+ * itself, a gateway) does not hide whose model it is; a provider it knows does not lend its name to another's price.
+ */
+function lookUp(provider: string, model: string, startMs: number): PriceCalculation | undefined {
+  const name = provider.toLowerCase();
+  if (model === '' || selfHosted.has(name)) return undefined;
+  const providerId = aliases.get(name) ?? name;
+  const isKnown = providerId !== '' && findProvider({ providerId }) !== undefined;
+  const options = { timestamp: new Date(startMs), ...(isKnown ? { providerId } : {}) };
+  try {
+    return calcPrice({ input_tokens: 0, output_tokens: 0 }, model, options) ?? undefined;
+  } catch {
+    return undefined; // a model the list cannot price is unpriced, whatever its reason
+  }
+}
+
+function periodMsOf(price: PriceCalculation | undefined): number {
+  const prices = price?.model.prices;
+  return Array.isArray(prices) && prices.some((dated) => dated.constraint?.type === 'time_of_date') ? minuteMs : dayMs;
+}
+
+function ratesIn(price: ModelPrice): Rates | undefined {
+  const input = price['input_mtok'];
+  const output = price['output_mtok'];
+  if (input === undefined && output === undefined) return undefined; // priced by something else than tokens
+  const calls = price['requests_kcount'];
+  return {
+    input: input ?? 0,
+    output: output ?? 0,
+    cacheRead: price['cache_read_mtok'],
+    cacheWrite: price['cache_write_mtok'],
+    usdPerCall: typeof calls === 'number' ? calls / 1000 : 0,
+  };
+}

@@ -1,0 +1,108 @@
+import { isUtf8 } from 'node:buffer';
+
+/**
+ * The protobuf wire format as far as OTLP needs it (protobuf.dev/programming-guides/encoding). Functions that
+ * step forward return the offset behind what they read, or `broken`; none reads at or behind `end`.
+ */
+export const broken = -1;
+
+/** The largest request that can be indexed: an offset must fit the 26 low bits of a slot. */
+export const limitBytes = 2 ** 26 - 1;
+
+/**
+ * Messages may be nested this deep below an attribute's value. Java's and Go's decoders stop at 100 messages
+ * in all, so a deeper value would make the whole record unreadable for others.
+ */
+const limitDepth = 64;
+
+/** Field tags (number << 3 | wire type) by message. */
+export const tags = {
+  request: { resourceSpans: 0x0a },
+  resourceSpans: { resource: 0x0a, scopeSpans: 0x12, schemaUrl: 0x1a },
+  resource: { attributes: 0x0a, droppedAttributesCount: 0x10 },
+  scopeSpans: { scope: 0x0a, spans: 0x12, schemaUrl: 0x1a },
+  scope: { name: 0x0a, version: 0x12, attributes: 0x1a, droppedAttributesCount: 0x20 },
+  keyValue: { key: 0x0a, value: 0x12 },
+  value: { string: 0x0a, bool: 0x10, int: 0x18, double: 0x21, array: 0x2a, list: 0x32, bytes: 0x3a },
+} as const;
+
+/**
+ * The varint at `at` as a length, packed as `length * 8 + bytes of the varint`, so that one number says both;
+ * `broken` when it is longer than five bytes or what it announces does not end at or before `end`.
+ */
+export function lengthAt(bytes: Uint8Array, at: number, end: number): number {
+  let length = 0;
+  for (let width = 1; width <= 5; width++) {
+    const offset = at + width - 1;
+    if (offset >= end) return broken;
+    const byte = bytes[offset]!;
+    length += (byte & 0x7f) * 2 ** (7 * (width - 1));
+    if (byte < 0x80) return length > end - at - width ? broken : length * 8 + width;
+  }
+  return broken;
+}
+
+/** Steps over a varint of at most ten bytes. */
+export function skipVarint(bytes: Uint8Array, at: number, end: number): number {
+  const limit = Math.min(end, at + 10);
+  for (let offset = at; offset < limit; offset++) {
+    const byte = bytes[offset]!;
+    if (byte < 0x80) return offset === at + 9 && byte > 1 ? broken : offset + 1;
+  }
+  return broken;
+}
+
+/** The low 32 bits, signed, of the varint at `at`, which must have been stepped over successfully before. */
+export function varint32(bytes: Uint8Array, at: number): number {
+  let value = 0;
+  for (let shift = 0, offset = at; shift < 35; shift += 7, offset++) {
+    const byte = bytes[offset]!;
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) break;
+  }
+  return value;
+}
+
+/** The varint at `at` as a signed 64-bit integer; it must have been stepped over successfully before. */
+export function varint64(bytes: Uint8Array, at: number): bigint {
+  let value = 0n;
+  for (let shift = 0n, offset = at; ; shift += 7n, offset++) {
+    const byte = bytes[offset]!;
+    value |= BigInt(byte & 0x7f) << shift;
+    if (byte < 0x80) return BigInt.asIntN(64, value);
+  }
+}
+
+/**
+ * The tag at `at`, packed as `tag * 8 + bytes of the tag`; `broken` for field number 0, a number beyond 2^23
+ * (OTLP has none), or a padded varint, which no encoder writes.
+ */
+export function tagAt(bytes: Uint8Array, at: number, end: number): number {
+  let tag = 0;
+  for (let width = 1; width <= 4; width++) {
+    const offset = at + width - 1;
+    if (offset >= end) return broken;
+    const byte = bytes[offset]!;
+    tag |= (byte & 0x7f) << (7 * (width - 1));
+    if (byte < 0x80) return tag < 8 || (width > 1 && byte === 0) ? broken : tag * 8 + width;
+  }
+  return broken;
+}
+
+/** Steps over a field's content; groups and wire types that do not exist are `broken`. */
+export function skipField(bytes: Uint8Array, at: number, end: number, tag: number): number {
+  switch (tag & 7) {
+    case 0:
+      return skipVarint(bytes, at, end);
+    case 1:
+      return at + 8 > end ? broken : at + 8;
+    case 2: {
+      const packed = lengthAt(bytes, at, end);
+      return packed === broken ? broken : at + (packed & 7) + (packed >>> 3);
+    }
+    case 5:
+      return at + 4 > end ? broken : at + 4;
+    default:
+      return broken;
+  }
+}

@@ -1,0 +1,74 @@
+import type { Place } from './convention.ts';
+import type { FieldName } from './fields.ts';
+import {
+  costSources,
+  escalationReasons,
+  escalationStates,
+  evidenceLevels,
+  outcomes,
+  results,
+  steps,
+} from './vocabulary.ts';
+
+/** Every key we own begins with this; one that is not listed here is removed. */
+export const ownPrefix = 'plimsoll.';
+
+/** Which values a key of ours may have; any other is removed, and derived anew where that is possible. */
+export type ValueRule =
+  | { readonly kind: 'enum'; readonly values: readonly string[] }
+  | { readonly kind: 'number'; readonly min: number }
+  /** Not empty and at most `maxBytes` of UTF-8. */
+  | { readonly kind: 'string'; readonly maxBytes: number };
+
+/** A key of ours, the field it says, and the values it may have. */
+export interface OwnKey {
+  readonly key: string;
+  readonly field: FieldName;
+  readonly places: readonly Place[];
+  readonly rule: ValueRule;
+}
+
+const span: readonly Place[] = ['span'];
+/** A span may differ from its process, so it speaks first. */
+const anywhere: readonly Place[] = ['span', 'resource'];
+const text: ValueRule = { kind: 'string', maxBytes: 256 };
+const number: ValueRule = { kind: 'number', min: 0 };
+const oneOf = (values: readonly string[]): ValueRule => ({ kind: 'enum', values });
+
+/** The closed list of keys that a sender may set and enrichment may add. */
+export const ownKeys: readonly OwnKey[] = [
+  { key: 'plimsoll.step', field: 'step', places: span, rule: oneOf(steps) },
+  { key: 'plimsoll.agent', field: 'agent', places: anywhere, rule: text },
+  { key: 'plimsoll.tool', field: 'tool', places: span, rule: text },
+  { key: 'plimsoll.tool.call_id', field: 'toolCallId', places: span, rule: text },
+  { key: 'plimsoll.run.id', field: 'runId', places: anywhere, rule: text },
+  { key: 'plimsoll.session.id', field: 'sessionId', places: anywhere, rule: text },
+  { key: 'plimsoll.release', field: 'release', places: anywhere, rule: text },
+  { key: 'plimsoll.environment', field: 'environment', places: anywhere, rule: text },
+  { key: 'plimsoll.result', field: 'result', places: span, rule: oneOf(results) },
+  { key: 'plimsoll.run.outcome', field: 'outcome', places: span, rule: oneOf(outcomes) },
+  { key: 'plimsoll.run.evidence', field: 'evidence', places: span, rule: oneOf(evidenceLevels) },
+  { key: 'plimsoll.error.type', field: 'errorType', places: span, rule: text },
+  { key: 'plimsoll.escalation.reason', field: 'escalationReason', places: span, rule: oneOf(escalationReasons) },
+  { key: 'plimsoll.escalation.state', field: 'escalationState', places: span, rule: oneOf(escalationStates) },
+  { key: 'plimsoll.rule', field: 'rule', places: span, rule: text },
+  { key: 'plimsoll.usage.input_tokens', field: 'inputTokens', places: span, rule: number },
+  { key: 'plimsoll.usage.output_tokens', field: 'outputTokens', places: span, rule: number },
+  { key: 'plimsoll.cost.usd', field: 'costUsd', places: span, rule: number },
+  { key: 'plimsoll.cost.source', field: 'costSource', places: span, rule: oneOf(costSources) },
+  { key: 'plimsoll.cost.prices', field: 'priceRevision', places: span, rule: text },
+  { key: 'plimsoll.policy.revision', field: 'policyRevision', places: anywhere, rule: text },
+  { key: 'plimsoll.attempt', field: 'attempt', places: span, rule: { kind: 'number', min: 1 } },
+  { key: 'plimsoll.task.type', field: 'taskType', places: anywhere, rule: text },
+  { key: 'plimsoll.review.seconds', field: 'reviewSeconds', places: span, rule: number },
+  { key: 'plimsoll.reviewer.role', field: 'reviewerRole', places: span, rule: text },
+];
+
+/** What is left of content: this and the key (or the prefix of numbered keys) say how many bytes it had on the span. */
+export const contentSizePrefix = 'plimsoll.content_size.';
+
+/** As the size, but a keyed hash of the content. */
+export const contentHashPrefix = 'plimsoll.content_hash.';
+
+/** Names the status message of a span, its event or link content aside, behind the two prefixes above. */
+export const statusMessage = 'status.message';

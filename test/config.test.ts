@@ -1,0 +1,198 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { endpoints, loadConfig } from '../src/config.ts';
+
+const shipped = new URL('../config/', import.meta.url).pathname;
+const minimal = `
+receivers: { otlp: {} }
+processors: { enrich: {}, runs: {} }
+connectors: { embedded: {} }
+exporters: { clickhouse: {}, kpi: {} }
+extensions: { health_check: {}, sql: {} }
+service:
+  extensions: [health_check, sql]
+  pipelines:
+    traces/ingest: { receivers: [otlp], processors: [enrich], exporters: [embedded] }
+    traces/store: { receivers: [embedded], exporters: [clickhouse] }
+    traces/assess: { receivers: [embedded], processors: [runs], exporters: [kpi] }
+`;
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'plimsoll-config-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => vi.unstubAllEnvs());
+
+function load(...texts: string[]) {
+  const files = texts.map((text, i) => {
+    const file = join(folder, `${i}.yaml`);
+    writeFileSync(file, text);
+    return file;
+  });
+  return loadConfig(files);
+}
+
+test.each(readdirSync(shipped).filter((name) => name.endsWith('.yaml')))(
+  'the shipped %s is valid',
+  (name) => {
+    expect(() => loadConfig([join(shipped, name)])).not.toThrow();
+  },
+);
+
+test('what the laptop configuration spells out are the defaults', () => {
+  expect(load(minimal)).toEqual(loadConfig([join(shipped, 'plimsoll.yaml')]));
+});
+
+test('binds loopback only by default, on the ports of the documentation', () => {
+  expect(endpoints(load(minimal)).map(({ host, port }) => `${host}:${port}`)).toEqual([
+    '127.0.0.1:4317',
+    '127.0.0.1:4318',
+    '127.0.0.1:9464',
+    '127.0.0.1:13133',
+    '127.0.0.1:8123',
+  ]);
+});
+
+test('later files merge over earlier ones: mappings deeply, lists replaced, null deletes', () => {
+  const config = load(
+    minimal,
+    `
+exporters: { clickhouse: { flush_interval: 250ms }, kpi: { windows: [1h] } }
+extensions: { sql: null }
+service: { extensions: [health_check] }
+`,
+  );
+  expect(config.exporters['clickhouse']).toMatchObject({ flush_interval: 250, max_block_rows: 50_000 });
+  expect(config.exporters['kpi']).toMatchObject({ windows: [3_600_000] });
+  expect(Object.keys(config.extensions)).toEqual(['health_check']);
+});
+
+test('expands the environment, with defaults, and $$ as a dollar sign', () => {
+  vi.stubEnv('PLIMSOLL_TEST_PORT', '5317');
+  const config = load(
+    minimal,
+    'data_dir: $${env:PLIMSOLL_TEST_PORT}-${env:NOT_SET_ANYWHERE:-a:-b}\nreceivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:${env:PLIMSOLL_TEST_PORT}" } } } }',
+  );
+  expect(config.data_dir).toBe('${env:PLIMSOLL_TEST_PORT}-a:-b');
+  expect(endpoints(config)[0]).toMatchObject({ port: 5317 });
+});
+
+test('one instance of a type may be named type/name', () => {
+  const config = load(
+    minimal.replaceAll('otlp', 'otlp/edge').replace('receivers: [otlp/edge]', 'receivers: [otlp/edge]'),
+  );
+  expect(config.receivers['otlp/edge']?.type).toBe('otlp');
+});
+
+test('a secret prints as [REDACTED] wherever it is printed', () => {
+  const config = load(minimal, 'receivers: { otlp: { auth: { bearer_tokens: [hunter2] } } }');
+  expect(JSON.stringify(config)).not.toContain('hunter2');
+  expect(String(config.receivers['otlp']?.auth?.bearer_tokens[0])).toBe('[REDACTED]');
+});
+
+test.each([
+  [
+    'a typo',
+    'receivers: { otlp: { protocolz: {} } }',
+    'receivers::otlp: unknown key protocolz: remove it or correct its spelling',
+  ],
+  [
+    'an unknown component',
+    'receivers: { zipkin: {} }',
+    'receivers::zipkin: is not a receiver; known are otlp',
+  ],
+  [
+    'a number without a unit',
+    'exporters: { clickhouse: { flush_interval: 5 } }',
+    'exporters::clickhouse::flush_interval: must be a duration such as 500ms, 20s, 5m, 1h or 7d, not 5',
+  ],
+  [
+    'a size without a unit',
+    'receivers: { otlp: { max_request_size: 5 megs } }',
+    'receivers::otlp::max_request_size: must be a size such as 512KiB, 64MiB or 10GiB, not "5 megs"',
+  ],
+  [
+    'an endpoint without a port',
+    'extensions: { sql: { endpoint: localhost } }',
+    'extensions::sql::endpoint: must be host:port such as 127.0.0.1:4317, not "localhost"',
+  ],
+  [
+    'a value outside its list',
+    'processors: { enrich: { content: maybe } }',
+    'processors::enrich::content: must be one of drop, hash, keep',
+  ],
+  [
+    'an unset variable',
+    'data_dir: ${env:NOT_SET_ANYWHERE}',
+    'data_dir: environment variable NOT_SET_ANYWHERE is not set: set it, or write ${env:NOT_SET_ANYWHERE:-default}',
+  ],
+  [
+    'a malformed reference',
+    'data_dir: ${env:1x}',
+    'data_dir: ${env:1x} is not a reference: write ${env:NAME} or ${env:NAME:-default}',
+  ],
+  [
+    'an unconfigured exporter',
+    'service: { pipelines: { traces/store: { exporters: [clickhouse/eu] } } }',
+    'service::pipelines::traces/store::exporters: references "clickhouse/eu" which is not configured under exporters',
+  ],
+  [
+    'an order that is not the built one',
+    'service: { pipelines: { traces/assess: { processors: [enrich] } } }',
+    'service::pipelines::traces/assess::processors: [enrich] cannot be built; write [runs]',
+  ],
+  [
+    'an unknown pipeline',
+    'service: { pipelines: { logs: { receivers: [otlp], exporters: [kpi] } } }',
+    'service::pipelines: unknown key logs: remove it or correct its spelling',
+  ],
+  [
+    'an extension that is not configured',
+    'service: { extensions: [pprof] }',
+    'service::extensions: references "pprof" which is not configured',
+  ],
+  [
+    'two listeners on one port',
+    'extensions: { sql: { endpoint: "127.0.0.1:4318" } }',
+    'extensions::sql::endpoint: 127.0.0.1:4318 is already used by receivers::otlp::protocols::http::endpoint; give it another port',
+  ],
+  [
+    'SQL beyond loopback without a token',
+    'extensions: { sql: { endpoint: "0.0.0.0:8123" } }',
+    'extensions::sql::token: is missing: anybody who reaches 0.0.0.0 could read every span; set a token, or bind 127.0.0.1',
+  ],
+  [
+    'a keyed hash without a key',
+    'processors: { enrich: { content: hash } }',
+    'processors::enrich::content_hash_key: is missing: content: hash needs a secret key',
+  ],
+  ['YAML that is no YAML', 'a: [', '1.yaml:1:5: not valid YAML'],
+  ['a file that is a list', '- a', '1.yaml: must be a mapping with receivers, exporters and service'],
+])('%s gets one sentence with the path and the fix', (_, over, sentence) => {
+  expect(() => load(minimal, over)).toThrow(sentence);
+});
+
+test('every mistake is reported at once, one line each', () => {
+  const bad = 'receivers: { otlp: { protocolz: {} } }\nprocessors: { enrich: { content: maybe } }';
+  expect(() => load(minimal, bad)).toThrow(/protocolz.*\n.*must be one of/);
+});
+
+test('a configuration that runs nothing is refused', () => {
+  expect(() =>
+    load(
+      minimal,
+      'service: { pipelines: { traces/ingest: null, traces/store: null, traces/assess: null }, extensions: [] }',
+    ),
+  ).toThrow(
+    'service::pipelines: lists no pipeline, so nothing would run; list one of traces/ingest, traces/store, traces/assess',
+  );
+});
+
+test('a missing file is named', () => {
+  expect(() => loadConfig(['/nowhere/plimsoll.yaml'])).toThrow(
+    'cannot read the configuration file /nowhere/plimsoll.yaml (ENOENT): check --config',
+  );
+});

@@ -1,0 +1,83 @@
+import protobuf from 'protobufjs';
+
+const protoRoot = new URL('../../proto/', import.meta.url).pathname;
+
+/** The messages of `proto/`, as protobufjs reads them: what every property test of the wire compares with. */
+const root = new protobuf.Root();
+root.resolvePath = (_origin, target) => protoRoot + target;
+root.loadSync('opentelemetry/proto/collector/trace/v1/trace_service.proto', { keepCase: false });
+
+export const requestType = root.lookupType('opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest');
+export const spanType = root.lookupType('opentelemetry.proto.trace.v1.Span');
+
+/** What an attribute's value may be, as protobufjs prints it: 64-bit integers as decimal strings, bytes as Buffers. */
+export interface OracleValue {
+  stringValue?: string;
+  boolValue?: boolean;
+  intValue?: string;
+  doubleValue?: number;
+  arrayValue?: { values?: OracleValue[] };
+  kvlistValue?: { values?: OracleAttribute[] };
+  bytesValue?: Uint8Array;
+}
+
+export interface OracleAttribute {
+  key?: string;
+  value?: OracleValue;
+}
+
+export interface OracleEvent {
+  timeUnixNano?: string;
+  name?: string;
+  attributes?: OracleAttribute[];
+  droppedAttributesCount?: number;
+}
+
+export interface OracleSpan {
+  traceId?: Uint8Array;
+  spanId?: Uint8Array;
+  traceState?: string;
+  parentSpanId?: Uint8Array;
+  name?: string;
+  kind?: number;
+  startTimeUnixNano?: string;
+  endTimeUnixNano?: string;
+  attributes?: OracleAttribute[];
+  droppedAttributesCount?: number;
+  events?: OracleEvent[];
+  links?: { traceId?: Uint8Array; spanId?: Uint8Array; attributes?: OracleAttribute[] }[];
+  status?: { message?: string; code?: number };
+  flags?: number;
+}
+
+export interface OracleScopeSpans {
+  scope?: { name?: string; version?: string; attributes?: OracleAttribute[] };
+  spans?: OracleSpan[];
+  schemaUrl?: string;
+}
+
+export interface OracleResourceSpans {
+  resource?: { attributes?: OracleAttribute[] };
+  scopeSpans?: OracleScopeSpans[];
+  schemaUrl?: string;
+}
+
+export interface OracleRequest {
+  resourceSpans?: OracleResourceSpans[];
+}
+
+/** Decodes with protobufjs to plain objects without defaults. Throws on bytes protobufjs refuses. */
+export function decodeRequest(bytes: Uint8Array): OracleRequest {
+  const message = requestType.decode(bytes);
+  return requestType.toObject(message, { longs: String }) as OracleRequest;
+}
+
+/** Encodes with protobufjs. 64-bit integers may be numbers or decimal strings. */
+export function encodeRequest(request: OracleRequest): Uint8Array {
+  return requestType.encode(requestType.fromObject(request)).finish();
+}
+
+/** Encodes one Span message. */
+export function encodeSpan(span: OracleSpan): Uint8Array {
+  return spanType.encode(spanType.fromObject(span)).finish();
+}
