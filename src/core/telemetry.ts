@@ -32,6 +32,11 @@ export const catalogue = {
     help: 'Export requests by outcome.',
     labels: ['receiver', 'transport', 'outcome'],
   },
+  plimsoll_receiver_joined_requests_total: {
+    kind: 'counter',
+    help: 'Requests whose body was byte-identical to a recent one: answered like it, taken once.',
+    labels: ['receiver', 'transport'],
+  },
   plimsoll_receiver_request_duration_seconds: {
     kind: 'histogram',
     help: 'Time from the whole request received to the answer.',

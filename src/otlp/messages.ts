@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import protobuf from 'protobufjs';
 
 /** The two encodings of OTLP: what a request comes in is what its answer goes out in. */
@@ -16,28 +15,16 @@ export interface RpcStatus {
 }
 
 /** `grpc.health.v1.HealthCheckResponse.ServingStatus`. */
-export type ServingStatus = 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
+export type ServingStatus = keyof typeof servingStatusCodes;
 
 /** Messages to senders are cut to this many characters: a status must fit the 8 KB of headers every client takes. */
 export const messageLimitChars = 1000;
 
-const root = new protobuf.Root();
-for (const file of [
-  'google/rpc/status.proto',
-  'google/rpc/error_details.proto',
-  'grpc/health/v1/health.proto',
-  'opentelemetry/proto/collector/trace/v1/trace_service.proto',
-]) {
-  protobuf.parse(readFileSync(new URL(`../../proto/${file}`, import.meta.url), 'utf8'), root);
-}
-for (const name of ['any', 'duration']) root.addJSON(protobuf.common.get(`google/protobuf/${name}.proto`)?.nested ?? {});
+const { Reader, Writer } = protobuf;
 
-const Response = root.lookupType('opentelemetry.proto.collector.trace.v1.ExportTraceServiceResponse');
-const Status = root.lookupType('google.rpc.Status');
-const RetryInfo = root.lookupType('google.rpc.RetryInfo');
-const BadRequest = root.lookupType('google.rpc.BadRequest');
-const HealthRequest = root.lookupType('grpc.health.v1.HealthCheckRequest');
-const HealthResponse = root.lookupType('grpc.health.v1.HealthCheckResponse');
+/** The tag of a length-delimited field, of a varint field. */
+const lengthDelimited = (field: number): number => (field << 3) | 2;
+const varint = (field: number): number => field << 3;
 
 function clamped(message: string): string {
   const text = message.toWellFormed();
@@ -56,52 +43,78 @@ export function encodeExportResponse(encoding: Encoding, rejectedSpans: number, 
   if (rejectedSpans === 0 && message === '') return encoding === 'json' ? jsonBytes({}) : new Uint8Array();
   const errorMessage = clamped(message);
   if (encoding === 'json') return jsonBytes({ partialSuccess: { rejectedSpans: String(rejectedSpans), errorMessage } });
-  return Response.encode(Response.fromObject({ partialSuccess: { rejectedSpans, errorMessage } })).finish();
+  return Writer.create()
+    .uint32(lengthDelimited(1))
+    .fork()
+    .uint32(varint(1))
+    .int64(rejectedSpans)
+    .uint32(lengthDelimited(2))
+    .string(errorMessage)
+    .ldelim()
+    .finish();
 }
 
 interface Detail {
-  readonly type: protobuf.Type;
-  readonly fields: Record<string, unknown>;
+  readonly type: 'google.rpc.RetryInfo' | 'google.rpc.BadRequest';
+  readonly protobuf: Uint8Array;
   /** The same in proto3 JSON, where a Duration is a string. */
   readonly json: Record<string, unknown>;
 }
 
-function detailsOf(status: RpcStatus): Detail[] {
-  const details: Detail[] = [];
-  if (status.retryDelayMs !== undefined) {
-    const seconds = Math.floor(status.retryDelayMs / 1000);
-    const nanos = Math.round((status.retryDelayMs - seconds * 1000) * 1e6);
-    const text = `${seconds}${nanos === 0 ? '' : `.${String(nanos).padStart(9, '0')}`}s`;
-    details.push({ type: RetryInfo, fields: { retryDelay: { seconds, nanos } }, json: { retryDelay: text } });
-  }
-  if (status.badField !== undefined) {
-    const fields = { fieldViolations: [{ field: status.badField, description: clamped(status.message) }] };
-    details.push({ type: BadRequest, fields, json: fields });
-  }
-  return details;
+function retryInfo(delayMs: number): Detail {
+  const seconds = Math.floor(delayMs / 1000);
+  const nanos = Math.round((delayMs - seconds * 1000) * 1e6);
+  const duration = Writer.create().uint32(lengthDelimited(1)).fork();
+  duration.uint32(varint(1)).int64(seconds).uint32(varint(2)).int32(nanos).ldelim();
+  const fraction = nanos === 0 ? '' : `.${String(nanos).padStart(9, '0')}`;
+  return { type: 'google.rpc.RetryInfo', protobuf: duration.finish(), json: { retryDelay: `${seconds}${fraction}s` } };
+}
+
+function badRequest(field: string, description: string): Detail {
+  const violation = Writer.create().uint32(lengthDelimited(1)).fork();
+  violation.uint32(lengthDelimited(1)).string(field).uint32(lengthDelimited(2)).string(description).ldelim();
+  return {
+    type: 'google.rpc.BadRequest',
+    protobuf: violation.finish(),
+    json: { fieldViolations: [{ field, description }] },
+  };
 }
 
 /** A `google.rpc.Status`: the body of every HTTP error, and the `grpc-status-details-bin` of a gRPC one. */
 export function encodeStatus(encoding: Encoding, status: RpcStatus): Uint8Array {
   const message = clamped(status.message);
-  const typeUrl = (type: protobuf.Type): string => `type.googleapis.com/${type.fullName.slice(1)}`;
+  const details: Detail[] = [];
+  if (status.retryDelayMs !== undefined) details.push(retryInfo(status.retryDelayMs));
+  if (status.badField !== undefined) details.push(badRequest(status.badField, message));
+  const typeUrl = (detail: Detail): string => `type.googleapis.com/${detail.type}`;
   if (encoding === 'json') {
-    const details = detailsOf(status).map(({ type, json }) => ({ '@type': typeUrl(type), ...json }));
-    return jsonBytes({ code: status.code, message, ...(details.length > 0 && { details }) });
+    const list = details.map((detail) => ({ '@type': typeUrl(detail), ...detail.json }));
+    return jsonBytes({ code: status.code, message, ...(list.length > 0 && { details: list }) });
   }
-  const details = detailsOf(status).map(({ type, fields }) => ({
-    type_url: typeUrl(type),
-    value: type.encode(type.fromObject(fields)).finish(),
-  }));
-  return Status.encode(Status.fromObject({ code: status.code, message, details })).finish();
+  const writer = Writer.create().uint32(varint(1)).int32(status.code).uint32(lengthDelimited(2)).string(message);
+  for (const detail of details) {
+    writer.uint32(lengthDelimited(3)).fork(); // google.protobuf.Any
+    writer.uint32(lengthDelimited(1)).string(typeUrl(detail));
+    writer.uint32(lengthDelimited(2)).bytes(detail.protobuf).ldelim();
+  }
+  return writer.finish();
 }
 
 /** The service a `grpc.health.v1.HealthCheckRequest` asks about; '' is the whole server. Throws on malformed bytes. */
 export function decodeHealthRequest(bytes: Uint8Array): string {
-  return String(HealthRequest.toObject(HealthRequest.decode(bytes), { defaults: true })['service']);
+  const reader = Reader.create(bytes);
+  let service = '';
+  while (reader.pos < reader.len) {
+    const tag = reader.uint32();
+    if (tag === lengthDelimited(1)) service = reader.string();
+    else reader.skipType(tag & 7);
+  }
+  return service;
 }
+
+const servingStatusCodes = { SERVING: 1, NOT_SERVING: 2, SERVICE_UNKNOWN: 3 } as const;
 
 /** A `grpc.health.v1.HealthCheckResponse`. */
 export function encodeHealthResponse(status: ServingStatus): Uint8Array {
-  return HealthResponse.encode(HealthResponse.fromObject({ status })).finish();
+  return Writer.create().uint32(varint(1)).int32(servingStatusCodes[status]).finish();
 }

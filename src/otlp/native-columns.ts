@@ -213,7 +213,12 @@ export class MapColumn implements NativeColumn {
     this.#lastRowOf.set(rows);
   }
 
-  /** How many entries the block has, and with them how to find a row again for `repeatRow`. */
+  /** Rows ended so far. */
+  get rows(): number {
+    return this.#row - 1;
+  }
+
+  /** Entries of all rows so far: with `values.length`, how to find a row again for `repeatRow`. */
   get entries(): number {
     return this.#keys.length;
   }

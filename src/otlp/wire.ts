@@ -1,30 +1,11 @@
-import { isUtf8 } from 'node:buffer';
-
 /**
  * The protobuf wire format as far as OTLP needs it (protobuf.dev/programming-guides/encoding). Functions that
  * step forward return the offset behind what they read, or `broken`; none reads at or behind `end`.
  */
 export const broken = -1;
 
-/** The largest request that can be indexed: an offset must fit the 26 low bits of a slot. */
+/** The largest request that can be indexed, in bytes: an offset must fit the 26 low bits of a slot. */
 export const limitBytes = 2 ** 26 - 1;
-
-/**
- * Messages may be nested this deep below an attribute's value. Java's and Go's decoders stop at 100 messages
- * in all, so a deeper value would make the whole record unreadable for others.
- */
-const limitDepth = 64;
-
-/** Field tags (number << 3 | wire type) by message. */
-export const tags = {
-  request: { resourceSpans: 0x0a },
-  resourceSpans: { resource: 0x0a, scopeSpans: 0x12, schemaUrl: 0x1a },
-  resource: { attributes: 0x0a, droppedAttributesCount: 0x10 },
-  scopeSpans: { scope: 0x0a, spans: 0x12, schemaUrl: 0x1a },
-  scope: { name: 0x0a, version: 0x12, attributes: 0x1a, droppedAttributesCount: 0x20 },
-  keyValue: { key: 0x0a, value: 0x12 },
-  value: { string: 0x0a, bool: 0x10, int: 0x18, double: 0x21, array: 0x2a, list: 0x32, bytes: 0x3a },
-} as const;
 
 /**
  * The varint at `at` as a length, packed as `length * 8 + bytes of the varint`, so that one number says both;
@@ -42,7 +23,7 @@ export function lengthAt(bytes: Uint8Array, at: number, end: number): number {
   return broken;
 }
 
-/** Steps over a varint of at most ten bytes. */
+/** Steps over a varint of at most ten bytes and 64 bits. */
 export function skipVarint(bytes: Uint8Array, at: number, end: number): number {
   const limit = Math.min(end, at + 10);
   for (let offset = at; offset < limit; offset++) {
@@ -52,7 +33,7 @@ export function skipVarint(bytes: Uint8Array, at: number, end: number): number {
   return broken;
 }
 
-/** The low 32 bits, signed, of the varint at `at`, which must have been stepped over successfully before. */
+/** The low 32 bits, signed, of the varint at `at`, which was stepped over before and so is whole. */
 export function varint32(bytes: Uint8Array, at: number): number {
   let value = 0;
   for (let shift = 0, offset = at; shift < 35; shift += 7, offset++) {
@@ -63,7 +44,7 @@ export function varint32(bytes: Uint8Array, at: number): number {
   return value;
 }
 
-/** The varint at `at` as a signed 64-bit integer; it must have been stepped over successfully before. */
+/** The varint at `at` as a signed 64-bit integer; it was stepped over before and so is whole. */
 export function varint64(bytes: Uint8Array, at: number): bigint {
   let value = 0n;
   for (let shift = 0n, offset = at; ; shift += 7n, offset++) {
@@ -74,17 +55,17 @@ export function varint64(bytes: Uint8Array, at: number): bigint {
 }
 
 /**
- * The tag at `at`, packed as `tag * 8 + bytes of the tag`; `broken` for field number 0, a number beyond 2^23
- * (OTLP has none), or a padded varint, which no encoder writes.
+ * The field tag at `at` (number << 3 | wire type); its width is `varintWidth(tag)`. `broken` for field number 0,
+ * for more than 32 bits, and for a padded varint, which no encoder writes.
  */
 export function tagAt(bytes: Uint8Array, at: number, end: number): number {
   let tag = 0;
-  for (let width = 1; width <= 4; width++) {
+  for (let width = 1; width <= 5; width++) {
     const offset = at + width - 1;
     if (offset >= end) return broken;
     const byte = bytes[offset]!;
-    tag |= (byte & 0x7f) << (7 * (width - 1));
-    if (byte < 0x80) return tag < 8 || (width > 1 && byte === 0) ? broken : tag * 8 + width;
+    tag += (byte & 0x7f) * 2 ** (7 * (width - 1));
+    if (byte < 0x80) return tag < 8 || tag > 0xffffffff || (width > 1 && byte === 0) ? broken : tag;
   }
   return broken;
 }
@@ -105,4 +86,24 @@ export function skipField(bytes: Uint8Array, at: number, end: number, tag: numbe
     default:
       return broken;
   }
+}
+
+/** Bytes that `value`, an unsigned integer below 2^32, takes as a varint. */
+export function varintWidth(value: number): number {
+  if (value < 0x80) return 1;
+  if (value < 0x4000) return 2;
+  if (value < 0x200000) return 3;
+  return value < 0x10000000 ? 4 : 5;
+}
+
+/** Writes `value`, an unsigned integer below 2^32, as a varint; returns the offset behind it. */
+export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
+  let rest = value;
+  let offset = at;
+  while (rest > 0x7f) {
+    bytes[offset++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  bytes[offset++] = rest;
+  return offset;
 }

@@ -42,10 +42,9 @@ export interface Convention {
   readonly sources: readonly Source[];
   readonly signals: readonly Signal[];
   readonly namedSteps: readonly NamedStep[];
-  /** Keys whose values are what people and models said or did: prompts, arguments, results, URLs, query texts. */
+  /**
+   * Keys whose values are what people and models said or did: prompts, arguments, results, URLs, query texts.
+   * `prefix.*` is every key that begins with `prefix.`; `prefix.#` only those that go on with a number.
+   */
   readonly content: readonly string[];
-  /** Beginnings of such keys, for conventions that number them. */
-  readonly contentPrefixes: readonly string[];
-  /** Keys that a prefix above would take and that are not content. */
-  readonly kept: readonly string[];
 }

@@ -32,7 +32,7 @@ export const fields = {
   cacheReadTokens: 18,
   cacheWriteTokens: 19,
   reasoningTokens: 20,
-  /** US dollars, and this span's own exactly when the cost source is reported or computed. */
+  /** US dollars that this span itself cost; what agents repeat of their calls is not in it. */
   costUsd: 21,
   costSource: 22,
   /** The package and version whose prices a computed cost used. */
@@ -44,8 +44,8 @@ export const fields = {
   costCurrency: 26,
   /** 1 is the first attempt of a tool call. */
   attempt: 27,
-  /** Says who the agent is when no agent name does. */
-  serviceName: 28,
+  /** What conventions report a cost to be, in whatever currency and on whatever step. */
+  reportedCost: 28,
   /** Whom a handoff passed control to. */
   handoffTarget: 29,
   taskType: 30,

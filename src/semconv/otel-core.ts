@@ -8,7 +8,6 @@ export const otelCore: Convention = {
     { field: 'release', key: 'service.version', places: ['resource', 'span'] },
     { field: 'environment', key: 'deployment.environment.name', places: ['resource', 'span'] },
     { field: 'environment', key: 'deployment.environment', places: ['resource', 'span'] },
-    { field: 'serviceName', key: 'service.name', places: ['resource', 'span'] },
     { field: 'senderErrorType', key: 'error.type' },
   ],
   signals: [],
@@ -26,7 +25,8 @@ export const otelCore: Convention = {
     'db.statement',
     'user.email',
     'user.full_name',
+    'db.query.parameter.*',
+    'http.request.header.*',
+    'http.response.header.*',
   ],
-  contentPrefixes: ['db.query.parameter.', 'http.request.header.', 'http.response.header.'],
-  kept: [],
 };

@@ -64,11 +64,11 @@ export const ownKeys: readonly OwnKey[] = [
   { key: 'plimsoll.reviewer.role', field: 'reviewerRole', places: span, rule: text },
 ];
 
-/** What is left of content: this and the key (or the prefix of numbered keys) say how many bytes it had on the span. */
+/** What is left of content: this and the content's name say how many bytes of it the span had. */
 export const contentSizePrefix = 'plimsoll.content_size.';
 
 /** As the size, but a keyed hash of the content. */
 export const contentHashPrefix = 'plimsoll.content_hash.';
 
-/** Names the status message of a span, its event or link content aside, behind the two prefixes above. */
+/** The name of a span's status message as content. */
 export const statusMessage = 'status.message';

@@ -1,0 +1,59 @@
+import { loadConfig } from '../config.ts';
+import { createLog } from '../core/log.ts';
+import { buildPipeline, type Pipeline } from '../pipeline.ts';
+import { print, type Command } from './command.ts';
+import { version } from './version.ts';
+
+export const runCommand: Command = {
+  name: 'run',
+  summary: 'run the pipelines that the configuration lists',
+  help: `Usage: plimsoll run [--config FILE]...
+
+Runs the pipelines listed under service::pipelines until SIGTERM or Ctrl-C, then refuses new input, finishes what is
+in flight and ends. A second signal ends it at once; what was acknowledged is safe either way. Without --config it
+runs config/plimsoll.yaml: everything on this machine, in one process, on 127.0.0.1. Several --config merge in order.
+
+  plimsoll run
+  plimsoll run --config config/plimsoll.yaml --config mine.yaml
+
+Then point an exporter at it, for example: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317`,
+  options: {},
+  run: async ({ config: files }) => {
+    const config = loadConfig(files);
+    const log = createLog(config.service.telemetry.logs.level);
+    const pipeline = await buildPipeline(config, log);
+    const asked = signalled();
+    await pipeline.start(AbortSignal.timeout(config.service.drain_timeout));
+    print(readyText(pipeline, config.data_dir));
+    const fault = await Promise.race([asked, pipeline.failed]);
+    if (fault) log.error({ err: fault }, 'a component failed; stopping');
+    else log.info('stopping: refusing new input and finishing what is in flight');
+    await pipeline.stop(AbortSignal.timeout(config.service.drain_timeout));
+    return fault ? 1 : 0;
+  },
+};
+
+/** Resolves at the first SIGTERM or SIGINT; the second ends the process at once. */
+function signalled(): Promise<undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  let signals = 0;
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      signals += 1;
+      if (signals > 1) process.exit(130);
+      resolve(undefined);
+    });
+  }
+  return promise;
+}
+
+function readyText(pipeline: Pipeline, dataDirectory: string): string {
+  const urls = pipeline.urls();
+  const width = Math.max(...urls.map(({ what }) => what.length));
+  const grpc = urls.find(({ what }) => what === 'OTLP gRPC')?.url;
+  return [
+    `plimsoll ${version()} is ready: ${pipeline.roles.join(', ')}; data in ${dataDirectory}`,
+    ...urls.map(({ what, url }) => `  ${what.padEnd(width)}  ${url}`),
+    ...(grpc ? [`Point an exporter at it: OTEL_EXPORTER_OTLP_ENDPOINT=${grpc}`] : []),
+  ].join('\n');
+}

@@ -1,0 +1,186 @@
+/** Where an attribute stands. */
+export type Place = 'span' | 'resource';
+
+/**
+ * One spelling of a canonical field. The order of a field's sources in `KeyTableSpec.sources` is their priority:
+ * the first that is present and not empty wins, whether it stands on the span or on its resource.
+ */
+export interface KeySource {
+  readonly key: string;
+  readonly field: number;
+  readonly place: Place;
+}
+
+/** What `compileKeys` makes a table of. */
+export interface KeyTableSpec {
+  /** Fields are numbered from 0 to `fieldCount - 1`. */
+  readonly fieldCount: number;
+  readonly sources: readonly KeySource[];
+  /** Attributes that hold content, of spans and of span events: exact keys, or `prefix*`. */
+  readonly content: readonly string[];
+  /** What our own attributes begin with. */
+  readonly ownPrefix: string;
+  /** The keys under `ownPrefix` that a sender may set; any other is foreign. */
+  readonly ownKeys: readonly string[];
+}
+
+/** What a key means besides being a source of fields, as bits. */
+export const keyFlag = { content: 1, own: 2, foreign: 4, exceptionType: 8 } as const;
+
+/** The most sources one field may have: a priority must fit the six high bits of a slot, whose last value means "none". */
+const limitSources = 63;
+
+/** Checks `spec` and compiles it. Throws an Error that names the key at fault. */
+export function compileKeys(spec: KeyTableSpec): KeyTable {
+  const priorities = new Array<number>(spec.fieldCount).fill(0);
+  const seen = new Set<string>();
+  const entries = new Map<string, Entry>();
+  const entryOf = (key: string): Entry => {
+    const entry = entries.get(key) ?? { key, flags: 0, span: [], resource: [] };
+    entries.set(key, entry);
+    return entry;
+  };
+  for (const { key, field, place } of spec.sources) {
+    const priority = priorities[field];
+    const identity = `${place} ${field} ${key}`;
+    if (key === '') throw new Error(`a source of field ${field} has an empty key`);
+    if (priority === undefined) throw new Error(`${key} is a source of field ${field}: use 0 to ${spec.fieldCount - 1}`);
+    if (priority === limitSources) throw new Error(`${key} is one source too many of field ${field}: ${limitSources} fit`);
+    if (seen.has(identity)) throw new Error(`${key} is twice a source of field ${field}: remove one`);
+    seen.add(identity);
+    priorities[field] = priority + 1;
+    entryOf(key)[place].push({ field, priority });
+  }
+  for (const key of spec.ownKeys) {
+    if (!key.startsWith(spec.ownPrefix)) throw new Error(`own key ${key} does not begin with ${spec.ownPrefix}`);
+    entryOf(key).flags |= keyFlag.own;
+  }
+  entryOf('exception.type').flags |= keyFlag.exceptionType;
+  const prefixes = new Map<string, number>();
+  for (const pattern of spec.content) {
+    if (pattern === '' || pattern === '*') throw new Error(`content key ${JSON.stringify(pattern)} would match everything`);
+    if (pattern.endsWith('*')) prefixes.set(pattern.slice(0, -1), keyFlag.content);
+    else entryOf(pattern).flags |= keyFlag.content;
+  }
+  prefixes.set(spec.ownPrefix, (prefixes.get(spec.ownPrefix) ?? 0) | keyFlag.foreign);
+  for (const entry of entries.values()) {
+    for (const [prefix, flags] of prefixes) if (entry.key.startsWith(prefix)) entry.flags |= flags;
+    if (entry.flags & keyFlag.own) entry.flags &= ~keyFlag.foreign;
+  }
+  return new KeyTable(spec.fieldCount, [...entries.values()], prefixes);
+}
+
+interface Target {
+  readonly field: number;
+  readonly priority: number;
+}
+
+interface Entry {
+  readonly key: string;
+  flags: number;
+  readonly span: Target[];
+  readonly resource: Target[];
+}
+
+/**
+ * A compiled set of keys, found by comparing four bytes at a time. Immutable and free of the bytes it is asked
+ * about, so any number of indexes may share one. Made by `compileKeys`.
+ */
+export class KeyTable {
+  readonly fieldCount: number;
+  /** Bits of `keyFlag` by entry. */
+  readonly flags: Uint8Array;
+  /** Targets of entry e on a span: [spanFrom[e], spanFrom[e + 1]) of `targetField` and `targetPriority`. */
+  readonly spanFrom: Uint32Array;
+  /** Targets of entry e on a resource, likewise. */
+  readonly resourceFrom: Uint32Array;
+  readonly targetField: Uint32Array;
+  /** Shifted to where a slot has it: priority << 26. */
+  readonly targetPriority: Uint32Array;
+  readonly #keyBytes: Uint8Array;
+  readonly #keyView: DataView;
+  /** Entry e's key is [keyFrom[e], keyFrom[e + 1]) of the key bytes. */
+  readonly #keyFrom: Uint32Array;
+  /** The first entry of a bucket, and behind it the next of each; -1 ends the chain. */
+  readonly #buckets: Int32Array;
+  readonly #next: Int32Array;
+  readonly #shift: number;
+  readonly #prefixes: readonly { readonly bytes: Uint8Array; readonly flags: number }[];
+  readonly #prefixFirstBytes = new Uint8Array(256);
+
+  constructor(fieldCount: number, entries: readonly Entry[], prefixes: ReadonlyMap<string, number>) {
+    this.fieldCount = fieldCount;
+    this.flags = Uint8Array.from(entries, (entry) => entry.flags);
+    const span = entries.flatMap((entry) => entry.span);
+    const targets = [...span, ...entries.flatMap((entry) => entry.resource)];
+    this.spanFrom = offsets(entries.map((entry) => entry.span.length), 0);
+    this.resourceFrom = offsets(entries.map((entry) => entry.resource.length), span.length);
+    this.targetField = Uint32Array.from(targets, (target) => target.field);
+    this.targetPriority = Uint32Array.from(targets, (target) => target.priority << 26);
+    const keys = entries.map((entry) => Buffer.from(entry.key));
+    this.#keyBytes = new Uint8Array(Buffer.concat(keys));
+    this.#keyView = new DataView(this.#keyBytes.buffer);
+    this.#keyFrom = offsets(keys.map((key) => key.length), 0);
+    const bits = Math.max(4, Math.ceil(Math.log2(entries.length * 8)));
+    this.#shift = 32 - bits;
+    this.#buckets = new Int32Array(2 ** bits).fill(-1);
+    this.#next = new Int32Array(entries.length);
+    for (let entry = 0; entry < entries.length; entry++) {
+      const bucket = this.#bucket(this.#keyBytes, this.#keyView, this.#keyFrom[entry]!, keys[entry]!.length);
+      this.#next[entry] = this.#buckets[bucket]!;
+      this.#buckets[bucket] = entry;
+    }
+    this.#prefixes = Array.from(prefixes, ([prefix, flags]) => ({ bytes: Buffer.from(prefix), flags }));
+    for (const { bytes } of this.#prefixes) this.#prefixFirstBytes[bytes[0] ?? 0] = 1;
+  }
+
+  /** The entry of the key at [at, at + length), or -1. `view` covers the same bytes as `bytes`. */
+  find(bytes: Uint8Array, view: DataView, at: number, length: number): number {
+    let entry = this.#buckets[this.#bucket(bytes, view, at, length)]!;
+    while (entry !== -1 && !this.#is(entry, bytes, view, at, length)) entry = this.#next[entry]!;
+    return entry;
+  }
+
+  /** The flags of a key that is no entry: those of the prefixes it begins with. */
+  prefixFlags(bytes: Uint8Array, at: number, length: number): number {
+    if (length === 0 || this.#prefixFirstBytes[bytes[at]!] === 0) return 0;
+    let flags = 0;
+    for (const prefix of this.#prefixes) {
+      const last = prefix.bytes.length - 1;
+      if (last >= length) continue;
+      let matched = last;
+      while (matched >= 0 && prefix.bytes[matched] === bytes[at + matched]) matched--;
+      if (matched < 0) flags |= prefix.flags;
+    }
+    return flags;
+  }
+
+  /** Keys of one convention share their beginning, so the hash takes the middle and the end. */
+  #bucket(bytes: Uint8Array, view: DataView, at: number, length: number): number {
+    if (length < 4) return Math.imul(length === 0 ? 0 : bytes[at]!, 0x9e3779b1) >>> this.#shift;
+    const end = view.getInt32(at + length - 4, true);
+    const middle = view.getInt32(at + ((length - 4) >>> 1), true);
+    return Math.imul(end ^ Math.imul(middle + length, 0x85ebca6b), 0x9e3779b1) >>> this.#shift;
+  }
+
+  #is(entry: number, bytes: Uint8Array, view: DataView, at: number, length: number): boolean {
+    const from = this.#keyFrom[entry]!;
+    if (this.#keyFrom[entry + 1]! - from !== length) return false;
+    const last = length - 4;
+    if (last < 0) {
+      for (let k = 0; k < length; k++) if (this.#keyBytes[from + k] !== bytes[at + k]) return false;
+      return true;
+    }
+    for (let k = 0; k < last; k += 4) {
+      if (this.#keyView.getInt32(from + k, true) !== view.getInt32(at + k, true)) return false;
+    }
+    return this.#keyView.getInt32(from + last, true) === view.getInt32(at + last, true);
+  }
+}
+
+function offsets(lengths: readonly number[], first: number): Uint32Array {
+  const from = new Uint32Array(lengths.length + 1);
+  from[0] = first;
+  for (let k = 0; k < lengths.length; k++) from[k + 1] = from[k]! + lengths[k]!;
+  return from;
+}

@@ -1,0 +1,120 @@
+import { isUtf8 } from 'node:buffer';
+import { broken, lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
+
+/** Why bytes are not a message; `none` when they are. */
+export const fault = { none: 0, malformed: 1, text: 2, depth: 3 } as const;
+export type Fault = (typeof fault)[keyof typeof fault];
+
+/**
+ * Messages may be nested this deep. Decoders of other languages stop at 100 in all, and one span they cannot read
+ * would make its whole record unreadable for them.
+ */
+const limitDepth = 90;
+
+/** Messages around an attribute's value: request, resource spans, scope spans, span, event, attribute, value. */
+export const valueDepth = 7;
+
+/** What a field holds besides its wire type: UTF-8, an id of so many bytes (or none), a message, or nothing to check. */
+interface FieldRule {
+  readonly wireType: number;
+  readonly text?: true;
+  readonly idBytes?: number;
+  readonly message?: () => MessageRule;
+}
+
+/** The fields of a message by number; a number without a rule is an unknown field, which may hold anything. */
+type MessageRule = readonly (FieldRule | undefined)[];
+
+const varint: FieldRule = { wireType: 0 };
+const text: FieldRule = { wireType: 2, text: true };
+const list = (message: () => MessageRule): FieldRule => ({ wireType: 2, message });
+
+/** AnyValue of opentelemetry/proto/common/v1. */
+export const anyValue: MessageRule = [
+  undefined,
+  text,
+  varint,
+  varint,
+  { wireType: 1 },
+  list(() => arrayValue),
+  list(() => keyValueList),
+  { wireType: 2 },
+];
+const arrayValue: MessageRule = [undefined, list(() => anyValue)];
+const keyValueList: MessageRule = [undefined, list(() => keyValue)];
+
+/** KeyValue of opentelemetry/proto/common/v1. */
+export const keyValue: MessageRule = [undefined, text, list(() => anyValue)];
+
+/** InstrumentationScope of opentelemetry/proto/common/v1. */
+export const instrumentationScope: MessageRule = [undefined, text, text, list(() => keyValue), varint];
+
+/** Span.Link of opentelemetry/proto/trace/v1. */
+export const link: MessageRule = [
+  undefined,
+  { wireType: 2, idBytes: 16 },
+  { wireType: 2, idBytes: 8 },
+  text,
+  list(() => keyValue),
+  varint,
+  { wireType: 5 },
+];
+
+/**
+ * Whether [at, end) is a message of `rule`, all the way down, so that every decoder downstream can read it: also
+ * one that is stricter than ours about UTF-8, nesting, ids in links and wire types. `depth` messages enclose it.
+ */
+export function checkMessage(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  end: number,
+  rule: MessageRule,
+  depth: number,
+): Fault {
+  if (depth > limitDepth) return fault.depth;
+  let offset = at;
+  while (offset < end) {
+    const tag = tagAt(bytes, offset, end);
+    if (tag === broken) return fault.malformed;
+    offset += varintWidth(tag);
+    const next = skipField(bytes, offset, end, tag);
+    if (next === broken) return fault.malformed;
+    const field = rule[tag >>> 3];
+    if (field) {
+      if ((tag & 7) !== field.wireType) return fault.malformed;
+      const found = field.wireType === 2 ? checkContent(bytes, view, offset, next, field, depth) : fault.none;
+      if (found) return found;
+    }
+    offset = next;
+  }
+  return fault.none;
+}
+
+function checkContent(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  end: number,
+  field: FieldRule,
+  depth: number,
+): Fault {
+  const start = at + (lengthAt(bytes, at, end) & 7);
+  if (field.text) return isText(bytes, view, start, end) ? fault.none : fault.text;
+  if (field.idBytes) return start === end || end - start === field.idBytes ? fault.none : fault.malformed;
+  return field.message ? checkMessage(bytes, view, start, end, field.message(), depth + 1) : fault.none;
+}
+
+/** Whether [at, end) is UTF-8. `view` covers the same bytes. ASCII, four bytes a step, is all that is usual. */
+export function isText(bytes: Uint8Array, view: DataView, at: number, end: number): boolean {
+  let high = 0;
+  if (end - at >= 4) {
+    const last = end - 4;
+    for (let offset = at; offset < last; offset += 4) high |= view.getInt32(offset, true);
+    high |= view.getInt32(last, true);
+  } else {
+    for (let offset = at; offset < end; offset++) high |= bytes[offset]!;
+    high |= high << 24;
+  }
+  return (high & 0x80808080) === 0 || isUtf8(bytes.subarray(at, end));
+}

@@ -1,0 +1,100 @@
+import type { Arena, Source } from './native-arena.ts';
+import type { AttributeEntries } from './native-attributes.ts';
+import { ArrayColumn, Ends, LowCardinalityColumn, MapColumn, PlainColumn, type NativeColumn } from './native-columns.ts';
+import { lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
+
+/** Appends an id in lower-case hex; '' when it is empty or all zero, as the Collector does. */
+export function appendId(out: Arena, source: Source, at: number, length: number): void {
+  for (let i = 0; i < length; i++) {
+    if (source.bytes[at + i] !== 0) return out.hexText(source, at, length);
+  }
+  out.u8(0);
+}
+
+/** What a field of a message is, while its fields are walked. One object is reused. */
+class Field {
+  tag = 0;
+  /** The content, behind its length where it has one. */
+  at = 0;
+  end = 0;
+
+  /** Reads the field at `at`. The index has checked it. */
+  read(bytes: Uint8Array, at: number, end: number): void {
+    this.tag = tagAt(bytes, at, end);
+    const content = at + varintWidth(this.tag);
+    this.end = skipField(bytes, content, end, this.tag);
+    this.at = (this.tag & 7) === 2 ? content + (lengthAt(bytes, content, end) & 7) : content;
+  }
+}
+
+/** The `Events` of a span: Timestamp, Name, Attributes. */
+export class EventColumns {
+  readonly #ends = new Ends();
+  readonly #times = new ArrayColumn(this.#ends, new PlainColumn('DateTime64(9)'));
+  readonly #names = new ArrayColumn(this.#ends, new LowCardinalityColumn());
+  readonly #attributes = new ArrayColumn(this.#ends, new MapColumn());
+  readonly columns: readonly NativeColumn[] = [this.#times, this.#names, this.#attributes];
+  readonly #entries: AttributeEntries;
+  readonly #field = new Field();
+
+  constructor(entries: AttributeEntries) {
+    this.#entries = entries;
+  }
+
+  /** Appends the Span.Event in [at, end) to the current row. */
+  append(source: Source, at: number, end: number): void {
+    const field = this.#field;
+    let [timeAt, nameAt, nameLength] = [-1, at, 0];
+    for (let next = at; next < end; next = field.end) {
+      field.read(source.bytes, next, end);
+      if (field.tag === 0x09) timeAt = field.at;
+      else if (field.tag === 0x12) [nameAt, nameLength] = [field.at, field.end - field.at];
+      else if (field.tag === 0x1a) this.#entries.append(this.#attributes.elements, source, field.at, field.end);
+    }
+    if (timeAt < 0) this.#times.elements.values.u64(0);
+    else this.#times.elements.values.copy(source, timeAt, 8);
+    this.#names.elements.append(source, nameAt, nameLength);
+    this.#attributes.elements.endRow();
+  }
+
+  endRow(): void {
+    this.#ends.append(this.#names.elements.length);
+  }
+}
+
+/** The `Links` of a span: TraceId, SpanId, TraceState, Attributes. */
+export class LinkColumns {
+  readonly #ends = new Ends();
+  readonly #traceIds = new ArrayColumn(this.#ends, new PlainColumn('String'));
+  readonly #spanIds = new ArrayColumn(this.#ends, new PlainColumn('String'));
+  readonly #traceStates = new ArrayColumn(this.#ends, new PlainColumn('String'));
+  readonly #attributes = new ArrayColumn(this.#ends, new MapColumn());
+  readonly columns: readonly NativeColumn[] = [this.#traceIds, this.#spanIds, this.#traceStates, this.#attributes];
+  readonly #entries: AttributeEntries;
+  readonly #field = new Field();
+
+  constructor(entries: AttributeEntries) {
+    this.#entries = entries;
+  }
+
+  /** Appends the Span.Link in [at, end) to the current row. */
+  append(source: Source, at: number, end: number): void {
+    const field = this.#field;
+    let [traceIdAt, traceIdLength, spanIdAt, spanIdLength, stateAt, stateLength] = [at, 0, at, 0, at, 0];
+    for (let next = at; next < end; next = field.end) {
+      field.read(source.bytes, next, end);
+      if (field.tag === 0x0a) [traceIdAt, traceIdLength] = [field.at, field.end - field.at];
+      else if (field.tag === 0x12) [spanIdAt, spanIdLength] = [field.at, field.end - field.at];
+      else if (field.tag === 0x1a) [stateAt, stateLength] = [field.at, field.end - field.at];
+      else if (field.tag === 0x22) this.#entries.append(this.#attributes.elements, source, field.at, field.end);
+    }
+    appendId(this.#traceIds.elements.values, source, traceIdAt, traceIdLength);
+    appendId(this.#spanIds.elements.values, source, spanIdAt, spanIdLength);
+    this.#traceStates.elements.values.text(source, stateAt, stateLength);
+    this.#attributes.elements.endRow();
+  }
+
+  endRow(): void {
+    this.#ends.append(this.#attributes.elements.rows);
+  }
+}

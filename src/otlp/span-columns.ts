@@ -1,0 +1,175 @@
+/** The slot of a field that no source gives. */
+export const emptySlot = 0xffffffff;
+
+/** A slot is `priority << 26 | offset`, so that the smallest is the source that wins; this takes the offset. */
+export const slotOffset = 0x03ffffff;
+
+/** What a mark points at: something in a span that may have to be removed. */
+export const markKind = { attribute: 0, eventAttribute: 1, statusMessage: 2 } as const;
+
+const initialRows = 512;
+/** Columns that one huge request made larger than this are given back at the next. */
+const keptRows = 65_536;
+
+/**
+ * One row a span, as columns of offsets into the request; 0 says "absent", because a request cannot begin with
+ * content. Growing replaces the arrays, so nobody keeps one across reads.
+ */
+export class SpanColumns {
+  readonly fieldCount: number;
+  #capacity = 0;
+  /** The span's message, without its tag and length. */
+  start = new Uint32Array(0);
+  end = new Uint32Array(0);
+  /** Ordinals of the resource and the scope among those that have spans. */
+  resource = new Uint32Array(0);
+  scope = new Uint32Array(0);
+  /** 16 bytes. */
+  traceIdAt = new Uint32Array(0);
+  /** 8 bytes each; `parentSpanIdAt` is 0 for a root span. */
+  spanIdAt = new Uint32Array(0);
+  parentSpanIdAt = new Uint32Array(0);
+  nameAt = new Uint32Array(0);
+  nameEnd = new Uint32Array(0);
+  /** Little-endian 64-bit nanoseconds. */
+  startTimeAt = new Uint32Array(0);
+  endTimeAt = new Uint32Array(0);
+  /** The varints of the two enums. */
+  kindAt = new Uint32Array(0);
+  statusCodeAt = new Uint32Array(0);
+  statusMessageAt = new Uint32Array(0);
+  statusMessageEnd = new Uint32Array(0);
+  /** The value member (see slots) of the last exception event's `exception.type`. */
+  exceptionTypeAt = new Uint32Array(0);
+  /** Marks of row i are [marksFrom[i], marksFrom[i + 1]). */
+  marksFrom = new Uint32Array(1);
+  /** `fieldCount` slots a row. The offset is that of the value's member: its tag, then its content. */
+  slots = new Uint32Array(0);
+
+  constructor(fieldCount: number) {
+    this.fieldCount = fieldCount;
+  }
+
+  /** Room for `rows` rows; what the first rows hold is kept. */
+  reserve(rows: number): void {
+    if (rows <= this.#capacity) return;
+    const capacity = Math.max(initialRows, this.#capacity * 2, rows);
+    this.#capacity = capacity;
+    this.start = grown(this.start, capacity);
+    this.end = grown(this.end, capacity);
+    this.resource = grown(this.resource, capacity);
+    this.scope = grown(this.scope, capacity);
+    this.traceIdAt = grown(this.traceIdAt, capacity);
+    this.spanIdAt = grown(this.spanIdAt, capacity);
+    this.parentSpanIdAt = grown(this.parentSpanIdAt, capacity);
+    this.nameAt = grown(this.nameAt, capacity);
+    this.nameEnd = grown(this.nameEnd, capacity);
+    this.startTimeAt = grown(this.startTimeAt, capacity);
+    this.endTimeAt = grown(this.endTimeAt, capacity);
+    this.kindAt = grown(this.kindAt, capacity);
+    this.statusCodeAt = grown(this.statusCodeAt, capacity);
+    this.statusMessageAt = grown(this.statusMessageAt, capacity);
+    this.statusMessageEnd = grown(this.statusMessageEnd, capacity);
+    this.exceptionTypeAt = grown(this.exceptionTypeAt, capacity);
+    this.marksFrom = grown(this.marksFrom, capacity + 1);
+    this.slots = grown(this.slots, capacity * this.fieldCount);
+  }
+
+  /** Gives back what one huge request made these columns grow to. */
+  shrink(): void {
+    if (this.#capacity <= keptRows) return;
+    Object.assign(this, new SpanColumns(this.fieldCount));
+    this.#capacity = 0;
+  }
+
+  /** Makes row `row` a span at [start, end) that says nothing yet. */
+  clear(row: number, start: number, end: number): void {
+    this.start[row] = start;
+    this.end[row] = end;
+    this.traceIdAt[row] = 0;
+    this.spanIdAt[row] = 0;
+    this.parentSpanIdAt[row] = 0;
+    this.nameAt[row] = 0;
+    this.nameEnd[row] = 0;
+    this.startTimeAt[row] = 0;
+    this.endTimeAt[row] = 0;
+    this.kindAt[row] = 0;
+    this.statusCodeAt[row] = 0;
+    this.statusMessageAt[row] = 0;
+    this.statusMessageEnd[row] = 0;
+    this.exceptionTypeAt[row] = 0;
+    const slots = this.slots;
+    const to = (row + 1) * this.fieldCount;
+    for (let slot = to - this.fieldCount; slot < to; slot++) slots[slot] = emptySlot;
+  }
+}
+
+/**
+ * Places in the request that may have to be removed, in the order they stand. A mark is a whole field, tag and
+ * length included; a place inside an event or a status says so, because then that message's length changes too.
+ */
+export class MarkColumns {
+  count = 0;
+  #capacity = 0;
+  start = new Uint32Array(0);
+  end = new Uint32Array(0);
+  /** The tag of the event or status field it is in; 0 when it is the span's own attribute. */
+  container = new Uint32Array(0);
+  /** The attribute's key; both 0 for a status message. */
+  keyAt = new Uint32Array(0);
+  keyEnd = new Uint32Array(0);
+  /** Bytes of the content, without tag and length: of a text, its UTF-8; of anything else, as encoded. */
+  sizeBytes = new Uint32Array(0);
+  /** A `markKind`. */
+  kind = new Uint8Array(0);
+  /** Bits of `keyFlag`. */
+  flags = new Uint8Array(0);
+
+  /** Adds a mark of `kind` at [start, end). The caller sets the rest of the row it is told. */
+  add(start: number, end: number, kind: number, flags: number, container: number): number {
+    const mark = this.count++;
+    if (mark >= this.#capacity) this.#grow();
+    this.start[mark] = start;
+    this.end[mark] = end;
+    this.kind[mark] = kind;
+    this.flags[mark] = flags;
+    this.container[mark] = container;
+    this.keyAt[mark] = 0;
+    this.keyEnd[mark] = 0;
+    return mark;
+  }
+
+  /** Forgets all marks, and gives back what one huge request made these columns grow to. */
+  reset(): void {
+    if (this.#capacity > keptRows * 8) {
+      Object.assign(this, new MarkColumns());
+      this.#capacity = 0;
+    }
+    this.count = 0;
+  }
+
+  #grow(): void {
+    this.#capacity = Math.max(initialRows, this.#capacity * 2);
+    this.start = grown(this.start, this.#capacity);
+    this.end = grown(this.end, this.#capacity);
+    this.container = grown(this.container, this.#capacity);
+    this.keyAt = grown(this.keyAt, this.#capacity);
+    this.keyEnd = grown(this.keyEnd, this.#capacity);
+    this.sizeBytes = grown(this.sizeBytes, this.#capacity);
+    this.kind = grownBytes(this.kind, this.#capacity);
+    this.flags = grownBytes(this.flags, this.#capacity);
+  }
+}
+
+/** `column` with room for `length` values, keeping those it has. */
+export function grown(column: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
+  const next = new Uint32Array(length);
+  next.set(column);
+  return next;
+}
+
+function grownBytes(column: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const next = new Uint8Array(length);
+  next.set(column);
+  return next;
+}

@@ -1,0 +1,352 @@
+import { keyFlag, type KeyTable } from './key-table.ts';
+import { anyValue, checkMessage, fault, isText, keyValue, link, valueDepth } from './message-check.ts';
+import { markKind, type MarkColumns, type SpanColumns } from './span-columns.ts';
+import { broken, lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
+
+/** Why a span is rejected, with the sentence its sender reads; `ok` when it is not. */
+export const verdict = { ok: 0, malformed: 1, text: 2, depth: 3, traceId: 4, spanId: 5, parentSpanId: 6, log: 7 } as const;
+export type Verdict = (typeof verdict)[keyof typeof verdict];
+
+/** What the sender of a rejected span reads, by verdict. */
+export const sentences: Readonly<Record<Verdict, string>> = {
+  0: '',
+  1: 'the span is not a valid protobuf message (a field is truncated, or has the wrong wire type)',
+  2: 'a name, attribute key or text value is not valid UTF-8',
+  3: 'an attribute value is nested too deeply',
+  4: 'trace_id is not 16 bytes, or all zero',
+  5: 'span_id is not 8 bytes, or all zero',
+  6: 'parent_span_id is neither empty nor 8 bytes',
+  7: 'it is a log record, not a span: send logs to /v1/logs or LogsService',
+};
+
+/** Tags (field number << 3 | wire type) of Span in opentelemetry/proto/trace/v1. */
+const spanTag = {
+  traceId: 0x0a,
+  spanId: 0x12,
+  traceState: 0x1a,
+  parentSpanId: 0x22,
+  name: 0x2a,
+  kind: 0x30,
+  startTime: 0x39,
+  endTime: 0x41,
+  attribute: 0x4a,
+  droppedAttributes: 0x50,
+  event: 0x5a,
+  droppedEvents: 0x60,
+  link: 0x6a,
+  droppedLinks: 0x70,
+  status: 0x7a,
+  flags: 0x85,
+} as const;
+const lastSpanField = 16;
+
+const eventTag = { time: 0x09, name: 0x12, attribute: 0x1a, droppedAttributes: 0x20 } as const;
+const lastEventField = 4;
+
+/** Field 1 of Status is reserved, so anything may stand there. */
+const statusTag = { message: 0x12, code: 0x18 } as const;
+const lastStatusField = 3;
+
+const resourceTag = { attribute: 0x0a, droppedAttributes: 0x10 } as const;
+const lastResourceField = 2;
+
+const valueTag = { string: 0x0a, bool: 0x10, int: 0x18, double: 0x21 } as const;
+const lastValueField = 7;
+
+/** Fields of a LogRecord whose wire type no span field of that number has: time, severity, attributes, flags, observed time. */
+const logTags: ReadonlySet<number> = new Set([0x09, 0x10, 0x32, 0x45, 0x59]);
+
+const exceptionName = Buffer.from('exception');
+
+/** Keys with one of these are marked. */
+const markedFlags = keyFlag.content | keyFlag.own | keyFlag.foreign;
+
+/**
+ * Reads one span's bytes into a row of the columns, and a resource's attributes into slots: one pass, and nothing
+ * is made but numbers. Every byte is checked on the way, so that what passes can be read by any decoder.
+ */
+export class SpanScan {
+  readonly #keys: KeyTable;
+  readonly #spans: SpanColumns;
+  readonly #marks: MarkColumns;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #view = new DataView(new ArrayBuffer(0));
+  #row = 0;
+  #slots = new Uint32Array(0);
+  #slotBase = 0;
+  /** What the last KeyValue said. */
+  #keyAt = 0;
+  #keyEnd = 0;
+  /** The tag of the member its value has; 0 when there is none or it is empty. */
+  #memberAt = 0;
+  /** Why the last step returned `broken`. */
+  #why: Verdict = verdict.ok;
+
+  constructor(keys: KeyTable, spans: SpanColumns, marks: MarkColumns) {
+    this.#keys = keys;
+    this.#spans = spans;
+    this.#marks = marks;
+  }
+
+  /** Sets what the following scans read; `view` covers the same bytes. */
+  open(bytes: Uint8Array, view: DataView): void {
+    this.#bytes = bytes;
+    this.#view = view;
+  }
+
+  /** Scans the span at [at, end) into `row`, for which there is room. A rejected span leaves its marks to the caller. */
+  span(row: number, at: number, end: number): Verdict {
+    const spans = this.#spans;
+    const bytes = this.#bytes;
+    spans.clear(row, at, end);
+    this.#row = row;
+    this.#slots = spans.slots;
+    this.#slotBase = row * spans.fieldCount;
+    for (let offset = at; offset < end; ) {
+      offset = bytes[offset] === spanTag.attribute ? this.#attribute(offset, end, 0) : this.#spanField(offset, end);
+      if (offset === broken) return this.#why;
+    }
+    return this.#ids(row);
+  }
+
+  /** Scans the Resource at [at, end) into the slots from `base` on. */
+  resource(slots: Uint32Array<ArrayBuffer>, base: number, at: number, end: number): Verdict {
+    const bytes = this.#bytes;
+    this.#slots = slots;
+    this.#slotBase = base;
+    for (let offset = at; offset < end; ) {
+      if (bytes[offset] === resourceTag.attribute) {
+        const next = this.#keyValue(offset + 1, end);
+        if (next === broken) return this.#why;
+        const entry = this.#entry();
+        if (entry >= 0) this.#fill(this.#keys.resourceFrom[entry]!, this.#keys.resourceFrom[entry + 1]!);
+        offset = next;
+      } else {
+        offset = this.#skip(offset, end, lastResourceField, resourceTag.droppedAttributes);
+        if (offset === broken) return this.#why;
+      }
+    }
+    return verdict.ok;
+  }
+
+  #ids(row: number): Verdict {
+    const { traceIdAt, spanIdAt, parentSpanIdAt } = this.#spans;
+    const traceId = traceIdAt[row]!;
+    if (traceId === 0 || (this.#isZero(traceId) && this.#isZero(traceId + 8))) return verdict.traceId;
+    const spanId = spanIdAt[row]!;
+    if (spanId === 0 || this.#isZero(spanId)) return verdict.spanId;
+    const parentSpanId = parentSpanIdAt[row]!;
+    // The Collector, too, takes eight zero bytes for "no parent".
+    if (parentSpanId !== 0 && this.#isZero(parentSpanId)) parentSpanIdAt[row] = 0;
+    return verdict.ok;
+  }
+
+  #isZero(at: number): boolean {
+    return (this.#view.getInt32(at) | this.#view.getInt32(at + 4)) === 0;
+  }
+
+  #fail(why: Verdict): typeof broken {
+    this.#why = why;
+    return broken;
+  }
+
+  /** Steps over the field at `at`: `allowed` or an unknown one. A known number with a wire type it cannot have fails. */
+  #skip(at: number, end: number, lastField: number, allowed: number): number {
+    const tag = tagAt(this.#bytes, at, end);
+    if (tag === broken) return this.#fail(verdict.malformed);
+    if (tag !== allowed && tag >>> 3 <= lastField) return this.#fail(verdict.malformed);
+    const next = skipField(this.#bytes, at + varintWidth(tag), end, tag);
+    return next === broken ? this.#fail(verdict.malformed) : next;
+  }
+
+  /** Reads any span field but an attribute; returns the offset behind it. */
+  #spanField(at: number, end: number): number {
+    const bytes = this.#bytes;
+    const tag = tagAt(bytes, at, end);
+    if (tag === broken) return this.#fail(verdict.malformed);
+    const content = at + varintWidth(tag);
+    if ((tag & 7) === 2) return this.#delimited(tag, at, content, end);
+    const next = skipField(bytes, content, end, tag);
+    if (next === broken) return this.#fail(verdict.malformed);
+    switch (tag) {
+      case spanTag.startTime:
+        this.#spans.startTimeAt[this.#row] = content;
+        break;
+      case spanTag.endTime:
+        this.#spans.endTimeAt[this.#row] = content;
+        break;
+      case spanTag.kind:
+        this.#spans.kindAt[this.#row] = content;
+        break;
+      case spanTag.droppedAttributes:
+      case spanTag.droppedEvents:
+      case spanTag.droppedLinks:
+      case spanTag.flags:
+        break;
+      default:
+        if (tag >>> 3 <= lastSpanField) return this.#fail(logTags.has(tag) ? verdict.log : verdict.malformed);
+    }
+    return next;
+  }
+
+  #delimited(tag: number, at: number, lengthOffset: number, end: number): number {
+    const packed = lengthAt(this.#bytes, lengthOffset, end);
+    if (packed === broken) return this.#fail(verdict.malformed);
+    const content = lengthOffset + (packed & 7);
+    const next = content + (packed >>> 3);
+    const spans = this.#spans;
+    const row = this.#row;
+    switch (tag) {
+      case spanTag.traceId:
+        return this.#id(spans.traceIdAt, content, next, 16, verdict.traceId);
+      case spanTag.spanId:
+        return this.#id(spans.spanIdAt, content, next, 8, verdict.spanId);
+      case spanTag.parentSpanId:
+        return this.#id(spans.parentSpanIdAt, content, next, 8, verdict.parentSpanId);
+      case spanTag.name:
+        spans.nameAt[row] = content;
+        spans.nameEnd[row] = next;
+        return this.#text(content, next);
+      case spanTag.traceState:
+        return this.#text(content, next);
+      case spanTag.event:
+        return this.#event(at, content, next);
+      case spanTag.status:
+        return this.#status(at, content, next);
+      case spanTag.link: {
+        const why = checkMessage(this.#bytes, this.#view, content, next, link, valueDepth - 2);
+        return why ? this.#fail(why) : next;
+      }
+      default:
+        if (tag >>> 3 > lastSpanField) return next;
+        return this.#fail(logTags.has(tag) ? verdict.log : verdict.malformed);
+    }
+  }
+
+  /** An id is its whole length or absent; a later field replaces an earlier one, even by nothing. */
+  #id(column: Uint32Array, at: number, end: number, length: number, why: Verdict): number {
+    if (at !== end && end - at !== length) return this.#fail(why);
+    column[this.#row] = at === end ? 0 : at;
+    return end;
+  }
+
+  #text(at: number, end: number): number {
+    return isText(this.#bytes, this.#view, at, end) ? end : this.#fail(verdict.text);
+  }
+
+  /** Reads the attribute field at `at` of the span, or of the event whose field at `container` it is in. */
+  #attribute(at: number, end: number, container: number): number {
+    const next = this.#keyValue(at + 1, end);
+    if (next === broken) return broken;
+    const keys = this.#keys;
+    const keyAt = this.#keyAt;
+    const keyLength = this.#keyEnd - keyAt;
+    const entry = keys.find(this.#bytes, this.#view, keyAt, keyLength);
+    let flags: number;
+    if (entry >= 0) {
+      flags = keys.flags[entry]!;
+      if (container === 0) this.#fill(keys.spanFrom[entry]!, keys.spanFrom[entry + 1]!);
+    } else {
+      if (!isText(this.#bytes, this.#view, keyAt, this.#keyEnd)) return this.#fail(verdict.text);
+      flags = keys.prefixFlags(this.#bytes, keyAt, keyLength);
+    }
+    if (flags & markedFlags) this.#mark(at, next, flags, container);
+    this.#flags = flags;
+    return next;
+  }
+
+  /** Puts the last KeyValue into the slots of the fields it is a source of; the first of equal keys stays. */
+  #fill(from: number, to: number): void {
+    const member = this.#memberAt;
+    if (member === 0) return;
+    const { targetField, targetPriority } = this.#keys;
+    for (let target = from; target < to; target++) {
+      const slot = this.#slotBase + targetField[target]!;
+      const value = targetPriority[target]! + member;
+      if (value < this.#slots[slot]!) this.#slots[slot] = value;
+    }
+  }
+
+  #mark(at: number, next: number, flags: number, container: number): void {
+    const marks = this.#marks;
+    const kind = container === 0 ? markKind.attribute : markKind.eventAttribute;
+    const mark = marks.add(at, next, kind, flags, container);
+    marks.keyAt[mark] = this.#keyAt;
+    marks.keyEnd[mark] = this.#keyEnd;
+    marks.sizeBytes[mark] = this.#memberAt === 0 ? 0 : next - memberContent(this.#bytes, this.#memberAt, next);
+  }
+
+  #event(container: number, at: number, end: number): number {
+    const bytes = this.#bytes;
+    let isException = false;
+    let typeAt = 0;
+    for (let offset = at; offset < end; ) {
+      const tag = bytes[offset]!;
+      if (tag === eventTag.attribute) {
+        offset = this.#attribute(offset, end, container);
+        if (offset !== broken && this.#flags & keyFlag.exceptionType) typeAt ||= this.#memberAt;
+      } else if (tag === eventTag.name) {
+        const packed = lengthAt(bytes, offset + 1, end);
+        if (packed === broken) return this.#fail(verdict.malformed);
+        const name = offset + 1 + (packed & 7);
+        offset = this.#text(name, name + (packed >>> 3));
+        isException = packed >>> 3 === exceptionName.length && exceptionName.every((byte, k) => bytes[name + k] === byte);
+      } else if (tag === eventTag.time) {
+        offset = offset + 9 > end ? this.#fail(verdict.malformed) : offset + 9;
+      } else offset = this.#skip(offset, end, lastEventField, eventTag.droppedAttributes);
+      if (offset === broken) return broken;
+    }
+    if (isException) this.#spans.exceptionTypeAt[this.#row] = typeAt;
+    return end;
+  }
+
+  #status(container: number, at: number, end: number): number {
+    const bytes = this.#bytes;
+    for (let offset = at; offset < end; ) {
+      const tag = bytes[offset]!;
+      const content = offset + 1;
+      if (tag === statusTag.message) {
+        const packed = lengthAt(bytes, content, end);
+        if (packed === broken) return this.#fail(verdict.malformed);
+        const next = content + (packed & 7) + (packed >>> 3);
+        if (this.#text(content + (packed & 7), next) === broken) return broken;
+        this.#statusMessage(container, offset, content + (packed & 7), next);
+        offset = next;
+      } else if (tag >>> 3 === 1) {
+        // Reserved since OTLP 0.11: an unknown field.
+        offset = skipField(bytes, content, end, tag);
+        if (offset === broken) return this.#fail(verdict.malformed);
+      } else {
+        if (tag === statusTag.code) this.#spans.statusCodeAt[this.#row] = content;
+        offset = this.#skip(offset, end, lastStatusField, statusTag.code);
+        if (offset === broken) return broken;
+      }
+    }
+    return end;
+  }
+
+  #statusMessage(container: number, at: number, content: number, next: number): void {
+    this.#spans.statusMessageAt[this.#row] = content;
+    this.#spans.statusMessageEnd[this.#row] = next;
+    const mark = this.#marks.add(at, next, markKind.statusMessage, keyFlag.content, container);
+    this.#marks.sizeBytes[mark] = next - content;
+  }
+
+  /** Reads the KeyValue whose length stands at `at`: the shape every SDK writes here, any other in `#oddKeyValue`. */
+  #keyValue(at: number, limit: number): number {
+    const bytes = this.#bytes;
+    const packed = at < limit && bytes[at]! < 0x80 ? bytes[at]! * 8 + 1 : lengthAt(bytes, at, limit);
+    const start = at + (packed & 7);
+    const end = start + (packed >>> 3);
+    if (packed === broken || end > limit) return this.#fail(verdict.malformed);
+    const keyEnd = start + 2 + bytes[start + 1]!;
+    const usual = keyEnd + 2 < end && bytes[start] === 0x0a && bytes[start + 1]! < 0x80 && bytes[keyEnd] === 0x12;
+    if (!usual) return this.#oddKeyValue(start, end);
+    let member = keyEnd + 2;
+    let length = bytes[keyEnd + 1]!;
+    if (length > 0x7f) length += (bytes[member++]! - 1) * 0x80;
+    if (member + length !== end || bytes[member - 1]! > 0x7f) return this.#oddKeyValue(start, end);
+    this.#keyAt = start + 2;
+    this.#keyEnd = keyEnd;
+    return this.#value(member, end) ? end : broken;
+  }

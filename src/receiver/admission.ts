@@ -1,0 +1,73 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import type { ByteBudget, Lease } from '../core/budget.ts';
+import type { Secret } from '../core/secret.ts';
+import { Refusal } from './status.ts';
+
+/** Senders that name no deadline are taken to wait this long: the default of every OTel SDK. */
+export const assumedDeadlineMs = 10_000;
+/** The share of a sender's deadline that waiting for room may take; the rest is for the work itself. */
+const waitShare = 0.8;
+
+/** Who may send, how much, and when. */
+export interface AdmissionOptions {
+  readonly budget: ByteBudget;
+  /** The largest request, before and after inflating. */
+  readonly limitBytes: number;
+  /** How long a request waits for room at most. */
+  readonly maxWaitMs: number;
+  /** Any of these opens the door; none means that it stands open. */
+  readonly tokens: readonly Secret[];
+}
+
+function digest(text: string): Buffer {
+  return Buffer.from(hash('sha256', text, 'hex'), 'latin1');
+}
+
+/** Decides whether a request comes in: token, size, and room in the byte budget. */
+export class Admission {
+  readonly limitBytes: number;
+  readonly #budget: ByteBudget;
+  readonly #maxWaitMs: number;
+  readonly #tokens: readonly Buffer[];
+
+  constructor(options: AdmissionOptions) {
+    this.limitBytes = options.limitBytes;
+    this.#budget = options.budget;
+    this.#maxWaitMs = options.maxWaitMs;
+    this.#tokens = options.tokens.map((token) => digest(token.reveal()));
+  }
+
+  /** Takes the `authorization` header. Throws an `unauthenticated` Refusal unless it bears one of the tokens. */
+  authenticate(authorization: string | undefined): void {
+    if (this.#tokens.length === 0) return;
+    const [, token] = /^Bearer +(\S+) *$/i.exec(authorization ?? '') ?? [];
+    const shown = digest(token ?? '');
+    let known = false;
+    for (const expected of this.#tokens) known = timingSafeEqual(expected, shown) || known; // every token, so that time says nothing
+    if (token === undefined || !known) {
+      const what = authorization === undefined ? 'no token' : 'an unknown token';
+      throw new Refusal('unauthenticated', `${what}: send the header "authorization: Bearer <token>"`);
+    }
+  }
+
+  /** Throws a `too_large` Refusal when `bytes` are more than a request may have. */
+  checkSize(bytes: number): void {
+    if (bytes > this.limitBytes) {
+      throw new Refusal('too_large', `the request has more than ${this.limitBytes} bytes: send smaller batches`);
+    }
+  }
+
+  /** Whether `bytes` would be admitted without waiting. */
+  hasRoom(bytes: number): boolean {
+    return this.#budget.usedBytes + bytes <= this.#budget.limitBytes;
+  }
+
+  /**
+   * Resolves with a lease of `bytes`, which the caller must release. JavaScript gRPC exporters drop their spans on any
+   * error, so it waits for room before it refuses: at most 80 % of what the sender's own deadline leaves.
+   * Rejects with an `overloaded` Failure, or when `signal` aborts.
+   */
+  lease(bytes: number, deadlineMs: number, signal: AbortSignal): Promise<Lease> {
+    return this.#budget.acquire(bytes, Math.min(this.#maxWaitMs, deadlineMs * waitShare), signal);
+  }
+}

@@ -1,0 +1,159 @@
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { Lease } from '../core/budget.ts';
+import { Failure } from '../core/failure.ts';
+import { encodeExportResponse, encodeStatus } from '../otlp/messages.ts';
+import type { ExportResult } from './export.ts';
+import { encodeMessage, frame, parseTimeout, UnaryMessage } from './grpc-wire.ts';
+import type { Compression } from './inflate.ts';
+import type { Intake } from './intake.ts';
+import { Refusal, type Answer } from './status.ts';
+
+const contentType = 'application/grpc';
+const acceptEncoding = 'identity,gzip,zstd';
+const okHeaders = [':status', '200', 'content-type', contentType, 'grpc-accept-encoding', acceptEncoding];
+const okTrailers = { 'grpc-status': '0' };
+const emptyFrame = frame(new Uint8Array());
+/** Even a sender that would wait longer is answered by then; a repeat of the batch joins the work that goes on. */
+const answerLimitMs = 30_000;
+/** The answer leaves when this share of the sender's deadline has passed, so that it arrives before it. */
+const answerShare = 0.9;
+
+/** Writes one message and leaves the call open. */
+export function sendMessage(stream: ServerHttp2Stream, message: Uint8Array): void {
+  if (!stream.headersSent) {
+    stream.respond(okHeaders, { waitForTrailers: true });
+  }
+  stream.write(frame(message));
+}
+
+/** Ends a call that succeeded with its one message. */
+export function sendUnary(stream: ServerHttp2Stream, framed: Buffer): void {
+  if (stream.destroyed || stream.closed) return; // the sender hung up
+  stream.respond(okHeaders, { waitForTrailers: true });
+  stream.once('wantTrailers', () => stream.sendTrailers(okTrailers));
+  stream.end(framed);
+}
+
+/** Ends a call with a status other than OK, whatever part of the request has not arrived yet. */
+export function sendStatus(stream: ServerHttp2Stream, answer: Pick<Answer, 'grpc' | 'message'> & Partial<Answer>): void {
+  if (stream.destroyed || stream.closed || stream.headersSent) return;
+  const headers: Record<string, string> = {
+    ':status': '200',
+    'content-type': contentType,
+    'grpc-status': String(answer.grpc),
+    'grpc-message': encodeMessage(answer.message),
+    'grpc-accept-encoding': acceptEncoding,
+  };
+  const { retryAfterMs: retryDelayMs, badField } = answer;
+  if (retryDelayMs !== undefined || badField !== undefined) {
+    const details = encodeStatus('protobuf', { code: answer.grpc, message: answer.message, retryDelayMs, badField });
+    headers['grpc-status-details-bin'] = Buffer.from(details).toString('base64');
+  }
+  stream.respond(headers, { endStream: true });
+  if (!stream.readableEnded) {
+    stream.close(constants.NGHTTP2_NO_ERROR); // RFC 9113 §8.1: a whole answer may end the request early
+  }
+}
+
+function compressionOf(headers: IncomingHttpHeaders): Compression {
+  const encoding = headers['grpc-encoding'] ?? 'identity';
+  if (encoding === 'identity' || encoding === 'gzip' || encoding === 'zstd') return encoding;
+  throw new Refusal('wrong_encoding', `compression ${String(encoding)} is not known here: use gzip, zstd or none`);
+}
+
+/** One call of `TraceService/Export`: collects its message under a lease, hands it to the intake, answers. */
+export class ExportCall {
+  readonly #stream: ServerHttp2Stream;
+  readonly #intake: Intake;
+  readonly #signal: AbortSignal;
+  readonly #message: UnaryMessage;
+  #deadlineMs = Infinity;
+  #compression: Compression = 'identity';
+  #lease: Promise<Lease> | undefined;
+  #handedOver = false;
+  #slow: NodeJS.Timeout | undefined;
+
+  constructor(stream: ServerHttp2Stream, intake: Intake, signal: AbortSignal) {
+    this.#stream = stream;
+    this.#intake = intake;
+    this.#signal = signal;
+    this.#message = new UnaryMessage(intake.admission.limitBytes);
+  }
+
+  /** Serves the call from its headers on. */
+  receive(headers: IncomingHttpHeaders): void {
+    const timeout = headers['grpc-timeout'];
+    this.#deadlineMs = parseTimeout(typeof timeout === 'string' ? timeout : undefined) ?? Infinity;
+    try {
+      this.#intake.admission.authenticate(headers.authorization);
+      this.#compression = compressionOf(headers);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    const limitMs = this.#answerWithinMs;
+    this.#slow = setTimeout(() => {
+      this.#fail(new Refusal('too_slow', `the request did not arrive within ${limitMs} ms: send smaller batches`));
+    }, limitMs);
+    this.#stream.on('data', (chunk: Buffer) => this.#onData(chunk));
+    this.#stream.on('end', () => void this.#onEnd());
+    this.#stream.on('close', () => this.#onClose());
+  }
+
+  /** How long each phase, receiving and working, may take. */
+  get #answerWithinMs(): number {
+    return Math.ceil(Math.min(answerLimitMs, this.#deadlineMs * answerShare));
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#stream.headersSent) return; // refused already; what still arrives is dropped
+    try {
+      this.#message.push(chunk);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    const bytes = this.#message.declaredBytes;
+    if (this.#lease !== undefined || bytes === undefined) return;
+    const { admission } = this.#intake;
+    const mustWait = !admission.hasRoom(bytes);
+    if (mustWait) this.#stream.pause(); // what is under way fits the window of the stream
+    this.#lease = admission.lease(bytes, this.#deadlineMs, this.#signal);
+    if (mustWait) this.#lease.then(() => this.#stream.resume(), (error: unknown) => this.#fail(error));
+  }
+
+  async #onEnd(): Promise<void> {
+    clearTimeout(this.#slow);
+    if (this.#stream.headersSent) return;
+    try {
+      const bytes = this.#message.finish();
+      const compression = this.#message.compressed ? this.#compression : 'identity';
+      if (this.#message.compressed && compression === 'identity') {
+        throw new Failure('invalid', 'the message is marked as compressed, but no grpc-encoding says how');
+      }
+      if (this.#lease === undefined) throw new Failure('invalid', 'the call has no message');
+      const lease = await this.#lease;
+      this.#handedOver = true;
+      const body = { bytes, compression, encoding: 'protobuf' } as const;
+      this.#succeed(await this.#intake.take('grpc', body, lease, this.#answerWithinMs, this.#signal));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #succeed(result: ExportResult): void {
+    const plain = result.rejected === 0 && result.message === '';
+    sendUnary(this.#stream, plain ? emptyFrame : frame(encodeExportResponse('protobuf', result.rejected, result.message)));
+  }
+
+  #fail(error: unknown): void {
+    clearTimeout(this.#slow);
+    if (this.#stream.headersSent) return;
+    sendStatus(this.#stream, this.#intake.answer('grpc', error));
+  }
+
+  #onClose(): void {
+    clearTimeout(this.#slow);
+    if (!this.#handedOver) this.#lease?.then((lease) => lease.release(), () => undefined); // its refusal was answered
+  }
+}

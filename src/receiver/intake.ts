@@ -1,0 +1,127 @@
+import type { Lease } from '../core/budget.ts';
+import { systemClock, type Clock } from '../core/clock.ts';
+import { Failure } from '../core/failure.ts';
+import type { Log } from '../core/log.ts';
+import type { Telemetry } from '../core/telemetry.ts';
+import { jsonToProtobuf } from '../otlp/json-to-protobuf.ts';
+import type { Encoding } from '../otlp/messages.ts';
+import { Admission, type AdmissionOptions } from './admission.ts';
+import { Coalescer } from './coalesce.ts';
+import type { ExportResult, ExportTraces } from './export.ts';
+import { inflate, type Compression } from './inflate.ts';
+import { answerTo, type Answer } from './status.ts';
+
+/** How a request came in, as the metrics name it. */
+export type Transport = 'grpc' | 'http';
+
+/** A whole request body, as received. */
+export interface Body {
+  readonly bytes: Buffer;
+  readonly compression: Compression;
+  readonly encoding: Encoding;
+}
+
+/** What the intake needs. One intake serves every listener, so that they share one budget and one memory of bodies. */
+export interface IntakeOptions extends AdmissionOptions {
+  readonly exportTraces: ExportTraces;
+  /** How long a body is remembered, so that its repeat is joined to the first answer; 0 is off. */
+  readonly coalesceWindowMs: number;
+  readonly telemetry: Telemetry;
+  readonly log: Log;
+  readonly clock?: Clock | undefined;
+}
+
+/** Bodies remembered at most: 30 MB. Beyond 800 requests a second the window is shorter than two minutes. */
+const rememberedBodies = 100_000;
+
+/** What gRPC and HTTP have in common: from the whole body to the answer, counted. */
+export class Intake {
+  readonly admission: Admission;
+  readonly #exportTraces: ExportTraces;
+  readonly #coalescer: Coalescer<ExportResult>;
+  readonly #telemetry: Telemetry;
+  readonly #log: Log;
+
+  constructor(options: IntakeOptions) {
+    this.admission = new Admission(options);
+    this.#exportTraces = options.exportTraces;
+    this.#coalescer = new Coalescer({
+      windowMs: options.coalesceWindowMs,
+      limit: rememberedBodies,
+      clock: options.clock ?? systemClock,
+    });
+    this.#telemetry = options.telemetry;
+    this.#log = options.log;
+  }
+
+  /**
+   * Takes `body` and its lease, which it releases when the work is done. Resolves with the result to tell the sender,
+   * within `answerWithinMs`: work that takes longer goes on, and a repeat of the body joins it.
+   * Rejects with what `answer` understands.
+   */
+  async take(
+    transport: Transport,
+    body: Body,
+    lease: Lease,
+    answerWithinMs: number,
+    signal: AbortSignal,
+  ): Promise<ExportResult> {
+    const startMs = performance.now();
+    const result = await within(answerWithinMs, this.#work(transport, body, lease, signal));
+    const labels = { receiver: 'otlp', transport };
+    this.#telemetry.count('plimsoll_receiver_requests_total', 1, { ...labels, outcome: 'success' });
+    const seconds = (performance.now() - startMs) / 1000;
+    this.#telemetry.observe('plimsoll_receiver_request_duration_seconds', seconds, labels);
+    return result;
+  }
+
+  /** What to tell the sender of a request that failed with `error`, counted; a fault nobody foresaw is logged. */
+  answer(transport: Transport, error: unknown): Answer {
+    const answer = answerTo(error, Math.random());
+    if (answer.bug !== undefined) this.#log.error({ err: answer.bug, transport }, 'request failed for a reason nobody foresaw');
+    const labels = { receiver: 'otlp', transport, outcome: answer.outcome };
+    this.#telemetry.count('plimsoll_receiver_requests_total', 1, labels);
+    return answer;
+  }
+
+  async #work(transport: Transport, body: Body, lease: Lease, signal: AbortSignal): Promise<ExportResult> {
+    try {
+      const plain = await inflate(body.bytes, body.compression, this.admission.limitBytes);
+      lease.resize(plain.length);
+      const { answer, joined } = this.#coalescer.run(plain, () => this.#export(transport, plain, body.encoding, signal));
+      if (joined) {
+        lease.release();
+        this.#telemetry.count('plimsoll_receiver_joined_requests_total', 1, { receiver: 'otlp', transport });
+      }
+      return await answer;
+    } finally {
+      lease.release();
+    }
+  }
+
+  async #export(transport: Transport, plain: Uint8Array, encoding: Encoding, signal: AbortSignal): Promise<ExportResult> {
+    const converted = encoding === 'json' ? jsonToProtobuf(plain) : { bytes: plain, rejected: 0, reasons: [] };
+    const taken = await this.#exportTraces(converted.bytes, signal);
+    const result = {
+      accepted: taken.accepted,
+      rejected: taken.rejected + converted.rejected,
+      message: [...converted.reasons, taken.message].filter((reason) => reason !== '').join('; '),
+    };
+    const labels = { receiver: 'otlp', transport };
+    this.#telemetry.count('plimsoll_receiver_accepted_spans_total', result.accepted, labels);
+    if (result.rejected > 0) {
+      this.#telemetry.count('plimsoll_receiver_rejected_spans_total', result.rejected, labels);
+    }
+    return result;
+  }
+}
+
+/** Settles like `work`, or rejects as `unavailable` after `limitMs`; the work itself goes on. */
+function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const timer = setTimeout(() => {
+    reject(new Failure('unavailable', `not durable within ${Math.round(limitMs)} ms: send the same batch again`));
+  }, limitMs);
+  work.then(resolve, reject).finally(() => clearTimeout(timer));
+  return promise;
+}

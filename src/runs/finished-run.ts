@@ -1,0 +1,69 @@
+import type { EscalationReason, EvidenceLevel, Outcome, Result } from '../semconv/vocabulary.ts';
+
+/** Where on the stream a run begins: the offset of the first record of `partition` that holds a span of it. */
+export interface RunStart {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** What ended a run: its root span, the idle timeout, or the limit on runs held in memory. */
+export type ClosedBy = 'root' | 'idle' | 'spill';
+
+/** US dollars by what they were spent on. */
+export interface RunCost {
+  readonly llm: number;
+  readonly tool: number;
+  readonly review: number;
+}
+
+/** A run that ended, as known now; a later span of it makes a new one that replaces this. */
+export interface FinishedRun {
+  readonly runId: string;
+  /** '' when nobody says. */
+  readonly sessionId: string;
+  readonly agent: string;
+  readonly release: string;
+  readonly environment: string;
+  /** Start of the earliest span, in milliseconds since the epoch. */
+  readonly startMs: number;
+  /** End of the root span, or of the latest span where there is no root. */
+  readonly endMs: number;
+  /** The event time at which windows count the run: `endMs`, or the end of the idle timeout. */
+  readonly closedMs: number;
+  readonly closedBy: ClosedBy;
+  readonly outcome: Outcome;
+  readonly evidence: EvidenceLevel;
+  /** Of the first time control passed to a human; undefined when it never did. */
+  readonly escalationReason: EscalationReason | undefined;
+  readonly costUsd: RunCost;
+  /** False when a model call of the run has no known price: the cost is then a lower bound and belongs in no ratio. */
+  readonly priced: boolean;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** The partition whose record ended the run. */
+  readonly partition: number;
+  /** One per partition the run has spans on. */
+  readonly starts: readonly RunStart[];
+}
+
+/** One tool call that ended, with the labels of its run. */
+export interface ToolCall {
+  readonly agent: string;
+  readonly release: string;
+  readonly environment: string;
+  readonly tool: string;
+  readonly result: Result;
+  readonly endMs: number;
+  readonly durationMs: number;
+  readonly partition: number;
+}
+
+/** Who learns what the assembler found. `live` is false for what an earlier process has already counted. */
+export interface RunSink {
+  /** Once per run. */
+  finished(run: FinishedRun, live: boolean): void;
+  /** A span that came after the end changed what is known: `after` replaces `before`. */
+  revised(before: FinishedRun, after: FinishedRun, live: boolean): void;
+  /** Once per tool call. */
+  toolCall(call: ToolCall, live: boolean): void;
+}

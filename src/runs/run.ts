@@ -1,0 +1,150 @@
+import type { SpanFacts } from '../semconv/span-facts.ts';
+import type { ClosedBy, FinishedRun, RunStart, ToolCall } from './finished-run.ts';
+import { LeafUsage } from './leaf-usage.ts';
+import { RunEnding } from './run-ending.ts';
+import { RunLabels } from './run-labels.ts';
+
+/** A tool call whose labels are not settled yet. */
+interface HeldCall {
+  readonly span: Pick<ToolCall, 'tool' | 'result' | 'endMs' | 'durationMs' | 'partition'>;
+  readonly parentSpanId: string;
+  readonly live: boolean;
+}
+
+/** One run in memory: folds its spans, in whatever order they arrive, and says what is known. */
+export class Run {
+  readonly runId: string;
+  /** A run id of its own may be resumed by a later trace; one that is the trace id cannot. */
+  readonly resumable: boolean;
+  /** What was last reported; undefined while the run is open. */
+  finished: FinishedRun | undefined;
+  /** Waits for `settle` because it ended or changed. */
+  touched = false;
+  readonly starts: RunStart[];
+  readonly #spanIds = new Set<string>();
+  readonly #labels = new RunLabels();
+  readonly #ending = new RunEnding();
+  readonly #modelUsage = new LeafUsage();
+  readonly #agentUsage = new LeafUsage();
+  readonly #tools = new Map<string, string>();
+  #held: HeldCall[] = [];
+  #startMs = Number.POSITIVE_INFINITY;
+  #lastEndMs = Number.NEGATIVE_INFINITY;
+  #toolCostUsd = 0;
+  #reviewCostUsd = 0;
+  #priced = true;
+
+  constructor(runId: string, traceId: string, start: RunStart) {
+    this.runId = runId;
+    this.resumable = runId !== traceId;
+    this.starts = [start];
+  }
+
+  /** Span ids held in memory, which is what a run costs. */
+  get spanCount(): number {
+    return this.#spanIds.size;
+  }
+
+  get lastEndMs(): number {
+    return this.#lastEndMs;
+  }
+
+  /** Event time of the latest root's end; the latest span's where there is no root. */
+  get endMs(): number {
+    return this.#ending.rootEndMs ?? this.#lastEndMs;
+  }
+
+  /** Event time of the oldest tool call that waits for the labels of the root; undefined when none does. */
+  get heldSinceMs(): number | undefined {
+    return this.#held[0]?.span.endMs;
+  }
+
+  get heldCount(): number {
+    return this.#held.length;
+  }
+
+  /** The root has ended and nothing is awaited that could still belong to the run. */
+  get ended(): boolean {
+    return this.#ending.rootEndMs !== undefined && !(this.resumable && this.#ending.waitsForHuman);
+  }
+
+  /** Remembers `spanId`; false when the span is already in the run. Past `limit` ids, spans are taken unseen. */
+  remember(spanId: string, limit: number): boolean {
+    if (this.#spanIds.has(spanId)) return false;
+    if (this.#spanIds.size < limit) this.#spanIds.add(spanId);
+    return true;
+  }
+
+  /** Folds in a span that `remember` took. `endMs` is its end after clamping. */
+  add(span: SpanFacts, spanId: string, endMs: number, partition: number, live: boolean): void {
+    const parentSpanId = span.parentSpanId;
+    const startMs = Math.min(span.startMs, endMs);
+    if (startMs < this.#startMs) this.#startMs = startMs;
+    if (endMs > this.#lastEndMs) this.#lastEndMs = endMs;
+    this.#labels.add(span, parentSpanId === '', startMs);
+    this.#ending.add(span, parentSpanId, endMs);
+    const step = span.step;
+    if (step === 'llm') this.#modelUsage.add(span, spanId, parentSpanId);
+    else if (step === 'agent') this.#agentUsage.add(span, spanId, parentSpanId);
+    else if (step === 'tool' || step === 'review') this.#addCost(span, step);
+    if (step === 'tool') this.#addCall(span, spanId, parentSpanId, { startMs, endMs, partition, live });
+  }
+
+  #addCost(span: SpanFacts, step: 'tool' | 'review'): void {
+    if (step === 'tool') this.#toolCostUsd += span.costUsd ?? 0;
+    else this.#reviewCostUsd += span.costUsd ?? 0;
+    this.#priced &&= span.costSource !== 'unpriced';
+  }
+
+  #addCall(
+    span: SpanFacts,
+    spanId: string,
+    parentSpanId: string,
+    when: { startMs: number; endMs: number; partition: number; live: boolean },
+  ): void {
+    const { tool, result } = span;
+    this.#tools.set(spanId, tool);
+    if (result === undefined) return;
+    const { startMs, endMs, partition, live } = when;
+    const durationMs = endMs - startMs;
+    this.#held.push({ span: { tool, result, endMs, durationMs, partition }, parentSpanId, live });
+  }
+
+  /** Hands over the tool calls held so far, with the labels as known now. A call inside a call of the same tool is that call. */
+  releaseCalls(take: (call: ToolCall, live: boolean) => void): void {
+    if (this.#held.length === 0) return;
+    const { agent, release, environment } = this.#labels;
+    for (const { span, parentSpanId, live } of this.#held) {
+      if (this.#tools.get(parentSpanId) === span.tool) continue;
+      take({ agent, release, environment, ...span }, live);
+    }
+    this.#held = [];
+  }
+
+  /** What is known of the run when `closedBy` ends it at event time `closedMs`. */
+  finish(closedBy: ClosedBy, closedMs: number, partition: number): FinishedRun {
+    const { agent, release, environment, sessionId } = this.#labels;
+    const usage = (this.#modelUsage.size > 0 ? this.#modelUsage : this.#agentUsage).total();
+    const { outcome, evidence } = this.#ending.outcome(closedBy, (spanId) => this.#spanIds.has(spanId));
+    return {
+      runId: this.runId,
+      sessionId,
+      agent,
+      release,
+      environment,
+      startMs: this.#startMs,
+      endMs: this.endMs,
+      closedMs,
+      closedBy,
+      outcome,
+      evidence,
+      escalationReason: this.#ending.escalationReason,
+      costUsd: { llm: usage.costUsd, tool: this.#toolCostUsd, review: this.#reviewCostUsd },
+      priced: usage.priced && this.#priced,
+      inputTokens: usage.inputTokens,
+      outputTokens: usage.outputTokens,
+      partition,
+      starts: [...this.starts],
+    };
+  }
+}

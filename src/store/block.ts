@@ -1,0 +1,180 @@
+import { Failure } from '../core/failure.ts';
+import type { Position, StreamRecord } from '../core/stream.ts';
+import { afterRecord, isBefore, type Origin } from './place.ts';
+
+/**
+ * Builds the rows of one block. What it builds depends on the bytes and the time of the records alone, never on the
+ * clock, so that a block can be built again.
+ */
+export interface Rows {
+  /** Makes `record` the one that `dateOf` and `append` mean; returns how many spans it holds. Throws an `invalid` Failure when it is undecodable. */
+  read(record: StreamRecord): number;
+  /** The date (YYYY-MM-DD) whose part the row of span `index` goes to. */
+  dateOf(index: number): string;
+  /** Adds the row of span `index`. */
+  append(index: number): void;
+  readonly rows: number;
+  readonly bytes: number;
+  /** The insert's body; it stays valid until `reset`. */
+  finish(): readonly Uint8Array[];
+  reset(): void;
+}
+
+/** How spans become rows. */
+export interface RowEncoder {
+  /** Changes whenever the same record would give other rows. */
+  readonly version: number;
+  rows(origin: Origin): Rows;
+  /** A payload that holds span `index` of `record` alone, for the dead letters. */
+  single(record: StreamRecord, index: number): Uint8Array;
+}
+
+/** What one block may hold. Bytes are a soft limit: the span that passes it is the last. */
+export interface BlockLimits {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly dates: number;
+}
+
+/** No limit: what an intent fixed is built whole. */
+export const unlimited: BlockLimits = { rows: Infinity, bytes: Infinity, dates: Infinity };
+
+/** The spans of one partition between two positions, as rows. */
+export class Block {
+  readonly #rows: Rows;
+  readonly #dates = new Set<string>();
+  readonly #undecodable: StreamRecord[] = [];
+  #undecodableBytes = 0;
+  #from: Position = { offset: 0, index: 0 };
+  #to: Position = { offset: 0, index: 0 };
+  #spans = 0;
+  #expiredRecords = 0;
+  #last: { readonly offset: number; readonly timeMs: number } | undefined;
+
+  constructor(rows: Rows) {
+    this.#rows = rows;
+  }
+
+  get from(): Position {
+    return this.#from;
+  }
+
+  /** Where the block ends: the position of the first span that is not in it. */
+  get to(): Position {
+    return this.#to;
+  }
+
+  get rows(): number {
+    return this.#rows.rows;
+  }
+
+  /** Spans passed, wanted or not; those of undecodable records not included. */
+  get spans(): number {
+    return this.#spans;
+  }
+
+  /** Records within the block that no encoder can read, in order. */
+  get undecodable(): readonly StreamRecord[] {
+    return this.#undecodable;
+  }
+
+  /** How many records retention had removed before they were read. */
+  get expiredRecords(): number {
+    return this.#expiredRecords;
+  }
+
+  /** The last record passed: its offset and its time tell this stream from one created anew. */
+  get last(): { readonly offset: number; readonly timeMs: number } | undefined {
+    return this.#last;
+  }
+
+  get isEmpty(): boolean {
+    return !isBefore(this.#from, this.#to);
+  }
+
+  /** Empties the block, to begin at `from`. */
+  begin(from: Position): void {
+    this.#rows.reset();
+    this.#dates.clear();
+    this.#undecodable.length = 0;
+    this.#undecodableBytes = 0;
+    this.#from = from;
+    this.#to = from;
+    this.#spans = 0;
+    this.#expiredRecords = 0;
+    this.#last = undefined;
+  }
+
+  /**
+   * Takes the spans of `record` from the block's end on, before `until`, adding rows for those that are `wanted`.
+   * Returns whether it took them all; if not, a limit ended the block.
+   */
+  take(
+    record: StreamRecord,
+    limits: BlockLimits,
+    until?: Position,
+    wanted: (offset: number, index: number) => boolean = () => true,
+  ): boolean {
+    if (this.#isFull(limits)) return false;
+    this.#skipTo(record.offset);
+    const count = this.#read(record);
+    const end = until?.offset === record.offset ? Math.min(count, until.index) : count;
+    for (let index = this.#to.index; index < end; index++) {
+      if (wanted(record.offset, index)) {
+        if (this.#isFull(limits) || !this.#admit(this.#rows.dateOf(index), limits)) return this.#cut(record, index);
+        this.#rows.append(index);
+      }
+      this.#spans++;
+    }
+    this.#last = { offset: record.offset, timeMs: record.timeMs };
+    this.#to = end < count ? { offset: record.offset, index: end } : afterRecord(record.offset);
+    return true;
+  }
+
+  /** Says that nothing is left to read before `to`. */
+  endAt(to: Position): void {
+    if (this.#to.offset < to.offset) this.#expiredRecords += to.offset - this.#to.offset;
+    if (isBefore(this.#to, to)) this.#to = to;
+  }
+
+  /** The rows; valid until `begin`. */
+  body(): readonly Uint8Array[] {
+    return this.#rows.finish();
+  }
+
+  #isFull(limits: BlockLimits): boolean {
+    return this.#rows.rows >= limits.rows || this.#rows.bytes + this.#undecodableBytes >= limits.bytes;
+  }
+
+  #admit(date: string, limits: BlockLimits): boolean {
+    if (!this.#dates.has(date)) {
+      if (this.#dates.size >= limits.dates) return false;
+      this.#dates.add(date);
+    }
+    return true;
+  }
+
+  #cut(record: StreamRecord, index: number): false {
+    if (isBefore(this.#to, { offset: record.offset, index }))
+      this.#last = { offset: record.offset, timeMs: record.timeMs };
+    this.#to = { offset: record.offset, index };
+    return false;
+  }
+
+  #skipTo(offset: number): void {
+    if (offset <= this.#to.offset) return;
+    this.#expiredRecords += offset - this.#to.offset;
+    this.#to = { offset, index: 0 };
+  }
+
+  #read(record: StreamRecord): number {
+    try {
+      return this.#rows.read(record);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.kind !== 'invalid') throw error;
+      this.#undecodable.push(record);
+      this.#undecodableBytes += record.payload.length;
+      return 0;
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import type { Sink } from '../core/component.ts';
+import type { NewRecord, StreamRecord } from '../core/stream.ts';
+import type { Origin } from './place.ts';
+
+/** A record, or one span of a record, that can never be stored. */
+export interface DeadLetter {
+  readonly record: StreamRecord;
+  /** The span's index in its record; 0 for a whole record. */
+  readonly index: number;
+  readonly payload: Uint8Array;
+  readonly spans: number;
+  /** Why, as one sentence. */
+  readonly reason: string;
+}
+
+/** What a dead letter says of itself, beside the headers its record had. */
+export const deadLetterHeaders = {
+  /** `StreamId/partition/offset/index`: the same span has the same key, however often it is sent. */
+  key: 'plimsoll.dead.key',
+  reason: 'plimsoll.dead.reason',
+  /** Which part of the pipeline gave it up. */
+  origin: 'plimsoll.dead.origin',
+} as const;
+
+/** Sends what can never be stored to where an operator can look at it. All go to partition 0: their order means nothing. */
+export class DeadLetters {
+  readonly #sink: Sink<readonly NewRecord[]>;
+
+  constructor(sink: Sink<readonly NewRecord[]>) {
+    this.#sink = sink;
+  }
+
+  /** Resolves when the letters are durable; a rejection means that their positions must be held. */
+  send(origin: Origin, letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
+    const records = letters.map(({ record, index, payload, spans, reason }) => ({
+      partition: 0,
+      payload,
+      spans,
+      headers: {
+        ...record.headers,
+        [deadLetterHeaders.key]: `${origin.streamId}/${origin.partition}/${record.offset}/${index}`,
+        [deadLetterHeaders.reason]: reason,
+        [deadLetterHeaders.origin]: 'store',
+      },
+    }));
+    return this.#sink.consume(records, signal);
+  }
+}

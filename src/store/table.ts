@@ -1,0 +1,45 @@
+import type { Position } from '../core/stream.ts';
+import type { Origin, PositionSet, Stretch } from './place.ts';
+
+/** One insert: the encoded rows of one block, under a token that names this attempt at it. */
+export interface Insert {
+  readonly origin: Origin;
+  readonly body: readonly Uint8Array[];
+  readonly token: string;
+  /**
+   * Nothing of this insert may land after this time (Unix milliseconds, checked by the table's own clock), so that a late
+   * copy cannot outlive the memory of its token. A table whose copies die with this process may ignore it.
+   */
+  readonly deadlineMs: number;
+}
+
+/** What the table holds of a stretch: rows, and how many different positions they have. More rows than positions are duplicates. */
+export interface Held {
+  readonly rows: number;
+  readonly positions: number;
+}
+
+/**
+ * Where the rows of spans are kept. The table is the truth of what is stored: it is asked by position. Every method
+ * rejects when there is no answer; only InsertRejected says something about what was written.
+ */
+export interface Table {
+  /**
+   * Inserts the rows of one block, atomically per date only. A token the table remembers makes it answer without
+   * inserting. Resolves when the table answered; rejects with InsertRejected, or with anything else when nobody
+   * knows what has landed.
+   */
+  insert(insert: Insert): Promise<void>;
+  held(origin: Origin, stretch: Stretch): Promise<Held>;
+  /** Which positions of `stretch` have a row, and how many rows those are. */
+  positions(origin: Origin, stretch: Stretch): Promise<{ readonly rows: number; readonly present: PositionSet }>;
+  /** The highest position that has a row; undefined when the partition has none. */
+  highest(origin: Origin): Promise<Position | undefined>;
+  /** Derives again, from the rows of `stretch`, what idempotent views keep of them. */
+  rederive(origin: Origin, stretch: Stretch): Promise<void>;
+}
+
+/** The insert failed with a code of a closed list: it wrote nothing, and the same rows will always fail. */
+export class InsertRejected extends Error {
+  override readonly name = 'InsertRejected';
+}

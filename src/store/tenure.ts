@@ -1,0 +1,239 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { delayMs, type Backoff } from '../core/backoff.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import { OwnershipLost, type Claim, type Position } from '../core/stream.ts';
+import type { Telemetry } from '../core/telemetry.ts';
+import type { Block, BlockLimits, RowEncoder } from './block.ts';
+import type { Conservation } from './conservation.ts';
+import type { DeadLetter, DeadLetters } from './dead-letters.ts';
+import { toCommit, tokenOf, type Intent, type Ledger } from './intent.ts';
+import { isBefore, type Origin } from './place.ts';
+import { InsertRejected, type Table } from './table.ts';
+
+/** What the store works with, the same for every partition. */
+export interface StoreParts {
+  readonly table: Table;
+  readonly encoder: RowEncoder;
+  readonly deadLetters: DeadLetters;
+  readonly telemetry: Telemetry;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly settings: StoreSettings;
+}
+
+export interface StoreSettings {
+  readonly limits: BlockLimits;
+  /** How long spans wait for company in a block, in milliseconds. */
+  readonly flushIntervalMs: number;
+  /** How long after it was sent an insert may still land, in milliseconds. */
+  readonly insertDeadlineMs: number;
+  /**
+   * How long after its commit a row may still be taken back by a power cut, in milliseconds: after an unclean stop as
+   * much is verified by position. 0 where another machine keeps the table.
+   */
+  readonly verifyMs: number;
+  readonly backoff: Backoff;
+}
+
+/** What a partition is doing; `waiting` says for what. */
+export interface Health {
+  readonly partition: number;
+  readonly state: 'recovering' | 'flowing' | 'waiting';
+  readonly reason: string;
+  /** Unix milliseconds. */
+  readonly sinceMs: number;
+}
+
+const checkpointEveryMs = 60_000;
+const states = ['recovering', 'flowing', 'waiting'] as const;
+
+/** One period of owning a partition: its ledger, and the only ways to change what the ledger says. */
+export class Tenure {
+  readonly parts: StoreParts;
+  readonly origin: Origin;
+  readonly claim: Claim;
+  readonly stopping: AbortSignal;
+  /** Aborts when this tenure has to end, for whatever reason. */
+  readonly halt: AbortSignal;
+  #ledger: Ledger;
+  #committed: Ledger;
+  #health: Health;
+  #checkpoints: { readonly timeMs: number; readonly position: Position }[] = [];
+
+  constructor(parts: StoreParts, origin: Origin, claim: Claim, stopping: AbortSignal, ledger: Ledger) {
+    this.parts = parts;
+    this.origin = origin;
+    this.claim = claim;
+    this.stopping = stopping;
+    this.halt = AbortSignal.any([claim.lost, stopping]);
+    this.#ledger = ledger;
+    this.#committed = ledger;
+    this.#health = { partition: origin.partition, state: 'recovering', reason: '', sinceMs: this.nowMs() };
+    this.enter('recovering');
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
+  get health(): Health {
+    return this.#health;
+  }
+
+  get conservation(): Conservation {
+    const { position, storedSpans, deadSpans, expiredSpans } = this.#committed;
+    const committedSpans = storedSpans + deadSpans + expiredSpans;
+    return { position, committedSpans, storedSpans, deadSpans, expiredSpans };
+  }
+
+  nowMs(): number {
+    return this.parts.clock.nowMs();
+  }
+
+  /** Says what the partition is doing from now on. */
+  enter(state: Health['state'], reason = ''): void {
+    const { partition } = this.origin;
+    for (const each of states)
+      this.parts.telemetry.set('plimsoll_store_state', each === state ? 1 : 0, {
+        partition: String(partition),
+        state: each,
+      });
+    if (this.#health.state === state && this.#health.reason === reason) return;
+    this.#health = { partition, state, reason, sinceMs: this.nowMs() };
+  }
+
+  /** Commits that `block` is about to be inserted, with everything concluded so far. The intent is then open. */
+  async announce(block: Block, attempt: string, rows: number): Promise<Intent> {
+    const intent = { from: block.from, to: block.to, attempt, rows };
+    await this.#commit({ ...this.#ledger, intent, isClean: false });
+    return intent;
+  }
+
+  /** Commits everything concluded so far, with no intent open. */
+  close(isClean: boolean): Promise<void> {
+    return this.#commit({ ...this.#ledger, intent: undefined, isClean });
+  }
+
+  /** Whether there is something to commit. */
+  get isBehind(): boolean {
+    return isBefore(this.#committed.position, this.#ledger.position) || this.#committed.intent !== undefined;
+  }
+
+  /**
+   * Concludes everything before the end of `block`: `stored` of its spans are in the table, `dead` in the dead letters.
+   * What lies before the position was counted when it was passed, and is not counted again. Holds the position until
+   * the block's undecodable records are among the dead letters.
+   */
+  async conclude(block: Block, stored: number, dead: number): Promise<void> {
+    if (!isBefore(this.#ledger.position, block.to)) return;
+    const undecodable = block.undecodable.map((record) => ({
+      record,
+      index: 0,
+      payload: record.payload,
+      spans: record.spans,
+      reason: 'the record is not an ExportTraceServiceRequest in protobuf',
+    }));
+    await this.bury(undecodable);
+    this.parts.telemetry.count('plimsoll_store_rows_total', stored, {});
+    this.#ledger = {
+      ...this.#ledger,
+      position: block.to,
+      last: block.last ?? this.#ledger.last,
+      storedSpans: this.#ledger.storedSpans + stored,
+      deadSpans: this.#ledger.deadSpans + dead + undecodable.reduce((sum, { spans }) => sum + spans, 0),
+    };
+  }
+
+  /** Sends `letters` until they are durable. */
+  async bury(letters: readonly DeadLetter[]): Promise<void> {
+    if (letters.length === 0) return;
+    const { deadLetters, log, telemetry } = this.parts;
+    await this.persist('the dead letters', () => deadLetters.send(this.origin, letters, this.halt));
+    telemetry.count('plimsoll_store_dead_letters_total', letters.length, {});
+    for (const { record, index, reason } of letters)
+      log.error({ ...this.origin, offset: record.offset, index, reason }, 'a span can never be stored');
+  }
+
+  /** Counts spans that the stream's retention removed before they were stored. */
+  expire(spans: number, records: number): void {
+    if (spans + records === 0) return;
+    const { log, telemetry } = this.parts;
+    this.#ledger = { ...this.#ledger, expiredSpans: this.#ledger.expiredSpans + spans };
+    telemetry.count('plimsoll_store_expired_records_total', records, {});
+    log.error({ ...this.origin, spans, records }, 'retention removed records before they were stored');
+  }
+
+  /** Inserts `block` as `intent` announced it: once, without a retry. */
+  async insert(block: Block, intent: Intent): Promise<void> {
+    const { table, telemetry, settings } = this.parts;
+    const startedMs = this.nowMs();
+    let outcome = 'uncertain';
+    try {
+      await table.insert({
+        origin: this.origin,
+        body: block.body(),
+        token: tokenOf(this.origin, intent),
+        deadlineMs: startedMs + settings.insertDeadlineMs,
+      });
+      outcome = 'stored';
+    } catch (error) {
+      if (error instanceof InsertRejected) outcome = 'rejected';
+      throw error;
+    } finally {
+      telemetry.count('plimsoll_store_blocks_total', 1, { outcome });
+      telemetry.observe('plimsoll_store_insert_duration_seconds', (this.nowMs() - startedMs) / 1000, {});
+    }
+  }
+
+  /** Repeats `work` until it succeeds or the tenure has to end; meanwhile the partition waits for `what`. */
+  async persist<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const { state, reason } = this.#health;
+    for (let attempt = 0; ; attempt++) {
+      this.halt.throwIfAborted();
+      try {
+        const result = await work();
+        if (attempt > 0) this.enter(state, reason);
+        return result;
+      } catch (error) {
+        if (error instanceof OwnershipLost) throw error;
+        await this.wait(what, error, attempt);
+      }
+    }
+  }
+
+  /** Waits before attempt `attempt` is made again (0 is the first), because `error` kept `what` from answering. */
+  async wait(what: string, error: unknown, attempt: number): Promise<void> {
+    this.halt.throwIfAborted();
+    const message = error instanceof Error ? error.message : String(error);
+    this.enter('waiting', `${what}: ${message}`);
+    const waitMs = delayMs(this.parts.settings.backoff, attempt, Math.random());
+    this.parts.log.warn({ ...this.origin, err: error, waitMs }, `waiting for ${what}`);
+    await sleep(waitMs, undefined, { signal: this.halt }).catch(() => this.halt.throwIfAborted());
+  }
+
+  async #commit(ledger: Ledger): Promise<void> {
+    this.#ledger = { ...ledger, settled: this.#settle(ledger) };
+    await this.claim.commit(toCommit(this.#ledger, this.origin, this.parts.encoder.version));
+    this.#committed = this.#ledger;
+    const { telemetry } = this.parts;
+    const labels = { partition: String(this.origin.partition) };
+    telemetry.set('plimsoll_store_committed_spans', this.conservation.committedSpans, labels);
+    telemetry.set('plimsoll_store_stored_spans', this.#committed.storedSpans, labels);
+    telemetry.set('plimsoll_store_dead_spans', this.#committed.deadSpans, labels);
+    telemetry.set('plimsoll_store_expired_spans', this.#committed.expiredSpans, labels);
+  }
+
+  /** The newest position that was committed `verifyMs` ago, to a minute. */
+  #settle(ledger: Ledger): Position {
+    const { verifyMs } = this.parts.settings;
+    const now = this.nowMs();
+    const newest = this.#checkpoints.at(-1);
+    if (newest === undefined || now - newest.timeMs >= Math.min(checkpointEveryMs, verifyMs))
+      this.#checkpoints.push({ timeMs: now, position: ledger.position });
+    const old = this.#checkpoints.findLastIndex(({ timeMs }) => now - timeMs >= verifyMs);
+    if (old < 0) return ledger.settled;
+    this.#checkpoints = this.#checkpoints.slice(old);
+    return this.#checkpoints[0]?.position ?? ledger.settled;
+  }
+}

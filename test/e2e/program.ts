@@ -1,0 +1,124 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const launcher = new URL('../../src/plimsoll.js', import.meta.url).pathname;
+const shippedConfig = new URL('../../config/plimsoll.yaml', import.meta.url).pathname;
+
+/** Ports that the machine chooses, so that tests run beside each other and beside a real pipeline. */
+const anyPorts = `
+receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:0" }, http: { endpoint: "127.0.0.1:0" } } } }
+extensions: { health_check: { endpoint: "127.0.0.1:0" }, sql: { endpoint: "127.0.0.1:0" } }
+service: { telemetry: { metrics: { endpoint: "127.0.0.1:0" } } }
+`;
+
+/** How a program ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `plimsoll` with `words` to its end. */
+export async function plimsoll(...words: string[]): Promise<Ended> {
+  return ended(spawn(process.execPath, [launcher, ...words], { stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
+async function ended(child: ChildProcess): Promise<Ended> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
+}
+
+/** A temporary folder with a configuration over the shipped one. */
+export class Place {
+  readonly folder = mkdtempSync(join(tmpdir(), 'plimsoll-e2e-'));
+  readonly dataDirectory = join(this.folder, 'data');
+  readonly configFiles: readonly string[];
+
+  constructor(over = '') {
+    const files = [anyPorts, `data_dir: ${this.dataDirectory}`, over].map((text, i) => {
+      const file = join(this.folder, `${i}.yaml`);
+      writeFileSync(file, text);
+      return file;
+    });
+    this.configFiles = [shippedConfig, ...files];
+  }
+
+  /** The words that make any command use this place. */
+  get words(): readonly string[] {
+    return this.configFiles.flatMap((file) => ['--config', file]);
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** The whole program, running in a process of its own, exactly as a user runs it. */
+export class Program {
+  readonly #child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  readonly #urls: ReadonlyMap<string, string>;
+
+  private constructor(child: ChildProcess, end: Promise<Ended>, urls: ReadonlyMap<string, string>) {
+    this.#child = child;
+    this.ended = end;
+    this.#urls = urls;
+  }
+
+  /** Starts it and waits for the ready lines; throws what it said when it ends before. */
+  static async start(place: Place): Promise<Program> {
+    const child = spawn(process.execPath, [launcher, 'run', ...place.words], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const end = ended(child);
+    let said = '';
+    const ready = new Promise<string>((resolve) => {
+      child.stdout?.on('data', (text: string) => {
+        said += text;
+        if (said.includes('Point an exporter at it')) resolve(said);
+      });
+    });
+    const first = await Promise.race([ready, end]);
+    if (typeof first !== 'string')
+      throw new Error(`the program ended with ${first.code}: ${first.stderr}${first.stdout}`);
+    const urls = [...first.matchAll(/^ {2}(\S.*?) {2,}(http:\S+)$/gm)].map(
+      ([, what = '', url = '']) => [what, url] as const,
+    );
+    return new Program(child, end, new Map(urls));
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  url(what: 'OTLP gRPC' | 'OTLP HTTP' | 'metrics' | 'health' | 'SQL'): string {
+    const url = this.#urls.get(what);
+    if (url === undefined) throw new Error(`the program printed no ${what} URL`);
+    return url;
+  }
+
+  /** Asks the SQL port; one object per row. */
+  async query<Row>(sql: string): Promise<readonly Row[]> {
+    const response = await fetch(this.url('SQL'), { method: 'POST', body: `${sql} FORMAT JSONEachRow` });
+    const text = await response.text();
+    if (!response.ok) throw new Error(text);
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line): Row => JSON.parse(line));
+  }
+
+  async metrics(): Promise<string> {
+    return (await fetch(this.url('metrics'))).text();
+  }
+
+  kill(signal: NodeJS.Signals): Promise<Ended> {
+    this.#child.kill(signal);
+    return this.ended;
+  }
+}
