@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { delayMs, type Backoff } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
@@ -19,6 +18,8 @@ export interface StoreParts {
   readonly telemetry: Telemetry;
   readonly log: Log;
   readonly clock: Clock;
+  /** Resolves after `ms`, or at once when `signal` aborts. */
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly settings: StoreSettings;
 }
 
@@ -99,8 +100,8 @@ export class Tenure {
         partition: String(partition),
         state: each,
       });
-    if (this.#health.state === state && this.#health.reason === reason) return;
-    this.#health = { partition, state, reason, sinceMs: this.nowMs() };
+    const sinceMs = this.#health.state === state ? this.#health.sinceMs : this.nowMs();
+    this.#health = { partition, state, reason, sinceMs };
   }
 
   /** Commits that `block` is about to be inserted, with everything concluded so far. The intent is then open. */
@@ -135,6 +136,7 @@ export class Tenure {
       reason: 'the record is not an ExportTraceServiceRequest in protobuf',
     }));
     await this.bury(undecodable);
+    this.expire(0, block.expiredRecords);
     this.parts.telemetry.count('plimsoll_store_rows_total', stored, {});
     this.#ledger = {
       ...this.#ledger,
@@ -155,7 +157,7 @@ export class Tenure {
       log.error({ ...this.origin, offset: record.offset, index, reason }, 'a span can never be stored');
   }
 
-  /** Counts spans that the stream's retention removed before they were stored. */
+  /** Counts what the stream's retention removed before it was stored: spans where an intent says how many, records where not. */
   expire(spans: number, records: number): void {
     if (spans + records === 0) return;
     const { log, telemetry } = this.parts;
@@ -208,8 +210,8 @@ export class Tenure {
     const message = error instanceof Error ? error.message : String(error);
     this.enter('waiting', `${what}: ${message}`);
     const waitMs = delayMs(this.parts.settings.backoff, attempt, Math.random());
-    this.parts.log.warn({ ...this.origin, err: error, waitMs }, `waiting for ${what}`);
-    await sleep(waitMs, undefined, { signal: this.halt }).catch(() => this.halt.throwIfAborted());
+    this.parts.log.warn({ ...this.origin, for: what, err: error, waitMs }, 'the store waits');
+    await this.parts.pause(waitMs, this.halt);
   }
 
   async #commit(ledger: Ledger): Promise<void> {

@@ -1,0 +1,59 @@
+/** What a topic keeps. */
+export interface Retention {
+  /** Records older than this may be deleted, in milliseconds. */
+  readonly ageMs: number;
+  /** How large the topic's share of the file may grow, in bytes; the oldest records go first. */
+  readonly bytes: number;
+  /**
+   * How long a record is kept after every group committed it, in milliseconds, whatever `ageMs` and `bytes` say:
+   * after an unclean stop the store compares its last inserts with the stream.
+   */
+  readonly minAfterCommitMs: number;
+}
+
+/** By `timeMs` the group had committed everything before `offset`. */
+export interface CommitMark {
+  readonly timeMs: number;
+  readonly offset: number;
+}
+
+const marksPerHold = 16;
+
+/**
+ * `marks` (oldest first) and one more commit: its last mark always says what is committed now, and the others are at
+ * least a sixteenth of `minAfterCommitMs` apart, so there are few however often a group commits. A commit that goes
+ * back, or a clock that does, takes the marks with it: records are never deleted earlier for it.
+ */
+export function markCommit(
+  marks: readonly CommitMark[],
+  commit: CommitMark,
+  minAfterCommitMs: number,
+): readonly CommitMark[] {
+  const kept = marks.map((mark) => ({
+    timeMs: Math.min(mark.timeMs, commit.timeMs),
+    offset: Math.min(mark.offset, commit.offset),
+  }));
+  const [beforeLast, last] = [kept.at(-2), kept.at(-1)];
+  const lastIsTooClose = last !== undefined && last.timeMs - (beforeLast?.timeMs ?? -Infinity) < minAfterCommitMs / marksPerHold;
+  if (lastIsTooClose) kept.pop();
+  kept.push(commit);
+  const settled = kept.findLastIndex((mark) => mark.timeMs <= commit.timeMs - minAfterCommitMs);
+  return settled > 0 ? kept.slice(settled) : kept;
+}
+
+/** Everything before this offset was committed at least `minAfterCommitMs` before `nowMs`. */
+export function settledOffset(marks: readonly CommitMark[], nowMs: number, minAfterCommitMs: number): number {
+  return marks.findLast((mark) => mark.timeMs <= nowMs - minAfterCommitMs)?.offset ?? 0;
+}
+
+/**
+ * How much of a topic's share of the file records may take, in bytes. The rest is for what LMDB needs to reuse pages:
+ * copies of the pages a transaction changes, and free runs too short for the next record. When the file has outgrown
+ * its bound by `excessBytes` anyway, records get that much less, so that it stops growing.
+ */
+export function recordRoomBytes(bytes: number, excessBytes: number): number {
+  return Math.max(0, Math.floor(bytes * 0.8) - Math.max(0, excessBytes));
+}
+
+/** The part of the room that is in use when the oldest records begin to go, so that appends rarely meet the limit. */
+export const fullAt = 0.9;
