@@ -4,7 +4,15 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { randomFillSync } from 'node:crypto';
-import { Client, credentials, Metadata, Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import {
+  Client,
+  credentials,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
 import { ByteBudget } from '../src/core/budget.ts';
 import { createLog } from '../src/core/log.ts';
 import { Telemetry } from '../src/core/telemetry.ts';
@@ -38,14 +46,24 @@ async function serveOurs(): Promise<number> {
   return receiver.address?.port ?? 0;
 }
 
+function drop(_call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>): void {
+  done(null, Buffer.alloc(0));
+}
+
 async function serveGrpcJs(): Promise<number> {
   const server = new Server();
   const definition = { path, requestStream: false, responseStream: false } as const;
-  const codec = { requestSerialize: raw, requestDeserialize: raw, responseSerialize: raw, responseDeserialize: raw };
-  const drop = (_call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>): void => done(null, Buffer.alloc(0));
+  const codec = {
+    requestSerialize: raw,
+    requestDeserialize: raw,
+    responseSerialize: raw,
+    responseDeserialize: raw,
+  };
   server.addService({ Export: { ...definition, ...codec } }, { Export: drop });
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => (error ? reject(error) : resolve(port)));
+  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+    error ? reject(error) : resolve(port),
+  );
   return promise;
 }
 
@@ -58,7 +76,15 @@ async function load(port: number, bytes: number, requests: number): Promise<void
       body.writeUInt32LE(sent++, 0); // no two bodies alike, else they would be joined
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const message = Buffer.from(body);
-      client.makeUnaryRequest(path, raw, raw, message, new Metadata(), { deadline: Date.now() + 30_000 }, (error) => (error ? reject(error) : resolve()));
+      client.makeUnaryRequest(
+        path,
+        raw,
+        raw,
+        message,
+        new Metadata(),
+        { deadline: Date.now() + 30_000 },
+        (error) => (error ? reject(error) : resolve()),
+      );
       await promise;
     }
   };
@@ -93,11 +119,11 @@ if (role === 'ours' || role === 'grpc-js') {
 } else {
   const base = Number(role === '' ? 500 : role);
   for (const { spans, bytes, share } of shapes) {
-    const [ours = 0, theirs = 0] = [];
     const costs: Record<string, number> = {};
     for (const server of servers) costs[server] = await measure(server, bytes, base * share);
     const [mine, other] = [costs['ours'] ?? 0, costs['grpc-js'] ?? 0];
-    console.log(`${spans} spans (${bytes} B): ours ${mine.toFixed(1)} µs/request, grpc-js ${other.toFixed(1)}, ratio ${(other / mine).toFixed(2)}`);
-    void ours, void theirs;
+    console.log(
+      `${spans} spans (${bytes} B): ours ${mine.toFixed(1)} µs/request, grpc-js ${other.toFixed(1)}, ratio ${(other / mine).toFixed(2)}`,
+    );
   }
 }

@@ -27,7 +27,8 @@ export class ByteBudget {
   /** Resolves with a lease of `bytes`; rejects with an `overloaded` Failure after `waitMs` or when `signal` aborts. */
   async acquire(bytes: number, waitMs: number, signal: AbortSignal): Promise<Lease> {
     const wanted = Math.min(bytes, this.limitBytes);
-    if (this.#waiting.length > 0 || this.#usedBytes + wanted > this.limitBytes) await this.#wait(wanted, waitMs, signal);
+    if (this.#waiting.length > 0 || this.#usedBytes + wanted > this.limitBytes)
+      await this.#wait(wanted, waitMs, signal);
     else this.#usedBytes += wanted;
     return this.#lease(wanted);
   }
@@ -57,7 +58,9 @@ export class ByteBudget {
       settle();
       this.#waiting = this.#waiting.filter((other) => other !== entry);
       this.#grantWaiting();
-      reject(new Failure('overloaded', `no room for ${bytes} bytes within ${waitMs} ms`, { retryAfterMs: 1000 }));
+      reject(
+        new Failure('overloaded', `no room for ${bytes} bytes within ${waitMs} ms`, { retryAfterMs: 1000 }),
+      );
     };
     const timer = setTimeout(refuse, waitMs);
     const settle = (): void => {
@@ -78,7 +81,11 @@ export class ByteBudget {
   }
 
   #grantWaiting(): void {
-    for (let next = this.#waiting[0]; next && this.#usedBytes + next.bytes <= this.limitBytes; next = this.#waiting[0]) {
+    for (
+      let next = this.#waiting[0];
+      next && this.#usedBytes + next.bytes <= this.limitBytes;
+      next = this.#waiting[0]
+    ) {
       this.#waiting.shift();
       this.#usedBytes += next.bytes;
       next.grant();

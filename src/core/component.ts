@@ -40,5 +40,6 @@ export async function stopAll(flow: readonly Component[], deadline: AbortSignal)
       faults.push(error);
     }
   }
-  if (faults.length > 0) throw new AggregateError(faults, `cannot stop cleanly: ${faults.map(String).join('; ')}`);
+  if (faults.length > 0)
+    throw new AggregateError(faults, `cannot stop cleanly: ${faults.map(String).join('; ')}`);
 }

@@ -8,5 +8,8 @@ export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 /** One log for the process, JSON lines on standard error, so that standard output stays the user's. */
 export function createLog(level: (typeof logLevels)[number]): Log {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true }),
+  );
 }

@@ -61,8 +61,14 @@ export interface Claim {
   commit(commit: Commit): Promise<void>;
 }
 
-/** A member of a consumer group. `start` begins to hand out claims; `stop` gives them up after their worker returned. */
-export type StreamConsumer = Component;
+/**
+ * A member of a consumer group. `start` begins to hand out claims, once the stream runs; `stop` gives them up after
+ * their worker returned.
+ */
+export interface StreamConsumer extends Component {
+  /** Why a worker rejected, so that the process is unhealthy; undefined while all is well. */
+  readonly fault: Error | undefined;
+}
 
 /**
  * What a consumer does with a claim. Resolves when the claim was lost or `stopping` aborted and the work in

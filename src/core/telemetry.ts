@@ -43,6 +43,138 @@ export const catalogue = {
     labels: ['receiver', 'transport'],
     buckets: seconds,
   },
+  plimsoll_stream_records_total: {
+    kind: 'counter',
+    help: 'Records appended durably to the stream.',
+    labels: ['topic'],
+  },
+  plimsoll_stream_deleted_records_total: {
+    kind: 'counter',
+    help: 'Records that retention deleted, after every group had committed them.',
+    labels: ['topic'],
+  },
+  plimsoll_stream_bytes: {
+    kind: 'gauge',
+    help: 'Bytes on disk that the records of the stream fill.',
+    labels: ['topic'],
+  },
+  plimsoll_stream_end_offset: {
+    kind: 'gauge',
+    help: 'The next offset to be written, so records ever appended.',
+    labels: ['topic', 'partition'],
+  },
+  plimsoll_stream_appended_spans: {
+    kind: 'gauge',
+    help: 'Spans ever appended, by position: survives restarts.',
+    labels: ['topic', 'partition'],
+  },
+  plimsoll_stream_committed_offset: {
+    kind: 'gauge',
+    help: 'The offset up to which the group is done.',
+    labels: ['topic', 'partition', 'group'],
+  },
+  plimsoll_stream_lag_records: {
+    kind: 'gauge',
+    help: 'Records the group has yet to commit.',
+    labels: ['topic', 'partition', 'group'],
+  },
+  plimsoll_store_rows_total: {
+    kind: 'counter',
+    help: 'Rows that are in the table, each counted once, when its position was passed.',
+    labels: [],
+  },
+  plimsoll_store_blocks_total: {
+    kind: 'counter',
+    help: 'Inserts by what is known of them: stored, rejected (wrote nothing, and never will), uncertain (the table is asked).',
+    labels: ['outcome'],
+  },
+  plimsoll_store_insert_duration_seconds: {
+    kind: 'histogram',
+    help: 'Time from sending a block to the answer of the table.',
+    labels: [],
+    buckets: seconds,
+  },
+  plimsoll_store_duplicate_rows_total: {
+    kind: 'counter',
+    help: 'Rows found in the table beyond the first of their position. Anything above 0 needs an operator.',
+    labels: [],
+  },
+  plimsoll_store_dead_letters_total: {
+    kind: 'counter',
+    help: 'Records and spans that can never be stored, sent to the dead letters.',
+    labels: [],
+  },
+  plimsoll_store_expired_records_total: {
+    kind: 'counter',
+    help: 'Records that retention removed from the stream before they were stored. Anything above 0 is loss.',
+    labels: [],
+  },
+  plimsoll_store_state: {
+    kind: 'gauge',
+    help: '1 for what a partition is doing: recovering, flowing, or waiting.',
+    labels: ['partition', 'state'],
+  },
+  plimsoll_store_committed_spans: {
+    kind: 'gauge',
+    help: 'Spans before the committed position: stored, dead and expired.',
+    labels: ['partition'],
+  },
+  plimsoll_store_stored_spans: {
+    kind: 'gauge',
+    help: 'Spans before the committed position that have a row in the table.',
+    labels: ['partition'],
+  },
+  plimsoll_store_dead_spans: {
+    kind: 'gauge',
+    help: 'Spans before the committed position that are in the dead letters.',
+    labels: ['partition'],
+  },
+  plimsoll_store_expired_spans: {
+    kind: 'gauge',
+    help: 'Spans of announced blocks that retention removed from the stream before they were stored.',
+    labels: ['partition'],
+  },
+  plimsoll_assess_spans_total: {
+    kind: 'counter',
+    help: 'Spans read for assessment, those read again after a restart included.',
+    labels: [],
+  },
+  plimsoll_assess_undecodable_records_total: {
+    kind: 'counter',
+    help: 'Records that assessment skipped because they are no export request.',
+    labels: [],
+  },
+  plimsoll_assess_resent_spans_total: {
+    kind: 'counter',
+    help: 'Spans that their run already had; they count once.',
+    labels: [],
+  },
+  plimsoll_assess_clamped_spans_total: {
+    kind: 'counter',
+    help: 'Spans that end more than 5 s after their record was written; their end was taken back to that.',
+    labels: [],
+  },
+  plimsoll_assess_late_spans_total: {
+    kind: 'counter',
+    help: 'Spans of runs that ended so long ago that only their calls and cost still count.',
+    labels: [],
+  },
+  plimsoll_assess_unremembered_spans_total: {
+    kind: 'counter',
+    help: 'Spans beyond what a run remembers; a resent one among them counts again.',
+    labels: [],
+  },
+  plimsoll_assess_spilled_runs_total: {
+    kind: 'counter',
+    help: 'Open runs ended as unknown because there was no memory for them.',
+    labels: [],
+  },
+  plimsoll_assess_open_runs: { kind: 'gauge', help: 'Runs that have not ended.', labels: [] },
+  plimsoll_assess_runs_in_memory: {
+    kind: 'gauge',
+    help: 'Runs in memory: open ones, and ended ones that late spans may still change.',
+    labels: [],
+  },
 } as const satisfies Record<string, Spec>;
 
 type Catalogue = typeof catalogue;

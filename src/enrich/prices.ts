@@ -1,4 +1,5 @@
 import { calcPrice, findProvider, type ModelPrice, type PriceCalculation, type TieredPrices } from '@pydantic/genai-prices';
+import { limitUsd } from '../semconv/plimsoll.ts';
 
 /** The package and version that computed costs come from, stamped beside them so that they can be computed anew. */
 export const priceRevision = 'genai-prices 0.1.8';
@@ -80,7 +81,8 @@ export class Prices {
       perMillion += cacheWrite * priceAt(rates.cacheWrite, input);
     }
     perMillion += plain * priceAt(rates.input, input) + output * priceAt(rates.output, input);
-    return Math.round((rates.usdPerCall + perMillion / 1e6) * 1e9) / 1e9;
+    const usd = Math.round((rates.usdPerCall + perMillion / 1e6) * 1e9) / 1e9;
+    return usd <= limitUsd ? usd : undefined;
   }
 
   #ratesOf(provider: string, model: string, startMs: number): Rates | undefined {

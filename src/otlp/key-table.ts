@@ -32,7 +32,8 @@ const limitSources = 63;
 
 /** Checks `spec` and compiles it. Throws an Error that names the key at fault. */
 export function compileKeys(spec: KeyTableSpec): KeyTable {
-  const priorities = new Array<number>(spec.fieldCount).fill(0);
+  if (spec.ownPrefix === '') throw new Error('the own prefix is empty: everything would be ours');
+  const priorities = Array.from({ length: spec.fieldCount }, () => 0);
   const seen = new Set<string>();
   const entries = new Map<string, Entry>();
   const entryOf = (key: string): Entry => {
@@ -44,21 +45,25 @@ export function compileKeys(spec: KeyTableSpec): KeyTable {
     const priority = priorities[field];
     const identity = `${place} ${field} ${key}`;
     if (key === '') throw new Error(`a source of field ${field} has an empty key`);
-    if (priority === undefined) throw new Error(`${key} is a source of field ${field}: use 0 to ${spec.fieldCount - 1}`);
-    if (priority === limitSources) throw new Error(`${key} is one source too many of field ${field}: ${limitSources} fit`);
+    if (priority === undefined)
+      throw new Error(`${key} is a source of field ${field}: use 0 to ${spec.fieldCount - 1}`);
+    if (priority === limitSources)
+      throw new Error(`${key} is one source too many of field ${field}: ${limitSources} fit`);
     if (seen.has(identity)) throw new Error(`${key} is twice a source of field ${field}: remove one`);
     seen.add(identity);
     priorities[field] = priority + 1;
     entryOf(key)[place].push({ field, priority });
   }
   for (const key of spec.ownKeys) {
-    if (!key.startsWith(spec.ownPrefix)) throw new Error(`own key ${key} does not begin with ${spec.ownPrefix}`);
+    if (!key.startsWith(spec.ownPrefix))
+      throw new Error(`own key ${key} does not begin with ${spec.ownPrefix}`);
     entryOf(key).flags |= keyFlag.own;
   }
   entryOf('exception.type').flags |= keyFlag.exceptionType;
   const prefixes = new Map<string, number>();
   for (const pattern of spec.content) {
-    if (pattern === '' || pattern === '*') throw new Error(`content key ${JSON.stringify(pattern)} would match everything`);
+    if (pattern === '' || pattern === '*')
+      throw new Error(`content key ${JSON.stringify(pattern)} would match everything`);
     if (pattern.endsWith('*')) prefixes.set(pattern.slice(0, -1), keyFlag.content);
     else entryOf(pattern).flags |= keyFlag.content;
   }
@@ -113,14 +118,23 @@ export class KeyTable {
     this.flags = Uint8Array.from(entries, (entry) => entry.flags);
     const span = entries.flatMap((entry) => entry.span);
     const targets = [...span, ...entries.flatMap((entry) => entry.resource)];
-    this.spanFrom = offsets(entries.map((entry) => entry.span.length), 0);
-    this.resourceFrom = offsets(entries.map((entry) => entry.resource.length), span.length);
+    this.spanFrom = offsets(
+      entries.map((entry) => entry.span.length),
+      0,
+    );
+    this.resourceFrom = offsets(
+      entries.map((entry) => entry.resource.length),
+      span.length,
+    );
     this.targetField = Uint32Array.from(targets, (target) => target.field);
     this.targetPriority = Uint32Array.from(targets, (target) => target.priority << 26);
     const keys = entries.map((entry) => Buffer.from(entry.key));
     this.#keyBytes = new Uint8Array(Buffer.concat(keys));
     this.#keyView = new DataView(this.#keyBytes.buffer);
-    this.#keyFrom = offsets(keys.map((key) => key.length), 0);
+    this.#keyFrom = offsets(
+      keys.map((key) => key.length),
+      0,
+    );
     const bits = Math.max(4, Math.ceil(Math.log2(entries.length * 8)));
     this.#shift = 32 - bits;
     this.#buckets = new Int32Array(2 ** bits).fill(-1);

@@ -1,9 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import { verdict, type Verdict } from './verdict.ts';
 import { broken, lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
-
-/** Why bytes are not a message; `none` when they are. */
-export const fault = { none: 0, malformed: 1, text: 2, depth: 3 } as const;
-export type Fault = (typeof fault)[keyof typeof fault];
 
 /**
  * Messages may be nested this deep. Decoders of other languages stop at 100 in all, and one span they cannot read
@@ -71,24 +68,24 @@ export function checkMessage(
   end: number,
   rule: MessageRule,
   depth: number,
-): Fault {
-  if (depth > limitDepth) return fault.depth;
+): Verdict {
+  if (depth > limitDepth) return verdict.depth;
   let offset = at;
   while (offset < end) {
     const tag = tagAt(bytes, offset, end);
-    if (tag === broken) return fault.malformed;
+    if (tag === broken) return verdict.malformed;
     offset += varintWidth(tag);
     const next = skipField(bytes, offset, end, tag);
-    if (next === broken) return fault.malformed;
+    if (next === broken) return verdict.malformed;
     const field = rule[tag >>> 3];
     if (field) {
-      if ((tag & 7) !== field.wireType) return fault.malformed;
-      const found = field.wireType === 2 ? checkContent(bytes, view, offset, next, field, depth) : fault.none;
+      if ((tag & 7) !== field.wireType) return verdict.malformed;
+      const found = field.wireType === 2 ? checkContent(bytes, view, offset, next, field, depth) : verdict.ok;
       if (found) return found;
     }
     offset = next;
   }
-  return fault.none;
+  return verdict.ok;
 }
 
 function checkContent(
@@ -98,11 +95,11 @@ function checkContent(
   end: number,
   field: FieldRule,
   depth: number,
-): Fault {
+): Verdict {
   const start = at + (lengthAt(bytes, at, end) & 7);
-  if (field.text) return isText(bytes, view, start, end) ? fault.none : fault.text;
-  if (field.idBytes) return start === end || end - start === field.idBytes ? fault.none : fault.malformed;
-  return field.message ? checkMessage(bytes, view, start, end, field.message(), depth + 1) : fault.none;
+  if (field.text) return isText(bytes, view, start, end) ? verdict.ok : verdict.text;
+  if (field.idBytes) return start === end || end - start === field.idBytes ? verdict.ok : verdict.malformed;
+  return field.message ? checkMessage(bytes, view, start, end, field.message(), depth + 1) : verdict.ok;
 }
 
 /** Whether [at, end) is UTF-8. `view` covers the same bytes. ASCII, four bytes a step, is all that is usual. */

@@ -42,7 +42,8 @@ function jsonBytes(value: unknown): Uint8Array {
 export function encodeExportResponse(encoding: Encoding, rejectedSpans: number, message: string): Uint8Array {
   if (rejectedSpans === 0 && message === '') return encoding === 'json' ? jsonBytes({}) : new Uint8Array();
   const errorMessage = clamped(message);
-  if (encoding === 'json') return jsonBytes({ partialSuccess: { rejectedSpans: String(rejectedSpans), errorMessage } });
+  if (encoding === 'json')
+    return jsonBytes({ partialSuccess: { rejectedSpans: String(rejectedSpans), errorMessage } });
   return Writer.create()
     .uint32(lengthDelimited(1))
     .fork()
@@ -67,7 +68,11 @@ function retryInfo(delayMs: number): Detail {
   const duration = Writer.create().uint32(lengthDelimited(1)).fork();
   duration.uint32(varint(1)).int64(seconds).uint32(varint(2)).int32(nanos).ldelim();
   const fraction = nanos === 0 ? '' : `.${String(nanos).padStart(9, '0')}`;
-  return { type: 'google.rpc.RetryInfo', protobuf: duration.finish(), json: { retryDelay: `${seconds}${fraction}s` } };
+  return {
+    type: 'google.rpc.RetryInfo',
+    protobuf: duration.finish(),
+    json: { retryDelay: `${seconds}${fraction}s` },
+  };
 }
 
 function badRequest(field: string, description: string): Detail {
@@ -91,7 +96,11 @@ export function encodeStatus(encoding: Encoding, status: RpcStatus): Uint8Array 
     const list = details.map((detail) => ({ '@type': typeUrl(detail), ...detail.json }));
     return jsonBytes({ code: status.code, message, ...(list.length > 0 && { details: list }) });
   }
-  const writer = Writer.create().uint32(varint(1)).int32(status.code).uint32(lengthDelimited(2)).string(message);
+  const writer = Writer.create()
+    .uint32(varint(1))
+    .int32(status.code)
+    .uint32(lengthDelimited(2))
+    .string(message);
   for (const detail of details) {
     writer.uint32(lengthDelimited(3)).fork(); // google.protobuf.Any
     writer.uint32(lengthDelimited(1)).string(typeUrl(detail));

@@ -58,6 +58,12 @@ export class Arena implements Source {
     this.length += 2;
   }
 
+  u32(value: number): void {
+    this.reserve(4);
+    this.view.setUint32(this.length, value, true);
+    this.length += 4;
+  }
+
   /** A whole number of at most 2^53 as eight bytes. */
   u64(value: number): void {
     this.reserve(8);
@@ -110,10 +116,23 @@ export class Arena implements Source {
   hexText(source: Source, at: number, length: number): void {
     this.varint(length * 2);
     this.reserve(length * 2);
-    for (let i = 0; i < length; i++) {
-      this.view.setUint16(this.length, hexPairs[source.view.getUint8(at + i)] ?? 0, true);
-      this.length += 2;
+    const { view, length: to } = this;
+    for (let i = 0; i < length; i++) view.setUint16(to + 2 * i, hexPairs[source.view.getUint8(at + i)]!, true);
+    this.length = to + length * 2;
+  }
+
+  /** The digits of a whole number from 0 to 2^31 - 1, without a length. */
+  digits(value: number): void {
+    let width = 1;
+    for (let limit = 10; value >= limit; limit *= 10) width++;
+    this.reserve(width);
+    let rest = value;
+    for (let at = this.length + width - 1; at >= this.length; at--) {
+      const next = (rest / 10) | 0;
+      this.view.setUint8(at, 48 + rest - next * 10);
+      rest = next;
     }
+    this.length += width;
   }
 
   /** The characters of `ascii`, without a length. */

@@ -91,6 +91,8 @@ export class LowCardinalityColumn implements NativeColumn {
   readonly arenas = [this.#dictionary.entries];
   readonly #presets: readonly Source[];
   #ids = new Uint32Array(1024);
+  /** What `append` appended last. */
+  #last = 0;
   /** Values written so far. */
   length = 0;
 
@@ -109,7 +111,14 @@ export class LowCardinalityColumn implements NativeColumn {
   }
 
   append(source: Source, at: number, length: number): void {
-    this.appendId(this.#dictionary.idOf(source, at, length));
+    // Rows of one sender follow each other, and comparing with one string is cheaper than looking it up.
+    if (!this.#dictionary.holds(this.#last, source, at, length)) this.#last = this.idOf(source, at, length);
+    this.appendId(this.#last);
+  }
+
+  /** Whether `id` stands for the string in `length` bytes of `source` from `at`. */
+  holds(id: number, source: Source, at: number, length: number): boolean {
+    return this.#dictionary.holds(id, source, at, length);
   }
 
   /** Appends the string that `idOf` gave `id` for in this block. */
@@ -146,6 +155,7 @@ export class LowCardinalityColumn implements NativeColumn {
 
   reset(): void {
     this.length = 0;
+    this.#last = 0;
     this.#dictionary.reset();
     this.#preset();
   }
@@ -162,7 +172,7 @@ export class Ends {
   }
 }
 
-/** `Array` of the type of its elements. Whoever made `ends` appends to it and resets it. */
+/** `Array` of the type of its elements. Whoever made `ends` appends to it, once for all arrays that share it. */
 export class ArrayColumn<Element extends NativeColumn> implements NativeColumn {
   readonly type: string;
   readonly arenas: readonly Arena[];
@@ -196,21 +206,40 @@ export class MapColumn implements NativeColumn {
   readonly arenas = [this.#ends.values, ...this.#keys.arenas, this.values];
   #row = 1;
   #lastRowOf = new Uint32Array(64);
+  /** The key that followed each key when it was last met, as its id plus one; at 0 the first of a row. */
+  #nextOf = new Uint32Array(65);
+  /** The current row's last key, as its id plus one. */
+  #previous = 0;
 
   /** Begins an entry of the current row; false when the row has the key already and the value must not be written. */
   key(source: Source, at: number, length: number): boolean {
-    const id = this.#keys.idOf(source, at, length);
-    if (id >= this.#lastRowOf.length) this.#grow(id);
+    const id = this.#idOf(source, at, length);
     if (this.#lastRowOf[id] === this.#row) return false;
     this.#lastRowOf[id] = this.#row;
     this.#keys.appendId(id);
     return true;
   }
 
-  #grow(id: number): void {
-    const rows = this.#lastRowOf;
-    this.#lastRowOf = new Uint32Array(Math.max(rows.length * 2, id + 1));
+  /** Spans of one kind carry their keys in one order, and comparing with one string is cheaper than looking it up. */
+  #idOf(source: Source, at: number, length: number): number {
+    const guess = this.#nextOf[this.#previous]! - 1;
+    if (guess >= 0 && this.#keys.holds(guess, source, at, length)) {
+      this.#previous = guess + 1;
+      return guess;
+    }
+    const id = this.#keys.idOf(source, at, length);
+    if (id >= this.#lastRowOf.length) this.#grow();
+    this.#nextOf[this.#previous] = id + 1;
+    this.#previous = id + 1;
+    return id;
+  }
+
+  #grow(): void {
+    const [rows, next] = [this.#lastRowOf, this.#nextOf];
+    this.#lastRowOf = new Uint32Array(rows.length * 2);
+    this.#nextOf = new Uint32Array(rows.length * 2 + 1);
     this.#lastRowOf.set(rows);
+    this.#nextOf.set(next);
   }
 
   /** Rows ended so far. */
@@ -226,6 +255,7 @@ export class MapColumn implements NativeColumn {
   endRow(): void {
     this.#ends.append(this.#keys.length);
     this.#row++;
+    this.#previous = 0;
   }
 
   /** A row equal to an earlier one: `count` entries from entry `entry` on, their values `bytes` bytes from `at` on. */
@@ -244,7 +274,9 @@ export class MapColumn implements NativeColumn {
     this.#keys.reset();
     this.values.reset();
     this.#row = 1;
+    this.#previous = 0;
     this.#lastRowOf.fill(0);
+    this.#nextOf.fill(0);
   }
 }
 

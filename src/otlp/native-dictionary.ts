@@ -24,17 +24,16 @@ export class Dictionary {
     const hash = hashOf(source.view, at, length);
     const mask = this.#table.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const id = (this.#table[slot] ?? 0) - 1;
+      const id = this.#table[slot]! - 1;
       if (id < 0) return this.#add(slot, hash, source, at, length);
       if (this.#hashes[id] === hash && this.holds(id, source, at, length)) return id;
     }
   }
 
-  /** Whether entry `id` is the string in `length` bytes of `source` from `at`. */
+  /** Whether entry `id` is there, and the string in `length` bytes of `source` from `at`. */
   holds(id: number, source: Source, at: number, length: number): boolean {
-    return (
-      this.#lengths[id] === length && sameBytes(this.entries.view, this.#starts[id] ?? 0, source.view, at, length)
-    );
+    if (this.#lengths[id] !== length || id >= this.#size) return false;
+    return sameBytes(this.entries.view, this.#starts[id]!, source.view, at, length);
   }
 
   // oxlint-disable-next-line max-params -- the hot path passes what it already has
@@ -65,7 +64,7 @@ export class Dictionary {
     this.#table = new Int32Array(this.#table.length * 4);
     const mask = this.#table.length - 1;
     for (let id = 0; id < this.#size; id++) {
-      let slot = (this.#hashes[id] ?? 0) & mask;
+      let slot = this.#hashes[id]! & mask;
       while (this.#table[slot] !== 0) slot = (slot + 1) & mask;
       this.#table[slot] = id + 1;
     }

@@ -1,7 +1,7 @@
 import type { Arena, Source } from './native-arena.ts';
 import type { AttributeEntries } from './native-attributes.ts';
 import { ArrayColumn, Ends, LowCardinalityColumn, MapColumn, PlainColumn, type NativeColumn } from './native-columns.ts';
-import { lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
+import { FieldCursor } from './native-field.ts';
 
 /** Appends an id in lower-case hex; '' when it is empty or all zero, as the Collector does. */
 export function appendId(out: Arena, source: Source, at: number, length: number): void {
@@ -9,22 +9,6 @@ export function appendId(out: Arena, source: Source, at: number, length: number)
     if (source.bytes[at + i] !== 0) return out.hexText(source, at, length);
   }
   out.u8(0);
-}
-
-/** What a field of a message is, while its fields are walked. One object is reused. */
-class Field {
-  tag = 0;
-  /** The content, behind its length where it has one. */
-  at = 0;
-  end = 0;
-
-  /** Reads the field at `at`. The index has checked it. */
-  read(bytes: Uint8Array, at: number, end: number): void {
-    this.tag = tagAt(bytes, at, end);
-    const content = at + varintWidth(this.tag);
-    this.end = skipField(bytes, content, end, this.tag);
-    this.at = (this.tag & 7) === 2 ? content + (lengthAt(bytes, content, end) & 7) : content;
-  }
 }
 
 /** The `Events` of a span: Timestamp, Name, Attributes. */
@@ -35,7 +19,7 @@ export class EventColumns {
   readonly #attributes = new ArrayColumn(this.#ends, new MapColumn());
   readonly columns: readonly NativeColumn[] = [this.#times, this.#names, this.#attributes];
   readonly #entries: AttributeEntries;
-  readonly #field = new Field();
+  readonly #field = new FieldCursor();
 
   constructor(entries: AttributeEntries) {
     this.#entries = entries;
@@ -71,7 +55,7 @@ export class LinkColumns {
   readonly #attributes = new ArrayColumn(this.#ends, new MapColumn());
   readonly columns: readonly NativeColumn[] = [this.#traceIds, this.#spanIds, this.#traceStates, this.#attributes];
   readonly #entries: AttributeEntries;
-  readonly #field = new Field();
+  readonly #field = new FieldCursor();
 
   constructor(entries: AttributeEntries) {
     this.#entries = entries;

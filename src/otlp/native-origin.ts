@@ -1,34 +1,71 @@
+import type { Envelopes } from './envelopes.ts';
 import { Arena, sameBytes, type Source } from './native-arena.ts';
-import { KeyValueParts, type AttributeEntries } from './native-attributes.ts';
+import type { AttributeEntries } from './native-attributes.ts';
 import { LowCardinalityColumn, MapColumn, PlainColumn, sourceOf } from './native-columns.ts';
+import { FieldCursor } from './native-field.ts';
+import { KeyValueParts } from './native-key-value.ts';
 import type { ValueTexts } from './native-values.ts';
-import { lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
 
 const serviceName = sourceOf(Buffer.from('service.name'));
 const serviceNameLength = serviceName.bytes.length;
 
+/** The Resource of a ResourceSpans, the InstrumentationScope of a ScopeSpans. */
+const subjectTag = 0x0a;
 const attributeTag = 0x0a;
 const nameTag = 0x0a;
 const versionTag = 0x12;
 
-/** The message that the previous row had; rows of one sender follow each other, within a request and across. */
+/**
+ * What stood around the previous row's span (see Envelopes), copied into one message. Rows of one sender follow each
+ * other, within a request and across requests, so comparing with it saves reading it again.
+ */
 class Previous {
-  readonly bytes = new Arena();
+  readonly message = new Arena();
   #known = false;
 
-  /** Whether [at, end) is the same again; if not, it is what the next rows are compared with. */
-  isSame(source: Source, at: number, end: number): boolean {
-    const length = end - at;
-    const { bytes } = this;
-    if (this.#known && bytes.length === length && sameBytes(bytes.view, 0, source.view, at, length)) return true;
-    bytes.reset();
-    bytes.copy(source, at, length);
+  /** Whether envelope `ordinal` is the same again; if not, it is now what `message` holds. */
+  isSame(source: Source, envelopes: Envelopes, ordinal: number): boolean {
+    if (this.#known && this.#holds(source, envelopes, ordinal)) return true;
+    this.message.reset();
+    const to = envelopes.rangesFrom[ordinal + 1] ?? 0;
+    for (let range = envelopes.rangesFrom[ordinal] ?? 0; range < to; range++) {
+      const start = envelopes.start[range] ?? 0;
+      this.message.copy(source, start, (envelopes.end[range] ?? 0) - start);
+    }
     this.#known = true;
     return false;
   }
 
+  #holds(source: Source, envelopes: Envelopes, ordinal: number): boolean {
+    const { view, length } = this.message;
+    const to = envelopes.rangesFrom[ordinal + 1] ?? 0;
+    let at = 0;
+    for (let range = envelopes.rangesFrom[ordinal] ?? 0; range < to; range++) {
+      const start = envelopes.start[range] ?? 0;
+      const size = (envelopes.end[range] ?? 0) - start;
+      if (at + size > length || !sameBytes(view, at, source.view, start, size)) return false;
+      at += size;
+    }
+    return at === length;
+  }
+
   reset(): void {
     this.#known = false;
+  }
+}
+
+/** Calls `visit` with the content of each field `tag` of the message in [at, end). For messages read once in many rows. */
+function eachField(
+  source: Source,
+  at: number,
+  end: number,
+  wanted: number,
+  visit: (from: number, to: number) => void,
+): void {
+  const field = new FieldCursor();
+  for (let next = at; next < end; next = field.end) {
+    field.read(source.bytes, next, end);
+    if (field.tag === wanted) visit(field.at, field.end);
   }
 }
 
@@ -52,28 +89,25 @@ export class ResourceColumns {
     this.#texts = texts;
   }
 
-  /** Appends a row for the Resource message in [at, end), which is empty when there is none. */
-  append(source: Source, at: number, end: number): void {
-    if (this.#previous.isSame(source, at, end)) {
+  /** Appends a row for resource `ordinal` of the request in `source`. */
+  append(source: Source, resources: Envelopes, ordinal: number): void {
+    if (this.#previous.isSame(source, resources, ordinal)) {
       this.attributes.repeatRow(this.#entry, this.#count, this.#valuesAt, this.#valuesBytes);
-    } else this.#encode(source, at, end);
+    } else this.#encode(this.#previous.message);
     this.serviceName.appendId(this.#serviceNameId);
   }
 
-  #encode(source: Source, at: number, end: number): void {
+  #encode(message: Arena): void {
     const map = this.attributes;
     this.#serviceNameId = -1;
     this.#entry = map.entries;
     this.#valuesAt = map.values.length;
-    for (let next = at; next < end; ) {
-      const tag = tagAt(source.bytes, next, end);
-      const content = next + varintWidth(tag);
-      next = skipField(source.bytes, content, end, tag);
-      if (tag !== attributeTag) continue;
-      const from = content + (lengthAt(source.bytes, content, end) & 7);
-      this.#entries.append(map, source, from, next);
-      if (this.#serviceNameId < 0) this.#readServiceName(source, from, next);
-    }
+    eachField(message, 0, message.length, subjectTag, (resourceAt, resourceEnd) => {
+      eachField(message, resourceAt, resourceEnd, attributeTag, (from, to) => {
+        this.#entries.append(map, message, from, to);
+        if (this.#serviceNameId < 0) this.#readServiceName(message, from, to);
+      });
+    });
     this.#serviceNameId = Math.max(0, this.#serviceNameId);
     this.#count = map.entries - this.#entry;
     this.#valuesBytes = map.values.length - this.#valuesAt;
@@ -104,27 +138,25 @@ export class ScopeColumns {
   #versionAt = 0;
   #versionLength = 0;
 
-  /** Appends a row for the InstrumentationScope message in [at, end), which is empty when there is none. */
-  append(source: Source, at: number, end: number): void {
-    if (!this.#previous.isSame(source, at, end)) this.#read();
-    const { bytes } = this.#previous;
-    this.name.values.text(bytes, this.#nameAt, this.#nameLength);
-    this.version.values.text(bytes, this.#versionAt, this.#versionLength);
+  /** Appends a row for scope `ordinal` of the request in `source`. */
+  append(source: Source, scopes: Envelopes, ordinal: number): void {
+    if (!this.#previous.isSame(source, scopes, ordinal)) this.#read(this.#previous.message);
+    const { message } = this.#previous;
+    this.name.values.text(message, this.#nameAt, this.#nameLength);
+    this.version.values.text(message, this.#versionAt, this.#versionLength);
   }
 
-  #read(): void {
-    const message = this.#previous.bytes;
+  #read(message: Arena): void {
     this.#nameLength = 0;
     this.#versionLength = 0;
-    for (let next = 0; next < message.length; ) {
-      const tag = tagAt(message.bytes, next, message.length);
-      const content = next + varintWidth(tag);
-      next = skipField(message.bytes, content, message.length, tag);
-      if (tag !== nameTag && tag !== versionTag) continue;
-      const from = content + (lengthAt(message.bytes, content, message.length) & 7);
-      if (tag === nameTag) [this.#nameAt, this.#nameLength] = [from, next - from];
-      else [this.#versionAt, this.#versionLength] = [from, next - from];
-    }
+    eachField(message, 0, message.length, subjectTag, (scopeAt, scopeEnd) => {
+      eachField(message, scopeAt, scopeEnd, nameTag, (from, to) => {
+        [this.#nameAt, this.#nameLength] = [from, to - from];
+      });
+      eachField(message, scopeAt, scopeEnd, versionTag, (from, to) => {
+        [this.#versionAt, this.#versionLength] = [from, to - from];
+      });
+    });
   }
 
   reset(): void {

@@ -1,7 +1,9 @@
 import type { Source } from './native-arena.ts';
 import { LowCardinalityColumn, NullableColumn, PlainColumn, sourceOf, type NativeColumn } from './native-columns.ts';
-import type { ValueTexts } from './native-values.ts';
-import { lengthAt, skipField } from './wire.ts';
+import { emptySlot, slotOffset } from './span-columns.ts';
+import type { SpanIndex } from './span-index.ts';
+import type { SpanView } from './span-view.ts';
+import { lengthAt } from './wire.ts';
 
 /** A column read from a canonical field: what it holds when nobody says is `missing`, NULL or false. */
 export type TypedColumn =
@@ -30,68 +32,55 @@ export type TypedColumn =
       readonly field: number;
     };
 
-/** Writes one typed column. */
-export interface TypedWriter {
-  readonly field: number;
-  readonly column: NativeColumn;
-  /** A row whose value's member (tag, then content) is at `at`. */
-  append(source: Source, at: number): void;
-  /** A row of a span that does not say; its trace id is at `traceIdAt`. */
-  appendMissing(source: Source, traceIdAt: number): void;
-}
-
 const stringTag = 0x0a;
-const boolTag = 0x10;
-const intTag = 0x18;
-const doubleTag = 0x21;
 const traceIdBytes = 16;
 
-/** The end of the member at `at`. */
-function memberEnd(source: Source, at: number): number {
-  return skipField(source.bytes, at + 1, source.bytes.length, source.bytes[at] ?? 0);
-}
+// What the writers read is what SpanView reads, except that texts of the wire are copied without making strings.
+// `at` is where the value stands, its tag before its content; 0 is a span that does not say.
 
-class TextWriter implements TypedWriter {
+class TextWriter {
   readonly field: number;
   readonly column = new PlainColumn('String');
-  readonly #texts: ValueTexts;
   readonly #missing: '' | 'trace id';
 
-  constructor(field: number, missing: '' | 'trace id', texts: ValueTexts) {
+  constructor(field: number, missing: '' | 'trace id') {
     this.field = field;
     this.#missing = missing;
-    this.#texts = texts;
   }
 
-  append(source: Source, at: number): void {
-    this.#texts.append(this.column.values, source, at, memberEnd(source, at));
-  }
-
-  appendMissing(source: Source, traceIdAt: number): void {
-    if (this.#missing === '') this.column.values.u8(0);
-    else this.column.values.hexText(source, traceIdAt, traceIdBytes);
+  append(view: SpanView, source: Source, at: number): void {
+    const { values } = this.column;
+    if (at !== 0 && source.bytes[at] === stringTag) {
+      const packed = lengthAt(source.bytes, at + 1, source.bytes.length);
+      return values.text(source, at + 1 + (packed & 7), packed >>> 3);
+    }
+    const text = at === 0 ? undefined : view.string(this.field);
+    if (text !== undefined) {
+      const bytes = Buffer.from(text);
+      values.text(sourceOf(bytes), 0, bytes.length);
+    } else if (this.#missing === '') values.u8(0);
+    else values.hexText(source, view.index.spans.traceIdAt[view.row]!, traceIdBytes);
   }
 }
 
-class LowCardinalityWriter implements TypedWriter {
+class LowCardinalityWriter {
   readonly field: number;
   readonly column: LowCardinalityColumn;
-  readonly #texts: ValueTexts;
 
-  constructor(field: number, missing: string, texts: ValueTexts) {
+  constructor(field: number, missing: string) {
     this.field = field;
     this.column = new LowCardinalityColumn([missing]);
-    this.#texts = texts;
   }
 
-  append(source: Source, at: number): void {
+  append(view: SpanView, source: Source, at: number): void {
     if (source.bytes[at] === stringTag) {
       const packed = lengthAt(source.bytes, at + 1, source.bytes.length);
-      this.column.append(source, at + 1 + (packed & 7), packed >>> 3);
-    } else {
-      const text = this.#texts.text(source, at, memberEnd(source, at));
-      this.column.append(text, 0, text.length);
+      return this.column.append(source, at + 1 + (packed & 7), packed >>> 3);
     }
+    const text = view.string(this.field);
+    if (text === undefined) return this.appendMissing();
+    const bytes = Buffer.from(text);
+    this.column.append(sourceOf(bytes), 0, bytes.length);
   }
 
   appendMissing(): void {
@@ -99,39 +88,38 @@ class LowCardinalityWriter implements TypedWriter {
   }
 }
 
-/** The largest magnitude of Decimal(18, 9), in US dollars for a cost. */
+/** The largest whole part of Decimal(18, 9). */
 const limitDecimal = 999_999_999;
 
-class NumberWriter implements TypedWriter {
+class NumberWriter {
   readonly field: number;
   readonly column: NullableColumn;
-  readonly #decimal: boolean;
-  readonly #texts: ValueTexts;
+  readonly #isDecimal: boolean;
 
-  constructor(field: number, type: string, texts: ValueTexts) {
+  constructor(field: number, type: 'Nullable(UInt64)' | 'Nullable(Decimal(18, 9))') {
     this.field = field;
     this.column = new NullableColumn(type);
-    this.#decimal = type !== 'Nullable(UInt64)';
-    this.#texts = texts;
+    this.#isDecimal = type !== 'Nullable(UInt64)';
   }
 
-  append(source: Source, at: number): void {
-    const value = this.#number(source, at);
-    if (this.#decimal) {
-      if (Math.abs(value) <= limitDecimal) this.column.append(BigInt(Math.round(value * 1e9)));
-      else this.column.appendNull();
-    } else if (Number.isSafeInteger(value) && value >= 0) this.column.appendNumber(value);
+  append(view: SpanView): void {
+    const value = view.number(this.field);
+    if (value === undefined) this.column.appendNull();
+    else if (!this.#isDecimal) this.#appendWhole(value);
+    else if (value <= limitDecimal) this.#appendDecimal(value);
     else this.column.appendNull();
   }
 
-  /** NaN when the value is no number. A text counts when it is one: several senders write numbers as text. */
-  #number(source: Source, at: number): number {
-    if (source.bytes[at] === doubleTag) return source.view.getFloat64(at + 1, true);
-    const byte = source.bytes[at + 1] ?? 0;
-    if (source.bytes[at] === intTag && byte < 128) return byte;
-    const text = this.#texts.text(source, at, memberEnd(source, at));
-    const characters = Buffer.from(text.bytes.buffer, 0, text.length).toString('latin1');
-    return characters === '' ? Number.NaN : Number(characters);
+  #appendWhole(value: number): void {
+    if (Number.isSafeInteger(value)) this.column.appendNumber(value);
+    else this.column.appendNull();
+  }
+
+  /** Nine decimals, as a whole number of them. */
+  #appendDecimal(value: number): void {
+    const scaled = Math.round(value * 1e9);
+    if (Number.isSafeInteger(scaled)) this.column.appendNumber(scaled);
+    else this.column.append(BigInt(scaled));
   }
 
   appendMissing(): void {
@@ -139,7 +127,7 @@ class NumberWriter implements TypedWriter {
   }
 }
 
-class BoolWriter implements TypedWriter {
+class BoolWriter {
   readonly field: number;
   readonly column = new PlainColumn('Bool');
 
@@ -147,33 +135,68 @@ class BoolWriter implements TypedWriter {
     this.field = field;
   }
 
-  append(source: Source, at: number): void {
-    const tag = source.bytes[at];
-    const isNothing = (tag === boolTag || tag === stringTag) && source.bytes[at + 1] === 0;
-    this.column.values.u8(isNothing ? 0 : 1);
-  }
-
-  appendMissing(): void {
-    this.column.values.u8(0);
+  append(view: SpanView, source: Source, at: number): void {
+    if (at === 0) return this.column.values.u8(0);
+    const isSaid = source.bytes[at] === stringTag ? source.bytes[at + 1] !== 0 : view.bool(this.field) !== false;
+    this.column.values.u8(isSaid ? 1 : 0);
   }
 }
 
-/** The writer of `column`. */
-export function typedWriter(column: TypedColumn, texts: ValueTexts): TypedWriter {
-  switch (column.type) {
-    case 'LowCardinality(String)':
-      return new LowCardinalityWriter(column.field, column.missing, texts);
-    case 'String':
-      return new TextWriter(column.field, column.missing, texts);
-    case 'Bool':
-      return new BoolWriter(column.field);
-    case 'Nullable(UInt64)':
-    case 'Nullable(Decimal(18, 9))':
-      return new NumberWriter(column.field, column.type, texts);
+/** The typed columns of a table. */
+export class TypedColumns {
+  /** In the order in which they were given. */
+  readonly columns: readonly NativeColumn[];
+  /** One list a class, so that each loop over one calls code it knows. */
+  readonly #texts: TextWriter[] = [];
+  readonly #names: LowCardinalityWriter[] = [];
+  readonly #numbers: NumberWriter[] = [];
+  readonly #flags: BoolWriter[] = [];
+
+  constructor(columns: readonly TypedColumn[]) {
+    this.columns = columns.map((column) => this.#writer(column).column);
+  }
+
+  #writer(column: TypedColumn): { readonly column: NativeColumn } {
+    switch (column.type) {
+      case 'LowCardinality(String)':
+        return added(this.#names, new LowCardinalityWriter(column.field, column.missing));
+      case 'String':
+        return added(this.#texts, new TextWriter(column.field, column.missing));
+      case 'Bool':
+        return added(this.#flags, new BoolWriter(column.field));
+      case 'Nullable(UInt64)':
+      case 'Nullable(Decimal(18, 9))':
+        return added(this.#numbers, new NumberWriter(column.field, column.type));
+    }
+  }
+
+  /** Appends a row of the span at `view`. */
+  append(view: SpanView): void {
+    const { index, row } = view;
+    for (const writer of this.#names) {
+      const at = valueAt(index, row, writer.field);
+      if (at === 0) writer.appendMissing();
+      else writer.append(view, index, at);
+    }
+    for (const writer of this.#numbers) {
+      if (valueAt(index, row, writer.field) === 0) writer.appendMissing();
+      else writer.append(view);
+    }
+    for (const writer of this.#texts) writer.append(view, index, valueAt(index, row, writer.field));
+    for (const writer of this.#flags) writer.append(view, index, valueAt(index, row, writer.field));
   }
 }
 
-/** A text of the program, to be written like one of the wire. */
-export function sourceOfText(text: string): Source {
-  return sourceOf(Buffer.from(text));
+function added<Writer>(writers: Writer[], writer: Writer): Writer {
+  writers.push(writer);
+  return writer;
+}
+
+/** Where the value of `field` (tag, then content) stands, on the span or its resource; 0 when nobody says. */
+function valueAt(index: SpanIndex, row: number, field: number): number {
+  const { slots, fieldCount, resource } = index.spans;
+  const own = slots[row * fieldCount + field]!;
+  const shared = index.resourceSlots[resource[row]! * fieldCount + field]!;
+  const slot = own < shared ? own : shared;
+  return slot === emptySlot ? 0 : slot & slotOffset;
 }

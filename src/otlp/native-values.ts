@@ -1,12 +1,16 @@
-import { Arena, sameBytes, type Source } from './native-arena.ts';
-import { lengthAt, skipField, tagAt, varint64, varintWidth } from './wire.ts';
+import { Arena, type Source } from './native-arena.ts';
+import { FieldCursor } from './native-field.ts';
+import { KeyValueParts } from './native-key-value.ts';
+import { lengthAt, varint64 } from './wire.ts';
 
-/** Field tags of AnyValue, and of the one field that an array and a list have. */
-const tags = { string: 0x0a, bool: 0x10, int: 0x18, double: 0x21, array: 0x2a, list: 0x32, bytes: 0x3a, element: 0x0a };
-const keyTag = 0x0a;
-const valueTag = 0x12;
+/** Field tags of AnyValue. */
+const tags = { string: 0x0a, bool: 0x10, int: 0x18, double: 0x21, array: 0x2a, list: 0x32, bytes: 0x3a };
+const members: ReadonlySet<number> = new Set(Object.values(tags));
+const noMember = 0;
+/** The one field of ArrayValue and of KeyValueList. */
+const elementTag = 0x0a;
 
-const [quote, backslash, comma, colon] = [0x22, 0x5c, 0x2c, 0x3a];
+const [quote, backslash, comma, colon, openBracket, closeBracket] = [0x22, 0x5c, 0x2c, 0x3a, 0x5b, 0x5d];
 
 /** What JSON writes instead of a control character, by its code; Go and JavaScript agree. */
 const controlEscapes = Array.from({ length: 32 }, (_, code) => JSON.stringify(String.fromCharCode(code)).slice(1, -1));
@@ -17,22 +21,28 @@ export function doubleText(value: number): string {
   return `json: unsupported value: ${Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'}`;
 }
 
-/** Appends the digits of the varint at `at` as a signed decimal. */
-function integer(out: Arena, source: Source, at: number): void {
-  const byte = source.view.getUint8(at);
-  out.ascii(String(byte < 0x80 ? byte : varint64(source.bytes, at)));
+/** Appends the varint at `at` as a signed decimal, without a length. */
+function integer(out: Arena, { bytes }: Source, at: number): void {
+  let value = bytes[at]! & 0x7f;
+  for (let offset = at + 1, unit = 128; bytes[offset - 1]! >= 0x80; offset++, unit *= 128) {
+    if (offset === at + 7) return out.ascii(String(varint64(bytes, at))); // beyond what a double holds exactly
+    value += (bytes[offset]! & 0x7f) * unit;
+  }
+  if (value < 2 ** 31) out.digits(value);
+  else out.ascii(String(value));
 }
 
 /**
  * Values of attributes as text, the way the Collector's `pcommon.Value.AsString` (v0.153 and later) writes them for
  * its ClickHouse exporter: decimal integers, ECMAScript doubles, base64 bytes, and JSON for arrays and lists with keys
- * in byte order. Bytes that are not UTF-8 stay as they are. Values must come from an index: they are known to be
- * well-formed and of limited depth.
+ * in byte order. Values must come from an index, which has checked that they are well-formed and of limited depth.
  */
 export class ValueTexts {
   /** The last text that had to be made, without its length. */
   readonly #made = new Arena();
-  #finite = true;
+  readonly #member = new FieldCursor();
+  /** Whether the JSON being made holds no NaN and no infinity. */
+  #isJson = true;
 
   /** Appends the AnyValue in `source` from `at` to `end` to `out` as a ClickHouse String. */
   append(out: Arena, source: Source, at: number, end: number): void {
@@ -41,43 +51,39 @@ export class ValueTexts {
       // A String is the same on the wire as in the block: its length as a varint, then its bytes.
       if (at + 1 + (packed & 7) + (packed >>> 3) === end) return out.copy(source, at + 1, end - at - 1);
     }
-    this.#make(source, at, end);
-    out.text(this.#made, 0, this.#made.length);
+    const text = this.text(source, at, end);
+    out.text(text, 0, text.length);
   }
 
-  /** The AnyValue as a text of its own, for a reader that wants neither length nor column; valid until the next value. */
+  /** The AnyValue as a text of its own, without a length; valid until the next value. */
   text(source: Source, at: number, end: number): Arena {
-    this.#make(source, at, end);
-    return this.#made;
-  }
-
-  #make(source: Source, at: number, end: number): void {
     const out = this.#made;
     out.reset();
-    const content = contentAt(source, at, end);
-    if (content === undefined) return;
-    const { tag, from, to } = content;
-    if (tag === tags.string) out.copy(source, from, to - from);
-    else if (tag === tags.double) out.ascii(doubleText(source.view.getFloat64(from, true)));
-    else if (tag === tags.bytes) base64(out, source, from, to);
-    else {
-      this.#finite = true;
+    const member = this.#member;
+    readMember(member, source, at, end);
+    if (member.tag === tags.string) out.copy(source, member.at, member.end - member.at);
+    else if (member.tag === tags.int) integer(out, source, member.at);
+    else if (member.tag === tags.double) out.ascii(doubleText(source.view.getFloat64(member.at, true)));
+    else if (member.tag === tags.bytes) base64(out, source, member.at, member.end);
+    else if (member.tag !== noMember) {
+      this.#isJson = true;
       this.#json(source, at, end);
-      if (!this.#finite) out.reset(); // Go marshals no NaN, and the Collector ignores the error
+      if (!this.#isJson) out.reset(); // Go marshals no NaN, and the Collector ignores the error
     }
+    return out;
   }
 
   #json(source: Source, at: number, end: number): void {
     const out = this.#made;
-    const content = contentAt(source, at, end);
-    if (content === undefined) return out.ascii('null');
-    const { tag, from, to } = content;
+    readMember(this.#member, source, at, end);
+    const { tag, at: from, end: to } = this.#member;
     if (tag === tags.string) quoted(out, source, from, to);
-    else if (tag === tags.bool) out.ascii(source.bytes[from] === 0 ? 'false' : 'true');
+    else if (tag === tags.bool) out.ascii(varint64(source.bytes, from) === 0n ? 'false' : 'true');
     else if (tag === tags.int) integer(out, source, from);
     else if (tag === tags.double) this.#double(source.view.getFloat64(from, true));
     else if (tag === tags.array) this.#array(source, from, to);
     else if (tag === tags.list) this.#list(source, from, to);
+    else if (tag === noMember) out.ascii('null');
     else {
       out.u8(quote);
       base64(out, source, from, to);
@@ -86,19 +92,21 @@ export class ValueTexts {
   }
 
   #double(value: number): void {
-    this.#finite &&= Number.isFinite(value);
+    this.#isJson &&= Number.isFinite(value);
     this.#made.ascii(doubleText(value));
   }
 
   #array(source: Source, at: number, end: number): void {
+    const field = new FieldCursor();
     let count = 0;
-    this.#made.ascii('[');
-    for (const part of partsOf(source, at, end)) {
-      if (part.tag !== tags.element) continue;
+    this.#made.u8(openBracket);
+    for (let next = at; next < end; next = field.end) {
+      field.read(source.bytes, next, end);
+      if (field.tag !== elementTag) continue;
       if (count++ > 0) this.#made.u8(comma);
-      this.#json(source, part.from, part.to);
+      this.#json(source, field.at, field.end);
     }
-    this.#made.ascii(']');
+    this.#made.u8(closeBracket);
   }
 
   #list(source: Source, at: number, end: number): void {
@@ -106,67 +114,54 @@ export class ValueTexts {
     const entries = entriesOf(source, at, end).toSorted((a, b) => Buffer.compare(a.key, b.key));
     out.ascii('{');
     entries.forEach((entry, i) => {
-      const previous = entries[i - 1];
-      if (previous?.key.equals(entry.key)) return; // the first of equal keys stays, as in a row's map
+      if (entries[i - 1]?.key.equals(entry.key)) return; // the first of equal keys stays, as in a row's map
       if (i > 0) out.u8(comma);
-      quoted(out, source, entry.keyFrom, entry.keyFrom + entry.key.length);
+      quoted(out, source, entry.keyAt, entry.keyAt + entry.key.length);
       out.u8(colon);
-      this.#json(source, entry.from, entry.to);
+      this.#json(source, entry.valueAt, entry.valueEnd);
     });
     out.ascii('}');
   }
 }
 
-interface Part {
-  readonly tag: number;
-  /** Where the content is: behind the length of what has one. */
-  readonly from: number;
-  readonly to: number;
-}
-
-/** The fields of a message, in order. */
-function* partsOf(source: Source, at: number, end: number): Generator<Part> {
-  for (let next = at; next < end; ) {
-    const tag = tagAt(source.bytes, next, end);
-    next += varintWidth(tag);
-    const from = (tag & 7) === 2 ? next + (lengthAt(source.bytes, next, end) & 7) : next;
-    next = skipField(source.bytes, next, end, tag);
-    yield { tag, from, to: next };
+/** Moves `member` to what an AnyValue holds: of several members the last, as protobuf says of a oneof. */
+function readMember(member: FieldCursor, source: Source, at: number, end: number): void {
+  let [tag, from, to] = [noMember, at, at];
+  for (let next = at; next < end; next = member.end) {
+    member.read(source.bytes, next, end);
+    if (member.end === end && next === at && members.has(member.tag)) return;
+    if (members.has(member.tag)) [tag, from, to] = [member.tag, member.at, member.end];
   }
+  member.tag = tag;
+  member.at = from;
+  member.end = to;
 }
 
-const values: ReadonlySet<number> = new Set(Object.values(tags));
-
-/** What an AnyValue holds: of several values the last, as protobuf says of a oneof; undefined when it is empty. */
-function contentAt(source: Source, at: number, end: number): Part | undefined {
-  let content: Part | undefined;
-  for (const part of partsOf(source, at, end)) {
-    if (values.has(part.tag)) content = part;
-  }
-  return content;
+interface Entry {
+  readonly key: Buffer;
+  readonly keyAt: number;
+  readonly valueAt: number;
+  readonly valueEnd: number;
 }
 
-function entriesOf(
-  source: Source,
-  at: number,
-  end: number,
-): { readonly key: Buffer; readonly keyFrom: number; readonly from: number; readonly to: number }[] {
-  const entries = [];
-  for (const list of partsOf(source, at, end)) {
-    if (list.tag !== tags.element) continue;
-    let [keyFrom, keyTo, from, to] = [list.from, list.from, list.from, list.from];
-    for (const part of partsOf(source, list.from, list.to)) {
-      if (part.tag === keyTag) [keyFrom, keyTo] = [part.from, part.to];
-      if (part.tag === valueTag) [from, to] = [part.from, part.to];
-    }
-    const bytes = source.bytes;
-    entries.push({ key: Buffer.from(bytes.buffer, bytes.byteOffset + keyFrom, keyTo - keyFrom), keyFrom, from, to });
+/** The KeyValues of a KeyValueList. */
+function entriesOf(source: Source, at: number, end: number): Entry[] {
+  const { bytes } = source;
+  const field = new FieldCursor();
+  const parts = new KeyValueParts();
+  const entries: Entry[] = [];
+  for (let next = at; next < end; next = field.end) {
+    field.read(bytes, next, end);
+    if (field.tag !== elementTag) continue;
+    parts.read(bytes, field.at, field.end);
+    const { keyAt, keyLength, valueAt, valueEnd } = parts;
+    entries.push({ key: Buffer.from(bytes.buffer, bytes.byteOffset + keyAt, keyLength), keyAt, valueAt, valueEnd });
   }
   return entries;
 }
 
-function base64(out: Arena, source: Source, from: number, to: number): void {
-  out.ascii(Buffer.from(source.bytes.buffer, source.bytes.byteOffset + from, to - from).toString('base64'));
+function base64(out: Arena, { bytes }: Source, at: number, end: number): void {
+  out.ascii(Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at).toString('base64'));
 }
 
 /** A JSON string. Like Go, it escapes U+2028 and U+2029, which JavaScript once could not read. */

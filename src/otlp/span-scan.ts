@@ -1,23 +1,9 @@
 import { keyFlag, type KeyTable } from './key-table.ts';
-import { anyValue, checkMessage, fault, isText, keyValue, link, valueDepth } from './message-check.ts';
+import { checkMessage, isText, link, valueDepth } from './message-check.ts';
 import { markKind, type MarkColumns, type SpanColumns } from './span-columns.ts';
+import { KeyValueScan, memberContent } from './key-value-scan.ts';
+import { verdict, type Verdict } from './verdict.ts';
 import { broken, lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
-
-/** Why a span is rejected, with the sentence its sender reads; `ok` when it is not. */
-export const verdict = { ok: 0, malformed: 1, text: 2, depth: 3, traceId: 4, spanId: 5, parentSpanId: 6, log: 7 } as const;
-export type Verdict = (typeof verdict)[keyof typeof verdict];
-
-/** What the sender of a rejected span reads, by verdict. */
-export const sentences: Readonly<Record<Verdict, string>> = {
-  0: '',
-  1: 'the span is not a valid protobuf message (a field is truncated, or has the wrong wire type)',
-  2: 'a name, attribute key or text value is not valid UTF-8',
-  3: 'an attribute value is nested too deeply',
-  4: 'trace_id is not 16 bytes, or all zero',
-  5: 'span_id is not 8 bytes, or all zero',
-  6: 'parent_span_id is neither empty nor 8 bytes',
-  7: 'it is a log record, not a span: send logs to /v1/logs or LogsService',
-};
 
 /** Tags (field number << 3 | wire type) of Span in opentelemetry/proto/trace/v1. */
 const spanTag = {
@@ -50,9 +36,6 @@ const lastStatusField = 3;
 const resourceTag = { attribute: 0x0a, droppedAttributes: 0x10 } as const;
 const lastResourceField = 2;
 
-const valueTag = { string: 0x0a, bool: 0x10, int: 0x18, double: 0x21 } as const;
-const lastValueField = 7;
-
 /** Fields of a LogRecord whose wire type no span field of that number has: time, severity, attributes, flags, observed time. */
 const logTags: ReadonlySet<number> = new Set([0x09, 0x10, 0x32, 0x45, 0x59]);
 
@@ -70,15 +53,13 @@ export class SpanScan {
   readonly #spans: SpanColumns;
   readonly #marks: MarkColumns;
   #bytes: Uint8Array = new Uint8Array(0);
-  #view = new DataView(new ArrayBuffer(0));
+  #view: DataView = new DataView(new ArrayBuffer(0));
   #row = 0;
   #slots = new Uint32Array(0);
   #slotBase = 0;
-  /** What the last KeyValue said. */
-  #keyAt = 0;
-  #keyEnd = 0;
-  /** The tag of the member its value has; 0 when there is none or it is empty. */
-  #memberAt = 0;
+  readonly #keyValue = new KeyValueScan();
+  /** Bits of `keyFlag` of the last attribute. */
+  #flags = 0;
   /** Why the last step returned `broken`. */
   #why: Verdict = verdict.ok;
 
@@ -92,6 +73,7 @@ export class SpanScan {
   open(bytes: Uint8Array, view: DataView): void {
     this.#bytes = bytes;
     this.#view = view;
+    this.#keyValue.open(bytes, view);
   }
 
   /** Scans the span at [at, end) into `row`, for which there is room. A rejected span leaves its marks to the caller. */
@@ -102,8 +84,9 @@ export class SpanScan {
     this.#row = row;
     this.#slots = spans.slots;
     this.#slotBase = row * spans.fieldCount;
-    for (let offset = at; offset < end; ) {
-      offset = bytes[offset] === spanTag.attribute ? this.#attribute(offset, end, 0) : this.#spanField(offset, end);
+    for (let offset = at; offset < end;) {
+      offset =
+        bytes[offset] === spanTag.attribute ? this.#attribute(offset, end, 0) : this.#spanField(offset, end);
       if (offset === broken) return this.#why;
     }
     return this.#ids(row);
@@ -114,13 +97,18 @@ export class SpanScan {
     const bytes = this.#bytes;
     this.#slots = slots;
     this.#slotBase = base;
-    for (let offset = at; offset < end; ) {
+    for (let offset = at; offset < end;) {
       if (bytes[offset] === resourceTag.attribute) {
-        const next = this.#keyValue(offset + 1, end);
-        if (next === broken) return this.#why;
-        const entry = this.#entry();
+        offset = this.#keyValue.read(offset + 1, end);
+        if (offset === broken) return this.#keyValue.why;
+        const entry = this.#keys.find(
+          bytes,
+          this.#view,
+          this.#keyValue.keyAt,
+          this.#keyValue.keyEnd - this.#keyValue.keyAt,
+        );
         if (entry >= 0) this.#fill(this.#keys.resourceFrom[entry]!, this.#keys.resourceFrom[entry + 1]!);
-        offset = next;
+        else if (!isText(bytes, this.#view, this.#keyValue.keyAt, this.#keyValue.keyEnd)) return verdict.text;
       } else {
         offset = this.#skip(offset, end, lastResourceField, resourceTag.droppedAttributes);
         if (offset === broken) return this.#why;
@@ -236,18 +224,18 @@ export class SpanScan {
 
   /** Reads the attribute field at `at` of the span, or of the event whose field at `container` it is in. */
   #attribute(at: number, end: number, container: number): number {
-    const next = this.#keyValue(at + 1, end);
-    if (next === broken) return broken;
+    const next = this.#keyValue.read(at + 1, end);
+    if (next === broken) return this.#fail(this.#keyValue.why);
     const keys = this.#keys;
-    const keyAt = this.#keyAt;
-    const keyLength = this.#keyEnd - keyAt;
+    const keyAt = this.#keyValue.keyAt;
+    const keyLength = this.#keyValue.keyEnd - keyAt;
     const entry = keys.find(this.#bytes, this.#view, keyAt, keyLength);
     let flags: number;
     if (entry >= 0) {
       flags = keys.flags[entry]!;
       if (container === 0) this.#fill(keys.spanFrom[entry]!, keys.spanFrom[entry + 1]!);
     } else {
-      if (!isText(this.#bytes, this.#view, keyAt, this.#keyEnd)) return this.#fail(verdict.text);
+      if (!isText(this.#bytes, this.#view, keyAt, this.#keyValue.keyEnd)) return this.#fail(verdict.text);
       flags = keys.prefixFlags(this.#bytes, keyAt, keyLength);
     }
     if (flags & markedFlags) this.#mark(at, next, flags, container);
@@ -257,7 +245,7 @@ export class SpanScan {
 
   /** Puts the last KeyValue into the slots of the fields it is a source of; the first of equal keys stays. */
   #fill(from: number, to: number): void {
-    const member = this.#memberAt;
+    const member = this.#keyValue.memberAt;
     if (member === 0) return;
     const { targetField, targetPriority } = this.#keys;
     for (let target = from; target < to; target++) {
@@ -271,26 +259,28 @@ export class SpanScan {
     const marks = this.#marks;
     const kind = container === 0 ? markKind.attribute : markKind.eventAttribute;
     const mark = marks.add(at, next, kind, flags, container);
-    marks.keyAt[mark] = this.#keyAt;
-    marks.keyEnd[mark] = this.#keyEnd;
-    marks.sizeBytes[mark] = this.#memberAt === 0 ? 0 : next - memberContent(this.#bytes, this.#memberAt, next);
+    marks.keyAt[mark] = this.#keyValue.keyAt;
+    marks.keyEnd[mark] = this.#keyValue.keyEnd;
+    marks.sizeBytes[mark] =
+      this.#keyValue.memberAt === 0 ? 0 : next - memberContent(this.#bytes, this.#keyValue.memberAt, next);
   }
 
   #event(container: number, at: number, end: number): number {
     const bytes = this.#bytes;
     let isException = false;
     let typeAt = 0;
-    for (let offset = at; offset < end; ) {
+    for (let offset = at; offset < end;) {
       const tag = bytes[offset]!;
       if (tag === eventTag.attribute) {
         offset = this.#attribute(offset, end, container);
-        if (offset !== broken && this.#flags & keyFlag.exceptionType) typeAt ||= this.#memberAt;
+        if (offset !== broken && this.#flags & keyFlag.exceptionType) typeAt ||= this.#keyValue.memberAt;
       } else if (tag === eventTag.name) {
         const packed = lengthAt(bytes, offset + 1, end);
         if (packed === broken) return this.#fail(verdict.malformed);
         const name = offset + 1 + (packed & 7);
         offset = this.#text(name, name + (packed >>> 3));
-        isException = packed >>> 3 === exceptionName.length && exceptionName.every((byte, k) => bytes[name + k] === byte);
+        isException =
+          packed >>> 3 === exceptionName.length && exceptionName.every((byte, k) => bytes[name + k] === byte);
       } else if (tag === eventTag.time) {
         offset = offset + 9 > end ? this.#fail(verdict.malformed) : offset + 9;
       } else offset = this.#skip(offset, end, lastEventField, eventTag.droppedAttributes);
@@ -302,7 +292,7 @@ export class SpanScan {
 
   #status(container: number, at: number, end: number): number {
     const bytes = this.#bytes;
-    for (let offset = at; offset < end; ) {
+    for (let offset = at; offset < end;) {
       const tag = bytes[offset]!;
       const content = offset + 1;
       if (tag === statusTag.message) {
@@ -331,22 +321,4 @@ export class SpanScan {
     const mark = this.#marks.add(at, next, markKind.statusMessage, keyFlag.content, container);
     this.#marks.sizeBytes[mark] = next - content;
   }
-
-  /** Reads the KeyValue whose length stands at `at`: the shape every SDK writes here, any other in `#oddKeyValue`. */
-  #keyValue(at: number, limit: number): number {
-    const bytes = this.#bytes;
-    const packed = at < limit && bytes[at]! < 0x80 ? bytes[at]! * 8 + 1 : lengthAt(bytes, at, limit);
-    const start = at + (packed & 7);
-    const end = start + (packed >>> 3);
-    if (packed === broken || end > limit) return this.#fail(verdict.malformed);
-    const keyEnd = start + 2 + bytes[start + 1]!;
-    const usual = keyEnd + 2 < end && bytes[start] === 0x0a && bytes[start + 1]! < 0x80 && bytes[keyEnd] === 0x12;
-    if (!usual) return this.#oddKeyValue(start, end);
-    let member = keyEnd + 2;
-    let length = bytes[keyEnd + 1]!;
-    if (length > 0x7f) length += (bytes[member++]! - 1) * 0x80;
-    if (member + length !== end || bytes[member - 1]! > 0x7f) return this.#oddKeyValue(start, end);
-    this.#keyAt = start + 2;
-    this.#keyEnd = keyEnd;
-    return this.#value(member, end) ? end : broken;
-  }
+}

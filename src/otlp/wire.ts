@@ -13,11 +13,11 @@ export const limitBytes = 2 ** 26 - 1;
  */
 export function lengthAt(bytes: Uint8Array, at: number, end: number): number {
   let length = 0;
-  for (let width = 1; width <= 5; width++) {
+  for (let width = 1, unit = 1; width <= 5; width++, unit *= 128) {
     const offset = at + width - 1;
     if (offset >= end) return broken;
     const byte = bytes[offset]!;
-    length += (byte & 0x7f) * 2 ** (7 * (width - 1));
+    length += (byte & 0x7f) * unit;
     if (byte < 0x80) return length > end - at - width ? broken : length * 8 + width;
   }
   return broken;

@@ -53,7 +53,10 @@ export class Admission {
   /** Throws a `too_large` Refusal when `bytes` are more than a request may have. */
   checkSize(bytes: number): void {
     if (bytes > this.limitBytes) {
-      throw new Refusal('too_large', `the request has more than ${this.limitBytes} bytes: send smaller batches`);
+      throw new Refusal(
+        'too_large',
+        `the request has more than ${this.limitBytes} bytes: send smaller batches`,
+      );
     }
   }
 

@@ -12,10 +12,6 @@ export interface ConnectionLife {
   readonly maxAgeGraceMs: number;
 }
 
-/** Every announced stream id is below this: "go away, but nothing you sent is lost" (RFC 9113 §6.8). */
-const everyStreamId = 2 ** 31 - 1;
-/** A peer that does not answer the ping after the first GOAWAY gets the second one anyway. */
-const retireWaitMs = 1000;
 const sweepEveryMs = 1000;
 
 interface Peer {
@@ -38,10 +34,11 @@ export class Connections {
 
   add(session: Http2Session): void {
     const nowMs = performance.now();
-    this.#peers.set(session, { openedMs: nowMs, seenMs: nowMs, pingedMs: undefined, retiredMs: undefined });
+    const peer = { openedMs: nowMs, seenMs: nowMs, pingedMs: undefined, retiredMs: undefined };
+    this.#peers.set(session, peer);
     session.once('close', () => this.#peers.delete(session));
     this.#sweeper ??= setInterval(() => this.#sweep(), sweepEveryMs).unref();
-    if (this.#retiring) void this.#retire(session);
+    if (this.#retiring) this.#retire(session, peer);
   }
 
   /** A sign of life. */
@@ -51,13 +48,12 @@ export class Connections {
   }
 
   /**
-   * Tells every peer to go away, now and from now on, without losing what it has just sent: a first GOAWAY names no
-   * last stream, a ping makes sure it arrived, and only the second refuses streams (gRPC, A9 and RFC 9113 §6.8).
-   * Resolves when every peer knows; the connections close when their last call is answered.
+   * Tells every peer to go away, now and from now on. The GOAWAY names the last call that was taken: those are answered,
+   * and later ones are refused as never begun, which gRPC clients resend elsewhere by themselves (RFC 9113 §6.8).
    */
-  async retireAll(): Promise<void> {
+  retireAll(): void {
     this.#retiring = true;
-    await Promise.all([...this.#peers.keys()].map((session) => this.#retire(session)));
+    for (const [session, peer] of this.#peers) this.#retire(session, peer);
   }
 
   /** Cuts every connection. */
@@ -67,17 +63,9 @@ export class Connections {
     for (const session of this.#peers.keys()) session.destroy();
   }
 
-  async #retire(session: Http2Session): Promise<void> {
-    const peer = this.#peers.get(session);
-    if (!peer || peer.retiredMs !== undefined || session.destroyed) return;
+  #retire(session: Http2Session, peer: Peer): void {
+    if (peer.retiredMs !== undefined) return;
     peer.retiredMs = performance.now();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, retireWaitMs);
-    session.once('close', resolve);
-    session.goaway(0, everyStreamId);
-    if (!session.ping(() => resolve())) resolve();
-    await promise;
-    clearTimeout(timer);
     session.close();
   }
 
@@ -85,11 +73,13 @@ export class Connections {
     const nowMs = performance.now();
     const { keepaliveMs, keepaliveTimeoutMs, maxAgeMs = Infinity, maxAgeGraceMs } = this.#life;
     for (const [session, peer] of this.#peers) {
-      if (nowMs - peer.openedMs > maxAgeMs) void this.#retire(session);
-      const overstayed = !this.#retiring && peer.retiredMs !== undefined && nowMs - peer.retiredMs > maxAgeGraceMs;
+      if (nowMs - peer.openedMs > maxAgeMs) this.#retire(session, peer);
+      const overstayed =
+        !this.#retiring && peer.retiredMs !== undefined && nowMs - peer.retiredMs > maxAgeGraceMs;
       const silent = peer.pingedMs !== undefined && nowMs - peer.pingedMs > keepaliveTimeoutMs;
       if (overstayed || silent) session.destroy();
-      else if (peer.pingedMs === undefined && nowMs - peer.seenMs > keepaliveMs) this.#ping(session, peer, nowMs);
+      else if (peer.pingedMs === undefined && nowMs - peer.seenMs > keepaliveMs)
+        this.#ping(session, peer, nowMs);
     }
   }
 

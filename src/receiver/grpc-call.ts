@@ -35,7 +35,10 @@ export function sendUnary(stream: ServerHttp2Stream, framed: Buffer): void {
 }
 
 /** Ends a call with a status other than OK, whatever part of the request has not arrived yet. */
-export function sendStatus(stream: ServerHttp2Stream, answer: Pick<Answer, 'grpc' | 'message'> & Partial<Answer>): void {
+export function sendStatus(
+  stream: ServerHttp2Stream,
+  answer: Pick<Answer, 'grpc' | 'message'> & Partial<Answer>,
+): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return;
   const headers: Record<string, string> = {
     ':status': '200',
@@ -46,7 +49,12 @@ export function sendStatus(stream: ServerHttp2Stream, answer: Pick<Answer, 'grpc
   };
   const { retryAfterMs: retryDelayMs, badField } = answer;
   if (retryDelayMs !== undefined || badField !== undefined) {
-    const details = encodeStatus('protobuf', { code: answer.grpc, message: answer.message, retryDelayMs, badField });
+    const details = encodeStatus('protobuf', {
+      code: answer.grpc,
+      message: answer.message,
+      retryDelayMs,
+      badField,
+    });
     headers['grpc-status-details-bin'] = Buffer.from(details).toString('base64');
   }
   stream.respond(headers, { endStream: true });
@@ -58,7 +66,10 @@ export function sendStatus(stream: ServerHttp2Stream, answer: Pick<Answer, 'grpc
 function compressionOf(headers: IncomingHttpHeaders): Compression {
   const encoding = headers['grpc-encoding'] ?? 'identity';
   if (encoding === 'identity' || encoding === 'gzip' || encoding === 'zstd') return encoding;
-  throw new Refusal('wrong_encoding', `compression ${String(encoding)} is not known here: use gzip, zstd or none`);
+  throw new Refusal(
+    'wrong_encoding',
+    `compression ${String(encoding)} is not known here: use gzip, zstd or none`,
+  );
 }
 
 /** One call of `TraceService/Export`: collects its message under a lease, hands it to the intake, answers. */
@@ -93,7 +104,9 @@ export class ExportCall {
     }
     const limitMs = this.#answerWithinMs;
     this.#slow = setTimeout(() => {
-      this.#fail(new Refusal('too_slow', `the request did not arrive within ${limitMs} ms: send smaller batches`));
+      this.#fail(
+        new Refusal('too_slow', `the request did not arrive within ${limitMs} ms: send smaller batches`),
+      );
     }, limitMs);
     this.#stream.on('data', (chunk: Buffer) => this.#onData(chunk));
     this.#stream.on('end', () => void this.#onEnd());
@@ -119,7 +132,11 @@ export class ExportCall {
     const mustWait = !admission.hasRoom(bytes);
     if (mustWait) this.#stream.pause(); // what is under way fits the window of the stream
     this.#lease = admission.lease(bytes, this.#deadlineMs, this.#signal);
-    if (mustWait) this.#lease.then(() => this.#stream.resume(), (error: unknown) => this.#fail(error));
+    if (mustWait)
+      this.#lease.then(
+        () => this.#stream.resume(),
+        (error: unknown) => this.#fail(error),
+      );
   }
 
   async #onEnd(): Promise<void> {
@@ -143,7 +160,10 @@ export class ExportCall {
 
   #succeed(result: ExportResult): void {
     const plain = result.rejected === 0 && result.message === '';
-    sendUnary(this.#stream, plain ? emptyFrame : frame(encodeExportResponse('protobuf', result.rejected, result.message)));
+    sendUnary(
+      this.#stream,
+      plain ? emptyFrame : frame(encodeExportResponse('protobuf', result.rejected, result.message)),
+    );
   }
 
   #fail(error: unknown): void {
@@ -154,6 +174,10 @@ export class ExportCall {
 
   #onClose(): void {
     clearTimeout(this.#slow);
-    if (!this.#handedOver) this.#lease?.then((lease) => lease.release(), () => undefined); // its refusal was answered
+    if (!this.#handedOver)
+      this.#lease?.then(
+        (lease) => lease.release(),
+        () => undefined,
+      ); // its refusal was answered
   }
 }

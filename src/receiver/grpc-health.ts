@@ -23,7 +23,8 @@ export class Health {
   check(stream: ServerHttp2Stream): void {
     this.#receive(stream, (service) => {
       const status = this.#status(service);
-      if (status === 'SERVICE_UNKNOWN') sendStatus(stream, { grpc: 5, message: `unknown service ${service}` });
+      if (status === 'SERVICE_UNKNOWN')
+        sendStatus(stream, { grpc: 5, message: `unknown service ${service}` });
       else sendUnary(stream, frame(encodeHealthResponse(status)));
     });
   }
@@ -61,7 +62,10 @@ export class Health {
         step();
       } catch (error) {
         const known = error instanceof Refusal || error instanceof Failure;
-        sendStatus(stream, answerTo(known ? error : new Failure('invalid', 'this is no HealthCheckRequest'), 0));
+        sendStatus(
+          stream,
+          answerTo(known ? error : new Failure('invalid', 'this is no HealthCheckRequest'), 0),
+        );
       }
     };
     stream.on('data', (chunk: Buffer) => attempt(() => message.push(chunk)));

@@ -4,7 +4,14 @@ import { Refusal } from './status.ts';
 /** gRPC frames a message with one byte of flags and four of length, big-endian. */
 const prefixBytes = 5;
 
-const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000_001 };
+const unitMs: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1000,
+  m: 1,
+  u: 0.001,
+  n: 0.000_001,
+};
 
 /** The `grpc-timeout` header in milliseconds; undefined when absent or malformed. */
 export function parseTimeout(header: string | undefined): number | undefined {
@@ -62,7 +69,10 @@ export class UnaryMessage {
     }
     const length = this.#prefix.readUInt32BE(1);
     if (length > this.#limitBytes) {
-      throw new Refusal('too_large', `the request has ${length} bytes, more than ${this.#limitBytes}: send smaller batches`);
+      throw new Refusal(
+        'too_large',
+        `the request has ${length} bytes, more than ${this.#limitBytes}: send smaller batches`,
+      );
     }
     if (chunk.length - from > length - this.#filled) {
       throw new Failure('invalid', 'bytes follow the message: a unary call carries exactly one');
@@ -76,7 +86,10 @@ export class UnaryMessage {
     const length = this.declaredBytes;
     if (length === undefined) throw new Failure('invalid', 'the call ended before its message began');
     if (this.#filled < length) {
-      throw new Failure('invalid', `the call ended after ${this.#filled} of the ${length} bytes of its message`);
+      throw new Failure(
+        'invalid',
+        `the call ended after ${this.#filled} of the ${length} bytes of its message`,
+      );
     }
     return this.#message ?? Buffer.alloc(0);
   }

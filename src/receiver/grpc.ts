@@ -72,14 +72,20 @@ export class GrpcReceiver implements Component {
   }
 
   async start(): Promise<void> {
-    const settings = { initialWindowSize: windowBytes.stream, maxConcurrentStreams: concurrentCalls, enablePush: false };
+    const settings = {
+      initialWindowSize: windowBytes.stream,
+      maxConcurrentStreams: concurrentCalls,
+      enablePush: false,
+    };
     const tls = await readTls(this.#listener);
     const server = tls ? createSecureServer({ ...tls, settings }) : createServer({ settings });
     server.on('session', (session: ServerHttp2Session) => {
       session.setLocalWindowSize(windowBytes.session);
       this.#connections.add(session);
     });
-    server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.#serve(stream, headers));
+    server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
+      this.#serve(stream, headers),
+    );
     server.on('sessionError', (error: Error) => this.#onSessionError(error));
     this.#server = server;
     this.#address = await listen(server, this.#listener);
@@ -100,7 +106,7 @@ export class GrpcReceiver implements Component {
     deadline.addEventListener('abort', giveUp, { once: true });
     if (deadline.aborted) giveUp();
     this.#health.drain();
-    await this.#connections.retireAll();
+    this.#connections.retireAll();
     const closed = once(server, 'close');
     server.close();
     if (deadline.aborted) this.#connections.destroyAll();
@@ -135,7 +141,8 @@ export class GrpcReceiver implements Component {
 
   #refusePath(stream: ServerHttp2Stream, path: string): void {
     const [, signal = ''] = /^\/opentelemetry\.proto\.collector\.(\w+)\./.exec(path) ?? [];
-    const sentence = wrongSignalSentence(signal) ?? `unknown method ${path}: this server has ${traceService}/Export`;
+    const sentence =
+      wrongSignalSentence(signal) ?? `unknown method ${path}: this server has ${traceService}/Export`;
     sendStatus(stream, this.#intake.answer('grpc', new Refusal('unknown_path', sentence)));
   }
 
@@ -146,6 +153,8 @@ export class GrpcReceiver implements Component {
       return;
     }
     this.#misdirected = true; // said once: whoever scans ports must not fill the log
-    this.#log.warn('a sender on the gRPC port does not speak HTTP/2; OTLP over HTTP goes to the other port, 4318');
+    this.#log.warn(
+      'a sender on the gRPC port does not speak HTTP/2; OTLP over HTTP goes to the other port, 4318',
+    );
   }
 }

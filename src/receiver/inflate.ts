@@ -36,8 +36,13 @@ export async function inflate(body: Buffer, compression: Compression, limitBytes
     return compression === 'gzip' ? gunzipSync(body, options) : zstdDecompressSync(body, options);
   } catch (error) {
     if (error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new Refusal('too_large', `the request inflates to more than ${limitBytes} bytes: send smaller batches`);
+      throw new Refusal(
+        'too_large',
+        `the request inflates to more than ${limitBytes} bytes: send smaller batches`,
+      );
     }
-    throw new Failure('invalid', `cannot inflate the ${compression} body: it is damaged or cut short`, { cause: error });
+    throw new Failure('invalid', `cannot inflate the ${compression} body: it is damaged or cut short`, {
+      cause: error,
+    });
   }
 }

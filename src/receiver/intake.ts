@@ -78,7 +78,8 @@ export class Intake {
   /** What to tell the sender of a request that failed with `error`, counted; a fault nobody foresaw is logged. */
   answer(transport: Transport, error: unknown): Answer {
     const answer = answerTo(error, Math.random());
-    if (answer.bug !== undefined) this.#log.error({ err: answer.bug, transport }, 'request failed for a reason nobody foresaw');
+    if (answer.bug !== undefined)
+      this.#log.error({ err: answer.bug, transport }, 'request failed for a reason nobody foresaw');
     const labels = { receiver: 'otlp', transport, outcome: answer.outcome };
     this.#telemetry.count('plimsoll_receiver_requests_total', 1, labels);
     return answer;
@@ -88,7 +89,9 @@ export class Intake {
     try {
       const plain = await inflate(body.bytes, body.compression, this.admission.limitBytes);
       lease.resize(plain.length);
-      const { answer, joined } = this.#coalescer.run(plain, () => this.#export(transport, plain, body.encoding, signal));
+      const { answer, joined } = this.#coalescer.run(plain, () =>
+        this.#export(transport, plain, body.encoding, signal),
+      );
       if (joined) {
         lease.release();
         this.#telemetry.count('plimsoll_receiver_joined_requests_total', 1, { receiver: 'otlp', transport });
@@ -99,8 +102,14 @@ export class Intake {
     }
   }
 
-  async #export(transport: Transport, plain: Uint8Array, encoding: Encoding, signal: AbortSignal): Promise<ExportResult> {
-    const converted = encoding === 'json' ? jsonToProtobuf(plain) : { bytes: plain, rejected: 0, reasons: [] };
+  async #export(
+    transport: Transport,
+    plain: Uint8Array,
+    encoding: Encoding,
+    signal: AbortSignal,
+  ): Promise<ExportResult> {
+    const converted =
+      encoding === 'json' ? jsonToProtobuf(plain) : { bytes: plain, rejected: 0, reasons: [] };
     const taken = await this.#exportTraces(converted.bytes, signal);
     const result = {
       accepted: taken.accepted,
@@ -120,7 +129,9 @@ export class Intake {
 function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const timer = setTimeout(() => {
-    reject(new Failure('unavailable', `not durable within ${Math.round(limitMs)} ms: send the same batch again`));
+    reject(
+      new Failure('unavailable', `not durable within ${Math.round(limitMs)} ms: send the same batch again`),
+    );
   }, limitMs);
   work.then(resolve, reject).finally(() => clearTimeout(timer));
   return promise;

@@ -33,7 +33,9 @@ async function readPem(path: string, configPath: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    throw new Error(`${configPath}: cannot read ${path}: give a PEM file this user may read`, { cause: error });
+    throw new Error(`${configPath}: cannot read ${path}: give a PEM file this user may read`, {
+      cause: error,
+    });
   }
 }
 
@@ -44,10 +46,19 @@ export async function readTls(listener: Listener): Promise<TlsMaterial | undefin
   const [cert, key, ca] = await Promise.all([
     readPem(tls.certFile, `${configPath}::tls::cert_file`),
     readPem(tls.keyFile, `${configPath}::tls::key_file`),
-    tls.clientCaFile === undefined ? undefined : readPem(tls.clientCaFile, `${configPath}::tls::client_ca_file`),
+    tls.clientCaFile === undefined
+      ? undefined
+      : readPem(tls.clientCaFile, `${configPath}::tls::client_ca_file`),
   ]);
   const mutual = ca !== undefined;
-  return { cert, key, ...(ca && { ca }), requestCert: mutual, rejectUnauthorized: mutual, minVersion: 'TLSv1.2' };
+  return {
+    cert,
+    key,
+    ...(ca && { ca }),
+    requestCert: mutual,
+    rejectUnauthorized: mutual,
+    minVersion: 'TLSv1.2',
+  };
 }
 
 const listenFaults: Readonly<Record<string, string>> = {
@@ -69,6 +80,7 @@ export async function listen(server: Server, listener: Listener): Promise<Addres
     throw new Error(`${configPath}::endpoint: ${host}:${port} ${fault}`, { cause: error });
   }
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error(`${configPath}::endpoint: no address bound`);
+  if (address === null || typeof address === 'string')
+    throw new Error(`${configPath}::endpoint: no address bound`);
   return address;
 }

@@ -67,10 +67,19 @@ const defaultRetryMs = 1000;
  */
 export function answerTo(error: unknown, random: number): Answer {
   if (error instanceof Refusal) {
-    return { ...rows[error.reason], message: error.message, retryAfterMs: undefined, badField: undefined, bug: undefined };
+    return {
+      ...rows[error.reason],
+      message: error.message,
+      retryAfterMs: undefined,
+      badField: undefined,
+      bug: undefined,
+    };
   }
   if (!(error instanceof Failure)) {
-    const hidden = new Failure('unavailable', 'internal fault, the log of the receiver has it; send again later');
+    const hidden = new Failure(
+      'unavailable',
+      'internal fault, the log of the receiver has it; send again later',
+    );
     return { ...answerTo(hidden, random), bug: error ?? 'undefined thrown' };
   }
   const { kind, message, retryAfterMs = defaultRetryMs } = error;

@@ -13,10 +13,19 @@ import {
 /** Every key we own begins with this; one that is not listed here is removed. */
 export const ownPrefix = 'plimsoll.';
 
+/** The longest text value of ours, in bytes of UTF-8: longer ones are no names. */
+export const limitTextBytes = 256;
+
+/** The largest cost of one span: what the column of costs, a Decimal(18, 9), can hold. */
+export const limitUsd = 999_999_999;
+
+/** The largest count, of tokens and everything else: beyond it a sender is mistaken. */
+export const limitCount = 1e12;
+
 /** Which values a key of ours may have; any other is removed, and derived anew where that is possible. */
 export type ValueRule =
   | { readonly kind: 'enum'; readonly values: readonly string[] }
-  | { readonly kind: 'number'; readonly min: number }
+  | { readonly kind: 'number'; readonly min: number; readonly max: number }
   /** Not empty and at most `maxBytes` of UTF-8. */
   | { readonly kind: 'string'; readonly maxBytes: number };
 
@@ -31,8 +40,8 @@ export interface OwnKey {
 const span: readonly Place[] = ['span'];
 /** A span may differ from its process, so it speaks first. */
 const anywhere: readonly Place[] = ['span', 'resource'];
-const text: ValueRule = { kind: 'string', maxBytes: 256 };
-const number: ValueRule = { kind: 'number', min: 0 };
+const text: ValueRule = { kind: 'string', maxBytes: limitTextBytes };
+const number = (min: number, max: number): ValueRule => ({ kind: 'number', min, max });
 const oneOf = (values: readonly string[]): ValueRule => ({ kind: 'enum', values });
 
 /** The closed list of keys that a sender may set and enrichment may add. */
@@ -52,15 +61,15 @@ export const ownKeys: readonly OwnKey[] = [
   { key: 'plimsoll.escalation.reason', field: 'escalationReason', places: span, rule: oneOf(escalationReasons) },
   { key: 'plimsoll.escalation.state', field: 'escalationState', places: span, rule: oneOf(escalationStates) },
   { key: 'plimsoll.rule', field: 'rule', places: span, rule: text },
-  { key: 'plimsoll.usage.input_tokens', field: 'inputTokens', places: span, rule: number },
-  { key: 'plimsoll.usage.output_tokens', field: 'outputTokens', places: span, rule: number },
-  { key: 'plimsoll.cost.usd', field: 'costUsd', places: span, rule: number },
+  { key: 'plimsoll.usage.input_tokens', field: 'inputTokens', places: span, rule: number(0, limitCount) },
+  { key: 'plimsoll.usage.output_tokens', field: 'outputTokens', places: span, rule: number(0, limitCount) },
+  { key: 'plimsoll.cost.usd', field: 'costUsd', places: span, rule: number(0, limitUsd) },
   { key: 'plimsoll.cost.source', field: 'costSource', places: span, rule: oneOf(costSources) },
   { key: 'plimsoll.cost.prices', field: 'priceRevision', places: span, rule: text },
   { key: 'plimsoll.policy.revision', field: 'policyRevision', places: anywhere, rule: text },
-  { key: 'plimsoll.attempt', field: 'attempt', places: span, rule: { kind: 'number', min: 1 } },
+  { key: 'plimsoll.attempt', field: 'attempt', places: span, rule: number(1, limitCount) },
   { key: 'plimsoll.task.type', field: 'taskType', places: anywhere, rule: text },
-  { key: 'plimsoll.review.seconds', field: 'reviewSeconds', places: span, rule: number },
+  { key: 'plimsoll.review.seconds', field: 'reviewSeconds', places: span, rule: number(0, limitCount) },
   { key: 'plimsoll.reviewer.role', field: 'reviewerRole', places: span, rule: text },
 ];
 

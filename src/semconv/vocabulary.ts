@@ -28,3 +28,16 @@ export type CostSource = (typeof costSources)[number];
 
 /** The value of agent, release and environment when nobody says. */
 export const unknown = 'unknown';
+
+function membership<T extends string>(words: readonly T[]): (text: string) => text is T {
+  const set: ReadonlySet<string> = new Set(words);
+  return (text): text is T => set.has(text);
+}
+
+export const isStep = membership(steps);
+export const isResult = membership(results);
+export const isOutcome = membership(outcomes);
+export const isEvidenceLevel = membership(evidenceLevels);
+export const isEscalationReason = membership(escalationReasons);
+export const isEscalationState = membership(escalationStates);
+export const isCostSource = membership(costSources);

@@ -29,7 +29,7 @@ export interface RowEncoder {
   single(record: StreamRecord, index: number): Uint8Array;
 }
 
-/** What one block may hold. Bytes are a soft limit: the span that passes it is the last. */
+/** What one block may hold. Bytes are a soft limit, looked at every 8 rows and at the start of a record. */
 export interface BlockLimits {
   readonly rows: number;
   readonly bytes: number;
@@ -49,6 +49,7 @@ export class Block {
   #to: Position = { offset: 0, index: 0 };
   #spans = 0;
   #expiredRecords = 0;
+  #lastRow: { readonly record: StreamRecord; readonly index: number } | undefined;
   #last: { readonly offset: number; readonly timeMs: number } | undefined;
 
   constructor(rows: Rows) {
@@ -71,6 +72,11 @@ export class Block {
   /** Spans passed, wanted or not; those of undecodable records not included. */
   get spans(): number {
     return this.#spans;
+  }
+
+  /** The span that the last row was made of. */
+  get lastRow(): { readonly record: StreamRecord; readonly index: number } | undefined {
+    return this.#lastRow;
   }
 
   /** Records within the block that no encoder can read, in order. */
@@ -102,6 +108,7 @@ export class Block {
     this.#to = from;
     this.#spans = 0;
     this.#expiredRecords = 0;
+    this.#lastRow = undefined;
     this.#last = undefined;
   }
 
@@ -121,8 +128,11 @@ export class Block {
     const end = until?.offset === record.offset ? Math.min(count, until.index) : count;
     for (let index = this.#to.index; index < end; index++) {
       if (wanted(record.offset, index)) {
-        if (this.#isFull(limits) || !this.#admit(this.#rows.dateOf(index), limits)) return this.#cut(record, index);
+        const { rows } = this.#rows;
+        const isFull = rows >= limits.rows || ((rows & 7) === 0 && this.#isFull(limits));
+        if (isFull || !this.#admit(this.#rows.dateOf(index), limits)) return this.#cut(record, index);
         this.#rows.append(index);
+        this.#lastRow = { record, index };
       }
       this.#spans++;
     }

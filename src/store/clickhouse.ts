@@ -1,4 +1,4 @@
-import { ClickHouseError, createClient, type ClickHouseClient } from '@clickhouse/client';
+import { createClient, type ClickHouseClient, type ClickHouseClientConfigOptions } from '@clickhouse/client';
 import { access, constants, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Component } from '../core/component.ts';
@@ -61,9 +61,9 @@ export function insertStatement(insert: Omit<BlockInsert, 'body'>, file?: string
 
 /** The code of an error that ClickHouse raised, such as 252 TOO_MANY_PARTS; undefined for any other error. */
 export function clickHouseErrorCode(error: unknown): number | undefined {
-  if (!(error instanceof ClickHouseError)) return undefined;
-  const code = Number(error.code);
-  return Number.isSafeInteger(code) ? code : undefined;
+  // By shape: chDB and the client each bring a ClickHouseError class of their own.
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
+  return /^\d+$/.test(error.code) ? Number(error.code) : undefined;
 }
 
 /**
@@ -83,7 +83,9 @@ export async function connectEmbedded(directory: string): Promise<ClickHouseClie
     );
   });
   try {
-    return createClient({ connection: createChdbConnection({ path: enginePath(directory) }) });
+    const connection: unknown = createChdbConnection({ path: enginePath(directory) });
+    // The two packages declare the same interface twice, with private members that TypeScript keeps apart.
+    return createClient({ connection: connection as NonNullable<ClickHouseClientConfigOptions['connection']> });
   } catch (cause) {
     throw new Error(
       `cannot open the embedded ClickHouse in ${directory}: one process owns this folder, so stop the other one or set another data_dir (${String(cause)})`,
@@ -97,12 +99,17 @@ function enginePath(directory: string): string {
   return join(resolve(directory), 'engine');
 }
 
+interface Clients {
+  readonly statements: ClickHouseClient;
+  readonly inserts: ClickHouseClient;
+}
+
 class EmbeddedClickHouse implements ClickHouse {
   readonly name = 'clickhouse';
   readonly #directory: string;
   readonly #insertsDirectory: string;
   readonly #log: Log;
-  #clients: { readonly statements: ClickHouseClient; readonly inserts: ClickHouseClient } | undefined;
+  #clients: Clients | undefined;
   #insertsStarted = 0;
 
   constructor(directory: string, log: Log) {
@@ -136,7 +143,7 @@ class EmbeddedClickHouse implements ClickHouse {
       format: 'JSONEachRow',
       ...(params && { query_params: { ...params } }),
     });
-    return await result.json<Row>();
+    return result.json<Row>();
   }
 
   async insertBlock(insert: BlockInsert): Promise<void> {
@@ -150,7 +157,7 @@ class EmbeddedClickHouse implements ClickHouse {
     }
   }
 
-  #open(): NonNullable<typeof this.#clients> {
+  #open(): Clients {
     if (this.#clients === undefined) throw new Error('the embedded ClickHouse is not open');
     return this.#clients;
   }
@@ -158,7 +165,9 @@ class EmbeddedClickHouse implements ClickHouse {
   async #prepareDirectory(): Promise<void> {
     if (/[*?{}]/.test(this.#directory)) {
       // INFILE would read the path as a pattern that matches nothing, and say OK.
-      throw new Error(`cannot keep ClickHouse data in ${this.#directory}: the path must not contain * ? { or }; set another data_dir`);
+      throw new Error(
+        `cannot keep ClickHouse data in ${this.#directory}: the path must not contain * ? { or }; set another data_dir`,
+      );
     }
     try {
       await mkdir(this.#insertsDirectory, { recursive: true });
@@ -173,8 +182,11 @@ class EmbeddedClickHouse implements ClickHouse {
 
   async #removeLeftovers(): Promise<void> {
     const leftovers = await readdir(this.#insertsDirectory);
-    await Promise.all(leftovers.map((name) => rm(join(this.#insertsDirectory, name), { force: true, recursive: true })));
-    if (leftovers.length > 0) this.#log.info({ files: leftovers.length }, 'removed insert files of an interrupted run');
+    await Promise.all(
+      leftovers.map((name) => rm(join(this.#insertsDirectory, name), { force: true, recursive: true })),
+    );
+    if (leftovers.length > 0)
+      this.#log.info({ files: leftovers.length }, 'removed insert files of an interrupted run');
   }
 }
 
@@ -183,7 +195,8 @@ async function writeWhole(file: string, body: readonly Uint8Array[]): Promise<vo
   const handle = await open(file, 'w');
   try {
     const { bytesWritten } = await handle.writev(body);
-    if (bytesWritten !== totalBytes) throw new Error(`wrote ${bytesWritten} of ${totalBytes} bytes to ${file}: is the disk full?`);
+    if (bytesWritten !== totalBytes)
+      throw new Error(`wrote ${bytesWritten} of ${totalBytes} bytes to ${file}: is the disk full?`);
   } finally {
     await handle.close();
   }

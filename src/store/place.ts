@@ -36,6 +36,15 @@ export class PositionSet {
     return this.#size;
   }
 
+  /** How many of them come before `position`. */
+  sizeBefore(position: Position): number {
+    let size = 0;
+    for (const [offset, indexes] of this.#indexes)
+      if (offset < position.offset) size += indexes.size;
+      else if (offset === position.offset) for (const index of indexes) if (index < position.index) size++;
+    return size;
+  }
+
   has(offset: number, index: number): boolean {
     return this.#indexes.get(offset)?.has(index) ?? false;
   }

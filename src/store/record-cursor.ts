@@ -31,3 +31,30 @@ export class RecordCursor {
     this.#next++;
   }
 }
+
+/** How long one wait for a record takes, in milliseconds, where the record is known to exist. */
+const readWaitMs = 1000;
+
+/** The offset after the last record that has spans before `position`. */
+export function endOffset(position: Position): number {
+  return position.index > 0 ? position.offset + 1 : position.offset;
+}
+
+/**
+ * The next record that has spans before `to`, up to where the partition is known to reach; undefined when retention
+ * removed all that were left. Throws the reason of `halt` when that aborts.
+ */
+export async function recordBefore(
+  claim: Claim,
+  cursor: RecordCursor,
+  to: Position,
+  halt: AbortSignal,
+): Promise<StreamRecord | undefined> {
+  for (;;) {
+    halt.throwIfAborted();
+    const record = await cursor.peek(readWaitMs);
+    if (record) return record.offset < endOffset(to) ? record : undefined;
+    const { start } = await claim.bounds();
+    if (start >= endOffset(to)) return undefined;
+  }
+}

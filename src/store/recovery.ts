@@ -1,11 +1,10 @@
 import { Failure } from '../core/failure.ts';
 import type { Claim, PartitionBounds, Position } from '../core/stream.ts';
-import { Block, unlimited, type BlockLimits } from './block.ts';
-import { newAttempt, type Intent, type Ledger } from './intent.ts';
-import { isBefore, PositionSet, textOf, type Origin, type Stretch } from './place.ts';
-import { RecordCursor } from './record-cursor.ts';
-import { InsertRejected } from './table.ts';
-import type { Tenure } from './tenure.ts';
+import type { Intent, Ledger } from './intent.ts';
+import { afterRecord, isBefore, textOf, type Origin, type Stretch } from './place.ts';
+import { endOffset, recordBefore, RecordCursor } from './record-cursor.ts';
+import { Settlement } from './settlement.ts';
+import type { Passed, Tenure } from './tenure.ts';
 
 const readWaitMs = 1000;
 
@@ -39,7 +38,7 @@ export async function checkIdentity(
 }
 
 function reaches(bounds: PartitionBounds, position: Position): boolean {
-  return bounds.end >= (position.index > 0 ? position.offset + 1 : position.offset);
+  return bounds.end >= endOffset(position);
 }
 
 function createdAnew(origin: Origin, fact: string): Failure {
@@ -68,19 +67,50 @@ export async function recover(tenure: Tenure, unclean: boolean): Promise<void> {
   if (tenure.isBehind) await tenure.close(false);
 }
 
-/** Compares `stretch` with the table piece by piece, by number, and settles the pieces that differ. */
+/** Compares `stretch` with the table piece by piece, by number alone, and settles the pieces that differ. */
 async function verify(tenure: Tenure, stretch: Stretch): Promise<void> {
-  const { table, settings } = tenure.parts;
+  const { table } = tenure.parts;
   const cursor = new RecordCursor(tenure.claim, stretch.from);
-  for (let from = stretch.from; isBefore(from, stretch.to); ) {
-    const block = new Block(countingRows(tenure));
-    await fill(tenure, block, cursor, { from, to: stretch.to }, settings.limits);
-    const piece = { from, to: block.to };
-    const held = await tenure.persist('the table', () => table.held(tenure.origin, piece));
-    if (held.rows === block.spans && held.positions === block.spans)
-      await tenure.conclude(block, held.positions, 0);
-    else await settle(tenure, piece);
-    from = block.to;
+  for (let from = stretch.from; isBefore(from, stretch.to);) {
+    const piece = await nextPiece(tenure, cursor, { from, to: stretch.to });
+    const held = await tenure.persist('the table', () => table.held(tenure.origin, { from, to: piece.to }));
+    if (held.rows === piece.spans && held.positions === piece.spans)
+      await tenure.conclude(piece, piece.spans, 0);
+    else await settle(tenure, { from, to: piece.to });
+    from = piece.to;
   }
   await tenure.persist('the table', () => table.rederive(tenure.origin, stretch));
+}
+
+/** Passes whole records of `stretch`, about a block's worth. Its spans are NaN, unequal to any number, when a record does not say. */
+async function nextPiece(
+  tenure: Tenure,
+  cursor: RecordCursor,
+  stretch: Stretch,
+): Promise<Passed & { readonly spans: number }> {
+  const { limits } = tenure.parts.settings;
+  let to = stretch.from;
+  let [spans, bytes, expiredRecords, isCounted] = [0, 0, 0, true];
+  let last: Passed['last'];
+  while (isBefore(to, stretch.to) && spans < limits.rows && bytes < limits.bytes) {
+    const record = await recordBefore(tenure.claim, cursor, stretch.to, tenure.halt);
+    expiredRecords += Math.max(0, (record?.offset ?? stretch.to.offset) - to.offset);
+    if (record === undefined) {
+      to = stretch.to;
+      break;
+    }
+    const isCut = record.offset === stretch.to.offset;
+    const end = isCut ? Math.min(record.spans, stretch.to.index) : record.spans;
+    spans += end - (record.offset === to.offset ? to.index : 0);
+    bytes += record.payload.length;
+    isCounted &&= record.spans > 0;
+    last = { offset: record.offset, timeMs: record.timeMs };
+    to = isCut ? stretch.to : afterRecord(record.offset);
+    cursor.advance();
+  }
+  return { to, spans: isCounted ? spans : NaN, last, expiredRecords, undecodable: [] };
+}
+
+async function settle(tenure: Tenure, stretch: Stretch, open?: Intent): Promise<void> {
+  await new Settlement(tenure, open).run(stretch);
 }

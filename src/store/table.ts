@@ -32,7 +32,10 @@ export interface Table {
   insert(insert: Insert): Promise<void>;
   held(origin: Origin, stretch: Stretch): Promise<Held>;
   /** Which positions of `stretch` have a row, and how many rows those are. */
-  positions(origin: Origin, stretch: Stretch): Promise<{ readonly rows: number; readonly present: PositionSet }>;
+  positions(
+    origin: Origin,
+    stretch: Stretch,
+  ): Promise<{ readonly rows: number; readonly present: PositionSet }>;
   /** The highest position that has a row; undefined when the partition has none. */
   highest(origin: Origin): Promise<Position | undefined>;
   /** Derives again, from the rows of `stretch`, what idempotent views keep of them. */

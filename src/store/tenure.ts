@@ -1,7 +1,7 @@
 import { delayMs, type Backoff } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { OwnershipLost, type Claim, type Position } from '../core/stream.ts';
+import { OwnershipLost, type Claim, type Position, type StreamRecord } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Block, BlockLimits, RowEncoder } from './block.ts';
 import type { Conservation } from './conservation.ts';
@@ -48,6 +48,15 @@ export interface Health {
 
 const checkpointEveryMs = 60_000;
 const states = ['recovering', 'flowing', 'waiting'] as const;
+
+/** What a walk over the stream came past. */
+export interface Passed {
+  /** The position of the first span it did not pass. */
+  readonly to: Position;
+  readonly last: Ledger['last'];
+  readonly undecodable: readonly StreamRecord[];
+  readonly expiredRecords: number;
+}
 
 /** One period of owning a partition: its ledger, and the only ways to change what the ledger says. */
 export class Tenure {
@@ -122,13 +131,13 @@ export class Tenure {
   }
 
   /**
-   * Concludes everything before the end of `block`: `stored` of its spans are in the table, `dead` in the dead letters.
-   * What lies before the position was counted when it was passed, and is not counted again. Holds the position until
-   * the block's undecodable records are among the dead letters.
+   * Concludes everything before `passed.to`: `stored` spans of it are in the table, `dead` in the dead letters. What
+   * lies before the position was counted when it was passed, and is not counted again. Holds the position until the
+   * undecodable records are among the dead letters.
    */
-  async conclude(block: Block, stored: number, dead: number): Promise<void> {
-    if (!isBefore(this.#ledger.position, block.to)) return;
-    const undecodable = block.undecodable.map((record) => ({
+  async conclude(passed: Passed, stored: number, dead: number): Promise<void> {
+    if (!isBefore(this.#ledger.position, passed.to)) return;
+    const undecodable = passed.undecodable.map((record) => ({
       record,
       index: 0,
       payload: record.payload,
@@ -136,12 +145,12 @@ export class Tenure {
       reason: 'the record is not an ExportTraceServiceRequest in protobuf',
     }));
     await this.bury(undecodable);
-    this.expire(0, block.expiredRecords);
+    this.expire(0, passed.expiredRecords);
     this.parts.telemetry.count('plimsoll_store_rows_total', stored, {});
     this.#ledger = {
       ...this.#ledger,
-      position: block.to,
-      last: block.last ?? this.#ledger.last,
+      position: passed.to,
+      last: passed.last ?? this.#ledger.last,
       storedSpans: this.#ledger.storedSpans + stored,
       deadSpans: this.#ledger.deadSpans + dead + undecodable.reduce((sum, { spans }) => sum + spans, 0),
     };
@@ -166,8 +175,18 @@ export class Tenure {
     log.error({ ...this.origin, spans, records }, 'retention removed records before they were stored');
   }
 
-  /** Inserts `block` as `intent` announced it: once, without a retry. */
-  async insert(block: Block, intent: Intent): Promise<void> {
+  /** Counts rows beyond the first of their position. */
+  countDuplicates(rows: number): void {
+    if (rows === 0) return;
+    this.parts.telemetry.count('plimsoll_store_duplicate_rows_total', rows, {});
+    this.parts.log.error({ ...this.origin, rows }, 'the table holds rows twice');
+  }
+
+  /**
+   * Inserts `block` as `intent` announced it: once, without a retry. No copy of it lands later than the deadline after
+   * `sinceMs`, a time at which nobody had yet gone past the intent.
+   */
+  async insert(block: Block, intent: Intent, sinceMs: number): Promise<void> {
     const { table, telemetry, settings } = this.parts;
     const startedMs = this.nowMs();
     let outcome = 'uncertain';
@@ -176,7 +195,7 @@ export class Tenure {
         origin: this.origin,
         body: block.body(),
         token: tokenOf(this.origin, intent),
-        deadlineMs: startedMs + settings.insertDeadlineMs,
+        deadlineMs: sinceMs + settings.insertDeadlineMs,
       });
       outcome = 'stored';
     } catch (error) {

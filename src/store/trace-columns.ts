@@ -1,4 +1,5 @@
-import { positionColumns, spanColumns, type Column, type TypedColumn } from '../otlp/span-rows.ts';
+import type { TypedColumn } from '../otlp/native-typed.ts';
+import { positionColumns, spanColumns, type Column } from '../otlp/span-rows.ts';
 import { fields } from '../semconv/fields.ts';
 import { unknown } from '../semconv/vocabulary.ts';
 

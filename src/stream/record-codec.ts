@@ -78,13 +78,17 @@ export function readRecord(key: Uint8Array, value: Uint8Array): StreamRecord {
   const { offset, timeMs } = readKey(key);
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   const tail = bytes.byteLength - tailBytes;
-  if (tail < 0) throw new Error(`the record at offset ${offset} is cut short: it has ${bytes.byteLength} bytes`);
+  if (tail < 0)
+    throw new Error(`the record at offset ${offset} is cut short: it has ${bytes.byteLength} bytes`);
   const found = bytes.readUInt8(tail + 12);
-  if (found !== version) throw new Error(`the record at offset ${offset} has format ${found}, and this version reads ${version}`);
+  if (found !== version)
+    throw new Error(`the record at offset ${offset} has format ${found}, and this version reads ${version}`);
   const payloadBytes = bytes.readUInt32BE(tail + 4);
   const headersBytes = bytes.readUInt32BE(tail + 8);
   if (valueBytes(payloadBytes, headersBytes) !== bytes.byteLength) {
-    throw new Error(`the record at offset ${offset} is damaged: its lengths do not add up to ${bytes.byteLength} bytes`);
+    throw new Error(
+      `the record at offset ${offset} is damaged: its lengths do not add up to ${bytes.byteLength} bytes`,
+    );
   }
   return {
     offset,

@@ -34,7 +34,8 @@ export function markCommit(
     offset: Math.min(mark.offset, commit.offset),
   }));
   const [beforeLast, last] = [kept.at(-2), kept.at(-1)];
-  const lastIsTooClose = last !== undefined && last.timeMs - (beforeLast?.timeMs ?? -Infinity) < minAfterCommitMs / marksPerHold;
+  const lastIsTooClose =
+    last !== undefined && last.timeMs - (beforeLast?.timeMs ?? -Infinity) < minAfterCommitMs / marksPerHold;
   if (lastIsTooClose) kept.pop();
   kept.push(commit);
   const settled = kept.findLastIndex((mark) => mark.timeMs <= commit.timeMs - minAfterCommitMs);

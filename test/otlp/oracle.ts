@@ -7,7 +7,9 @@ const root = new protobuf.Root();
 root.resolvePath = (_origin, target) => protoRoot + target;
 root.loadSync('opentelemetry/proto/collector/trace/v1/trace_service.proto', { keepCase: false });
 
-export const requestType = root.lookupType('opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest');
+export const requestType = root.lookupType(
+  'opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest',
+);
 export const spanType = root.lookupType('opentelemetry.proto.trace.v1.Span');
 
 /** What an attribute's value may be, as protobufjs prints it: 64-bit integers as decimal strings, bytes as Buffers. */
@@ -69,7 +71,7 @@ export interface OracleRequest {
 /** Decodes with protobufjs to plain objects without defaults. Throws on bytes protobufjs refuses. */
 export function decodeRequest(bytes: Uint8Array): OracleRequest {
   const message = requestType.decode(bytes);
-  return requestType.toObject(message, { longs: String }) as OracleRequest;
+  return requestType.toObject(message, { longs: String });
 }
 
 /** Encodes with protobufjs. 64-bit integers may be numbers or decimal strings. */

@@ -1,0 +1,214 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Clock } from '../core/clock.ts';
+import { Failure } from '../core/failure.ts';
+import type { Log } from '../core/log.ts';
+import {
+  OwnershipLost,
+  type Claim,
+  type ClaimWorker,
+  type Headers,
+  type StreamRecord,
+} from '../core/stream.ts';
+import type { Telemetry } from '../core/telemetry.ts';
+import type { Family } from '../kpi/family.ts';
+import { Kpis } from '../kpi/kpis.ts';
+import type { RunCounts, RunSettings } from '../runs/run-assembler.ts';
+import type { SpanFacts } from '../semconv/span-facts.ts';
+import { fromCommit, toCommit, type Progress } from './progress.ts';
+import { Session, type Reading } from './session.ts';
+
+/** Reads the spans of a record. `at` returns one cursor, valid until the next call; `read` throws an `invalid` Failure for bytes that are no request. */
+export interface SpanReader {
+  read(record: { readonly payload: Uint8Array; readonly headers: Headers }): void;
+  readonly count: number;
+  at(index: number): SpanFacts;
+}
+
+/** Durations in milliseconds, of event time. */
+export interface AssessorSettings {
+  /** Lengths of the rolling windows. */
+  readonly windowsMs: readonly number[];
+  /** How far behind the newest event of its partition an event may be and still count in a window. */
+  readonly latenessMs: number;
+  /** Series per metric; what comes beyond is counted under the label value `overflow`. */
+  readonly maxSeries: number;
+  /** A run without a root span ends this long after its last span. */
+  readonly idleTimeoutMs: number;
+  /** Runs in memory, open ones and those that ended a moment ago. */
+  readonly maxRuns: number;
+}
+
+/** What the assessor works with. */
+export interface AssessorParts {
+  /** Partitions of the stream; KPIs are exported while all of them are owned. */
+  readonly partitions: number;
+  readonly spans: SpanReader;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly log: Log;
+}
+
+const readBytes = 1024 * 1024;
+const waitMs = 250;
+const commitEveryMs = 1000;
+const idleAfterMs = 1000;
+const expireAfterMs = 24 * 3_600_000;
+const spansPerRun = 10;
+
+/**
+ * Turns the stream into KPIs. Give `worker` to a consumer of the stream; export `families`. It commits where a
+ * restart must begin to read so that the windows are whole again, and up to where the counters have counted.
+ */
+export class Assessor {
+  readonly worker: ClaimWorker = (claim, stopping) => this.#work(claim, stopping);
+  readonly #settings: AssessorSettings;
+  readonly #parts: AssessorParts;
+  readonly #kpis: Kpis;
+  /** The latest of this process, by partition, whether it could be committed or not. */
+  readonly #progress = new Map<number, Progress>();
+  #session: Session;
+
+  constructor(settings: AssessorSettings, parts: AssessorParts) {
+    this.#settings = settings;
+    this.#parts = parts;
+    const { windowsMs, latenessMs, maxSeries } = settings;
+    this.#kpis = new Kpis({ windowsMs, latenessMs, maxSeries, idleAfterMs, expireAfterMs });
+    this.#session = this.#newSession();
+  }
+
+  /** The KPIs as of now. */
+  families(): readonly Family[] {
+    return this.#kpis.families(this.#parts.clock.nowMs(), this.#owned);
+  }
+
+  /** Whether spans reach the KPIs. */
+  check(): { readonly flowing: boolean; readonly reason: string } {
+    const { size } = this.#session;
+    const { partitions } = this.#parts;
+    return {
+      flowing: this.#owned,
+      reason: this.#owned ? '' : `owns ${size} of ${partitions} partitions of the stream`,
+    };
+  }
+
+  get #owned(): boolean {
+    return this.#session.size === this.#parts.partitions;
+  }
+
+  #newSession(): Session {
+    const { idleTimeoutMs, latenessMs, maxRuns } = this.#settings;
+    const runs: RunSettings = {
+      idleTimeoutMs,
+      rememberMs: latenessMs,
+      rememberIdleMs: this.#kpis.longestWindowMs,
+      holdMs: latenessMs / 2,
+      maxRuns,
+      maxSpansPerRun: 10_000,
+      maxSpans: spansPerRun * maxRuns,
+    };
+    return new Session(this.#kpis, runs, latenessMs);
+  }
+
+  async #work(claim: Claim, stopping: AbortSignal): Promise<void> {
+    const { partition } = claim;
+    this.#resume(claim);
+    try {
+      while (!stopping.aborted && !claim.lost.aborted) await this.#readSession(claim, stopping);
+    } catch (error) {
+      if (!(error instanceof OwnershipLost)) throw error;
+      this.#parts.log.info({ partition }, 'another member assesses the partition now');
+    } finally {
+      if (!stopping.aborted) this.#session = this.#newSession();
+    }
+  }
+
+  /** Takes over what the group committed; what this process has counted itself is not counted again. */
+  #resume(claim: Claim): void {
+    const { partition, committed } = claim;
+    const own = this.#progress.get(partition);
+    const last = committed ? fromCommit(committed) : undefined;
+    if (last && own) {
+      const counted = Math.max(last.counted, own.counted);
+      this.#progress.set(partition, { ...last, counted, countedMs: Math.max(last.countedMs, own.countedMs) });
+    } else if (last) this.#progress.set(partition, last);
+    if (this.#session.hasBegun(partition)) this.#session = this.#newSession();
+  }
+
+  /** Reads until the claim ends, or another partition was lost and everything must be read again. */
+  async #readSession(claim: Claim, stopping: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    const { partition } = claim;
+    const session = this.#session;
+    const bounds = await claim.bounds();
+    if (session !== this.#session) return;
+    const reading = session.begin(partition, this.#progress.get(partition), bounds, clock.nowMs());
+    try {
+      await this.#readOn(claim, session, reading, stopping);
+    } finally {
+      this.#progress.set(partition, session.progress(reading, clock.nowMs()));
+      session.end(reading);
+    }
+  }
+
+  async #readOn(claim: Claim, session: Session, reading: Reading, stopping: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    let committedMs = clock.nowMs();
+    let committed: { progress: Progress; timeouts: number } | undefined;
+    while (session === this.#session && !claim.lost.aborted) {
+      const stop = stopping.aborted;
+      const records = stop ? [] : await claim.read(reading.next, readBytes, waitMs);
+      if (session !== this.#session) return;
+      if (!stop) this.#take(session, reading, records);
+      if (stop || clock.nowMs() - committedMs >= commitEveryMs) {
+        committedMs = clock.nowMs();
+        const { timeouts } = session;
+        const progress = session.progress(reading, committedMs);
+        const last = committed?.progress;
+        const isNew = progress.replayFrom !== last?.replayFrom || progress.counted !== last.counted;
+        if (isNew || timeouts !== committed?.timeouts) await claim.commit(toCommit(progress));
+        committed = { progress, timeouts };
+      }
+      if (stop) return;
+      if (records.length > 0) await turn(); // reads from memory would otherwise keep I/O waiting
+    }
+  }
+
+  #take(session: Session, reading: Reading, records: readonly StreamRecord[]): void {
+    const { clock, telemetry } = this.#parts;
+    const { assembler } = session;
+    const before = { ...assembler.counts };
+    const nowMs = clock.nowMs();
+    for (const record of records) {
+      session.enterRecord(reading, record.offset, record.timeMs);
+      this.#addSpans(session, reading, record);
+      session.leaveRecord(reading, record.timeMs, nowMs);
+    }
+    if (records.length === 0) session.idle(reading, nowMs);
+    this.#report(before, assembler.counts);
+    telemetry.set('plimsoll_assess_open_runs', assembler.openRuns, {});
+    telemetry.set('plimsoll_assess_runs_in_memory', assembler.size, {});
+  }
+
+  #addSpans(session: Session, reading: Reading, record: StreamRecord): void {
+    const { spans, telemetry } = this.#parts;
+    try {
+      spans.read(record);
+    } catch (error) {
+      if (!(error instanceof Failure && error.kind === 'invalid')) throw error;
+      telemetry.count('plimsoll_assess_undecodable_records_total', 1, {}); // the store keeps it as a dead letter
+      return;
+    }
+    const { count } = spans;
+    for (let i = 0; i < count; i++) session.assembler.add(spans.at(i), reading.lane);
+  }
+
+  #report(before: Readonly<RunCounts>, after: Readonly<RunCounts>): void {
+    const { telemetry } = this.#parts;
+    telemetry.count('plimsoll_assess_spans_total', after.spans - before.spans, {});
+    telemetry.count('plimsoll_assess_resent_spans_total', after.resent - before.resent, {});
+    telemetry.count('plimsoll_assess_clamped_spans_total', after.clamped - before.clamped, {});
+    telemetry.count('plimsoll_assess_late_spans_total', after.late - before.late, {});
+    telemetry.count('plimsoll_assess_unremembered_spans_total', after.unremembered - before.unremembered, {});
+    telemetry.count('plimsoll_assess_spilled_runs_total', after.spilled - before.spilled, {});
+  }
+}

@@ -1,0 +1,48 @@
+import type { Commit } from '../core/stream.ts';
+
+/** How far a partition has been assessed. A restart reads from `replayFrom` and counts from `counted` on. */
+export interface Progress {
+  /** Offset from which the windows can be rebuilt. */
+  readonly replayFrom: number;
+  /** Counters have taken every record below this offset. */
+  readonly counted: number;
+  /** Counters have taken every idle timeout up to this event time, in milliseconds since the epoch. */
+  readonly countedMs: number;
+  /** Every event since this time is at or after `replayFrom`; Infinity when nobody knows. */
+  readonly coveredSinceMs: number;
+}
+
+const version = 1;
+
+/** As a commit of the claim, well below its 2 KB. */
+export function toCommit({ replayFrom, counted, countedMs, coveredSinceMs }: Progress): Commit {
+  // JSON writes an infinite time as null.
+  const metadata = JSON.stringify({ v: version, counted, countedMs, coveredSinceMs });
+  return { position: { offset: replayFrom, index: 0 }, metadata };
+}
+
+/** The progress that `commit` says. Metadata that is not ours says nothing: then all from its position on is new. */
+export function fromCommit(commit: Commit): Progress {
+  const replayFrom = commit.position.offset;
+  const said = parse(commit.metadata);
+  const isOurs = said['v'] === version;
+  const number = (key: string, otherwise: number): number => {
+    const value = isOurs ? said[key] : undefined;
+    return typeof value === 'number' ? value : otherwise;
+  };
+  return {
+    replayFrom,
+    counted: Math.max(replayFrom, number('counted', replayFrom)),
+    countedMs: number('countedMs', Number.NEGATIVE_INFINITY),
+    coveredSinceMs: number('coveredSinceMs', Number.POSITIVE_INFINITY),
+  };
+}
+
+function parse(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    return {}; // not ours: the position alone counts
+  }
+}

@@ -1,0 +1,52 @@
+import { AttributeKey, type Attributes } from '../otlp/attributes.ts';
+import type { SpanView } from '../otlp/span-view.ts';
+import { fields } from '../semconv/fields.ts';
+import type { Finding } from './finding.ts';
+import { priceRevision } from './prices.ts';
+
+const step = new AttributeKey('plimsoll.step');
+const tool = new AttributeKey('plimsoll.tool');
+const result = new AttributeKey('plimsoll.result');
+const errorType = new AttributeKey('plimsoll.error.type');
+const reason = new AttributeKey('plimsoll.escalation.reason');
+const state = new AttributeKey('plimsoll.escalation.state');
+const rule = new AttributeKey('plimsoll.rule');
+const evidence = new AttributeKey('plimsoll.run.evidence');
+const inputTokens = new AttributeKey('plimsoll.usage.input_tokens');
+const outputTokens = new AttributeKey('plimsoll.usage.output_tokens');
+const costUsd = new AttributeKey('plimsoll.cost.usd');
+const costSource = new AttributeKey('plimsoll.cost.source');
+const prices = new AttributeKey('plimsoll.cost.prices').term(priceRevision);
+
+/**
+ * Appends what was found and no attribute says yet. What readers take for granted is not written: the step `other`,
+ * and whatever a convention's key already says.
+ */
+export function appendFinding(view: SpanView, finding: Finding, attributes: Attributes): void {
+  if (finding.step !== 'other' && !view.has(fields.step)) attributes.append(step.term(finding.step));
+  if (finding.toolFromName !== '') attributes.string(tool, finding.toolFromName);
+  if (finding.result !== '' && !view.has(fields.result)) attributes.append(result.term(finding.result));
+  if (finding.errorType !== '' && !view.has(fields.errorType)) attributes.append(errorType.term(finding.errorType));
+  if (finding.rule !== '') appendEscalation(view, finding, attributes);
+  if (view.has(fields.outcome) && !view.has(fields.evidence)) attributes.append(evidence.term('app'));
+  if (finding.costSource !== '') appendCost(view, finding, attributes);
+}
+
+function appendEscalation(view: SpanView, finding: Finding, attributes: Attributes): void {
+  if (finding.reason !== '' && !view.has(fields.escalationReason)) attributes.append(reason.term(finding.reason));
+  if (finding.state !== '' && !view.has(fields.escalationState)) attributes.append(state.term(finding.state));
+  if (!view.has(fields.rule)) attributes.append(rule.term(finding.rule));
+}
+
+/** Our own keys are the first sources of the counts; a count said with them stands. */
+function appendCost(view: SpanView, finding: Finding, attributes: Attributes): void {
+  if (finding.inputTokens !== undefined && view.source(fields.inputTokens) !== 0) {
+    attributes.int(inputTokens, Math.round(finding.inputTokens));
+  }
+  if (finding.outputTokens !== undefined && view.source(fields.outputTokens) !== 0) {
+    attributes.int(outputTokens, Math.round(finding.outputTokens));
+  }
+  if (finding.costUsd !== undefined) attributes.double(costUsd, finding.costUsd);
+  if (!view.has(fields.costSource)) attributes.append(costSource.term(finding.costSource));
+  if (finding.costSource === 'computed' && !view.has(fields.priceRevision)) attributes.append(prices);
+}

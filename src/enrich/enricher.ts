@@ -1,0 +1,122 @@
+import { createHmac, hash } from 'node:crypto';
+import { Failure } from '../core/failure.ts';
+import type { NewRecord } from '../core/stream.ts';
+import { Rewrite } from '../otlp/rewrite.ts';
+import { SpanIndex } from '../otlp/span-index.ts';
+import { SpanView } from '../otlp/span-view.ts';
+import { controlFlowExceptions, handoffTool, humanTarget, humanTools, rejectedApproval } from '../semconv/control-flow.ts';
+import { keyTableSpec, namedSteps, signals } from '../semconv/tables.ts';
+import { appendFinding } from './additions.ts';
+import { canonicalKeys } from './canonical-keys.ts';
+import { findCost } from './cost.ts';
+import { findEscalation } from './escalation.ts';
+import { findFailure } from './failure.ts';
+import { Finding } from './finding.ts';
+import { OwnValues } from './own-values.ts';
+import { priceRevision, Prices } from './prices.ts';
+import { Redaction, type ContentMode } from './redaction.ts';
+import { findStep } from './semantics.ts';
+
+/** The header of a record that has been enriched; its value is the revision of the enrichment. */
+export const enrichedHeader = 'plimsoll.enriched';
+
+/** Counts up when the code derives other values from the same tables. */
+const codeRevision = 1;
+
+/** How to enrich. */
+export interface EnrichOptions {
+  readonly content: ContentMode;
+}
+
+/** One request, ready for the stream. */
+export interface EnrichedRequest {
+  /** At most one record a partition, unless the limit cuts it; none when no span is valid. */
+  readonly records: readonly NewRecord[];
+  /** Spans in the records. */
+  readonly accepted: number;
+  /** Spans left out because they are not valid, and how many by the sentence that tells the sender why. */
+  readonly rejected: number;
+  readonly reasons: ReadonlyMap<string, number>;
+  /** Attributes under our prefix with a key that is not ours. */
+  readonly removedForeignKeys: number;
+  /** Attributes with a key of ours and a value it may not have, or a second value. */
+  readonly removedInvalidValues: number;
+}
+
+/**
+ * Makes records of requests: decides what each span means, appends what no attribute says, and redacts. The same
+ * request always becomes the same records: nothing is asked but the request itself. Reuses its memory from request to
+ * request, so one enricher serves one thread; the records own their memory.
+ */
+export class Enricher {
+  /** Names the tables, the prices and the options: records enriched alike have the same revision. */
+  readonly revision: string;
+  readonly #index = new SpanIndex(canonicalKeys);
+  readonly #view = new SpanView(this.#index);
+  readonly #rewrite = new Rewrite();
+  readonly #finding = new Finding();
+  readonly #prices = new Prices();
+  readonly #ownValues: OwnValues;
+  readonly #redaction: Redaction;
+
+  constructor(options: EnrichOptions) {
+    this.revision = revisionOf(options);
+    this.#ownValues = new OwnValues(this.#index, this.#view, this.#rewrite, options.content.mode === 'keep');
+    this.#redaction = new Redaction(this.#index, this.#rewrite, options.content);
+  }
+
+  /**
+   * Enriches an ExportTraceServiceRequest in protobuf and splits it by trace over `partitions`. A record longer than
+   * `recordLimitBytes` is cut between spans; one span may still be longer. Throws an `invalid` Failure when the request
+   * is none; a span that is not valid is left out alone.
+   */
+  enrich(request: Uint8Array, partitions: number, recordLimitBytes = Infinity): EnrichedRequest {
+    const index = this.#index;
+    index.read(request);
+    if (index.looksLikeLogs) {
+      throw new Failure('invalid', 'the request holds log records, not spans: send logs to /v1/logs or LogsService');
+    }
+    const rejected = index.rejectedCount;
+    const reasons = index.rejections;
+    const removedInvalidValues = this.#ownValues.clean();
+    const foreignBefore = this.#redaction.foreignKeys;
+    this.#rewrite.begin(index);
+    for (let row = 0; row < index.count; row++) this.#span(row);
+    const headers = { [enrichedHeader]: this.revision };
+    const records = this.#rewrite
+      .finish(partitions, recordLimitBytes)
+      .map(({ partition, payload, spans }): NewRecord => ({ partition, payload, spans, headers }));
+    const removedForeignKeys = this.#redaction.foreignKeys - foreignBefore;
+    return { records, accepted: index.count, rejected, reasons, removedForeignKeys, removedInvalidValues };
+  }
+
+  /** Escalation stands before failure: what waits for a human has not failed. */
+  #span(row: number): void {
+    const view = this.#view.at(row);
+    const finding = this.#finding;
+    finding.reset();
+    findStep(view, finding);
+    findEscalation(view, finding);
+    findFailure(view, finding);
+    findCost(view, finding, this.#prices);
+    appendFinding(view, finding, this.#rewrite.attributes);
+    this.#redaction.redact(row, finding);
+    this.#rewrite.endSpan();
+  }
+}
+
+function revisionOf({ content }: EnrichOptions): string {
+  const contentKey = content.mode === 'hash' ? createHmac('sha256', content.key).update(enrichedHeader).digest('hex') : '';
+  const everything = [
+    codeRevision,
+    priceRevision,
+    keyTableSpec,
+    signals,
+    namedSteps,
+    [...controlFlowExceptions],
+    [rejectedApproval, humanTools, handoffTool, humanTarget],
+    [content.mode, contentKey],
+  ];
+  const text = JSON.stringify(everything, (_, value: unknown) => (value instanceof RegExp ? value.source : value));
+  return hash('sha256', text).slice(0, 16);
+}

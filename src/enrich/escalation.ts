@@ -1,0 +1,82 @@
+import type { SpanView } from '../otlp/span-view.ts';
+import {
+  controlFlowExceptions,
+  controlFlowRule,
+  handoffTool,
+  humanTarget,
+  humanTools,
+  rejectedApproval,
+  type ControlFlow,
+} from '../semconv/control-flow.ts';
+import { fields } from '../semconv/fields.ts';
+import { isEscalationReason, isEscalationState, type EscalationReason } from '../semconv/vocabulary.ts';
+import type { Finding } from './finding.ts';
+import { remembered } from './remembered.ts';
+
+/** Rules as they are stamped on a span, in the order in which they are tried. */
+export const escalationRule = {
+  explicit: 'explicit',
+  controlFlow: controlFlowRule,
+  humanTool: 'human_tool',
+  humanHandoff: 'human_handoff',
+} as const;
+
+/** What a tool's name says: why it asks a human, and whom it hands on to. */
+interface Asked {
+  readonly reason: EscalationReason | '';
+  readonly target: string;
+}
+
+const askedBy = remembered((tool): Asked => {
+  const name = tool.toLowerCase();
+  const reason = humanTools.find((human) => human.name.test(name))?.reason ?? '';
+  return { reason, target: handoffTool.exec(tool)?.[1] ?? '' };
+});
+
+/**
+ * Decides whether control passed to a human at this span, before anything decides whether it failed: what frameworks
+ * throw to wait for a human is recorded as an error. The first rule that fires wins; a convention's own signal, found
+ * with the step, stands between the human tools and the handoffs. A handoff between agents is none.
+ */
+export function findEscalation(view: SpanView, finding: Finding): void {
+  if (findExplicit(view, finding)) return;
+  if (finding.looksFailed && findControlFlow(view, finding)) return;
+  const tool = view.string(fields.tool) ?? finding.toolFromName;
+  const asked = tool === '' ? undefined : askedBy(tool);
+  if (asked && asked.reason !== '') finding.escalate(asked.reason, 'requested', escalationRule.humanTool);
+  if (finding.rule !== '' || finding.step !== 'handoff') return;
+  const target = view.string(fields.handoffTarget) ?? asked?.target ?? '';
+  if (humanTarget.test(target)) finding.escalate('human_handoff', 'requested', escalationRule.humanHandoff);
+}
+
+/** `auto` says that a rule decided and nobody was asked, so it is a state without a reason. */
+function findExplicit(view: SpanView, finding: Finding): boolean {
+  const reason = view.string(fields.escalationReason) ?? '';
+  const state = view.string(fields.escalationState) ?? '';
+  if (!isEscalationReason(reason) && !isEscalationState(state)) return false;
+  finding.state = isEscalationState(state) ? state : 'requested';
+  finding.reason = finding.state === 'auto' ? '' : isEscalationReason(reason) ? reason : 'other';
+  finding.rule = escalationRule.explicit;
+  return true;
+}
+
+function findControlFlow(view: SpanView, finding: Finding): boolean {
+  const said = view.string(fields.rule) === escalationRule.controlFlow;
+  const flow = said ? {} : controlFlowOf(view);
+  if (!flow) return false;
+  finding.isControlFlow = true;
+  finding.rule = escalationRule.controlFlow;
+  if (flow.escalation) finding.escalate(flow.escalation.reason, flow.escalation.state, escalationRule.controlFlow);
+  return true;
+}
+
+function controlFlowOf(view: SpanView): ControlFlow | undefined {
+  const type = view.exceptionType() ?? view.string(fields.senderErrorType) ?? '';
+  const byType = controlFlowExceptions.get(type.slice(type.lastIndexOf('.') + 1));
+  if (byType) return byType;
+  const message = view.statusMessage();
+  if (rejectedApproval.test(message)) return { escalation: { reason: 'approval', state: 'rejected' } };
+  // As Python writes an exception: a message that merely begins with such a word is a message.
+  const written = /^(?:\w+\.)*(\w+)\(/.exec(message)?.[1];
+  return written === undefined ? undefined : controlFlowExceptions.get(written);
+}

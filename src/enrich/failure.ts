@@ -1,0 +1,45 @@
+import type { SpanView } from '../otlp/span-view.ts';
+import { fields } from '../semconv/fields.ts';
+import { limitTextBytes } from '../semconv/plimsoll.ts';
+import { isResult, type EscalationState, type Result } from '../semconv/vocabulary.ts';
+import type { Finding } from './finding.ts';
+
+/** OpenTelemetry's type of an error that nobody named. */
+const unnamedError = '_OTHER';
+
+/** What became of a tool call that a human was asked about; the others ran and may have failed. */
+const notRun: ReadonlyMap<EscalationState, Result> = new Map([
+  ['requested', 'cancelled'],
+  ['rejected', 'rejected'],
+  ['aborted', 'cancelled'],
+  ['timed_out', 'cancelled'],
+]);
+
+/**
+ * Decides how the span ended. It is well unless something says it failed: most frameworks leave good spans' status
+ * unset. Escalation and control flow come before failure; what the sender says explicitly comes before all.
+ */
+export function findFailure(view: SpanView, finding: Finding): void {
+  const waited = finding.state === '' ? undefined : notRun.get(finding.state);
+  const said = view.string(fields.result) ?? '';
+  if (finding.step === 'tool') {
+    if (isResult(said)) finding.result = said;
+    else if (waited) finding.result = waited;
+    else if (finding.isControlFlow) finding.result = 'cancelled';
+    else finding.result = finding.looksFailed || view.has(fields.errorType) ? 'error' : 'ok';
+    if (finding.result === 'error') finding.errorType = errorTypeOf(view);
+  } else if (!waited && !finding.isControlFlow && (finding.looksFailed || view.has(fields.errorType))) {
+    finding.errorType = errorTypeOf(view);
+  }
+}
+
+function errorTypeOf(view: SpanView): string {
+  const candidates = [
+    view.string(fields.errorType),
+    view.string(fields.senderErrorType),
+    view.exceptionType(),
+    // The beginning of a message that names its exception; any other message is content.
+    /^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)(?=:|\(|$)/.exec(view.statusMessage())?.[0],
+  ];
+  return candidates.find((type) => type && Buffer.byteLength(type) <= limitTextBytes) ?? unnamedError;
+}

@@ -1,0 +1,119 @@
+import { keyFlag } from '../otlp/key-table.ts';
+import type { Rewrite } from '../otlp/rewrite.ts';
+import { markKind } from '../otlp/span-columns.ts';
+import type { SpanIndex } from '../otlp/span-index.ts';
+import type { SpanView } from '../otlp/span-view.ts';
+import { fields } from '../semconv/fields.ts';
+import type { OwnKey } from '../semconv/plimsoll.ts';
+import { markedKey, markedKeyCount, statusContent, type MarkedKey } from './marked-keys.ts';
+
+/** Tags of a KeyValue's value and of the two kinds that sizes and hashes have. */
+const valueTag = 0x12;
+const intTag = 0x18;
+const stringTag = 0x0a;
+
+/**
+ * Finds attributes with our own keys that say nothing valid: a value the key may not have, an empty one, a second
+ * one, the size of content that is still there, a source for a cost that is not. They are removed before anything
+ * else is derived, so that what is derived replaces them and never stands beside them.
+ */
+export class OwnValues {
+  readonly #index: SpanIndex;
+  readonly #view: SpanView;
+  readonly #rewrite: Rewrite;
+  readonly #keepsContent: boolean;
+  /** By ordinal of the key: the last row that had it, plus 1. */
+  readonly #seen = new Uint32Array(markedKeyCount);
+
+  constructor(index: SpanIndex, view: SpanView, rewrite: Rewrite, keepsContent: boolean) {
+    this.#index = index;
+    this.#view = view;
+    this.#rewrite = rewrite;
+    this.#keepsContent = keepsContent;
+  }
+
+  /** Removes them from the request that the index has read, and has it read what is left. Returns how many. */
+  clean(): number {
+    let removed = 0;
+    // What one value hid, another of the same key or a lesser source, may be wrong too.
+    for (let more = this.#pass(); more > 0; more = this.#pass()) removed += more;
+    return removed;
+  }
+
+  #pass(): number {
+    if (!this.#hasOwnKeys()) return 0;
+    const { spans, count } = this.#index;
+    this.#seen.fill(0);
+    this.#rewrite.begin(this.#index);
+    let removed = 0;
+    for (let row = 0; row < count; row++) {
+      this.#view.at(row);
+      for (let mark = spans.marksFrom[row]!; mark < spans.marksFrom[row + 1]!; mark++) {
+        if (!this.#isOwn(mark) || this.#isValid(row, mark)) continue;
+        this.#rewrite.drop(mark);
+        removed++;
+      }
+      this.#rewrite.endSpan();
+    }
+    const [cleaned] = removed > 0 ? this.#rewrite.finish(1) : [];
+    if (cleaned) this.#index.read(cleaned.payload);
+    return removed;
+  }
+
+  #hasOwnKeys(): boolean {
+    const { marks } = this.#index;
+    for (let mark = 0; mark < marks.count; mark++) if (this.#isOwn(mark)) return true;
+    return false;
+  }
+
+  #isOwn(mark: number): boolean {
+    const { flags, kind } = this.#index.marks;
+    return (flags[mark]! & keyFlag.own) !== 0 && kind[mark] === markKind.attribute;
+  }
+
+  #isValid(row: number, mark: number): boolean {
+    const key = markedKey(this.#index, mark);
+    if (!key || key.kind === 'content' || this.#index.marks.sizeBytes[mark] === 0) return false;
+    if (this.#seen[key.ordinal] === row + 1) return false;
+    this.#seen[key.ordinal] = row + 1;
+    if (key.kind === 'own') return this.#isAllowed(key.own) && this.#isConsistent(key.own);
+    return this.#isOfKind(mark, key.kind === 'size' ? intTag : stringTag) && !this.#hasContent(row, key);
+  }
+
+  #isAllowed({ field, rule }: OwnKey): boolean {
+    const id = fields[field];
+    if (rule.kind === 'number') {
+      const value = this.#view.number(id);
+      return value !== undefined && value >= rule.min && value <= rule.max;
+    }
+    const text = this.#view.string(id);
+    if (text === undefined) return false;
+    return rule.kind === 'enum' ? rule.values.includes(text) : Buffer.byteLength(text) <= rule.maxBytes;
+  }
+
+  #isConsistent({ field }: OwnKey): boolean {
+    if (field !== 'costSource') return true;
+    return this.#view.has(fields.costUsd) !== (this.#view.string(fields.costSource) === 'unpriced');
+  }
+
+  /** Nobody but us writes these, so only our own encoding is taken. */
+  #isOfKind(mark: number, tag: number): boolean {
+    const { bytes, marks } = this.#index;
+    const at = marks.keyEnd[mark]!;
+    return bytes[at] === valueTag && bytes[at + 2] === tag;
+  }
+
+  #hasContent(row: number, key: Extract<MarkedKey, { readonly kind: 'size' | 'hash' }>): boolean {
+    if (this.#keepsContent) return false;
+    const { marks, spans } = this.#index;
+    for (let mark = spans.marksFrom[row]!; mark < spans.marksFrom[row + 1]!; mark++) {
+      if (marks.kind[mark] === markKind.statusMessage) {
+        if (key.content === statusContent && marks.sizeBytes[mark]! > 0) return true;
+      } else if (marks.flags[mark]! & keyFlag.content) {
+        const other = markedKey(this.#index, mark);
+        if (other?.kind === 'content' && other.content === key.content) return true;
+      }
+    }
+    return false;
+  }
+}

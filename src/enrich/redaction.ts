@@ -1,0 +1,95 @@
+import { createHmac, type Hmac } from 'node:crypto';
+import { AttributeKey, type Attributes } from '../otlp/attributes.ts';
+import { keyFlag } from '../otlp/key-table.ts';
+import type { Rewrite } from '../otlp/rewrite.ts';
+import { markKind } from '../otlp/span-columns.ts';
+import type { SpanIndex } from '../otlp/span-index.ts';
+import { contentHashPrefix, contentSizePrefix } from '../semconv/plimsoll.ts';
+import { contentNames } from '../semconv/tables.ts';
+import type { Finding } from './finding.ts';
+import { markedKey, statusContent } from './marked-keys.ts';
+
+/** What becomes of content: dropped but for its size, kept, or dropped but for its size and a keyed hash. */
+export type ContentMode =
+  | { readonly mode: 'drop' }
+  | { readonly mode: 'keep' }
+  /** HMAC-SHA256 in lower-case hex, of the values' bytes in the order they stand. */
+  | { readonly mode: 'hash'; readonly key: Uint8Array };
+
+const sizeKeys = contentNames.map((name) => new AttributeKey(contentSizePrefix + name));
+const hashKeys = contentNames.map((name) => new AttributeKey(contentHashPrefix + name));
+
+/**
+ * Takes out of a span what must not go on: content, keys of ours that are not ours, and what the sender said with
+ * our keys where the finding says otherwise. Content of all events of a span is counted on the span.
+ */
+export class Redaction {
+  /** Attributes with foreign keys taken out so far. */
+  foreignKeys = 0;
+  readonly #index: SpanIndex;
+  readonly #rewrite: Rewrite;
+  readonly #content: ContentMode;
+  /** By content name: bytes on the current span, and their hash. */
+  readonly #sizes = new Float64Array(contentNames.length);
+  readonly #hashes: (Hmac | undefined)[] = contentNames.map(() => undefined);
+  /** Content names on the current span, in the order in which they were met. */
+  readonly #found: number[] = [];
+
+  constructor(index: SpanIndex, rewrite: Rewrite, content: ContentMode) {
+    this.#index = index;
+    this.#rewrite = rewrite;
+    this.#content = content;
+  }
+
+  /** Redacts the span of `row`, which is the current one of the rewrite. */
+  redact(row: number, finding: Finding): void {
+    const { marks, spans } = this.#index;
+    const last = spans.marksFrom[row + 1]!;
+    for (let mark = spans.marksFrom[row]!; mark < last; mark++) {
+      const flags = marks.flags[mark]!;
+      if (flags & keyFlag.foreign) {
+        this.foreignKeys++;
+        this.#rewrite.drop(mark);
+      } else if (flags & keyFlag.own) {
+        if (this.#contradicts(mark, finding)) this.#rewrite.drop(mark);
+      } else this.#dropContent(mark);
+    }
+    if (this.#found.length > 0) this.#appendFound(this.#rewrite.attributes);
+  }
+
+  #contradicts(mark: number, finding: Finding): boolean {
+    if (this.#index.marks.kind[mark] !== markKind.attribute) return false;
+    const key = markedKey(this.#index, mark);
+    if (key?.kind !== 'own') return false;
+    if (key.own.field === 'errorType') return finding.errorType === '';
+    return key.own.field === 'escalationReason' && finding.reason === '';
+  }
+
+  #dropContent(mark: number): void {
+    const { marks, bytes } = this.#index;
+    const sizeBytes = marks.sizeBytes[mark]!;
+    const isMessage = marks.kind[mark] === markKind.statusMessage;
+    if (this.#content.mode === 'keep' || (isMessage && sizeBytes === 0)) return;
+    const key = isMessage ? undefined : markedKey(this.#index, mark);
+    const name = key?.kind === 'content' ? key.content : statusContent;
+    this.#rewrite.drop(mark);
+    if (!this.#found.includes(name)) this.#found.push(name);
+    this.#sizes[name]! += sizeBytes;
+    if (this.#content.mode === 'hash') {
+      const hash = (this.#hashes[name] ??= createHmac('sha256', this.#content.key));
+      hash.update(bytes.subarray(marks.end[mark]! - sizeBytes, marks.end[mark]!));
+    }
+  }
+
+  #appendFound(attributes: Attributes): void {
+    for (const name of this.#found) {
+      attributes.int(sizeKeys[name]!, this.#sizes[name]!);
+      this.#sizes[name] = 0;
+      const hash = this.#hashes[name];
+      if (!hash) continue;
+      attributes.string(hashKeys[name]!, hash.digest('hex'));
+      this.#hashes[name] = undefined;
+    }
+    this.#found.length = 0;
+  }
+}

@@ -1,0 +1,33 @@
+import type { EscalationReason, EvidenceLevel, Outcome, Result } from '../semconv/vocabulary.ts';
+
+/** What the KPIs need to know of a finished run. Times are milliseconds since the epoch. */
+export interface KpiRun {
+  readonly agent: string;
+  readonly release: string;
+  readonly environment: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  /** The event time at which windows count the run. */
+  readonly closedMs: number;
+  readonly closedBy: 'root' | 'idle' | 'spill';
+  readonly outcome: Outcome;
+  readonly evidence: EvidenceLevel;
+  readonly escalationReason: EscalationReason | undefined;
+  /** US dollars. */
+  readonly costUsd: { readonly llm: number; readonly tool: number; readonly review: number };
+  /** False when part of the cost is unknown. */
+  readonly priced: boolean;
+  readonly partition: number;
+}
+
+/** What the KPIs need to know of a tool call that ended. */
+export interface KpiToolCall {
+  readonly agent: string;
+  readonly release: string;
+  readonly environment: string;
+  readonly tool: string;
+  readonly result: Result;
+  readonly endMs: number;
+  readonly durationMs: number;
+  readonly partition: number;
+}

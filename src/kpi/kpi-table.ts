@@ -1,0 +1,102 @@
+import type { KpiRun, KpiToolCall } from './facts.ts';
+
+/** A KPI over rolling windows: one sum divided by another. A new KPI is a new row. */
+export interface Kpi<Sum extends string> {
+  /** The gauge is `stem + suffix`; the two sums are `stem_numerator` and `stem_denominator`. */
+  readonly stem: string;
+  readonly suffix: string;
+  readonly unit: 'ratio' | 'USD' | 'seconds';
+  readonly help: string;
+  readonly numerator: Sum;
+  readonly denominator: Sum;
+  /** Quantiles instead of the quotient, by the value of the label `stat`. */
+  readonly stats?: Readonly<Record<string, number>>;
+}
+
+const isGood = (run: KpiRun): boolean => run.outcome === 'success' || run.outcome === 'completed';
+const costOf = ({ costUsd }: KpiRun): number => costUsd.llm + costUsd.tool + costUsd.review;
+
+/** What each finished run adds to a window. A run of unknown price is on neither side of a cost: unknown is not 0. */
+export const runSums = {
+  finished: () => 1,
+  good: (run: KpiRun) => Number(isGood(run)),
+  escalated: (run: KpiRun) => Number(run.escalationReason !== undefined || run.outcome === 'escalated'),
+  evidenced: (run: KpiRun) => Number(run.evidence !== 'none'),
+  priced: (run: KpiRun) => Number(run.priced),
+  pricedGood: (run: KpiRun) => Number(run.priced && isGood(run)),
+  costUsd: (run: KpiRun) => (run.priced ? costOf(run) : 0),
+} as const satisfies Record<string, (run: KpiRun) => number>;
+
+const isRatioed = (call: KpiToolCall): boolean => call.result === 'ok' || call.result === 'error';
+
+/** What each tool call adds to a window. Calls that a human refused or that were cancelled did not run. */
+export const toolSums = {
+  called: (call: KpiToolCall) => Number(isRatioed(call)),
+  ok: (call: KpiToolCall) => Number(call.result === 'ok'),
+  seconds: (call: KpiToolCall) => (isRatioed(call) ? call.durationMs / 1000 : 0),
+} as const satisfies Record<string, (call: KpiToolCall) => number>;
+
+/** KPIs of one release of an agent in an environment. */
+export const runKpis: readonly Kpi<keyof typeof runSums>[] = [
+  {
+    stem: 'plimsoll_kpi_run_success',
+    suffix: '_ratio',
+    unit: 'ratio',
+    help: 'Share of finished runs that ended well (outcome success or completed).',
+    numerator: 'good',
+    denominator: 'finished',
+  },
+  {
+    stem: 'plimsoll_kpi_run_escalation',
+    suffix: '_ratio',
+    unit: 'ratio',
+    help: 'Share of finished runs in which control passed to a human at least once.',
+    numerator: 'escalated',
+    denominator: 'finished',
+  },
+  {
+    stem: 'plimsoll_kpi_outcome_evidence',
+    suffix: '_ratio',
+    unit: 'ratio',
+    help: 'Share of finished runs whose outcome somebody confirmed (evidence other than none).',
+    numerator: 'evidenced',
+    denominator: 'finished',
+  },
+  {
+    stem: 'plimsoll_kpi_cost_usd_per_run',
+    suffix: '',
+    unit: 'USD',
+    help: 'Cost of models, tools and review per finished run, in US dollars; runs of unknown price left out.',
+    numerator: 'costUsd',
+    denominator: 'priced',
+  },
+  {
+    stem: 'plimsoll_kpi_cost_usd_per_success',
+    suffix: '',
+    unit: 'USD',
+    help: 'Cost of all finished runs, the failed ones too, per run that ended well, in US dollars; runs of unknown price left out.',
+    numerator: 'costUsd',
+    denominator: 'pricedGood',
+  },
+];
+
+/** KPIs of one tool of a release. */
+export const toolKpis: readonly Kpi<keyof typeof toolSums>[] = [
+  {
+    stem: 'plimsoll_kpi_tool_call_success',
+    suffix: '_ratio',
+    unit: 'ratio',
+    help: 'Share of tool calls that did not fail; calls rejected by a human or cancelled are on neither side.',
+    numerator: 'ok',
+    denominator: 'called',
+  },
+  {
+    stem: 'plimsoll_kpi_tool_call_duration',
+    suffix: '_seconds',
+    unit: 'seconds',
+    help: 'Quantiles of the duration of tool calls, in seconds, within 1 %.',
+    numerator: 'seconds',
+    denominator: 'called',
+    stats: { p50: 0.5, p95: 0.95, p99: 0.99 },
+  },
+];

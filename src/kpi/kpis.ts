@@ -1,0 +1,157 @@
+import type { KpiRun, KpiToolCall } from './facts.ts';
+import type { Family, Sample } from './family.ts';
+import { RollingKpis } from './rolling.ts';
+import { Totals, widest } from './totals.ts';
+import { Watermark } from './watermark.ts';
+import { windowOf, type Window } from './window.ts';
+
+/** Durations in milliseconds. */
+export interface KpiSettings {
+  /** Lengths of the rolling windows. */
+  readonly windowsMs: readonly number[];
+  /** How far behind the newest event of its partition an event may be and still count in a window. */
+  readonly latenessMs: number;
+  /** A partition with nothing to read for this long does not hold the windows back. */
+  readonly idleAfterMs: number;
+  /** Series per metric; what comes beyond is counted under the label value `overflow`. */
+  readonly maxSeries: number;
+  /** A counter without an event for this long is no longer exported. */
+  readonly expireAfterMs: number;
+}
+
+/**
+ * Every KPI: gauges over rolling windows, and counters. Windows are what one ownership of the stream has read and
+ * begin anew with `restart`; counters last as long as the process.
+ */
+export class Kpis {
+  readonly windows: readonly Window[];
+  readonly #settings: KpiSettings;
+  readonly #limits: { readonly runs: number; readonly tools: number };
+  readonly #totals: Totals;
+  #rolling: RollingKpis;
+  #watermark: Watermark;
+  /** Runs that no window took, so that nothing is taken back when they are revised. */
+  readonly #refused = new WeakSet<KpiRun>();
+  readonly #late = { run: 0, tool_call: 0 };
+
+  constructor(settings: KpiSettings) {
+    this.windows = settings.windowsMs.map(windowOf);
+    this.#settings = settings;
+    const perMetric = {
+      runs: Math.max(widest.runs, this.windows.length),
+      tools: Math.max(widest.tools, 3 * this.windows.length),
+    };
+    this.#limits = {
+      runs: Math.max(2, Math.floor(settings.maxSeries / perMetric.runs)),
+      tools: Math.max(2, Math.floor(settings.maxSeries / perMetric.tools)),
+    };
+    this.#totals = new Totals(this.#limits);
+    this.#rolling = new RollingKpis(this.windows, this.#limits);
+    this.#watermark = new Watermark(settings);
+  }
+
+  /** The watermark of the current windows. */
+  get watermark(): Watermark {
+    return this.#watermark;
+  }
+
+  get longestWindowMs(): number {
+    return Math.max(...this.#settings.windowsMs);
+  }
+
+  /** Empties the windows; counters stay. */
+  restart(): void {
+    this.#rolling = new RollingKpis(this.windows, this.#limits);
+    this.#watermark = new Watermark(this.#settings);
+  }
+
+  /** Takes a run that ended. `live` is false for one that an earlier process has counted. */
+  finished(run: KpiRun, live: boolean): void {
+    if (live) this.#totals.addRun(run);
+    // A run that ends by timeout does so at the watermark: it is never late.
+    const late = run.closedBy === 'root' && run.closedMs < this.#watermark.latestLateMs(run.partition);
+    if (!late && this.#rolling.addRun(run, 1)) return;
+    this.#refused.add(run);
+    if (live) this.#late.run++;
+  }
+
+  /** Takes what became known of a run after its end. */
+  revised(before: KpiRun, after: KpiRun, live: boolean): void {
+    if (live) this.#totals.reviseRun(before, after);
+    if (this.#refused.has(before)) {
+      this.#refused.add(after);
+      return;
+    }
+    this.#rolling.addRun(before, -1);
+    this.#rolling.addRun(after, 1);
+  }
+
+  /** Takes a tool call that ended. */
+  toolCall(call: KpiToolCall, live: boolean): void {
+    if (live) this.#totals.addCall(call);
+    const late = call.endMs < this.#watermark.latestLateMs(call.partition);
+    if ((late || !this.#rolling.addCall(call)) && live) this.#late.tool_call++;
+  }
+
+  /** All KPIs while `owned`, that is while this process reads the whole stream; else only that it does not. */
+  families(nowMs: number, owned: boolean): readonly Family[] {
+    const active = gauge('plimsoll_kpi_active', '1 when this process owns the stream and exports the KPIs.', [
+      { labels: [], value: Number(owned) },
+    ]);
+    if (!owned) return [active];
+    const watermarkMs = this.#watermark.at(nowMs);
+    if (watermarkMs === undefined) return [active, ...this.#totals.families(), ...this.#lossFamilies()];
+    this.#rolling.expire(watermarkMs);
+    this.#totals.expire(watermarkMs - this.#settings.expireAfterMs);
+    return [
+      active,
+      ...this.#windowFamilies(watermarkMs),
+      ...this.#lossFamilies(),
+      ...this.#rolling.families(watermarkMs),
+      ...this.#totals.families(),
+    ];
+  }
+
+  #windowFamilies(watermarkMs: number): readonly Family[] {
+    return [
+      gauge('plimsoll_kpi_watermark_timestamp_seconds', 'Event time up to which the windows have slid.', [
+        { labels: [], value: watermarkMs / 1000 },
+      ]),
+      gauge(
+        'plimsoll_kpi_window_complete',
+        '1 when the window holds everything of its time; alerts are inhibited while it is 0.',
+        this.windows.map((window) => ({
+          labels: [['window', window.label]],
+          value: Number(this.#watermark.covers(watermarkMs - window.lengthMs)),
+        })),
+      ),
+    ];
+  }
+
+  #lossFamilies(): readonly Family[] {
+    const totals = this.#totals.overflowed;
+    const rolling = this.#rolling.overflowed;
+    return [
+      counter('plimsoll_kpi_late_events_total', 'Events too late for any window; counters took them.', [
+        { labels: [['unit', 'run']], value: this.#late.run },
+        { labels: [['unit', 'tool_call']], value: this.#late.tool_call },
+      ]),
+      counter(
+        'plimsoll_kpi_overflow_events_total',
+        'Events counted under the label value overflow, because a metric had too many series.',
+        [
+          { labels: [['unit', 'run']], value: Math.max(totals.runs, rolling.runs) },
+          { labels: [['unit', 'tool_call']], value: Math.max(totals.tools, rolling.tools) },
+        ],
+      ),
+    ];
+  }
+}
+
+function gauge(name: string, help: string, samples: readonly Sample[]): Family {
+  return { name, help, kind: 'gauge', samples };
+}
+
+function counter(name: string, help: string, samples: readonly Sample[]): Family {
+  return { name, help, kind: 'counter', samples };
+}

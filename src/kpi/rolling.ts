@@ -1,0 +1,160 @@
+import type { KpiRun, KpiToolCall } from './facts.ts';
+import type { Family, Labels, Sample } from './family.ts';
+import { runKpis, runSums, toolKpis, toolSums, type Kpi } from './kpi-table.ts';
+import { PaneRing, SketchRing } from './pane-ring.ts';
+import { SeriesTable } from './series-table.ts';
+import { firstPane, paneAt, type Window } from './window.ts';
+
+/** What is kept of one series and one window. */
+interface Panes {
+  readonly sums: PaneRing;
+  readonly sketches: SketchRing | undefined;
+}
+
+/** The rolling KPIs of one kind of event: sums per series, window and pane, and the gauges they give. */
+class RollingTable<Event, Sum extends string> {
+  readonly table: SeriesTable<readonly Panes[]>;
+  readonly #windows: readonly Window[];
+  readonly #labelNames: readonly string[];
+  readonly #names: readonly string[];
+  readonly #sums: readonly ((event: Event) => number)[];
+  readonly #kpis: readonly Kpi<Sum>[];
+  readonly #values: Float64Array;
+
+  constructor(
+    windows: readonly Window[],
+    limit: number,
+    labelNames: readonly string[],
+    sums: Readonly<Record<Sum, (event: Event) => number>>,
+    kpis: readonly Kpi<Sum>[],
+  ) {
+    this.#windows = windows;
+    this.#labelNames = labelNames;
+    const entries = Object.entries<(event: Event) => number>(sums);
+    this.#names = entries.map(([name]) => name);
+    this.#sums = entries.map(([, sum]) => sum);
+    this.#kpis = kpis;
+    this.#values = new Float64Array(this.#names.length);
+    const sketched = kpis.some((kpi) => kpi.stats);
+    this.table = new SeriesTable(limit, () =>
+      windows.map((window) => ({
+        sums: new PaneRing(window, this.#names.length),
+        sketches: sketched ? new SketchRing(window) : undefined,
+      })),
+    );
+  }
+
+  /** Counts `event` at `timeMs`, or takes it back with sign -1; `sample` goes into the quantiles. False when every window has passed it. */
+  add(labels: readonly string[], event: Event, timeMs: number, sign: 1 | -1, sample?: number): boolean {
+    const series = this.table.at(labels, timeMs);
+    for (let i = 0; i < this.#sums.length; i++) this.#values[i] = this.#sums[i]!(event);
+    let kept = false;
+    for (let i = 0; i < this.#windows.length; i++) {
+      const { sums, sketches } = series[i]!;
+      const pane = paneAt(this.#windows[i]!, timeMs);
+      if (!sums.add(pane, this.#values, sign)) continue;
+      kept = true;
+      if (sample !== undefined) sketches?.add(pane, sample);
+    }
+    return kept;
+  }
+
+  families(watermarkMs: number): readonly Family[] {
+    const gauges = this.#kpis.map((kpi) => ({
+      kpi,
+      value: [] as Sample[],
+      numerator: [] as Sample[],
+      denominator: [] as Sample[],
+    }));
+    for (const [values, series] of this.table) {
+      const own = values.map((value, i) => [this.#labelNames[i]!, value] as const);
+      this.#windows.forEach((window, i) => {
+        const labels: Labels = [...own, ['window', window.label]];
+        const from = firstPane(window, watermarkMs);
+        const { sums, sketches } = series[i]!;
+        const total = sums.total(from);
+        for (const gauge of gauges)
+          this.#sample(gauge, labels, total, (stats) => sketches?.quantiles(from, stats));
+      });
+    }
+    return gauges.flatMap(({ kpi: { stem, suffix, help }, value, numerator, denominator }) => [
+      { name: stem + suffix, help, kind: 'gauge' as const, samples: value },
+      {
+        name: `${stem}_numerator`,
+        help: `Numerator of ${stem}${suffix}.`,
+        kind: 'gauge' as const,
+        samples: numerator,
+      },
+      {
+        name: `${stem}_denominator`,
+        help: `Denominator of ${stem}${suffix}.`,
+        kind: 'gauge' as const,
+        samples: denominator,
+      },
+    ]);
+  }
+
+  #sample(
+    into: { kpi: Kpi<Sum>; value: Sample[]; numerator: Sample[]; denominator: Sample[] },
+    labels: Labels,
+    total: Float64Array,
+    quantiles: (stats: readonly number[]) => readonly number[] | undefined,
+  ): void {
+    const { kpi } = into;
+    const numerator = total[this.#names.indexOf(kpi.numerator)]!;
+    const denominator = total[this.#names.indexOf(kpi.denominator)]!;
+    into.numerator.push({ labels, value: numerator });
+    into.denominator.push({ labels, value: denominator });
+    if (denominator <= 0) return;
+    if (!kpi.stats) into.value.push({ labels, value: numerator / denominator });
+    else {
+      const values = quantiles(Object.values(kpi.stats)) ?? [];
+      const names = Object.keys(kpi.stats);
+      values.forEach((value, i) => into.value.push({ labels: [...labels, ['stat', names[i]!]], value }));
+    }
+  }
+}
+
+/** Rolling KPIs over event-time windows. Everything outside the windows is forgotten by `expire`. */
+export class RollingKpis {
+  readonly #windows: readonly Window[];
+  readonly #runs: RollingTable<KpiRun, keyof typeof runSums>;
+  readonly #tools: RollingTable<KpiToolCall, keyof typeof toolSums>;
+
+  /** `limits` are label sets, of runs and of tools. */
+  constructor(windows: readonly Window[], limits: { readonly runs: number; readonly tools: number }) {
+    const labels = ['agent', 'release', 'environment'];
+    this.#windows = windows;
+    this.#runs = new RollingTable(windows, limits.runs, labels, runSums, runKpis);
+    this.#tools = new RollingTable(windows, limits.tools, [...labels, 'tool'], toolSums, toolKpis);
+  }
+
+  /** Events that went to the overflow series. */
+  get overflowed(): { readonly runs: number; readonly tools: number } {
+    return { runs: this.#runs.table.overflowed, tools: this.#tools.table.overflowed };
+  }
+
+  /** Counts a run, or takes it back with sign -1. False when every window has passed it. */
+  addRun(run: KpiRun, sign: 1 | -1): boolean {
+    return this.#runs.add([run.agent, run.release, run.environment], run, run.closedMs, sign);
+  }
+
+  /** Counts a tool call. False when every window has passed it. */
+  addCall(call: KpiToolCall): boolean {
+    const ran = call.result === 'ok' || call.result === 'error';
+    const labels = [call.agent, call.release, call.environment, call.tool];
+    return this.#tools.add(labels, call, call.endMs, 1, ran ? call.durationMs / 1000 : undefined);
+  }
+
+  /** Forgets series without an event in the longest window. */
+  expire(watermarkMs: number): void {
+    const beforeMs = watermarkMs - 2 * Math.max(...this.#windows.map(({ lengthMs }) => lengthMs));
+    this.#runs.table.expire(beforeMs);
+    this.#tools.table.expire(beforeMs);
+  }
+
+  /** The gauges as of `watermarkMs`. A gauge without a denominator is absent. */
+  families(watermarkMs: number): readonly Family[] {
+    return [...this.#runs.families(watermarkMs), ...this.#tools.families(watermarkMs)];
+  }
+}

@@ -1,0 +1,199 @@
+import { escalationReasons, evidenceLevels, outcomes, results } from '../semconv/vocabulary.ts';
+import type { KpiRun, KpiToolCall } from './facts.ts';
+import type { Family, Labels, Sample } from './family.ts';
+import { SeriesTable } from './series-table.ts';
+
+const runSeconds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
+const callSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+const categories = ['llm', 'tool', 'review'] as const;
+
+/** The most series one set of labels of runs, or of tools, gives in any metric. */
+export const widest = {
+  runs: outcomes.length * evidenceLevels.length,
+  tools: callSeconds.length + 3,
+} as const;
+
+/** A cumulative histogram, as Prometheus counts. */
+class Histogram {
+  readonly #bounds: readonly number[];
+  readonly #counts: Float64Array;
+  #sum = 0;
+
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+    this.#counts = new Float64Array(bounds.length + 1);
+  }
+
+  observe(value: number): void {
+    const bucket = this.#bounds.findIndex((bound) => value <= bound);
+    this.#counts[bucket === -1 ? this.#bounds.length : bucket]! += 1;
+    this.#sum += value;
+  }
+
+  *samples(labels: Labels): Generator<Sample> {
+    let count = 0;
+    for (const [i, bound] of [...this.#bounds.map(String), '+Inf'].entries()) {
+      count += this.#counts[i]!;
+      yield { suffix: '_bucket', labels: [...labels, ['le', bound]], value: count };
+    }
+    yield { suffix: '_sum', labels, value: this.#sum };
+    yield { suffix: '_count', labels, value: count };
+  }
+}
+
+class RunTotals {
+  readonly ended = new Float64Array(outcomes.length * evidenceLevels.length);
+  readonly escalations = new Float64Array(escalationReasons.length);
+  readonly costUsd = new Float64Array(categories.length);
+  readonly duration = new Histogram(runSeconds);
+}
+
+const runLabelNames = ['agent', 'release', 'environment'];
+const toolLabelNames = [...runLabelNames, 'tool'];
+
+function labelled(names: readonly string[], values: readonly string[]): Labels {
+  return values.map((value, i) => [names[i]!, value] as const);
+}
+
+/** Counters and histograms since the process began: they take every event, however late, and never fall. */
+export class Totals {
+  readonly #runs: SeriesTable<RunTotals>;
+  readonly #tools: SeriesTable<Float64Array>;
+  readonly #durations: SeriesTable<Histogram>;
+
+  /** `limits` are label sets, of runs and of tools. */
+  constructor(limits: { readonly runs: number; readonly tools: number }) {
+    this.#runs = new SeriesTable(limits.runs, () => new RunTotals());
+    this.#tools = new SeriesTable(limits.tools, () => new Float64Array(results.length));
+    this.#durations = new SeriesTable(limits.tools, () => new Histogram(callSeconds));
+  }
+
+  /** Events that went to the overflow series. */
+  get overflowed(): { readonly runs: number; readonly tools: number } {
+    return { runs: this.#runs.overflowed, tools: this.#tools.overflowed };
+  }
+
+  addRun(run: KpiRun): void {
+    const totals = this.#of(run);
+    totals.ended[
+      outcomes.indexOf(run.outcome) * evidenceLevels.length + evidenceLevels.indexOf(run.evidence)
+    ]! += 1;
+    if (run.escalationReason) totals.escalations[escalationReasons.indexOf(run.escalationReason)]! += 1;
+    totals.duration.observe(Math.max(0, run.endMs - run.startMs) / 1000);
+    categories.forEach((category, i) => (totals.costUsd[i]! += run.costUsd[category]));
+  }
+
+  /** Adds what became known after the end: a first escalation and more cost. The outcome counted first stays counted. */
+  reviseRun(before: KpiRun, after: KpiRun): void {
+    const totals = this.#of(after);
+    if (after.escalationReason && !before.escalationReason) {
+      totals.escalations[escalationReasons.indexOf(after.escalationReason)]! += 1;
+    }
+    categories.forEach((category, i) => {
+      totals.costUsd[i]! += Math.max(0, after.costUsd[category] - before.costUsd[category]);
+    });
+  }
+
+  addCall(call: KpiToolCall): void {
+    const { agent, release, environment, tool, result, endMs } = call;
+    this.#tools.at([agent, release, environment, tool], endMs)[results.indexOf(result)]! += 1;
+    if (result !== 'ok' && result !== 'error') return;
+    this.#durations.at([agent, environment, tool], endMs).observe(call.durationMs / 1000);
+  }
+
+  /** Forgets series without an event since `beforeMs`. */
+  expire(beforeMs: number): void {
+    for (const table of [this.#runs, this.#tools, this.#durations]) table.expire(beforeMs);
+  }
+
+  #of(run: KpiRun): RunTotals {
+    return this.#runs.at([run.agent, run.release, run.environment], run.closedMs);
+  }
+
+  families(): readonly Family[] {
+    return [...this.#runFamilies(), ...this.#toolFamilies()];
+  }
+
+  #runFamilies(): readonly Family[] {
+    const ended: Sample[] = [];
+    const escalations: Sample[] = [];
+    const cost: Sample[] = [];
+    const duration: Sample[] = [];
+    for (const [values, totals] of this.#runs) {
+      const labels = labelled(runLabelNames, values);
+      ended.push(...endedSamples(labels, totals.ended));
+      escalationReasons.forEach((reason, i) =>
+        escalations.push({ labels: [...labels, ['reason', reason]], value: totals.escalations[i]! }),
+      );
+      categories.forEach((category, i) =>
+        cost.push({ labels: [...labels, ['category', category]], value: totals.costUsd[i]! }),
+      );
+      duration.push(...totals.duration.samples(labels));
+    }
+    return [
+      {
+        name: 'plimsoll_runs_total',
+        help: 'Runs that ended, by outcome and by who says so.',
+        kind: 'counter',
+        samples: ended,
+      },
+      {
+        name: 'plimsoll_run_escalations_total',
+        help: 'Runs in which control passed to a human, by the reason of the first time.',
+        kind: 'counter',
+        samples: escalations,
+      },
+      {
+        name: 'plimsoll_cost_usd_total',
+        help: 'Cost of ended runs in US dollars, by what it was spent on; calls of unknown price left out.',
+        kind: 'counter',
+        samples: cost,
+      },
+      {
+        name: 'plimsoll_run_duration_seconds',
+        help: 'Time from the first span of a run to its end.',
+        kind: 'histogram',
+        samples: duration,
+      },
+    ];
+  }
+
+  #toolFamilies(): readonly Family[] {
+    const calls: Sample[] = [];
+    for (const [values, counts] of this.#tools) {
+      const labels = labelled(toolLabelNames, values);
+      results.forEach((result, i) =>
+        calls.push({ labels: [...labels, ['result', result]], value: counts[i]! }),
+      );
+    }
+    const duration: Sample[] = [];
+    for (const [values, histogram] of this.#durations) {
+      duration.push(...histogram.samples(labelled(['agent', 'environment', 'tool'], values)));
+    }
+    return [
+      {
+        name: 'plimsoll_tool_calls_total',
+        help: 'Tool calls that ended, by result.',
+        kind: 'counter',
+        samples: calls,
+      },
+      {
+        name: 'plimsoll_tool_call_duration_seconds',
+        help: 'Duration of tool calls that ran, over all releases.',
+        kind: 'histogram',
+        samples: duration,
+      },
+    ];
+  }
+}
+
+/** Every outcome without evidence from the start, so that its first increase is seen; others once they occur. */
+function* endedSamples(labels: Labels, counts: Float64Array): Generator<Sample> {
+  for (const [i, outcome] of outcomes.entries()) {
+    for (const [j, evidence] of evidenceLevels.entries()) {
+      const value = counts[i * evidenceLevels.length + j]!;
+      if (value === 0 && evidence !== 'none') continue;
+      yield { labels: [...labels, ['outcome', outcome], ['evidence', evidence]], value };
+    }
+  }
+}

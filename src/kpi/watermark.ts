@@ -1,0 +1,101 @@
+/** How far event time has come on one partition. */
+interface Progress {
+  /** Newest event time, but no more than the lateness behind the newest record. */
+  timeMs: number;
+  /** Clock time of the last record. */
+  arrivedMs: number;
+  /** The last read found nothing more. */
+  exhausted: boolean;
+  /** Everything that was on the stream when the claim began has been read. */
+  caughtUp: boolean;
+  /** Events from this time on have all been read; -Infinity when nothing was ever missed. */
+  coveredSinceMs: number;
+}
+
+/** Durations in milliseconds. */
+export interface WatermarkSettings {
+  readonly latenessMs: number;
+  /** A partition with nothing to read for this long holds nobody back. */
+  readonly idleAfterMs: number;
+}
+
+/**
+ * The event time up to which windows have slid. It is the smallest of the partitions' own newest event times, so
+ * that a skewed clock or a replayed partition slides nobody else's window away; idle partitions are left out, and
+ * when all are idle the clock moves it. It never goes back.
+ */
+export class Watermark {
+  readonly #settings: WatermarkSettings;
+  readonly #partitions = new Map<number, Progress>();
+  #lastMs = Number.NEGATIVE_INFINITY;
+
+  constructor(settings: WatermarkSettings) {
+    this.#settings = settings;
+  }
+
+  /** Begins `partition`; it holds the watermark until it delivers or is found exhausted. */
+  claim(partition: number): void {
+    this.#partitions.set(partition, {
+      timeMs: Number.NEGATIVE_INFINITY,
+      arrivedMs: Number.NEGATIVE_INFINITY,
+      exhausted: false,
+      caughtUp: false,
+      coveredSinceMs: Number.POSITIVE_INFINITY,
+    });
+  }
+
+  /** All events of `partition` since `sinceMs` are being read; -Infinity when none was ever missed. */
+  cover(partition: number, sinceMs: number): void {
+    const progress = this.#partitions.get(partition);
+    if (progress) progress.coveredSinceMs = sinceMs;
+  }
+
+  /** Records of `partition` up to the one appended at `recordMs` have been read; the newest event in them is `eventMs`. */
+  advance(partition: number, eventMs: number, recordMs: number, nowMs: number): void {
+    const progress = this.#partitions.get(partition);
+    if (!progress) return;
+    progress.timeMs = Math.max(progress.timeMs, eventMs, recordMs - this.#settings.latenessMs);
+    progress.arrivedMs = nowMs;
+    progress.exhausted = false;
+  }
+
+  /** Reading `partition` found nothing more. */
+  exhaust(partition: number): void {
+    const progress = this.#partitions.get(partition);
+    if (progress) progress.exhausted = true;
+  }
+
+  /** What was on `partition` when it was claimed has been read. */
+  catchUp(partition: number): void {
+    const progress = this.#partitions.get(partition);
+    if (progress) progress.caughtUp = true;
+  }
+
+  /** Older events of `partition` are too late for windows. */
+  latestLateMs(partition: number): number {
+    return (this.#partitions.get(partition)?.timeMs ?? Number.NEGATIVE_INFINITY) - this.#settings.latenessMs;
+  }
+
+  /** The watermark as of the clock, in milliseconds since the epoch; undefined until anything is known. */
+  at(nowMs: number): number | undefined {
+    let smallest = Number.POSITIVE_INFINITY;
+    for (const progress of this.#partitions.values()) {
+      const idle = progress.exhausted && nowMs - progress.arrivedMs >= this.#settings.idleAfterMs;
+      if (!idle && progress.timeMs < smallest) smallest = progress.timeMs;
+    }
+    if (smallest === Number.POSITIVE_INFINITY && this.#partitions.size > 0) smallest = nowMs;
+    if (smallest !== Number.POSITIVE_INFINITY && smallest > this.#lastMs) this.#lastMs = smallest;
+    return this.#lastMs === Number.NEGATIVE_INFINITY ? undefined : this.#lastMs;
+  }
+
+  /** Whether every event since `sinceMs` that has arrived on a claimed partition has been read. */
+  covers(sinceMs: number): boolean {
+    const partitions = [...this.#partitions.values()];
+    return partitions.length > 0 && partitions.every((one) => one.caughtUp && one.coveredSinceMs <= sinceMs);
+  }
+
+  /** Since when events of `partition` have all been read. */
+  coveredSinceMs(partition: number): number {
+    return this.#partitions.get(partition)?.coveredSinceMs ?? Number.POSITIVE_INFINITY;
+  }
+}

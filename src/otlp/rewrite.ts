@@ -1,0 +1,282 @@
+import { Attributes } from './attributes.ts';
+import { BackwardWriter } from './backward-writer.ts';
+import type { Envelopes } from './envelopes.ts';
+import { memberContent } from './key-value-scan.ts';
+import { partitionOf } from './partition.ts';
+import { grown } from './span-columns.ts';
+import type { SpanIndex } from './span-index.ts';
+import { lengthAt, varintWidth } from './wire.ts';
+
+/** Tags of ExportTraceServiceRequest.resource_spans, ResourceSpans.scope_spans and ScopeSpans.spans. */
+const resourceSpansTag = 0x0a;
+const scopeSpansTag = 0x12;
+const spanTag = 0x12;
+
+/** The most a tag and a length take in front of a message. */
+const limitHeaderBytes = 6;
+
+/** One ExportTraceServiceRequest that was written: its own memory, with 64 bytes behind it that may be read. */
+export interface RewrittenRequest {
+  readonly partition: number;
+  readonly payload: Buffer;
+  readonly spans: number;
+}
+
+/** Arrays that one huge request made larger than this are given back at the next. */
+const keptRows = 65_536;
+
+/** What goes into one request, while that is being decided. */
+interface Plan {
+  readonly partition: number;
+  readonly ordinal: number;
+  /** At least what will be written. */
+  boundBytes: number;
+  spans: number;
+  /** Of the last span; -1 before the first. */
+  scope: number;
+  resource: number;
+}
+
+/** A request being written, from its last span to its first. */
+interface Output {
+  readonly partition: number;
+  readonly spans: number;
+  readonly writer: BackwardWriter;
+  /** The scope and resource that are open, and where their messages end; -1 before the first. */
+  scope: number;
+  resource: number;
+  scopeEnd: number;
+  resourceEnd: number;
+}
+
+/**
+ * Writes the spans of an index anew: with attributes appended, marks dropped, spans left out, and split by
+ * partition. In protobuf a repeated field may go on at the end of a message, so a span is its old bytes plus the
+ * new attributes; only lengths around it change, and fields nobody knows survive.
+ *
+ * Use: `begin(index)`; then for each row in order add to `attributes`, `drop` marks, and `endSpan()` or
+ * `omitSpan()`; then `finish`. Reusable; the index must not read another request in between.
+ */
+export class Rewrite {
+  /** Where the current span's new attributes are written. */
+  readonly attributes = new Attributes();
+  #index: SpanIndex | undefined;
+  #row = 0;
+  #drops = new Uint32Array(64);
+  #dropCount = 0;
+  #droppedBytes = 0;
+  /** By row: where its part of the attributes and of the drops ends. */
+  #attributesEnd = new Uint32Array(0);
+  #dropsEnd = new Uint32Array(0);
+  /** By row: the span's new size; 0 when it is left out. */
+  #spanBytes = new Uint32Array(0);
+  /** By row: where in the list of outputs it goes. */
+  #outputOf = new Uint32Array(0);
+
+  /** Starts on the spans of `index` and forgets everything before. */
+  begin(index: SpanIndex): void {
+    this.#index = index;
+    this.#row = 0;
+    this.#dropCount = 0;
+    this.#droppedBytes = 0;
+    this.attributes.reset();
+    if (index.count > this.#outputOf.length || this.#outputOf.length > keptRows) {
+      const capacity = Math.max(512, index.count);
+      this.#attributesEnd = new Uint32Array(capacity);
+      this.#dropsEnd = new Uint32Array(capacity);
+      this.#spanBytes = new Uint32Array(capacity);
+      this.#outputOf = new Uint32Array(capacity);
+    }
+  }
+
+  /** Leaves what `mark` points at out of the current span. Marks are dropped in ascending order. */
+  drop(mark: number): void {
+    const { marks, spans } = this.#current();
+    const drops = this.#drops;
+    const first = this.#row === 0 ? 0 : this.#dropsEnd[this.#row - 1]!;
+    const least = this.#dropCount > first ? drops[this.#dropCount - 1]! + 1 : spans.marksFrom[this.#row]!;
+    if (mark < least || mark >= spans.marksFrom[this.#row + 1]!) {
+      throw new RangeError(`mark ${mark} is not of span ${this.#row}, or was passed`);
+    }
+    if (this.#dropCount === drops.length) this.#drops = grown(drops, drops.length * 2);
+    this.#drops[this.#dropCount++] = mark;
+    this.#droppedBytes += marks.end[mark]! - marks.start[mark]!;
+  }
+
+  /** The current span is as it shall be; the next row's is now current. */
+  endSpan(): void {
+    const { spans } = this.#current();
+    const row = this.#row;
+    const added = this.attributes.sizeBytes - (row === 0 ? 0 : this.#attributesEnd[row - 1]!);
+    this.#end(spans.end[row]! - spans.start[row]! - this.#droppedBytes + added);
+  }
+
+  /** Leaves the current span out altogether; the next row's is now current. */
+  omitSpan(): void {
+    this.#current();
+    this.#end(0);
+  }
+
+  /**
+   * Writes what was asked: for each partition that has spans one request, or several when it would be longer than
+   * `limitBytes` (one span alone may be). Spans keep their order within a partition. Once for each `begin`.
+   */
+  finish(partitions: number, limitBytes = Infinity): RewrittenRequest[] {
+    const index = this.#index;
+    if (!index || this.#row !== index.count) {
+      throw new RangeError(`${this.#row} of ${index?.count ?? 0} spans were ended: end each one`);
+    }
+    const outputs = this.#assign(index, partitions, limitBytes);
+    for (let row = index.count - 1; row >= 0; row--) {
+      if (this.#spanBytes[row] !== 0) this.#write(index, row, outputs[this.#outputOf[row]!]!);
+    }
+    this.#index = undefined;
+    return outputs.map((output) => {
+      closeResource(index, output);
+      copyEnvelope(index, output.writer, index.requests, 0);
+      return { partition: output.partition, payload: output.writer.written(), spans: output.spans };
+    });
+  }
+
+  #current(): SpanIndex {
+    if (!this.#index || this.#row >= this.#index.count)
+      throw new RangeError('no span is left: begin with an index');
+    return this.#index;
+  }
+
+  #end(spanBytes: number): void {
+    this.#spanBytes[this.#row] = spanBytes;
+    this.#attributesEnd[this.#row] = this.attributes.sizeBytes;
+    this.#dropsEnd[this.#row] = this.#dropCount;
+    this.#droppedBytes = 0;
+    this.#row++;
+  }
+
+  /** Decides for each span which output it goes to. */
+  #assign(index: SpanIndex, partitions: number, limitBytes: number): Output[] {
+    const { bytes, spans } = index;
+    const plans: Plan[] = [];
+    const open = Array.from<unknown, Plan | undefined>({ length: partitions }, () => undefined);
+    for (let row = 0; row < index.count; row++) {
+      const spanBytes = this.#spanBytes[row]!;
+      if (spanBytes === 0) continue;
+      const partition = partitionOf(bytes, spans.traceIdAt[row]!, partitions);
+      const fieldBytes = 1 + varintWidth(spanBytes) + spanBytes;
+      let plan = open[partition];
+      let moreBytes = plan ? fieldBytes + headerBytes(index, row, plan) : 0;
+      if (!plan || plan.boundBytes + moreBytes > limitBytes) {
+        plan = newPlan(partition, plans.length, index);
+        plans.push(plan);
+        open[partition] = plan;
+        moreBytes = fieldBytes + headerBytes(index, row, plan);
+      }
+      plan.boundBytes += moreBytes;
+      plan.spans++;
+      plan.scope = spans.scope[row]!;
+      plan.resource = spans.resource[row]!;
+      this.#outputOf[row] = plan.ordinal;
+    }
+    return plans.map((plan) => newOutput(plan));
+  }
+
+  #write(index: SpanIndex, row: number, output: Output): void {
+    const { bytes, spans, view } = index;
+    const { writer } = output;
+    if (spans.scope[row] !== output.scope) openScope(index, output, row);
+    const end = writer.at;
+    const added = row === 0 ? 0 : this.#attributesEnd[row - 1]!;
+    const { attributes } = this;
+    writer.copy(attributes.bytes, attributes.view, added, this.#attributesEnd[row]!);
+    const firstDrop = row === 0 ? 0 : this.#dropsEnd[row - 1]!;
+    const lastDrop = this.#dropsEnd[row]! - 1;
+    const until =
+      lastDrop < firstDrop ? spans.end[row]! : this.#writeAround(index, row, writer, firstDrop, lastDrop);
+    writer.copy(bytes, view, spans.start[row]!, until);
+    writer.header(spanTag, end);
+  }
+
+  /** Writes what follows the span's first drop; returns the end of what is left before it. */
+  #writeAround(index: SpanIndex, row: number, writer: BackwardWriter, first: number, last: number): number {
+    const { bytes, marks, view } = index;
+    let until = index.spans.end[row]!;
+    for (let k = last; k >= first;) {
+      const container = marks.container[this.#drops[k]!]!;
+      if (container === 0) {
+        const mark = this.#drops[k--]!;
+        writer.copy(bytes, view, marks.end[mark]!, until);
+        until = marks.start[mark]!;
+        continue;
+      }
+      const content = memberContent(bytes, container, until);
+      let inner = contentEnd(bytes, container);
+      writer.copy(bytes, view, inner, until);
+      const end = writer.at;
+      for (; k >= first && marks.container[this.#drops[k]!] === container; k--) {
+        const mark = this.#drops[k]!;
+        writer.copy(bytes, view, marks.end[mark]!, inner);
+        inner = marks.start[mark]!;
+      }
+      writer.copy(bytes, view, content, inner);
+      writer.header(bytes[container]!, end);
+      until = container;
+    }
+    return until;
+  }
+}
+
+function newPlan(partition: number, ordinal: number, index: SpanIndex): Plan {
+  return { partition, ordinal, boundBytes: index.requests.sizeBytes(0), spans: 0, scope: -1, resource: -1 };
+}
+
+function newOutput({ partition, spans, boundBytes }: Plan): Output {
+  const writer = new BackwardWriter(boundBytes);
+  return { partition, spans, writer, scope: -1, resource: -1, scopeEnd: 0, resourceEnd: 0 };
+}
+
+/** At most what the span of `row` adds to a request for the scope and the resource that it is the first span of. */
+function headerBytes(index: SpanIndex, row: number, plan: Plan): number {
+  const scope = index.spans.scope[row]!;
+  if (scope === plan.scope) return 0;
+  const resource = index.spans.resource[row]!;
+  const scopeBytes = limitHeaderBytes + index.scopes.sizeBytes(scope);
+  return resource === plan.resource
+    ? scopeBytes
+    : scopeBytes + limitHeaderBytes + index.resources.sizeBytes(resource);
+}
+
+/** Opens the scope, and if need be the resource, that the span of `row` is the last of. */
+function openScope(index: SpanIndex, output: Output, row: number): void {
+  const resource = index.spans.resource[row]!;
+  if (resource === output.resource) closeScope(index, output);
+  else {
+    closeResource(index, output);
+    output.resource = resource;
+    output.resourceEnd = output.writer.at;
+  }
+  output.scope = index.spans.scope[row]!;
+  output.scopeEnd = output.writer.at;
+}
+
+function closeScope(index: SpanIndex, output: Output): void {
+  copyEnvelope(index, output.writer, index.scopes, output.scope);
+  output.writer.header(scopeSpansTag, output.scopeEnd);
+}
+
+function closeResource(index: SpanIndex, output: Output): void {
+  if (output.resource === -1) return;
+  closeScope(index, output);
+  copyEnvelope(index, output.writer, index.resources, output.resource);
+  output.writer.header(resourceSpansTag, output.resourceEnd);
+}
+
+function copyEnvelope(index: SpanIndex, writer: BackwardWriter, envelopes: Envelopes, ordinal: number): void {
+  for (let range = envelopes.rangesFrom[ordinal + 1]! - 1; range >= envelopes.rangesFrom[ordinal]!; range--) {
+    writer.copy(index.bytes, index.view, envelopes.start[range]!, envelopes.end[range]!);
+  }
+}
+
+/** Where the message of the field at `at` ends. */
+function contentEnd(bytes: Uint8Array, at: number): number {
+  const packed = lengthAt(bytes, at + 1, bytes.length);
+  return at + 1 + (packed & 7) + (packed >>> 3);
+}

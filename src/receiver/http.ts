@@ -1,0 +1,227 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Component } from '../core/component.ts';
+import { encodeExportResponse, encodeStatus, type Encoding } from '../otlp/messages.ts';
+import { assumedDeadlineMs } from './admission.ts';
+import { readBody } from './http-body.ts';
+import type { Compression } from './inflate.ts';
+import type { Intake } from './intake.ts';
+import { listen, readTls, type Listener } from './listen.ts';
+import { Refusal, wrongSignalSentence, type Answer } from './status.ts';
+
+const tracesPath = '/v1/traces';
+const greeting = `Plimsoll takes OTLP traces here: POST ${tracesPath}, as application/x-protobuf or application/json.\n`;
+/** HTTP names no deadline: the answer leaves when this share of what senders are taken to wait has passed. */
+const answerWithinMs = assumedDeadlineMs * 0.9;
+/** A refused body is read and dropped up to this many bytes, so that its sender gets to read the answer. */
+const discardLimitBytes = 256 << 20;
+
+/** How slow a sender may be, in milliseconds. */
+export interface Patience {
+  /** From the first byte to the last header. */
+  readonly headersMs: number;
+  /** From room for the body to its last byte. */
+  readonly bodyMs: number;
+  /** How long a connection may be silent between requests. */
+  readonly idleMs: number;
+}
+
+const defaultPatience: Patience = { headersMs: 10_000, bodyMs: 60_000, idleMs: 75_000 };
+/** How often Node looks for connections that are too slow. */
+const checkEveryMs = 1000;
+/** A refused sender may go on for so long. */
+const discardMs = 30_000;
+
+/** What `HttpReceiver` needs; `patience` has defaults. */
+export interface HttpOptions {
+  readonly listener: Listener;
+  readonly intake: Intake;
+  readonly patience?: Partial<Patience> | undefined;
+}
+
+const mediaTypes: Readonly<Record<Encoding, string>> = {
+  protobuf: 'application/x-protobuf',
+  json: 'application/json',
+};
+
+/** The encoding that a `content-type` names, parameters such as a charset aside; undefined when OTLP has none such. */
+function encodingOf(contentType: string | undefined): Encoding | undefined {
+  const type = contentType?.split(';', 1)[0]?.trim().toLowerCase();
+  if (type === mediaTypes.protobuf || type === 'application/protobuf') return 'protobuf';
+  return type === mediaTypes.json ? 'json' : undefined;
+}
+
+function compressionOf(header: string | undefined): Compression {
+  const encoding = header?.trim().toLowerCase() ?? 'identity';
+  if (encoding === '' || encoding === 'identity') return 'identity';
+  if (encoding === 'gzip' || encoding === 'zstd') return encoding;
+  throw new Refusal(
+    'wrong_encoding',
+    `content-encoding ${encoding} is not known here: use gzip, zstd or none`,
+  );
+}
+
+/** OTLP over HTTP/1.1: `POST /v1/traces` in protobuf and JSON. No CORS: browsers are no agents. */
+export class HttpReceiver implements Component {
+  readonly name = 'receiver/otlp/http';
+  readonly #listener: Listener;
+  readonly #intake: Intake;
+  readonly #patience: Patience;
+  readonly #abandon = new AbortController();
+  #server: Server | undefined;
+  #address: AddressInfo | undefined;
+  #draining = false;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: HttpOptions) {
+    this.#listener = options.listener;
+    this.#intake = options.intake;
+    this.#patience = { ...defaultPatience, ...options.patience };
+  }
+
+  /** Where it listens; undefined before start. */
+  get address(): AddressInfo | undefined {
+    return this.#address;
+  }
+
+  async start(): Promise<void> {
+    const options = {
+      headersTimeout: this.#patience.headersMs,
+      requestTimeout: this.#patience.headersMs + this.#patience.bodyMs + discardMs,
+      connectionsCheckingInterval: checkEveryMs,
+      keepAliveTimeout: this.#patience.idleMs,
+    };
+    const tls = await readTls(this.#listener);
+    const server = tls ? createSecureServer({ ...options, ...tls }) : createServer(options);
+    const serve = (request: IncomingMessage, response: ServerResponse): void =>
+      void this.#serve(request, response);
+    server.on('request', serve);
+    server.on('checkContinue', serve); // answered before the body is sent, when the headers are enough to refuse it
+    this.#server = server;
+    this.#address = await listen(server, this.#listener);
+  }
+
+  stop(deadline: AbortSignal): Promise<void> {
+    this.#stopped ??= this.#drain(deadline);
+    return this.#stopped;
+  }
+
+  async #drain(deadline: AbortSignal): Promise<void> {
+    const server = this.#server;
+    this.#draining = true;
+    if (server === undefined || !server.listening) return;
+    const giveUp = (): void => {
+      this.#abandon.abort();
+      server.closeAllConnections();
+    };
+    deadline.addEventListener('abort', giveUp, { once: true });
+    const closed = once(server, 'close');
+    server.close(); // closes idle connections as well
+    if (deadline.aborted) giveUp();
+    await closed;
+    deadline.removeEventListener('abort', giveUp);
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const encoding = encodingOf(request.headers['content-type']);
+    const path = request.url?.split('?', 1)[0] ?? '';
+    if (path === '/' && (request.method === 'GET' || request.method === 'HEAD')) {
+      response.setHeader('content-type', 'text/plain; charset=utf-8');
+      this.#end(response, Buffer.from(greeting));
+      return;
+    }
+    try {
+      const body = await this.#export(request, response, path, encoding);
+      this.#end(response, body);
+    } catch (error) {
+      this.#refuse(request, response, encoding ?? 'json', this.#intake.answer('http', error));
+    }
+  }
+
+  /** The body of the answer to an export that succeeded; throws what `Intake.answer` understands. */
+  async #export(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    encoding: Encoding | undefined,
+  ): Promise<Uint8Array> {
+    checkPath(path);
+    if (request.method !== 'POST') {
+      throw new Refusal(
+        'wrong_method',
+        `${request.method} is not allowed: POST OTLP traces to ${tracesPath}`,
+      );
+    }
+    this.#intake.admission.authenticate(request.headers.authorization);
+    if (encoding === undefined) {
+      const shown = request.headers['content-type'] ?? 'none';
+      throw new Refusal(
+        'wrong_media_type',
+        `content-type ${shown}: use ${mediaTypes.protobuf} or ${mediaTypes.json}`,
+      );
+    }
+    const compression = compressionOf(request.headers['content-encoding']);
+    const { signal } = this.#abandon;
+    const onRoom = (): void => {
+      if (request.headers.expect !== undefined) response.writeContinue();
+    };
+    const { bytes, lease } = await readBody(
+      request,
+      this.#intake.admission,
+      this.#patience.bodyMs,
+      signal,
+      onRoom,
+    );
+    const result = await this.#intake.take(
+      'http',
+      { bytes, compression, encoding },
+      lease,
+      answerWithinMs,
+      signal,
+    );
+    response.setHeader('content-type', mediaTypes[encoding]);
+    return encodeExportResponse(encoding, result.rejected, result.message);
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, encoding: Encoding, answer: Answer): void {
+    if (response.destroyed) return; // the sender hung up
+    if (answer.retryAfterMs !== undefined)
+      response.setHeader('retry-after', Math.ceil(answer.retryAfterMs / 1000));
+    if (answer.http === 401) response.setHeader('www-authenticate', 'Bearer');
+    if (answer.http === 405) response.setHeader('allow', 'POST');
+    const { message, retryAfterMs: retryDelayMs, badField } = answer;
+    response.statusCode = answer.http;
+    response.setHeader('content-type', mediaTypes[encoding]);
+    this.#end(response, encodeStatus(encoding, { code: answer.grpc, message, retryDelayMs, badField }));
+    discard(request);
+  }
+
+  #end(response: ServerResponse, body: Uint8Array): void {
+    if (this.#draining) response.setHeader('connection', 'close'); // else the sender's next request meets a closed door
+    response.end(body);
+  }
+}
+
+function checkPath(path: string): void {
+  if (path === tracesPath) return;
+  const [, signal = ''] = /^\/v1(?:development)?\/(\w+)$/.exec(path) ?? [];
+  throw new Refusal(
+    'unknown_path',
+    wrongSignalSentence(signal) ?? `unknown path ${path}: POST OTLP traces to ${tracesPath}`,
+  );
+}
+
+/**
+ * Reads on and forgets. A connection closed under a sender that still writes is reset, and the answer lost with it;
+ * the request timeout bounds the time, and who sends without end is cut off.
+ */
+function discard(request: IncomingMessage): void {
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > discardLimitBytes) request.destroy();
+  });
+  request.resume();
+}

@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import type { Log } from '../core/log.ts';
+import type { ClickHouse } from './clickhouse.ts';
+import { quoteString } from './sql-text.ts';
+
+/** One numbered step of the schema. Once released its text never changes: a further step changes the tables. */
+export interface Migration {
+  readonly number: number;
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What stands for the placeholders of a migration: the same tables on one machine or on a cluster. */
+export interface Dialect {
+  /** An ON CLUSTER clause, or nothing. */
+  readonly onCluster: string;
+  /** The ENGINE clause for an engine of the MergeTree family, by its plain name. */
+  readonly engine: (family: string) => string;
+  /** Settings by which a repeated insert is known. */
+  readonly deduplication: string;
+  /** Settings by which an acknowledged row survives a power cut. */
+  readonly durability: string;
+}
+
+/** ClickHouse in this process: nobody else holds a copy of the rows, so the disk is asked to keep them. */
+export const embeddedDialect: Dialect = {
+  onCluster: '',
+  engine: (family) => `${family}()`,
+  deduplication: 'non_replicated_deduplication_window = 100000',
+  durability: [
+    'fsync_after_insert = 1',
+    'fsync_part_directory = 1',
+    'min_rows_to_fsync_after_merge = 1',
+    'min_compressed_bytes_to_fsync_after_merge = 1',
+    'old_parts_lifetime = 480',
+  ].join(', '),
+};
+
+/** The program's migrations in order, as they lie beside this file. */
+export async function readMigrations(): Promise<readonly Migration[]> {
+  const folder = new URL('migrations/', import.meta.url);
+  const files = (await readdir(folder)).filter((file) => /^\d{4}-.+\.sql$/.test(file)).toSorted();
+  return Promise.all(
+    files.map(async (file) => ({
+      number: Number(file.slice(0, 4)),
+      name: file.slice(5, -'.sql'.length),
+      text: await readFile(new URL(file, folder), 'utf8'),
+    })),
+  );
+}
+
+/** The statements of `migration` in order, for `dialect`. */
+export function statementsOf(migration: Migration, dialect: Dialect): readonly string[] {
+  const text = migration.text
+    .replaceAll(/^--.*\n/gm, '')
+    .replaceAll('{on_cluster}', dialect.onCluster)
+    .replaceAll(/\{engine:(\w+)\}/g, (_, family: string) => dialect.engine(family))
+    .replaceAll('{deduplication}', dialect.deduplication)
+    .replaceAll('{durability}', dialect.durability);
+  return text
+    .split(/;\s*$/m)
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== '');
+}
+
+/**
+ * Brings the tables up to the last of `migrations`, which are in order. A migration cut short is run again from its
+ * start, so every statement of one can be repeated. Rejects when the tables were made by other migrations.
+ */
+export async function migrate(
+  clickhouse: Pick<ClickHouse, 'command' | 'query'>,
+  migrations: readonly Migration[],
+  dialect: Dialect,
+  log: Log,
+): Promise<void> {
+  await clickhouse.command(recordTable(dialect));
+  const applied = await clickhouse.query<{ Number: number; Name: string; Checksum: string }>(
+    'SELECT Number, Name, Checksum FROM plimsoll_migrations FINAL ORDER BY Number',
+  );
+  const known = new Map(migrations.map((migration) => [migration.number, migration]));
+  for (const { Number: number, Name: name, Checksum: checksum } of applied) {
+    const migration = known.get(number);
+    const which = `migration ${number} (${name})`;
+    if (migration === undefined)
+      throw new Error(
+        `the tables have had ${which}, which this program does not know: run the newer version that applied it`,
+      );
+    if (checksumOf(migration) !== checksum)
+      throw new Error(
+        `the tables have had ${which} with another text than this program's: run the version that applied it, and change tables by a new migration`,
+      );
+  }
+  const done = new Set(applied.map((row) => row.Number));
+  for (const migration of migrations) {
+    if (done.has(migration.number)) continue;
+    for (const statement of statementsOf(migration, dialect)) await clickhouse.command(statement);
+    const values = [
+      migration.number,
+      quoteString(migration.name),
+      quoteString(checksumOf(migration)),
+      'now64(3)',
+    ];
+    await clickhouse.command(
+      `INSERT INTO plimsoll_migrations SETTINGS async_insert = 0 VALUES (${values.join(', ')})`,
+    );
+    log.info({ number: migration.number, migration: migration.name }, 'applied a migration');
+  }
+}
+
+function recordTable(dialect: Dialect): string {
+  return `CREATE TABLE IF NOT EXISTS plimsoll_migrations ${dialect.onCluster}
+(Number UInt32, Name String, Checksum String, AppliedAt DateTime64(3))
+ENGINE = ${dialect.engine('ReplacingMergeTree')} ORDER BY Number SETTINGS ${dialect.durability}`;
+}
+
+function checksumOf(migration: Migration): string {
+  return createHash('sha256').update(migration.text).digest('hex');
+}

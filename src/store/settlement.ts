@@ -1,0 +1,140 @@
+import type { Position } from '../core/stream.ts';
+import { Block, unlimited, type BlockLimits } from './block.ts';
+import { newAttempt, type Intent } from './intent.ts';
+import { isBefore, PositionSet, type Stretch } from './place.ts';
+import { recordBefore, RecordCursor } from './record-cursor.ts';
+import { InsertRejected } from './table.ts';
+import type { Tenure } from './tenure.ts';
+
+/** What the table answered, and when it was asked. */
+interface Asked {
+  readonly askedMs: number;
+  readonly rows: number;
+  readonly present: PositionSet;
+}
+
+/**
+ * Makes sure that every span of a stretch has its row, or is a dead letter. Asks the table by position and inserts what
+ * is missing:
+ *
+ * - under the attempt of the open intent as long as that one's outcome is unknown. All its copies have one token, so at
+ *   most one lands per date; but its acknowledgement is no proof, because a table may remember the token of rows that a
+ *   crash took, so the table is asked again;
+ * - then under a fresh attempt, announced first: the table now remembers the old token, so no late copy can land beside
+ *   it. A fresh attempt that is acknowledged is proof.
+ *
+ * Asking comes before repeating, because a table may also have forgotten the token of rows that it holds. Rows that the
+ * table refuses for ever, after it was shown to have written none of them, are found by smaller and smaller intents; a
+ * single one goes to the dead letters.
+ */
+export class Settlement {
+  readonly #tenure: Tenure;
+  readonly #limits: BlockLimits;
+  #open: Intent | undefined;
+  #rowLimit: number;
+  #failures = 0;
+  /** Reused from step to step; dropped when an insert may still be reading its rows. */
+  #block: Block | undefined;
+  /** Spans buried since the last conclusion: without a row, and not missing. */
+  #dead = new PositionSet();
+
+  constructor(tenure: Tenure, open: Intent | undefined) {
+    this.#tenure = tenure;
+    this.#limits = tenure.parts.settings.limits;
+    this.#rowLimit = this.#limits.rows;
+    this.#open = open;
+  }
+
+  /** Settles `stretch`, which is the open intent's own if there is one. */
+  async run(stretch: Stretch): Promise<void> {
+    const { table } = this.#tenure.parts;
+    if (this.#open) await this.#countExpired(this.#open);
+    for (let from = stretch.from; isBefore(from, stretch.to);)
+      from = await this.#step({ from, to: this.#open?.to ?? stretch.to });
+    await this.#tenure.persist('the table', () => table.rederive(this.#tenure.origin, stretch));
+  }
+
+  /** Asks, and inserts at most once. Returns up to where everything is concluded. */
+  async #step(stretch: Stretch): Promise<Position> {
+    const isRepeat = this.#open !== undefined;
+    const held = await this.#ask(stretch);
+    const block = await this.#missing(stretch, held.present);
+    const rows = held.present.sizeBefore(block.to) + block.rows;
+    if (block.rows > 0) {
+      this.#open ??= await this.#tenure.announce(block, newAttempt(), rows);
+      const isAcknowledged = await this.#insert(block, this.#open, held);
+      if (isRepeat || !isAcknowledged) return stretch.from;
+    }
+    this.#open = undefined;
+    await this.#tenure.conclude(block, rows, this.#dead.size);
+    this.#tenure.countDuplicates(held.rows - held.present.size);
+    this.#dead = new PositionSet();
+    return block.to;
+  }
+
+  /** Inserts what is missing, once. Returns whether the table acknowledged it. */
+  async #insert(block: Block, intent: Intent, held: Asked): Promise<boolean> {
+    try {
+      await this.#tenure.insert(block, intent, held.askedMs);
+    } catch (error) {
+      await this.#afterFailure(error, block, intent, held.present.size);
+      return false;
+    }
+    this.#open = undefined;
+    this.#failures = 0;
+    this.#rowLimit = Math.min(this.#limits.rows, this.#rowLimit * 2);
+    return true;
+  }
+
+  async #afterFailure(error: unknown, block: Block, intent: Intent, presentBefore: number): Promise<void> {
+    const isProven =
+      error instanceof InsertRejected && (await this.#ask(intent)).present.size === presentBefore;
+    if (!isProven) {
+      this.#block = undefined;
+      await this.#tenure.wait('the table', error, this.#failures++);
+      return;
+    }
+    this.#open = undefined;
+    this.#rowLimit = Math.ceil(block.rows / 2);
+    const { lastRow } = block;
+    if (block.rows > 1 || lastRow === undefined) return;
+    const payload = this.#tenure.parts.encoder.single(lastRow.record, lastRow.index);
+    await this.#tenure.bury([{ ...lastRow, payload, spans: 1, reason: error.message }]);
+    this.#dead.add(lastRow.record.offset, lastRow.index);
+  }
+
+  /** A block of those spans of `stretch` that are neither present nor dead: an open intent's whole, else as much as fits. */
+  async #missing(stretch: Stretch, present: PositionSet): Promise<Block> {
+    const { claim, halt, origin, parts } = this.#tenure;
+    const limits = this.#open ? unlimited : { ...this.#limits, rows: this.#rowLimit };
+    const isMissing = (offset: number, index: number): boolean =>
+      !present.has(offset, index) && !this.#dead.has(offset, index);
+    const block = (this.#block ??= new Block(parts.encoder.rows(origin)));
+    const cursor = new RecordCursor(claim, stretch.from);
+    block.begin(stretch.from);
+    while (isBefore(block.to, stretch.to)) {
+      const record = await recordBefore(claim, cursor, stretch.to, halt);
+      if (record === undefined) block.endAt(stretch.to);
+      else if (!block.take(record, limits, stretch.to, isMissing)) break;
+      cursor.advance();
+    }
+    return block;
+  }
+
+  /** Spans that the intent announced and that neither the table nor the stream has any more. */
+  async #countExpired(intent: Intent): Promise<void> {
+    const { start } = await this.#tenure.claim.bounds();
+    if (start <= intent.from.offset) return;
+    const { present } = await this.#ask(intent);
+    const block = await this.#missing(intent, present);
+    this.#tenure.expire(Math.max(0, intent.rows - present.size - block.rows), 0);
+  }
+
+  #ask(stretch: Stretch): Promise<Asked> {
+    const { origin, parts } = this.#tenure;
+    return this.#tenure.persist('the table', async () => {
+      const askedMs = this.#tenure.nowMs();
+      return { askedMs, ...(await parts.table.positions(origin, stretch)) };
+    });
+  }
+}

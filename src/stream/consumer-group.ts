@@ -1,0 +1,197 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from '../core/log.ts';
+import {
+  OwnershipLost,
+  type Claim,
+  type ClaimWorker,
+  type Commit,
+  type PartitionBounds,
+  type StreamConsumer,
+  type StreamRecord,
+} from '../core/stream.ts';
+import type { TopicLog } from './topic-log.ts';
+import { whenAborted } from './when-aborted.ts';
+
+const rejoinMs = 1000;
+
+/** The members of one group on one topic. The one that started last owns every partition; the others stand by. */
+export class ConsumerGroup {
+  readonly name: string;
+  readonly log: Log;
+  readonly #topic: () => TopicLog;
+  readonly #members: Member[] = [];
+
+  /** `topic` throws unless the stream runs. */
+  constructor(name: string, topic: () => TopicLog, log: Log) {
+    this.name = name;
+    this.#topic = topic;
+    this.log = log;
+  }
+
+  get topic(): TopicLog {
+    return this.#topic();
+  }
+
+  /** A new member, that runs `worker` for every partition while it is the owner. */
+  member(worker: ClaimWorker): StreamConsumer {
+    return new Member(this, worker);
+  }
+
+  owns(member: Member): boolean {
+    return this.#members.at(-1) === member;
+  }
+
+  join(member: Member): void {
+    const previous = this.#members.at(-1);
+    this.#members.push(member);
+    previous?.lose('another member of the group took over');
+    member.own();
+  }
+
+  leave(member: Member): void {
+    const owned = this.owns(member);
+    const at = this.#members.indexOf(member);
+    if (at >= 0) this.#members.splice(at, 1);
+    member.lose('the member left the group');
+    if (owned) this.#members.at(-1)?.own();
+  }
+}
+
+/** One member of a group. */
+class Member implements StreamConsumer {
+  readonly name: string;
+  readonly #group: ConsumerGroup;
+  readonly #worker: ClaimWorker;
+  readonly #claims = new Map<number, OwnedClaim>();
+  readonly #work: Promise<void>[] = [];
+  readonly #stopping = new AbortController();
+  #fault: Error | undefined;
+
+  constructor(group: ConsumerGroup, worker: ClaimWorker) {
+    this.name = `consumer ${group.name}`;
+    this.#group = group;
+    this.#worker = worker;
+  }
+
+  get fault(): Error | undefined {
+    return this.#fault;
+  }
+
+  async start(): Promise<void> {
+    this.#group.join(this);
+    return Promise.resolve();
+  }
+
+  async stop(deadline: AbortSignal): Promise<void> {
+    this.#stopping.abort();
+    for (const claim of this.#claims.values()) claim.interrupt();
+    await Promise.race([Promise.all(this.#work), whenAborted(deadline)]);
+    this.#group.leave(this);
+  }
+
+  /** Works on every partition, each as soon as the work under its former claim has settled. */
+  own(): void {
+    for (let partition = 0; partition < this.#group.topic.options.partitions; partition++) {
+      this.#work[partition] = (this.#work[partition] ?? Promise.resolve()).then(() =>
+        this.#workOn(partition),
+      );
+    }
+  }
+
+  lose(reason: string): void {
+    for (const claim of this.#claims.values()) claim.lose(new OwnershipLost(reason));
+  }
+
+  async #workOn(partition: number): Promise<void> {
+    const stopping = this.#stopping.signal;
+    try {
+      while (!stopping.aborted && this.#group.owns(this)) {
+        const claim = await this.#claim(partition);
+        await this.#worker(claim, stopping);
+        if (!claim.lost.aborted) return;
+        if (this.#group.owns(this))
+          await sleep(rejoinMs, undefined, { signal: stopping }).catch(() => undefined); // a commit failed: not at once again
+      }
+    } catch (error) {
+      this.#fault = error instanceof Error ? error : new Error(String(error));
+      this.#claims.get(partition)?.lose(new OwnershipLost('the worker failed', { cause: error }));
+      this.#group.log.error({ group: this.#group.name, partition, err: error }, 'consumer failed');
+    } finally {
+      this.#claims.delete(partition);
+    }
+  }
+
+  async #claim(partition: number): Promise<OwnedClaim> {
+    const { topic, name } = this.#group;
+    const claim = new OwnedClaim(topic, name, partition, await topic.committed(name, partition));
+    this.#claims.set(partition, claim);
+    if (!this.#group.owns(this)) claim.lose(new OwnershipLost('another member of the group took over'));
+    if (this.#stopping.signal.aborted) claim.interrupt();
+    return claim;
+  }
+}
+
+/** A claim on a partition of a topic in this process. */
+class OwnedClaim implements Claim {
+  readonly partition: number;
+  readonly committed: Commit | undefined;
+  readonly #topic: TopicLog;
+  readonly #group: string;
+  readonly #lost = new AbortController();
+  #reason: OwnershipLost | undefined;
+  readonly #interrupted = new AbortController();
+
+  constructor(topic: TopicLog, group: string, partition: number, committed: Commit | undefined) {
+    this.#topic = topic;
+    this.#group = group;
+    this.partition = partition;
+    this.committed = committed;
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  async bounds(): Promise<PartitionBounds> {
+    this.#refuseWhenLost();
+    return Promise.resolve(this.#topic.bounds(this.partition));
+  }
+
+  async read(offset: number, limitBytes: number, waitMs: number): Promise<readonly StreamRecord[]> {
+    if (this.#topic.closed) this.lose(new OwnershipLost('the stream was stopped'));
+    this.#refuseWhenLost();
+    const records = this.#topic.read(this.partition, offset, limitBytes);
+    if (records.length > 0 || waitMs <= 0) return records;
+    await this.#topic.appended(this.partition, waitMs, this.#interrupted.signal);
+    this.#refuseWhenLost();
+    return this.#topic.read(this.partition, offset, limitBytes);
+  }
+
+  async commit(commit: Commit): Promise<void> {
+    this.#refuseWhenLost();
+    try {
+      await this.#topic.commit(this.#group, this.partition, commit, () => this.#refuseWhenLost());
+    } catch (error) {
+      if (error instanceof RangeError || error instanceof OwnershipLost) throw error;
+      const lost = new OwnershipLost(`the outcome of a commit is unknown`, { cause: error });
+      this.lose(lost);
+      throw lost;
+    }
+  }
+
+  /** Reads that wait end with what there is; so does every later one. */
+  interrupt(): void {
+    this.#interrupted.abort();
+  }
+
+  lose(reason: OwnershipLost): void {
+    if (this.#reason) return;
+    this.#reason = reason;
+    this.#lost.abort(reason);
+    this.#interrupted.abort();
+  }
+
+  #refuseWhenLost(): void {
+    if (this.#reason) throw this.#reason;
+  }
+}

@@ -1,0 +1,263 @@
+import type { Clock } from '../core/clock.ts';
+import { Failure } from '../core/failure.ts';
+import type { Log } from '../core/log.ts';
+import type { ClaimWorker, NewRecord, Stream, StreamConsumer } from '../core/stream.ts';
+import type { Telemetry } from '../core/telemetry.ts';
+import { ConsumerGroup } from './consumer-group.ts';
+import { whenAborted } from './when-aborted.ts';
+import { GroupCommit } from './group-commit.ts';
+import { LogFile } from './log-file.ts';
+import { TopicLog, type TopicOptions } from './topic-log.ts';
+
+/** Where the embedded log lives, and what it may use. */
+export interface EmbeddedLogOptions {
+  /** A folder of its own; created when missing. One process owns it while any of its streams runs. */
+  readonly directory: string;
+  /** Appends are refused while the disk has less than this free, in bytes. */
+  readonly minFreeDiskBytes: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly telemetry: Telemetry;
+}
+
+const housekeepingMs = 1000;
+
+/** What is open while any stream of the log runs. */
+interface OpenLog {
+  readonly file: LogFile;
+  readonly commits: GroupCommit;
+  readonly topics: Map<string, TopicLog>;
+  readonly timer: NodeJS.Timeout;
+  freeDiskBytes: number;
+  retaining: boolean;
+}
+
+/**
+ * Kafka's semantics on the local disk, in one LMDB file: a default for one machine, not a broker. Its streams share the
+ * file and its flushes; the file opens with the first stream that starts and closes with the last that stops.
+ */
+export class EmbeddedLog {
+  readonly #options: EmbeddedLogOptions;
+  readonly #topics = new Map<string, TopicOptions>();
+  #open: OpenLog | undefined;
+
+  constructor(options: EmbeddedLogOptions) {
+    this.#options = options;
+  }
+
+  /** The stream of a topic. Declare all topics of a log before the first starts: they bound the file together. */
+  stream(options: TopicOptions): Stream {
+    this.#topics.set(options.topic, options);
+    return new EmbeddedStream(options, {
+      log: this.#options.log,
+      open: () => this.#acquire(options),
+      close: (topic) => this.#release(topic),
+      append: (topic, records, signal) => this.#append(topic, records, signal),
+    });
+  }
+
+  #acquire(options: TopicOptions): TopicLog {
+    this.#open ??= this.#openFile();
+    const { file, commits, topics } = this.#open;
+    try {
+      const topic = new TopicLog(file, commits, this.#options.clock, options);
+      topics.set(options.topic, topic);
+      this.#report(topic);
+      return topic;
+    } catch (error) {
+      void this.#closeIfUnused();
+      throw error;
+    }
+  }
+
+  async #release(topic: TopicLog): Promise<void> {
+    if (!this.#open) return;
+    await this.#open.commits.submit({ bytes: 0, write: () => undefined }); // so that everything before it is durable
+    this.#report(topic);
+    this.#open.topics.delete(topic.options.topic);
+    await this.#closeIfUnused();
+  }
+
+  async #closeIfUnused(): Promise<void> {
+    const open = this.#open;
+    if (!open || open.topics.size > 0) return;
+    this.#open = undefined;
+    clearInterval(open.timer);
+    await open.commits.drain();
+    await open.file.close();
+  }
+
+  #openFile(): OpenLog {
+    const roomBytes = this.#boundBytes();
+    const file = LogFile.open(this.#options.directory, roomBytes);
+    const timer = setInterval(() => this.#keepHouse(), housekeepingMs).unref();
+    return {
+      file,
+      commits: new GroupCommit(file),
+      topics: new Map(),
+      timer,
+      freeDiskBytes: file.freeDiskBytes(),
+      retaining: false,
+    };
+  }
+
+  #boundBytes(): number {
+    return [...this.#topics.values()].reduce((sum, { retention }) => sum + retention.bytes, 0);
+  }
+
+  /** How far the file has outgrown its bound. */
+  #excessBytes(file: LogFile): number {
+    return Math.max(0, file.fileBytes() - this.#boundBytes());
+  }
+
+  async #append(topic: TopicLog, records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
+    const open = this.#open;
+    if (!open) throw new Failure('unavailable', `the stream ${topic.options.topic} is stopped`);
+    this.#refuseOnFullDisk(open);
+    const excessBytes = this.#excessBytes(open.file);
+    if (topic.isFull(excessBytes)) void this.#retain(open);
+    topic.refuseWithoutRoom(records, excessBytes);
+    try {
+      await topic.append(records, signal);
+    } catch (error) {
+      if (error instanceof Failure) throw error;
+      if (error instanceof RangeError) throw new Failure('invalid', error.message, { cause: error });
+      open.freeDiskBytes = open.file.freeDiskBytes();
+      this.#refuseOnFullDisk(open);
+      throw new Failure(
+        'unavailable',
+        `the stream's folder ${open.file.directory} cannot be written: ${String(error)}`,
+        {
+          cause: error,
+        },
+      );
+    }
+    const { topic: name } = topic.options;
+    this.#options.telemetry.count('plimsoll_stream_records_total', records.length, { topic: name });
+  }
+
+  #refuseOnFullDisk(open: OpenLog): void {
+    const { minFreeDiskBytes, directory } = this.#options;
+    if (open.freeDiskBytes >= minFreeDiskBytes) return;
+    const message = `the disk of ${directory} has ${open.freeDiskBytes} bytes free and must keep ${minFreeDiskBytes}: free some space, or lower min_free_disk_bytes`;
+    throw new Failure('overloaded', message, { retryAfterMs: 5000 });
+  }
+
+  #keepHouse(): void {
+    const open = this.#open;
+    if (!open) return;
+    open.freeDiskBytes = open.file.freeDiskBytes();
+    for (const topic of open.topics.values()) this.#report(topic);
+    void this.#retain(open);
+  }
+
+  /** Deletes step by step, between appends, until no topic has more to delete. */
+  async #retain(open: OpenLog): Promise<void> {
+    if (open.retaining) return;
+    open.retaining = true;
+    try {
+      for (const topic of open.topics.values()) {
+        while (this.#open === open && open.topics.has(topic.options.topic)) {
+          const deleted = await topic.retain(() => this.#excessBytes(open.file));
+          if (deleted === 0) break;
+          this.#options.telemetry.count('plimsoll_stream_deleted_records_total', deleted, {
+            topic: topic.options.topic,
+          });
+        }
+      }
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'stream retention failed; it will be tried again');
+    } finally {
+      open.retaining = false;
+    }
+  }
+
+  #report(topic: TopicLog): void {
+    const { telemetry } = this.#options;
+    const { topic: name, partitions, groups } = topic.options;
+    telemetry.set('plimsoll_stream_bytes', topic.usedBytes(), { topic: name });
+    for (let number = 0; number < partitions; number++) {
+      const partition = String(number);
+      const { start, end } = topic.bounds(number);
+      telemetry.set('plimsoll_stream_end_offset', end, { topic: name, partition });
+      telemetry.set('plimsoll_stream_appended_spans', topic.appendedSpans(number), {
+        topic: name,
+        partition,
+      });
+      for (const group of groups) {
+        const committed = topic.committedOffset(group, number);
+        const labels = { topic: name, partition, group };
+        telemetry.set('plimsoll_stream_committed_offset', committed ?? 0, labels);
+        telemetry.set('plimsoll_stream_lag_records', end - Math.max(start, committed ?? 0), labels);
+      }
+    }
+  }
+}
+
+/** What a stream needs of its log. */
+interface LogAccess {
+  readonly log: Log;
+  readonly open: () => TopicLog;
+  readonly close: (topic: TopicLog) => Promise<void>;
+  readonly append: (topic: TopicLog, records: readonly NewRecord[], signal: AbortSignal) => Promise<void>;
+}
+
+/** A topic of the embedded log, as a stream. */
+class EmbeddedStream implements Stream {
+  readonly name: string;
+  readonly partitions: number;
+  readonly #options: TopicOptions;
+  readonly #access: LogAccess;
+  readonly #groups = new Map<string, ConsumerGroup>();
+  #topic: TopicLog | undefined;
+
+  constructor(options: TopicOptions, access: LogAccess) {
+    this.name = `stream ${options.topic}`;
+    this.partitions = options.partitions;
+    this.#options = options;
+    this.#access = access;
+  }
+
+  get id(): string {
+    if (this.#topic) return this.#topic.id;
+    throw new Error(`the id of the stream ${this.#options.topic} is known once it has started`);
+  }
+
+  async start(): Promise<void> {
+    if (!this.#topic || this.#topic.closed) this.#topic = this.#access.open();
+    return Promise.resolve();
+  }
+
+  async stop(deadline: AbortSignal): Promise<void> {
+    const topic = this.#topic;
+    if (!topic || topic.closed) return;
+    topic.close();
+    await Promise.race([this.#access.close(topic), whenAborted(deadline)]);
+  }
+
+  async consume(records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
+    if (records.length > 0) await this.#access.append(this.#running(), records, signal);
+  }
+
+  consumer(group: string, worker: ClaimWorker): StreamConsumer {
+    const { topic, groups } = this.#options;
+    if (!groups.includes(group)) {
+      throw new Error(
+        `the group ${group} is not among the groups of the stream ${topic} (${groups.join(', ')}): name it there, so that retention keeps what it needs`,
+      );
+    }
+    const known =
+      this.#groups.get(group) ?? new ConsumerGroup(group, () => this.#running(), this.#access.log);
+    this.#groups.set(group, known);
+    return known.member(worker);
+  }
+
+  appendedSpans(partition: number): number {
+    return this.#topic?.appendedSpans(partition) ?? 0;
+  }
+
+  #running(): TopicLog {
+    if (this.#topic && !this.#topic.closed) return this.#topic;
+    throw new Failure('unavailable', `the stream ${this.#options.topic} is not running`);
+  }
+}

@@ -1,0 +1,345 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../core/clock.ts';
+import { Failure } from '../core/failure.ts';
+import type { Commit, NewRecord, PartitionBounds, StreamRecord } from '../core/stream.ts';
+import { z } from 'zod';
+import { Fact, type GroupCommit, type Transaction } from './group-commit.ts';
+import type { LogFile, Records } from './log-file.ts';
+import { encodeHeaders, readKey, readRecord, recordKey, valueBytes, writeValue } from './record-codec.ts';
+import { fullAt, markCommit, recordRoomBytes, settledOffset, type Retention } from './retention.ts';
+
+/** One topic of the embedded log. */
+export interface TopicOptions {
+  readonly topic: string;
+  readonly partitions: number;
+  /**
+   * The consumer groups that read it. Retention keeps what any of them has not committed, from its very first start
+   * on; a group that is not named here cannot read. With none, age and size alone decide.
+   */
+  readonly groups: readonly string[];
+  readonly retention: Retention;
+}
+
+const topicFact = z.object({ id: z.string(), partitions: z.int() });
+
+/** How far a partition goes, and how many spans were ever appended to it. */
+const progressFact = z.object({ start: z.int(), end: z.int(), spans: z.int() });
+type Progress = z.infer<typeof progressFact>;
+
+/** What a group committed of a partition, and when. */
+const committedFact = z
+  .object({
+    position: z.object({ offset: z.int(), index: z.int() }),
+    metadata: z.string(),
+    marks: z.array(z.object({ timeMs: z.number(), offset: z.int() })).readonly(),
+  })
+  .optional();
+type Committed = z.infer<typeof committedFact>;
+
+/** The longest metadata of a commit, in bytes of UTF-8; Kafka's default limit is 4096. */
+export const metadataLimitBytes = 2048;
+
+const deletesPerStep = 512;
+const pageBytes = 4096;
+
+/** The records of one topic and what its groups committed, in an open file. */
+export class TopicLog {
+  readonly options: TopicOptions;
+  /** Random, made when the topic was created. */
+  readonly id: string;
+  readonly #file: LogFile;
+  readonly #commits: GroupCommit;
+  readonly #clock: Clock;
+  readonly #records: Records;
+  readonly #progress: readonly Fact<Progress>[];
+  readonly #committed: ReadonlyMap<string, readonly Fact<Committed>[]>;
+  readonly #waiting: readonly Set<() => void>[];
+  #closed = false;
+
+  /** Opens the topic in `file`, creating it when it is new. Throws an Error that names the fix when it is another. */
+  constructor(file: LogFile, commits: GroupCommit, clock: Clock, options: TopicOptions) {
+    const { topic, partitions, groups } = options;
+    this.options = options;
+    this.#file = file;
+    this.#commits = commits;
+    this.#clock = clock;
+    this.id = identity(file, options);
+    this.#records = file.records(topic);
+    this.#progress = Array.from({ length: partitions }, (_, partition) =>
+      factOf(
+        file,
+        ['partition', topic, String(partition)],
+        progressFact.default({ start: 0, end: 0, spans: 0 }),
+      ),
+    );
+    this.#committed = new Map(
+      groups.map((group) => [
+        group,
+        Array.from({ length: partitions }, (_, partition) =>
+          factOf(file, ['commit', topic, group, String(partition)], committedFact),
+        ),
+      ]),
+    );
+    this.#waiting = Array.from({ length: partitions }, () => new Set<() => void>());
+  }
+
+  bounds(partition: number): PartitionBounds {
+    const { start, end } = this.#progressOf(partition).value;
+    return { start, end };
+  }
+
+  /** Spans ever appended to `partition`. */
+  appendedSpans(partition: number): number {
+    return this.#progressOf(partition).value.spans;
+  }
+
+  /** Bytes of the pages that its records fill. */
+  usedBytes(): number {
+    return this.#file.usedBytes(this.#records);
+  }
+
+  /** How many bytes its records may fill when the file has outgrown its bound by `excessBytes`. */
+  roomBytes(excessBytes: number): number {
+    return recordRoomBytes(this.options.retention.bytes, excessBytes);
+  }
+
+  /** Whether retention should make room. */
+  isFull(excessBytes: number): boolean {
+    return this.usedBytes() > this.roomBytes(excessBytes) * fullAt;
+  }
+
+  /** Throws a Failure when `records` can never be appended, or not now. */
+  refuseWithoutRoom(records: readonly NewRecord[], excessBytes: number): void {
+    const { topic, retention } = this.options;
+    const wantedBytes = records.reduce((bytes, record) => bytes + footprintBytes(record), 0);
+    if (wantedBytes > this.roomBytes(0)) {
+      throw new Failure(
+        'invalid',
+        `the batch takes ${wantedBytes} bytes and the stream ${topic} keeps ${retention.bytes}: send less at once, or raise its retention.bytes`,
+      );
+    }
+    const heldBytes = this.usedBytes() + this.#commits.waitingBytes;
+    if (heldBytes + wantedBytes <= this.roomBytes(excessBytes)) return;
+    const message = `the stream ${topic} is full: it holds ${heldBytes} bytes that its consumers may still need, of ${retention.bytes}: wait for them, or raise its retention.bytes`;
+    throw new Failure('overloaded', message, { retryAfterMs: 1000 });
+  }
+
+  /** Appends `records`, all or none, in their order; resolves when they are durable. */
+  async append(records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
+    const headers = records.map((record) => encodeHeaders(record.headers));
+    const sizes = records.map((record, at) =>
+      valueBytes(record.payload.byteLength, headers[at]?.byteLength ?? 0),
+    );
+    for (const record of records) this.#progressOf(record.partition);
+    const write = (transaction: Transaction): void => {
+      const timeMs = this.#clock.nowMs();
+      for (const [at, record] of records.entries()) {
+        const fact = this.#progressOf(record.partition);
+        const progress = fact.next;
+        const value = transaction.allocate(sizes[at] ?? 0);
+        writeValue(value, record, headers[at] ?? new Uint8Array());
+        transaction.add({
+          records: this.#records,
+          key: recordKey(record.partition, progress.end, timeMs),
+          value,
+        });
+        fact.change(transaction, {
+          ...progress,
+          end: progress.end + 1,
+          spans: progress.spans + record.spans,
+        });
+      }
+      transaction.onceDurable(() => {
+        for (const partition of new Set(records.map((record) => record.partition))) this.#wake(partition);
+      });
+    };
+    await this.#commits.submit({ bytes: sizes.reduce((sum, size) => sum + size, 0), write }, signal);
+  }
+
+  /** Records from `offset` on, or from `start` when that is later: one at least if there is one, and about `limitBytes`. */
+  read(partition: number, offset: number, limitBytes: number): readonly StreamRecord[] {
+    const { start, end } = this.bounds(partition);
+    const records: StreamRecord[] = [];
+    let bytes = 0;
+    const range = { start: recordKey(partition, Math.max(start, offset)), end: recordKey(partition, end) };
+    if (this.#closed || offset >= end) return records;
+    for (const { key, value } of this.#records.getRange(range)) {
+      const record = readRecord(key, value);
+      if (records.length > 0 && bytes + record.payload.byteLength > limitBytes) break;
+      records.push(record);
+      bytes += record.payload.byteLength;
+    }
+    return records;
+  }
+
+  /** Resolves when something is appended to `partition`, after `waitMs`, when `interrupted` aborts, or on `close`. */
+  async appended(partition: number, waitMs: number, interrupted: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = (): void => resolve();
+    if (interrupted.aborted || this.#closed) setImmediate(wake); // never at once: a worker that only reads would stop the process
+    const timer = setTimeout(wake, waitMs);
+    this.#waiting[partition]?.add(wake);
+    interrupted.addEventListener('abort', wake, { once: true });
+    await promise;
+    clearTimeout(timer);
+    this.#waiting[partition]?.delete(wake);
+    interrupted.removeEventListener('abort', wake);
+  }
+
+  /** Whether `close` was called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Ends every wait for an append; from now on nothing is read or appended. What was submitted before still settles. */
+  close(): void {
+    this.#closed = true;
+    for (const partition of this.#waiting.keys()) this.#wake(partition);
+  }
+
+  /** What `group` has committed of `partition`, once every commit submitted before is durable. */
+  async committed(group: string, partition: number): Promise<Commit | undefined> {
+    let committed: Committed;
+    const fact = this.#committedOf(group, partition);
+    await this.#commits.submit({ bytes: 0, write: () => void (committed = fact.next) });
+    return committed && { position: committed.position, metadata: committed.metadata };
+  }
+
+  /** What `group` has committed of `partition`, as an offset; undefined when it never has. */
+  committedOffset(group: string, partition: number): number | undefined {
+    return this.#committedOf(group, partition).value?.position.offset;
+  }
+
+  /** Commits durably, unless `refuse` throws when its turn has come. */
+  async commit(group: string, partition: number, commit: Commit, refuse: () => void): Promise<void> {
+    const bytes = Buffer.byteLength(commit.metadata);
+    if (bytes > metadataLimitBytes) {
+      throw new RangeError(
+        `the metadata of a commit is ${bytes} bytes and may be ${metadataLimitBytes}: keep less in it`,
+      );
+    }
+    const fact = this.#committedOf(group, partition);
+    const write = (transaction: Transaction): void => {
+      refuse();
+      const mark = { timeMs: this.#clock.nowMs(), offset: commit.position.offset };
+      const marks = markCommit(fact.next?.marks ?? [], mark, this.options.retention.minAfterCommitMs);
+      fact.change(transaction, { ...commit, marks });
+    };
+    await this.#commits.submit({ bytes, write });
+  }
+
+  /**
+   * One step of retention: deletes some of the oldest records that every group has committed long enough ago, because
+   * of their age or because the topic is full. Resolves with how many; 0 means that nothing may go now.
+   */
+  async retain(excessBytes: () => number): Promise<number> {
+    let deleted = 0;
+    const write = (transaction: Transaction): void => {
+      const oldest = this.#oldestDeletable();
+      if (!oldest) return;
+      const { partition, before } = oldest;
+      const fact = this.#progressOf(partition);
+      const progress = fact.next;
+      const tooOldMs = this.#clock.nowMs() - this.options.retention.ageMs;
+      const surplus = this.#surplusRecords(excessBytes());
+      const range = {
+        start: recordKey(partition, progress.start),
+        end: recordKey(partition, before),
+        limit: deletesPerStep,
+      };
+      for (const key of this.#records.getKeys(range)) {
+        if (deleted >= surplus && readKey(key).timeMs > tooOldMs) break;
+        transaction.add({ records: this.#records, key });
+        deleted++;
+      }
+      if (deleted > 0) fact.change(transaction, { ...progress, start: progress.start + deleted });
+    };
+    await this.#commits.submit({ bytes: 0, write });
+    return deleted;
+  }
+
+  /** About how many records are too many for the room. */
+  #surplusRecords(excessBytes: number): number {
+    const usedBytes = this.usedBytes();
+    const surplusBytes = usedBytes - this.roomBytes(excessBytes) * fullAt;
+    const records = this.#progress.reduce((sum, { value }) => sum + value.end - value.start, 0);
+    return surplusBytes > 0 ? Math.ceil((surplusBytes / usedBytes) * records) : 0;
+  }
+
+  /** The partition whose oldest record is the oldest of all that may be deleted, and the offset that ends them. */
+  #oldestDeletable(): { partition: number; before: number } | undefined {
+    let oldest: { partition: number; before: number; timeMs: number } | undefined;
+    for (const partition of this.#progress.keys()) {
+      const { start } = this.#progressOf(partition).next;
+      const before = this.#deletableBefore(partition);
+      if (start >= before) continue;
+      for (const key of this.#records.getKeys({
+        start: recordKey(partition, start),
+        end: recordKey(partition, before),
+        limit: 1,
+      })) {
+        const { timeMs } = readKey(key);
+        if (!oldest || timeMs < oldest.timeMs) oldest = { partition, before, timeMs };
+      }
+    }
+    return oldest;
+  }
+
+  /** The records before this offset are those retention may delete. Only durable ones: a key to come is not in the file. */
+  #deletableBefore(partition: number): number {
+    const nowMs = this.#clock.nowMs();
+    let before = this.#progressOf(partition).value.end;
+    for (const facts of this.#committed.values()) {
+      const fact = facts[partition];
+      const marks = fact?.next?.marks ?? [];
+      before = Math.min(before, settledOffset(marks, nowMs, this.options.retention.minAfterCommitMs));
+    }
+    return before;
+  }
+
+  #wake(partition: number): void {
+    for (const wake of this.#waiting[partition] ?? []) wake();
+  }
+
+  #progressOf(partition: number): Fact<Progress> {
+    const fact = this.#progress[partition];
+    if (fact) return fact;
+    throw new Failure(
+      'invalid',
+      `the stream ${this.options.topic} has ${this.#progress.length} partitions and no ${partition}`,
+    );
+  }
+
+  #committedOf(group: string, partition: number): Fact<Committed> {
+    const fact = this.#committed.get(group)?.[partition];
+    if (fact) return fact;
+    throw new Error(`the stream ${this.options.topic} has no partition ${partition} for a group ${group}`);
+  }
+}
+
+/** The id of a topic; checks that it is the topic the options mean. */
+function identity(file: LogFile, { topic, partitions }: TopicOptions): string {
+  const key = ['topic', topic];
+  const found = topicFact.optional().parse(file.fact(key));
+  if (found === undefined) {
+    const id = randomBytes(8).toString('hex');
+    file.putFact({ key, value: { id, partitions } });
+    return id;
+  }
+  if (found.partitions === partitions) return found.id;
+  throw new Error(
+    `the topic ${topic} in ${file.directory} has ${found.partitions} partitions and the configuration says ${partitions}: a trace stays on its partition, so set ${found.partitions}, or start anew in another folder`,
+  );
+}
+
+function factOf<T>(file: LogFile, key: string[], schema: z.ZodType<T>): Fact<T> {
+  return new Fact(key, schema.parse(file.fact(key)));
+}
+
+/** The pages a record may fill, in bytes, at most: small ones share pages, which are at least half full. */
+function footprintBytes(record: NewRecord): number {
+  const bytes = record.payload.byteLength + 2 * pageBytes;
+  return record.payload.byteLength < pageBytes / 3
+    ? 2 * (record.payload.byteLength + 128)
+    : Math.ceil(bytes / pageBytes) * pageBytes;
+}

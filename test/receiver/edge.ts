@@ -1,0 +1,95 @@
+import { ByteBudget } from '../../src/core/budget.ts';
+import { createLog, type Log } from '../../src/core/log.ts';
+import { Secret } from '../../src/core/secret.ts';
+import { Telemetry } from '../../src/core/telemetry.ts';
+import type { ConnectionLife } from '../../src/receiver/connections.ts';
+import type { ExportResult, ExportTraces } from '../../src/receiver/export.ts';
+import { GrpcReceiver } from '../../src/receiver/grpc.ts';
+import { HttpReceiver, type Patience } from '../../src/receiver/http.ts';
+import { Intake } from '../../src/receiver/intake.ts';
+import type { TlsFiles } from '../../src/receiver/listen.ts';
+
+export interface EdgeOptions {
+  readonly exportTraces?: ExportTraces;
+  readonly limitBytes?: number;
+  readonly budgetBytes?: number;
+  readonly maxWaitMs?: number;
+  readonly tokens?: readonly string[];
+  readonly coalesceWindowMs?: number;
+  readonly tls?: TlsFiles;
+  readonly life?: Partial<ConnectionLife>;
+  readonly patience?: Partial<Patience>;
+  readonly log?: Log;
+}
+
+/** Both receivers over one intake, on free ports, and every request they handed on. */
+export interface Edge {
+  readonly requests: Buffer[];
+  readonly budget: ByteBudget;
+  readonly telemetry: Telemetry;
+  readonly grpc: GrpcReceiver;
+  readonly http: HttpReceiver;
+  readonly grpcAddress: string;
+  readonly httpUrl: string;
+  /** The value of a metric's series, by a part of its text form; 0 when it does not exist. */
+  metric(series: string): Promise<number>;
+  close(): Promise<void>;
+}
+
+export const accepted: ExportResult = { accepted: 1, rejected: 0, message: '' };
+
+export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
+  const requests: Buffer[] = [];
+  const budget = new ByteBudget(options.budgetBytes ?? 512 << 20);
+  const telemetry = new Telemetry();
+  const log = options.log ?? createLog('silent');
+  const answer = options.exportTraces ?? (() => Promise.resolve(accepted));
+  const intake = new Intake({
+    budget,
+    limitBytes: options.limitBytes ?? 64 << 20,
+    maxWaitMs: options.maxWaitMs ?? 5000,
+    tokens: (options.tokens ?? []).map((token) => new Secret(token)),
+    coalesceWindowMs: options.coalesceWindowMs ?? 120_000,
+    telemetry,
+    log,
+    exportTraces: (request, signal) => {
+      requests.push(Buffer.from(request));
+      return answer(request, signal);
+    },
+  });
+  const listener = { host: '127.0.0.1', port: 0, tls: options.tls };
+  const grpc = new GrpcReceiver({
+    listener: { ...listener, configPath: 'receivers::otlp::protocols::grpc' },
+    intake,
+    log,
+    life: options.life,
+  });
+  const http = new HttpReceiver({
+    listener: { ...listener, configPath: 'receivers::otlp::protocols::http' },
+    intake,
+    patience: options.patience,
+  });
+  await Promise.all([grpc.start(), http.start()]);
+  return {
+    requests,
+    budget,
+    telemetry,
+    grpc,
+    http,
+    grpcAddress: `127.0.0.1:${grpc.address?.port}`,
+    httpUrl: `${options.tls ? 'https' : 'http'}://127.0.0.1:${http.address?.port}`,
+    metric: async (series) => {
+      const lines = (await telemetry.registry.metrics()).split('\n');
+      return Number(lines.find((line) => line.startsWith(series))?.split(' ').at(-1) ?? 0);
+    },
+    close: async () => {
+      await Promise.all([grpc.stop(AbortSignal.abort()), http.stop(AbortSignal.abort())]);
+    },
+  };
+}
+
+/** A promise that a test settles. */
+export function gate(): { readonly opened: Promise<void>; open(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
+}

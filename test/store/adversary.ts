@@ -1,0 +1,287 @@
+import { Failure } from '../../src/core/failure.ts';
+import {
+  OwnershipLost,
+  type Claim,
+  type Commit,
+  type NewRecord,
+  type PartitionBounds,
+  type Position,
+  type StreamRecord,
+} from '../../src/core/stream.ts';
+import { isBefore, PositionSet, type Origin, type Stretch } from '../../src/store/place.ts';
+import { InsertRejected, type Held, type Insert, type Table } from '../../src/store/table.ts';
+import { rowsOf, type TestRow } from './json-rows.ts';
+import type { World } from './world.ts';
+
+/** What may go wrong, besides what always may. A planted fault breaks an assumption of the protocol. */
+export interface Hazards {
+  /** One process with its own table and nobody else: a crash kills every copy, and a power cut may take parts back. */
+  readonly isEmbedded: boolean;
+  readonly planted?:
+    | 'the acknowledged token is believed'
+    | 'the attempt is not in the intent'
+    | 'commits are not fenced'
+    | 'the owner stays after an unknown commit'
+    | 'the table checks no deadline'
+    | 'the table is not verified after a power cut'
+    | undefined;
+}
+
+/** Work that a crash ends: what it awaits never comes. */
+class Life {
+  isOver = false;
+  /** Resolves as `outcome` does, unless the process is dead by then. */
+  async outlive<T>(outcome: Promise<T>): Promise<T> {
+    try {
+      const value = await outcome;
+      if (!this.isOver) return value;
+    } catch (error) {
+      if (!this.isOver) throw error;
+    }
+    return new Promise<T>(() => undefined);
+  }
+}
+
+/** One partition, its committed position and its fence. */
+export class AdversarialPartition {
+  readonly records: StreamRecord[] = [];
+  readonly #world: World;
+  readonly #hazards: Hazards;
+  committed: Commit | undefined;
+  epoch = 0;
+
+  constructor(world: World, hazards: Hazards) {
+    this.#world = world;
+    this.#hazards = hazards;
+  }
+
+  append(record: Omit<StreamRecord, 'offset' | 'timeMs'>): void {
+    this.records.push({ ...record, offset: this.records.length, timeMs: this.#world.nowMs });
+  }
+
+  /** A claim of a new member: what older ones still send is refused from now on. */
+  claim(life: Life): { readonly claim: Claim; readonly lose: () => void } {
+    const staysMember = this.#hazards.planted === 'the owner stays after an unknown commit';
+    if (!staysMember || this.epoch === 0) this.epoch++;
+    const epoch = this.epoch;
+    const lost = new AbortController();
+    const guard = async (): Promise<void> => {
+      await this.#world.turn();
+      if (lost.signal.aborted) throw new OwnershipLost('lost');
+    };
+    const lose = (): void => lost.abort(new OwnershipLost('lost'));
+    const claim: Claim = {
+      partition: 0,
+      committed: this.committed,
+      lost: lost.signal,
+      bounds: () =>
+        life.outlive(guard().then((): PartitionBounds => ({ start: 0, end: this.records.length }))),
+      read: (offset, _, waitMs) => life.outlive(guard().then(() => this.#read(offset, waitMs))),
+      commit: (commit) => life.outlive(guard().then(() => this.#commit(commit, epoch, lose))),
+    };
+    return { claim, lose };
+  }
+
+  async #read(offset: number, waitMs: number): Promise<readonly StreamRecord[]> {
+    if (this.records.length <= offset) await this.#world.turn(waitMs);
+    return this.records.slice(offset, offset + 1 + this.#world.below(3));
+  }
+
+  async #commit(commit: Commit, epoch: number, lose: () => void): Promise<void> {
+    const { planted } = this.#hazards;
+    const isAccepted = (): boolean => epoch === this.epoch || planted === 'commits are not fenced';
+    const stored =
+      planted === 'the attempt is not in the intent'
+        ? { ...commit, metadata: withoutIntent(commit.metadata) }
+        : commit;
+    const apply = (): void => {
+      if (isAccepted()) this.committed = stored;
+    };
+    if (!this.#hazards.isEmbedded && this.#world.fault(0.1)) {
+      this.#world.later(apply, this.#world.pick([0, 0, 500])); // the answer is lost; the request may arrive much later
+      lose();
+      throw new OwnershipLost('the outcome of a commit is unknown');
+    }
+    if (!isAccepted()) {
+      lose();
+      throw new OwnershipLost('the commit was fenced off');
+    }
+    apply();
+    await this.#world.turn();
+  }
+}
+
+function withoutIntent(metadata: string): string {
+  const { intent: _, ...rest } = JSON.parse(metadata) as Record<string, unknown>;
+  return JSON.stringify(rest);
+}
+
+interface Part {
+  readonly token: string;
+  readonly rows: readonly TestRow[];
+  readonly landedMs: number;
+}
+
+/** A table with every fault a MergeTree has been seen to have. Parts land date by date, each beside its token. */
+export class AdversarialTable {
+  readonly #world: World;
+  readonly #hazards: Hazards;
+  readonly #windowParts: number;
+  parts: Part[] = [];
+  /** Tokens with their date, oldest first. A volatile one never reached the disk. */
+  #tokens: { readonly name: string; readonly isVolatile: boolean }[] = [];
+  #believed = new Map<string, TestRow>();
+  #lives = 0;
+
+  constructor(world: World, hazards: Hazards, windowParts: number) {
+    this.#world = world;
+    this.#hazards = hazards;
+    this.#windowParts = windowParts;
+  }
+
+  /** What this table is to one process. */
+  seenBy(life: Life): Table {
+    return {
+      insert: (insert) => life.outlive(this.#insert(insert)),
+      held: (_, stretch) => life.outlive(this.#held(stretch)),
+      positions: (_, stretch) => life.outlive(this.#positions(stretch)),
+      highest: (origin) => life.outlive(this.#highest(origin)),
+      rederive: () => life.outlive(this.#world.turn()),
+    };
+  }
+
+  get rows(): readonly TestRow[] {
+    return this.parts.flatMap((part) => part.rows);
+  }
+
+  /** The server dies: every insert under way ends where it is, and tokens that never reached the disk are gone. */
+  crash(): void {
+    this.#lives++;
+    this.#tokens = this.#tokens.filter((token) => !token.isVolatile);
+  }
+
+  /** Parts that landed within the last `withinMs` may be gone; the log of tokens is not. */
+  powerCut(withinMs: number): void {
+    this.crash();
+    const isSafe = (part: Part): boolean =>
+      part.landedMs < this.#world.nowMs - withinMs || this.#world.random() < 0.5;
+    this.parts = this.parts.filter(isSafe);
+  }
+
+  async #insert(insert: Insert): Promise<void> {
+    const world = this.#world;
+    const body = insert.body.map((chunk) => Uint8Array.from(chunk)); // sent: what becomes of the buffers no longer matters
+    await world.turn();
+    if (!this.#hazards.isEmbedded && world.fault(0.1)) {
+      const copy = this.#run({ ...insert, body }, world.pick([0, 50, 500]));
+      copy.catch(() => undefined);
+      if (world.random() < 0.7) throw new Error('timed out; the server goes on'); // else: a late copy beside the request
+    }
+    await this.#run({ ...insert, body }, 0);
+    if (this.#hazards.planted === 'the acknowledged token is believed')
+      for (const row of rowsOf(body)) this.#believed.set(`${row.offset}.${row.index}`, row);
+    if (world.fault(0.05)) throw new Error('the answer was lost');
+  }
+
+  async #run(insert: Insert, delayMs: number): Promise<void> {
+    const world = this.#world;
+    const life = this.#lives;
+    await world.turn(delayMs);
+    const rows = rowsOf(insert.body);
+    this.#mustLive(life);
+    if (world.fault(0.05)) throw new Error('TOO_MANY_PARTS');
+    if (this.#hazards.planted !== 'the table checks no deadline' && world.nowMs > insert.deadlineMs)
+      throw new Error('the deadline passed');
+    if (rows.some((row) => row.poison === 'row')) throw new InsertRejected('VIOLATED_CONSTRAINT');
+    for (const date of new Set(rows.map((row) => row.date))) {
+      // The deadline is checked where the rows are read, so a slow insert may land a little later.
+      this.#land(
+        insert.token,
+        date,
+        rows.filter((row) => row.date === date),
+      );
+      if (world.fault(0.05)) throw new Error('disk full between two dates');
+      await world.turn();
+      this.#mustLive(life);
+    }
+    if (rows.some((row) => row.poison === 'view')) throw new InsertRejected('a view throws');
+  }
+
+  #mustLive(life: number): void {
+    if (this.#lives !== life) throw new Error('the connection was reset');
+  }
+
+  #land(token: string, date: string, rows: readonly TestRow[]): void {
+    const name = `${token}@${date}`;
+    if (this.#tokens.some((known) => known.name === name)) return;
+    const part = { token, rows, landedMs: this.#world.nowMs };
+    if (this.#hazards.isEmbedded && this.#world.fault(0.05)) {
+      this.parts.push(part); // the token is not written: the disk was full, or a newer version dies between part and token
+      this.#tokens.push({ name, isVolatile: true });
+      return;
+    }
+    this.#tokens.push({ name, isVolatile: false });
+    if (this.#tokens.length > this.#windowParts) this.#tokens.shift();
+    if (this.#world.fault(0.08)) {
+      if (this.#world.random() < 0.5) this.crash();
+      throw new Error('died, or EIO, between token and part');
+    }
+    this.parts.push(part);
+  }
+
+  async #answer(): Promise<void> {
+    await this.#world.turn();
+    if (this.#world.fault(0.05)) throw new Failure('unavailable', 'the table is down');
+  }
+
+  #in(stretch: Stretch): readonly TestRow[] {
+    const rows = [...this.rows, ...this.#believed.values()];
+    return rows.filter((row) => !isBefore(row, stretch.from) && isBefore(row, stretch.to));
+  }
+
+  async #held(stretch: Stretch): Promise<Held> {
+    const { rows, present } = await this.#positions(stretch);
+    return { rows, positions: present.size };
+  }
+
+  async #positions(stretch: Stretch): Promise<{ readonly rows: number; readonly present: PositionSet }> {
+    await this.#answer();
+    const present = new PositionSet();
+    const rows = this.#in(stretch);
+    for (const row of rows) present.add(row.offset, row.index);
+    return { rows: rows.length, present };
+  }
+
+  async #highest(_: Origin): Promise<Position | undefined> {
+    await this.#answer();
+    return this.rows.reduce<Position | undefined>(
+      (highest, { offset, index }) =>
+        highest === undefined || isBefore(highest, { offset, index }) ? { offset, index } : highest,
+      undefined,
+    );
+  }
+}
+
+/** Dead letters that may fail, or arrive though they seemed to fail. */
+export class AdversarialLetters {
+  readonly #world: World;
+  readonly records: NewRecord[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  seenBy(life: Life): { consume: (records: readonly NewRecord[]) => Promise<void> } {
+    return { consume: (records) => life.outlive(this.#consume(records)) };
+  }
+
+  async #consume(records: readonly NewRecord[]): Promise<void> {
+    await this.#world.turn();
+    if (this.#world.fault(0.1)) throw new Failure('unavailable', 'the dead letters are down');
+    this.records.push(...records);
+    if (this.#world.fault(0.1)) throw new Failure('unavailable', 'the answer was lost');
+    await this.#world.turn();
+  }
+}
+
+export { Life };

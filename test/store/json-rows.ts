@@ -1,0 +1,84 @@
+import { Failure } from '../../src/core/failure.ts';
+import type { NewRecord, StreamRecord } from '../../src/core/stream.ts';
+import type { RowEncoder, Rows } from '../../src/store/block.ts';
+import type { Origin } from '../../src/store/place.ts';
+
+/** A span of the tests: the date of its row, and what the table holds against it. */
+export interface TestSpan {
+  readonly id: number;
+  readonly date: string;
+  /** `row`: the table refuses any insert that has it. `view`: a view throws after the row has landed. */
+  readonly poison?: 'row' | 'view' | undefined;
+}
+
+/** A row of the tests, as an insert's body carries it. */
+export interface TestRow extends TestSpan {
+  readonly offset: number;
+  readonly index: number;
+}
+
+export function payloadOf(spans: readonly TestSpan[]): Uint8Array {
+  return Buffer.from(JSON.stringify(spans));
+}
+
+export const undecodablePayload: Uint8Array = Buffer.from('not a request');
+
+export function spansOf(record: Pick<StreamRecord | NewRecord, 'payload'>): readonly TestSpan[] {
+  try {
+    return JSON.parse(Buffer.from(record.payload).toString()) as readonly TestSpan[];
+  } catch (cause) {
+    throw new Failure('invalid', 'not JSON', { cause });
+  }
+}
+
+export function rowsOf(body: readonly Uint8Array[]): readonly TestRow[] {
+  return body.flatMap((chunk) => JSON.parse(Buffer.from(chunk).toString()) as readonly TestRow[]);
+}
+
+/** Rows as JSON, so that a table of the tests can read what it is given. */
+class JsonRows implements Rows {
+  #record: StreamRecord | undefined;
+  #spans: readonly TestSpan[] = [];
+  #rows: TestRow[] = [];
+  bytes = 0;
+
+  get rows(): number {
+    return this.#rows.length;
+  }
+
+  read(record: StreamRecord): number {
+    this.#spans = spansOf(record);
+    this.#record = record;
+    return this.#spans.length;
+  }
+
+  dateOf(index: number): string {
+    return this.#span(index).date;
+  }
+
+  append(index: number): void {
+    this.#rows.push({ ...this.#span(index), offset: this.#record?.offset ?? NaN, index });
+    this.bytes += 100;
+  }
+
+  finish(): readonly Uint8Array[] {
+    return [Buffer.from(JSON.stringify(this.#rows))];
+  }
+
+  reset(): void {
+    this.#rows = [];
+    this.bytes = 0;
+  }
+
+  #span(index: number): TestSpan {
+    const span = this.#spans[index];
+    if (span === undefined) throw new Error(`no span ${index}`);
+    return span;
+  }
+}
+
+export const jsonEncoder: RowEncoder = {
+  version: 1,
+  rows: (_: Origin) => new JsonRows(),
+  single: (record, index) => payloadOf(spansOf(record).slice(index, index + 1)),
+};
