@@ -66,16 +66,16 @@ export class Session implements RunSink {
   begin(partition: number, progress: Progress | undefined, bounds: PartitionBounds, nowMs: number): Reading {
     const replayFrom = progress?.replayFrom ?? 0;
     const next = Math.max(bounds.start, replayFrom);
+    const countedBefore = Math.max(next, progress?.counted ?? 0);
     const lane: Lane = {
       partition,
       offset: next,
       latestMs: 0,
-      live: true,
+      live: next >= countedBefore,
       countedMs: progress?.countedMs ?? Number.NEGATIVE_INFINITY,
       newestMs: Number.NEGATIVE_INFINITY,
     };
     const index = new ReplayIndex(this.#keepMs, this.#kpis.longestWindowMs);
-    const countedBefore = Math.max(next, progress?.counted ?? 0);
     const reading: Reading = { lane, index, endAtStart: bounds.end, countedBefore, next };
     this.#readings.set(partition, reading);
     this.#begun.add(partition);
@@ -101,7 +101,10 @@ export class Session implements RunSink {
     const { lane, index } = reading;
     lane.offset = offset;
     lane.latestMs = timeMs + maxAheadMs;
-    lane.live = offset >= reading.countedBefore;
+    if (!lane.live && offset >= reading.countedBefore) {
+      this.assembler.advance(lane.countedMs, lane); // what timed out before is not to end with a new record
+      lane.live = true;
+    }
     index.addRecord(offset, timeMs);
     const watermark = this.#watermark;
     if (watermark.coveredSinceMs(lane.partition) === Number.POSITIVE_INFINITY)

@@ -21,34 +21,33 @@ Then point an exporter at it, for example: OTEL_EXPORTER_OTLP_ENDPOINT=http://12
   run: async ({ config: files }) => {
     const config = loadConfig(files);
     const log = createLog(config.service.telemetry.logs.level);
-    const pipeline = await buildPipeline(config, log);
+    const pipeline = buildPipeline(config, log);
     const asked = signalled();
     await pipeline.start(AbortSignal.timeout(config.service.drain_timeout));
     print(readyText(pipeline, config.data_dir));
-    const fault = await Promise.race([asked, pipeline.failed]);
-    if (fault) log.error({ err: fault }, 'a component failed; stopping');
-    else log.info('stopping: refusing new input and finishing what is in flight');
+    await asked;
+    log.info('stopping: refusing new input and finishing what is in flight');
     await pipeline.stop(AbortSignal.timeout(config.service.drain_timeout));
-    return fault ? 1 : 0;
+    return 0;
   },
 };
 
 /** Resolves at the first SIGTERM or SIGINT; the second ends the process at once. */
-function signalled(): Promise<undefined> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
+function signalled(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
   let signals = 0;
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => {
       signals += 1;
       if (signals > 1) process.exit(130);
-      resolve(undefined);
+      resolve();
     });
   }
   return promise;
 }
 
 function readyText(pipeline: Pipeline, dataDirectory: string): string {
-  const urls = pipeline.urls();
+  const urls = pipeline.addresses();
   const width = Math.max(...urls.map(({ what }) => what.length));
   const grpc = urls.find(({ what }) => what === 'OTLP gRPC')?.url;
   return [

@@ -175,6 +175,11 @@ export const catalogue = {
     help: 'Runs in memory: open ones, and ended ones that late spans may still change.',
     labels: [],
   },
+  plimsoll_enrich_removed_attributes_total: {
+    kind: 'counter',
+    help: 'Attributes under plimsoll.* that were removed: a key that is not ours, or a value it may not have.',
+    labels: ['reason'],
+  },
 } as const satisfies Record<string, Spec>;
 
 type Catalogue = typeof catalogue;

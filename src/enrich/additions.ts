@@ -1,9 +1,12 @@
 import { AttributeKey, type Attributes } from '../otlp/attributes.ts';
 import type { SpanView } from '../otlp/span-view.ts';
 import { fields } from '../semconv/fields.ts';
+import { keyTableSpec } from '../semconv/tables.ts';
+import { unknown } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
 import { priceRevision } from './prices.ts';
 
+const unnamedAgent = new AttributeKey('plimsoll.agent').term(unknown);
 const step = new AttributeKey('plimsoll.step');
 const tool = new AttributeKey('plimsoll.tool');
 const result = new AttributeKey('plimsoll.result');
@@ -18,12 +21,21 @@ const costUsd = new AttributeKey('plimsoll.cost.usd');
 const costSource = new AttributeKey('plimsoll.cost.source');
 const prices = new AttributeKey('plimsoll.cost.prices').term(priceRevision);
 
+/** The rank of the service's name among the sources of the agent. */
+const serviceName = keyTableSpec.sources
+  .filter(({ field }) => field === fields.agent)
+  .findIndex(({ key }) => key === 'service.name');
+
+/** What an OpenTelemetry SDK calls a service that nobody named; the program's name may follow. */
+const unnamedService = 'unknown_service';
+
 /**
  * Appends what was found and no attribute says yet. What readers take for granted is not written: the step `other`,
  * and whatever a convention's key already says.
  */
 export function appendFinding(view: SpanView, finding: Finding, attributes: Attributes): void {
   if (finding.step !== 'other' && !view.has(fields.step)) attributes.append(step.term(finding.step));
+  if (isUnnamed(view)) attributes.append(unnamedAgent);
   if (finding.toolFromName !== '') attributes.string(tool, finding.toolFromName);
   if (finding.result !== '' && !view.has(fields.result)) attributes.append(result.term(finding.result));
   if (finding.errorType !== '' && !view.has(fields.errorType)) attributes.append(errorType.term(finding.errorType));
@@ -32,10 +44,15 @@ export function appendFinding(view: SpanView, finding: Finding, attributes: Attr
   if (finding.costSource !== '') appendCost(view, finding, attributes);
 }
 
+function isUnnamed(view: SpanView): boolean {
+  if (view.source(fields.agent) !== serviceName) return false;
+  return view.string(fields.agent)?.startsWith(unnamedService) ?? true;
+}
+
 function appendEscalation(view: SpanView, finding: Finding, attributes: Attributes): void {
   if (finding.reason !== '' && !view.has(fields.escalationReason)) attributes.append(reason.term(finding.reason));
   if (finding.state !== '' && !view.has(fields.escalationState)) attributes.append(state.term(finding.state));
-  if (!view.has(fields.rule)) attributes.append(rule.term(finding.rule));
+  if (!finding.keepsRule) attributes.append(rule.term(finding.rule));
 }
 
 /** Our own keys are the first sources of the counts; a count said with them stands. */

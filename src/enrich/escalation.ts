@@ -39,6 +39,12 @@ const askedBy = remembered((tool): Asked => {
  * with the step, stands between the human tools and the handoffs. A handoff between agents is none.
  */
 export function findEscalation(view: SpanView, finding: Finding): void {
+  fireFirst(view, finding);
+  if (finding.rule === '' || !view.has(fields.rule)) return;
+  finding.keepsRule = !finding.isControlFlow || view.string(fields.rule) === escalationRule.controlFlow;
+}
+
+function fireFirst(view: SpanView, finding: Finding): void {
   if (findExplicit(view, finding)) return;
   if (finding.looksFailed && findControlFlow(view, finding)) return;
   const tool = view.string(fields.tool) ?? finding.toolFromName;

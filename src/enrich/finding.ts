@@ -16,6 +16,8 @@ export class Finding {
   state: EscalationState | '' = '';
   /** Which escalation rule fired. */
   rule = '';
+  /** The rule stamped on the span before is the one, or can be: it stands. */
+  keepsRule = false;
   result: Result | '' = '';
   /** Not '' exactly when the span failed. */
   errorType = '';
@@ -34,6 +36,7 @@ export class Finding {
     this.reason = '';
     this.state = '';
     this.rule = '';
+    this.keepsRule = false;
     this.result = '';
     this.errorType = '';
     this.inputTokens = undefined;

@@ -61,8 +61,16 @@ export class Redaction {
     if (this.#index.marks.kind[mark] !== markKind.attribute) return false;
     const key = markedKey(this.#index, mark);
     if (key?.kind !== 'own') return false;
-    if (key.own.field === 'errorType') return finding.errorType === '';
-    return key.own.field === 'escalationReason' && finding.reason === '';
+    switch (key.own.field) {
+      case 'errorType':
+        return finding.errorType === '';
+      case 'escalationReason':
+        return finding.reason === '';
+      case 'rule':
+        return !finding.keepsRule;
+      default:
+        return false;
+    }
   }
 
   #dropContent(mark: number): void {

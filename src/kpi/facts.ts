@@ -9,7 +9,6 @@ export interface KpiRun {
   readonly endMs: number;
   /** The event time at which windows count the run. */
   readonly closedMs: number;
-  readonly closedBy: 'root' | 'idle' | 'spill';
   readonly outcome: Outcome;
   readonly evidence: EvidenceLevel;
   readonly escalationReason: EscalationReason | undefined;
@@ -17,7 +16,8 @@ export interface KpiRun {
   readonly costUsd: { readonly llm: number; readonly tool: number; readonly review: number };
   /** False when part of the cost is unknown. */
   readonly priced: boolean;
-  readonly partition: number;
+  /** How far its end lay behind the newest event of its partition when it arrived. */
+  readonly behindMs: number;
 }
 
 /** What the KPIs need to know of a tool call that ended. */
@@ -29,5 +29,6 @@ export interface KpiToolCall {
   readonly result: Result;
   readonly endMs: number;
   readonly durationMs: number;
-  readonly partition: number;
+  /** How far its end lay behind the newest event of its partition when it arrived. */
+  readonly behindMs: number;
 }

@@ -25,6 +25,7 @@ export interface KpiSettings {
  */
 export class Kpis {
   readonly windows: readonly Window[];
+  readonly longestWindowMs: number;
   readonly #settings: KpiSettings;
   readonly #limits: { readonly runs: number; readonly tools: number };
   readonly #totals: Totals;
@@ -36,6 +37,7 @@ export class Kpis {
 
   constructor(settings: KpiSettings) {
     this.windows = settings.windowsMs.map(windowOf);
+    this.longestWindowMs = Math.max(...settings.windowsMs);
     this.#settings = settings;
     const perMetric = {
       runs: Math.max(widest.runs, this.windows.length),
@@ -55,10 +57,6 @@ export class Kpis {
     return this.#watermark;
   }
 
-  get longestWindowMs(): number {
-    return Math.max(...this.#settings.windowsMs);
-  }
-
   /** Empties the windows; counters stay. */
   restart(): void {
     this.#rolling = new RollingKpis(this.windows, this.#limits);
@@ -68,9 +66,7 @@ export class Kpis {
   /** Takes a run that ended. `live` is false for one that an earlier process has counted. */
   finished(run: KpiRun, live: boolean): void {
     if (live) this.#totals.addRun(run);
-    // A run that ends by timeout does so at the watermark: it is never late.
-    const late = run.closedBy === 'root' && run.closedMs < this.#watermark.latestLateMs(run.partition);
-    if (!late && this.#rolling.addRun(run, 1)) return;
+    if (this.#isInTime(run.closedMs, run.behindMs) && this.#rolling.addRun(run, 1)) return;
     this.#refused.add(run);
     if (live) this.#late.run++;
   }
@@ -89,8 +85,12 @@ export class Kpis {
   /** Takes a tool call that ended. */
   toolCall(call: KpiToolCall, live: boolean): void {
     if (live) this.#totals.addCall(call);
-    const late = call.endMs < this.#watermark.latestLateMs(call.partition);
-    if ((late || !this.#rolling.addCall(call)) && live) this.#late.tool_call++;
+    const inTime = this.#isInTime(call.endMs, call.behindMs) && this.#rolling.addCall(call);
+    if (!inTime && live) this.#late.tool_call++;
+  }
+
+  #isInTime(timeMs: number, behindMs: number): boolean {
+    return behindMs <= this.#settings.latenessMs && timeMs > this.#watermark.lastMs - this.longestWindowMs;
   }
 
   /** All KPIs while `owned`, that is while this process reads the whole stream; else only that it does not. */

@@ -1,7 +1,5 @@
-import { DDSketch } from '@datadog/sketches-js';
+import { Sketch } from './sketch.ts';
 import type { Window } from './window.ts';
-
-const relativeAccuracy = 0.01;
 
 /** Panes kept per window: twice its length, so that a partition that lags by a window takes nothing from the others. */
 function ringSize(window: Window): number {
@@ -50,10 +48,10 @@ export class PaneRing {
   }
 }
 
-/** Quantiles of one series over the panes of one window: one sketch a pane (DDSketch, VLDB 2019, relative error 1 %). */
+/** Quantiles of one series over the panes of one window: one sketch a pane. */
 export class SketchRing {
   readonly #size: number;
-  readonly #sketches = new Map<number, DDSketch>();
+  readonly #sketches = new Map<number, Sketch>();
 
   constructor(window: Window) {
     this.#size = ringSize(window);
@@ -62,19 +60,19 @@ export class SketchRing {
   add(pane: number, value: number): void {
     let sketch = this.#sketches.get(pane);
     if (!sketch) {
-      sketch = new DDSketch({ relativeAccuracy });
+      sketch = new Sketch();
       this.#sketches.set(pane, sketch);
       if (this.#sketches.size > this.#size) this.#sketches.delete(Math.min(...this.#sketches.keys()));
     }
-    sketch.accept(value);
+    sketch.add(value);
   }
 
-  /** The values at `quantiles`, each in [0, 1], over all panes from `firstPane` on; undefined when there are none. */
-  quantiles(firstPane: number, quantiles: readonly number[]): readonly number[] | undefined {
-    const merged = new DDSketch({ relativeAccuracy });
+  /** The values at `quantiles`, ascending and each in [0, 1], over all panes from `firstPane` on. */
+  quantiles(firstPane: number, quantiles: readonly number[]): readonly number[] {
+    const merged = new Sketch();
     for (const [pane, sketch] of this.#sketches) {
       if (pane >= firstPane) merged.merge(sketch);
     }
-    return merged.count > 0 ? quantiles.map((quantile) => merged.getValueAtQuantile(quantile)) : undefined;
+    return merged.quantiles(quantiles);
   }
 }

@@ -74,7 +74,7 @@ class RollingTable<Event, Sum extends string> {
         const { sums, sketches } = series[i]!;
         const total = sums.total(from);
         for (const gauge of gauges)
-          this.#sample(gauge, labels, total, (stats) => sketches?.quantiles(from, stats));
+          this.#sample(gauge, labels, total, (stats) => sketches?.quantiles(from, stats) ?? []);
       });
     }
     return gauges.flatMap(({ kpi: { stem, suffix, help }, value, numerator, denominator }) => [
@@ -98,7 +98,7 @@ class RollingTable<Event, Sum extends string> {
     into: { kpi: Kpi<Sum>; value: Sample[]; numerator: Sample[]; denominator: Sample[] },
     labels: Labels,
     total: Float64Array,
-    quantiles: (stats: readonly number[]) => readonly number[] | undefined,
+    quantiles: (stats: readonly number[]) => readonly number[],
   ): void {
     const { kpi } = into;
     const numerator = total[this.#names.indexOf(kpi.numerator)]!;
@@ -108,7 +108,7 @@ class RollingTable<Event, Sum extends string> {
     if (denominator <= 0) return;
     if (!kpi.stats) into.value.push({ labels, value: numerator / denominator });
     else {
-      const values = quantiles(Object.values(kpi.stats)) ?? [];
+      const values = quantiles(Object.values(kpi.stats));
       const names = Object.keys(kpi.stats);
       values.forEach((value, i) => into.value.push({ labels: [...labels, ['stat', names[i]!]], value }));
     }

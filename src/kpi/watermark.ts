@@ -71,9 +71,9 @@ export class Watermark {
     if (progress) progress.caughtUp = true;
   }
 
-  /** Older events of `partition` are too late for windows. */
-  latestLateMs(partition: number): number {
-    return (this.#partitions.get(partition)?.timeMs ?? Number.NEGATIVE_INFINITY) - this.#settings.latenessMs;
+  /** The watermark when it was last asked for; -Infinity before. */
+  get lastMs(): number {
+    return this.#lastMs;
   }
 
   /** The watermark as of the clock, in milliseconds since the epoch; undefined until anything is known. */

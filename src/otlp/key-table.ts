@@ -87,6 +87,11 @@ interface Entry {
   readonly resource: Target[];
 }
 
+interface Prefix {
+  readonly bytes: Uint8Array;
+  readonly flags: number;
+}
+
 /**
  * A compiled set of keys, found by comparing four bytes at a time. Immutable and free of the bytes it is asked
  * about, so any number of indexes may share one. Made by `compileKeys`.
@@ -110,8 +115,9 @@ export class KeyTable {
   readonly #buckets: Int32Array;
   readonly #next: Int32Array;
   readonly #shift: number;
-  readonly #prefixes: readonly { readonly bytes: Uint8Array; readonly flags: number }[];
-  readonly #prefixFirstBytes = new Uint8Array(256);
+  /** Prefixes by a hash of their first bytes, since most keys share a beginning with none. */
+  readonly #prefixes: (Prefix[] | undefined)[] = Array.from({ length: 256 }, () => undefined);
+  readonly #shortPrefixes: Prefix[] = [];
 
   constructor(fieldCount: number, entries: readonly Entry[], prefixes: ReadonlyMap<string, number>) {
     this.fieldCount = fieldCount;
@@ -144,8 +150,11 @@ export class KeyTable {
       this.#next[entry] = this.#buckets[bucket]!;
       this.#buckets[bucket] = entry;
     }
-    this.#prefixes = Array.from(prefixes, ([prefix, flags]) => ({ bytes: Buffer.from(prefix), flags }));
-    for (const { bytes } of this.#prefixes) this.#prefixFirstBytes[bytes[0] ?? 0] = 1;
+    for (const [prefix, flags] of prefixes) {
+      const bytes = new Uint8Array(Buffer.from(prefix));
+      if (bytes.length < hashedBytes) this.#shortPrefixes.push({ bytes, flags });
+      else (this.#prefixes[prefixBucket(new DataView(bytes.buffer), 0)] ??= []).push({ bytes, flags });
+    }
   }
 
   /** The entry of the key at [at, at + length), or -1. `view` covers the same bytes as `bytes`. */
@@ -156,16 +165,12 @@ export class KeyTable {
   }
 
   /** The flags of a key that is no entry: those of the prefixes it begins with. */
-  prefixFlags(bytes: Uint8Array, at: number, length: number): number {
-    if (length === 0 || this.#prefixFirstBytes[bytes[at]!] === 0) return 0;
+  prefixFlags(bytes: Uint8Array, view: DataView, at: number, length: number): number {
     let flags = 0;
-    for (const prefix of this.#prefixes) {
-      const last = prefix.bytes.length - 1;
-      if (last >= length) continue;
-      let matched = last;
-      while (matched >= 0 && prefix.bytes[matched] === bytes[at + matched]) matched--;
-      if (matched < 0) flags |= prefix.flags;
-    }
+    for (const prefix of this.#shortPrefixes) if (beginsWith(prefix, bytes, at, length)) flags |= prefix.flags;
+    const candidates = length < hashedBytes ? undefined : this.#prefixes[prefixBucket(view, at)];
+    if (!candidates) return flags;
+    for (const prefix of candidates) if (beginsWith(prefix, bytes, at, length)) flags |= prefix.flags;
     return flags;
   }
 
@@ -185,10 +190,10 @@ export class KeyTable {
       for (let k = 0; k < length; k++) if (this.#keyBytes[from + k] !== bytes[at + k]) return false;
       return true;
     }
-    for (let k = 0; k < last; k += 4) {
-      if (this.#keyView.getInt32(from + k, true) !== view.getInt32(at + k, true)) return false;
-    }
-    return this.#keyView.getInt32(from + last, true) === view.getInt32(at + last, true);
+    const keyView = this.#keyView;
+    let differ = keyView.getInt32(from + last, true) ^ view.getInt32(at + last, true);
+    for (let k = 0; k < last; k += 4) differ |= keyView.getInt32(from + k, true) ^ view.getInt32(at + k, true);
+    return differ === 0;
   }
 }
 
@@ -197,4 +202,18 @@ function offsets(lengths: readonly number[], first: number): Uint32Array {
   from[0] = first;
   for (let k = 0; k < lengths.length; k++) from[k + 1] = from[k]! + lengths[k]!;
   return from;
+}
+
+/** How much of a prefix its bucket depends on. */
+const hashedBytes = 8;
+
+function prefixBucket(view: DataView, at: number): number {
+  return Math.imul(view.getInt32(at, true) ^ Math.imul(view.getInt32(at + 4, true), 0x85ebca6b), 0x9e3779b1) >>> 24;
+}
+
+function beginsWith({ bytes: prefix }: Prefix, bytes: Uint8Array, at: number, length: number): boolean {
+  if (prefix.length > length) return false;
+  let matched = prefix.length - 1;
+  while (matched >= 0 && prefix[matched] === bytes[at + matched]) matched--;
+  return matched < 0;
 }

@@ -1,4 +1,4 @@
-import { FieldCursor } from './native-field.ts';
+import { FieldCursor, shortLengthAt } from './native-field.ts';
 
 const keyTag = 0x0a;
 const valueTag = 0x12;
@@ -16,12 +16,10 @@ export class KeyValueParts {
     const keyLength = bytes[at + 1]!;
     const value = at + 2 + keyLength;
     // What encoders write: a key of less than 128 bytes, then a value that takes the rest.
-    if (bytes[at] === keyTag && keyLength < 128 && bytes[value] === valueTag) {
-      const first = bytes[value + 1]!;
-      const second = bytes[value + 2]!;
-      const valueAt = first < 128 ? value + 2 : value + 3;
-      const length = first < 128 ? first : second < 128 ? (first & 127) | (second << 7) : -1;
-      if (valueAt + length === end) {
+    if (bytes[at] === keyTag && keyLength < 0x80 && bytes[value] === valueTag) {
+      const packed = shortLengthAt(bytes, value + 1);
+      const valueAt = value + 1 + (packed & 7);
+      if (packed >= 0 && valueAt + (packed >> 3) === end) {
         this.keyAt = at + 2;
         this.keyLength = keyLength;
         this.valueAt = valueAt;

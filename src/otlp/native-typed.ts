@@ -1,7 +1,7 @@
 import type { Source } from './native-arena.ts';
 import { LowCardinalityColumn, NullableColumn, PlainColumn, sourceOf, type NativeColumn } from './native-columns.ts';
+import { shortLengthAt, shortVarintAt } from './native-field.ts';
 import { emptySlot, slotOffset } from './span-columns.ts';
-import type { SpanIndex } from './span-index.ts';
 import type { SpanView } from './span-view.ts';
 import { lengthAt } from './wire.ts';
 
@@ -33,6 +33,7 @@ export type TypedColumn =
     };
 
 const stringTag = 0x0a;
+const intTag = 0x18;
 const traceIdBytes = 16;
 
 // What the writers read is what SpanView reads, except that texts of the wire are copied without making strings.
@@ -51,7 +52,7 @@ class TextWriter {
   append(view: SpanView, source: Source, at: number): void {
     const { values } = this.column;
     if (at !== 0 && source.bytes[at] === stringTag) {
-      const packed = lengthAt(source.bytes, at + 1, source.bytes.length);
+      const packed = lengthOf(source.bytes, at + 1);
       return values.text(source, at + 1 + (packed & 7), packed >>> 3);
     }
     const text = at === 0 ? undefined : view.string(this.field);
@@ -74,7 +75,7 @@ class LowCardinalityWriter {
 
   append(view: SpanView, source: Source, at: number): void {
     if (source.bytes[at] === stringTag) {
-      const packed = lengthAt(source.bytes, at + 1, source.bytes.length);
+      const packed = lengthOf(source.bytes, at + 1);
       return this.column.append(source, at + 1 + (packed & 7), packed >>> 3);
     }
     const text = view.string(this.field);
@@ -102,8 +103,9 @@ class NumberWriter {
     this.#isDecimal = type !== 'Nullable(UInt64)';
   }
 
-  append(view: SpanView): void {
-    const value = view.number(this.field);
+  append(view: SpanView, source: Source, at: number): void {
+    const short = source.bytes[at] === intTag ? shortVarintAt(source.bytes, at + 1) : -1;
+    const value = short < 0 ? view.number(this.field) : short;
     if (value === undefined) this.column.appendNull();
     else if (!this.#isDecimal) this.#appendWhole(value);
     else if (value <= limitDecimal) this.#appendDecimal(value);
@@ -135,10 +137,8 @@ class BoolWriter {
     this.field = field;
   }
 
-  append(view: SpanView, source: Source, at: number): void {
-    if (at === 0) return this.column.values.u8(0);
-    const isSaid = source.bytes[at] === stringTag ? source.bytes[at + 1] !== 0 : view.bool(this.field) !== false;
-    this.column.values.u8(isSaid ? 1 : 0);
+  append(view: SpanView, at: number): void {
+    this.column.values.u8(at !== 0 && view.bool(this.field) !== false ? 1 : 0);
   }
 }
 
@@ -173,17 +173,26 @@ export class TypedColumns {
   /** Appends a row of the span at `view`. */
   append(view: SpanView): void {
     const { index, row } = view;
+    const { spans, resourceSlots } = index;
+    const { slots, fieldCount } = spans;
+    const own = row * fieldCount;
+    const shared = spans.resource[row]! * fieldCount;
     for (const writer of this.#names) {
-      const at = valueAt(index, row, writer.field);
+      const at = valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!);
       if (at === 0) writer.appendMissing();
       else writer.append(view, index, at);
     }
     for (const writer of this.#numbers) {
-      if (valueAt(index, row, writer.field) === 0) writer.appendMissing();
-      else writer.append(view);
+      const at = valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!);
+      if (at === 0) writer.appendMissing();
+      else writer.append(view, index, at);
     }
-    for (const writer of this.#texts) writer.append(view, index, valueAt(index, row, writer.field));
-    for (const writer of this.#flags) writer.append(view, index, valueAt(index, row, writer.field));
+    for (const writer of this.#texts) {
+      writer.append(view, index, valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!));
+    }
+    for (const writer of this.#flags) {
+      writer.append(view, valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!));
+    }
   }
 }
 
@@ -192,11 +201,13 @@ function added<Writer>(writers: Writer[], writer: Writer): Writer {
   return writer;
 }
 
-/** Where the value of `field` (tag, then content) stands, on the span or its resource; 0 when nobody says. */
-function valueAt(index: SpanIndex, row: number, field: number): number {
-  const { slots, fieldCount, resource } = index.spans;
-  const own = slots[row * fieldCount + field]!;
-  const shared = index.resourceSlots[resource[row]! * fieldCount + field]!;
+/** Where the better of a span's slot and its resource's says that the value stands (tag, then content); 0 when neither does. */
+function valueAt(own: number, shared: number): number {
   const slot = own < shared ? own : shared;
   return slot === emptySlot ? 0 : slot & slotOffset;
+}
+
+function lengthOf(bytes: Uint8Array, at: number): number {
+  const packed = shortLengthAt(bytes, at);
+  return packed < 0 ? lengthAt(bytes, at, bytes.length) : packed;
 }

@@ -1,7 +1,7 @@
 import { Arena, type Source } from './native-arena.ts';
-import { FieldCursor } from './native-field.ts';
+import { FieldCursor, shortLengthAt, shortVarintAt } from './native-field.ts';
 import { KeyValueParts } from './native-key-value.ts';
-import { lengthAt, varint64 } from './wire.ts';
+import { varint64 } from './wire.ts';
 
 /** Field tags of AnyValue. */
 const tags = { string: 0x0a, bool: 0x10, int: 0x18, double: 0x21, array: 0x2a, list: 0x32, bytes: 0x3a };
@@ -23,13 +23,16 @@ export function doubleText(value: number): string {
 
 /** Appends the varint at `at` as a signed decimal, without a length. */
 function integer(out: Arena, { bytes }: Source, at: number): void {
-  let value = bytes[at]! & 0x7f;
-  for (let offset = at + 1, unit = 128; bytes[offset - 1]! >= 0x80; offset++, unit *= 128) {
-    if (offset === at + 7) return out.ascii(String(varint64(bytes, at))); // beyond what a double holds exactly
-    value += (bytes[offset]! & 0x7f) * unit;
-  }
-  if (value < 2 ** 31) out.digits(value);
+  const value = shortVarintAt(bytes, at);
+  if (value < 0) out.ascii(String(varint64(bytes, at)));
+  else if (value < 2 ** 31) out.digits(value);
   else out.ascii(String(value));
+}
+
+/** Appends a whole number from 0 to 127 as a String. */
+function smallInteger(out: Arena, value: number): void {
+  out.u8(value < 10 ? 1 : value < 100 ? 2 : 3);
+  out.digits(value);
 }
 
 /**
@@ -46,11 +49,12 @@ export class ValueTexts {
 
   /** Appends the AnyValue in `source` from `at` to `end` to `out` as a ClickHouse String. */
   append(out: Arena, source: Source, at: number, end: number): void {
-    if (at < end && source.bytes[at] === tags.string) {
-      const packed = lengthAt(source.bytes, at + 1, end);
-      // A String is the same on the wire as in the block: its length as a varint, then its bytes.
-      if (at + 1 + (packed & 7) + (packed >>> 3) === end) return out.copy(source, at + 1, end - at - 1);
-    }
+    const { bytes } = source;
+    // A String is the same on the wire as in the block: its length as a varint, then its bytes.
+    if (at < end && bytes[at] === tags.string) {
+      const packed = shortLengthAt(bytes, at + 1);
+      if (packed >= 0 && at + 1 + (packed & 7) + (packed >> 3) === end) return out.copy(source, at + 1, end - at - 1);
+    } else if (end - at === 2 && bytes[at] === tags.int) return smallInteger(out, bytes[at + 1]!);
     const text = this.text(source, at, end);
     out.text(text, 0, text.length);
   }

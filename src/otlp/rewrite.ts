@@ -1,7 +1,7 @@
 import { Attributes } from './attributes.ts';
 import { BackwardWriter } from './backward-writer.ts';
 import type { Envelopes } from './envelopes.ts';
-import { memberContent } from './key-value-scan.ts';
+import { memberContent } from './key-value.ts';
 import { partitionOf } from './partition.ts';
 import { grown } from './span-columns.ts';
 import type { SpanIndex } from './span-index.ts';

@@ -8,6 +8,7 @@ export const slotOffset = 0x03ffffff;
 export const markKind = { attribute: 0, eventAttribute: 1, statusMessage: 2 } as const;
 
 const initialRows = 512;
+const preparedRows = 64;
 /** Columns that one huge request made larger than this are given back at the next. */
 const keptRows = 65_536;
 
@@ -18,6 +19,7 @@ const keptRows = 65_536;
 export class SpanColumns {
   readonly fieldCount: number;
   #capacity = 0;
+  #prepared = 0;
   /** The span's message, without its tag and length. */
   start = new Uint32Array(0);
   end = new Uint32Array(0);
@@ -51,7 +53,7 @@ export class SpanColumns {
   }
 
   /** Room for `rows` rows; what the first rows hold is kept. */
-  reserve(rows: number): void {
+  #reserve(rows: number): void {
     if (rows <= this.#capacity) return;
     const capacity = Math.max(initialRows, this.#capacity * 2, rows);
     this.#capacity = capacity;
@@ -75,32 +77,45 @@ export class SpanColumns {
     this.slots = grown(this.slots, capacity * this.fieldCount);
   }
 
-  /** Gives back what one huge request made these columns grow to. */
-  shrink(): void {
-    if (this.#capacity <= keptRows) return;
-    Object.assign(this, new SpanColumns(this.fieldCount));
-    this.#capacity = 0;
+  /** Forgets all rows, and gives back what one huge request made these columns grow to. */
+  reset(): void {
+    if (this.#capacity > keptRows) {
+      Object.assign(this, new SpanColumns(this.fieldCount));
+      this.#capacity = 0;
+    }
+    this.#prepared = 0;
+    this.marksFrom[0] = 0;
   }
 
-  /** Makes row `row` a span at [start, end) that says nothing yet. */
-  clear(row: number, start: number, end: number): void {
-    this.start[row] = start;
-    this.end[row] = end;
-    this.traceIdAt[row] = 0;
-    this.spanIdAt[row] = 0;
-    this.parentSpanIdAt[row] = 0;
-    this.nameAt[row] = 0;
-    this.nameEnd[row] = 0;
-    this.startTimeAt[row] = 0;
-    this.endTimeAt[row] = 0;
-    this.kindAt[row] = 0;
-    this.statusCodeAt[row] = 0;
-    this.statusMessageAt[row] = 0;
-    this.statusMessageEnd[row] = 0;
-    this.exceptionTypeAt[row] = 0;
-    const slots = this.slots;
-    const to = (row + 1) * this.fieldCount;
-    for (let slot = to - this.fieldCount; slot < to; slot++) slots[slot] = emptySlot;
+  /** Has rows up to `row` say nothing yet. Many at a time, because filling one by one costs as much as reading it. */
+  prepare(row: number): void {
+    if (row < this.#prepared) return;
+    this.#reserve(row + 1);
+    const from = this.#prepared;
+    const to = Math.min(from + preparedRows, this.#capacity);
+    this.#prepared = to;
+    this.#clear(from, to);
+  }
+
+  /** Has row `row`, which was begun, say nothing again. */
+  clear(row: number): void {
+    this.#clear(row, row + 1);
+  }
+
+  #clear(from: number, to: number): void {
+    this.traceIdAt.fill(0, from, to);
+    this.spanIdAt.fill(0, from, to);
+    this.parentSpanIdAt.fill(0, from, to);
+    this.nameAt.fill(0, from, to);
+    this.nameEnd.fill(0, from, to);
+    this.startTimeAt.fill(0, from, to);
+    this.endTimeAt.fill(0, from, to);
+    this.kindAt.fill(0, from, to);
+    this.statusCodeAt.fill(0, from, to);
+    this.statusMessageAt.fill(0, from, to);
+    this.statusMessageEnd.fill(0, from, to);
+    this.exceptionTypeAt.fill(0, from, to);
+    this.slots.fill(emptySlot, from * this.fieldCount, to * this.fieldCount);
   }
 }
 

@@ -92,8 +92,7 @@ export class SpanIndex {
     this.bytes = Buffer.from(request.buffer, request.byteOffset, request.byteLength);
     this.view = new DataView(request.buffer, request.byteOffset, request.byteLength);
     this.#scan.open(this.bytes, this.view);
-    this.spans.shrink();
-    this.spans.marksFrom[0] = 0;
+    this.spans.reset();
     this.marks.reset();
     this.requests.reset();
     this.resources.reset();
@@ -182,12 +181,13 @@ export class SpanIndex {
 
   #span(at: number, end: number): void {
     const { spans, marks, count } = this;
-    spans.reserve(count + 1);
+    spans.prepare(count);
     const marksBefore = marks.count;
     const why = this.#scan.span(count, at, end);
     if (why !== verdict.ok) {
       this.#rejected[why]!++;
       marks.count = marksBefore;
+      spans.clear(count);
       return;
     }
     spans.resource[count] = this.resources.count;

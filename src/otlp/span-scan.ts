@@ -1,7 +1,7 @@
+import { AttributeScan, owner } from './attribute-scan.ts';
 import { keyFlag, type KeyTable } from './key-table.ts';
 import { checkMessage, isText, link, valueDepth } from './message-check.ts';
 import { markKind, type MarkColumns, type SpanColumns } from './span-columns.ts';
-import { KeyValueScan, memberContent } from './key-value-scan.ts';
 import { verdict, type Verdict } from './verdict.ts';
 import { broken, lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
 
@@ -41,30 +41,22 @@ const logTags: ReadonlySet<number> = new Set([0x09, 0x10, 0x32, 0x45, 0x59]);
 
 const exceptionName = Buffer.from('exception');
 
-/** Keys with one of these are marked. */
-const markedFlags = keyFlag.content | keyFlag.own | keyFlag.foreign;
-
 /**
  * Reads one span's bytes into a row of the columns, and a resource's attributes into slots: one pass, and nothing
  * is made but numbers. Every byte is checked on the way, so that what passes can be read by any decoder.
  */
 export class SpanScan {
-  readonly #keys: KeyTable;
+  readonly #attributes: AttributeScan;
   readonly #spans: SpanColumns;
   readonly #marks: MarkColumns;
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
   #row = 0;
-  #slots = new Uint32Array(0);
-  #slotBase = 0;
-  readonly #keyValue = new KeyValueScan();
-  /** Bits of `keyFlag` of the last attribute. */
-  #flags = 0;
   /** Why the last step returned `broken`. */
   #why: Verdict = verdict.ok;
 
   constructor(keys: KeyTable, spans: SpanColumns, marks: MarkColumns) {
-    this.#keys = keys;
+    this.#attributes = new AttributeScan(keys, marks);
     this.#spans = spans;
     this.#marks = marks;
   }
@@ -73,21 +65,25 @@ export class SpanScan {
   open(bytes: Uint8Array, view: DataView): void {
     this.#bytes = bytes;
     this.#view = view;
-    this.#keyValue.open(bytes, view);
+    this.#attributes.open(bytes, view);
   }
 
   /** Scans the span at [at, end) into `row`, for which there is room. A rejected span leaves its marks to the caller. */
   span(row: number, at: number, end: number): Verdict {
     const spans = this.#spans;
     const bytes = this.#bytes;
-    spans.clear(row, at, end);
+    spans.start[row] = at;
+    spans.end[row] = end;
     this.#row = row;
-    this.#slots = spans.slots;
-    this.#slotBase = row * spans.fieldCount;
-    for (let offset = at; offset < end;) {
-      offset =
-        bytes[offset] === spanTag.attribute ? this.#attribute(offset, end, 0) : this.#spanField(offset, end);
-      if (offset === broken) return this.#why;
+    this.#attributes.into(spans.slots, row * spans.fieldCount);
+    for (let offset = at; offset < end; ) {
+      if (bytes[offset] === spanTag.attribute) {
+        offset = this.#attributes.read(offset, end, spanTag.attribute, owner.span, 0);
+        if (offset === broken) return this.#attributes.why;
+      } else {
+        offset = this.#spanField(offset, end);
+        if (offset === broken) return this.#why;
+      }
     }
     return this.#ids(row);
   }
@@ -95,20 +91,11 @@ export class SpanScan {
   /** Scans the Resource at [at, end) into the slots from `base` on. */
   resource(slots: Uint32Array<ArrayBuffer>, base: number, at: number, end: number): Verdict {
     const bytes = this.#bytes;
-    this.#slots = slots;
-    this.#slotBase = base;
-    for (let offset = at; offset < end;) {
+    this.#attributes.into(slots, base);
+    for (let offset = at; offset < end; ) {
       if (bytes[offset] === resourceTag.attribute) {
-        offset = this.#keyValue.read(offset + 1, end);
-        if (offset === broken) return this.#keyValue.why;
-        const entry = this.#keys.find(
-          bytes,
-          this.#view,
-          this.#keyValue.keyAt,
-          this.#keyValue.keyEnd - this.#keyValue.keyAt,
-        );
-        if (entry >= 0) this.#fill(this.#keys.resourceFrom[entry]!, this.#keys.resourceFrom[entry + 1]!);
-        else if (!isText(bytes, this.#view, this.#keyValue.keyAt, this.#keyValue.keyEnd)) return verdict.text;
+        offset = this.#attributes.read(offset, end, resourceTag.attribute, owner.resource, 0);
+        if (offset === broken) return this.#attributes.why;
       } else {
         offset = this.#skip(offset, end, lastResourceField, resourceTag.droppedAttributes);
         if (offset === broken) return this.#why;
@@ -147,8 +134,50 @@ export class SpanScan {
     return next === broken ? this.#fail(verdict.malformed) : next;
   }
 
-  /** Reads any span field but an attribute; returns the offset behind it. */
+  /** Reads any span field but an attribute, as every SDK writes it, any other in `#oddField`; returns the offset behind it. */
   #spanField(at: number, end: number): number {
+    const bytes = this.#bytes;
+    const spans = this.#spans;
+    const row = this.#row;
+    const next = at + 2;
+    if (next >= end) return this.#oddField(at, end);
+    const second = bytes[at + 1]!;
+    switch (bytes[at]!) {
+      case spanTag.traceId:
+        if (second !== 16 || next + 16 > end) break;
+        spans.traceIdAt[row] = next;
+        return next + 16;
+      case spanTag.spanId:
+        if (second !== 8 || next + 8 > end) break;
+        spans.spanIdAt[row] = next;
+        return next + 8;
+      case spanTag.parentSpanId:
+        if (second !== 8 || next + 8 > end) break;
+        spans.parentSpanIdAt[row] = next;
+        return next + 8;
+      case spanTag.name:
+        if (second > 0x7f || next + second > end) break;
+        spans.nameAt[row] = next;
+        spans.nameEnd[row] = next + second;
+        return this.#text(next, next + second);
+      case spanTag.kind:
+        if (second > 0x7f) break;
+        spans.kindAt[row] = at + 1;
+        return next;
+      case spanTag.startTime:
+        if (at + 9 > end) break;
+        spans.startTimeAt[row] = at + 1;
+        return at + 9;
+      case spanTag.endTime:
+        if (at + 9 > end) break;
+        spans.endTimeAt[row] = at + 1;
+        return at + 9;
+      default:
+    }
+    return this.#oddField(at, end);
+  }
+
+  #oddField(at: number, end: number): number {
     const bytes = this.#bytes;
     const tag = tagAt(bytes, at, end);
     if (tag === broken) return this.#fail(verdict.malformed);
@@ -222,58 +251,15 @@ export class SpanScan {
     return isText(this.#bytes, this.#view, at, end) ? end : this.#fail(verdict.text);
   }
 
-  /** Reads the attribute field at `at` of the span, or of the event whose field at `container` it is in. */
-  #attribute(at: number, end: number, container: number): number {
-    const next = this.#keyValue.read(at + 1, end);
-    if (next === broken) return this.#fail(this.#keyValue.why);
-    const keys = this.#keys;
-    const keyAt = this.#keyValue.keyAt;
-    const keyLength = this.#keyValue.keyEnd - keyAt;
-    const entry = keys.find(this.#bytes, this.#view, keyAt, keyLength);
-    let flags: number;
-    if (entry >= 0) {
-      flags = keys.flags[entry]!;
-      if (container === 0) this.#fill(keys.spanFrom[entry]!, keys.spanFrom[entry + 1]!);
-    } else {
-      if (!isText(this.#bytes, this.#view, keyAt, this.#keyValue.keyEnd)) return this.#fail(verdict.text);
-      flags = keys.prefixFlags(this.#bytes, keyAt, keyLength);
-    }
-    if (flags & markedFlags) this.#mark(at, next, flags, container);
-    this.#flags = flags;
-    return next;
-  }
-
-  /** Puts the last KeyValue into the slots of the fields it is a source of; the first of equal keys stays. */
-  #fill(from: number, to: number): void {
-    const member = this.#keyValue.memberAt;
-    if (member === 0) return;
-    const { targetField, targetPriority } = this.#keys;
-    for (let target = from; target < to; target++) {
-      const slot = this.#slotBase + targetField[target]!;
-      const value = targetPriority[target]! + member;
-      if (value < this.#slots[slot]!) this.#slots[slot] = value;
-    }
-  }
-
-  #mark(at: number, next: number, flags: number, container: number): void {
-    const marks = this.#marks;
-    const kind = container === 0 ? markKind.attribute : markKind.eventAttribute;
-    const mark = marks.add(at, next, kind, flags, container);
-    marks.keyAt[mark] = this.#keyValue.keyAt;
-    marks.keyEnd[mark] = this.#keyValue.keyEnd;
-    marks.sizeBytes[mark] =
-      this.#keyValue.memberAt === 0 ? 0 : next - memberContent(this.#bytes, this.#keyValue.memberAt, next);
-  }
-
   #event(container: number, at: number, end: number): number {
     const bytes = this.#bytes;
     let isException = false;
-    let typeAt = 0;
+    this.#attributes.exceptionTypeAt = 0;
     for (let offset = at; offset < end;) {
       const tag = bytes[offset]!;
       if (tag === eventTag.attribute) {
-        offset = this.#attribute(offset, end, container);
-        if (offset !== broken && this.#flags & keyFlag.exceptionType) typeAt ||= this.#keyValue.memberAt;
+        offset = this.#attributes.read(offset, end, eventTag.attribute, owner.event, container);
+        if (offset === broken) return this.#fail(this.#attributes.why);
       } else if (tag === eventTag.name) {
         const packed = lengthAt(bytes, offset + 1, end);
         if (packed === broken) return this.#fail(verdict.malformed);
@@ -286,7 +272,7 @@ export class SpanScan {
       } else offset = this.#skip(offset, end, lastEventField, eventTag.droppedAttributes);
       if (offset === broken) return broken;
     }
-    if (isException) this.#spans.exceptionTypeAt[this.#row] = typeAt;
+    if (isException) this.#spans.exceptionTypeAt[this.#row] = this.#attributes.exceptionTypeAt;
     return end;
   }
 

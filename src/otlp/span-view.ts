@@ -1,4 +1,4 @@
-import { memberContent, valueTag } from './key-value-scan.ts';
+import { memberContent, valueTag } from './key-value.ts';
 import { emptySlot, slotOffset } from './span-columns.ts';
 import type { SpanIndex } from './span-index.ts';
 import { TextCache } from './text-cache.ts';

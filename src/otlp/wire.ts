@@ -60,11 +60,11 @@ export function varint64(bytes: Uint8Array, at: number): bigint {
  */
 export function tagAt(bytes: Uint8Array, at: number, end: number): number {
   let tag = 0;
-  for (let width = 1; width <= 5; width++) {
+  for (let width = 1, unit = 1; width <= 5; width++, unit *= 128) {
     const offset = at + width - 1;
     if (offset >= end) return broken;
     const byte = bytes[offset]!;
-    tag += (byte & 0x7f) * 2 ** (7 * (width - 1));
+    tag += (byte & 0x7f) * unit;
     if (byte < 0x80) return tag < 8 || tag > 0xffffffff || (width > 1 && byte === 0) ? broken : tag;
   }
   return broken;

@@ -40,8 +40,8 @@ export interface FinishedRun {
   readonly priced: boolean;
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** The partition whose record ended the run. */
-  readonly partition: number;
+  /** How far its end lay behind the newest event of its partition when it arrived; 0 for a run that timed out. */
+  readonly behindMs: number;
   /** One per partition the run has spans on. */
   readonly starts: readonly RunStart[];
 }
@@ -55,7 +55,8 @@ export interface ToolCall {
   readonly result: Result;
   readonly endMs: number;
   readonly durationMs: number;
-  readonly partition: number;
+  /** How far its end lay behind the newest event of its partition when it arrived. */
+  readonly behindMs: number;
 }
 
 /** Who learns what the assembler found. `live` is false for what an earlier process has already counted. */

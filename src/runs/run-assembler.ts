@@ -112,7 +112,7 @@ export class RunAssembler {
     }
     if (run.spanCount === idsBefore) this.counts.unremembered++;
     else this.#spanIds++;
-    run.add(span, spanId, endMs, lane.partition, lane.live);
+    run.add(span, spanId, endMs, lane.newestMs);
     if (!run.touched && (run.finished !== undefined || run.ended || run.heldCount >= maxHeldCalls)) {
       run.touched = true;
       this.#touched.push(run);
@@ -134,7 +134,7 @@ export class RunAssembler {
         result,
         endMs,
         durationMs,
-        partition: lane.partition,
+        behindMs: lane.newestMs - endMs,
       };
       this.#sink.toolCall(call, lane.live);
     }
@@ -151,27 +151,31 @@ export class RunAssembler {
     for (const run of this.#touched) {
       run.touched = false;
       if (run.finished) this.#revise(run, run.finished, lane);
-      else if (run.ended) this.#close(run, run.finish('root', run.endMs, lane.partition), lane.live);
-      run.releaseCalls((call, live) => this.#sink.toolCall(call, live));
+      else if (run.ended) this.#close(run, run.finish('root', run.endMs), lane.live);
+      run.releaseCalls((call) => this.#sink.toolCall(call, lane.live));
     }
     this.#touched = [];
   }
 
-  /** Ends runs that have been idle, and forgets ended ones, as of event time `watermarkMs`. */
-  advance(watermarkMs: number): void {
-    const { idleTimeoutMs, holdMs } = this.#settings;
+  /** Ends runs that have been idle, of one lane or of all, and forgets ended ones, as of event time `watermarkMs`. */
+  advance(watermarkMs: number, only?: Lane): void {
     for (const [lane, runs] of this.#open) {
-      for (const run of runs) {
-        const closedMs = run.lastEndMs + idleTimeoutMs;
-        const held = run.heldSinceMs;
-        const idle = closedMs <= watermarkMs;
-        if (idle) this.#close(run, run.finish('idle', closedMs, lane.partition), closedMs > lane.countedMs);
-        if (idle || (held !== undefined && held + holdMs <= watermarkMs)) {
-          run.releaseCalls((call, live) => this.#sink.toolCall(call, live));
-        }
-      }
+      if (only && lane !== only) continue;
+      for (const run of runs) this.#advanceRun(run, lane, watermarkMs);
     }
     this.#forgetUntil(watermarkMs);
+  }
+
+  #advanceRun(run: Run, lane: Lane, watermarkMs: number): void {
+    const { idleTimeoutMs, holdMs } = this.#settings;
+    const closedMs = run.lastEndMs + idleTimeoutMs;
+    const releasedMs = Math.min(closedMs, (run.heldSinceMs ?? Number.POSITIVE_INFINITY) + holdMs);
+    if (closedMs <= watermarkMs) {
+      this.#close(run, run.finish('idle', closedMs), closedMs > lane.countedMs);
+    }
+    if (releasedMs <= watermarkMs) {
+      run.releaseCalls((call) => this.#sink.toolCall(call, releasedMs > lane.countedMs));
+    }
   }
 
   #forgetUntil(watermarkMs: number): void {
@@ -227,8 +231,8 @@ export class RunAssembler {
   #revise(run: Run, before: FinishedRun, lane: Lane): void {
     const after =
       run.ended && before.closedBy !== 'spill'
-        ? run.finish('root', run.endMs, before.partition)
-        : run.finish(before.closedBy, before.closedMs, before.partition);
+        ? run.finish('root', run.endMs)
+        : run.finish(before.closedBy, before.closedMs);
     run.finished = after;
     this.#sink.revised(before, after, lane.live);
   }
@@ -246,8 +250,8 @@ export class RunAssembler {
 
   #spill(run: Run, lane: Lane): void {
     this.counts.spilled++;
-    this.#close(run, run.finish(run.ended ? 'root' : 'spill', run.endMs, lane.partition), lane.live);
-    run.releaseCalls((call, live) => this.#sink.toolCall(call, live));
+    this.#close(run, run.finish(run.ended ? 'root' : 'spill', run.endMs), lane.live);
+    run.releaseCalls((call) => this.#sink.toolCall(call, lane.live));
   }
 
   /** The open run that has been silent longest among the first of each lane. */

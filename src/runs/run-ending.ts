@@ -16,10 +16,11 @@ interface Candidate {
  */
 export class RunEnding {
   #said: { outcome: Outcome; evidence: EvidenceLevel; atMs: number } | undefined;
-  #root: { endMs: number; failed: boolean } | undefined;
+  #root: { endMs: number; failed: boolean; behindMs: number } | undefined;
   #candidates: Candidate[] = [];
   #escalation: { reason: EscalationReason; atMs: number } | undefined;
-  #lastGate: { pending: boolean; atMs: number } | undefined;
+  #lastGate: { pending: boolean; final: boolean; atMs: number } | undefined;
+  #lastWorkStartMs = Number.NEGATIVE_INFINITY;
 
   /** End of the latest root span; undefined while none has arrived. */
   get rootEndMs(): number | undefined {
@@ -31,14 +32,36 @@ export class RunEnding {
     return this.#escalation?.reason;
   }
 
-  /** A human was asked and has not answered, and nobody said how the run ended. */
+  /** A human was asked and has not answered, and nobody said how the run ended. Work that went on shows an answer, except after a handoff. */
   get waitsForHuman(): boolean {
-    return this.#said === undefined && this.#lastGate?.pending === true;
+    const gate = this.#lastGate;
+    if (this.#said || !gate?.pending) return false;
+    return gate.final || this.#lastWorkStartMs < gate.atMs;
   }
 
-  add(span: SpanFacts, parentSpanId: string, endMs: number): void {
+  /** Another root span is to come where the run can be resumed: a human has not answered, or answered after the latest root ended. */
+  get expectsAnotherRoot(): boolean {
+    return this.waitsForHuman || (!this.#said && (this.#lastGate?.atMs ?? 0) > (this.#root?.endMs ?? 0));
+  }
+
+  /** How late the latest root came. */
+  get behindMs(): number {
+    return this.#root?.behindMs ?? 0;
+  }
+
+  /** `behindMs` is how far `endMs` lies behind the newest event of the partition. */
+  add(
+    span: SpanFacts,
+    parentSpanId: string,
+    when: { startMs: number; endMs: number; behindMs: number },
+  ): void {
+    const { startMs, endMs, behindMs } = when;
     const { step, failed } = span;
-    if (parentSpanId === '') this.#addRoot(endMs, failed);
+    const isWork = step === 'llm' || step === 'tool';
+    if (isWork && startMs > this.#lastWorkStartMs && span.escalationReason === undefined) {
+      this.#lastWorkStartMs = startMs;
+    }
+    if (parentSpanId === '') this.#addRoot({ endMs, failed, behindMs });
     else if (step !== 'tool' && (failed || step === 'agent')) this.#candidates.push({ parentSpanId, failed });
     this.#addOutcome(span, endMs);
     this.#addEscalation(span, endMs);
@@ -61,10 +84,10 @@ export class RunEnding {
     return this.#root || tops.length > 0 ? 'completed' : 'unknown';
   }
 
-  #addRoot(endMs: number, failed: boolean): void {
+  #addRoot(next: { endMs: number; failed: boolean; behindMs: number }): void {
     const root = this.#root;
-    if (!root || endMs > root.endMs) this.#root = { endMs, failed };
-    else if (endMs === root.endMs) root.failed ||= failed;
+    if (!root || next.endMs > root.endMs) this.#root = next;
+    else if (next.endMs === root.endMs) root.failed ||= next.failed;
   }
 
   #addOutcome(span: SpanFacts, atMs: number): void {
@@ -80,15 +103,17 @@ export class RunEnding {
   #addEscalation(span: SpanFacts, atMs: number): void {
     const reason = span.escalationReason;
     const state = span.escalationState;
-    if (reason === undefined || state === 'auto') return;
+    if (reason === undefined || state === 'auto') return; // nobody was asked
     const first = this.#escalation;
     if (!first || atMs < first.atMs || (atMs === first.atMs && reason < first.reason)) {
       this.#escalation = { reason, atMs };
     }
-    const pending =
-      state === 'requested' || state === 'timed_out' || (state === undefined && reason === 'human_handoff');
+    const gate = {
+      pending: state === 'requested' || state === 'timed_out',
+      final: reason === 'human_handoff',
+      atMs,
+    };
     const last = this.#lastGate;
-    if (!last || atMs > last.atMs) this.#lastGate = { pending, atMs };
-    else if (atMs === last.atMs) last.pending &&= pending;
+    if (!last || atMs > last.atMs || (atMs === last.atMs && !gate.pending)) this.#lastGate = gate;
   }
 }

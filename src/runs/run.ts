@@ -6,9 +6,8 @@ import { RunLabels } from './run-labels.ts';
 
 /** A tool call whose labels are not settled yet. */
 interface HeldCall {
-  readonly span: Pick<ToolCall, 'tool' | 'result' | 'endMs' | 'durationMs' | 'partition'>;
+  readonly span: Pick<ToolCall, 'tool' | 'result' | 'endMs' | 'durationMs' | 'behindMs'>;
   readonly parentSpanId: string;
-  readonly live: boolean;
 }
 
 /** One run in memory: folds its spans, in whatever order they arrive, and says what is known. */
@@ -65,7 +64,7 @@ export class Run {
 
   /** The root has ended and nothing is awaited that could still belong to the run. */
   get ended(): boolean {
-    return this.#ending.rootEndMs !== undefined && !(this.resumable && this.#ending.waitsForHuman);
+    return this.#ending.rootEndMs !== undefined && !(this.resumable && this.#ending.expectsAnotherRoot);
   }
 
   /** Remembers `spanId`; false when the span is already in the run. Past `limit` ids, spans are taken unseen. */
@@ -75,19 +74,20 @@ export class Run {
     return true;
   }
 
-  /** Folds in a span that `remember` took. `endMs` is its end after clamping. */
-  add(span: SpanFacts, spanId: string, endMs: number, partition: number, live: boolean): void {
+  /** Folds in a span that `remember` took. `endMs` is its end after clamping, `newestMs` the newest event of its partition. */
+  add(span: SpanFacts, spanId: string, endMs: number, newestMs: number): void {
     const parentSpanId = span.parentSpanId;
     const startMs = Math.min(span.startMs, endMs);
     if (startMs < this.#startMs) this.#startMs = startMs;
     if (endMs > this.#lastEndMs) this.#lastEndMs = endMs;
     this.#labels.add(span, parentSpanId === '', startMs);
-    this.#ending.add(span, parentSpanId, endMs);
+    const when = { startMs, endMs, behindMs: newestMs - endMs };
+    this.#ending.add(span, parentSpanId, when);
     const step = span.step;
     if (step === 'llm') this.#modelUsage.add(span, spanId, parentSpanId);
     else if (step === 'agent') this.#agentUsage.add(span, spanId, parentSpanId);
     else if (step === 'tool' || step === 'review') this.#addCost(span, step);
-    if (step === 'tool') this.#addCall(span, spanId, parentSpanId, { startMs, endMs, partition, live });
+    if (step === 'tool') this.#addCall(span, spanId, parentSpanId, when);
   }
 
   #addCost(span: SpanFacts, step: 'tool' | 'review'): void {
@@ -100,29 +100,29 @@ export class Run {
     span: SpanFacts,
     spanId: string,
     parentSpanId: string,
-    when: { startMs: number; endMs: number; partition: number; live: boolean },
+    when: { startMs: number; endMs: number; behindMs: number },
   ): void {
     const { tool, result } = span;
     this.#tools.set(spanId, tool);
     if (result === undefined) return;
-    const { startMs, endMs, partition, live } = when;
+    const { startMs, endMs, behindMs } = when;
     const durationMs = endMs - startMs;
-    this.#held.push({ span: { tool, result, endMs, durationMs, partition }, parentSpanId, live });
+    this.#held.push({ span: { tool, result, endMs, durationMs, behindMs }, parentSpanId });
   }
 
   /** Hands over the tool calls held so far, with the labels as known now. A call inside a call of the same tool is that call. */
-  releaseCalls(take: (call: ToolCall, live: boolean) => void): void {
+  releaseCalls(take: (call: ToolCall) => void): void {
     if (this.#held.length === 0) return;
     const { agent, release, environment } = this.#labels;
-    for (const { span, parentSpanId, live } of this.#held) {
+    for (const { span, parentSpanId } of this.#held) {
       if (this.#tools.get(parentSpanId) === span.tool) continue;
-      take({ agent, release, environment, ...span }, live);
+      take({ agent, release, environment, ...span });
     }
     this.#held = [];
   }
 
   /** What is known of the run when `closedBy` ends it at event time `closedMs`. */
-  finish(closedBy: ClosedBy, closedMs: number, partition: number): FinishedRun {
+  finish(closedBy: ClosedBy, closedMs: number): FinishedRun {
     const { agent, release, environment, sessionId } = this.#labels;
     const usage = (this.#modelUsage.size > 0 ? this.#modelUsage : this.#agentUsage).total();
     const { outcome, evidence } = this.#ending.outcome(closedBy, (spanId) => this.#spanIds.has(spanId));
@@ -143,7 +143,7 @@ export class Run {
       priced: usage.priced && this.#priced,
       inputTokens: usage.inputTokens,
       outputTokens: usage.outputTokens,
-      partition,
+      behindMs: closedBy === 'root' ? this.#ending.behindMs : 0,
       starts: [...this.starts],
     };
   }

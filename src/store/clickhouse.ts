@@ -74,6 +74,8 @@ export function openEmbeddedClickHouse(options: { directory: string; log: Log })
   return new EmbeddedClickHouse(resolve(options.directory), options.log);
 }
 
+type ConnectionOption = NonNullable<ClickHouseClientConfigOptions['connection']>;
+
 /** A client on its own connection to the engine over `directory`; other connections do not see its settings. */
 export async function connectEmbedded(directory: string): Promise<ClickHouseClient> {
   const { createChdbConnection } = await import('chdb/connection').catch((cause: unknown) => {
@@ -83,9 +85,9 @@ export async function connectEmbedded(directory: string): Promise<ClickHouseClie
     );
   });
   try {
-    const connection: unknown = createChdbConnection({ path: enginePath(directory) });
-    // The two packages declare the same interface twice, with private members that TypeScript keeps apart.
-    return createClient({ connection: connection as NonNullable<ClickHouseClientConfigOptions['connection']> });
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both packages bring the same interface, whose private members TypeScript keeps apart
+    const connection = createChdbConnection({ path: enginePath(directory) }) as unknown as ConnectionOption;
+    return createClient({ connection });
   } catch (cause) {
     throw new Error(
       `cannot open the embedded ClickHouse in ${directory}: one process owns this folder, so stop the other one or set another data_dir (${String(cause)})`,

@@ -1,5 +1,5 @@
 import { Block } from './block.ts';
-import { newAttempt, type Intent } from './intent.ts';
+import { newAttempt } from './intent.ts';
 import type { Position } from '../core/stream.ts';
 import { RecordCursor } from './record-cursor.ts';
 import type { Tenure } from './tenure.ts';
@@ -48,11 +48,12 @@ export class Flow {
     for (let turn = 0; !tenure.stopping.aborted; turn ^= 1) {
       const block = await this.#fill(turn === 0 ? this.#blocks[0] : this.#blocks[1]);
       if (!(await this.#land())) return 'uncertain';
-      if (tenure.stopping.aborted) break;
+      if (tenure.stopping.aborted) break; // what was read and not announced is left to the next owner
       if (!block.isEmpty) await this.#launch(block);
-      else if (tenure.isBehind) await tenure.close(false);
+      else if (tenure.isBehind) await tenure.close();
     }
-    await tenure.close(true);
+    if (!(await this.#land())) return 'uncertain';
+    await tenure.close(tenure.parts.boot());
     return 'stopped';
   }
 
@@ -79,18 +80,10 @@ export class Flow {
   async #launch(block: Block): Promise<void> {
     const sinceMs = this.#tenure.nowMs();
     const intent = block.rows > 0 ? await this.#tenure.announce(block, newAttempt(), block.rows) : undefined;
-    const flight: Flight = { block, outcome: this.#insert(block, intent, sinceMs), hasLanded: false };
-    void flight.outcome.then(() => (flight.hasLanded = true));
+    const outcome = intent ? this.#tenure.insert(block, intent, sinceMs) : Promise.resolve(undefined);
+    const flight: Flight = { block, outcome, hasLanded: false };
+    void outcome.then(() => (flight.hasLanded = true));
     this.#flight = flight;
-  }
-
-  async #insert(block: Block, intent: Intent | undefined, sinceMs: number): Promise<unknown> {
-    try {
-      if (intent) await this.#tenure.insert(block, intent, sinceMs);
-      return undefined;
-    } catch (error) {
-      return error;
-    }
   }
 
   /** Waits for the insert under way, if any, and concludes it. Returns whether it simply succeeded. */

@@ -27,8 +27,8 @@ export interface Ledger {
   readonly deadSpans: number;
   readonly expiredSpans: number;
   readonly intent: Intent | undefined;
-  /** The owner stopped in order; false from the first intent of an owner on. */
-  readonly isClean: boolean;
+  /** The boot in which the last owner stopped in order; undefined from the first intent of an owner on. */
+  readonly cleanBoot: string | undefined;
 }
 
 /** The ledger of a partition of which nothing is known but where it begins. */
@@ -41,7 +41,7 @@ export function emptyLedger(position: Position): Ledger {
     deadSpans: 0,
     expiredSpans: 0,
     intent: undefined,
-    isClean: false,
+    cleanBoot: undefined,
   };
 }
 
@@ -55,7 +55,7 @@ const metadataSchema = z.strictObject({
   last: z.tuple([count, z.number()]).optional(),
   spans: z.tuple([count, count, count]),
   intent: z.strictObject({ from: place, to: place, attempt: z.string(), rows: count }).optional(),
-  clean: z.literal(true).optional(),
+  clean: z.string().optional(),
 });
 
 const pair = (position: Position): [number, number] => [position.offset, position.index];
@@ -72,7 +72,7 @@ export function toCommit(ledger: Ledger, origin: Origin, encoderVersion: number)
     last: last && [last.offset, last.timeMs],
     spans: [ledger.storedSpans, ledger.deadSpans, ledger.expiredSpans],
     intent: intent && { ...intent, from: pair(intent.from), to: pair(intent.to) },
-    clean: ledger.isClean || undefined,
+    clean: ledger.cleanBoot,
   };
   return { position: ledger.position, metadata: JSON.stringify(metadata) };
 }
@@ -106,7 +106,7 @@ export function fromCommit(
     deadSpans: spans[1],
     expiredSpans: spans[2],
     intent: intent && { ...intent, from: position(intent.from), to: position(intent.to) },
-    isClean: parsed.clean ?? false,
+    cleanBoot: parsed.clean,
   };
 }
 

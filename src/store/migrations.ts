@@ -94,18 +94,30 @@ export async function migrate(
   const done = new Set(applied.map((row) => row.Number));
   for (const migration of migrations) {
     if (done.has(migration.number)) continue;
+    await apply(clickhouse, migration, dialect);
+    log.info({ number: migration.number, migration: migration.name }, 'applied a migration');
+  }
+}
+
+async function apply(
+  clickhouse: Pick<ClickHouse, 'command'>,
+  migration: Migration,
+  dialect: Dialect,
+): Promise<void> {
+  const { number, name } = migration;
+  const values = [number, quoteString(name), quoteString(checksumOf(migration)), 'now64(3)'];
+  try {
     for (const statement of statementsOf(migration, dialect)) await clickhouse.command(statement);
-    const values = [
-      migration.number,
-      quoteString(migration.name),
-      quoteString(checksumOf(migration)),
-      'now64(3)',
-    ];
     await clickhouse.command(
       `INSERT INTO plimsoll_migrations SETTINGS async_insert = 0 VALUES (${values.join(', ')})`,
     );
-    log.info({ number: migration.number, migration: migration.name }, 'applied a migration');
+  } catch (cause) {
+    throw new Error(`cannot apply migration ${number} (${name}): ${messageOf(cause)}`, { cause });
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function recordTable(dialect: Dialect): string {

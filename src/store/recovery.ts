@@ -58,13 +58,16 @@ export async function recover(tenure: Tenure, unclean: boolean): Promise<void> {
   const { intent, position, settled } = tenure.ledger;
   if (intent) await settle(tenure, intent, intent);
   if (unclean && isBefore(settled, position)) await verify(tenure, { from: settled, to: position });
-  const highest = await tenure.persist('the table', () => table.highest(tenure.origin));
-  if (highest && !isBefore(highest, tenure.ledger.position))
+  const highest = await tenure.persist('the table', () =>
+    table.highest(tenure.origin, tenure.ledger.position),
+  );
+  if (highest)
     await verify(tenure, {
       from: tenure.ledger.position,
       to: { offset: highest.offset, index: highest.index + 1 },
     });
-  if (tenure.isBehind) await tenure.close(false);
+  if (tenure.isBehind) await tenure.close();
+  tenure.endRecovery();
 }
 
 /** Compares `stretch` with the table piece by piece, by number alone, and settles the pieces that differ. */

@@ -59,42 +59,41 @@ export class Settlement {
     const isRepeat = this.#open !== undefined;
     const held = await this.#ask(stretch);
     const block = await this.#missing(stretch, held.present);
-    const rows = held.present.sizeBefore(block.to) + block.rows;
+    const present = held.present.sizeBefore(block.to);
     if (block.rows > 0) {
-      this.#open ??= await this.#tenure.announce(block, newAttempt(), rows);
-      const isAcknowledged = await this.#insert(block, this.#open, held);
-      if (isRepeat || !isAcknowledged) return stretch.from;
+      const intent = (this.#open ??= await this.#tenure.announce(block, newAttempt(), present + block.rows));
+      const error = await this.#tenure.insert(block, intent, held.askedMs);
+      if (error !== undefined) {
+        const isProven =
+          error instanceof InsertRejected && (await this.#ask(intent)).present.size === present;
+        await (isProven ? this.#afterRejection(block, error, isRepeat) : this.#afterDoubt(error));
+        return stretch.from;
+      }
+      this.#open = undefined;
+      this.#failures = 0;
+      this.#rowLimit = Math.min(this.#limits.rows, this.#rowLimit * 2);
+      if (isRepeat) return stretch.from;
     }
     this.#open = undefined;
-    await this.#tenure.conclude(block, rows, this.#dead.size);
+    await this.#tenure.conclude(block, present + block.rows, this.#dead.size);
     this.#tenure.countDuplicates(held.rows - held.present.size);
     this.#dead = new PositionSet();
     return block.to;
   }
 
-  /** Inserts what is missing, once. Returns whether the table acknowledged it. */
-  async #insert(block: Block, intent: Intent, held: Asked): Promise<boolean> {
-    try {
-      await this.#tenure.insert(block, intent, held.askedMs);
-    } catch (error) {
-      await this.#afterFailure(error, block, intent, held.present.size);
-      return false;
-    }
-    this.#open = undefined;
-    this.#failures = 0;
-    this.#rowLimit = Math.min(this.#limits.rows, this.#rowLimit * 2);
-    return true;
+  /** Nobody knows what has landed: the intent stays open, and the table is asked again after a while. */
+  async #afterDoubt(error: unknown): Promise<void> {
+    this.#block = undefined;
+    await this.#tenure.wait('the table', error, this.#failures++);
   }
 
-  async #afterFailure(error: unknown, block: Block, intent: Intent, presentBefore: number): Promise<void> {
-    const isProven =
-      error instanceof InsertRejected && (await this.#ask(intent)).present.size === presentBefore;
-    if (!isProven) {
-      this.#block = undefined;
-      await this.#tenure.wait('the table', error, this.#failures++);
-      return;
-    }
+  /**
+   * Nothing was written, nor will any copy of this attempt write: it is over. Only of a fresh attempt is it known that
+   * its rows were the reason, and not that the table remembers its token.
+   */
+  async #afterRejection(block: Block, error: InsertRejected, isRepeat: boolean): Promise<void> {
     this.#open = undefined;
+    if (isRepeat) return;
     this.#rowLimit = Math.ceil(block.rows / 2);
     const { lastRow } = block;
     if (block.rows > 1 || lastRow === undefined) return;

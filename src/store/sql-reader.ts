@@ -1,4 +1,4 @@
-import type { ClickHouseClient } from '@clickhouse/client';
+import type { ClickHouseClient, DataFormat } from '@clickhouse/client';
 import { randomUUID } from 'node:crypto';
 import { clickHouseErrorCode, connectEmbedded } from './clickhouse.ts';
 import { formatOf, reachingFunctionsOf, readingStatement, SqlError } from './sql-guard.ts';
@@ -28,7 +28,7 @@ export interface SqlQuery {
 /** What came out, whole: `limits` bound it. */
 export interface SqlResult {
   readonly format: string;
-  readonly bytes: Uint8Array;
+  readonly chunks: readonly Uint8Array[];
   readonly summary: Readonly<Record<string, string>>;
 }
 
@@ -75,15 +75,19 @@ export class SqlReader {
     const cancel = (): void => void this.#kill(tag);
     signal.addEventListener('abort', cancel, { once: true });
     try {
-      await connection.command({ query: preparation(query, this.#limits, tag) });
+      signal.throwIfAborted();
+      await connection.command({ query: limiting(query, this.#limits, tag) });
       const statement = await readingStatement(query.sql, this.#reaching, (sql) => lines(connection, sql));
+      // Only now, because some of them change how the engine answers what the guard asks it.
+      await connection.command({ query: assignment({ ...query.settings, readonly: 1 }) });
       signal.throwIfAborted();
       const { stream, summary } = await connection.exec({
         query: statement,
-        clickhouse_settings: { default_format: query.defaultFormat },
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the engine knows which formats there are, and says so
+        clickhouse_settings: { default_format: query.defaultFormat as DataFormat },
       });
-      const bytes = Buffer.concat(await stream.toArray());
-      return { format: formatOf(statement) ?? query.defaultFormat, bytes, summary: { ...summary } };
+      const chunks = await chunksOf(stream);
+      return { format: formatOf(statement) ?? query.defaultFormat, chunks, summary: { ...summary } };
     } finally {
       signal.removeEventListener('abort', cancel);
       await connection.close();
@@ -97,10 +101,9 @@ export class SqlReader {
   }
 }
 
-/** Statements that prepare a connection for one query. The last one makes it read-only for good. */
-function preparation(query: SqlQuery, limits: QueryLimits, tag: string): string {
-  const settings = {
-    ...query.settings,
+/** Statements that bind a connection to the limits, the parameters and the database of one query. */
+function limiting(query: SqlQuery, limits: QueryLimits, tag: string): string {
+  const settings = assignment({
     max_query_size: 16 << 20, // the text travels once more as a string literal, escaped
     max_memory_usage: limits.memoryBytes,
     max_execution_time: limits.timeMs / 1000,
@@ -110,25 +113,46 @@ function preparation(query: SqlQuery, limits: QueryLimits, tag: string): string 
     max_threads: limits.threads,
     max_temporary_data_on_disk_size_for_query: limits.memoryBytes,
     log_comment: tag,
-  };
-  const assignments = Object.entries(settings).map(([name, value]) => `${quoteIdentifier(name)} = ${quoteString(String(value))}`);
-  const parameters = Object.entries(query.parameters).map(([name, value]) => `SET param_${name} = ${quoteString(value)}`);
+  });
+  const parameters = Object.entries(query.parameters).map(
+    ([name, value]) => `SET param_${name} = ${quoteString(value)}`,
+  );
   const use = query.database === undefined ? [] : [`USE ${quoteIdentifier(query.database)}`];
-  return [`SET ${assignments.join(', ')}`, ...parameters, ...use, 'SET readonly = 1'].join('; ');
+  return [settings, ...parameters, ...use].join('; ');
+}
+
+function assignment(settings: Readonly<Record<string, string | number>>): string {
+  const pairs = Object.entries(settings).map(
+    ([name, value]) => `${quoteIdentifier(name)} = ${quoteString(String(value))}`,
+  );
+  return `SET ${pairs.join(', ')}`;
 }
 
 async function lines(client: ClickHouseClient, sql: string): Promise<readonly string[]> {
-  const result = await client.query({ query: sql, format: 'JSONCompactEachRow' });
-  return (await result.json<[string]>()).map(([line]) => line);
+  // Not by a FORMAT clause: an EXPLAIN AST would take it for a part of what it explains.
+  const { stream } = await client.exec({
+    query: sql,
+    clickhouse_settings: { default_format: 'TabSeparatedRaw' },
+  });
+  return Buffer.concat(await chunksOf(stream))
+    .toString()
+    .trimEnd()
+    .split('\n');
 }
 
-/** HTTP statuses that ClickHouse gives by error code; 500 for any other. */
-const statusByCode = new Map<number, number>([
-  ...[6, 26, 27, 36, 38, 41, 43, 53, 62, 69, 72, 117, 306, 427, 456, 457].map((code) => [code, 400] as const),
-  ...[164, 497].map((code) => [code, 403] as const),
-  ...[46, 47, 50, 56, 60, 63, 73, 78, 81, 115].map((code) => [code, 404] as const),
-  [159, 408],
-  [48, 501],
+async function chunksOf(stream: AsyncIterable<Buffer>): Promise<readonly Buffer[]> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return chunks;
+}
+
+/** The HTTP statuses that ClickHouse gives its error codes; 500 for any other. */
+const codesByStatus = new Map<number, readonly number[]>([
+  [400, [6, 26, 27, 36, 38, 41, 43, 53, 62, 69, 72, 117, 306, 427, 456, 457]],
+  [403, [164, 497]],
+  [404, [46, 47, 50, 56, 60, 63, 73, 78, 81, 115]],
+  [408, [159]],
+  [501, [48]],
 ]);
 
 /** Any failure of a query as an SqlError. */
@@ -137,8 +161,12 @@ export function sqlErrorOf(error: unknown): SqlError {
   const code = clickHouseErrorCode(error);
   const message = error instanceof Error ? error.message : String(error);
   if (code === undefined) return new SqlError(1002, 'UNKNOWN_EXCEPTION', 500, message, { cause: error });
-  const type = error instanceof Error && 'type' in error && typeof error.type === 'string' ? error.type : 'UNKNOWN_EXCEPTION';
+  const type =
+    error instanceof Error && 'type' in error && typeof error.type === 'string'
+      ? error.type
+      : 'UNKNOWN_EXCEPTION';
+  const [status] = [...codesByStatus].find(([, codes]) => codes.includes(code)) ?? [];
   // What the guard asked about the query is none of its author's business.
   const [own = message] = message.split(/: In scope SELECT formatQuerySingleLine\(/u, 1);
-  return new SqlError(code, type, statusByCode.get(code) ?? 500, own.trim(), { cause: error });
+  return new SqlError(code, type, status ?? 500, own.trim(), { cause: error });
 }

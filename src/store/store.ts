@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../core/clock.ts';
 import { OwnershipLost, type Claim, type ClaimWorker, type Stream } from '../core/stream.ts';
 import type { Conservation } from './conservation.ts';
+import { currentBoot } from './boot.ts';
 import { Flow } from './flow.ts';
 import { fromCommit } from './intent.ts';
 import { checkIdentity, recover } from './recovery.ts';
@@ -36,10 +37,10 @@ export class Store {
 
   constructor(
     stream: Pick<Stream, 'id'>,
-    parts: Omit<StoreParts, 'clock' | 'pause' | 'settings'> & Partial<StoreParts>,
+    parts: Omit<StoreParts, 'clock' | 'pause' | 'boot' | 'settings'> & Partial<StoreParts>,
   ) {
     this.#stream = stream;
-    this.#parts = { clock: systemClock, pause, settings: defaultSettings, ...parts };
+    this.#parts = { clock: systemClock, pause, boot: currentBoot, settings: defaultSettings, ...parts };
   }
 
   /** What each partition that this process owns is doing, or waits for, and since when. */
@@ -75,9 +76,9 @@ export class Store {
 
   async #own(tenure: Tenure): Promise<void> {
     const { ledger, claim, origin, parts } = tenure;
-    const highest = await tenure.persist('the table', () => parts.table.highest(origin));
+    const highest = await tenure.persist('the table', () => parts.table.highest(origin, ledger.position));
     await checkIdentity(claim, origin, ledger, highest);
-    await recover(tenure, parts.settings.verifyMs > 0 && !ledger.isClean);
+    await recover(tenure, parts.settings.verifyMs > 0 && ledger.cleanBoot !== parts.boot());
     while ((await new Flow(tenure).run()) === 'uncertain') await recover(tenure, false);
   }
 }

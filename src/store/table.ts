@@ -36,8 +36,8 @@ export interface Table {
     origin: Origin,
     stretch: Stretch,
   ): Promise<{ readonly rows: number; readonly present: PositionSet }>;
-  /** The highest position that has a row; undefined when the partition has none. */
-  highest(origin: Origin): Promise<Position | undefined>;
+  /** The highest position from `from` on that has a row; undefined when none has. */
+  highest(origin: Origin, from: Position): Promise<Position | undefined>;
   /** Derives again, from the rows of `stretch`, what idempotent views keep of them. */
   rederive(origin: Origin, stretch: Stretch): Promise<void>;
 }

@@ -20,6 +20,8 @@ export interface StoreParts {
   readonly clock: Clock;
   /** Resolves after `ms`, or at once when `signal` aborts. */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Names the time since the machine started (`currentBoot`). */
+  readonly boot: () => string;
   readonly settings: StoreSettings;
 }
 
@@ -69,6 +71,7 @@ export class Tenure {
   #ledger: Ledger;
   #committed: Ledger;
   #health: Health;
+  #isRecovered = false;
   #checkpoints: { readonly timeMs: number; readonly position: Position }[] = [];
 
   constructor(parts: StoreParts, origin: Origin, claim: Claim, stopping: AbortSignal, ledger: Ledger) {
@@ -116,13 +119,18 @@ export class Tenure {
   /** Commits that `block` is about to be inserted, with everything concluded so far. The intent is then open. */
   async announce(block: Block, attempt: string, rows: number): Promise<Intent> {
     const intent = { from: block.from, to: block.to, attempt, rows };
-    await this.#commit({ ...this.#ledger, intent, isClean: false });
+    await this.#commit({ ...this.#ledger, intent, cleanBoot: undefined });
     return intent;
   }
 
-  /** Commits everything concluded so far, with no intent open. */
-  close(isClean: boolean): Promise<void> {
-    return this.#commit({ ...this.#ledger, intent: undefined, isClean });
+  /** Commits everything concluded so far, with no intent open; `cleanBoot` says that the owner stops, and in which boot. */
+  close(cleanBoot?: string): Promise<void> {
+    return this.#commit({ ...this.#ledger, intent: undefined, cleanBoot });
+  }
+
+  /** Says that everything before the position has its row by now: from here on, positions may settle. */
+  endRecovery(): void {
+    this.#isRecovered = true;
   }
 
   /** Whether there is something to commit. */
@@ -184,12 +192,13 @@ export class Tenure {
 
   /**
    * Inserts `block` as `intent` announced it: once, without a retry. No copy of it lands later than the deadline after
-   * `sinceMs`, a time at which nobody had yet gone past the intent.
+   * `sinceMs`, a time at which nobody had yet gone past the intent. Never rejects: returns the error, or undefined when
+   * the table acknowledged.
    */
-  async insert(block: Block, intent: Intent, sinceMs: number): Promise<void> {
+  async insert(block: Block, intent: Intent, sinceMs: number): Promise<unknown> {
     const { table, telemetry, settings } = this.parts;
     const startedMs = this.nowMs();
-    let outcome = 'uncertain';
+    let failure: unknown;
     try {
       await table.insert({
         origin: this.origin,
@@ -197,14 +206,14 @@ export class Tenure {
         token: tokenOf(this.origin, intent),
         deadlineMs: sinceMs + settings.insertDeadlineMs,
       });
-      outcome = 'stored';
     } catch (error) {
-      if (error instanceof InsertRejected) outcome = 'rejected';
-      throw error;
-    } finally {
-      telemetry.count('plimsoll_store_blocks_total', 1, { outcome });
-      telemetry.observe('plimsoll_store_insert_duration_seconds', (this.nowMs() - startedMs) / 1000, {});
+      failure = error ?? new Error('failed without saying why');
     }
+    const outcome =
+      failure === undefined ? 'stored' : failure instanceof InsertRejected ? 'rejected' : 'uncertain';
+    telemetry.count('plimsoll_store_blocks_total', 1, { outcome });
+    telemetry.observe('plimsoll_store_insert_duration_seconds', (this.nowMs() - startedMs) / 1000, {});
+    return failure;
   }
 
   /** Repeats `work` until it succeeds or the tenure has to end; meanwhile the partition waits for `what`. */
@@ -250,6 +259,7 @@ export class Tenure {
     const { verifyMs } = this.parts.settings;
     const now = this.nowMs();
     const newest = this.#checkpoints.at(-1);
+    if (!this.#isRecovered) return ledger.settled;
     if (newest === undefined || now - newest.timeMs >= Math.min(checkpointEveryMs, verifyMs))
       this.#checkpoints.push({ timeMs: now, position: ledger.position });
     const old = this.#checkpoints.findLastIndex(({ timeMs }) => now - timeMs >= verifyMs);

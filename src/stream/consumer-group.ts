@@ -17,13 +17,16 @@ const rejoinMs = 1000;
 /** The members of one group on one topic. The one that started last owns every partition; the others stand by. */
 export class ConsumerGroup {
   readonly name: string;
+  readonly partitions: number;
   readonly log: Log;
   readonly #topic: () => TopicLog;
   readonly #members: Member[] = [];
+  #epoch = 0;
 
   /** `topic` throws unless the stream runs. */
-  constructor(name: string, topic: () => TopicLog, log: Log) {
+  constructor(name: string, partitions: number, topic: () => TopicLog, log: Log) {
     this.name = name;
+    this.partitions = partitions;
     this.#topic = topic;
     this.log = log;
   }
@@ -37,13 +40,20 @@ export class ConsumerGroup {
     return new Member(this, worker);
   }
 
+  /** Changes whenever ownership may have moved. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
   owns(member: Member): boolean {
     return this.#members.at(-1) === member;
   }
 
   join(member: Member): void {
+    void this.topic; // refuses before anything moved
     const previous = this.#members.at(-1);
     this.#members.push(member);
+    this.#epoch++;
     previous?.lose('another member of the group took over');
     member.own();
   }
@@ -53,7 +63,9 @@ export class ConsumerGroup {
     const at = this.#members.indexOf(member);
     if (at >= 0) this.#members.splice(at, 1);
     member.lose('the member left the group');
-    if (owned) this.#members.at(-1)?.own();
+    if (!owned) return;
+    this.#epoch++;
+    this.#members.at(-1)?.own();
   }
 }
 
@@ -91,7 +103,7 @@ class Member implements StreamConsumer {
 
   /** Works on every partition, each as soon as the work under its former claim has settled. */
   own(): void {
-    for (let partition = 0; partition < this.#group.topic.options.partitions; partition++) {
+    for (let partition = 0; partition < this.#group.partitions; partition++) {
       this.#work[partition] = (this.#work[partition] ?? Promise.resolve()).then(() =>
         this.#workOn(partition),
       );
@@ -104,31 +116,52 @@ class Member implements StreamConsumer {
 
   async #workOn(partition: number): Promise<void> {
     const stopping = this.#stopping.signal;
-    try {
-      while (!stopping.aborted && this.#group.owns(this)) {
-        const claim = await this.#claim(partition);
-        await this.#worker(claim, stopping);
-        if (!claim.lost.aborted) return;
-        if (this.#group.owns(this))
-          await sleep(rejoinMs, undefined, { signal: stopping }).catch(() => undefined); // a commit failed: not at once again
+    while (!stopping.aborted && this.#group.owns(this)) {
+      const claim = await this.#claim(partition);
+      if (claim && !claim.lost.aborted) {
+        const settled = await this.#settle(claim);
+        if (settled) return;
       }
-    } catch (error) {
-      this.#fault = error instanceof Error ? error : new Error(String(error));
-      this.#claims.get(partition)?.lose(new OwnershipLost('the worker failed', { cause: error }));
-      this.#group.log.error({ group: this.#group.name, partition, err: error }, 'consumer failed');
-    } finally {
-      this.#claims.delete(partition);
+      if (this.#group.owns(this)) await pause(rejoinMs, stopping); // the disk failed: not at once again
     }
   }
 
-  async #claim(partition: number): Promise<OwnedClaim> {
-    const { topic, name } = this.#group;
-    const claim = new OwnedClaim(topic, name, partition, await topic.committed(name, partition));
-    this.#claims.set(partition, claim);
-    if (!this.#group.owns(this)) claim.lose(new OwnershipLost('another member of the group took over'));
+  /** Whether the worker is done for good, and not only with this claim. */
+  async #settle(claim: OwnedClaim): Promise<boolean> {
+    this.#claims.set(claim.partition, claim);
     if (this.#stopping.signal.aborted) claim.interrupt();
-    return claim;
+    try {
+      await this.#worker(claim, this.#stopping.signal);
+      return !claim.lost.aborted;
+    } catch (error) {
+      this.#fault = error instanceof Error ? error : new Error(String(error));
+      this.#group.log.error(
+        { group: this.#group.name, partition: claim.partition, err: error },
+        'consumer failed',
+      );
+      return true;
+    } finally {
+      claim.lose(new OwnershipLost('its worker returned'));
+      this.#claims.delete(claim.partition);
+    }
   }
+
+  /** A claim that begins after every commit of the one before; undefined when ownership moved or the disk failed meanwhile. */
+  async #claim(partition: number): Promise<OwnedClaim | undefined> {
+    const { name, epoch } = this.#group;
+    try {
+      const { topic } = this.#group;
+      const committed = await topic.committed(name, partition);
+      return this.#group.epoch === epoch ? new OwnedClaim(topic, name, partition, committed) : undefined;
+    } catch (error) {
+      this.#group.log.warn({ group: name, partition, err: error }, 'commits of the stream could not be read');
+      return undefined;
+    }
+  }
+}
+
+async function pause(ms: number, ended: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal: ended }).catch(() => undefined); // an abort ends the pause
 }
 
 /** A claim on a partition of a topic in this process. */

@@ -29,7 +29,7 @@ interface OpenLog {
   readonly topics: Map<string, TopicLog>;
   readonly timer: NodeJS.Timeout;
   freeDiskBytes: number;
-  retaining: boolean;
+  retaining: Promise<void> | undefined;
 }
 
 /**
@@ -97,7 +97,7 @@ export class EmbeddedLog {
       topics: new Map(),
       timer,
       freeDiskBytes: file.freeDiskBytes(),
-      retaining: false,
+      retaining: undefined,
     };
   }
 
@@ -115,7 +115,7 @@ export class EmbeddedLog {
     if (!open) throw new Failure('unavailable', `the stream ${topic.options.topic} is stopped`);
     this.#refuseOnFullDisk(open);
     const excessBytes = this.#excessBytes(open.file);
-    if (topic.isFull(excessBytes)) void this.#retain(open);
+    if (topic.isFull(excessBytes)) void this.retain();
     topic.refuseWithoutRoom(records, excessBytes);
     try {
       await topic.append(records, signal);
@@ -148,27 +148,32 @@ export class EmbeddedLog {
     if (!open) return;
     open.freeDiskBytes = open.file.freeDiskBytes();
     for (const topic of open.topics.values()) this.#report(topic);
-    void this.#retain(open);
+    void this.retain();
   }
 
-  /** Deletes step by step, between appends, until no topic has more to delete. */
-  async #retain(open: OpenLog): Promise<void> {
-    if (open.retaining) return;
-    open.retaining = true;
-    try {
-      for (const topic of open.topics.values()) {
-        while (this.#open === open && open.topics.has(topic.options.topic)) {
-          const deleted = await topic.retain(() => this.#excessBytes(open.file));
-          if (deleted === 0) break;
-          this.#options.telemetry.count('plimsoll_stream_deleted_records_total', deleted, {
-            topic: topic.options.topic,
-          });
+  /**
+   * Deletes, step by step and between appends, what no topic keeps any longer. Runs by itself every second and when a
+   * topic is nearly full; resolves when nothing more may go now.
+   */
+  async retain(): Promise<void> {
+    const open = this.#open;
+    if (!open) return;
+    open.retaining ??= this.#retainAll(open).finally(() => (open.retaining = undefined));
+    await open.retaining;
+  }
+
+  async #retainAll(open: OpenLog): Promise<void> {
+    const { log, telemetry } = this.#options;
+    for (const topic of open.topics.values()) {
+      const { topic: name } = topic.options;
+      try {
+        for (let deleted = -1; deleted !== 0 && !topic.closed;) {
+          deleted = await topic.retain(() => this.#excessBytes(open.file));
+          telemetry.count('plimsoll_stream_deleted_records_total', deleted, { topic: name });
         }
+      } catch (error) {
+        log.warn({ topic: name, err: error }, 'retention failed and will be tried again');
       }
-    } catch (error) {
-      this.#options.log.warn({ err: error }, 'stream retention failed; it will be tried again');
-    } finally {
-      open.retaining = false;
     }
   }
 
@@ -247,7 +252,8 @@ class EmbeddedStream implements Stream {
       );
     }
     const known =
-      this.#groups.get(group) ?? new ConsumerGroup(group, () => this.#running(), this.#access.log);
+      this.#groups.get(group) ??
+      new ConsumerGroup(group, this.partitions, () => this.#running(), this.#access.log);
     this.#groups.set(group, known);
     return known.member(worker);
   }

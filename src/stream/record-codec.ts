@@ -100,7 +100,7 @@ export function readRecord(key: Uint8Array, value: Uint8Array): StreamRecord {
 }
 
 function decodeHeaders(bytes: Buffer): Headers {
-  const headers: Record<string, string> = {};
+  const entries: [string, string][] = [];
   let at = 2;
   const text = (): string => {
     const start = at + 2;
@@ -109,7 +109,7 @@ function decodeHeaders(bytes: Buffer): Headers {
   };
   for (let left = bytes.readUInt16BE(0); left > 0; left--) {
     const name = text();
-    headers[name] = text();
+    entries.push([name, text()]);
   }
-  return headers;
+  return Object.fromEntries(entries); // a header may be called __proto__
 }

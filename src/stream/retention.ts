@@ -20,9 +20,9 @@ export interface CommitMark {
 const marksPerHold = 16;
 
 /**
- * `marks` (oldest first) and one more commit: its last mark always says what is committed now, and the others are at
- * least a sixteenth of `minAfterCommitMs` apart, so there are few however often a group commits. A commit that goes
- * back, or a clock that does, takes the marks with it: records are never deleted earlier for it.
+ * `marks` (oldest first) and one more commit. The last mark always says what is committed now; of the others, one and
+ * the next but one are at least a sixteenth of `minAfterCommitMs` apart, so there are few however often a group
+ * commits. A commit that goes back, or a clock that does, takes the marks with it: nothing is deleted earlier for it.
  */
 export function markCommit(
   marks: readonly CommitMark[],
@@ -33,10 +33,8 @@ export function markCommit(
     timeMs: Math.min(mark.timeMs, commit.timeMs),
     offset: Math.min(mark.offset, commit.offset),
   }));
-  const [beforeLast, last] = [kept.at(-2), kept.at(-1)];
-  const lastIsTooClose =
-    last !== undefined && last.timeMs - (beforeLast?.timeMs ?? -Infinity) < minAfterCommitMs / marksPerHold;
-  if (lastIsTooClose) kept.pop();
+  const beforeLast = kept.at(-2);
+  if (beforeLast && commit.timeMs - beforeLast.timeMs < minAfterCommitMs / marksPerHold) kept.pop();
   kept.push(commit);
   const settled = kept.findLastIndex((mark) => mark.timeMs <= commit.timeMs - minAfterCommitMs);
   return settled > 0 ? kept.slice(settled) : kept;

@@ -1,4 +1,5 @@
-import { ByteBudget } from '../../src/core/budget.ts';
+import type { Server } from 'node:net';
+import { ByteBudget, type Lease } from '../../src/core/budget.ts';
 import { createLog, type Log } from '../../src/core/log.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
@@ -22,11 +23,22 @@ export interface EdgeOptions {
   readonly log?: Log;
 }
 
+/** A budget that says how often it was asked for room. */
+export class WatchedBudget extends ByteBudget {
+  asked = 0;
+
+  override acquire(bytes: number, waitMs: number, signal: AbortSignal): Promise<Lease> {
+    this.asked++;
+    return super.acquire(bytes, waitMs, signal);
+  }
+}
+
 /** Both receivers over one intake, on free ports, and every request they handed on. */
 export interface Edge {
   readonly requests: Buffer[];
-  readonly budget: ByteBudget;
+  readonly budget: WatchedBudget;
   readonly telemetry: Telemetry;
+  readonly intake: Intake;
   readonly grpc: GrpcReceiver;
   readonly http: HttpReceiver;
   readonly grpcAddress: string;
@@ -40,7 +52,7 @@ export const accepted: ExportResult = { accepted: 1, rejected: 0, message: '' };
 
 export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
   const requests: Buffer[] = [];
-  const budget = new ByteBudget(options.budgetBytes ?? 512 << 20);
+  const budget = new WatchedBudget(options.budgetBytes ?? 512 << 20);
   const telemetry = new Telemetry();
   const log = options.log ?? createLog('silent');
   const answer = options.exportTraces ?? (() => Promise.resolve(accepted));
@@ -74,13 +86,19 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     requests,
     budget,
     telemetry,
+    intake,
     grpc,
     http,
     grpcAddress: `127.0.0.1:${grpc.address?.port}`,
     httpUrl: `${options.tls ? 'https' : 'http'}://127.0.0.1:${http.address?.port}`,
     metric: async (series) => {
       const lines = (await telemetry.registry.metrics()).split('\n');
-      return Number(lines.find((line) => line.startsWith(series))?.split(' ').at(-1) ?? 0);
+      return Number(
+        lines
+          .find((line) => line.startsWith(series))
+          ?.split(' ')
+          .at(-1) ?? 0,
+      );
     },
     close: async () => {
       await Promise.all([grpc.stop(AbortSignal.abort()), http.stop(AbortSignal.abort())]);
@@ -92,4 +110,11 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
 export function gate(): { readonly opened: Promise<void>; open(): void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { opened: promise, open: resolve };
+}
+
+/** The port a server of a test listens on. */
+export function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server listens on no port');
+  return address.port;
 }

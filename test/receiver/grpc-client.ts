@@ -30,9 +30,16 @@ function answerOf(error: ServiceError | null, body: Buffer | undefined): GrpcAns
 }
 
 /** A client of `@grpc/grpc-js`, without protobuf: bytes in, bytes out. */
-export function openClient(address: string, options: object = {}, channel: ChannelCredentials = credentials.createInsecure()) {
+export function openClient(
+  address: string,
+  options: object = {},
+  channel: ChannelCredentials = credentials.createInsecure(),
+) {
   const client = new Client(address, channel, { 'grpc.max_send_message_length': -1, ...options });
-  const call = (bytes: Uint8Array, { method = exportMethod, deadlineMs = 20_000, headers = {} }: CallOptions = {}) => {
+  const call = (
+    bytes: Uint8Array,
+    { method = exportMethod, deadlineMs = 20_000, headers = {} }: CallOptions = {},
+  ) => {
     const metadata = new Metadata();
     for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
     const { promise, resolve } = Promise.withResolvers<GrpcAnswer>();

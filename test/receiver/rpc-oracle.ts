@@ -28,16 +28,19 @@ export interface DecodedStatus {
   readonly details: readonly { readonly type: string; readonly value: Record<string, unknown> }[];
 }
 
+interface RawStatus {
+  code?: number;
+  message?: string;
+  details?: { type_url: string; value: Uint8Array }[];
+}
+
 /** A `google.rpc.Status` with its details decoded by their type URLs. */
 export function decodeStatus(bytes: Uint8Array): DecodedStatus {
-  const status = decodeAs('google.rpc.Status', bytes) as {
-    code?: number;
-    message?: string;
-    details?: { type_url: string; value: Uint8Array }[];
-  };
+  const type = root.lookupType('google.rpc.Status');
+  const status: RawStatus = type.toObject(type.decode(bytes));
   const details = (status.details ?? []).map((any) => {
-    const type = any.type_url.replace('type.googleapis.com/', '');
-    return { type, value: decodeAs(type, any.value) };
+    const name = any.type_url.replace('type.googleapis.com/', '');
+    return { type: name, value: decodeAs(name, any.value) };
   });
   return { ...status, details };
 }

@@ -8,7 +8,7 @@ import {
   type Position,
   type StreamRecord,
 } from '../../src/core/stream.ts';
-import { isBefore, PositionSet, type Origin, type Stretch } from '../../src/store/place.ts';
+import { isBefore, PositionSet, type Stretch } from '../../src/store/place.ts';
 import { InsertRejected, type Held, type Insert, type Table } from '../../src/store/table.ts';
 import { rowsOf, type TestRow } from './json-rows.ts';
 import type { World } from './world.ts';
@@ -122,21 +122,24 @@ interface Part {
   readonly landedMs: number;
 }
 
-/** A table with every fault a MergeTree has been seen to have. Parts land date by date, each beside its token. */
+/**
+ * A table with every fault a MergeTree has been seen to have. Parts land date by date, each beside its token, which is
+ * forgotten after `rememberMs`: as soon as the protocol allows.
+ */
 export class AdversarialTable {
   readonly #world: World;
   readonly #hazards: Hazards;
-  readonly #windowParts: number;
+  readonly #rememberMs: number;
   parts: Part[] = [];
   /** Tokens with their date, oldest first. A volatile one never reached the disk. */
-  #tokens: { readonly name: string; readonly isVolatile: boolean }[] = [];
+  #tokens: { readonly name: string; readonly isVolatile: boolean; readonly atMs: number }[] = [];
   #believed = new Map<string, TestRow>();
   #lives = 0;
 
-  constructor(world: World, hazards: Hazards, windowParts: number) {
+  constructor(world: World, hazards: Hazards, rememberMs: number) {
     this.#world = world;
     this.#hazards = hazards;
-    this.#windowParts = windowParts;
+    this.#rememberMs = rememberMs;
   }
 
   /** What this table is to one process. */
@@ -145,7 +148,7 @@ export class AdversarialTable {
       insert: (insert) => life.outlive(this.#insert(insert)),
       held: (_, stretch) => life.outlive(this.#held(stretch)),
       positions: (_, stretch) => life.outlive(this.#positions(stretch)),
-      highest: (origin) => life.outlive(this.#highest(origin)),
+      highest: (_, from) => life.outlive(this.#highest(from)),
       rederive: () => life.outlive(this.#world.turn()),
     };
   }
@@ -172,12 +175,13 @@ export class AdversarialTable {
     const world = this.#world;
     const body = insert.body.map((chunk) => Uint8Array.from(chunk)); // sent: what becomes of the buffers no longer matters
     await world.turn();
-    if (!this.#hazards.isEmbedded && world.fault(0.1)) {
-      const copy = this.#run({ ...insert, body }, world.pick([0, 50, 500]));
-      copy.catch(() => undefined);
-      if (world.random() < 0.7) throw new Error('timed out; the server goes on'); // else: a late copy beside the request
+    const hasCopy = !this.#hazards.isEmbedded && world.fault(0.1);
+    if (hasCopy && world.random() < 0.7) {
+      this.#run({ ...insert, body }, world.pick([0, 50, 500])).catch(() => undefined);
+      throw new Error('timed out; the server goes on');
     }
     await this.#run({ ...insert, body }, 0);
+    if (hasCopy) this.#run({ ...insert, body }, world.pick([0, 50, 500])).catch(() => undefined);
     if (this.#hazards.planted === 'the acknowledged token is believed')
       for (const row of rowsOf(body)) this.#believed.set(`${row.offset}.${row.index}`, row);
     if (world.fault(0.05)) throw new Error('the answer was lost');
@@ -213,15 +217,15 @@ export class AdversarialTable {
 
   #land(token: string, date: string, rows: readonly TestRow[]): void {
     const name = `${token}@${date}`;
+    this.#tokens = this.#tokens.filter((known) => known.atMs + this.#rememberMs > this.#world.nowMs);
     if (this.#tokens.some((known) => known.name === name)) return;
     const part = { token, rows, landedMs: this.#world.nowMs };
     if (this.#hazards.isEmbedded && this.#world.fault(0.05)) {
       this.parts.push(part); // the token is not written: the disk was full, or a newer version dies between part and token
-      this.#tokens.push({ name, isVolatile: true });
+      this.#tokens.push({ name, isVolatile: true, atMs: this.#world.nowMs });
       return;
     }
-    this.#tokens.push({ name, isVolatile: false });
-    if (this.#tokens.length > this.#windowParts) this.#tokens.shift();
+    this.#tokens.push({ name, isVolatile: false, atMs: this.#world.nowMs });
     if (this.#world.fault(0.08)) {
       if (this.#world.random() < 0.5) this.crash();
       throw new Error('died, or EIO, between token and part');
@@ -252,9 +256,10 @@ export class AdversarialTable {
     return { rows: rows.length, present };
   }
 
-  async #highest(_: Origin): Promise<Position | undefined> {
+  async #highest(from: Position): Promise<Position | undefined> {
     await this.#answer();
-    return this.rows.reduce<Position | undefined>(
+    const rows = this.rows.filter((row) => !isBefore(row, from));
+    return rows.reduce<Position | undefined>(
       (highest, { offset, index }) =>
         highest === undefined || isBefore(highest, { offset, index }) ? { offset, index } : highest,
       undefined,

@@ -41,19 +41,18 @@ class Model {
   #stop = new AbortController();
   #lose: () => void = () => undefined;
   #ended: Promise<void> = Promise.resolve();
+  #store: Store | undefined;
   #isRunning = false;
+  #isFinished = false;
   #nextId = 0;
+  #boots = 0;
 
   constructor(seed: number, hazards: Hazards) {
     const world = new World(seed, 12);
     this.#world = world;
     this.#hazards = hazards;
     this.#partition = new AdversarialPartition(world, hazards);
-    this.#table = new AdversarialTable(
-      world,
-      hazards,
-      hazards.planted === 'the table checks no deadline' ? 3 : 1000,
-    );
+    this.#table = new AdversarialTable(world, hazards, 2 * insertDeadlineMs);
     this.#letters = new AdversarialLetters(world);
     this.#limits = { rows: 1 + world.below(6), bytes: 300 + world.below(600), dates: 1 + world.below(3) };
     this.#records = 3 + world.below(10);
@@ -67,6 +66,7 @@ class Model {
       if (this.#world.fault(0.01)) this.#disturb();
       if (!(await this.#world.step())) throw new Error('everybody waits for everybody');
     }
+    this.#isFinished = true;
     this.#stop.abort();
     while (this.#isRunning) await this.#world.step();
     await this.#ended;
@@ -98,7 +98,7 @@ class Model {
     this.#lose = lose;
     const isVerified =
       this.#hazards.isEmbedded && this.#hazards.planted !== 'the table is not verified after a power cut';
-    const store = new Store(
+    const store = (this.#store = new Store(
       { id: 'stream' },
       {
         table: this.#table.seenBy(life),
@@ -108,6 +108,7 @@ class Model {
         log: pino({ level: 'silent' }),
         clock: { nowMs: () => this.#world.nowMs },
         pause: (ms) => life.outlive(this.#world.turn(ms)),
+        boot: () => String(this.#boots),
         settings: {
           limits: this.#limits,
           flushIntervalMs: 20,
@@ -116,12 +117,12 @@ class Model {
           backoff: { initialMs: 0, maxMs: 0 },
         },
       },
-    );
+    ));
     this.#isRunning = true;
     this.#ended = store.worker(claim, stop.signal).then(() => {
       if (this.#life !== life) return;
       this.#isRunning = false;
-      if (!stop.signal.aborted) this.#begin(); // it lost its claim: it joins again
+      if (!this.#isFinished) this.#begin(); // it lost its claim, or was restarted: it joins again
     });
     this.#ended.catch(() => undefined);
   }
@@ -134,37 +135,28 @@ class Model {
       isEmbedded ? ['crash', 'power cut', 'restart'] : ['crash', 'table', 'zombie', 'restart'],
     );
     if (what === 'table') return this.#table.crash();
-    if (what === 'restart') {
-      this.#stop.abort();
-      this.#life = new Life(); // its end begins nothing
-      void this.#ended.then(() => this.#begin());
-      return;
-    }
-    const { lose } = this;
+    if (what === 'restart') return this.#stop.abort();
+    const lose = this.#lose;
     if (what === 'zombie') this.#world.later(lose, this.#world.pick([0, 50, 500]));
     else old.isOver = true;
     if (isEmbedded && what === 'crash') this.#table.crash();
-    if (what === 'power cut') this.#table.powerCut(verifyMs / 2);
+    if (what === 'power cut') {
+      this.#boots++;
+      this.#table.powerCut(verifyMs / 2);
+    }
     this.#begin();
   }
 
-  get lose(): () => void {
-    return this.#lose;
-  }
-
+  /** Whether the last owner has recovered and gone past everything. Faults that found nothing to disturb are let go then. */
   #isDone(): boolean {
     const { committed, records } = this.#partition;
-    if (!this.#isRunning || records.length < this.#records || this.#world.faults > 0) return this.#isIdle();
-    return committed?.position.offset === records.length && !committed.metadata.includes('"intent"');
-  }
-
-  /** Faults may be left over when nothing is left to disturb. */
-  #isIdle(): boolean {
-    const { committed, records } = this.#partition;
     const isThrough =
-      this.#isRunning && records.length === this.#records && committed?.position.offset === records.length;
+      records.length === this.#records &&
+      committed?.position.offset === records.length &&
+      !committed.metadata.includes('"intent"') &&
+      this.#store?.health()[0]?.state === 'flowing';
     if (isThrough && this.#world.random() < 0.02) this.#world.faults = 0;
-    return false;
+    return isThrough && this.#world.faults === 0;
   }
 
   async #judge(): Promise<Verdict> {

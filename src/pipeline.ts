@@ -1,0 +1,113 @@
+import { join } from 'node:path';
+import type { Config } from './config-schema.ts';
+import { systemClock as clock } from './core/clock.ts';
+import { startAll, stopAll } from './core/component.ts';
+import type { Log } from './core/log.ts';
+import type { Stream } from './core/stream.ts';
+import { Telemetry } from './core/telemetry.ts';
+import { Enricher } from './enrich/enricher.ts';
+import { Exposition } from './metrics/exposition.ts';
+import { Health } from './metrics/health.ts';
+import { planOf, type Plan } from './plan.ts';
+import { assessRole } from './roles/assess.ts';
+import { ingestRole } from './roles/ingest.ts';
+import { urlOf, type Address, type Site } from './roles/role.ts';
+import { storeRole } from './roles/store.ts';
+import { defaultSettings } from './store/store.ts';
+import { EmbeddedLog } from './stream/embedded.ts';
+
+/** Everything the configuration lists, wired and not yet started. */
+export interface Pipeline {
+  readonly roles: readonly string[];
+  /** Starts sinks before sources; when one cannot start, those that did are stopped and its fault is thrown. */
+  start(deadline: AbortSignal): Promise<void>;
+  /** Refuses new input, finishes what is in flight, and releases everything; gives up draining at `deadline`. */
+  stop(deadline: AbortSignal): Promise<void>;
+  /** Where it listens, once started. */
+  addresses(): readonly Address[];
+}
+
+/** Wires what `config` lists. Nothing is opened before `start`. */
+export function buildPipeline(config: Config, log: Log): Pipeline {
+  const plan = planOf(config);
+  const telemetry = new Telemetry();
+  const enricher = new Enricher({ content: contentOf(plan) });
+  const site: Site = { plan, enricher, ...streamsOf(plan, telemetry, log), telemetry, log };
+
+  const ingest = plan.ingest && ingestRole(site, plan.ingest);
+  const store = plan.store && storeRole(site, plan.store);
+  const assess = plan.assess && assessRole(site, plan.assess);
+  const roles = [ingest, store, assess].filter((role) => role !== undefined);
+
+  const metrics = new Exposition(
+    { ...plan.metrics.endpoint, configPath: 'service::telemetry::metrics::endpoint' },
+    { telemetry, kpis: () => assess?.kpis() ?? [], log },
+  );
+  const health =
+    plan.health &&
+    healthOf(
+      plan.health,
+      roles.flatMap(({ probes }) => probes),
+      log,
+    );
+
+  // Flow order: sources stop first and start last.
+  const flow = [
+    ...(ingest?.components ?? []),
+    ...(store?.components ?? []),
+    ...(assess?.components ?? []),
+    site.deadLetters,
+    site.spans,
+    ...(store?.tables ?? []),
+    metrics,
+    ...(health ? [health] : []),
+  ];
+  return {
+    roles: Object.keys(config.service.pipelines),
+    start: async (deadline) => {
+      await startAll(flow, deadline);
+      health?.started();
+    },
+    stop: async (deadline) => {
+      health?.stopping();
+      await stopAll(flow, deadline);
+    },
+    addresses: () => [
+      ...roles.flatMap((role) => role.addresses()),
+      { what: 'metrics', url: `${urlOf(plan.metrics.endpoint.host, metrics.port)}/metrics` },
+      ...(health && plan.health
+        ? [{ what: 'health', url: urlOf(plan.health.options.endpoint.host, health.port) }]
+        : []),
+    ],
+  };
+}
+
+function contentOf({ ingest }: Plan) {
+  const mode = ingest?.enrich.content ?? 'drop';
+  return mode === 'hash'
+    ? { mode, key: Buffer.from(ingest?.enrich.content_hash_key?.reveal() ?? '') }
+    : { mode };
+}
+
+function streamsOf(plan: Plan, telemetry: Telemetry, log: Log): { spans: Stream; deadLetters: Stream } {
+  const { partitions, retention, min_free_disk } = plan.stream;
+  const directory = join(plan.dataDirectory, 'stream');
+  const embedded = new EmbeddedLog({ directory, minFreeDiskBytes: min_free_disk, clock, log, telemetry });
+  const keep = { ageMs: retention.age, bytes: retention.size, minAfterCommitMs: defaultSettings.verifyMs };
+  const groups = [...(plan.store ? ['store'] : []), ...(plan.assess ? ['assess'] : [])];
+  return {
+    spans: embedded.stream({ topic: 'otlp_spans', partitions, groups, retention: keep }),
+    deadLetters: embedded.stream({ topic: 'otlp_spans_dlq', partitions: 1, groups: [], retention: keep }),
+  };
+}
+
+function healthOf(
+  { id, options }: NonNullable<Plan['health']>,
+  probes: ConstructorParameters<typeof Health>[1],
+  log: Log,
+) {
+  return new Health({ ...options.endpoint, configPath: `extensions::${id}::endpoint` }, probes, {
+    clock,
+    log,
+  });
+}

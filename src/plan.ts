@@ -1,0 +1,80 @@
+import type { Config } from './config-schema.ts';
+
+type Section = 'receivers' | 'processors' | 'connectors' | 'exporters' | 'extensions';
+type OptionsOf<S extends Section, T extends Config[S][string]['type']> = Extract<
+  Config[S][string],
+  { type: T }
+>;
+
+/** The options of every component that will run, by role; a role that no pipeline lists is undefined. */
+export interface Plan {
+  readonly dataDirectory: string;
+  readonly stream: OptionsOf<'connectors', 'embedded'>;
+  readonly ingest:
+    | {
+        readonly receivers: readonly {
+          readonly id: string;
+          readonly options: OptionsOf<'receivers', 'otlp'>;
+        }[];
+        readonly enrich: OptionsOf<'processors', 'enrich'>;
+      }
+    | undefined;
+  readonly store: { readonly clickhouse: OptionsOf<'exporters', 'clickhouse'> } | undefined;
+  readonly assess:
+    | { readonly runs: OptionsOf<'processors', 'runs'>; readonly kpi: OptionsOf<'exporters', 'kpi'> }
+    | undefined;
+  readonly health:
+    | { readonly id: string; readonly options: OptionsOf<'extensions', 'health_check'> }
+    | undefined;
+  readonly sql: { readonly id: string; readonly options: OptionsOf<'extensions', 'sql'> } | undefined;
+  readonly metrics: Config['service']['telemetry']['metrics'];
+}
+
+/** What `config`, as loadConfig checked it, says will run. */
+export function planOf(config: Config): Plan {
+  const {
+    'traces/ingest': ingest,
+    'traces/store': store,
+    'traces/assess': assess,
+  } = config.service.pipelines;
+  const used = [...(ingest?.exporters ?? []), ...(store?.receivers ?? []), ...(assess?.receivers ?? [])];
+  return {
+    dataDirectory: config.data_dir,
+    stream: only(config.connectors, used, 'embedded').options,
+    ingest: ingest && {
+      receivers: all(config.receivers, ingest.receivers, 'otlp'),
+      enrich: only(config.processors, ingest.processors, 'enrich').options,
+    },
+    store: store && { clickhouse: only(config.exporters, store.exporters, 'clickhouse').options },
+    assess: assess && {
+      runs: only(config.processors, assess.processors, 'runs').options,
+      kpi: only(config.exporters, assess.exporters, 'kpi').options,
+    },
+    health: all(config.extensions, config.service.extensions, 'health_check')[0],
+    sql: all(config.extensions, config.service.extensions, 'sql')[0],
+    metrics: config.service.telemetry.metrics,
+  };
+}
+
+function all<C extends { readonly type: string }, T extends C['type']>(
+  components: Readonly<Record<string, C>>,
+  ids: readonly string[],
+  type: T,
+): readonly { readonly id: string; readonly options: Extract<C, { type: T }> }[] {
+  const isOfType = (options: C | undefined): options is Extract<C, { type: T }> => options?.type === type;
+  return ids.flatMap((id) => {
+    const options = components[id];
+    return isOfType(options) ? [{ id, options }] : [];
+  });
+}
+
+function only<C extends { readonly type: string }, T extends C['type']>(
+  components: Readonly<Record<string, C>>,
+  ids: readonly string[],
+  type: T,
+) {
+  const [found] = all(components, ids, type);
+  if (!found)
+    throw new Error(`no component of type ${type} is listed; loadConfig lets no such configuration pass`);
+  return found;
+}

@@ -1,0 +1,36 @@
+import { Assessor } from '../assess/assessor.ts';
+import { systemClock as clock } from '../core/clock.ts';
+import { EnrichedSpans } from '../enrich/enriched-spans.ts';
+import type { Family } from '../kpi/family.ts';
+import type { Plan } from '../plan.ts';
+import type { Role, Site } from './role.ts';
+
+/** stream → runs → windows */
+export function assessRole(
+  site: Site,
+  { runs, kpi }: NonNullable<Plan['assess']>,
+): Role & { kpis(): readonly Family[] } {
+  const { enricher, spans, telemetry, log } = site;
+  const assessor = new Assessor(
+    {
+      windowsMs: kpi.windows,
+      latenessMs: kpi.lateness,
+      maxSeries: kpi.max_series,
+      idleTimeoutMs: runs.idle_timeout,
+      maxRuns: runs.max_open_runs,
+    },
+    { partitions: spans.partitions, spans: new EnrichedSpans(enricher), clock, telemetry, log },
+  );
+  const consumer = spans.consumer('assess', assessor.worker);
+  return {
+    components: [consumer],
+    probes: [
+      {
+        name: 'assess',
+        check: () => (consumer.fault ? { flowing: false, reason: consumer.fault.message } : assessor.check()),
+      },
+    ],
+    addresses: () => [],
+    kpis: () => assessor.families(),
+  };
+}

@@ -1,0 +1,71 @@
+import { ByteBudget } from '../core/budget.ts';
+import type { Plan } from '../plan.ts';
+import { GrpcReceiver } from '../receiver/grpc.ts';
+import { HttpReceiver } from '../receiver/http.ts';
+import { ingestTo } from '../receiver/ingest.ts';
+import { Intake } from '../receiver/intake.ts';
+import { urlOf, type Role, type Site } from './role.ts';
+
+type Receiver = NonNullable<Plan['ingest']>['receivers'][number];
+type Protocols = Receiver['options']['protocols'];
+
+/** otlp → enrich → stream */
+export function ingestRole(site: Site, { receivers }: NonNullable<Plan['ingest']>): Role {
+  const listening = receivers.flatMap((receiver) => {
+    const intake = intakeOf(site, receiver.options);
+    const { grpc, http } = receiver.options.protocols;
+    return [
+      ...(grpc ? [grpcReceiver(site, receiver.id, grpc, intake)] : []),
+      ...(http ? [httpReceiver(receiver.id, http, intake)] : []),
+    ];
+  });
+  return {
+    components: listening.map(({ component }) => component),
+    probes: [],
+    addresses: () =>
+      listening.map(({ what, host, component }) => ({
+        what,
+        url: urlOf(host, component.address?.port ?? 0),
+      })),
+  };
+}
+
+function intakeOf({ enricher, spans, telemetry, log }: Site, options: Receiver['options']): Intake {
+  return new Intake({
+    budget: new ByteBudget(options.in_flight_limit),
+    limitBytes: options.max_request_size,
+    maxWaitMs: options.max_wait,
+    tokens: options.auth?.bearer_tokens ?? [],
+    coalesceWindowMs: options.coalesce_window,
+    exportTraces: ingestTo({ enricher, stream: spans, telemetry }),
+    telemetry,
+    log,
+  });
+}
+
+function listenerOf(
+  id: string,
+  protocol: 'grpc' | 'http',
+  { endpoint, tls }: NonNullable<Protocols['http']>,
+) {
+  return {
+    ...endpoint,
+    configPath: `receivers::${id}::protocols::${protocol}`,
+    tls: tls && { certFile: tls.cert_file, keyFile: tls.key_file, clientCaFile: tls.client_ca_file },
+  };
+}
+
+function grpcReceiver({ log }: Site, id: string, options: NonNullable<Protocols['grpc']>, intake: Intake) {
+  const listener = listenerOf(id, 'grpc', options);
+  const life = { maxAgeMs: options.max_connection_age };
+  return {
+    what: 'OTLP gRPC',
+    host: listener.host,
+    component: new GrpcReceiver({ listener, intake, log, life }),
+  };
+}
+
+function httpReceiver(id: string, options: NonNullable<Protocols['http']>, intake: Intake) {
+  const listener = listenerOf(id, 'http', options);
+  return { what: 'OTLP HTTP', host: listener.host, component: new HttpReceiver({ listener, intake }) };
+}

@@ -1,0 +1,37 @@
+import type { Component } from '../core/component.ts';
+import type { Log } from '../core/log.ts';
+import type { Telemetry } from '../core/telemetry.ts';
+import type { Stream } from '../core/stream.ts';
+import type { Enricher } from '../enrich/enricher.ts';
+import type { Probe } from '../metrics/health.ts';
+import type { Plan } from '../plan.ts';
+
+/** What every role is built on. */
+export interface Site {
+  readonly plan: Plan;
+  readonly enricher: Enricher;
+  /** The spans, enriched: what ingest appends, and what store and assess each read. */
+  readonly spans: Stream;
+  /** Spans that can never be stored. */
+  readonly deadLetters: Stream;
+  readonly telemetry: Telemetry;
+  readonly log: Log;
+}
+
+/** Where a component listens, once started. */
+export interface Address {
+  readonly what: string;
+  readonly url: string;
+}
+
+/** One role: its components in flow order, what to ask of their health, and where they listen. */
+export interface Role {
+  readonly components: readonly Component[];
+  readonly probes: readonly Probe[];
+  addresses(): readonly Address[];
+}
+
+/** The URL of an HTTP or gRPC endpoint. */
+export function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import type { Component } from '../core/component.ts';
+import { EnrichedSpans } from '../enrich/enriched-spans.ts';
+import type { Plan } from '../plan.ts';
+import { openEmbeddedClickHouse } from '../store/clickhouse.ts';
+import { DeadLetters } from '../store/dead-letters.ts';
+import { SpanEncoder } from '../store/span-encoder.ts';
+import { SqlPort } from '../store/sql-port.ts';
+import { defaultSettings, Store } from '../store/store.ts';
+import { Tables } from '../store/tables.ts';
+import { TracesTable } from '../store/traces-table.ts';
+import type { Role, Site } from './role.ts';
+
+/** Readers share what the SQL port may take: this many queries at once, each waiting this long for its turn. */
+const concurrentQueries = 2;
+const queryWaitMs = 10_000;
+
+/** stream → rows → ClickHouse; `tables` start before the stream does and stop after it. */
+export function storeRole(
+  site: Site,
+  { clickhouse: options }: NonNullable<Plan['store']>,
+): Role & { tables: readonly Component[] } {
+  const { enricher, spans, deadLetters, telemetry, log, plan } = site;
+  const directory = join(plan.dataDirectory, 'clickhouse');
+  const clickhouse = openEmbeddedClickHouse({ directory, log });
+  const store = new Store(spans, {
+    table: new TracesTable(clickhouse),
+    encoder: new SpanEncoder(new EnrichedSpans(enricher)),
+    deadLetters: new DeadLetters(deadLetters),
+    telemetry,
+    log,
+    settings: {
+      ...defaultSettings,
+      flushIntervalMs: options.flush_interval,
+      limits: { ...defaultSettings.limits, rows: options.max_block_rows, bytes: options.max_block_size },
+    },
+  });
+  const consumer = spans.consumer('store', store.worker);
+  const sql = plan.sql && sqlPort(site, plan.sql, directory);
+  return {
+    components: [consumer],
+    tables: [...(sql ? [sql] : []), new Tables(clickhouse, log)],
+    probes: [
+      {
+        name: 'store',
+        check: () => {
+          const stalled = store.health().find(({ state }) => state === 'waiting');
+          const reason =
+            consumer.fault?.message ??
+            (stalled && `partition ${stalled.partition} waits for ${stalled.reason}`);
+          return { flowing: reason === undefined, reason: reason ?? '' };
+        },
+      },
+    ],
+    addresses: () => (sql ? [{ what: 'SQL', url: sql.url }] : []),
+  };
+}
+
+function sqlPort({ log }: Site, { options }: NonNullable<Plan['sql']>, directory: string): SqlPort {
+  const { endpoint, token, allowed_hosts, max_memory, max_execution_time, max_result_rows } = options;
+  return new SqlPort({
+    directory,
+    ...endpoint,
+    token: token?.reveal(),
+    hosts: allowed_hosts,
+    concurrentQueries,
+    waitMs: queryWaitMs,
+    limits: {
+      memoryBytes: max_memory,
+      timeMs: max_execution_time,
+      resultRows: max_result_rows,
+      resultBytes: 256 * 2 ** 20,
+      threads: 1,
+    },
+    log,
+  });
+}

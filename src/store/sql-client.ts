@@ -1,0 +1,36 @@
+/** Where a SQL port is and how to ask it. */
+export interface SqlRequest {
+  /** Such as http://127.0.0.1:8123. */
+  readonly url: string;
+  readonly token: string | undefined;
+  readonly query: string;
+  /** A format of ClickHouse, for a query without FORMAT clause. */
+  readonly format: string;
+}
+
+/** What the SQL port at `url` answers, as text. Rejects with one clear sentence when none runs there or it refuses the query. */
+export async function runSql(request: SqlRequest): Promise<string> {
+  const { url, token, query, format } = request;
+  const response = await fetch(`${url}/?default_format=${encodeURIComponent(format)}`, {
+    method: 'POST',
+    body: query,
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+  }).catch((cause: unknown) => {
+    throw new Error(
+      `nothing answers at ${url}: start the pipeline with \`plimsoll run\`, or name its SQL port`,
+      { cause },
+    );
+  });
+  const text = await response.text();
+  if (response.status === 401) throw new Error(`the SQL port at ${url} needs its token`);
+  if (!response.headers.has('x-clickhouse-exception-code') && !response.ok)
+    throw new Error(`what answers at ${url} is not a SQL port (HTTP ${response.status})`);
+  if (!response.ok)
+    throw new Error(
+      text
+        .trim()
+        .replace(/^Code: \d+\. DB::Exception: /, '')
+        .replace(/ \(version [^)]*\)$/, ''),
+    );
+  return text;
+}

@@ -1,0 +1,330 @@
+import fc from 'fast-check';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Assessor, type AssessorSettings } from '../../src/assess/assessor.ts';
+import { fromCommit } from '../../src/assess/progress.ts';
+import { createLog } from '../../src/core/log.ts';
+import { Telemetry } from '../../src/core/telemetry.ts';
+import type { SpanFacts } from '../../src/semconv/span-facts.ts';
+import { flat, value } from '../kpi/events.ts';
+import { runs } from '../property-runs.ts';
+import { until } from '../until.ts';
+import { JsonSpans, MemoryPartition } from './memory-partition.ts';
+
+const noon = Date.UTC(2026, 10, 23, 12);
+const minute = 60_000;
+const five = { window: '5m' };
+const hour = { window: '1h' };
+const settings: AssessorSettings = {
+  windowsMs: [5 * minute, 60 * minute],
+  latenessMs: 2 * minute,
+  maxSeries: 10_000,
+  idleTimeoutMs: 5 * minute,
+  maxRuns: 1000,
+};
+
+/** One process that assesses, with a clock of its own. */
+class Process {
+  readonly telemetry = new Telemetry();
+  readonly assessor: Assessor;
+  nowMs: number;
+  readonly #stopping = new AbortController();
+  readonly #workers: Promise<void>[] = [];
+
+  constructor(nowMs: number, partitions = 1) {
+    this.nowMs = nowMs;
+    const clock = { nowMs: () => this.nowMs };
+    const log = createLog('silent');
+    this.assessor = new Assessor(settings, {
+      partitions,
+      spans: new JsonSpans(),
+      clock,
+      telemetry: this.telemetry,
+      log,
+    });
+  }
+
+  /** Works on `partition`; resolves when everything on it has been read. */
+  async own(partition: MemoryPartition, lost = new AbortController()): Promise<void> {
+    const { claim, reached } = partition.claim(lost.signal);
+    this.#workers.push(this.assessor.worker(claim, this.#stopping.signal));
+    await reached;
+  }
+
+  kpi(name: string, labels: Readonly<Record<string, string>> = {}): number | undefined {
+    return value(this.assessor.families(), name, labels);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#workers);
+  }
+}
+
+const running: Process[] = [];
+
+function start(nowMs: number, partitions = 1): Process {
+  const process = new Process(nowMs, partitions);
+  running.push(process);
+  return process;
+}
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((process) => process.stop()));
+});
+
+/** The spans of a run that ended at `endMs`: a tool call, then the root. */
+function aRun(runId: string, endMs: number, given: Partial<SpanFacts> = {}): Partial<SpanFacts>[] {
+  const common = { runId, traceId: runId, agent: 'refund', release: '1', environment: 'test' };
+  return [
+    {
+      ...common,
+      spanId: 't',
+      parentSpanId: 'r',
+      step: 'tool',
+      tool: 'pay',
+      result: 'ok',
+      startMs: endMs - 900,
+      endMs: endMs - 500,
+    },
+    { ...common, spanId: 'r', parentSpanId: '', step: 'agent', startMs: endMs - 1000, endMs, ...given },
+  ];
+}
+
+test('a run on the stream is in the gauges and the counters', async () => {
+  const partition = new MemoryPartition();
+  partition.append(noon, aRun('a', noon - 1000));
+  partition.append(noon, aRun('b', noon - 500, { failed: true }));
+  const process = start(noon);
+  await process.own(partition);
+  expect(process.kpi('plimsoll_kpi_run_success_ratio', five)).toBe(0.5);
+  expect(process.kpi('plimsoll_kpi_tool_call_success_ratio', five)).toBe(1);
+  expect(process.kpi('plimsoll_runs_total', { outcome: 'failure', evidence: 'none' })).toBe(1);
+  expect(process.kpi('plimsoll_kpi_window_complete', hour)).toBe(1);
+  expect(process.assessor.check()).toEqual({ flowing: true, reason: '' });
+});
+
+test('a run whose root never comes ends by the clock when nothing else arrives', async () => {
+  const partition = new MemoryPartition();
+  partition.append(noon, aRun('a', noon).slice(0, 1));
+  const process = start(noon);
+  await process.own(partition);
+  expect(process.kpi('plimsoll_runs_total', { outcome: 'unknown', evidence: 'none' })).toBeUndefined();
+  process.nowMs = noon + settings.idleTimeoutMs;
+  await until('the run timed out', () => process.kpi('plimsoll_kpi_run_success_denominator', five) === 1);
+  expect(process.kpi('plimsoll_kpi_run_success_ratio', five)).toBe(0);
+});
+
+test('a record that is no request is skipped and counted, and the next one is read', async () => {
+  const partition = new MemoryPartition();
+  partition.appendBytes(noon, Buffer.from('garbage'), 1);
+  partition.append(noon, aRun('a', noon));
+  const process = start(noon);
+  await process.own(partition);
+  expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(1);
+  expect(
+    await process.telemetry.registry.getSingleMetricAsString('plimsoll_assess_undecodable_records_total'),
+  ).toMatch(/ 1$/m);
+});
+
+test('KPIs are exported while every partition is owned, and not one moment longer', async () => {
+  const [one, two] = [new MemoryPartition(0), new MemoryPartition(1)];
+  one.append(noon, aRun('a', noon));
+  two.append(noon, aRun('b', noon));
+  const process = start(noon, 2);
+  await process.own(one);
+  expect(process.kpi('plimsoll_kpi_active')).toBe(0);
+  expect(process.assessor.check().reason).toBe('owns 1 of 2 partitions of the stream');
+  const lost = new AbortController();
+  await process.own(two, lost);
+  expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
+  lost.abort();
+  await until('it knows', () => process.kpi('plimsoll_kpi_active') === 0);
+  expect(process.assessor.families()).toHaveLength(1);
+});
+
+test('after another partition was lost and came back the windows are whole, and nothing is counted twice', async () => {
+  const [one, two] = [new MemoryPartition(0), new MemoryPartition(1)];
+  one.append(noon, aRun('a', noon));
+  two.append(noon, aRun('b', noon));
+  const process = start(noon, 2);
+  const lost = new AbortController();
+  await process.own(one);
+  await process.own(two, lost);
+  lost.abort();
+  await until('it knows', () => process.kpi('plimsoll_kpi_active') === 0);
+  await process.own(two);
+  await until('it is whole', () => process.kpi('plimsoll_kpi_window_complete', hour) === 1);
+  expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
+  expect(process.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(2);
+});
+
+describe('after a restart', () => {
+  test('windows are rebuilt from the stream and counters count only what is new', async () => {
+    const partition = new MemoryPartition();
+    partition.append(noon, aRun('a', noon));
+    const first = start(noon);
+    await first.own(partition);
+    await first.stop();
+    partition.append(noon + minute, aRun('b', noon + minute));
+    const second = start(noon + minute);
+    await second.own(partition);
+    expect(second.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
+    expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(1);
+    expect(second.kpi('plimsoll_kpi_window_complete', hour)).toBe(1);
+  });
+
+  test('a run that timed out before is not counted again, and one that timed out while nobody looked is', async () => {
+    const partition = new MemoryPartition();
+    partition.append(noon, aRun('before', noon).slice(0, 1));
+    partition.append(noon + 4 * minute, aRun('meanwhile', noon + 4 * minute).slice(0, 1));
+    const first = start(noon + 4 * minute);
+    await first.own(partition);
+    first.nowMs = noon + 5 * minute;
+    await until('one timed out', () => first.kpi('plimsoll_kpi_run_success_denominator', five) === 1);
+    await first.stop();
+    const second = start(noon + 10 * minute);
+    await second.own(partition);
+    second.nowMs += 2000;
+    await until('both are back', () => second.kpi('plimsoll_kpi_run_success_denominator', hour) === 2);
+    expect(second.kpi('plimsoll_runs_total', { outcome: 'unknown', evidence: 'none' })).toBe(1);
+  });
+
+  test('a run that began long before the longest window is whole, because reading begins where it began', async () => {
+    const partition = new MemoryPartition();
+    const long = aRun('long', noon + 3 * 60 * minute);
+    for (let i = 0; i <= 45; i++) {
+      const atMs = noon + i * 4 * minute;
+      partition.append(atMs, [{ ...long[0], spanId: `t${i}`, startMs: atMs, endMs: atMs }]);
+    }
+    const first = start(noon + 3 * 60 * minute);
+    await first.own(partition);
+    await first.stop();
+    expect(fromCommit(partition.commits.at(-1)!).replayFrom).toBe(0);
+    partition.append(noon + 3 * 60 * minute, long.slice(1));
+    const second = start(noon + 3 * 60 * minute + 1000);
+    await second.own(partition);
+    const samples = flat(second.assessor.families());
+    const duration = [...samples].find(([name]) => name.startsWith('plimsoll_run_duration_seconds_sum'))?.[1];
+    expect(duration).toBe(3 * 3600);
+  });
+
+  test('reading does not begin earlier than needed', async () => {
+    const partition = new MemoryPartition();
+    for (let i = 0; i < 200; i++) partition.append(noon + i * minute, aRun(`r${i}`, noon + i * minute));
+    const first = start(noon + 199 * minute);
+    await first.own(partition);
+    await first.stop();
+    const neededMinutes = 60 + 2 + 5;
+    expect(fromCommit(partition.commits.at(-1)!)).toMatchObject({
+      replayFrom: 199 - neededMinutes,
+      counted: 200,
+    });
+  });
+
+  test('a window is not complete while part of it was removed from the stream, and is once time has passed', async () => {
+    const partition = new MemoryPartition();
+    for (let i = 0; i < 60; i++) partition.append(noon + i * minute, aRun(`r${i}`, noon + i * minute));
+    const first = start(noon + 59 * minute);
+    await first.own(partition);
+    await first.stop();
+    partition.start = 50;
+    const second = start(noon + 59 * minute);
+    await second.own(partition);
+    expect(second.kpi('plimsoll_kpi_window_complete', five)).toBe(1);
+    expect(second.kpi('plimsoll_kpi_window_complete', hour)).toBe(0);
+    second.nowMs = noon + 120 * minute;
+    await until('an hour is whole', () => second.kpi('plimsoll_kpi_window_complete', hour) === 1);
+  });
+
+  test('nothing is complete before everything that was on the stream has been read', async () => {
+    const partition = new MemoryPartition();
+    partition.append(noon, aRun('a', noon));
+    const process = start(noon);
+    const { claim } = partition.claim(new AbortController().signal);
+    const { promise: hold, resolve: letGo } = Promise.withResolvers<void>();
+    let reads = 0;
+    const slow = {
+      ...claim,
+      bounds: () => Promise.resolve({ start: 0, end: 2 }),
+      read: async (offset: number, limitBytes: number, waitMs: number) => {
+        if (reads++ > 0) await hold;
+        return claim.read(offset, limitBytes, waitMs);
+      },
+    };
+    const stop = new AbortController();
+    const done = process.assessor.worker(slow, stop.signal);
+    await until(
+      'the first record was read',
+      () => process.kpi('plimsoll_kpi_run_success_denominator', five) === 1,
+    );
+    expect(process.kpi('plimsoll_kpi_window_complete', five)).toBe(0);
+    partition.append(noon, aRun('b', noon));
+    letGo();
+    await until('all was read', () => process.kpi('plimsoll_kpi_window_complete', five) === 1);
+    stop.abort();
+    await done;
+  });
+});
+
+const arbitraryRecords = fc.array(
+  fc.record({
+    run: fc.integer({ min: 0, max: 12 }),
+    gapMs: fc.integer({ min: 0, max: 90_000 }),
+    part: fc.constantFrom('tool', 'root', 'both'),
+    failed: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 30 },
+);
+
+test('property: wherever a process is stopped, the next one shows the windows of one that never stopped, and together they count once', async () => {
+  const gauges = (process: Process): Map<string, number> =>
+    new Map(
+      [...flat(process.assessor.families())]
+        .filter(([name]) => name.startsWith('plimsoll_kpi_') && !name.includes('_total'))
+        .toSorted(),
+    );
+  const counted = (process: Process): number =>
+    [...flat(process.assessor.families())]
+      .filter(
+        ([name]) => name.startsWith('plimsoll_runs_total') || name.startsWith('plimsoll_tool_calls_total'),
+      )
+      .reduce((sum, [, count]) => sum + count, 0);
+  await fc.assert(
+    fc.asyncProperty(arbitraryRecords, fc.nat(), async (rows, cut) => {
+      const whole = new MemoryPartition();
+      const cutShort = new MemoryPartition();
+      const stopAt = cut % (rows.length + 1);
+      let nowMs = noon;
+      const first = new Process(noon);
+      const unbroken = new Process(noon);
+      for (const [i, { run, gapMs, part, failed }] of rows.entries()) {
+        nowMs += gapMs;
+        const [tool, root] = aRun(`run${run}`, nowMs, { failed, spanId: `r${i}` });
+        const spans =
+          part === 'tool'
+            ? [{ ...tool, spanId: `t${i}` }]
+            : part === 'root'
+              ? [root!]
+              : [{ ...tool, spanId: `t${i}` }, root!];
+        whole.append(nowMs, spans);
+        if (i < stopAt) cutShort.append(nowMs, spans);
+      }
+      first.nowMs = cutShort.records.at(-1)?.timeMs ?? noon;
+      await first.own(cutShort);
+      const countedFirst = counted(first);
+      await first.stop();
+      cutShort.records.push(...whole.records.slice(stopAt));
+      const second = new Process(nowMs);
+      unbroken.nowMs = nowMs;
+      await second.own(cutShort);
+      await unbroken.own(whole);
+      try {
+        expect(gauges(second)).toEqual(gauges(unbroken));
+        expect(countedFirst + counted(second)).toBe(counted(unbroken));
+      } finally {
+        await Promise.all([second.stop(), unbroken.stop()]);
+      }
+    }),
+    { numRuns: Math.min(runs, 300) },
+  );
+});

@@ -1,0 +1,262 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
+import { enrichedHeader, Enricher } from '../../src/enrich/enricher.ts';
+import type { ContentMode } from '../../src/enrich/redaction.ts';
+import { ownKeys } from '../../src/semconv/plimsoll.ts';
+import type { SpanFacts } from '../../src/semconv/span-facts.ts';
+import { contentNameOf, contentNames } from '../../src/semconv/tables.ts';
+import { runs } from '../property-runs.ts';
+import { decodeRequest, encodeRequest, type OracleAttribute, type OracleRequest, type OracleSpan } from '../otlp/oracle.ts';
+import { requests } from './arbitrary-requests.ts';
+import { attributesOf, enriched, ownAttributes, requestOf, spanOf } from './one-span.ts';
+
+const modes: readonly ContentMode[] = [{ mode: 'drop' }, { mode: 'keep' }, { mode: 'hash', key: Buffer.from('secret') }];
+const enrichers = modes.map((content) => ({ content, enricher: new Enricher({ content }) }));
+const anyEnricher = fc.constantFrom(...enrichers);
+const empty = new Uint8Array(0);
+
+const allowed: ReadonlySet<string> = new Set([
+  ...ownKeys.map(({ key }) => key),
+  ...contentNames.flatMap((name) => [`plimsoll.content_size.${name}`, `plimsoll.content_hash.${name}`]),
+]);
+const isOurs = ({ key = '' }: OracleAttribute): boolean => key.startsWith('plimsoll.');
+
+function spansOf(request: OracleRequest): OracleSpan[] {
+  return (request.resourceSpans ?? []).flatMap(({ scopeSpans = [] }) => scopeSpans.flatMap(({ spans = [] }) => spans));
+}
+
+function isForeign(attribute: OracleAttribute): boolean {
+  return isOurs(attribute) && !allowed.has(attribute.key ?? '');
+}
+
+/** A span as it should be, but for attributes under our prefix. */
+function expected(span: OracleSpan, { mode }: ContentMode): OracleSpan {
+  const isContent = ({ key = '' }: OracleAttribute): boolean => mode !== 'keep' && contentNameOf(key) !== undefined;
+  const attributes = (span.attributes ?? []).filter((attribute) => !isOurs(attribute) && !isContent(attribute));
+  const after: OracleSpan = { ...span, attributes };
+  if (span.events) {
+    after.events = span.events.map(({ attributes: all = [], ...event }) => {
+      const left = all.filter((attribute) => !isForeign(attribute) && !isContent(attribute));
+      return left.length > 0 ? { ...event, attributes: left } : event;
+    });
+  }
+  if (mode !== 'keep' && span.status?.message) {
+    const { message: _, ...status } = span.status;
+    after.status = status;
+  }
+  return after;
+}
+
+function withoutOurs(span: OracleSpan): OracleSpan {
+  return { ...span, attributes: (span.attributes ?? []).filter((attribute) => !isOurs(attribute)) };
+}
+
+function factsOf(spans: EnrichedSpans): Record<string, unknown>[] {
+  return Array.from({ length: spans.count }, (_, row) => {
+    const facts = spans.at(row);
+    return Object.fromEntries(factNames.map((name) => [name, facts[name]]));
+  });
+}
+
+const factNames = [
+  ...['traceId', 'spanId', 'parentSpanId', 'startMs', 'endMs', 'step', 'agent', 'tool', 'runId', 'sessionId', 'release'],
+  ...['environment', 'result', 'failed', 'errorType', 'outcome', 'evidence', 'escalationReason', 'escalationState'],
+  ...['costUsd', 'costSource', 'inputTokens', 'outputTokens'],
+] as (keyof SpanFacts)[];
+
+describe('enrichment of any request', () => {
+  test('neither loses nor changes anything but content, and adds only under our prefix', () => {
+    fc.assert(
+      fc.property(requests, anyEnricher, (request, { content, enricher }) => {
+        const bytes = encodeRequest(request);
+        const { records, accepted, rejected } = enricher.enrich(bytes, 1);
+        const before = spansOf(decodeRequest(bytes));
+        const after = spansOf(decodeRequest(records[0]?.payload ?? empty));
+        expect([accepted, rejected]).toEqual([before.length, 0]);
+        expect(after.map(withoutOurs)).toEqual(before.map((span) => expected(span, content)));
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test('leaves each key of ours once, and only with a value it may have', () => {
+    fc.assert(
+      fc.property(requests, anyEnricher, (request, { enricher }) => {
+        for (const { payload } of enricher.enrich(encodeRequest(request), 3).records) {
+          for (const span of spansOf(decodeRequest(payload))) {
+            const own = ownAttributes(span);
+            for (const key of Object.keys(own)) expect(allowed.has(key)).toBe(true);
+            for (const { key, rule } of ownKeys) {
+              if (key in own && rule.kind === 'enum' && typeof own[key] === 'string') expect(rule.values).toContain(own[key]);
+              if (key in own && rule.kind === 'number') expect(Number(own[key])).toBeGreaterThanOrEqual(rule.min);
+            }
+          }
+        }
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test('is done when it is done: enriching again changes nothing', () => {
+    fc.assert(
+      fc.property(requests, anyEnricher, (request, { enricher }) => {
+        const once = enricher.enrich(encodeRequest(request), 1).records[0]?.payload ?? empty;
+        const twice = enricher.enrich(once, 1);
+        expect(decodeRequest(twice.records[0]?.payload ?? empty)).toEqual(decodeRequest(once));
+        expect(Buffer.compare(twice.records[0]?.payload ?? empty, once)).toBe(0);
+        expect([twice.removedForeignKeys, twice.removedInvalidValues]).toEqual([0, 0]);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test('does not depend on what was enriched before', () => {
+    fc.assert(
+      fc.property(requests, anyEnricher, (request, { content, enricher }) => {
+        const bytes = encodeRequest(request);
+        const used = enricher.enrich(bytes, 5);
+        const fresh = new Enricher({ content }).enrich(bytes, 5);
+        expect(used).toEqual(fresh);
+      }),
+      { numRuns: Math.min(runs, 300) },
+    );
+  });
+
+  test('keeps the spans of a trace together and loses none between partitions', () => {
+    fc.assert(
+      fc.property(requests, fc.integer({ min: 1, max: 7 }), (request, partitions) => {
+        const { enricher } = enrichers[0]!;
+        const { records, accepted } = enricher.enrich(encodeRequest(request), partitions);
+        const ids = records.flatMap(({ partition, payload, spans }) => {
+          const ofRecord = spansOf(decodeRequest(payload));
+          expect(ofRecord.length).toBe(spans);
+          return ofRecord.map(({ traceId, spanId }) => ({ partition, trace: hex(traceId), span: hex(spanId) }));
+        });
+        expect(ids.length).toBe(accepted);
+        expect(ids.map(({ span }) => span).toSorted()).toEqual(spansOf(request).map(({ spanId }) => hex(spanId)).toSorted());
+        const partitionOf = new Map<string, number>();
+        for (const { trace, partition } of ids) {
+          expect(partitionOf.get(trace) ?? partition).toBe(partition);
+          partitionOf.set(trace, partition);
+        }
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test('says the same of a record as of the request that a Collector wrote itself', () => {
+    fc.assert(
+      fc.property(requests, (request) => {
+        const { enricher } = enrichers[0]!;
+        const payload = encodeRequest(request);
+        const ours = new EnrichedSpans(enricher);
+        const theirs = new EnrichedSpans(enricher);
+        const [record] = enricher.enrich(payload, 1).records;
+        if (record) ours.read(record);
+        theirs.read({ payload, headers: {} });
+        expect(factsOf(theirs)).toEqual(factsOf(ours));
+      }),
+      { numRuns: runs },
+    );
+  });
+});
+
+function hex(bytes: Uint8Array | undefined): string {
+  return Buffer.from(bytes ?? empty).toString('hex');
+}
+
+describe('keys under our prefix', () => {
+  test('that are not ours are removed from spans and their events, and counted', () => {
+    const events = [{ name: 'x', attributes: attributesOf({ 'plimsoll.made.up': 1, other: 2 }) }];
+    const { span, request } = enriched({ 'plimsoll.budget': 1, 'plimsoll.release': 'r1' }, { events });
+    expect(ownAttributes(span)).toEqual({ 'plimsoll.release': 'r1' });
+    expect(span.events![0]!.attributes!.map(({ key }) => key)).toEqual(['other']);
+    expect([request.removedForeignKeys, request.removedInvalidValues]).toEqual([2, 0]);
+  });
+
+  test('with a value they may not have are derived anew, not doubled', () => {
+    const { span, request } = enriched({ 'plimsoll.step': 'banana', 'plimsoll.attempt': 0, 'gen_ai.operation.name': 'chat' });
+    expect(ownAttributes(span)).toEqual({ 'plimsoll.step': 'llm' });
+    expect(request.removedInvalidValues).toBe(2);
+  });
+
+  test('said twice are said once: the first stands', () => {
+    const twice = [...attributesOf({ 'plimsoll.release': 'r1' }), ...attributesOf({ 'plimsoll.release': 'r2' })];
+    const request = enrichers[0]!.enricher.enrich(requestOf(twice), 1);
+    expect(ownAttributes(spanOf(request))).toEqual({ 'plimsoll.release': 'r1' });
+    expect(request.removedInvalidValues).toBe(1);
+  });
+
+  test('said twice are said once: an empty first gives way to the second', () => {
+    const twice = [...attributesOf({ 'plimsoll.release': '' }), ...attributesOf({ 'plimsoll.release': 'r2' })];
+    expect(ownAttributes(spanOf(enrichers[0]!.enricher.enrich(requestOf(twice), 1)))).toEqual({ 'plimsoll.release': 'r2' });
+  });
+});
+
+describe('a request', () => {
+  test('of logs is refused, and told where to go', () => {
+    // ResourceLogs and ScopeLogs have the numbers of their likes; a LogRecord begins with a fixed64 time.
+    const log = Buffer.from('090100000000000000', 'hex');
+    const scopeLogs = Buffer.concat([Buffer.from([0x12, log.length]), log]);
+    const resourceLogs = Buffer.concat([Buffer.from([0x12, scopeLogs.length]), scopeLogs]);
+    const logs = Buffer.concat([Buffer.from([0x0a, resourceLogs.length]), resourceLogs]);
+    expect(() => enrichers[0]!.enricher.enrich(logs, 1)).toThrow(expect.objectContaining({ kind: 'invalid', message: expect.stringContaining('/v1/logs') }));
+  });
+
+  test('that is no request is refused, by readers too', () => {
+    const garbage = Buffer.from([0xff, 0xff, 0xff]);
+    const { enricher } = enrichers[0]!;
+    const spans = new EnrichedSpans(enricher);
+    spans.read({ payload: requestOf([]), headers: {} });
+    for (const headers of [{}, { [enrichedHeader]: enricher.revision }]) {
+      expect(() => spans.read({ payload: garbage, headers })).toThrow(expect.objectContaining({ kind: 'invalid' }));
+      expect(spans.count).toBe(0);
+    }
+  });
+
+  test('with one bad span loses only that one, and says why', () => {
+    const request = encodeRequest({
+      resourceSpans: [
+        {
+          scopeSpans: [
+            {
+              spans: [
+                { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1), name: 'good' },
+                { traceId: Buffer.alloc(15, 1), spanId: Buffer.alloc(8, 1), name: 'bad' },
+              ],
+            },
+          ],
+        },
+      ],
+    });
+    const { records, accepted, rejected, reasons } = enrichers[0]!.enricher.enrich(request, 4);
+    expect([accepted, rejected, records.length]).toEqual([1, 1, 1]);
+    expect([...reasons]).toEqual([[expect.stringContaining('trace_id'), 1]]);
+  });
+
+  test('without spans becomes no record', () => {
+    expect(enrichers[0]!.enricher.enrich(empty, 4)).toMatchObject({ records: [], accepted: 0, rejected: 0 });
+  });
+
+  test('is cut into records of the size that is asked', () => {
+    const spans = Array.from({ length: 50 }, (_, k) => ({ traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, k + 1), name: 'x'.repeat(100) }));
+    const request = encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
+    const { records } = enrichers[0]!.enricher.enrich(request, 4, 1000);
+    expect(records.length).toBeGreaterThan(5);
+    for (const { payload } of records) expect(payload.length).toBeLessThanOrEqual(1000);
+  });
+});
+
+describe('the revision', () => {
+  test('is stamped on every record', () => {
+    const { enricher } = enrichers[0]!;
+    expect(enricher.enrich(requestOf([]), 1).records[0]!.headers).toEqual({ [enrichedHeader]: enricher.revision });
+  });
+
+  test('differs when content is treated differently, and else not', () => {
+    const revisions = [...modes, { mode: 'hash', key: Buffer.from('other') } as const].map((content) => new Enricher({ content }).revision);
+    expect(new Set(revisions).size).toBe(4);
+    expect(new Enricher({ content: { mode: 'drop' } }).revision).toBe(revisions[0]);
+  });
+});

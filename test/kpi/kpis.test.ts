@@ -1,0 +1,330 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Kpis } from '../../src/kpi/kpis.ts';
+import { runs } from '../property-runs.ts';
+import { call, flat, kpisOf, run, settings, value } from './events.ts';
+
+const noon = Date.UTC(2026, 10, 23, 12);
+const minute = 60_000;
+const five = { window: '5m' };
+
+/** Moves event time of `partition` to `atMs`, as if a record written then had been read then. */
+function advance(kpis: Kpis, atMs: number, partition = 0): void {
+  kpis.watermark.advance(partition, atMs, atMs, atMs);
+}
+
+describe('the worked example of ten runs', () => {
+  const kpis = kpisOf();
+  const review = (12 / 60) * 60;
+  const outcomes = [
+    ...Array<'success'>(6).fill('success'),
+    'failure',
+    'failure',
+    'escalated',
+    'abandoned',
+  ] as const;
+  outcomes.forEach((outcome, i) => {
+    const asked = outcome === 'escalated' || i === 0;
+    const costUsd = i === 0 ? { llm: 0.8, tool: 0.1, review } : { llm: 0, tool: 0, review: 0 };
+    const evidence = outcome === 'escalated' ? 'none' : 'app';
+    kpis.finished(
+      run(noon + i * 1000, { outcome, evidence, costUsd, escalationReason: asked ? 'approval' : undefined }),
+      true,
+    );
+  });
+  for (let i = 0; i < 40; i++) {
+    kpis.toolCall(call(noon + i * 100, { result: i < 35 ? 'ok' : i < 38 ? 'error' : 'rejected' }), true);
+  }
+  advance(kpis, noon + 10_000);
+  const families = kpis.families(noon + 10_000, true);
+
+  test.each([
+    ['plimsoll_kpi_run_success_ratio', 0.6],
+    ['plimsoll_kpi_run_success_numerator', 6],
+    ['plimsoll_kpi_run_success_denominator', 10],
+    ['plimsoll_kpi_run_escalation_ratio', 0.2],
+    ['plimsoll_kpi_tool_call_success_ratio', 35 / 38],
+    ['plimsoll_kpi_tool_call_success_denominator', 38],
+    ['plimsoll_kpi_cost_usd_per_run', 1.29],
+    ['plimsoll_kpi_cost_usd_per_success', 2.15],
+    ['plimsoll_kpi_outcome_evidence_ratio', 0.9],
+  ])('%s is %d', (name, expected) => {
+    expect(value(families, name, five)).toBeCloseTo(expected, 10);
+    expect(value(families, name, { window: '1h' })).toBeCloseTo(expected, 10);
+  });
+
+  test('counts runs by outcome, escalated runs by reason, and cost by what it was for', () => {
+    expect(value(families, 'plimsoll_runs_total', { outcome: 'success', evidence: 'app' })).toBe(6);
+    expect(value(families, 'plimsoll_run_escalations_total', { reason: 'approval' })).toBe(2);
+    expect(value(families, 'plimsoll_cost_usd_total', { category: 'review' })).toBe(12);
+    expect(value(families, 'plimsoll_tool_calls_total', { result: 'rejected' })).toBe(2);
+  });
+});
+
+describe('a gauge', () => {
+  test('is absent while nothing is in its window, and its denominator says 0', () => {
+    const kpis = kpisOf();
+    kpis.finished(run(noon), true);
+    advance(kpis, noon);
+    advance(kpis, noon + 6 * minute);
+    const families = kpis.families(noon + 6 * minute, true);
+    expect(value(families, 'plimsoll_kpi_run_success_ratio', five)).toBeUndefined();
+    expect(value(families, 'plimsoll_kpi_run_success_denominator', five)).toBe(0);
+    expect(value(families, 'plimsoll_kpi_run_success_ratio', { window: '1h' })).toBe(1);
+  });
+
+  test('of cost is absent while no run has a known price, and is not drawn down by one of unknown price', () => {
+    const kpis = kpisOf();
+    advance(kpis, noon);
+    kpis.finished(run(noon, { priced: false, costUsd: { llm: 3, tool: 0, review: 0 } }), true);
+    expect(value(kpis.families(noon, true), 'plimsoll_kpi_cost_usd_per_run', five)).toBeUndefined();
+    kpis.finished(run(noon, { costUsd: { llm: 5, tool: 0, review: 0 } }), true);
+    expect(value(kpis.families(noon, true), 'plimsoll_kpi_cost_usd_per_run', five)).toBe(5);
+  });
+
+  test('moves with the run that ended, before event time has moved on', () => {
+    const kpis = kpisOf(2);
+    advance(kpis, noon, 0);
+    advance(kpis, noon, 1);
+    kpis.finished(run(noon + 30_000), true);
+    expect(value(kpis.families(noon, true), 'plimsoll_kpi_run_success_denominator', five)).toBe(1);
+  });
+
+  test('of duration is within 1 % of the exact quantile', () => {
+    const kpis = kpisOf();
+    advance(kpis, noon);
+    for (let ms = 1; ms <= 1000; ms++) kpis.toolCall(call(noon - ms * 100, { durationMs: ms }), true);
+    const families = kpis.families(noon, true);
+    const p95 =
+      value(families, 'plimsoll_kpi_tool_call_duration_seconds', { stat: 'p95', window: '1h' }) ?? 0;
+    expect(Math.abs(p95 / 0.95 - 1)).toBeLessThan(0.011);
+  });
+});
+
+describe('an event', () => {
+  test('that comes later than allowed is in no window, but in the counters, and is counted as late', () => {
+    const kpis = kpisOf();
+    advance(kpis, noon);
+    kpis.finished(run(noon - minute, { behindMs: settings.latenessMs + 1 }), true);
+    kpis.finished(run(noon - minute, { behindMs: settings.latenessMs }), true);
+    kpis.toolCall(call(noon - minute, { behindMs: settings.latenessMs + 1 }), true);
+    const families = kpis.families(noon, true);
+    expect(value(families, 'plimsoll_kpi_run_success_denominator', five)).toBe(1);
+    expect(value(families, 'plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(2);
+    expect(value(families, 'plimsoll_tool_calls_total', { result: 'ok' })).toBe(1);
+    expect(value(families, 'plimsoll_kpi_late_events_total', { unit: 'run' })).toBe(1);
+    expect(value(families, 'plimsoll_kpi_late_events_total', { unit: 'tool_call' })).toBe(1);
+  });
+
+  test('that every window has passed is counted as late, too', () => {
+    const kpis = kpisOf();
+    advance(kpis, noon);
+    kpis.finished(run(noon), true);
+    kpis.families(noon, true);
+    kpis.finished(run(noon - 61 * minute), true);
+    expect(value(kpis.families(noon, true), 'plimsoll_kpi_late_events_total', { unit: 'run' })).toBe(1);
+  });
+
+  test('that was counted before a restart fills the windows and not the counters', () => {
+    const kpis = kpisOf();
+    advance(kpis, noon);
+    kpis.finished(run(noon), false);
+    const families = kpis.families(noon, true);
+    expect(value(families, 'plimsoll_kpi_run_success_denominator', five)).toBe(1);
+    expect(
+      value(families, 'plimsoll_runs_total', { outcome: 'completed', evidence: 'none' }),
+    ).toBeUndefined();
+  });
+
+  test('that is revised replaces itself, and takes nothing away when no window had it', () => {
+    const kpis = kpisOf();
+    advance(kpis, noon);
+    const before = run(noon - minute);
+    const late = run(noon - minute, { behindMs: settings.latenessMs + 1 });
+    kpis.finished(before, true);
+    kpis.finished(late, true);
+    kpis.revised(before, { ...before, outcome: 'failure', costUsd: { llm: 1, tool: 0, review: 0 } }, true);
+    kpis.revised(late, { ...late, outcome: 'failure' }, true);
+    const families = kpis.families(noon, true);
+    for (const window of ['5m', '1h']) {
+      expect(value(families, 'plimsoll_kpi_run_success_ratio', { window })).toBe(0);
+      expect(value(families, 'plimsoll_kpi_run_success_denominator', { window })).toBe(1);
+      expect(value(families, 'plimsoll_kpi_cost_usd_per_run', { window })).toBe(1);
+    }
+    expect(value(families, 'plimsoll_cost_usd_total', { category: 'llm' })).toBe(1);
+  });
+});
+
+describe('a window', () => {
+  test('is slid by the slowest partition, and by the clock once all are idle', () => {
+    const kpis = kpisOf(2);
+    kpis.finished(run(noon), true);
+    advance(kpis, noon, 0);
+    advance(kpis, noon + 20 * minute, 1);
+    const denominator = (nowMs: number): number | undefined =>
+      value(kpis.families(nowMs, true), 'plimsoll_kpi_run_success_denominator', five);
+    expect(denominator(noon)).toBe(1);
+    kpis.watermark.exhaust(0);
+    kpis.watermark.exhaust(1);
+    expect(denominator(noon + 900)).toBe(1);
+    expect(denominator(noon + 30 * minute)).toBe(0);
+  });
+
+  test('is complete once everything since its beginning has been read', () => {
+    const kpis = kpisOf(0);
+    const complete = (window: string): number | undefined =>
+      value(kpis.families(noon, true), 'plimsoll_kpi_window_complete', { window });
+    kpis.watermark.claim(0);
+    kpis.watermark.cover(0, noon - 10 * minute);
+    advance(kpis, noon);
+    expect(complete('5m')).toBe(0);
+    kpis.watermark.catchUp(0);
+    expect(complete('5m')).toBe(1);
+    expect(complete('1h')).toBe(0);
+    advance(kpis, noon + 50 * minute);
+    expect(complete('1h')).toBe(1);
+  });
+});
+
+test('without ownership nothing is exported but that', () => {
+  const kpis = kpisOf();
+  kpis.finished(run(noon), true);
+  advance(kpis, noon);
+  expect(flat(kpis.families(noon, false))).toEqual(new Map([['plimsoll_kpi_active{}', 0]]));
+});
+
+test('however many agents report, no metric has more series than allowed, and totals stay right', () => {
+  const maxSeries = 100;
+  const kpis = kpisOf(1, { maxSeries });
+  advance(kpis, noon);
+  for (let i = 0; i < 500; i++) {
+    const agent = `agent ${i}`;
+    kpis.finished(
+      run(noon, { agent, evidence: i % 2 ? 'app' : 'human', outcome: i % 3 ? 'success' : 'failure' }),
+      true,
+    );
+    kpis.toolCall(call(noon, { agent }), true);
+  }
+  const families = kpis.families(noon, true);
+  for (const { name, samples } of families) {
+    if (name.endsWith('_run_duration_seconds')) continue;
+    expect(samples.length, name).toBeLessThanOrEqual(maxSeries);
+  }
+  const counted = families.find(({ name }) => name === 'plimsoll_runs_total')?.samples ?? [];
+  expect(counted.reduce((sum, sample) => sum + sample.value, 0)).toBe(500);
+  expect(value(families, 'plimsoll_kpi_overflow_events_total', { unit: 'run' })).toBeGreaterThan(400);
+  expect(
+    value(families, 'plimsoll_kpi_run_success_denominator', { ...five, agent: 'overflow' }),
+  ).toBeGreaterThan(400);
+});
+
+test('label values that differ only beyond the length limit, or in control characters, share a series', () => {
+  const kpis = kpisOf();
+  advance(kpis, noon);
+  for (const agent of [`${'a'.repeat(128)}b`, `${'a'.repeat(128)}c`, 'x\ny', 'x\u0000y', 'x y']) {
+    kpis.finished(run(noon, { agent }), true);
+  }
+  const agents = kpis
+    .families(noon, true)
+    .filter(({ name }) => name === 'plimsoll_kpi_cost_usd_per_run')
+    .flatMap(({ samples }) => samples.map(({ labels }) => labels[0]?.[1]));
+  expect(new Set(agents)).toEqual(new Set(['a'.repeat(128), 'x y']));
+  expect(agents).toHaveLength(4);
+});
+
+const arbitraryEvent = fc.record({
+  agoMs: fc.integer({ min: 0, max: settings.latenessMs }),
+  agent: fc.constantFrom('a', 'b'),
+  good: fc.boolean(),
+  eighths: fc.integer({ min: 0, max: 8 }),
+});
+type Event = typeof arbitraryEvent extends fc.Arbitrary<infer T> ? T : never;
+
+function count(kpis: Kpis, { agoMs, agent, good, eighths }: Event): void {
+  const outcome = good ? 'success' : 'failure';
+  kpis.finished(
+    run(noon - agoMs, { agent, outcome, costUsd: { llm: eighths / 8, tool: 0, review: 0 } }),
+    true,
+  );
+  kpis.toolCall(
+    call(noon - agoMs, { agent, result: good ? 'ok' : 'error', durationMs: 125 * eighths }),
+    true,
+  );
+}
+
+test('property: windows do not depend on the order of events within the lateness', () => {
+  fc.assert(
+    fc.property(
+      fc
+        .array(arbitraryEvent, { maxLength: 30 })
+        .chain((events) =>
+          fc.tuple(fc.constant(events), fc.shuffledSubarray(events, { minLength: events.length })),
+        ),
+      ([events, shuffled]) => {
+        const [one, other] = [events, shuffled].map((order) => {
+          const kpis = kpisOf();
+          advance(kpis, noon);
+          for (const event of order) count(kpis, event);
+          return new Map([...flat(kpis.families(noon, true))].toSorted());
+        });
+        expect(other).toEqual(one);
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
+test('property: the panes of a window add up to one big window', () => {
+  const paneMs = minute;
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ agoMs: fc.integer({ min: 0, max: 100 * minute }), good: fc.boolean() }), {
+        maxLength: 40,
+      }),
+      (events) => {
+        const kpis = kpisOf();
+        const inOrder = events.toSorted((a, b) => b.agoMs - a.agoMs);
+        for (const { agoMs, good } of inOrder) {
+          kpis.finished(run(noon - agoMs, { outcome: good ? 'success' : 'failure' }), true);
+          advance(kpis, noon - agoMs);
+        }
+        advance(kpis, noon);
+        const first = Math.floor(noon / paneMs) - 59;
+        const within = events.filter(({ agoMs }) => Math.floor((noon - agoMs) / paneMs) >= first);
+        const families = kpis.families(noon, true);
+        const hour = { window: '1h' };
+        expect(value(families, 'plimsoll_kpi_run_success_denominator', hour) ?? 0).toBe(within.length);
+        expect(value(families, 'plimsoll_kpi_run_success_numerator', hour) ?? 0).toBe(
+          within.filter(({ good }) => good).length,
+        );
+        const total = [...flat(families)].filter(([name]) => name.startsWith('plimsoll_runs_total'));
+        expect(total.reduce((sum, [, value]) => sum + value, 0)).toBe(events.length);
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
+test('property: a partition with a skewed clock or a replay empties nobody else’s window', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: -86_400_000, max: 5000 }), { minLength: 1, maxLength: 20 }),
+      fc.integer({ min: 1, max: 10 }),
+      (skewsMs, healthy) => {
+        const kpis = kpisOf(2);
+        for (let i = 0; i < healthy; i++) {
+          kpis.finished(run(noon + i), true);
+          advance(kpis, noon + i, 0);
+        }
+        for (const skewMs of skewsMs) {
+          const atMs = noon + skewMs;
+          kpis.finished(run(atMs, { agent: 'skewed' }), true);
+          kpis.watermark.advance(1, atMs, noon, noon);
+        }
+        const mine = { ...five, agent: 'refund' };
+        expect(value(kpis.families(noon, true), 'plimsoll_kpi_run_success_denominator', mine)).toBe(healthy);
+      },
+    ),
+    { numRuns: runs },
+  );
+});

@@ -1,0 +1,416 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { RunAssembler } from '../../src/runs/run-assembler.ts';
+import type { SpanFacts } from '../../src/semconv/span-facts.ts';
+import { runs } from '../property-runs.ts';
+import { lane, Reported, settings, span } from './spans.ts';
+
+/** Adds `spans` as one record each and returns what was reported. */
+function assemble(spans: readonly SpanFacts[], watermarkMs?: number, given = settings): Reported {
+  const reported = new Reported();
+  const assembler = new RunAssembler(given, reported);
+  const from = lane();
+  for (const one of spans) {
+    assembler.add(one, from);
+    assembler.settle(from);
+    from.offset++;
+  }
+  if (watermarkMs !== undefined) assembler.advance(watermarkMs);
+  return reported;
+}
+
+const root = span({
+  spanId: 'root',
+  parentSpanId: '',
+  step: 'agent',
+  agent: 'refund',
+  startMs: 1000,
+  endMs: 9000,
+});
+const call = span({
+  spanId: 'call',
+  parentSpanId: 'root',
+  step: 'tool',
+  tool: 'pay',
+  result: 'ok',
+  startMs: 2000,
+  endMs: 3000,
+});
+
+describe('a run', () => {
+  test('ends with its root span, at the end of it', () => {
+    const { finishedRuns } = assemble([call, root]);
+    expect(finishedRuns).toMatchObject([
+      { runId: 'trace', agent: 'refund', outcome: 'completed', closedMs: 9000, closedBy: 'root' },
+    ]);
+  });
+
+  test('is reported once, and revised when its root came before its other spans', () => {
+    const model = span({
+      spanId: 'model',
+      parentSpanId: 'root',
+      step: 'llm',
+      costUsd: 0.5,
+      costSource: 'computed',
+    });
+    const reported = assemble([root, model]);
+    expect(reported.finishedRuns).toHaveLength(1);
+    expect(reported.runs).toMatchObject([{ outcome: 'completed', closedMs: 9000, costUsd: { llm: 0.5 } }]);
+  });
+
+  test('without a root ends by timeout, that long after its last span', () => {
+    const orphan = span({ spanId: 'a', step: 'llm', endMs: 5000 });
+    expect(assemble([orphan], 304_999).finishedRuns).toEqual([]);
+    expect(assemble([orphan], 305_000).finishedRuns).toMatchObject([
+      { outcome: 'unknown', closedMs: 305_000, closedBy: 'idle' },
+    ]);
+  });
+
+  test('whose topmost span that arrived failed is a failure, whatever came of the root', () => {
+    const agent = span({ spanId: 'agent', parentSpanId: 'lost', step: 'agent', failed: true });
+    const tool = span({
+      spanId: 'tool',
+      parentSpanId: 'agent',
+      step: 'tool',
+      tool: 'x',
+      result: 'error',
+      failed: true,
+    });
+    expect(assemble([tool, agent], 1e9).finishedRuns).toMatchObject([{ outcome: 'failure' }]);
+  });
+
+  test('whose topmost agent span ended well is completed, for its root may belong to somebody else', () => {
+    const agent = span({ spanId: 'agent', parentSpanId: 'gateway', step: 'agent' });
+    const inner = span({ spanId: 'inner', parentSpanId: 'agent', step: 'agent', failed: true });
+    expect(assemble([inner, agent], 1e9).finishedRuns).toMatchObject([{ outcome: 'completed' }]);
+  });
+
+  test('does not fail because a tool call failed', () => {
+    const failed = { ...call, result: 'error', failed: true } as const;
+    const { finishedRuns, calls } = assemble([failed, root]);
+    expect(finishedRuns).toMatchObject([{ outcome: 'completed' }]);
+    expect(calls).toMatchObject([{ tool: 'pay', result: 'error', durationMs: 1000 }]);
+  });
+
+  test('fails with its root', () => {
+    expect(assemble([call, { ...root, failed: true }]).finishedRuns).toMatchObject([
+      { outcome: 'failure', evidence: 'none' },
+    ]);
+  });
+
+  test('takes the outcome that was said, the strongest evidence first', () => {
+    const said = span({ spanId: 'a', outcome: 'success', evidence: 'app', endMs: 2 });
+    const judged = span({ spanId: 'b', outcome: 'abandoned', evidence: 'human', endMs: 1 });
+    expect(assemble([judged, said, { ...root, failed: true }]).finishedRuns).toMatchObject([
+      { outcome: 'abandoned', evidence: 'human' },
+    ]);
+  });
+
+  test('in which a human was asked and never answered is escalated', () => {
+    const asked = span({
+      spanId: 'q',
+      escalationReason: 'approval',
+      escalationState: 'requested',
+      endMs: 5000,
+    });
+    expect(assemble([asked, root]).finishedRuns).toMatchObject([
+      { outcome: 'escalated', escalationReason: 'approval' },
+    ]);
+  });
+
+  test('in which a human answered, or work went on, is not escalated but says that one was asked', () => {
+    const asked = span({
+      spanId: 'q',
+      escalationReason: 'approval',
+      escalationState: 'requested',
+      endMs: 5000,
+    });
+    const answered = span({
+      spanId: 'r',
+      escalationReason: 'approval',
+      escalationState: 'approved',
+      endMs: 6000,
+    });
+    const worked = span({ spanId: 's', step: 'llm', startMs: 6000, endMs: 7000 });
+    for (const spans of [
+      [asked, answered, root],
+      [worked, asked, root],
+    ]) {
+      expect(assemble(spans).finishedRuns).toMatchObject([
+        { outcome: 'completed', escalationReason: 'approval' },
+      ]);
+    }
+  });
+
+  test('that was handed to a human stays escalated although the model said goodbye', () => {
+    const handoff = span({
+      spanId: 'q',
+      escalationReason: 'human_handoff',
+      escalationState: 'requested',
+      endMs: 5000,
+    });
+    const goodbye = span({ spanId: 's', step: 'llm', startMs: 6000, endMs: 7000 });
+    expect(assemble([handoff, goodbye, root]).finishedRuns).toMatchObject([{ outcome: 'escalated' }]);
+  });
+
+  test('with an id of its own is one run over two traces, however long the approval took', () => {
+    const first = { traceId: 't1', runId: 'order-7' };
+    const second = { traceId: 't2', runId: 'order-7' };
+    const reported = assemble([
+      span({
+        ...first,
+        spanId: 'q',
+        escalationReason: 'approval',
+        escalationState: 'requested',
+        endMs: 4000,
+      }),
+      span({ ...first, spanId: 'r1', parentSpanId: '', endMs: 5000 }),
+      span({
+        ...second,
+        spanId: 'a',
+        escalationReason: 'approval',
+        escalationState: 'approved',
+        endMs: 200_000,
+      }),
+      span({ ...second, spanId: 'r2', parentSpanId: '', endMs: 210_000 }),
+    ]);
+    expect(reported.finishedRuns).toMatchObject([
+      { runId: 'order-7', outcome: 'completed', closedMs: 210_000 },
+    ]);
+  });
+
+  test('costs what its innermost model calls cost, never the sum over spans that repeat it', () => {
+    const cost = {
+      step: 'llm',
+      costUsd: 0.1,
+      costSource: 'computed',
+      inputTokens: 100,
+      outputTokens: 10,
+    } as const;
+    const { finishedRuns } = assemble([
+      span({ ...cost, spanId: 'inner', parentSpanId: 'outer' }),
+      span({ ...cost, spanId: 'outer', parentSpanId: 'root' }),
+      span({ ...cost, spanId: 'other', parentSpanId: 'root' }),
+      { ...root, costUsd: 0.2, inputTokens: 200, outputTokens: 20 },
+    ]);
+    expect(finishedRuns).toMatchObject([
+      { costUsd: { llm: 0.2 }, inputTokens: 200, outputTokens: 20, priced: true },
+    ]);
+  });
+
+  test('with a call of unknown price says that its cost is a lower bound', () => {
+    const model = span({ spanId: 'm', step: 'llm', costSource: 'unpriced', inputTokens: 5 });
+    expect(assemble([model, root]).finishedRuns).toMatchObject([{ priced: false, inputTokens: 5 }]);
+  });
+
+  test('that ended long ago is not counted again for a span that comes too late to change its end', () => {
+    const reported = new Reported();
+    const assembler = new RunAssembler(settings, reported);
+    const from = lane();
+    assembler.add(root, from);
+    assembler.settle(from);
+    assembler.advance(9000 + settings.rememberMs);
+    expect(assembler.size).toBe(0);
+    assembler.add(call, from);
+    assembler.add(span({ spanId: 'm', step: 'llm', costUsd: 0.25, costSource: 'reported' }), from);
+    assembler.settle(from);
+    assembler.advance(1e9);
+    expect(reported.finishedRuns).toHaveLength(1);
+    expect(reported.calls).toMatchObject([{ agent: 'refund', tool: 'pay' }]);
+    expect(reported.runs).toMatchObject([{ outcome: 'completed', costUsd: { llm: 0.25 } }]);
+  });
+
+  test('that timed out is corrected when its root comes after all', () => {
+    const reported = new Reported();
+    const assembler = new RunAssembler(settings, reported);
+    const from = lane();
+    assembler.add(call, from);
+    assembler.settle(from);
+    assembler.advance(400_000);
+    assembler.add({ ...root, endMs: 600_000 }, from);
+    assembler.settle(from);
+    expect(reported.finishedRuns).toMatchObject([{ outcome: 'unknown', closedMs: 303_000 }]);
+    expect(reported.runs).toMatchObject([{ outcome: 'completed', closedMs: 600_000, closedBy: 'root' }]);
+  });
+});
+
+describe('tool calls', () => {
+  test('carry the agent that the root names, not the service of their own span', () => {
+    const own = { ...call, agent: 'orders-service' };
+    expect(assemble([own, root]).calls).toMatchObject([{ agent: 'refund', tool: 'pay' }]);
+  });
+
+  test('do not wait for the root of a long run', () => {
+    const own = { ...call, agent: 'orders-service' };
+    const { calls, finishedRuns } = assemble([own], 3000 + settings.holdMs);
+    expect(finishedRuns).toEqual([]);
+    expect(calls).toMatchObject([{ agent: 'orders-service', tool: 'pay' }]);
+  });
+
+  test('seen by client and server are one call, with the duration of the outer span', () => {
+    const server = { ...call, spanId: 'server', parentSpanId: 'call', startMs: 2500 };
+    expect(assemble([server, call, root]).calls).toMatchObject([{ durationMs: 1000 }]);
+  });
+});
+
+test('an end in the future is taken back to what the record allows, and counted', () => {
+  const reported = new Reported();
+  const assembler = new RunAssembler(settings, reported);
+  const from = { ...lane(), latestMs: 5000 };
+  assembler.add({ ...root, endMs: 9e15 }, from);
+  assembler.add({ ...call, endMs: Number.NaN }, from);
+  assembler.settle(from);
+  expect(reported.finishedRuns).toMatchObject([{ closedMs: 5000, endMs: 5000 }]);
+  expect(reported.calls).toMatchObject([{ endMs: 5000 }]);
+  expect(assembler.counts.clamped).toBe(2);
+  expect(from.newestMs).toBe(5000);
+});
+
+test('a restart does not count again what was counted, and counts what ended since', () => {
+  const reported = new Reported();
+  const assembler = new RunAssembler(settings, reported);
+  const from = { ...lane(), live: false, countedMs: 310_000 };
+  assembler.add(call, from);
+  assembler.add(root, from);
+  assembler.add(span({ traceId: 't2', runId: 't2', endMs: 1000 }), from);
+  assembler.add(span({ traceId: 't3', runId: 't3', endMs: 20_000 }), from);
+  assembler.settle(from);
+  assembler.advance(1e9);
+  expect(reported.finishedRuns).toHaveLength(3);
+  expect(reported.live).toEqual({ runs: 1, calls: 0, revisions: 0 });
+});
+
+test('a replay begins no later than the first span of the oldest open run', () => {
+  const assembler = new RunAssembler(settings, new Reported());
+  const from = lane();
+  const other = lane(1);
+  const add = (runId: string, at: typeof from, offset: number): void => {
+    at.offset = offset;
+    assembler.add(span({ traceId: runId, runId, spanId: `${offset}` }), at);
+  };
+  add('a', from, 3);
+  add('b', from, 5);
+  add('a', other, 7);
+  add('a', from, 9);
+  expect(assembler.oldestOpenOffset(from)).toBe(3);
+  expect(assembler.oldestOpenOffset(other)).toBe(7);
+  from.offset = 10;
+  assembler.add({ ...root, traceId: 'a', runId: 'a' }, from);
+  assembler.settle(from);
+  expect(assembler.oldestOpenOffset(from)).toBe(5);
+  expect(assembler.oldestOpenOffset(other)).toBeUndefined();
+});
+
+const steps = ['tool', 'llm', 'agent', 'other', 'review'] as const;
+const arbitrarySpan = fc.record({
+  run: fc.integer({ min: 0, max: 5 }),
+  id: fc.integer({ min: 1, max: 9 }),
+  parent: fc.integer({ min: 0, max: 9 }),
+  startMs: fc.integer({ min: 0, max: 30_000 }),
+  durationMs: fc.integer({ min: 1, max: 30_000 }),
+  step: fc.constantFrom(...steps),
+  agent: fc.constantFrom('a', 'b', 'unknown'),
+  failed: fc.boolean(),
+  asked: fc.constantFrom(undefined, 'requested', 'approved'),
+  outcome: fc.option(fc.constantFrom('success', 'failure'), { nil: undefined, freq: 8 }),
+  cents: fc.integer({ min: 0, max: 8 }),
+});
+
+/** At most one span for each run and id; the root has id 1, and parents come before their children by id. */
+const spansOfSomeRuns = fc
+  .uniqueArray(arbitrarySpan, { selector: ({ run, id }) => `${run}.${id}`, maxLength: 40 })
+  .map((rows) =>
+    rows.map(({ run, id, parent, startMs, durationMs, step, agent, failed, asked, outcome, cents }) =>
+      span({
+        traceId: `t${run}`,
+        runId: `t${run}`,
+        spanId: `${id}`,
+        parentSpanId: id === 1 ? '' : `${Math.min(parent, id - 1) || 1}`,
+        startMs,
+        endMs: startMs + durationMs,
+        step,
+        agent,
+        failed,
+        ...(step === 'tool' && { tool: `tool${id}`, result: failed ? 'error' : 'ok' }),
+        ...(asked && { escalationReason: 'approval', escalationState: asked }),
+        outcome,
+        // Eighths add up exactly in any order.
+        ...(step !== 'other' && { costUsd: cents / 8, costSource: 'computed' }),
+      }),
+    ),
+  );
+
+function known(reported: Reported): unknown {
+  const byId = (a: { runId: string }, b: { runId: string }): number => (a.runId < b.runId ? -1 : 1);
+  const calls = reported.calls.map(({ tool, result, endMs, durationMs }) => ({
+    tool,
+    result,
+    endMs,
+    durationMs,
+  }));
+  return {
+    runs: reported.runs.toSorted(byId).map((run) => ({ ...run, starts: [], behindMs: 0 })),
+    calls: calls.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+  };
+}
+
+test('property: what is known in the end does not depend on the order in which spans arrive', () => {
+  fc.assert(
+    fc.property(
+      spansOfSomeRuns.chain((spans) =>
+        fc.tuple(fc.constant(spans), fc.shuffledSubarray(spans, { minLength: spans.length })),
+      ),
+      ([spans, shuffled]) => {
+        expect(known(assemble(shuffled, 1e9))).toEqual(known(assemble(spans, 1e9)));
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
+test('property: a resent span counts once', () => {
+  fc.assert(
+    fc.property(
+      spansOfSomeRuns.chain((spans) =>
+        fc.tuple(fc.constant(spans), fc.shuffledSubarray(spans), fc.infiniteStream(fc.nat())),
+      ),
+      ([spans, resent, places]) => {
+        const sent = [...spans];
+        for (const one of resent) {
+          const place = places.next().value % (sent.length + 1);
+          sent.splice(place, 0, one);
+        }
+        expect(known(assemble(sent, 1e9))).toEqual(known(assemble(spans, 1e9)));
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
+test('property: no run and no tool call is lost, however little memory there is', () => {
+  fc.assert(
+    fc.property(
+      spansOfSomeRuns,
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 12 }),
+      (spans, maxRuns, maxSpans) => {
+        const reported = new Reported();
+        const assembler = new RunAssembler({ ...settings, maxRuns, maxSpans }, reported);
+        const from = lane();
+        for (const one of spans) {
+          assembler.add(one, from);
+          expect(assembler.size).toBeLessThanOrEqual(maxRuns);
+          assembler.settle(from);
+        }
+        assembler.advance(1e9);
+        const calls = spans.filter((one) => one.result !== undefined).length;
+        expect(reported.calls).toHaveLength(calls);
+        expect(reported.finishedRuns.length).toBeGreaterThanOrEqual(
+          new Set(spans.map((one) => one.runId)).size,
+        );
+        expect(assembler.openRuns).toBe(0);
+      },
+    ),
+    { numRuns: runs },
+  );
+});

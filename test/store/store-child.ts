@@ -1,0 +1,89 @@
+// Run as a process of its own, to be killed: `prepare` fills a stream, `store` stores it, both in the folder given, and say as JSON what is there.
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { systemClock } from '../../src/core/clock.ts';
+import { createLog } from '../../src/core/log.ts';
+import type { NewRecord } from '../../src/core/stream.ts';
+import { Telemetry } from '../../src/core/telemetry.ts';
+import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
+import { Enricher } from '../../src/enrich/enricher.ts';
+import { openEmbeddedClickHouse } from '../../src/store/clickhouse.ts';
+import { DeadLetters } from '../../src/store/dead-letters.ts';
+import { embeddedDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
+import { SpanEncoder } from '../../src/store/span-encoder.ts';
+import { defaultSettings, Store } from '../../src/store/store.ts';
+import { TracesTable } from '../../src/store/traces-table.ts';
+import { EmbeddedLog } from '../../src/stream/embedded.ts';
+import { until } from '../until.ts';
+import { requestOf, spansPerRequest } from './span-requests.ts';
+import { TrustingTable } from './trusting-table.ts';
+
+const [command = '', directory = '', ...flags] = process.argv.slice(2);
+const isTrusting = flags.includes('--trusting');
+const soon = (): AbortSignal => AbortSignal.timeout(20_000);
+const log = pino({ level: flags.includes('--loud') ? 'debug' : 'silent' }, pino.destination(2));
+const telemetry = new Telemetry();
+const enricher = new Enricher({ content: { mode: 'drop' } });
+const retention = { ageMs: 10 ** 9, bytes: 2 ** 26, minAfterCommitMs: 0 };
+const embedded = new EmbeddedLog({
+  directory: join(directory, 'stream'),
+  minFreeDiskBytes: 0,
+  clock: systemClock,
+  log,
+  telemetry,
+});
+const stream = embedded.stream({ topic: 'otlp_spans', partitions: 1, groups: ['store'], retention });
+const dead = embedded.stream({ topic: 'otlp_spans_dlq', partitions: 1, groups: [], retention });
+const clickhouse = openEmbeddedClickHouse({
+  directory: join(directory, 'clickhouse'),
+  log: createLog('silent'),
+});
+await stream.start();
+await dead.start();
+await clickhouse.start();
+
+if (command === 'prepare') await prepare();
+else await store();
+process.stdout.write(`${JSON.stringify(await report())}\n`);
+process.exit(0); // as a process that is stopped: what matters is durable
+
+async function prepare(): Promise<void> {
+  await migrate(clickhouse, await readMigrations(), embeddedDialect, log);
+  const records: NewRecord[] = [];
+  for (let n = 0; n < 10; n++) records.push(...enricher.enrich(requestOf(n), 1).records);
+  await stream.consume(records, soon());
+}
+
+async function store(): Promise<void> {
+  const table = new TracesTable(clickhouse);
+  const worker = new Store(stream, {
+    table: isTrusting ? new TrustingTable(table, spansPerRequest) : table,
+    encoder: new SpanEncoder(new EnrichedSpans(enricher)),
+    deadLetters: new DeadLetters(dead),
+    telemetry,
+    log,
+    settings: {
+      ...defaultSettings,
+      verifyMs: isTrusting ? 0 : defaultSettings.verifyMs,
+      flushIntervalMs: 20,
+      backoff: { initialMs: 20, maxMs: 100 },
+    },
+  });
+  const consumer = stream.consumer('store', worker.worker);
+  await consumer.start();
+  await until(
+    'everything is committed',
+    () => worker.conservation().get(0)?.committedSpans === stream.appendedSpans(0),
+  );
+  await consumer.stop(soon());
+}
+
+async function report(): Promise<Record<string, number>> {
+  const [rows] = await clickhouse.query<Record<string, number>>(
+    `SELECT count() AS rows, uniqExact(StreamOffset, StreamIndex) AS positions, uniqExact(toDate(Timestamp)) AS dates FROM otel_traces`,
+  );
+  const [traces] = await clickhouse.query<Record<string, number>>(
+    'SELECT uniqExact(TraceId) AS traces FROM otel_traces_trace_id_ts',
+  );
+  return { ...rows, ...traces, appended: stream.appendedSpans(0) ?? 0, dead: dead.appendedSpans(0) ?? 0 };
+}
