@@ -1,9 +1,8 @@
 // What it costs to receive: CPU per request of our gRPC receiver and of a default @grpc/grpc-js server, both of which
 // drop the payload. One server per child process, measured there by process.cpuUsage; load is a grpc-js client with
-// eight calls in flight. `node bench/receive.ts [requests]`.
+// eight calls in flight; the cheapest of five rounds, as other work on the machine only ever adds. `node bench/receive.ts [requests of 512 spans per round]`.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { randomFillSync } from 'node:crypto';
 import {
   Client,
   credentials,
@@ -18,24 +17,29 @@ import { createLog } from '../src/core/log.ts';
 import { Telemetry } from '../src/core/telemetry.ts';
 import { GrpcReceiver } from '../src/receiver/grpc.ts';
 import { Intake } from '../src/receiver/intake.ts';
+import { SampleRequests } from './sample-requests.ts';
 
 const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 const raw = (bytes: Buffer): Buffer => bytes;
-const servers = ['ours', 'grpc-js'] as const;
+/** Ours joins repeated bodies, which costs a hash of each; `ours-unjoined` does not. */
+const servers = ['ours', 'ours-unjoined', 'grpc-js'] as const;
+type ServerName = (typeof servers)[number];
 const shapes = [
-  { spans: 512, bytes: 430_000, share: 1 },
-  { spans: 20, bytes: 16_800, share: 8 },
-  { spans: 1, bytes: 840, share: 20 },
+  { spans: 512, share: 1 },
+  { spans: 20, share: 8 },
+  { spans: 1, share: 20 },
 ];
+const rounds = 5;
+const inFlight = 8;
 
-async function serveOurs(): Promise<number> {
+async function serveOurs(coalesceWindowMs: number): Promise<number> {
   const log = createLog('silent');
   const intake = new Intake({
     budget: new ByteBudget(256 << 20),
     limitBytes: 64 << 20,
     maxWaitMs: 5000,
     tokens: [],
-    coalesceWindowMs: Number(process.env['COALESCE_MS'] ?? 120_000),
+    coalesceWindowMs,
     telemetry: new Telemetry(),
     log,
     exportTraces: () => Promise.resolve({ accepted: 1, rejected: 0, message: '' }),
@@ -52,78 +56,85 @@ function drop(_call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer
 
 async function serveGrpcJs(): Promise<number> {
   const server = new Server();
-  const definition = { path, requestStream: false, responseStream: false } as const;
+  const method = { path, requestStream: false, responseStream: false } as const;
   const codec = {
     requestSerialize: raw,
     requestDeserialize: raw,
     responseSerialize: raw,
     responseDeserialize: raw,
   };
-  server.addService({ Export: { ...definition, ...codec } }, { Export: drop });
+  server.addService({ Export: { ...method, ...codec } }, { Export: drop });
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-    error ? reject(error) : resolve(port),
-  );
+  const bound = (error: Error | null, port: number): void => (error ? reject(error) : resolve(port));
+  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), bound);
   return promise;
 }
 
-async function load(port: number, bytes: number, requests: number): Promise<void> {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
-  const body = randomFillSync(Buffer.alloc(bytes));
-  let sent = 0;
-  const send = async (): Promise<void> => {
-    while (sent < requests) {
-      body.writeUInt32LE(sent++, 0); // no two bodies alike, else they would be joined
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const message = Buffer.from(body);
-      client.makeUnaryRequest(
-        path,
-        raw,
-        raw,
-        message,
-        new Metadata(),
-        { deadline: Date.now() + 30_000 },
-        (error) => (error ? reject(error) : resolve()),
-      );
-      await promise;
-    }
-  };
-  await Promise.all(Array.from({ length: 8 }, send));
-  client.close();
-}
-
-async function measure(server: string, bytes: number, requests: number): Promise<number> {
-  const child = fork(import.meta.filename, [server], { stdio: 'inherit' });
-  const [port] = await once(child, 'message');
-  const cpu = async (): Promise<number> => {
-    child.send('cpu');
-    const [micros] = await once(child, 'message');
-    return Number(micros);
-  };
-  await load(Number(port), bytes, Math.ceil(requests / 2)); // warms the compiler
-  const before = await cpu();
-  await load(Number(port), bytes, requests);
-  const micros = ((await cpu()) - before) / requests;
-  child.disconnect();
-  return micros;
-}
-
-const role = process.argv[2] ?? '';
-if (role === 'ours' || role === 'grpc-js') {
-  process.send?.(role === 'ours' ? await serveOurs() : await serveGrpcJs());
+async function serve(name: ServerName): Promise<void> {
+  process.send?.(name === 'grpc-js' ? await serveGrpcJs() : await serveOurs(name === 'ours' ? 120_000 : 0));
   process.on('message', () => {
     const { user, system } = process.cpuUsage();
     process.send?.(user + system);
   });
   process.on('disconnect', () => process.exit());
-} else {
-  const base = Number(role === '' ? 500 : role);
-  for (const { spans, bytes, share } of shapes) {
-    const costs: Record<string, number> = {};
-    for (const server of servers) costs[server] = await measure(server, bytes, base * share);
-    const [mine, other] = [costs['ours'] ?? 0, costs['grpc-js'] ?? 0];
-    console.log(
-      `${spans} spans (${bytes} B): ours ${mine.toFixed(1)} µs/request, grpc-js ${other.toFixed(1)}, ratio ${(other / mine).toFixed(2)}`,
-    );
+}
+
+async function load(port: number, requests: SampleRequests, count: number): Promise<void> {
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  let left = count;
+  const send = async (): Promise<void> => {
+    while (left-- > 0) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const answered = (error: Error | null): void => (error ? reject(error) : resolve());
+      const deadline = { deadline: Date.now() + 30_000 };
+      client.makeUnaryRequest(
+        path,
+        raw,
+        raw,
+        Buffer.from(requests.next()),
+        new Metadata(),
+        deadline,
+        answered,
+      );
+      await promise;
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, send));
+  client.close();
+}
+
+/** CPU of the server per request, in microseconds. */
+async function measure(name: ServerName, spans: number, count: number): Promise<number> {
+  const child = fork(import.meta.filename, [name], { stdio: 'inherit' });
+  const [port] = await once(child, 'message');
+  const cpuMicros = async (): Promise<number> => {
+    child.send('cpu');
+    const [micros] = await once(child, 'message');
+    return Number(micros);
+  };
+  const requests = new SampleRequests({ spans });
+  await load(Number(port), requests, Math.ceil(count / 2)); // warms the compiler
+  const before = await cpuMicros();
+  await load(Number(port), requests, count);
+  const micros = ((await cpuMicros()) - before) / count;
+  child.disconnect();
+  return micros;
+}
+
+async function compare(base: number): Promise<void> {
+  for (const { spans, share } of shapes) {
+    const costs = new Map<ServerName, number[]>(servers.map((name) => [name, []]));
+    for (let round = 0; round < rounds; round++) {
+      for (const name of servers) costs.get(name)?.push(await measure(name, spans, base * share));
+    }
+    const cheapest = (name: ServerName): number => Math.min(...(costs.get(name) ?? []));
+    const bytes = new SampleRequests({ spans }).next().length;
+    const shown = servers.map((name) => `${name} ${cheapest(name).toFixed(1)}`).join(', ');
+    const ratio = (cheapest('grpc-js') / cheapest('ours')).toFixed(2);
+    console.log(`${spans} spans, ${bytes} B: µs of CPU per request: ${shown}; grpc-js costs ${ratio} × ours`);
   }
 }
+
+const argument = process.argv[2] ?? '400';
+const role = servers.find((name) => name === argument);
+await (role === undefined ? compare(Number(argument)) : serve(role));

@@ -1,5 +1,5 @@
 import { AttributeKey, type Attributes } from '../otlp/attributes.ts';
-import type { SpanView } from '../otlp/span-view.ts';
+import type { OwnView } from './own-view.ts';
 import { fields } from '../semconv/fields.ts';
 import { keyTableSpec } from '../semconv/tables.ts';
 import { unknown } from '../semconv/vocabulary.ts';
@@ -33,30 +33,33 @@ const unnamedService = 'unknown_service';
  * Appends what was found and no attribute says yet. What readers take for granted is not written: the step `other`,
  * and whatever a convention's key already says.
  */
-export function appendFinding(view: SpanView, finding: Finding, attributes: Attributes): void {
-  if (finding.step !== 'other' && !view.has(fields.step)) attributes.append(step.term(finding.step));
+export function appendFinding(view: OwnView, finding: Finding, attributes: Attributes): void {
+  if (finding.step !== 'other' && !view.hasOwn(fields.step)) attributes.append(step.term(finding.step));
   if (isUnnamed(view)) attributes.append(unnamedAgent);
   if (finding.toolFromName !== '') attributes.string(tool, finding.toolFromName);
-  if (finding.result !== '' && !view.has(fields.result)) attributes.append(result.term(finding.result));
-  if (finding.errorType !== '' && !view.has(fields.errorType)) attributes.append(errorType.term(finding.errorType));
+  if (finding.result !== '' && !view.hasOwn(fields.result)) attributes.append(result.term(finding.result));
+  if (finding.errorType !== '' && !view.hasOwn(fields.errorType))
+    attributes.append(errorType.term(finding.errorType));
   if (finding.rule !== '') appendEscalation(view, finding, attributes);
-  if (view.has(fields.outcome) && !view.has(fields.evidence)) attributes.append(evidence.term('app'));
+  if (view.hasOwn(fields.outcome) && !view.hasOwn(fields.evidence)) attributes.append(evidence.term('app'));
   if (finding.costSource !== '') appendCost(view, finding, attributes);
 }
 
-function isUnnamed(view: SpanView): boolean {
+function isUnnamed(view: OwnView): boolean {
   if (view.source(fields.agent) !== serviceName) return false;
   return view.string(fields.agent)?.startsWith(unnamedService) ?? true;
 }
 
-function appendEscalation(view: SpanView, finding: Finding, attributes: Attributes): void {
-  if (finding.reason !== '' && !view.has(fields.escalationReason)) attributes.append(reason.term(finding.reason));
-  if (finding.state !== '' && !view.has(fields.escalationState)) attributes.append(state.term(finding.state));
+function appendEscalation(view: OwnView, finding: Finding, attributes: Attributes): void {
+  if (finding.reason !== '' && !view.hasOwn(fields.escalationReason))
+    attributes.append(reason.term(finding.reason));
+  if (finding.state !== '' && !view.hasOwn(fields.escalationState))
+    attributes.append(state.term(finding.state));
   if (!finding.keepsRule) attributes.append(rule.term(finding.rule));
 }
 
 /** Our own keys are the first sources of the counts; a count said with them stands. */
-function appendCost(view: SpanView, finding: Finding, attributes: Attributes): void {
+function appendCost(view: OwnView, finding: Finding, attributes: Attributes): void {
   if (finding.inputTokens !== undefined && view.source(fields.inputTokens) !== 0) {
     attributes.int(inputTokens, Math.round(finding.inputTokens));
   }
@@ -64,6 +67,6 @@ function appendCost(view: SpanView, finding: Finding, attributes: Attributes): v
     attributes.int(outputTokens, Math.round(finding.outputTokens));
   }
   if (finding.costUsd !== undefined) attributes.double(costUsd, finding.costUsd);
-  if (!view.has(fields.costSource)) attributes.append(costSource.term(finding.costSource));
-  if (finding.costSource === 'computed' && !view.has(fields.priceRevision)) attributes.append(prices);
+  if (!view.hasOwn(fields.costSource)) attributes.append(costSource.term(finding.costSource));
+  if (finding.costSource === 'computed' && !view.hasOwn(fields.priceRevision)) attributes.append(prices);
 }

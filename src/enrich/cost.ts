@@ -1,4 +1,4 @@
-import type { SpanView } from '../otlp/span-view.ts';
+import type { OwnView } from './own-view.ts';
 import { fields } from '../semconv/fields.ts';
 import { limitCount, limitUsd } from '../semconv/plimsoll.ts';
 import type { Finding } from './finding.ts';
@@ -9,13 +9,13 @@ import type { Prices } from './prices.ts';
  * cost of its own: they repeat the sum of the calls below them. A reported cost stands; a computed one never replaces
  * it; without a price the call is unpriced.
  */
-export function findCost(view: SpanView, finding: Finding, prices: Prices): void {
+export function findCost(view: OwnView, finding: Finding, prices: Prices): void {
   const usage = finding.step === 'llm' ? findUsage(view, finding) : undefined;
-  if (view.has(fields.costUsd)) {
+  if (view.hasOwn(fields.costUsd)) {
     finding.costSource = 'reported';
     return;
   }
-  if (view.has(fields.costSource) || finding.step === 'agent' || finding.step === 'handoff') return;
+  if (view.hasOwn(fields.costSource) || finding.step === 'agent' || finding.step === 'handoff') return;
   const reported = isInDollars(view) ? view.number(fields.reportedCost) : undefined;
   if (reported !== undefined && reported <= limitUsd) {
     finding.costUsd = reported;
@@ -27,7 +27,7 @@ export function findCost(view: SpanView, finding: Finding, prices: Prices): void
   }
 }
 
-function isInDollars(view: SpanView): boolean {
+function isInDollars(view: OwnView): boolean {
   const currency = view.string(fields.costCurrency);
   return currency === undefined || currency.toUpperCase() === 'USD';
 }
@@ -46,7 +46,7 @@ const tokens: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
  * The tokens of a model call; undefined when it says none. Parts that exceed their whole show a sender that counts
  * them apart (Anthropic's own counts, Gemini's thoughts), so the whole becomes the sum.
  */
-function findUsage(view: SpanView, finding: Finding): Tokens | undefined {
+function findUsage(view: OwnView, finding: Finding): Tokens | undefined {
   const input = count(view, fields.inputTokens);
   const output = count(view, fields.outputTokens);
   if (input === undefined && output === undefined) return undefined;
@@ -61,7 +61,7 @@ function findUsage(view: SpanView, finding: Finding): Tokens | undefined {
   return tokens;
 }
 
-function count(view: SpanView, field: number): number | undefined {
+function count(view: OwnView, field: number): number | undefined {
   const value = view.number(field);
   return value !== undefined && value <= limitCount ? value : undefined;
 }

@@ -3,8 +3,14 @@ import { Failure } from '../core/failure.ts';
 import type { NewRecord } from '../core/stream.ts';
 import { Rewrite } from '../otlp/rewrite.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
-import { SpanView } from '../otlp/span-view.ts';
-import { controlFlowExceptions, handoffTool, humanTarget, humanTools, rejectedApproval } from '../semconv/control-flow.ts';
+import { OwnView } from './own-view.ts';
+import {
+  controlFlowExceptions,
+  handoffTool,
+  humanTarget,
+  humanTools,
+  rejectedApproval,
+} from '../semconv/control-flow.ts';
 import { keyTableSpec, namedSteps, signals } from '../semconv/tables.ts';
 import { appendFinding } from './additions.ts';
 import { canonicalKeys } from './canonical-keys.ts';
@@ -52,7 +58,7 @@ export class Enricher {
   /** Names the tables, the prices and the options: records enriched alike have the same revision. */
   readonly revision: string;
   readonly #index = new SpanIndex(canonicalKeys);
-  readonly #view = new SpanView(this.#index);
+  readonly #view = new OwnView(this.#index);
   readonly #rewrite = new Rewrite();
   readonly #finding = new Finding();
   readonly #prices = new Prices();
@@ -74,7 +80,10 @@ export class Enricher {
     const index = this.#index;
     index.read(request);
     if (index.looksLikeLogs) {
-      throw new Failure('invalid', 'the request holds log records, not spans: send logs to /v1/logs or LogsService');
+      throw new Failure(
+        'invalid',
+        'the request holds log records, not spans: send logs to /v1/logs or LogsService',
+      );
     }
     const rejected = index.rejectedCount;
     const reasons = index.rejections;
@@ -106,7 +115,8 @@ export class Enricher {
 }
 
 function revisionOf({ content }: EnrichOptions): string {
-  const contentKey = content.mode === 'hash' ? createHmac('sha256', content.key).update(enrichedHeader).digest('hex') : '';
+  const contentKey =
+    content.mode === 'hash' ? createHmac('sha256', content.key).update(enrichedHeader).digest('hex') : '';
   const everything = [
     codeRevision,
     priceRevision,
@@ -117,6 +127,8 @@ function revisionOf({ content }: EnrichOptions): string {
     [rejectedApproval, humanTools, handoffTool, humanTarget],
     [content.mode, contentKey],
   ];
-  const text = JSON.stringify(everything, (_, value: unknown) => (value instanceof RegExp ? value.source : value));
+  const text = JSON.stringify(everything, (_, value: unknown) =>
+    value instanceof RegExp ? value.source : value,
+  );
   return hash('sha256', text).slice(0, 16);
 }

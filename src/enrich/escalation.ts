@@ -1,4 +1,4 @@
-import type { SpanView } from '../otlp/span-view.ts';
+import type { OwnView } from './own-view.ts';
 import {
   controlFlowExceptions,
   controlFlowRule,
@@ -14,7 +14,7 @@ import type { Finding } from './finding.ts';
 import { remembered } from './remembered.ts';
 
 /** Rules as they are stamped on a span, in the order in which they are tried. */
-export const escalationRule = {
+const escalationRule = {
   explicit: 'explicit',
   controlFlow: controlFlowRule,
   humanTool: 'human_tool',
@@ -38,13 +38,13 @@ const askedBy = remembered((tool): Asked => {
  * throw to wait for a human is recorded as an error. The first rule that fires wins; a convention's own signal, found
  * with the step, stands between the human tools and the handoffs. A handoff between agents is none.
  */
-export function findEscalation(view: SpanView, finding: Finding): void {
+export function findEscalation(view: OwnView, finding: Finding): void {
   fireFirst(view, finding);
-  if (finding.rule === '' || !view.has(fields.rule)) return;
-  finding.keepsRule = !finding.isControlFlow || view.string(fields.rule) === escalationRule.controlFlow;
+  if (finding.rule === '' || !view.hasOwn(fields.rule)) return;
+  finding.keepsRule = !finding.isControlFlow || view.own(fields.rule) === escalationRule.controlFlow;
 }
 
-function fireFirst(view: SpanView, finding: Finding): void {
+function fireFirst(view: OwnView, finding: Finding): void {
   if (findExplicit(view, finding)) return;
   if (finding.looksFailed && findControlFlow(view, finding)) return;
   const tool = view.string(fields.tool) ?? finding.toolFromName;
@@ -56,9 +56,9 @@ function fireFirst(view: SpanView, finding: Finding): void {
 }
 
 /** `auto` says that a rule decided and nobody was asked, so it is a state without a reason. */
-function findExplicit(view: SpanView, finding: Finding): boolean {
-  const reason = view.string(fields.escalationReason) ?? '';
-  const state = view.string(fields.escalationState) ?? '';
+function findExplicit(view: OwnView, finding: Finding): boolean {
+  const reason = view.own(fields.escalationReason) ?? '';
+  const state = view.own(fields.escalationState) ?? '';
   if (!isEscalationReason(reason) && !isEscalationState(state)) return false;
   finding.state = isEscalationState(state) ? state : 'requested';
   finding.reason = finding.state === 'auto' ? '' : isEscalationReason(reason) ? reason : 'other';
@@ -66,17 +66,18 @@ function findExplicit(view: SpanView, finding: Finding): boolean {
   return true;
 }
 
-function findControlFlow(view: SpanView, finding: Finding): boolean {
-  const said = view.string(fields.rule) === escalationRule.controlFlow;
+function findControlFlow(view: OwnView, finding: Finding): boolean {
+  const said = view.own(fields.rule) === escalationRule.controlFlow;
   const flow = said ? {} : controlFlowOf(view);
   if (!flow) return false;
   finding.isControlFlow = true;
   finding.rule = escalationRule.controlFlow;
-  if (flow.escalation) finding.escalate(flow.escalation.reason, flow.escalation.state, escalationRule.controlFlow);
+  if (flow.escalation)
+    finding.escalate(flow.escalation.reason, flow.escalation.state, escalationRule.controlFlow);
   return true;
 }
 
-function controlFlowOf(view: SpanView): ControlFlow | undefined {
+function controlFlowOf(view: OwnView): ControlFlow | undefined {
   const type = view.exceptionType() ?? view.string(fields.senderErrorType) ?? '';
   const byType = controlFlowExceptions.get(type.slice(type.lastIndexOf('.') + 1));
   if (byType) return byType;

@@ -1,4 +1,4 @@
-import type { SpanView } from '../otlp/span-view.ts';
+import type { OwnView } from './own-view.ts';
 import { fields } from '../semconv/fields.ts';
 import { limitTextBytes } from '../semconv/plimsoll.ts';
 import { isResult, type EscalationState, type Result } from '../semconv/vocabulary.ts';
@@ -19,23 +19,23 @@ const notRun: ReadonlyMap<EscalationState, Result> = new Map([
  * Decides how the span ended. It is well unless something says it failed: most frameworks leave good spans' status
  * unset. Escalation and control flow come before failure; what the sender says explicitly comes before all.
  */
-export function findFailure(view: SpanView, finding: Finding): void {
+export function findFailure(view: OwnView, finding: Finding): void {
   const waited = finding.state === '' ? undefined : notRun.get(finding.state);
-  const said = view.string(fields.result) ?? '';
+  const said = view.own(fields.result) ?? '';
   if (finding.step === 'tool') {
     if (isResult(said)) finding.result = said;
     else if (waited) finding.result = waited;
     else if (finding.isControlFlow) finding.result = 'cancelled';
-    else finding.result = finding.looksFailed || view.has(fields.errorType) ? 'error' : 'ok';
+    else finding.result = finding.looksFailed || view.hasOwn(fields.errorType) ? 'error' : 'ok';
     if (finding.result === 'error') finding.errorType = errorTypeOf(view);
-  } else if (!waited && !finding.isControlFlow && (finding.looksFailed || view.has(fields.errorType))) {
+  } else if (!waited && !finding.isControlFlow && (finding.looksFailed || view.hasOwn(fields.errorType))) {
     finding.errorType = errorTypeOf(view);
   }
 }
 
-function errorTypeOf(view: SpanView): string {
+function errorTypeOf(view: OwnView): string {
   const candidates = [
-    view.string(fields.errorType),
+    view.own(fields.errorType),
     view.string(fields.senderErrorType),
     view.exceptionType(),
     // The beginning of a message that names its exception; any other message is content.

@@ -1,6 +1,13 @@
 import { compileKeys, type KeySource } from '../otlp/key-table.ts';
 import type { SpanIndex } from '../otlp/span-index.ts';
-import { contentHashPrefix, contentSizePrefix, ownKeys, ownPrefix, statusMessage, type OwnKey } from '../semconv/plimsoll.ts';
+import {
+  contentHashPrefix,
+  contentSizePrefix,
+  ownKeys,
+  ownPrefix,
+  statusMessage,
+  type OwnKey,
+} from '../semconv/plimsoll.ts';
 import { contentNameOf, contentNames } from '../semconv/tables.ts';
 
 /** What the key of a mark is: one of our own, what we left of content, or content. `content` numbers `contentNames`. */
@@ -42,7 +49,9 @@ export function markedKey(index: SpanIndex, mark: number): MarkedKey | undefined
 /** Keys of numbered or prefixed content are too many to list. */
 function numberedContent(key: string): MarkedKey | undefined {
   const name = contentNameOf(key);
-  return name === undefined ? undefined : { kind: 'content', ordinal: -1, content: contentNames.indexOf(name) };
+  return name === undefined
+    ? undefined
+    : { kind: 'content', ordinal: -1, content: contentNames.indexOf(name) };
 }
 
 /** The number of a status message among the content names. */

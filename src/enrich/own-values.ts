@@ -2,7 +2,7 @@ import { keyFlag } from '../otlp/key-table.ts';
 import type { Rewrite } from '../otlp/rewrite.ts';
 import { markKind } from '../otlp/span-columns.ts';
 import type { SpanIndex } from '../otlp/span-index.ts';
-import type { SpanView } from '../otlp/span-view.ts';
+import type { OwnView } from './own-view.ts';
 import { fields } from '../semconv/fields.ts';
 import type { OwnKey } from '../semconv/plimsoll.ts';
 import { markedKey, markedKeyCount, statusContent, type MarkedKey } from './marked-keys.ts';
@@ -19,13 +19,13 @@ const stringTag = 0x0a;
  */
 export class OwnValues {
   readonly #index: SpanIndex;
-  readonly #view: SpanView;
+  readonly #view: OwnView;
   readonly #rewrite: Rewrite;
   readonly #keepsContent: boolean;
   /** By ordinal of the key: the last row that had it, plus 1. */
   readonly #seen = new Uint32Array(markedKeyCount);
 
-  constructor(index: SpanIndex, view: SpanView, rewrite: Rewrite, keepsContent: boolean) {
+  constructor(index: SpanIndex, view: OwnView, rewrite: Rewrite, keepsContent: boolean) {
     this.#index = index;
     this.#view = view;
     this.#rewrite = rewrite;

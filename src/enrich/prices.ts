@@ -1,4 +1,10 @@
-import { calcPrice, findProvider, type ModelPrice, type PriceCalculation, type TieredPrices } from '@pydantic/genai-prices';
+import {
+  calcPrice,
+  findProvider,
+  type ModelPrice,
+  type PriceCalculation,
+  type TieredPrices,
+} from '@pydantic/genai-prices';
 import { limitUsd } from '../semconv/plimsoll.ts';
 
 /** The package and version that computed costs come from, stamped beside them so that they can be computed anew. */
@@ -141,7 +147,9 @@ function lookUp(provider: string, model: string, startMs: number): PriceCalculat
 
 function periodMsOf(price: PriceCalculation | undefined): number {
   const prices = price?.model.prices;
-  return Array.isArray(prices) && prices.some((dated) => dated.constraint?.type === 'time_of_date') ? minuteMs : dayMs;
+  return Array.isArray(prices) && prices.some((dated) => dated.constraint?.type === 'time_of_date')
+    ? minuteMs
+    : dayMs;
 }
 
 function ratesIn(price: ModelPrice): Rates | undefined {

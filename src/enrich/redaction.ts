@@ -61,16 +61,12 @@ export class Redaction {
     if (this.#index.marks.kind[mark] !== markKind.attribute) return false;
     const key = markedKey(this.#index, mark);
     if (key?.kind !== 'own') return false;
-    switch (key.own.field) {
-      case 'errorType':
-        return finding.errorType === '';
-      case 'escalationReason':
-        return finding.reason === '';
-      case 'rule':
-        return !finding.keepsRule;
-      default:
-        return false;
-    }
+    const { field } = key.own;
+    if (field === 'rule') return !finding.keepsRule;
+    return (
+      (field === 'errorType' && finding.errorType === '') ||
+      (field === 'escalationReason' && finding.reason === '')
+    );
   }
 
   #dropContent(mark: number): void {
@@ -85,7 +81,8 @@ export class Redaction {
     this.#sizes[name]! += sizeBytes;
     if (this.#content.mode === 'hash') {
       const hash = (this.#hashes[name] ??= createHmac('sha256', this.#content.key));
-      hash.update(bytes.subarray(marks.end[mark]! - sizeBytes, marks.end[mark]!));
+      const end = marks.end[mark]!;
+      hash.update(bytes.subarray(end - sizeBytes, end));
     }
   }
 

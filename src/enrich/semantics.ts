@@ -1,4 +1,4 @@
-import type { SpanView } from '../otlp/span-view.ts';
+import type { OwnView } from './own-view.ts';
 import type { Meaning } from '../semconv/convention.ts';
 import { handoffTool } from '../semconv/control-flow.ts';
 import { fields } from '../semconv/fields.ts';
@@ -32,7 +32,7 @@ const stepOfName = remembered((name): Named => {
  * is recorded as an ordinary tool call by most; a convention's signal; a tool's name or call id; the span's name; a
  * model with tokens.
  */
-export function findStep(view: SpanView, finding: Finding): void {
+export function findStep(view: OwnView, finding: Finding): void {
   let signalled: Step | undefined;
   for (const { field, meanings } of asked) {
     if (!view.has(field)) continue;
@@ -42,7 +42,7 @@ export function findStep(view: SpanView, finding: Finding): void {
     applySignal(meaning, finding);
   }
   finding.looksFailed ||= view.statusCode === 2 || view.has(fields.senderErrorType);
-  const said = view.string(fields.step);
+  const said = view.own(fields.step);
   finding.step = said !== undefined && isStep(said) ? said : derivedStep(view, signalled);
   if (finding.step === 'tool' && !view.has(fields.tool)) finding.toolFromName = stepOfName(view.name()).tool;
 }
@@ -54,7 +54,7 @@ function applySignal(meaning: Meaning, finding: Finding): void {
   }
 }
 
-function derivedStep(view: SpanView, signalled: Step | undefined): Step {
+function derivedStep(view: OwnView, signalled: Step | undefined): Step {
   if (view.has(fields.handoffTarget)) return 'handoff';
   const tool = view.string(fields.tool);
   if (tool !== undefined && isHandoffTool(tool)) return 'handoff';

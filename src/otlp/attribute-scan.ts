@@ -52,29 +52,82 @@ export class AttributeScan implements KeyValueParts {
    */
   read(at: number, end: number, tag: number, of: Owner, container: number): number {
     const bytes = this.#bytes;
+    const view = this.#view;
+    const keys = this.#keys;
+    const { flags, targetField, targetPriority, buckets, next: chain, shift, keyFrom, keyView } = keys;
+    const targetFrom = of === 0 ? keys.spanFrom : keys.resourceFrom;
+    const slots = this.#slots;
+    const slotBase = this.#slotBase;
     let offset = at;
     while (offset < end && bytes[offset] === tag) {
       let start = offset + 2;
       let length = bytes[offset + 1]!;
       if (length > 0x7f) length += (bytes[start++]! - 1) << 7;
-      const keyEnd = start + 2 + bytes[start + 1]!;
+      let keyAt = start + 2;
+      let keyLength = bytes[start + 1]!;
+      const keyEnd = keyAt + keyLength;
       let member = keyEnd + 2;
       let valueBytes = bytes[keyEnd + 1]!;
       if (valueBytes > 0x7f) valueBytes += (bytes[member++]! - 1) << 7;
       let next = start + length;
-      const isUsual =
+      let isUsual =
         next <= end &&
         member + valueBytes === next &&
-        bytes[start] === keyValueTag.key &&
-        bytes[keyEnd] === keyValueTag.value &&
-        (bytes[start - 1]! | bytes[start + 1]! | bytes[member - 1]!) < 0x80 &&
-        this.#isUsualValue(member, next);
+        bytes[start] === 0x0a &&
+        bytes[keyEnd] === 0x12 &&
+        (bytes[start - 1]! | bytes[start + 1]! | bytes[member - 1]!) < 0x80;
       if (isUsual) {
-        this.keyAt = start + 2;
-        this.keyEnd = keyEnd;
-        this.memberAt = bytes[member] === valueTag.string && bytes[member + 1] === 0 ? 0 : member;
-      } else next = this.#readOdd(offset + 1, end);
-      if (next === broken || !this.#take(offset, next, of, container)) return broken;
+        const valueTagByte = bytes[member]!;
+        if (valueTagByte === 0x0a) {
+          let content = member + 2;
+          let textBytes = bytes[member + 1]!;
+          if (textBytes > 0x7f) textBytes += (bytes[content++]! - 1) << 7;
+          isUsual = content + textBytes === next && bytes[content - 1]! < 0x80 && isText(bytes, view, content, next);
+          if (textBytes === 0) member = 0;
+        } else if (valueTagByte === 0x18 || valueTagByte === 0x10) isUsual = skipVarint(bytes, member + 1, next) === next;
+        else isUsual = valueTagByte === 0x21 && member + 9 === next;
+      }
+      if (!isUsual) {
+        next = this.#readOdd(offset + 1, end);
+        if (next === broken) return broken;
+        keyAt = this.keyAt;
+        keyLength = this.keyEnd - keyAt;
+        member = this.memberAt;
+      }
+      let entry: number;
+      if (keyLength >= 4) {
+        const last = keyLength - 4;
+        const tail = view.getInt32(keyAt + last, true);
+        const middle = view.getInt32(keyAt + (last >>> 1), true);
+        entry = buckets[Math.imul(tail ^ Math.imul(middle + keyLength, 0x85ebca6b), 0x9e3779b1) >>> shift]!;
+        for (; entry !== -1; entry = chain[entry]!) {
+          const from = keyFrom[entry]!;
+          if (keyFrom[entry + 1]! - from !== keyLength) continue;
+          let differ = keyView.getInt32(from + last, true) ^ tail;
+          for (let k = 0; k < last; k += 4) differ |= keyView.getInt32(from + k, true) ^ view.getInt32(keyAt + k, true);
+          if (differ === 0) break;
+        }
+      } else entry = keys.find(bytes, view, keyAt, keyLength);
+      let found: number;
+      if (entry !== -1) {
+        found = flags[entry]!;
+        if (member !== 0 && of !== 1) {
+          const to = targetFrom[entry + 1]!;
+          for (let target = targetFrom[entry]!; target < to; target++) {
+            const slot = slotBase + targetField[target]!;
+            const value = targetPriority[target]! + member;
+            if (value < slots[slot]!) slots[slot] = value;
+          }
+        }
+        if (found & 8) this.exceptionTypeAt ||= member;
+      } else {
+        if (!isText(bytes, view, keyAt, keyAt + keyLength)) {
+          this.why = verdict.text;
+          return broken;
+        }
+        found = keys.prefixFlags(bytes, view, keyAt, keyLength);
+      }
+      if (found & 7 && of !== 2) {this.keyAt=keyAt; this.keyEnd=keyAt+keyLength; this.memberAt=member; this.#mark(offset, next, found, container);}
       offset = next;
     }
     return offset;

@@ -108,13 +108,13 @@ export class KeyTable {
   /** Shifted to where a slot has it: priority << 26. */
   readonly targetPriority: Uint32Array;
   readonly #keyBytes: Uint8Array;
-  readonly #keyView: DataView;
+  readonly keyView: DataView;
   /** Entry e's key is [keyFrom[e], keyFrom[e + 1]) of the key bytes. */
-  readonly #keyFrom: Uint32Array;
+  readonly keyFrom: Uint32Array;
   /** The first entry of a bucket, and behind it the next of each; -1 ends the chain. */
-  readonly #buckets: Int32Array;
-  readonly #next: Int32Array;
-  readonly #shift: number;
+  readonly buckets: Int32Array;
+  readonly next: Int32Array;
+  readonly shift: number;
   /** Prefixes by a hash of their first bytes, since most keys share a beginning with none. */
   readonly #prefixes: (Prefix[] | undefined)[] = Array.from({ length: 256 }, () => undefined);
   readonly #shortPrefixes: Prefix[] = [];
@@ -136,19 +136,19 @@ export class KeyTable {
     this.targetPriority = Uint32Array.from(targets, (target) => target.priority << 26);
     const keys = entries.map((entry) => Buffer.from(entry.key));
     this.#keyBytes = new Uint8Array(Buffer.concat(keys));
-    this.#keyView = new DataView(this.#keyBytes.buffer);
-    this.#keyFrom = offsets(
+    this.keyView = new DataView(this.#keyBytes.buffer);
+    this.keyFrom = offsets(
       keys.map((key) => key.length),
       0,
     );
     const bits = Math.max(4, Math.ceil(Math.log2(entries.length * 8)));
-    this.#shift = 32 - bits;
-    this.#buckets = new Int32Array(2 ** bits).fill(-1);
-    this.#next = new Int32Array(entries.length);
+    this.shift = 32 - bits;
+    this.buckets = new Int32Array(2 ** bits).fill(-1);
+    this.next = new Int32Array(entries.length);
     for (let entry = 0; entry < entries.length; entry++) {
-      const bucket = this.#bucket(this.#keyBytes, this.#keyView, this.#keyFrom[entry]!, keys[entry]!.length);
-      this.#next[entry] = this.#buckets[bucket]!;
-      this.#buckets[bucket] = entry;
+      const bucket = this.#bucket(this.#keyBytes, this.keyView, this.keyFrom[entry]!, keys[entry]!.length);
+      this.next[entry] = this.buckets[bucket]!;
+      this.buckets[bucket] = entry;
     }
     for (const [prefix, flags] of prefixes) {
       const bytes = new Uint8Array(Buffer.from(prefix));
@@ -159,8 +159,8 @@ export class KeyTable {
 
   /** The entry of the key at [at, at + length), or -1. `view` covers the same bytes as `bytes`. */
   find(bytes: Uint8Array, view: DataView, at: number, length: number): number {
-    let entry = this.#buckets[this.#bucket(bytes, view, at, length)]!;
-    while (entry !== -1 && !this.#is(entry, bytes, view, at, length)) entry = this.#next[entry]!;
+    let entry = this.buckets[this.#bucket(bytes, view, at, length)]!;
+    while (entry !== -1 && !this.#is(entry, bytes, view, at, length)) entry = this.next[entry]!;
     return entry;
   }
 
@@ -176,21 +176,21 @@ export class KeyTable {
 
   /** Keys of one convention share their beginning, so the hash takes the middle and the end. */
   #bucket(bytes: Uint8Array, view: DataView, at: number, length: number): number {
-    if (length < 4) return Math.imul(length === 0 ? 0 : bytes[at]!, 0x9e3779b1) >>> this.#shift;
+    if (length < 4) return Math.imul(length === 0 ? 0 : bytes[at]!, 0x9e3779b1) >>> this.shift;
     const end = view.getInt32(at + length - 4, true);
     const middle = view.getInt32(at + ((length - 4) >>> 1), true);
-    return Math.imul(end ^ Math.imul(middle + length, 0x85ebca6b), 0x9e3779b1) >>> this.#shift;
+    return Math.imul(end ^ Math.imul(middle + length, 0x85ebca6b), 0x9e3779b1) >>> this.shift;
   }
 
   #is(entry: number, bytes: Uint8Array, view: DataView, at: number, length: number): boolean {
-    const from = this.#keyFrom[entry]!;
-    if (this.#keyFrom[entry + 1]! - from !== length) return false;
+    const from = this.keyFrom[entry]!;
+    if (this.keyFrom[entry + 1]! - from !== length) return false;
     const last = length - 4;
     if (last < 0) {
       for (let k = 0; k < length; k++) if (this.#keyBytes[from + k] !== bytes[at + k]) return false;
       return true;
     }
-    const keyView = this.#keyView;
+    const keyView = this.keyView;
     let differ = keyView.getInt32(from + last, true) ^ view.getInt32(at + last, true);
     for (let k = 0; k < last; k += 4) differ |= keyView.getInt32(from + k, true) ^ view.getInt32(at + k, true);
     return differ === 0;

@@ -1,4 +1,4 @@
-import { checkMessage, keyValue, valueDepth } from './message-check.ts';
+import { checkMessage, message, valueDepth } from './message-check.ts';
 import { verdict, type Verdict } from './verdict.ts';
 import { lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
 
@@ -31,7 +31,7 @@ export interface KeyValueParts {
  * unknown. Checks all of it, down to the last nested text.
  */
 export function readKeyValue(bytes: Uint8Array, view: DataView, at: number, end: number, parts: KeyValueParts): Verdict {
-  const why = checkMessage(bytes, view, at, end, keyValue, valueDepth - 1);
+  const why = checkMessage(bytes, view, at, end, message.keyValue, valueDepth - 1);
   if (why) return why;
   parts.keyAt = 0;
   parts.keyEnd = 0;

@@ -11,54 +11,33 @@ const limitDepth = 90;
 /** Messages around an attribute's value: request, resource spans, scope spans, span, event, attribute, value. */
 export const valueDepth = 7;
 
-/** What a field holds besides its wire type: UTF-8, an id of so many bytes (or none), a message, or nothing to check. */
-interface FieldRule {
-  readonly wireType: number;
-  readonly text?: true;
-  readonly idBytes?: number;
-  readonly message?: () => MessageRule;
-}
+/** The messages that are checked field by field, of opentelemetry/proto/common/v1 and, for links, trace/v1. */
+export const message = { anyValue: 0, arrayValue: 1, keyValueList: 2, keyValue: 3, scope: 4, link: 5 } as const;
+export type Message = (typeof message)[keyof typeof message];
 
-/** The fields of a message by number; a number without a rule is an unknown field, which may hold anything. */
-type MessageRule = readonly (FieldRule | undefined)[];
+/** What a field holds: the wire type in the low three bits, then what its content is, then which message. */
+const text = 2 | (1 << 3);
+const traceId = 2 | (2 << 3);
+const spanId = 2 | (3 << 3);
+const child = (of: Message): number => 2 | (4 << 3) | (of << 6);
+const [varint, fixed64, bytesField, fixed32] = [0, 1, 2, 5];
+const unknownField = 0xff;
 
-const varint: FieldRule = { wireType: 0 };
-const text: FieldRule = { wireType: 2, text: true };
-const list = (message: () => MessageRule): FieldRule => ({ wireType: 2, message });
-
-/** AnyValue of opentelemetry/proto/common/v1. */
-export const anyValue: MessageRule = [
-  undefined,
-  text,
-  varint,
-  varint,
-  { wireType: 1 },
-  list(() => arrayValue),
-  list(() => keyValueList),
-  { wireType: 2 },
+/** Fields from number 1 on, by message; any other is unknown, and may hold anything. */
+const fields: readonly (readonly number[])[] = [
+  [text, varint, varint, fixed64, child(message.arrayValue), child(message.keyValueList), bytesField],
+  [child(message.anyValue)],
+  [child(message.keyValue)],
+  [text, child(message.anyValue)],
+  [text, text, child(message.keyValue), varint],
+  [traceId, spanId, text, child(message.keyValue), varint, fixed32],
 ];
-const arrayValue: MessageRule = [undefined, list(() => anyValue)];
-const keyValueList: MessageRule = [undefined, list(() => keyValue)];
-
-/** KeyValue of opentelemetry/proto/common/v1. */
-export const keyValue: MessageRule = [undefined, text, list(() => anyValue)];
-
-/** InstrumentationScope of opentelemetry/proto/common/v1. */
-export const instrumentationScope: MessageRule = [undefined, text, text, list(() => keyValue), varint];
-
-/** Span.Link of opentelemetry/proto/trace/v1. */
-export const link: MessageRule = [
-  undefined,
-  { wireType: 2, idBytes: 16 },
-  { wireType: 2, idBytes: 8 },
-  text,
-  list(() => keyValue),
-  varint,
-  { wireType: 5 },
-];
+const slotsAMessage = 8;
+const fieldTable = new Uint16Array(fields.length * slotsAMessage).fill(unknownField);
+fields.forEach((list, of) => fieldTable.set(list, of * slotsAMessage + 1));
 
 /**
- * Whether [at, end) is a message of `rule`, all the way down, so that every decoder downstream can read it: also
+ * Whether [at, end) is a message of that kind, all the way down, so that every decoder downstream can read it: also
  * one that is stricter than ours about UTF-8, nesting, ids in links and wire types. `depth` messages enclose it.
  */
 export function checkMessage(
@@ -66,7 +45,7 @@ export function checkMessage(
   view: DataView,
   at: number,
   end: number,
-  rule: MessageRule,
+  of: Message,
   depth: number,
 ): Verdict {
   if (depth > limitDepth) return verdict.depth;
@@ -75,15 +54,19 @@ export function checkMessage(
     const tag = tagAt(bytes, offset, end);
     if (tag === broken) return verdict.malformed;
     offset += varintWidth(tag);
-    const next = skipField(bytes, offset, end, tag);
-    if (next === broken) return verdict.malformed;
-    const field = rule[tag >>> 3];
-    if (field) {
-      if ((tag & 7) !== field.wireType) return verdict.malformed;
-      const found = field.wireType === 2 ? checkContent(bytes, view, offset, next, field, depth) : verdict.ok;
-      if (found) return found;
+    const field = tag < slotsAMessage << 3 ? fieldTable[of * slotsAMessage + (tag >>> 3)]! : unknownField;
+    if (field !== unknownField && (field & 7) !== (tag & 7)) return verdict.malformed;
+    if ((tag & 7) === 2) {
+      const packed = lengthAt(bytes, offset, end);
+      if (packed === broken) return verdict.malformed;
+      const content = offset + (packed & 7);
+      offset = content + (packed >>> 3);
+      const why = field === unknownField ? verdict.ok : checkContent(bytes, view, content, offset, field, depth);
+      if (why) return why;
+    } else {
+      offset = skipField(bytes, offset, end, tag);
+      if (offset === broken) return verdict.malformed;
     }
-    offset = next;
   }
   return verdict.ok;
 }
@@ -93,13 +76,21 @@ function checkContent(
   view: DataView,
   at: number,
   end: number,
-  field: FieldRule,
+  field: number,
   depth: number,
 ): Verdict {
-  const start = at + (lengthAt(bytes, at, end) & 7);
-  if (field.text) return isText(bytes, view, start, end) ? verdict.ok : verdict.text;
-  if (field.idBytes) return start === end || end - start === field.idBytes ? verdict.ok : verdict.malformed;
-  return field.message ? checkMessage(bytes, view, start, end, field.message(), depth + 1) : verdict.ok;
+  switch (field & 0x3f) {
+    case text:
+      return isText(bytes, view, at, end) ? verdict.ok : verdict.text;
+    case traceId:
+      return at === end || end - at === 16 ? verdict.ok : verdict.malformed;
+    case spanId:
+      return at === end || end - at === 8 ? verdict.ok : verdict.malformed;
+    case bytesField:
+      return verdict.ok;
+    default:
+      return checkMessage(bytes, view, at, end, (field >>> 6) as Message, depth + 1);
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Failure } from '../core/failure.ts';
 import { Envelopes } from './envelopes.ts';
 import type { KeyTable } from './key-table.ts';
-import { checkMessage, instrumentationScope, isText } from './message-check.ts';
+import { checkMessage, isText, message } from './message-check.ts';
 import { emptySlot, grown, MarkColumns, SpanColumns } from './span-columns.ts';
 import { SpanScan } from './span-scan.ts';
 import { sentences, verdict, type Verdict } from './verdict.ts';
@@ -168,7 +168,7 @@ export class SpanIndex {
         scopes.add(offset, next);
         let why: Verdict = verdict.ok;
         if (tag === envelopeTag.subject)
-          why = checkMessage(bytes, view, start, next, instrumentationScope, scopeDepth);
+          why = checkMessage(bytes, view, start, next, message.scope, scopeDepth);
         else if (tag === envelopeTag.schemaUrl && !isText(bytes, view, start, next)) why = verdict.text;
         if (why) return `an instrumentation scope is not valid: ${sentences[why]}`;
       }

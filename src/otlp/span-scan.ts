@@ -1,6 +1,6 @@
 import { AttributeScan, owner } from './attribute-scan.ts';
 import { keyFlag, type KeyTable } from './key-table.ts';
-import { checkMessage, isText, link, valueDepth } from './message-check.ts';
+import { checkMessage, isText, message, valueDepth } from './message-check.ts';
 import { markKind, type MarkColumns, type SpanColumns } from './span-columns.ts';
 import { verdict, type Verdict } from './verdict.ts';
 import { broken, lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
@@ -231,7 +231,7 @@ export class SpanScan {
       case spanTag.status:
         return this.#status(at, content, next);
       case spanTag.link: {
-        const why = checkMessage(this.#bytes, this.#view, content, next, link, valueDepth - 2);
+        const why = checkMessage(this.#bytes, this.#view, content, next, message.link, valueDepth - 2);
         return why ? this.#fail(why) : next;
       }
       default:

@@ -12,13 +12,19 @@ export const limitBytes = 2 ** 26 - 1;
  * `broken` when it is longer than five bytes or what it announces does not end at or before `end`.
  */
 export function lengthAt(bytes: Uint8Array, at: number, end: number): number {
+  if (at >= end) return broken;
+  const first = bytes[at]!;
+  if (first > 0x7f) return longLengthAt(bytes, at, end);
+  return first > end - at - 1 ? broken : (first << 3) | 1;
+}
+
+function longLengthAt(bytes: Uint8Array, at: number, end: number): number {
   let length = 0;
-  for (let width = 1, unit = 1; width <= 5; width++, unit *= 128) {
-    const offset = at + width - 1;
-    if (offset >= end) return broken;
-    const byte = bytes[offset]!;
-    length += (byte & 0x7f) * unit;
-    if (byte < 0x80) return length > end - at - width ? broken : length * 8 + width;
+  for (let width = 1; width <= 5 && at + width <= end; width++) {
+    const byte = bytes[at + width - 1]!;
+    if (width === 5 && byte > 0) return broken; // 2^28 bytes and more never fit
+    length |= (byte & 0x7f) << (7 * (width - 1));
+    if (byte < 0x80) return length > end - at - width ? broken : (length << 3) | width;
   }
   return broken;
 }
@@ -59,13 +65,18 @@ export function varint64(bytes: Uint8Array, at: number): bigint {
  * for more than 32 bits, and for a padded varint, which no encoder writes.
  */
 export function tagAt(bytes: Uint8Array, at: number, end: number): number {
+  if (at >= end) return broken;
+  const first = bytes[at]!;
+  if (first > 0x7f) return longTagAt(bytes, at, end);
+  return first < 8 ? broken : first;
+}
+
+function longTagAt(bytes: Uint8Array, at: number, end: number): number {
   let tag = 0;
-  for (let width = 1, unit = 1; width <= 5; width++, unit *= 128) {
-    const offset = at + width - 1;
-    if (offset >= end) return broken;
-    const byte = bytes[offset]!;
+  for (let width = 1, unit = 1; width <= 5 && at + width <= end; width++, unit *= 128) {
+    const byte = bytes[at + width - 1]!;
     tag += (byte & 0x7f) * unit;
-    if (byte < 0x80) return tag < 8 || tag > 0xffffffff || (width > 1 && byte === 0) ? broken : tag;
+    if (byte < 0x80) return byte === 0 || tag < 8 || tag > 0xffffffff ? broken : tag;
   }
   return broken;
 }

@@ -5,7 +5,7 @@ import { encodeExportResponse, encodeStatus } from '../otlp/messages.ts';
 import type { ExportResult } from './export.ts';
 import { encodeMessage, frame, parseTimeout, UnaryMessage } from './grpc-wire.ts';
 import type { Compression } from './inflate.ts';
-import type { Intake } from './intake.ts';
+import { notYetDurable, type Intake } from './intake.ts';
 import { Refusal, type Answer } from './status.ts';
 
 const contentType = 'application/grpc';
@@ -82,7 +82,7 @@ export class ExportCall {
   #compression: Compression = 'identity';
   #lease: Promise<Lease> | undefined;
   #handedOver = false;
-  #slow: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(stream: ServerHttp2Stream, intake: Intake, signal: AbortSignal) {
     this.#stream = stream;
@@ -102,20 +102,11 @@ export class ExportCall {
       this.#fail(error);
       return;
     }
-    const limitMs = this.#answerWithinMs;
-    this.#slow = setTimeout(() => {
-      this.#fail(
-        new Refusal('too_slow', `the request did not arrive within ${limitMs} ms: send smaller batches`),
-      );
-    }, limitMs);
+    const limitMs = Math.ceil(Math.min(answerLimitMs, this.#deadlineMs * answerShare));
+    this.#timer = setTimeout(() => this.#onTimeUp(limitMs), limitMs);
     this.#stream.on('data', (chunk: Buffer) => this.#onData(chunk));
     this.#stream.on('end', () => void this.#onEnd());
     this.#stream.on('close', () => this.#onClose());
-  }
-
-  /** How long each phase, receiving and working, may take. */
-  get #answerWithinMs(): number {
-    return Math.ceil(Math.min(answerLimitMs, this.#deadlineMs * answerShare));
   }
 
   #onData(chunk: Buffer): void {
@@ -132,16 +123,16 @@ export class ExportCall {
     const mustWait = !admission.hasRoom(bytes);
     if (mustWait) this.#stream.pause(); // what is under way fits the window of the stream
     this.#lease = admission.lease(bytes, this.#deadlineMs, this.#signal);
-    if (mustWait)
-      this.#lease.then(
-        () => this.#stream.resume(),
-        (error: unknown) => this.#fail(error),
-      );
+    if (!mustWait) return;
+    this.#lease.then(
+      () => this.#stream.resume(),
+      (error: unknown) => this.#fail(error),
+    );
   }
 
   async #onEnd(): Promise<void> {
-    clearTimeout(this.#slow);
     if (this.#stream.headersSent) return;
+    const wholeMs = performance.now();
     try {
       const bytes = this.#message.finish();
       const compression = this.#message.compressed ? this.#compression : 'identity';
@@ -152,13 +143,15 @@ export class ExportCall {
       const lease = await this.#lease;
       this.#handedOver = true;
       const body = { bytes, compression, encoding: 'protobuf' } as const;
-      this.#succeed(await this.#intake.take('grpc', body, lease, this.#answerWithinMs, this.#signal));
+      this.#succeed(await this.#intake.take('grpc', body, lease, this.#signal), wholeMs);
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  #succeed(result: ExportResult): void {
+  #succeed(result: ExportResult, wholeMs: number): void {
+    if (this.#stream.headersSent) return; // told to come back already: its repeat is joined to this result
+    this.#intake.succeeded('grpc', wholeMs);
     const plain = result.rejected === 0 && result.message === '';
     sendUnary(
       this.#stream,
@@ -167,17 +160,21 @@ export class ExportCall {
   }
 
   #fail(error: unknown): void {
-    clearTimeout(this.#slow);
     if (this.#stream.headersSent) return;
     sendStatus(this.#stream, this.#intake.answer('grpc', error));
   }
 
+  #onTimeUp(limitMs: number): void {
+    const slow = `the request did not arrive within ${limitMs} ms: send smaller batches`;
+    this.#fail(this.#handedOver ? notYetDurable(limitMs) : new Refusal('too_slow', slow));
+  }
+
   #onClose(): void {
-    clearTimeout(this.#slow);
-    if (!this.#handedOver)
-      this.#lease?.then(
-        (lease) => lease.release(),
-        () => undefined,
-      ); // its refusal was answered
+    clearTimeout(this.#timer);
+    if (this.#handedOver) return;
+    this.#lease?.then(
+      (lease) => lease.release(),
+      () => undefined, // its refusal was answered
+    );
   }
 }

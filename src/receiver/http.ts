@@ -7,7 +7,7 @@ import { encodeExportResponse, encodeStatus, type Encoding } from '../otlp/messa
 import { assumedDeadlineMs } from './admission.ts';
 import { readBody } from './http-body.ts';
 import type { Compression } from './inflate.ts';
-import type { Intake } from './intake.ts';
+import { notYetDurable, type Intake } from './intake.ts';
 import { listen, readTls, type Listener } from './listen.ts';
 import { Refusal, wrongSignalSentence, type Answer } from './status.ts';
 
@@ -167,20 +167,12 @@ export class HttpReceiver implements Component {
     const onRoom = (): void => {
       if (request.headers.expect !== undefined) response.writeContinue();
     };
-    const { bytes, lease } = await readBody(
-      request,
-      this.#intake.admission,
-      this.#patience.bodyMs,
-      signal,
-      onRoom,
-    );
-    const result = await this.#intake.take(
-      'http',
-      { bytes, compression, encoding },
-      lease,
-      answerWithinMs,
-      signal,
-    );
+    const { admission } = this.#intake;
+    const { bytes, lease } = await readBody(request, admission, this.#patience.bodyMs, signal, onRoom);
+    const wholeMs = performance.now();
+    const body = { bytes, compression, encoding };
+    const result = await inTime(this.#intake.take('http', body, lease, signal));
+    this.#intake.succeeded('http', wholeMs);
     response.setHeader('content-type', mediaTypes[encoding]);
     return encodeExportResponse(encoding, result.rejected, result.message);
   }
@@ -202,6 +194,14 @@ export class HttpReceiver implements Component {
     if (this.#draining) response.setHeader('connection', 'close'); // else the sender's next request meets a closed door
     response.end(body);
   }
+}
+
+/** Settles like `work`, or rejects as `unavailable` when the sender must have its answer; the work itself goes on. */
+function inTime<T>(work: Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const timer = setTimeout(() => reject(notYetDurable(answerWithinMs)), answerWithinMs);
+  work.then(resolve, reject).finally(() => clearTimeout(timer));
+  return promise;
 }
 
 function checkPath(path: string): void {

@@ -55,37 +55,10 @@ export class Intake {
   }
 
   /**
-   * Takes `body` and its lease, which it releases when the work is done. Resolves with the result to tell the sender,
-   * within `answerWithinMs`: work that takes longer goes on, and a repeat of the body joins it.
-   * Rejects with what `answer` understands.
+   * Takes `body` and its lease, which it releases when the work is done. Resolves with the result to tell the sender;
+   * rejects with what `answer` understands. A sender that was answered meanwhile does not end the work: a repeat joins it.
    */
-  async take(
-    transport: Transport,
-    body: Body,
-    lease: Lease,
-    answerWithinMs: number,
-    signal: AbortSignal,
-  ): Promise<ExportResult> {
-    const startMs = performance.now();
-    const result = await within(answerWithinMs, this.#work(transport, body, lease, signal));
-    const labels = { receiver: 'otlp', transport };
-    this.#telemetry.count('plimsoll_receiver_requests_total', 1, { ...labels, outcome: 'success' });
-    const seconds = (performance.now() - startMs) / 1000;
-    this.#telemetry.observe('plimsoll_receiver_request_duration_seconds', seconds, labels);
-    return result;
-  }
-
-  /** What to tell the sender of a request that failed with `error`, counted; a fault nobody foresaw is logged. */
-  answer(transport: Transport, error: unknown): Answer {
-    const answer = answerTo(error, Math.random());
-    if (answer.bug !== undefined)
-      this.#log.error({ err: answer.bug, transport }, 'request failed for a reason nobody foresaw');
-    const labels = { receiver: 'otlp', transport, outcome: answer.outcome };
-    this.#telemetry.count('plimsoll_receiver_requests_total', 1, labels);
-    return answer;
-  }
-
-  async #work(transport: Transport, body: Body, lease: Lease, signal: AbortSignal): Promise<ExportResult> {
+  async take(transport: Transport, body: Body, lease: Lease, signal: AbortSignal): Promise<ExportResult> {
     try {
       const plain = await inflate(body.bytes, body.compression, this.admission.limitBytes);
       lease.resize(plain.length);
@@ -100,6 +73,24 @@ export class Intake {
     } finally {
       lease.release();
     }
+  }
+
+  /** Counts a request that is answered with success; it was whole at `wholeMs` of `performance.now()`. */
+  succeeded(transport: Transport, wholeMs: number): void {
+    const labels = { receiver: 'otlp', transport };
+    this.#telemetry.count('plimsoll_receiver_requests_total', 1, { ...labels, outcome: 'success' });
+    const seconds = (performance.now() - wholeMs) / 1000;
+    this.#telemetry.observe('plimsoll_receiver_request_duration_seconds', seconds, labels);
+  }
+
+  /** What to tell the sender of a request that failed with `error`, counted; a fault nobody foresaw is logged. */
+  answer(transport: Transport, error: unknown): Answer {
+    const answer = answerTo(error, Math.random());
+    if (answer.bug !== undefined)
+      this.#log.error({ err: answer.bug, transport }, 'request failed for a reason nobody foresaw');
+    const labels = { receiver: 'otlp', transport, outcome: answer.outcome };
+    this.#telemetry.count('plimsoll_receiver_requests_total', 1, labels);
+    return answer;
   }
 
   async #export(
@@ -125,14 +116,7 @@ export class Intake {
   }
 }
 
-/** Settles like `work`, or rejects as `unavailable` after `limitMs`; the work itself goes on. */
-function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const timer = setTimeout(() => {
-    reject(
-      new Failure('unavailable', `not durable within ${Math.round(limitMs)} ms: send the same batch again`),
-    );
-  }, limitMs);
-  work.then(resolve, reject).finally(() => clearTimeout(timer));
-  return promise;
+/** What to tell a sender that can wait no longer, while the work goes on. */
+export function notYetDurable(limitMs: number): Failure {
+  return new Failure('unavailable', `not durable within ${limitMs} ms: send the same batch again`);
 }

@@ -41,4 +41,5 @@ export const humanTools: readonly { readonly name: RegExp; readonly reason: Esca
 export const handoffTool = /^(?:handoff_to_|transfer_to_)(.+)$/;
 
 /** Names of handoff targets that are humans: a handoff to anybody else is no escalation. */
-export const humanTarget = /(?:^|[^a-z])(?:human|person|operator|live[_ -]?agent|representative)(?:[^a-z]|$)/i;
+export const humanTarget =
+  /(?:^|[^a-z])(?:human|person|operator|live[_ -]?agent|representative)(?:[^a-z]|$)/i;

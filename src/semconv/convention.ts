@@ -16,7 +16,11 @@ export interface Source {
 export interface Meaning {
   readonly step?: Step;
   readonly failed?: true;
-  readonly escalation?: { readonly reason: EscalationReason; readonly state: EscalationState; readonly rule: string };
+  readonly escalation?: {
+    readonly reason: EscalationReason;
+    readonly state: EscalationState;
+    readonly rule: string;
+  };
 }
 
 /** A key whose value says something about the span in the convention's own words. Values not listed say nothing. */

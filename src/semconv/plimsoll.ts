@@ -58,7 +58,12 @@ export const ownKeys: readonly OwnKey[] = [
   { key: 'plimsoll.run.outcome', field: 'outcome', places: span, rule: oneOf(outcomes) },
   { key: 'plimsoll.run.evidence', field: 'evidence', places: span, rule: oneOf(evidenceLevels) },
   { key: 'plimsoll.error.type', field: 'errorType', places: span, rule: text },
-  { key: 'plimsoll.escalation.reason', field: 'escalationReason', places: span, rule: oneOf(escalationReasons) },
+  {
+    key: 'plimsoll.escalation.reason',
+    field: 'escalationReason',
+    places: span,
+    rule: oneOf(escalationReasons),
+  },
   { key: 'plimsoll.escalation.state', field: 'escalationState', places: span, rule: oneOf(escalationStates) },
   { key: 'plimsoll.rule', field: 'rule', places: span, rule: text },
   { key: 'plimsoll.usage.input_tokens', field: 'inputTokens', places: span, rule: number(0, limitCount) },

@@ -9,7 +9,7 @@ import { contentHashPrefix, contentSizePrefix, ownKeys, ownPrefix, statusMessage
 export const conventions: readonly Convention[] = [otelCore, otelGenAi, otelService];
 
 /** A signal with the id of the field that its key has in the key table; ids follow those of the canonical fields. */
-export interface SignalField extends Signal {
+interface SignalField extends Signal {
   readonly field: number;
 }
 
@@ -57,7 +57,9 @@ function isDigit(code: number): boolean {
 export const keyTableSpec = {
   fieldCount: fieldCount + signals.length,
   sources: [
-    ...ownKeys.flatMap(({ key, field, places }) => places.map((place) => ({ key, field: fields[field], place }))),
+    ...ownKeys.flatMap(({ key, field, places }) =>
+      places.map((place) => ({ key, field: fields[field], place })),
+    ),
     ...conventions
       .flatMap((convention) => convention.sources)
       .flatMap(({ key, field, places = ['span'] satisfies Place[] }) =>
@@ -66,7 +68,9 @@ export const keyTableSpec = {
     ...signals.map(({ key, field }) => ({ key, field, place: 'span' as const })),
   ],
   content: content.flatMap((pattern) =>
-    pattern.endsWith('#') ? Array.from({ length: 10 }, (_, digit) => `${pattern.slice(0, -1)}${digit}*`) : [pattern],
+    pattern.endsWith('#')
+      ? Array.from({ length: 10 }, (_, digit) => `${pattern.slice(0, -1)}${digit}*`)
+      : [pattern],
   ),
   ownPrefix,
   ownKeys: [

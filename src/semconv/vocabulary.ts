@@ -1,5 +1,14 @@
 /** What a span means to us. */
-export const steps = ['tool', 'llm', 'agent', 'handoff', 'guardrail', 'evaluator', 'review', 'other'] as const;
+export const steps = [
+  'tool',
+  'llm',
+  'agent',
+  'handoff',
+  'guardrail',
+  'evaluator',
+  'review',
+  'other',
+] as const;
 export type Step = (typeof steps)[number];
 
 /** How one tool call ended. `rejected` (a human said no) and `cancelled` calls did not run and are in no ratio. */
@@ -15,11 +24,26 @@ export const evidenceLevels = ['none', 'app', 'evaluator', 'human'] as const;
 export type EvidenceLevel = (typeof evidenceLevels)[number];
 
 /** Why control passed to a human. */
-export const escalationReasons = ['approval', 'human_handoff', 'input_request', 'guardrail', 'budget', 'other'] as const;
+export const escalationReasons = [
+  'approval',
+  'human_handoff',
+  'input_request',
+  'guardrail',
+  'budget',
+  'other',
+] as const;
 export type EscalationReason = (typeof escalationReasons)[number];
 
 /** Where an escalation stands. */
-export const escalationStates = ['requested', 'approved', 'rejected', 'modified', 'aborted', 'timed_out', 'auto'] as const;
+export const escalationStates = [
+  'requested',
+  'approved',
+  'rejected',
+  'modified',
+  'aborted',
+  'timed_out',
+  'auto',
+] as const;
 export type EscalationState = (typeof escalationStates)[number];
 
 /** Where a cost comes from: the sender said it, we computed it from tokens, or no price is known (never 0, never a guess). */
@@ -34,10 +58,23 @@ function membership<T extends string>(words: readonly T[]): (text: string) => te
   return (text): text is T => set.has(text);
 }
 
+/** Whether a text is one of `steps`. */
 export const isStep = membership(steps);
+
+/** Whether a text is one of `results`. */
 export const isResult = membership(results);
+
+/** Whether a text is one of `outcomes`. */
 export const isOutcome = membership(outcomes);
+
+/** Whether a text is one of `evidenceLevels`. */
 export const isEvidenceLevel = membership(evidenceLevels);
+
+/** Whether a text is one of `escalationReasons`. */
 export const isEscalationReason = membership(escalationReasons);
+
+/** Whether a text is one of `escalationStates`. */
 export const isEscalationState = membership(escalationStates);
+
+/** Whether a text is one of `costSources`. */
 export const isCostSource = membership(costSources);

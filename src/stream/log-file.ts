@@ -6,6 +6,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  statSync,
   statfsSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -149,10 +150,23 @@ const pageCounts = z.object({
 
 function prepareFolder(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true });
+    makeFolder(directory);
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new Error(`the stream's folder ${directory} ${folderFault(codeOf(error))}`, { cause: error });
+  }
+}
+
+/** `mkdirSync` with `recursive` never returns where the kernel answers ENOENT below a folder that exists (/proc, automounts). */
+function makeFolder(directory: string): void {
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST' && statSync(directory).isDirectory()) return;
+    if (code !== 'ENOENT' || existsSync(dirname(directory))) throw error;
+    makeFolder(dirname(directory));
+    mkdirSync(directory);
   }
 }
 

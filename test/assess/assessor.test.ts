@@ -206,6 +206,8 @@ describe('after a restart', () => {
     const samples = flat(second.assessor.families());
     const duration = [...samples].find(([name]) => name.startsWith('plimsoll_run_duration_seconds_sum'))?.[1];
     expect(duration).toBe(3 * 3600);
+    await second.stop();
+    expect(fromCommit(partition.commits.at(-1)!)).toMatchObject({ replayFrom: 0, counted: 47 });
   });
 
   test('reading does not begin earlier than needed', async () => {

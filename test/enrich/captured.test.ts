@@ -7,7 +7,12 @@ import { decodeRequest } from '../otlp/oracle.ts';
 
 const enricher = new Enricher({ content: { mode: 'drop' } });
 const spans = new EnrichedSpans(enricher);
-const captured = new Map([...capturedRequests(), ...thirdPartyRequests()].map(({ name, json }) => [name.replace('.otlp.json', ''), json]));
+const captured = new Map(
+  [...capturedRequests(), ...thirdPartyRequests()].map(({ name, json }) => [
+    name.replace('.otlp.json', ''),
+    json,
+  ]),
+);
 
 interface Totals {
   tools: Record<string, number>;
@@ -25,7 +30,9 @@ function totalsOf(name: string): Totals {
   for (let row = 0; row < spans.count; row++) {
     const facts = spans.at(row);
     totals.steps[facts.step] = (totals.steps[facts.step] ?? 0) + 1;
-    if (facts.step === 'tool') totals.tools[`${facts.tool} ${facts.result}`] = (totals.tools[`${facts.tool} ${facts.result}`] ?? 0) + 1;
+    if (facts.step === 'tool')
+      totals.tools[`${facts.tool} ${facts.result}`] =
+        (totals.tools[`${facts.tool} ${facts.result}`] ?? 0) + 1;
     if (facts.failed) totals.failed.push(`${facts.step} ${facts.errorType}`);
     totals.input += facts.inputTokens ?? 0;
     totals.output += facts.outputTokens ?? 0;
@@ -43,12 +50,18 @@ describe('what the AI SDK exports', () => {
   });
 
   test('of a handled tool error fails the tool alone', () => {
-    expect(totalsOf('ai-sdk-v7-tool-error')).toMatchObject({ tools: { 'flaky error': 1 }, failed: ['tool TypeError'] });
+    expect(totalsOf('ai-sdk-v7-tool-error')).toMatchObject({
+      tools: { 'flaky error': 1 },
+      failed: ['tool TypeError'],
+    });
   });
 
   test('of a model error fails the call, the step and the agent', () => {
     const { failed, tools } = totalsOf('ai-sdk-v7-llm-error');
-    expect([tools, failed.toSorted()]).toEqual([{}, ['agent APICallError', 'llm APICallError', 'other APICallError']]);
+    expect([tools, failed.toSorted()]).toEqual([
+      {},
+      ['agent APICallError', 'llm APICallError', 'other APICallError'],
+    ]);
   });
 
   test.each([
@@ -76,7 +89,12 @@ describe.runIf(captured.has('google-adk-2025-08-28'))('what others export with g
 test.each([...captured.keys()])('no content of %s goes on', (name) => {
   const { records } = enricher.enrich(jsonToProtobuf(Buffer.from(captured.get(name)!)).bytes, 1);
   const text = JSON.stringify(records.map(({ payload }) => decodeRequest(payload)));
-  for (const key of ['gen_ai.input.messages', 'gen_ai.output.messages', 'gen_ai.tool.call.arguments', 'gen_ai.tool.call.result']) {
+  for (const key of [
+    'gen_ai.input.messages',
+    'gen_ai.output.messages',
+    'gen_ai.tool.call.arguments',
+    'gen_ai.tool.call.result',
+  ]) {
     expect(text).not.toContain(`"${key}"`);
   }
   for (const key of ['exception.message', 'exception.stacktrace']) expect(text).not.toContain(`"${key}"`);

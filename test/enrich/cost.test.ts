@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { enriched } from './one-span.ts';
 
-const chat = { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'openai', 'gen_ai.request.model': 'gpt-4o' };
+const chat = {
+  'gen_ai.operation.name': 'chat',
+  'gen_ai.provider.name': 'openai',
+  'gen_ai.request.model': 'gpt-4o',
+};
 const tokens = { 'gen_ai.usage.input_tokens': 1000, 'gen_ai.usage.output_tokens': 100 };
 
 describe('what a span cost', () => {
@@ -11,11 +15,14 @@ describe('what a span cost', () => {
     expect(own['plimsoll.cost.prices']).toMatch(/^genai-prices \d/);
   });
 
-  test.each(['plimsoll.cost.usd', 'gen_ai.usage.cost.amount', 'gen_ai.usage.cost'])('is what %s reports', (key) => {
-    const { facts, own } = enriched({ ...chat, ...tokens, [key]: 0.5 });
-    expect([facts.costUsd, facts.costSource]).toEqual([0.5, 'reported']);
-    expect(own['plimsoll.cost.prices']).toBeUndefined();
-  });
+  test.each(['plimsoll.cost.usd', 'gen_ai.usage.cost.amount', 'gen_ai.usage.cost'])(
+    'is what %s reports',
+    (key) => {
+      const { facts, own } = enriched({ ...chat, ...tokens, [key]: 0.5 });
+      expect([facts.costUsd, facts.costSource]).toEqual([0.5, 'reported']);
+      expect(own['plimsoll.cost.prices']).toBeUndefined();
+    },
+  );
 
   test('may be reported as nothing', () => {
     expect(enriched({ ...chat, ...tokens, 'gen_ai.usage.cost': 0 }).facts.costUsd).toBe(0);
@@ -41,7 +48,12 @@ describe('what a span cost', () => {
   });
 
   test('is never what an agent repeats of its calls', () => {
-    const { facts } = enriched({ ...chat, ...tokens, 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.usage.cost': 3 });
+    const { facts } = enriched({
+      ...chat,
+      ...tokens,
+      'gen_ai.operation.name': 'invoke_agent',
+      'gen_ai.usage.cost': 3,
+    });
     expect([facts.costUsd, facts.costSource, facts.inputTokens]).toEqual([undefined, undefined, undefined]);
   });
 
@@ -50,21 +62,44 @@ describe('what a span cost', () => {
   });
 
   test('counts cached tokens once, whether the input includes them or not', () => {
-    const cached = { 'gen_ai.usage.cache_read.input_tokens': 8000, 'gen_ai.usage.cache_creation.input_tokens': 1000 };
-    const sonnet = { ...chat, 'gen_ai.provider.name': 'anthropic', 'gen_ai.request.model': 'claude-sonnet-4-5', ...cached };
-    const inclusive = enriched({ ...sonnet, 'gen_ai.usage.input_tokens': 10_000, 'gen_ai.usage.output_tokens': 500 }).facts;
-    const exclusive = enriched({ ...sonnet, 'gen_ai.usage.input_tokens': 1000, 'gen_ai.usage.output_tokens': 500 }).facts;
+    const cached = {
+      'gen_ai.usage.cache_read.input_tokens': 8000,
+      'gen_ai.usage.cache_creation.input_tokens': 1000,
+    };
+    const sonnet = {
+      ...chat,
+      'gen_ai.provider.name': 'anthropic',
+      'gen_ai.request.model': 'claude-sonnet-4-5',
+      ...cached,
+    };
+    const inclusive = enriched({
+      ...sonnet,
+      'gen_ai.usage.input_tokens': 10_000,
+      'gen_ai.usage.output_tokens': 500,
+    }).facts;
+    const exclusive = enriched({
+      ...sonnet,
+      'gen_ai.usage.input_tokens': 1000,
+      'gen_ai.usage.output_tokens': 500,
+    }).facts;
     expect([inclusive.inputTokens, inclusive.costUsd]).toEqual([10_000, 0.01665]);
     expect([exclusive.inputTokens, exclusive.costUsd]).toEqual([10_000, 0.01665]);
   });
 
   test('counts reasoning as output, whether the output includes it or not', () => {
-    const thinking = { ...chat, 'gen_ai.usage.output_tokens': 10, 'gen_ai.usage.reasoning.output_tokens': 90 };
+    const thinking = {
+      ...chat,
+      'gen_ai.usage.output_tokens': 10,
+      'gen_ai.usage.reasoning.output_tokens': 90,
+    };
     expect(enriched(thinking).facts.outputTokens).toBe(100);
     expect(enriched({ ...thinking, 'gen_ai.usage.output_tokens': 100 }).facts.outputTokens).toBe(100);
   });
 
   test('takes numbers that came as text', () => {
-    expect(enriched({ ...chat, 'gen_ai.usage.input_tokens': '1000', 'gen_ai.usage.output_tokens': '100' }).facts.costUsd).toBe(0.0035);
+    expect(
+      enriched({ ...chat, 'gen_ai.usage.input_tokens': '1000', 'gen_ai.usage.output_tokens': '100' }).facts
+        .costUsd,
+    ).toBe(0.0035);
   });
 });

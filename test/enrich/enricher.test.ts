@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { enrichedHeader, Enricher } from '../../src/enrich/enricher.ts';
@@ -7,11 +7,21 @@ import { ownKeys } from '../../src/semconv/plimsoll.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { contentNameOf, contentNames } from '../../src/semconv/tables.ts';
 import { runs } from '../property-runs.ts';
-import { decodeRequest, encodeRequest, type OracleAttribute, type OracleRequest, type OracleSpan } from '../otlp/oracle.ts';
+import {
+  decodeRequest,
+  encodeRequest,
+  type OracleAttribute,
+  type OracleRequest,
+  type OracleSpan,
+} from '../otlp/oracle.ts';
 import { requests } from './arbitrary-requests.ts';
 import { attributesOf, enriched, ownAttributes, requestOf, spanOf } from './one-span.ts';
 
-const modes: readonly ContentMode[] = [{ mode: 'drop' }, { mode: 'keep' }, { mode: 'hash', key: Buffer.from('secret') }];
+const modes: readonly ContentMode[] = [
+  { mode: 'drop' },
+  { mode: 'keep' },
+  { mode: 'hash', key: Buffer.from('secret') },
+];
 const enrichers = modes.map((content) => ({ content, enricher: new Enricher({ content }) }));
 const anyEnricher = fc.constantFrom(...enrichers);
 const empty = new Uint8Array(0);
@@ -23,7 +33,9 @@ const allowed: ReadonlySet<string> = new Set([
 const isOurs = ({ key = '' }: OracleAttribute): boolean => key.startsWith('plimsoll.');
 
 function spansOf(request: OracleRequest): OracleSpan[] {
-  return (request.resourceSpans ?? []).flatMap(({ scopeSpans = [] }) => scopeSpans.flatMap(({ spans = [] }) => spans));
+  return (request.resourceSpans ?? []).flatMap(({ scopeSpans = [] }) =>
+    scopeSpans.flatMap(({ spans = [] }) => spans),
+  );
 }
 
 function isForeign(attribute: OracleAttribute): boolean {
@@ -32,8 +44,11 @@ function isForeign(attribute: OracleAttribute): boolean {
 
 /** A span as it should be, but for attributes under our prefix. */
 function expected(span: OracleSpan, { mode }: ContentMode): OracleSpan {
-  const isContent = ({ key = '' }: OracleAttribute): boolean => mode !== 'keep' && contentNameOf(key) !== undefined;
-  const attributes = (span.attributes ?? []).filter((attribute) => !isOurs(attribute) && !isContent(attribute));
+  const isContent = ({ key = '' }: OracleAttribute): boolean =>
+    mode !== 'keep' && contentNameOf(key) !== undefined;
+  const attributes = (span.attributes ?? []).filter(
+    (attribute) => !isOurs(attribute) && !isContent(attribute),
+  );
   const after: OracleSpan = { ...span, attributes };
   if (span.events) {
     after.events = span.events.map(({ attributes: all = [], ...event }) => {
@@ -59,11 +74,31 @@ function factsOf(spans: EnrichedSpans): Record<string, unknown>[] {
   });
 }
 
-const factNames = [
-  ...['traceId', 'spanId', 'parentSpanId', 'startMs', 'endMs', 'step', 'agent', 'tool', 'runId', 'sessionId', 'release'],
-  ...['environment', 'result', 'failed', 'errorType', 'outcome', 'evidence', 'escalationReason', 'escalationState'],
-  ...['costUsd', 'costSource', 'inputTokens', 'outputTokens'],
-] as (keyof SpanFacts)[];
+const factNames: readonly (keyof SpanFacts)[] = [
+  'traceId',
+  'spanId',
+  'parentSpanId',
+  'startMs',
+  'endMs',
+  'step',
+  'agent',
+  'tool',
+  'runId',
+  'sessionId',
+  'release',
+  'environment',
+  'result',
+  'failed',
+  'errorType',
+  'outcome',
+  'evidence',
+  'escalationReason',
+  'escalationState',
+  'costUsd',
+  'costSource',
+  'inputTokens',
+  'outputTokens',
+];
 
 describe('enrichment of any request', () => {
   test('neither loses nor changes anything but content, and adds only under our prefix', () => {
@@ -88,8 +123,10 @@ describe('enrichment of any request', () => {
             const own = ownAttributes(span);
             for (const key of Object.keys(own)) expect(allowed.has(key)).toBe(true);
             for (const { key, rule } of ownKeys) {
-              if (key in own && rule.kind === 'enum' && typeof own[key] === 'string') expect(rule.values).toContain(own[key]);
-              if (key in own && rule.kind === 'number') expect(Number(own[key])).toBeGreaterThanOrEqual(rule.min);
+              if (key in own && rule.kind === 'enum' && typeof own[key] === 'string')
+                expect(rule.values).toContain(own[key]);
+              if (key in own && rule.kind === 'number')
+                expect(Number(own[key])).toBeGreaterThanOrEqual(rule.min);
             }
           }
         }
@@ -131,10 +168,18 @@ describe('enrichment of any request', () => {
         const ids = records.flatMap(({ partition, payload, spans }) => {
           const ofRecord = spansOf(decodeRequest(payload));
           expect(ofRecord.length).toBe(spans);
-          return ofRecord.map(({ traceId, spanId }) => ({ partition, trace: hex(traceId), span: hex(spanId) }));
+          return ofRecord.map(({ traceId, spanId }) => ({
+            partition,
+            trace: hex(traceId),
+            span: hex(spanId),
+          }));
         });
         expect(ids.length).toBe(accepted);
-        expect(ids.map(({ span }) => span).toSorted()).toEqual(spansOf(request).map(({ spanId }) => hex(spanId)).toSorted());
+        expect(ids.map(({ span }) => span).toSorted()).toEqual(
+          spansOf(request)
+            .map(({ spanId }) => hex(spanId))
+            .toSorted(),
+        );
         const partitionOf = new Map<string, number>();
         for (const { trace, partition } of ids) {
           expect(partitionOf.get(trace) ?? partition).toBe(partition);
@@ -176,21 +221,33 @@ describe('keys under our prefix', () => {
   });
 
   test('with a value they may not have are derived anew, not doubled', () => {
-    const { span, request } = enriched({ 'plimsoll.step': 'banana', 'plimsoll.attempt': 0, 'gen_ai.operation.name': 'chat' });
+    const { span, request } = enriched({
+      'plimsoll.step': 'banana',
+      'plimsoll.attempt': 0,
+      'gen_ai.operation.name': 'chat',
+    });
     expect(ownAttributes(span)).toEqual({ 'plimsoll.step': 'llm' });
     expect(request.removedInvalidValues).toBe(2);
   });
 
   test('said twice are said once: the first stands', () => {
-    const twice = [...attributesOf({ 'plimsoll.release': 'r1' }), ...attributesOf({ 'plimsoll.release': 'r2' })];
+    const twice = [
+      ...attributesOf({ 'plimsoll.release': 'r1' }),
+      ...attributesOf({ 'plimsoll.release': 'r2' }),
+    ];
     const request = enrichers[0]!.enricher.enrich(requestOf(twice), 1);
     expect(ownAttributes(spanOf(request))).toEqual({ 'plimsoll.release': 'r1' });
     expect(request.removedInvalidValues).toBe(1);
   });
 
   test('said twice are said once: an empty first gives way to the second', () => {
-    const twice = [...attributesOf({ 'plimsoll.release': '' }), ...attributesOf({ 'plimsoll.release': 'r2' })];
-    expect(ownAttributes(spanOf(enrichers[0]!.enricher.enrich(requestOf(twice), 1)))).toEqual({ 'plimsoll.release': 'r2' });
+    const twice = [
+      ...attributesOf({ 'plimsoll.release': '' }),
+      ...attributesOf({ 'plimsoll.release': 'r2' }),
+    ];
+    expect(ownAttributes(spanOf(enrichers[0]!.enricher.enrich(requestOf(twice), 1)))).toEqual({
+      'plimsoll.release': 'r2',
+    });
   });
 });
 
@@ -201,7 +258,9 @@ describe('a request', () => {
     const scopeLogs = Buffer.concat([Buffer.from([0x12, log.length]), log]);
     const resourceLogs = Buffer.concat([Buffer.from([0x12, scopeLogs.length]), scopeLogs]);
     const logs = Buffer.concat([Buffer.from([0x0a, resourceLogs.length]), resourceLogs]);
-    expect(() => enrichers[0]!.enricher.enrich(logs, 1)).toThrow(expect.objectContaining({ kind: 'invalid', message: expect.stringContaining('/v1/logs') }));
+    expect(() => enrichers[0]!.enricher.enrich(logs, 1)).toThrow(
+      expect.objectContaining({ kind: 'invalid', message: expect.stringContaining('/v1/logs') }),
+    );
   });
 
   test('that is no request is refused, by readers too', () => {
@@ -210,7 +269,9 @@ describe('a request', () => {
     const spans = new EnrichedSpans(enricher);
     spans.read({ payload: requestOf([]), headers: {} });
     for (const headers of [{}, { [enrichedHeader]: enricher.revision }]) {
-      expect(() => spans.read({ payload: garbage, headers })).toThrow(expect.objectContaining({ kind: 'invalid' }));
+      expect(() => spans.read({ payload: garbage, headers })).toThrow(
+        expect.objectContaining({ kind: 'invalid' }),
+      );
       expect(spans.count).toBe(0);
     }
   });
@@ -240,7 +301,11 @@ describe('a request', () => {
   });
 
   test('is cut into records of the size that is asked', () => {
-    const spans = Array.from({ length: 50 }, (_, k) => ({ traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, k + 1), name: 'x'.repeat(100) }));
+    const spans = Array.from({ length: 50 }, (_, k) => ({
+      traceId: Buffer.alloc(16, 1),
+      spanId: Buffer.alloc(8, k + 1),
+      name: 'x'.repeat(100),
+    }));
     const request = encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
     const { records } = enrichers[0]!.enricher.enrich(request, 4, 1000);
     expect(records.length).toBeGreaterThan(5);
@@ -251,11 +316,15 @@ describe('a request', () => {
 describe('the revision', () => {
   test('is stamped on every record', () => {
     const { enricher } = enrichers[0]!;
-    expect(enricher.enrich(requestOf([]), 1).records[0]!.headers).toEqual({ [enrichedHeader]: enricher.revision });
+    expect(enricher.enrich(requestOf([]), 1).records[0]!.headers).toEqual({
+      [enrichedHeader]: enricher.revision,
+    });
   });
 
   test('differs when content is treated differently, and else not', () => {
-    const revisions = [...modes, { mode: 'hash', key: Buffer.from('other') } as const].map((content) => new Enricher({ content }).revision);
+    const revisions = [...modes, { mode: 'hash', key: Buffer.from('other') } as const].map(
+      (content) => new Enricher({ content }).revision,
+    );
     expect(new Set(revisions).size).toBe(4);
     expect(new Enricher({ content: { mode: 'drop' } }).revision).toBe(revisions[0]);
   });

@@ -11,7 +11,12 @@ describe('an escalation', () => {
     ['timed_out', 'cancelled'],
   ])('%s takes its tool call out of the ratio, error or not', (state, result) => {
     const { facts } = enriched(
-      { ...tool, 'plimsoll.escalation.reason': 'approval', 'plimsoll.escalation.state': state, 'plimsoll.error.type': 'x' },
+      {
+        ...tool,
+        'plimsoll.escalation.reason': 'approval',
+        'plimsoll.escalation.state': state,
+        'plimsoll.error.type': 'x',
+      },
       failedStatus,
     );
     expect([facts.escalationReason, facts.escalationState]).toEqual(['approval', state]);
@@ -25,7 +30,11 @@ describe('an escalation', () => {
   });
 
   test('that a rule decided passed control to nobody', () => {
-    const { facts } = enriched({ ...tool, 'plimsoll.escalation.reason': 'approval', 'plimsoll.escalation.state': 'auto' });
+    const { facts } = enriched({
+      ...tool,
+      'plimsoll.escalation.reason': 'approval',
+      'plimsoll.escalation.state': 'auto',
+    });
     expect([facts.escalationReason, facts.escalationState, facts.result]).toEqual([undefined, 'auto', 'ok']);
   });
 
@@ -41,14 +50,22 @@ describe('an escalation', () => {
     ['pydantic_ai.exceptions.ApprovalRequired', 'approval', 'requested'],
   ])('is thrown as %s, and is no failure', (type, reason, state) => {
     const { facts, own } = enriched(tool, thrown(type));
-    expect([facts.escalationReason, facts.escalationState, facts.result]).toEqual([reason, state, 'cancelled']);
+    expect([facts.escalationReason, facts.escalationState, facts.result]).toEqual([
+      reason,
+      state,
+      'cancelled',
+    ]);
     expect(facts.failed).toBe(false);
     expect(own['plimsoll.rule']).toBe('control_flow');
   });
 
   test('is rejected by the words of the OpenAI Agents SDK', () => {
     const { facts } = enriched(tool, { status: { code: 2, message: 'Tool execution was not approved: no' } });
-    expect([facts.escalationReason, facts.escalationState, facts.result]).toEqual(['approval', 'rejected', 'rejected']);
+    expect([facts.escalationReason, facts.escalationState, facts.result]).toEqual([
+      'approval',
+      'rejected',
+      'rejected',
+    ]);
   });
 
   test.each([
@@ -93,8 +110,12 @@ describe('control flow', () => {
   });
 
   test('is seen in a message only as Python writes an exception', () => {
-    expect(enriched({}, { status: { code: 2, message: "ParentCommand(goto='x')" } }).facts.failed).toBe(false);
-    expect(enriched({}, { status: { code: 2, message: 'Command failed with exit code 1' } }).facts.failed).toBe(true);
+    expect(enriched({}, { status: { code: 2, message: "ParentCommand(goto='x')" } }).facts.failed).toBe(
+      false,
+    );
+    expect(
+      enriched({}, { status: { code: 2, message: 'Command failed with exit code 1' } }).facts.failed,
+    ).toBe(true);
   });
 
   test('of a good span is not asked about', () => {

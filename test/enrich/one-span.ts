@@ -2,7 +2,13 @@ import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher, type EnrichedRequest } from '../../src/enrich/enricher.ts';
 import type { ContentMode } from '../../src/enrich/redaction.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
-import { decodeRequest, encodeRequest, type OracleAttribute, type OracleSpan, type OracleValue } from '../otlp/oracle.ts';
+import {
+  decodeRequest,
+  encodeRequest,
+  type OracleAttribute,
+  type OracleSpan,
+  type OracleValue,
+} from '../otlp/oracle.ts';
 
 /** Attributes as people think of them. */
 export type Values = Readonly<Record<string, string | number | boolean | readonly string[]>>;
@@ -13,7 +19,8 @@ export const traceId = '0af7651916cd43dd8448eb211c80319c';
 function valueOf(value: Values[string]): OracleValue {
   if (typeof value === 'string') return { stringValue: value };
   if (typeof value === 'boolean') return { boolValue: value };
-  if (typeof value === 'object') return { arrayValue: { values: value.map((stringValue) => ({ stringValue })) } };
+  if (typeof value === 'object')
+    return { arrayValue: { values: value.map((stringValue) => ({ stringValue })) } };
   return Number.isSafeInteger(value) ? { intValue: String(value) } : { doubleValue: value };
 }
 
@@ -22,7 +29,11 @@ export function attributesOf(values: Values): OracleAttribute[] {
 }
 
 /** A request with one span. */
-export function requestOf(attributes: OracleAttribute[], rest: OracleSpan = {}, resource: Values = {}): Uint8Array {
+export function requestOf(
+  attributes: OracleAttribute[],
+  rest: OracleSpan = {},
+  resource: Values = {},
+): Uint8Array {
   const span: OracleSpan = {
     traceId: Buffer.from(traceId, 'hex'),
     spanId: Buffer.from('b7ad6b7169203331', 'hex'),
@@ -32,7 +43,9 @@ export function requestOf(attributes: OracleAttribute[], rest: OracleSpan = {}, 
     attributes,
     ...rest,
   };
-  return encodeRequest({ resourceSpans: [{ resource: { attributes: attributesOf(resource) }, scopeSpans: [{ spans: [span] }] }] });
+  return encodeRequest({
+    resourceSpans: [{ resource: { attributes: attributesOf(resource) }, scopeSpans: [{ spans: [span] }] }],
+  });
 }
 
 /** The only span of an enriched request. */
@@ -54,7 +67,12 @@ export function enriched(
   rest: OracleSpan = {},
   resource: Values = {},
   content: ContentMode = { mode: 'drop' },
-): { readonly facts: SpanFacts; readonly span: OracleSpan; readonly own: Record<string, unknown>; readonly request: EnrichedRequest } {
+): {
+  readonly facts: SpanFacts;
+  readonly span: OracleSpan;
+  readonly own: Record<string, unknown>;
+  readonly request: EnrichedRequest;
+} {
   const enricher = new Enricher({ content });
   const request = enricher.enrich(requestOf(attributesOf(values), rest, resource), 1);
   const spans = new EnrichedSpans(enricher);

@@ -1,25 +1,36 @@
 import { readFileSync } from 'node:fs';
 import { calcPrice, findProvider } from '@pydantic/genai-prices';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { priceRevision, Prices } from '../../src/enrich/prices.ts';
 import { runs } from '../property-runs.ts';
 
 const day = Date.parse('2026-11-01T12:00:00Z');
-const usage = (input: number, output = 0, cacheRead = 0, cacheWrite = 0) => ({ input, output, cacheRead, cacheWrite });
+const usage = (input: number, output = 0, cacheRead = 0, cacheWrite = 0) => ({
+  input,
+  output,
+  cacheRead,
+  cacheWrite,
+});
 const million = usage(1_000_000);
 
 describe('the price of a model call', () => {
   test('comes from the package that the revision names', () => {
     const file = new URL('../../node_modules/@pydantic/genai-prices/package.json', import.meta.url);
-    const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
-    expect(priceRevision).toBe(`genai-prices ${version}`);
+    const [name, version] = priceRevision.split(' ');
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ name: `@pydantic/${name}`, version });
   });
 
   test.each([
     ['tokens at list price', 'openai', 'gpt-4o', usage(1000, 100), 0.0035],
     ['a dated model name', 'openai', 'gpt-4o-2024-08-06', usage(1000, 100), 0.0035],
-    ['cached tokens as part of the input', 'anthropic', 'claude-sonnet-4-5', usage(10_000, 500, 8000, 1000), 0.01665],
+    [
+      'cached tokens as part of the input',
+      'anthropic',
+      'claude-sonnet-4-5',
+      usage(10_000, 500, 8000, 1000),
+      0.01665,
+    ],
     ['a long prompt at the rate of its tier', 'google', 'gemini-2.5-pro', usage(300_000), 0.75],
     ['a call that costs by itself', 'perplexity', 'sonar', usage(0), 0.012],
     ['a provider by its OpenTelemetry name', 'x_ai', 'grok-4', usage(1_000_000), 3],
@@ -41,7 +52,9 @@ describe('the price of a model call', () => {
     const prices = new Prices();
     const at = (time: string) =>
       prices.costUsd('deepseek', 'deepseek-chat', Date.parse(`2025-05-01T${time}Z`), million);
-    expect([at('00:29:59'), at('00:30:00'), at('16:29:59'), at('16:30:00')]).toEqual([0.135, 0.27, 0.27, 0.135]);
+    expect([at('00:29:59'), at('00:30:00'), at('16:29:59'), at('16:30:00')]).toEqual([
+      0.135, 0.27, 0.27, 0.135,
+    ]);
   });
 
   test.each([
@@ -81,11 +94,21 @@ describe('the price of a model call', () => {
         ({ providerId, model }, timestamp, [cacheRead, cacheWrite, rest, output]) => {
           const input = cacheRead + cacheWrite + rest;
           const list = calcPrice(
-            { input_tokens: input, output_tokens: output, cache_read_tokens: cacheRead, cache_write_tokens: cacheWrite },
+            {
+              input_tokens: input,
+              output_tokens: output,
+              cache_read_tokens: cacheRead,
+              cache_write_tokens: cacheWrite,
+            },
             model,
             { providerId, timestamp },
           );
-          const ours = prices.costUsd(providerId, model, timestamp.getTime(), usage(input, output, cacheRead, cacheWrite));
+          const ours = prices.costUsd(
+            providerId,
+            model,
+            timestamp.getTime(),
+            usage(input, output, cacheRead, cacheWrite),
+          );
           if (ours === undefined) expect(list === null || !hasTokenPrice(list.model_price)).toBe(true);
           else expect(Math.abs(ours - (list?.total_price ?? Number.NaN))).toBeLessThan(2e-9 + ours * 1e-12);
         },

@@ -7,7 +7,11 @@ const call = { 'gen_ai.tool.call.arguments': '{"id":"ü1"}', 'gen_ai.tool.name':
 const exception = [
   {
     name: 'exception',
-    attributes: attributesOf({ 'exception.type': 'E', 'exception.message': 'card 4111', 'exception.stacktrace': 'E: card 4111' }),
+    attributes: attributesOf({
+      'exception.type': 'E',
+      'exception.message': 'card 4111',
+      'exception.stacktrace': 'E: card 4111',
+    }),
   },
 ];
 
@@ -36,13 +40,20 @@ describe('content', () => {
   });
 
   test('with numbered keys is added up under their prefix', () => {
-    const { own } = enriched({ 'gen_ai.prompt.0.role': 'user', 'gen_ai.prompt.0.content': 'hello', 'gen_ai.prompt.name': 'p' });
+    const { own } = enriched({
+      'gen_ai.prompt.0.role': 'user',
+      'gen_ai.prompt.0.content': 'hello',
+      'gen_ai.prompt.name': 'p',
+    });
     expect(own).toEqual({ 'plimsoll.content_size.gen_ai.prompt': '9' });
   });
 
   test('stays when it is configured to, with nothing said about it', () => {
     const { span, own } = enriched(call, { status: { code: 2, message: 'x' } }, {}, { mode: 'keep' });
-    expect(span.attributes![0]).toEqual({ key: 'gen_ai.tool.call.arguments', value: { stringValue: '{"id":"ü1"}' } });
+    expect(span.attributes![0]).toEqual({
+      key: 'gen_ai.tool.call.arguments',
+      value: { stringValue: '{"id":"ü1"}' },
+    });
     expect(span.status!.message).toBe('x');
     expect(Object.keys(own).some((key) => key.includes('content'))).toBe(false);
   });

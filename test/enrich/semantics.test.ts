@@ -12,15 +12,27 @@ describe('what a span means', () => {
     ['an MCP tool call', { 'mcp.method.name': 'tools/call' }, 'tool'],
     ['another MCP request', { 'mcp.method.name': 'tools/list' }, 'other'],
     ['a tool named without an operation', { 'gen_ai.tool.name': 'get_order' }, 'tool'],
-    ['an unknown operation with a tool', { 'gen_ai.operation.name': 'do_it', 'gen_ai.tool.name': 'get_order' }, 'tool'],
+    [
+      'an unknown operation with a tool',
+      { 'gen_ai.operation.name': 'do_it', 'gen_ai.tool.name': 'get_order' },
+      'tool',
+    ],
     ['a model with tokens', { 'gen_ai.request.model': 'gpt-4o', 'gen_ai.usage.input_tokens': 7 }, 'llm'],
     ['a model without tokens', { 'gen_ai.request.model': 'gpt-4o' }, 'other'],
     ['a handoff', { 'gen_ai.operation.name': 'agent_handoff' }, 'handoff'],
-    ['a handoff recorded as a tool', { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'transfer_to_billing' }, 'handoff'],
+    [
+      'a handoff recorded as a tool',
+      { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'transfer_to_billing' },
+      'handoff',
+    ],
     ['a handoff by its target', { 'gen_ai.handoff.to_agent': 'Billing' }, 'handoff'],
     ['a guardrail', { 'gen_ai.operation.name': 'guardrail_check' }, 'guardrail'],
     ['what the sender says it is', { 'plimsoll.step': 'tool', 'gen_ai.operation.name': 'chat' }, 'tool'],
-    ['what it is, where the sender says nonsense', { 'plimsoll.step': 'banana', 'gen_ai.operation.name': 'chat' }, 'llm'],
+    [
+      'what it is, where the sender says nonsense',
+      { 'plimsoll.step': 'banana', 'gen_ai.operation.name': 'chat' },
+      'llm',
+    ],
     ['nothing of ours', { 'http.request.method': 'GET' }, 'other'],
   ])('is seen for %s', (_, values, step) => {
     expect(enriched(values).facts.step).toBe(step);
@@ -38,7 +50,11 @@ describe('what a span means', () => {
 });
 
 describe('who and where', () => {
-  const resource = { 'service.name': 'shop', 'service.version': '1.2.3', 'deployment.environment.name': 'production' };
+  const resource = {
+    'service.name': 'shop',
+    'service.version': '1.2.3',
+    'deployment.environment.name': 'production',
+  };
 
   test('comes from the resource when the span does not say', () => {
     const { facts } = enriched({}, {}, resource);
@@ -48,7 +64,11 @@ describe('who and where', () => {
   test('comes from our keys first, on the span or on the resource', () => {
     const onSpan = enriched({ 'plimsoll.release': 'r2', 'gen_ai.agent.name': 'refunds' }, {}, resource).facts;
     expect([onSpan.agent, onSpan.release]).toEqual(['refunds', 'r2']);
-    const onResource = enriched({ 'gen_ai.agent.version': '9' }, {}, { ...resource, 'plimsoll.release': 'r3' }).facts;
+    const onResource = enriched(
+      { 'gen_ai.agent.version': '9' },
+      {},
+      { ...resource, 'plimsoll.release': 'r3' },
+    ).facts;
     expect(onResource.release).toBe('r3');
   });
 
@@ -86,8 +106,18 @@ describe('how a tool call ended', () => {
     ['its status', {}, failedStatus, '_OTHER'],
     ['its error type', { 'error.type': 'timeout' }, {}, 'timeout'],
     ['an exception', {}, thrown('TypeError', 'secret 42'), 'TypeError'],
-    ['the name of an exception in its message', {}, { status: { code: 2, message: 'ValueError: no order 42' } }, 'ValueError'],
-    ['a message that names no exception', {}, { status: { code: 2, message: 'Order 42 not found' } }, '_OTHER'],
+    [
+      'the name of an exception in its message',
+      {},
+      { status: { code: 2, message: 'ValueError: no order 42' } },
+      'ValueError',
+    ],
+    [
+      'a message that names no exception',
+      {},
+      { status: { code: 2, message: 'Order 42 not found' } },
+      '_OTHER',
+    ],
     ['a key of Strands', { 'gen_ai.tool.status': 'error' }, {}, '_OTHER'],
     ['the sender', { 'plimsoll.result': 'error' }, {}, '_OTHER'],
     ['the error type that the sender gives', { 'plimsoll.error.type': 'quota' }, {}, 'quota'],
@@ -98,7 +128,10 @@ describe('how a tool call ended', () => {
 
   test('is what the sender says, even of a span with an error', () => {
     for (const result of ['ok', 'rejected', 'cancelled']) {
-      const { facts } = enriched({ ...tool, 'plimsoll.result': result, 'plimsoll.error.type': 'x' }, failedStatus);
+      const { facts } = enriched(
+        { ...tool, 'plimsoll.result': result, 'plimsoll.error.type': 'x' },
+        failedStatus,
+      );
       expect([facts.result, facts.failed]).toEqual([result, false]);
     }
   });
@@ -123,7 +156,10 @@ describe('how a run ended', () => {
   });
 
   test('is unknown otherwise: a good end confirms nothing', () => {
-    const { outcome, evidence } = enriched({ 'gen_ai.operation.name': 'invoke_agent' }, { status: { code: 1 } }).facts;
+    const { outcome, evidence } = enriched(
+      { 'gen_ai.operation.name': 'invoke_agent' },
+      { status: { code: 1 } },
+    ).facts;
     expect([outcome, evidence]).toEqual([undefined, 'none']);
     expect(enriched({ 'plimsoll.run.outcome': 'great' }).facts.outcome).toBeUndefined();
   });

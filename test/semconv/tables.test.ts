@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fieldCount, fields } from '../../src/semconv/fields.ts';
 import { ownKeys, ownPrefix } from '../../src/semconv/plimsoll.ts';
@@ -14,7 +14,9 @@ function isContentOfTable(key: string): boolean {
 
 describe('the canonical fields', () => {
   test('have dense ids, each once', () => {
-    expect(Object.values(fields).toSorted((a, b) => a - b)).toEqual(Array.from({ length: fieldCount }, (_, id) => id));
+    expect(Object.values(fields).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: fieldCount }, (_, id) => id),
+    );
   });
 
   test('each have a source', () => {
@@ -24,7 +26,9 @@ describe('the canonical fields', () => {
 
   test('ask our own keys before anybody else', () => {
     for (const id of Object.values(fields)) {
-      const isOurs = keyTableSpec.sources.filter(({ field }) => field === id).map(({ key }) => key.startsWith(ownPrefix));
+      const isOurs = keyTableSpec.sources
+        .filter(({ field }) => field === id)
+        .map(({ key }) => key.startsWith(ownPrefix));
       expect(isOurs).toEqual(isOurs.toSorted((a, b) => Number(b) - Number(a)));
     }
   });
@@ -33,7 +37,8 @@ describe('the canonical fields', () => {
 describe('the conventions', () => {
   test('leave our prefix to us', () => {
     for (const { sources, content } of conventions) {
-      for (const key of [...sources.map((source) => source.key), ...content]) expect(key.startsWith(ownPrefix)).toBe(false);
+      for (const key of [...sources.map((source) => source.key), ...content])
+        expect(key.startsWith(ownPrefix)).toBe(false);
     }
   });
 
@@ -49,7 +54,9 @@ describe('the conventions', () => {
   });
 
   test('read the session from no key that names something else', () => {
-    const session = keyTableSpec.sources.filter(({ field }) => field === fields.sessionId).map(({ key }) => key);
+    const session = keyTableSpec.sources
+      .filter(({ field }) => field === fields.sessionId)
+      .map(({ key }) => key);
     expect(session).not.toContain('mcp.session.id');
   });
 });
@@ -75,8 +82,13 @@ describe('content', () => {
   });
 
   test('is the same to the key table, whatever the key', () => {
-    const beginning = fc.constantFrom(...keyTableSpec.content.map((pattern) => pattern.replace(/\*$/, '')), 'gen_ai.prompt.');
-    const key = fc.tuple(beginning, fc.oneof(fc.constant(''), fc.string({ maxLength: 5 }))).map(([start, rest]) => start + rest);
+    const beginning = fc.constantFrom(
+      ...keyTableSpec.content.map((pattern) => pattern.replace(/\*$/, '')),
+      'gen_ai.prompt.',
+    );
+    const key = fc
+      .tuple(beginning, fc.oneof(fc.constant(''), fc.string({ maxLength: 5 })))
+      .map(([start, rest]) => start + rest);
     fc.assert(
       fc.property(key, (text) => {
         expect(contentNameOf(text) !== undefined).toBe(isContentOfTable(text));

@@ -55,6 +55,7 @@ async function prepare(): Promise<void> {
 }
 
 async function store(): Promise<void> {
+  if (flags.includes('--mortal')) dieAfterInsert();
   const table = new TracesTable(clickhouse);
   const worker = new Store(stream, {
     table: isTrusting ? new TrustingTable(table, spansPerRequest) : table,
@@ -65,7 +66,7 @@ async function store(): Promise<void> {
     settings: {
       ...defaultSettings,
       verifyMs: isTrusting ? 0 : defaultSettings.verifyMs,
-      flushIntervalMs: 20,
+      flushIntervalMs: 300,
       backoff: { initialMs: 20, maxMs: 100 },
     },
   });
@@ -76,6 +77,15 @@ async function store(): Promise<void> {
     () => worker.conservation().get(0)?.committedSpans === stream.appendedSpans(0),
   );
   await consumer.stop(soon());
+}
+
+/** Kills this process when a block is inserted and nobody knows of it yet. */
+function dieAfterInsert(): void {
+  const insertBlock = clickhouse.insertBlock.bind(clickhouse);
+  clickhouse.insertBlock = async (insert) => {
+    await insertBlock(insert);
+    process.kill(process.pid, 'SIGKILL');
+  };
 }
 
 async function report(): Promise<Record<string, number>> {

@@ -1,0 +1,62 @@
+import { connect, type ClientHttp2Session } from 'node:http2';
+
+const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+const headers = {
+  ':method': 'POST',
+  ':path': path,
+  'content-type': 'application/grpc',
+  te: 'trailers',
+  'user-agent': 'plimsoll-bench',
+};
+
+/**
+ * A sender of OTLP/gRPC requests that costs little itself, so that it can share the machine with what it measures:
+ * prepared bytes over node:http2, `connections` of them, each call answered before its place is taken again.
+ */
+export class GrpcLoad {
+  readonly #sessions: ClientHttp2Session[];
+  #next = 0;
+
+  constructor(url: string, connections: number) {
+    this.#sessions = Array.from({ length: connections }, () => {
+      const session = connect(url, { settings: { initialWindowSize: 1 << 20 } });
+      session.unref();
+      return session;
+    });
+  }
+
+  /** Sends one request; resolves with its gRPC status, 0 being acknowledged. */
+  send(request: Uint8Array): Promise<number> {
+    const session = this.#sessions[this.#next++ % this.#sessions.length]!;
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const stream = session.request(headers);
+    let status = -1;
+    stream.on('response', (first) => (status = Number(first['grpc-status'] ?? status)));
+    stream.on('trailers', (last) => (status = Number(last['grpc-status'] ?? status)));
+    stream.on('error', reject);
+    stream.on('close', () => resolve(status));
+    stream.resume();
+    const prefix = Buffer.allocUnsafe(5);
+    prefix[0] = 0;
+    prefix.writeUInt32BE(request.length, 1);
+    stream.write(prefix);
+    stream.end(request);
+    return promise;
+  }
+
+  close(): void {
+    for (const session of this.#sessions) session.destroy();
+  }
+}
+
+/** Sends `count` requests with `inFlight` at once. Throws when one is not acknowledged. */
+export async function sendAll(load: GrpcLoad, next: () => Uint8Array, count: number, inFlight: number): Promise<void> {
+  let left = count;
+  const sender = async (): Promise<void> => {
+    while (left-- > 0) {
+      const status = await load.send(next());
+      if (status !== 0) throw new Error(`a request was answered with gRPC status ${status}`);
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, sender));
+}

@@ -1,0 +1,60 @@
+import { keyFlag } from '../otlp/key-table.ts';
+import { emptySlot } from '../otlp/span-columns.ts';
+import type { SpanIndex } from '../otlp/span-index.ts';
+import { SpanView } from '../otlp/span-view.ts';
+
+/**
+ * A view for whoever asks a span for many fields of which it has few: a field that is not there costs two
+ * comparisons, and what only our own keys can say is not looked for on a span that has none of them.
+ */
+export class OwnView extends SpanView {
+  readonly #index: SpanIndex;
+  #hasOwnKeys = false;
+  /** Where the slots of the span and of its resource begin. */
+  #slots = new Uint32Array(0);
+  #base = 0;
+  #resourceSlots = new Uint32Array(0);
+  #resourceBase = 0;
+
+  constructor(index: SpanIndex) {
+    super(index);
+    this.#index = index;
+  }
+
+  override at(row: number): this {
+    super.at(row);
+    const { keys, marks, resourceSlots, spans } = this.#index;
+    this.#slots = spans.slots;
+    this.#base = row * keys.fieldCount;
+    this.#resourceSlots = resourceSlots;
+    this.#resourceBase = spans.resource[row]! * keys.fieldCount;
+    const last = spans.marksFrom[row + 1]!;
+    let flags = 0;
+    for (let mark = spans.marksFrom[row]!; mark < last; mark++) flags |= marks.flags[mark]!;
+    this.#hasOwnKeys = (flags & keyFlag.own) !== 0;
+    return this;
+  }
+
+  override has(field: number): boolean {
+    if (this.#slots[this.#base + field]! !== emptySlot) return true;
+    return this.#resourceSlots[this.#resourceBase + field]! !== emptySlot;
+  }
+
+  override string(field: number): string | undefined {
+    return this.has(field) ? super.string(field) : undefined;
+  }
+
+  override number(field: number): number | undefined {
+    return this.has(field) ? super.number(field) : undefined;
+  }
+
+  /** Whether the span has `field`, whose only sources are our own keys on spans. */
+  hasOwn(field: number): boolean {
+    return this.#hasOwnKeys && this.has(field);
+  }
+
+  /** The text of `field`, whose only sources are our own keys on spans. */
+  own(field: number): string | undefined {
+    return this.#hasOwnKeys ? this.string(field) : undefined;
+  }
+}
