@@ -1,6 +1,7 @@
 // What the tables cost ClickHouse: CPU of the engine per span, merges included, and bytes per span on disk, of our
 // otel_traces beside that of the Collector's ClickHouse exporter, both with their view by trace id. The same rows, as
-// Native blocks, each round in a process and a directory of its own. `node bench/schema.ts [rounds]`.
+// Native blocks, each round in a process and a directory of its own. `node bench/schema.ts [rounds] [blocks] [variant…]`; `all` takes every variant. Merges begin at
+// about 20 blocks.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -12,9 +13,7 @@ import { embeddedDialect, readMigrations, statementsOf, type Dialect } from '../
 import { traceColumns } from '../src/store/trace-columns.ts';
 import { until } from '../test/until.ts';
 
-const blocks = 12;
-const rowsPerBlock = 51_200;
-const rounds = Number(process.argv[2] ?? 5);
+const rowsPerBlock = 25_600;
 
 /** The exporter's tables with a server that has no text index, as of November 2026 (traces_table.sql). */
 const exporterTables = [
@@ -143,7 +142,7 @@ interface Cost {
 }
 
 /** In a process of its own: writes the blocks as files that `fill` reads. */
-async function writeBlocks(directory: string, folder: string): Promise<void> {
+async function writeBlocks(directory: string, folder: string, blocks: number): Promise<true> {
   const clickhouse = await start(directory);
   for (const statement of await ourTables(same)) await clickhouse.command(statement);
   const all = traceColumns.map(({ name, type }) => `CAST(\`${name}\`, '${type}') AS \`${name}\``);
@@ -161,6 +160,7 @@ async function writeBlocks(directory: string, folder: string): Promise<void> {
       );
     }
   await clickhouse.stop(AbortSignal.timeout(10_000));
+  return true;
 }
 
 async function fill(directory: string, folder: string, variant: string): Promise<Cost> {
@@ -173,9 +173,8 @@ async function fill(directory: string, folder: string, variant: string): Promise
         0,
         traceColumns.findIndex(({ name }) => name === 'Step'),
       );
-  const bodies = await Promise.all(
-    Array.from({ length: blocks }, (_, block) => readFile(join(folder, `${isOurs}-${block}`))),
-  );
+  const files = (await readdir(folder)).filter((file) => file.startsWith(`${isOurs}-`));
+  const bodies = await Promise.all(files.map((file) => readFile(join(folder, file))));
   const before = process.cpuUsage();
   for (const [block, body] of bodies.entries())
     await clickhouse.insertBlock({
@@ -226,41 +225,48 @@ async function start(directory: string): Promise<ClickHouse> {
   return clickhouse;
 }
 
-async function child(folder: string, variant: string): Promise<Cost> {
+async function child<Result>(folder: string, task: string): Promise<Result> {
   const directory = await mkdtemp(join(tmpdir(), 'plimsoll-bench-'));
-  const worker = fork(import.meta.filename, ['child', directory, folder, variant]);
-  const [cost] = (await once(worker, 'message')) as [Cost];
+  const worker = fork(import.meta.filename, ['child', directory, folder, task]);
+  const [result]: Result[] = await once(worker, 'message');
   if (worker.exitCode === null) await once(worker, 'exit');
   await rm(directory, { recursive: true, force: true });
-  return cost;
+  if (result === undefined) throw new Error(`${task} gave no result`);
+  return result;
 }
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
 
-async function compare(): Promise<void> {
+async function compare(rounds: number, blocks: number, names: readonly string[]): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'plimsoll-bench-blocks-'));
-  await child(folder, 'write');
-  const costs = new Map<string, Cost[]>();
+  await child(folder, `write ${blocks}`);
+  const costs = new Map(names.map((name): [string, Cost[]] => [name, []]));
   for (let round = 0; round < rounds; round++)
-    for (const variant of Object.keys(variants))
-      costs.set(variant, [...(costs.get(variant) ?? []), await child(folder, variant)]);
-  console.log(
-    `${blocks} blocks of ${rowsPerBlock} spans, ${(await readdir(folder)).length} files, medians of ${rounds} rounds`,
-  );
-  for (const [variant, all] of costs)
+    for (const [name, all] of costs) all.push(await child(folder, name));
+  console.log(`${blocks} blocks of ${rowsPerBlock} spans, medians of ${rounds} rounds`);
+  for (const [name, all] of costs) {
+    const of = (key: keyof Cost): number => median(all.map((cost) => cost[key]));
+    const each = all.map((cost) => cost.microseconds.toFixed(1)).join(' ');
     console.log(
-      variant.padEnd(36),
-      `${median(all.map((cost) => cost.microseconds)).toFixed(2)} µs/span (${all.map((cost) => cost.microseconds.toFixed(1)).join(' ')})`,
-      `${median(all.map((cost) => cost.bytes)).toFixed(1)} B/span, merged ${median(all.map((cost) => cost.mergedBytes)).toFixed(1)},`,
-      `${median(all.map((cost) => cost.parts))} parts`,
+      name.padEnd(34),
+      `${of('microseconds').toFixed(2)} µs/span (${each}), ${of('bytes').toFixed(1)} B/span in ${of('parts')} parts, ${of('mergedBytes').toFixed(1)} in one a day`,
     );
+  }
   await rm(folder, { recursive: true, force: true });
 }
 
-const [, , mode, directory = '', folder = '', variant = ''] = process.argv;
-if (mode !== 'child') await compare();
-else if (variant === 'write') {
-  await writeBlocks(directory, folder);
-  process.send?.({});
-} else process.send?.(await fill(directory, folder, variant));
+const [, , first = '5', second = '40', ...rest] = process.argv;
+if (first === 'child') {
+  const [folder = '', task = ''] = rest;
+  const blocks = /^write (\d+)$/.exec(task)?.[1];
+  process.send?.(
+    blocks === undefined
+      ? await fill(second, folder, task)
+      : await writeBlocks(second, folder, Number(blocks)),
+  );
+} else {
+  const names = rest.includes('all') ? Object.keys(variants) : rest;
+  await compare(Number(first), Number(second), names.length === 0 ? ['exporter', 'ours'] : names);
+}

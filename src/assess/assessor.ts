@@ -117,8 +117,6 @@ export class Assessor {
     } catch (error) {
       if (!(error instanceof OwnershipLost)) throw error;
       this.#parts.log.info({ partition }, 'another member assesses the partition now');
-    } finally {
-      if (!stopping.aborted) this.#session = this.#newSession();
     }
   }
 

@@ -32,8 +32,11 @@ export class Redaction {
   /** By content name: bytes on the current span, and their hash. */
   readonly #sizes = new Float64Array(contentNames.length);
   readonly #hashes: (Hmac | undefined)[] = contentNames.map(() => undefined);
-  /** Content names on the current span, in the order in which they were met. */
-  readonly #found: number[] = [];
+  /** The content names on the current span, in the order in which they were met: the first #foundCount. */
+  readonly #found = new Uint16Array(contentNames.length);
+  #foundCount = 0;
+  /** By content name: whether it is among them. */
+  readonly #isFound = new Uint8Array(contentNames.length);
 
   constructor(index: SpanIndex, rewrite: Rewrite, content: ContentMode) {
     this.#index = index;
@@ -54,7 +57,7 @@ export class Redaction {
         if (this.#contradicts(mark, finding)) this.#rewrite.drop(mark);
       } else this.#dropContent(mark);
     }
-    if (this.#found.length > 0) this.#appendFound(this.#rewrite.attributes);
+    if (this.#foundCount > 0) this.#appendFound(this.#rewrite.attributes);
   }
 
   #contradicts(mark: number, finding: Finding): boolean {
@@ -77,7 +80,10 @@ export class Redaction {
     const key = isMessage ? undefined : markedKey(this.#index, mark);
     const name = key?.kind === 'content' ? key.content : statusContent;
     this.#rewrite.drop(mark);
-    if (!this.#found.includes(name)) this.#found.push(name);
+    if (this.#isFound[name] === 0) {
+      this.#isFound[name] = 1;
+      this.#found[this.#foundCount++] = name;
+    }
     this.#sizes[name]! += sizeBytes;
     if (this.#content.mode === 'hash') {
       const hash = (this.#hashes[name] ??= createHmac('sha256', this.#content.key));
@@ -87,14 +93,16 @@ export class Redaction {
   }
 
   #appendFound(attributes: Attributes): void {
-    for (const name of this.#found) {
+    for (let k = 0; k < this.#foundCount; k++) {
+      const name = this.#found[k]!;
       attributes.int(sizeKeys[name]!, this.#sizes[name]!);
-      this.#sizes[name] = 0;
+      
+      this.#isFound[name] = 0;
       const hash = this.#hashes[name];
       if (!hash) continue;
       attributes.string(hashKeys[name]!, hash.digest('hex'));
       this.#hashes[name] = undefined;
     }
-    this.#found.length = 0;
+    this.#foundCount = 0;
   }
 }

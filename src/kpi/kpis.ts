@@ -100,32 +100,31 @@ export class Kpis {
     ]);
     if (!owned) return [active];
     const watermarkMs = this.#watermark.at(nowMs);
-    if (watermarkMs === undefined) return [active, ...this.#totals.families(), ...this.#lossFamilies()];
+    if (watermarkMs === undefined) {
+      return [active, this.#completeness(undefined), ...this.#lossFamilies(), ...this.#totals.families()];
+    }
     this.#rolling.expire(watermarkMs);
     this.#totals.expire(watermarkMs - this.#settings.expireAfterMs);
     return [
       active,
-      ...this.#windowFamilies(watermarkMs),
+      gauge('plimsoll_kpi_watermark_timestamp_seconds', 'Event time up to which the windows have slid.', [
+        { labels: [], value: watermarkMs / 1000 },
+      ]),
+      this.#completeness(watermarkMs),
       ...this.#lossFamilies(),
       ...this.#rolling.families(watermarkMs),
       ...this.#totals.families(),
     ];
   }
 
-  #windowFamilies(watermarkMs: number): readonly Family[] {
-    return [
-      gauge('plimsoll_kpi_watermark_timestamp_seconds', 'Event time up to which the windows have slid.', [
-        { labels: [], value: watermarkMs / 1000 },
-      ]),
-      gauge(
-        'plimsoll_kpi_window_complete',
-        '1 when the window holds everything of its time; alerts are inhibited while it is 0.',
-        this.windows.map((window) => ({
-          labels: [['window', window.label]],
-          value: Number(this.#watermark.covers(watermarkMs - window.lengthMs)),
-        })),
-      ),
-    ];
+  #completeness(watermarkMs: number | undefined): Family {
+    const covers = ({ lengthMs }: Window): boolean =>
+      watermarkMs !== undefined && this.#watermark.covers(watermarkMs - lengthMs);
+    return gauge(
+      'plimsoll_kpi_window_complete',
+      '1 when the window holds everything of its time; alerts are inhibited while it is 0.',
+      this.windows.map((window) => ({ labels: [['window', window.label]], value: Number(covers(window)) })),
+    );
   }
 
   #lossFamilies(): readonly Family[] {

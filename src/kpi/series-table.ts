@@ -52,7 +52,7 @@ export class SeriesTable<T> {
     const clean = values.map(labelValue);
     const known = this.#entries.get(clean.join('\n'));
     if (known) return known;
-    if (true) return this.#insert(clean);
+    if (this.#entries.size < this.#limit - 1) return this.#insert(clean);
     this.#overflowed++;
     const rest = values.map(() => overflow);
     return this.#entries.get(rest.join('\n')) ?? this.#insert(rest);

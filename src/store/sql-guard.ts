@@ -33,15 +33,13 @@ const explainedNode = /^ (SelectWithUnionQuery|SelectIntersectExceptQuery|Set|Id
 /** Table functions that make their rows from their arguments alone. */
 const harmlessTableFunctions =
   'numbers numbers_mt zeros zeros_mt primes generate_series generateseries values view format'.split(' ');
-/** Functions that reach beyond the tables although they are no table functions. */
-const reachingFunctions = `'catboostEvaluate', 'showCertificate', 'getClientHTTPHeader'`;
 
-/** Lower-case names of the functions of this engine that read or write anything but tables. */
+/** Lower-case names of the functions of this engine that read or write anything but tables: files, models, other servers. */
 export async function reachingFunctionsOf(ask: Ask): Promise<ReadonlySet<string>> {
   const names = await ask(
     `SELECT lower(name) FROM (
        SELECT name FROM system.table_functions UNION ALL
-       SELECT name FROM system.functions WHERE name IN (${reachingFunctions}) OR name ILIKE 'ai%' OR name ILIKE 'dictGet%'
+       SELECT name FROM system.functions WHERE name = 'catboostEvaluate' OR name ILIKE 'ai%' OR name ILIKE 'dictGet%'
      )`,
   );
   return new Set(names.filter((name) => !harmlessTableFunctions.includes(name)));

@@ -73,7 +73,12 @@ export class SqlPort implements Component {
     if (fault !== undefined) throw new Error(fault);
     await this.#reader.open();
     this.#server.listen(port, host);
-    await once(this.#server, 'listening');
+    await once(this.#server, 'listening').catch((cause: unknown) => {
+      throw new Error(
+        `cannot listen on ${host}:${port} for SQL: free that port or set another (${String(cause)})`,
+        { cause },
+      );
+    });
   }
 
   async stop(deadline: AbortSignal): Promise<void> {

@@ -71,25 +71,35 @@ export class SqlReader {
    */
   async run(query: SqlQuery, signal: AbortSignal): Promise<SqlResult> {
     const tag = randomUUID();
-    const connection = await connectEmbedded(this.#directory);
     const cancel = (): void => void this.#kill(tag);
     signal.addEventListener('abort', cancel, { once: true });
     try {
       signal.throwIfAborted();
-      await connection.command({ query: limiting(query, this.#limits, tag) });
-      const statement = await readingStatement(query.sql, this.#reaching, (sql) => lines(connection, sql));
-      // Only now, because some of them change how the engine answers what the guard asks it.
-      await connection.command({ query: assignment({ ...query.settings, readonly: 1 }) });
-      signal.throwIfAborted();
-      const { stream, summary } = await connection.exec({
-        query: statement,
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the engine knows which formats there are, and says so
-        clickhouse_settings: { default_format: query.defaultFormat as DataFormat },
+      // Without the query's own settings: some of them change how the engine answers what the guard asks it.
+      const statement = await this.#reading(query, {}, tag, (connection) =>
+        readingStatement(query.sql, this.#reaching, (sql) => lines(connection, sql)),
+      );
+      return await this.#reading(query, query.settings, tag, (connection) => {
+        signal.throwIfAborted();
+        return resultOf(connection, statement, query.defaultFormat);
       });
-      const chunks = await chunksOf(stream);
-      return { format: formatOf(statement) ?? query.defaultFormat, chunks, summary: { ...summary } };
     } finally {
       signal.removeEventListener('abort', cancel);
+    }
+  }
+
+  /** Lends `work` a connection that is bound to the limits and cannot write. */
+  async #reading<T>(
+    query: SqlQuery,
+    settings: SqlQuery['settings'],
+    tag: string,
+    work: (connection: ClickHouseClient) => Promise<T>,
+  ): Promise<T> {
+    const connection = await connectEmbedded(this.#directory);
+    try {
+      await connection.command({ query: preparation(query, settings, this.#limits, tag) });
+      return await work(connection);
+    } finally {
       await connection.close();
     }
   }
@@ -101,9 +111,15 @@ export class SqlReader {
   }
 }
 
-/** Statements that bind a connection to the limits, the parameters and the database of one query. */
-function limiting(query: SqlQuery, limits: QueryLimits, tag: string): string {
-  const settings = assignment({
+/** Statements that prepare a connection for one query. The last one makes it read-only for good. */
+function preparation(
+  query: SqlQuery,
+  settings: SqlQuery['settings'],
+  limits: QueryLimits,
+  tag: string,
+): string {
+  const assignments = Object.entries({
+    ...settings,
     max_query_size: 16 << 20, // the text travels once more as a string literal, escaped
     max_memory_usage: limits.memoryBytes,
     max_execution_time: limits.timeMs / 1000,
@@ -113,19 +129,26 @@ function limiting(query: SqlQuery, limits: QueryLimits, tag: string): string {
     max_threads: limits.threads,
     max_temporary_data_on_disk_size_for_query: limits.memoryBytes,
     log_comment: tag,
-  });
+  }).map(([name, value]) => `${quoteIdentifier(name)} = ${quoteString(String(value))}`);
   const parameters = Object.entries(query.parameters).map(
     ([name, value]) => `SET param_${name} = ${quoteString(value)}`,
   );
   const use = query.database === undefined ? [] : [`USE ${quoteIdentifier(query.database)}`];
-  return [settings, ...parameters, ...use].join('; ');
+  return [`SET ${assignments.join(', ')}`, ...parameters, ...use, 'SET readonly = 1'].join('; ');
 }
 
-function assignment(settings: Readonly<Record<string, string | number>>): string {
-  const pairs = Object.entries(settings).map(
-    ([name, value]) => `${quoteIdentifier(name)} = ${quoteString(String(value))}`,
-  );
-  return `SET ${pairs.join(', ')}`;
+async function resultOf(
+  client: ClickHouseClient,
+  statement: string,
+  defaultFormat: string,
+): Promise<SqlResult> {
+  const { stream, summary } = await client.exec({
+    query: statement,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the engine knows which formats there are, and says so
+    clickhouse_settings: { default_format: defaultFormat as DataFormat },
+  });
+  const chunks = await chunksOf(stream);
+  return { format: formatOf(statement) ?? defaultFormat, chunks, summary: { ...summary } };
 }
 
 async function lines(client: ClickHouseClient, sql: string): Promise<readonly string[]> {

@@ -7,7 +7,7 @@ import { ConsumerGroup } from './consumer-group.ts';
 import { whenAborted } from './when-aborted.ts';
 import { GroupCommit } from './group-commit.ts';
 import { LogFile } from './log-file.ts';
-import { TopicLog, type TopicOptions } from './topic-log.ts';
+import { megabytes, TopicLog, type TopicOptions } from './topic-log.ts';
 
 /** Where the embedded log lives, and what it may use. */
 export interface EmbeddedLogOptions {
@@ -113,7 +113,7 @@ export class EmbeddedLog {
   async #append(topic: TopicLog, records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
     const open = this.#open;
     if (!open) throw new Failure('unavailable', `the stream ${topic.options.topic} is stopped`);
-    this.#refuseOnFullDisk(open);
+    this.#refuseOnFullDisk(open, 0);
     const excessBytes = this.#excessBytes(open.file);
     if (topic.isFull(excessBytes)) void this.retain();
     topic.refuseWithoutRoom(records, excessBytes);
@@ -123,7 +123,7 @@ export class EmbeddedLog {
       if (error instanceof Failure) throw error;
       if (error instanceof RangeError) throw new Failure('invalid', error.message, { cause: error });
       open.freeDiskBytes = open.file.freeDiskBytes();
-      this.#refuseOnFullDisk(open);
+      this.#refuseOnFullDisk(open, batchBytes(records) + 2 ** 20); // LMDB tells a full disk from a broken one only sometimes
       throw new Failure(
         'unavailable',
         `the stream's folder ${open.file.directory} cannot be written: ${String(error)}`,
@@ -136,10 +136,12 @@ export class EmbeddedLog {
     this.#options.telemetry.count('plimsoll_stream_records_total', records.length, { topic: name });
   }
 
-  #refuseOnFullDisk(open: OpenLog): void {
+  /** Throws when less than `neededBytes`, or than must stay free, is free. */
+  #refuseOnFullDisk(open: OpenLog, neededBytes: number): void {
     const { minFreeDiskBytes, directory } = this.#options;
-    if (open.freeDiskBytes >= minFreeDiskBytes) return;
-    const message = `the disk of ${directory} has ${open.freeDiskBytes} bytes free and must keep ${minFreeDiskBytes}: free some space, or lower min_free_disk_bytes`;
+    const keepBytes = Math.max(minFreeDiskBytes, neededBytes);
+    if (open.freeDiskBytes >= keepBytes) return;
+    const message = `the disk of ${directory} has ${megabytes(open.freeDiskBytes)} free and must keep ${megabytes(keepBytes)}: free some space, or lower min_free_disk_bytes`;
     throw new Failure('overloaded', message, { retryAfterMs: 5000 });
   }
 
@@ -197,6 +199,10 @@ export class EmbeddedLog {
       }
     }
   }
+}
+
+function batchBytes(records: readonly NewRecord[]): number {
+  return records.reduce((bytes, record) => bytes + record.payload.byteLength, 0);
 }
 
 /** What a stream needs of its log. */

@@ -12,6 +12,7 @@ import {
 import { dirname, join } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { z } from 'zod';
+import { lmdbFault } from './lmdb-header.ts';
 import { OwnerLock } from './owner-lock.ts';
 
 /** A put of a record, or its removal when there is no value. */
@@ -214,6 +215,8 @@ function takeLock(directory: string): OwnerLock {
  */
 function openEnvironment(directory: string, roomBytes: number): RootDatabase<unknown, string[]> {
   const path = join(directory, fileName);
+  const fault = lmdbFault(path);
+  if (fault) throw new Error(`the stream's file ${path} ${fault}: restore it, or set another folder`);
   try {
     return open<unknown, string[]>({
       path,
@@ -226,10 +229,9 @@ function openEnvironment(directory: string, roomBytes: number): RootDatabase<unk
       mapSize: Math.ceil((roomBytes * 1.25) / 2 ** 20 + 64) * 2 ** 20,
     });
   } catch (error) {
-    throw new Error(
-      `the stream's file ${path} is damaged or not Plimsoll's: restore it, or set another folder`,
-      { cause: error },
-    );
+    throw new Error(`the stream's file ${path} cannot be opened: restore it, or set another folder`, {
+      cause: error,
+    });
   }
 }
 

@@ -115,12 +115,12 @@ export class TopicLog {
     if (wantedBytes > this.roomBytes(0)) {
       throw new Failure(
         'invalid',
-        `the batch takes ${wantedBytes} bytes and the stream ${topic} keeps ${retention.bytes}: send less at once, or raise its retention.bytes`,
+        `the batch takes ${megabytes(wantedBytes)} and the stream ${topic} keeps ${megabytes(retention.bytes)}: send less at once, or raise its retention.bytes`,
       );
     }
     const heldBytes = this.usedBytes() + this.#commits.waitingBytes;
     if (heldBytes + wantedBytes <= this.roomBytes(excessBytes)) return;
-    const message = `the stream ${topic} is full: it holds ${heldBytes} bytes that its consumers may still need, of ${retention.bytes}: wait for them, or raise its retention.bytes`;
+    const message = `the stream ${topic} is full: it holds ${megabytes(heldBytes)} of ${megabytes(retention.bytes)}, which its consumers may still need: wait for them, or raise its retention.bytes`;
     throw new Failure('overloaded', message, { retryAfterMs: 1000 });
   }
 
@@ -334,6 +334,11 @@ function identity(file: LogFile, { topic, partitions }: TopicOptions): string {
 
 function factOf<T>(file: LogFile, key: string[], schema: z.ZodType<T>): Fact<T> {
   return new Fact(key, schema.parse(file.fact(key)));
+}
+
+/** For people. */
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 }
 
 /** The pages a record may fill, in bytes, at most: small ones share pages, which are at least half full. */

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Assessor, type AssessorSettings } from '../../src/assess/assessor.ts';
 import { fromCommit } from '../../src/assess/progress.ts';
@@ -144,9 +144,11 @@ test('KPIs are exported while every partition is owned, and not one moment longe
 
 test('after another partition was lost and came back the windows are whole, and nothing is counted twice', async () => {
   const [one, two] = [new MemoryPartition(0), new MemoryPartition(1)];
-  one.append(noon, aRun('a', noon));
-  two.append(noon, aRun('b', noon));
-  const process = start(noon, 2);
+  for (const [i, partition] of [one, two].entries()) {
+    partition.append(noon, aRun(`first ${i}`, noon));
+    partition.append(noon + 4 * minute, aRun(`second ${i}`, noon + 4 * minute));
+  }
+  const process = start(noon + 4 * minute, 2);
   const lost = new AbortController();
   await process.own(one);
   await process.own(two, lost);
@@ -154,6 +156,25 @@ test('after another partition was lost and came back the windows are whole, and 
   await until('it knows', () => process.kpi('plimsoll_kpi_active') === 0);
   await process.own(two);
   await until('it is whole', () => process.kpi('plimsoll_kpi_window_complete', hour) === 1);
+  expect(process.kpi('plimsoll_kpi_run_success_denominator', hour)).toBe(4);
+  expect(process.kpi('plimsoll_kpi_tool_call_success_denominator', hour)).toBe(4);
+  expect(process.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(4);
+});
+
+test('what was read but not yet committed when ownership was lost is not counted again', async () => {
+  const partition = new MemoryPartition();
+  const process = start(noon);
+  const lost = new AbortController();
+  partition.append(noon, aRun('a', noon));
+  await process.own(partition, lost);
+  process.nowMs += 1000;
+  await until('it has committed', () => partition.commits.length === 1);
+  partition.append(noon + 1000, aRun('b', noon + 1000));
+  await until('it has read on', () => process.kpi('plimsoll_kpi_run_success_denominator', five) === 2);
+  lost.abort();
+  await until('it knows', () => process.kpi('plimsoll_kpi_active') === 0);
+  expect(partition.commits).toHaveLength(1);
+  await process.own(partition);
   expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
   expect(process.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(2);
 });
@@ -189,6 +210,23 @@ describe('after a restart', () => {
     expect(second.kpi('plimsoll_runs_total', { outcome: 'unknown', evidence: 'none' })).toBe(1);
   });
 
+  test('a run that timed out before is corrected in the windows by its root, and not counted again', async () => {
+    const partition = new MemoryPartition();
+    const [tool, root] = aRun('a', noon);
+    partition.append(noon, [tool!]);
+    const first = start(noon);
+    await first.own(partition);
+    first.nowMs = noon + 6 * minute;
+    await until('it timed out', () => first.kpi('plimsoll_kpi_run_success_ratio', five) === 0);
+    await first.stop();
+    partition.append(noon + 8 * minute, [{ ...root, endMs: noon + 8 * minute }]);
+    const second = start(noon + 8 * minute);
+    await second.own(partition);
+    expect(second.kpi('plimsoll_kpi_run_success_ratio', hour)).toBe(1);
+    expect(second.kpi('plimsoll_kpi_run_success_denominator', hour)).toBe(1);
+    expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(0);
+  });
+
   test('a run that began long before the longest window is whole, because reading begins where it began', async () => {
     const partition = new MemoryPartition();
     const long = aRun('long', noon + 3 * 60 * minute);
@@ -221,6 +259,20 @@ describe('after a restart', () => {
       replayFrom: 199 - neededMinutes,
       counted: 200,
     });
+  });
+
+  test('nothing is read again after more than an hour of silence', async () => {
+    const partition = new MemoryPartition();
+    partition.append(noon, aRun('a', noon));
+    const first = start(noon);
+    await first.own(partition);
+    first.nowMs = noon + 68 * minute;
+    await until('it moved on', () => partition.commits.at(-1)?.position.offset === 1);
+    await first.stop();
+    const second = start(noon + 69 * minute);
+    await second.own(partition);
+    await until('it is whole', () => second.kpi('plimsoll_kpi_window_complete', hour) === 1);
+    expect(second.kpi('plimsoll_kpi_run_success_denominator', hour)).toBeUndefined();
   });
 
   test('a window is not complete while part of it was removed from the stream, and is once time has passed', async () => {

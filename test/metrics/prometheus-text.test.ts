@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseSamples } from '../../src/cli/demo-table.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';

@@ -57,7 +57,7 @@ const value: fc.Arbitrary<OracleValue> = fc.oneof(
 
 /** An attribute: often one the table knows, with any value. */
 export const attribute: fc.Arbitrary<OracleAttribute> = fc.record({ key, value }, { requiredKeys: ['key'] });
-const attributes = fc.array(attribute, { maxLength: 8 });
+const attributes = fc.array(attribute, { maxLength: 6 });
 
 const idOf = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length }).map((bytes) => {
@@ -103,18 +103,18 @@ export const request: fc.Arbitrary<OracleRequest> = fc.record({
           fc.record(
             {
               scope: fc.record({ name: text, version: text, attributes }),
-              spans: fc.array(span, { maxLength: 4 }),
+              spans: fc.array(span, { maxLength: 3 }),
               schemaUrl: text,
             },
             { requiredKeys: ['spans'] },
           ),
-          { maxLength: 3 },
+          { maxLength: 2 },
         ),
         schemaUrl: text,
       },
       { requiredKeys: ['scopeSpans'] },
     ),
-    { maxLength: 3 },
+    { maxLength: 2 },
   ),
 });
 

@@ -68,10 +68,29 @@ export interface OracleRequest {
   resourceSpans?: OracleResourceSpans[];
 }
 
-/** Decodes with protobufjs to plain objects without defaults. Throws on bytes protobufjs refuses. */
+/**
+ * Decodes with protobufjs to plain objects without defaults. Fields nobody knows are in `unknown`, as hex. Throws on
+ * bytes protobufjs refuses.
+ */
 export function decodeRequest(bytes: Uint8Array): OracleRequest {
   const message = requestType.decode(bytes);
-  return requestType.toObject(message, { longs: String });
+  const plain = requestType.toObject(message, { longs: String });
+  addUnknown(message, plain);
+  return plain;
+}
+
+function addUnknown(message: object, plain: Record<string, unknown>): void {
+  const unknown: unknown = Reflect.get(message, '$unknowns');
+  if (Array.isArray(unknown)) plain['unknown'] = unknown.map((field: Uint8Array) => Buffer.from(field).toString('hex')).toSorted();
+  for (const [name, value] of Object.entries(message)) {
+    const below: unknown = plain[name];
+    if (Array.isArray(value) && Array.isArray(below)) value.forEach((item, k) => addUnknownBelow(item, below[k]));
+    else addUnknownBelow(value, below);
+  }
+}
+
+function addUnknownBelow(value: unknown, plain: unknown): void {
+  if (value instanceof protobuf.Message && plain !== null && typeof plain === 'object') addUnknown(value, plain as Record<string, unknown>);
 }
 
 /** Encodes with protobufjs. 64-bit integers may be numbers or decimal strings. */

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RunAssembler } from '../../src/runs/run-assembler.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
@@ -83,6 +83,18 @@ describe('a run', () => {
     const agent = span({ spanId: 'agent', parentSpanId: 'gateway', step: 'agent' });
     const inner = span({ spanId: 'inner', parentSpanId: 'agent', step: 'agent', failed: true });
     expect(assemble([inner, agent], 1e9).finishedRuns).toMatchObject([{ outcome: 'completed' }]);
+  });
+
+  test('of which only a failed tool call arrived did not provably fail', () => {
+    const tool = span({
+      spanId: 'tool',
+      parentSpanId: 'lost',
+      step: 'tool',
+      tool: 'x',
+      result: 'error',
+      failed: true,
+    });
+    expect(assemble([tool], 1e9).finishedRuns).toMatchObject([{ outcome: 'unknown' }]);
   });
 
   test('does not fail because a tool call failed', () => {
@@ -299,6 +311,22 @@ test('a replay begins no later than the first span of the oldest open run', () =
   assembler.settle(from);
   expect(assembler.oldestOpenOffset(from)).toBe(5);
   expect(assembler.oldestOpenOffset(other)).toBeUndefined();
+});
+
+test('runs that are forgotten make room for others', () => {
+  const assembler = new RunAssembler({ ...settings, maxSpans: 3 }, new Reported());
+  const from = lane();
+  for (let i = 0; i < 20; i++) {
+    const ids = { runId: `${i}`, traceId: `${i}`, startMs: i * 1e6, endMs: i * 1e6 };
+    assembler.add({ ...call, ...ids }, from);
+    assembler.add({ ...root, ...ids }, from);
+    assembler.settle(from);
+    assembler.advance((i + 1) * 1e6);
+  }
+  assembler.add({ ...call, runId: 'last' }, from);
+  assembler.settle(from);
+  expect(assembler.counts.spilled).toBe(0);
+  expect(assembler.openRuns).toBe(1);
 });
 
 const steps = ['tool', 'llm', 'agent', 'other', 'review'] as const;

@@ -5,7 +5,7 @@ export const spansPerRequest = 60;
 export const datesPerRequest = 3;
 export const rowName = (request: number, span: number): string => `span ${request}.${span}`;
 
-/** Request `n`: an ExportTraceServiceRequest whose spans began today and on the days before, one trace each. */
+/** Request `n`: an ExportTraceServiceRequest whose spans began today and a week and two weeks ago, one trace each. */
 export function requestOf(n: number, spans = spansPerRequest): Uint8Array {
   const nowMs = Date.now();
   return encodeRequest({
@@ -19,7 +19,7 @@ export function requestOf(n: number, spans = spansPerRequest): Uint8Array {
 }
 
 function spanOf(request: number, index: number, nowMs: number): OracleSpan {
-  const startMs = nowMs - (index % datesPerRequest) * 86_400_000;
+  const startMs = nowMs - (index % datesPerRequest) * 7 * 86_400_000;
   const id = Buffer.alloc(16);
   id.writeUInt32BE(request + 1, 0);
   id.writeUInt32BE(index + 1, 12);

@@ -241,6 +241,8 @@ describe('the SQL port refuses', () => {
     "BACKUP TABLE t TO File('OUTFILE')",
     'GRANT ALL ON *.* TO default',
     'SELECT 1 PARALLEL WITH SELECT 2',
+    'SHOW TABLES PARALLEL WITH DROP TABLE t',
+    'EXPLAIN AST SELECT 1 PARALLEL WITH DROP TABLE t',
     'ATTACH DATABASE x ENGINE = Memory',
     'DELETE FROM t WHERE 1',
     'UNDROP TABLE t',
@@ -444,13 +446,18 @@ describe('the SQL port refuses', () => {
     ).rejects.toThrow(/needs its token/);
   });
 
+  test('a port that is taken, in one sentence', async () => {
+    await expect(startPort({ port: Number(new URL(port.url).port) })).rejects.toThrow(
+      /^cannot listen on 127\.0\.0\.1:\d+ for SQL: free that port or set another/,
+    );
+  });
+
   test('to be reachable from other machines without a token', async () => {
     expect(sqlPortFault({ host: '0.0.0.0', token: undefined })).toMatch(/set a token, or bind 127\.0\.0\.1/);
     expect(sqlPortFault({ host: '::', token: '' })).toBeDefined();
     expect(sqlPortFault({ host: '0.0.0.0', token: 'x' })).toBeUndefined();
     expect(sqlPortFault({ host: 'localhost', token: undefined })).toBeUndefined();
     await expect(startPort({ host: '0.0.0.0' })).rejects.toThrow(/set a token/);
-    more.pop();
   });
 });
 
