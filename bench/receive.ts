@@ -3,21 +3,13 @@
 // eight calls in flight; the cheapest of five rounds, as other work on the machine only ever adds. `node bench/receive.ts [requests of 512 spans per round]`.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  Client,
-  credentials,
-  Metadata,
-  Server,
-  ServerCredentials,
-  type ServerUnaryCall,
-  type sendUnaryData,
-} from '@grpc/grpc-js';
+import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import { ByteBudget } from '../src/core/budget.ts';
 import { createLog } from '../src/core/log.ts';
 import { Telemetry } from '../src/core/telemetry.ts';
 import { GrpcReceiver } from '../src/receiver/grpc.ts';
 import { Intake } from '../src/receiver/intake.ts';
-import { SampleRequests } from './sample-requests.ts';
+import type { SampleRequests } from './sample-requests.ts';
 
 const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 const raw = (bytes: Buffer): Buffer => bytes;
@@ -55,6 +47,7 @@ function drop(_call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer
 }
 
 async function serveGrpcJs(): Promise<number> {
+  const { Server, ServerCredentials } = await import('@grpc/grpc-js');
   const server = new Server();
   const method = { path, requestStream: false, responseStream: false } as const;
   const codec = {
@@ -80,6 +73,7 @@ async function serve(name: ServerName): Promise<void> {
 }
 
 async function load(port: number, requests: SampleRequests, count: number): Promise<void> {
+  const { Client, credentials, Metadata } = await import('@grpc/grpc-js');
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
   let left = count;
   const send = async (): Promise<void> => {
@@ -104,7 +98,7 @@ async function load(port: number, requests: SampleRequests, count: number): Prom
 }
 
 /** CPU of the server per request, in microseconds. */
-async function measure(name: ServerName, spans: number, count: number): Promise<number> {
+async function measure(name: ServerName, requests: SampleRequests, count: number): Promise<number> {
   const child = fork(import.meta.filename, [name], { stdio: 'inherit' });
   const [port] = await once(child, 'message');
   const cpuMicros = async (): Promise<number> => {
@@ -112,7 +106,6 @@ async function measure(name: ServerName, spans: number, count: number): Promise<
     const [micros] = await once(child, 'message');
     return Number(micros);
   };
-  const requests = new SampleRequests({ spans });
   await load(Number(port), requests, Math.ceil(count / 2)); // warms the compiler
   const before = await cpuMicros();
   await load(Number(port), requests, count);
@@ -122,13 +115,15 @@ async function measure(name: ServerName, spans: number, count: number): Promise<
 }
 
 async function compare(base: number): Promise<void> {
+  const { SampleRequests } = await import('./sample-requests.ts'); // a server must not carry what only load needs: each garbage collection walks it
   for (const { spans, share } of shapes) {
+    const requests = new SampleRequests({ spans });
     const costs = new Map<ServerName, number[]>(servers.map((name) => [name, []]));
     for (let round = 0; round < rounds; round++) {
-      for (const name of servers) costs.get(name)?.push(await measure(name, spans, base * share));
+      for (const name of servers) costs.get(name)?.push(await measure(name, requests, base * share));
     }
     const cheapest = (name: ServerName): number => Math.min(...(costs.get(name) ?? []));
-    const bytes = new SampleRequests({ spans }).next().length;
+    const bytes = requests.next().length;
     const shown = servers.map((name) => `${name} ${cheapest(name).toFixed(1)}`).join(', ');
     const ratio = (cheapest('grpc-js') / cheapest('ours')).toFixed(2);
     console.log(`${spans} spans, ${bytes} B: µs of CPU per request: ${shown}; grpc-js costs ${ratio} × ours`);

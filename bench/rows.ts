@@ -16,7 +16,8 @@ const cpuNanos = (): number => {
   const { user, system } = process.cpuUsage();
   return (user + system) * 1000;
 };
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
 const samples = new SampleRequests({ spans });
 const requests = Array.from({ length: rowsABlock / spans }, () => samples.next(recordTimeMs));
@@ -50,6 +51,12 @@ for (let block = 0; block <= blocks; block++) {
 
 const [indexNanos, rowNanos, finishNanos] = [median(steps.index), median(steps.rows), median(steps.finish)];
 const sum = indexNanos + rowNanos + finishNanos;
-console.log(`${bytesASpan.toFixed(0)} bytes a span, ${spans} spans a request, blocks of ${rowsABlock} rows, ${bytesARow.toFixed(0)} bytes a row`);
-console.log(`CPU ns a span, median of ${blocks} blocks: index ${indexNanos.toFixed(0)}, rows ${rowNanos.toFixed(0)}, finish ${finishNanos.toFixed(0)}`);
-console.log(`together ${sum.toFixed(0)} ns a span, ${(1000 / sum).toFixed(2)} M spans per CPU-second (least: ${(Math.min(...steps.index) + Math.min(...steps.rows)).toFixed(0)} ns)`);
+console.log(
+  `${bytesASpan.toFixed(0)} bytes a span, ${spans} spans a request, blocks of ${rowsABlock} rows, ${bytesARow.toFixed(0)} bytes a row`,
+);
+console.log(
+  `CPU ns a span, median of ${blocks} blocks: index ${indexNanos.toFixed(0)}, rows ${rowNanos.toFixed(0)}, finish ${finishNanos.toFixed(0)}`,
+);
+console.log(
+  `together ${sum.toFixed(0)} ns a span, ${(1000 / sum).toFixed(2)} M spans per CPU-second (least: ${(Math.min(...steps.index) + Math.min(...steps.rows)).toFixed(0)} ns)`,
+);

@@ -13,7 +13,7 @@ import { embeddedDialect, readMigrations, statementsOf, type Dialect } from '../
 import { traceColumns } from '../src/store/trace-columns.ts';
 import { until } from '../test/until.ts';
 
-const rowsPerBlock = 25_600;
+const rowsPerBlock = 51_200;
 
 /** The exporter's tables with a server that has no text index, as of November 2026 (traces_table.sql). */
 const exporterTables = [
@@ -93,10 +93,12 @@ const variants: Record<
   },
 };
 
+/** An SQL expression for `words` words that differ from row to row. */
+const text = (words: number, salt: number): string =>
+  `arrayStringConcat(arrayMap(i -> hex(cityHash64(n, i, ${salt}) % 4096), range(${words})), ' ')`;
+
 /** Rows of agents at work: 12 spans a run, ids, times and texts that do not repeat, about 800 bytes a span on the wire. */
 function generate(block: number): string {
-  const text = (words: number, salt: number): string =>
-    `arrayStringConcat(arrayMap(i -> hex(cityHash64(n, i, ${salt}) % 4096), range(${words})), ' ')`;
   return `
   WITH number + ${block * rowsPerBlock} AS n, intDiv(n, 12) AS run, n % 12 AS at,
     multiIf(at = 0, 'agent', at % 2 = 1, 'llm', 'tool') AS step,
@@ -257,7 +259,7 @@ async function compare(rounds: number, blocks: number, names: readonly string[])
   await rm(folder, { recursive: true, force: true });
 }
 
-const [, , first = '5', second = '40', ...rest] = process.argv;
+const [, , first = '5', second = '24', ...rest] = process.argv;
 if (first === 'child') {
   const [folder = '', task = ''] = rest;
   const blocks = /^write (\d+)$/.exec(task)?.[1];

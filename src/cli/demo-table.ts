@@ -13,47 +13,47 @@ export function parseSamples(text: string): readonly Sample[] {
   return text.split('\n').flatMap((row) => {
     const [, name, labels = '', value] = line.exec(row) ?? [];
     if (name === undefined) return [];
-    const pairs = [...labels.matchAll(label)].map(([, key = '', raw = '']) => [key, raw] as const);
+    const pairs = [...labels.matchAll(label)].map(([, key = '', raw = '']) => [key, unescaped(raw)] as const);
     return [{ name, labels: Object.fromEntries(pairs), value: Number(value) }];
   });
 }
 
-const columns: readonly {
-  readonly title: string;
-  readonly metric: string;
-  readonly show: (value: number) => string;
-}[] = [
-  { title: 'run success', metric: 'plimsoll_kpi_run_success_ratio', show: percent },
-  { title: 'escalated', metric: 'plimsoll_kpi_run_escalation_ratio', show: percent },
-  { title: 'tool calls ok', metric: 'plimsoll_kpi_tool_call_success_ratio', show: percent },
-  { title: 'USD per run', metric: 'plimsoll_kpi_cost_usd_per_run', show: (value) => value.toFixed(5) },
-  { title: 'runs', metric: 'plimsoll_kpi_run_success_denominator', show: String },
-];
-
-function percent(ratio: number): string {
-  return `${(100 * ratio).toFixed(1)} %`;
+function unescaped(text: string): string {
+  return text.replaceAll(/\\(.)/g, (_, letter: string) => (letter === 'n' ? '\n' : letter));
 }
 
-/** A table of the KPIs over the last 5 minutes, one row for each agent and release. */
-export function kpiTable(samples: readonly Sample[]): string {
-  const recent = samples.filter(({ labels }) => labels['window'] === '5m');
-  const rows = new Map<string, Map<string, number>>();
-  for (const { name, labels, value } of recent) {
-    if (!columns.some(({ metric }) => metric === name)) continue;
+/** A ratio is shown from its numerator and denominator, summed over the series of one release. */
+const columns: readonly {
+  readonly title: string;
+  readonly kpi: string;
+  readonly show: (numerator: number, denominator: number) => string;
+}[] = [
+  { title: 'run success', kpi: 'run_success', show: percent },
+  { title: 'escalated', kpi: 'run_escalation', show: percent },
+  { title: 'tool calls ok', kpi: 'tool_call_success', show: percent },
+  { title: 'USD per run', kpi: 'cost_usd_per_run', show: (usd, runs) => (usd / runs).toFixed(5) },
+  { title: 'runs', kpi: 'run_success', show: (_, runs) => String(runs) },
+];
+
+function percent(numerator: number, denominator: number): string {
+  return `${((100 * numerator) / denominator).toFixed(1)} %`;
+}
+
+/** A table of the KPIs over `window`, one row for each agent and release; `-` where nothing has been counted. */
+export function kpiTable(samples: readonly Sample[], window: string): string {
+  const sums = new Map<string, Map<string, number>>();
+  for (const { name, labels, value } of samples) {
+    if (labels['window'] !== window) continue;
     const key = `${labels['agent']}\t${labels['release']}`;
-    const row = rows.get(key) ?? new Map<string, number>();
-    row.set(name, value);
-    rows.set(key, row);
+    const row = sums.get(key) ?? new Map<string, number>();
+    row.set(name, (row.get(name) ?? 0) + value);
+    sums.set(key, row);
   }
-  const body = [...rows]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, row]) => [
-      ...key.split('\t'),
-      ...columns.map(({ metric, show }) => {
-        const value = row.get(metric);
-        return value === undefined ? '-' : show(value);
-      }),
-    ]);
+  const rows = [...sums].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const body = rows.map(([key, sum]) => [
+    ...key.split('\t'),
+    ...columns.map((column) => cellOf(column, sum)),
+  ]);
   const head = ['agent', 'release', ...columns.map(({ title }) => title)];
   const widths = head.map((title, i) =>
     Math.max(title.length, ...body.map((cells) => cells[i]?.length ?? 0)),
@@ -61,6 +61,12 @@ export function kpiTable(samples: readonly Sample[]): string {
   return [head, ...body]
     .map((cells) => cells.map((cell, i) => align(cell, widths[i] ?? 0, i)).join('   '))
     .join('\n');
+}
+
+function cellOf({ kpi, show }: (typeof columns)[number], sum: ReadonlyMap<string, number>): string {
+  const numerator = sum.get(`plimsoll_kpi_${kpi}_numerator`);
+  const denominator = sum.get(`plimsoll_kpi_${kpi}_denominator`);
+  return numerator === undefined || !denominator ? '-' : show(numerator, denominator);
 }
 
 function align(cell: string, width: number, column: number): string {

@@ -117,7 +117,7 @@ async function watch(urls: Urls, rate: number, signal: AbortSignal): Promise<voi
   let shown = 0;
   while (!signal.aborted) {
     await sleep(redraws ? 1000 : 5000, undefined, { signal }).catch(() => undefined); // an abort ends the wait
-    const table = kpiTable(await readSamples(urls.metrics));
+    const table = kpiTable(await readSamples(urls.metrics), '5m');
     print(`${redraws ? '\u001B[H\u001B[J' : ''}${fleet.runs()} tasks so far\n\n${table}`);
     if (redraws || shown === 0) print(hints(urls));
     shown += 1;

@@ -96,7 +96,7 @@ export class Redaction {
     for (let k = 0; k < this.#foundCount; k++) {
       const name = this.#found[k]!;
       attributes.int(sizeKeys[name]!, this.#sizes[name]!);
-      
+      this.#sizes[name] = 0;
       this.#isFound[name] = 0;
       const hash = this.#hashes[name];
       if (!hash) continue;

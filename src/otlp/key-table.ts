@@ -107,14 +107,16 @@ export class KeyTable {
   readonly targetField: Uint32Array;
   /** Shifted to where a slot has it: priority << 26. */
   readonly targetPriority: Uint32Array;
-  readonly #keyBytes: Uint8Array;
-  readonly keyView: DataView;
-  /** Entry e's key is [keyFrom[e], keyFrom[e + 1]) of the key bytes. */
-  readonly keyFrom: Uint32Array;
+  /** Entry e's key is `#keyLength[e]` bytes at `#keyAt[e]`. */
+  readonly #keyView: DataView;
+  readonly #keyAt: Uint32Array;
+  readonly #keyLength: Uint32Array;
+  /** Keys too short to compare four bytes, as Latin-1. */
+  readonly #shortKeys = new Map<string, number>();
   /** The first entry of a bucket, and behind it the next of each; -1 ends the chain. */
-  readonly buckets: Int32Array;
-  readonly next: Int32Array;
-  readonly shift: number;
+  readonly #buckets: Int32Array;
+  readonly #next: Int32Array;
+  readonly #shift: number;
   /** Prefixes by a hash of their first bytes, since most keys share a beginning with none. */
   readonly #prefixes: (Prefix[] | undefined)[] = Array.from({ length: 256 }, () => undefined);
   readonly #shortPrefixes: Prefix[] = [];
@@ -135,21 +137,14 @@ export class KeyTable {
     this.targetField = Uint32Array.from(targets, (target) => target.field);
     this.targetPriority = Uint32Array.from(targets, (target) => target.priority << 26);
     const keys = entries.map((entry) => Buffer.from(entry.key));
-    this.#keyBytes = new Uint8Array(Buffer.concat(keys));
-    this.keyView = new DataView(this.#keyBytes.buffer);
-    this.keyFrom = offsets(
-      keys.map((key) => key.length),
-      0,
-    );
+    this.#keyView = new DataView(new Uint8Array(Buffer.concat(keys)).buffer);
+    this.#keyLength = Uint32Array.from(keys, (key) => key.length);
+    this.#keyAt = offsets([...this.#keyLength], 0);
     const bits = Math.max(4, Math.ceil(Math.log2(entries.length * 8)));
-    this.shift = 32 - bits;
-    this.buckets = new Int32Array(2 ** bits).fill(-1);
-    this.next = new Int32Array(entries.length);
-    for (let entry = 0; entry < entries.length; entry++) {
-      const bucket = this.#bucket(this.#keyBytes, this.keyView, this.keyFrom[entry]!, keys[entry]!.length);
-      this.next[entry] = this.buckets[bucket]!;
-      this.buckets[bucket] = entry;
-    }
+    this.#shift = 32 - bits;
+    this.#buckets = new Int32Array(2 ** bits).fill(-1);
+    this.#next = new Int32Array(entries.length);
+    keys.forEach((key, entry) => this.#add(key, entry));
     for (const [prefix, flags] of prefixes) {
       const bytes = new Uint8Array(Buffer.from(prefix));
       if (bytes.length < hashedBytes) this.#shortPrefixes.push({ bytes, flags });
@@ -157,44 +152,53 @@ export class KeyTable {
     }
   }
 
+  #add(key: Buffer, entry: number): void {
+    const last = key.length - 4;
+    if (last < 0) this.#shortKeys.set(key.toString('latin1'), entry);
+    else {
+      const bucket = hashOf(key.readInt32LE(last), key.readInt32LE(last >>> 1), key.length) >>> this.#shift;
+      this.#next[entry] = this.#buckets[bucket]!;
+      this.#buckets[bucket] = entry;
+    }
+  }
+
   /** The entry of the key at [at, at + length), or -1. `view` covers the same bytes as `bytes`. */
   find(bytes: Uint8Array, view: DataView, at: number, length: number): number {
-    let entry = this.buckets[this.#bucket(bytes, view, at, length)]!;
-    while (entry !== -1 && !this.#is(entry, bytes, view, at, length)) entry = this.next[entry]!;
+    const last = length - 4;
+    if (last < 0) return this.#findShort(bytes, at, length);
+    const keyView = this.#keyView;
+    const tail = view.getInt32(at + last, true);
+    let entry = this.#buckets[hashOf(tail, view.getInt32(at + (last >>> 1), true), length) >>> this.#shift]!;
+    for (; entry !== -1; entry = this.#next[entry]!) {
+      if (this.#keyLength[entry] !== length) continue;
+      const from = this.#keyAt[entry]!;
+      let differ = keyView.getInt32(from + last, true) ^ tail;
+      for (let k = 0; k < last; k += 4) differ |= keyView.getInt32(from + k, true) ^ view.getInt32(at + k, true);
+      if (differ === 0) break;
+    }
     return entry;
   }
 
   /** The flags of a key that is no entry: those of the prefixes it begins with. */
   prefixFlags(bytes: Uint8Array, view: DataView, at: number, length: number): number {
+    const { length: shortPrefixes } = this.#shortPrefixes;
+    const candidates = length < hashedBytes ? undefined : this.#prefixes[prefixBucket(view, at)];
+    if (shortPrefixes === 0 && !candidates) return 0;
     let flags = 0;
     for (const prefix of this.#shortPrefixes) if (beginsWith(prefix, bytes, at, length)) flags |= prefix.flags;
-    const candidates = length < hashedBytes ? undefined : this.#prefixes[prefixBucket(view, at)];
-    if (!candidates) return flags;
-    for (const prefix of candidates) if (beginsWith(prefix, bytes, at, length)) flags |= prefix.flags;
+    for (const prefix of candidates ?? []) if (beginsWith(prefix, bytes, at, length)) flags |= prefix.flags;
     return flags;
   }
 
-  /** Keys of one convention share their beginning, so the hash takes the middle and the end. */
-  #bucket(bytes: Uint8Array, view: DataView, at: number, length: number): number {
-    if (length < 4) return Math.imul(length === 0 ? 0 : bytes[at]!, 0x9e3779b1) >>> this.shift;
-    const end = view.getInt32(at + length - 4, true);
-    const middle = view.getInt32(at + ((length - 4) >>> 1), true);
-    return Math.imul(end ^ Math.imul(middle + length, 0x85ebca6b), 0x9e3779b1) >>> this.shift;
+  #findShort(bytes: Uint8Array, at: number, length: number): number {
+    if (length < 1) return -1;
+    return this.#shortKeys.get(Buffer.from(bytes.subarray(at, at + length)).toString('latin1')) ?? -1;
   }
+}
 
-  #is(entry: number, bytes: Uint8Array, view: DataView, at: number, length: number): boolean {
-    const from = this.keyFrom[entry]!;
-    if (this.keyFrom[entry + 1]! - from !== length) return false;
-    const last = length - 4;
-    if (last < 0) {
-      for (let k = 0; k < length; k++) if (this.#keyBytes[from + k] !== bytes[at + k]) return false;
-      return true;
-    }
-    const keyView = this.keyView;
-    let differ = keyView.getInt32(from + last, true) ^ view.getInt32(at + last, true);
-    for (let k = 0; k < last; k += 4) differ |= keyView.getInt32(from + k, true) ^ view.getInt32(at + k, true);
-    return differ === 0;
-  }
+/** Keys of one convention share their beginning, so the hash takes four bytes of the end and of the middle. */
+function hashOf(tail: number, middle: number, length: number): number {
+  return Math.imul(tail ^ Math.imul(middle + length, 0x85ebca6b), 0x9e3779b1);
 }
 
 function offsets(lengths: readonly number[], first: number): Uint32Array {

@@ -93,33 +93,17 @@ function checkContent(
   }
 }
 
-/**
- * Whether [at, end) is UTF-8. `view` covers the same bytes. ASCII is usual and is seen four bytes at a time; up to 32
- * bytes without a loop, because a loop's end is what a processor guesses wrong.
- */
+/** Whether [at, end) is UTF-8. `view` covers the same bytes. ASCII is usual, and seen four bytes at a time. */
 export function isText(bytes: Uint8Array, view: DataView, at: number, end: number): boolean {
-  const length = end - at;
-  let high: number;
-  if (length >= 16) high = highBits(view, at) | highBits(view, end - 16) | (length > 32 ? highBitsAll(view, at, end) : 0);
-  else if (length >= 8) high = highBitsHalf(view, at) | highBitsHalf(view, end - 8);
-  else if (length >= 4) high = view.getInt32(at, true) | view.getInt32(end - 4, true);
-  else {
-    high = 0;
-    for (let offset = at; offset < end; offset++) high |= bytes[offset]!;
-  }
+  const last = end - 4;
+  if (last < at) return isShortText(bytes, at, end);
+  let high = view.getInt32(last, true);
+  for (let offset = at; offset < last; offset += 4) high |= view.getInt32(offset, true);
   return (high & 0x80808080) === 0 || isUtf8(bytes.subarray(at, end));
 }
 
-function highBitsHalf(view: DataView, at: number): number {
-  return view.getInt32(at, true) | view.getInt32(at + 4, true);
-}
-
-function highBits(view: DataView, at: number): number {
-  return highBitsHalf(view, at) | highBitsHalf(view, at + 8);
-}
-
-function highBitsAll(view: DataView, at: number, end: number): number {
+function isShortText(bytes: Uint8Array, at: number, end: number): boolean {
   let high = 0;
-  for (let offset = at + 16; offset < end - 16; offset += 16) high |= highBits(view, offset);
-  return high;
+  for (let offset = at; offset < end; offset++) high |= bytes[offset]!;
+  return high < 0x80 || isUtf8(bytes.subarray(at, end));
 }

@@ -117,7 +117,8 @@ export class Arena implements Source {
     this.varint(length * 2);
     this.reserve(length * 2);
     const { view, length: to } = this;
-    for (let i = 0; i < length; i++) view.setUint16(to + 2 * i, hexPairs[source.view.getUint8(at + i)]!, true);
+    for (let i = 0; i < length; i++)
+      view.setUint16(to + 2 * i, hexPairs[source.view.getUint8(at + i)]!, true);
     this.length = to + length * 2;
   }
 

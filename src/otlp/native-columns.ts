@@ -47,48 +47,64 @@ export class PlainColumn implements NativeColumn {
   }
 }
 
-/** `Nullable` of a type of eight bytes. */
+/** `Nullable` of a type of eight bytes. Rows that are never set are NULL. */
 export class NullableColumn implements NativeColumn {
   readonly type: string;
-  readonly #nulls = new Arena();
-  readonly #values = new Arena();
-  readonly arenas = [this.#nulls, this.#values];
+  readonly arenas: readonly Arena[] = [];
+  /** 1 where there is a value. */
+  #said = new Uint8Array(1024);
+  #halves = new Uint32Array(2048);
+  #rows = 0;
 
   constructor(type: string) {
     this.type = type;
   }
 
-  appendNull(): void {
-    this.#nulls.u8(1);
-    this.#values.u64(0);
+  /** Makes row `row` a whole number from 0 to 2^53. */
+  setNumber(row: number, value: number): void {
+    if (row >= this.#said.length) this.reach(row + 1);
+    this.#said[row] = 1;
+    this.#halves[2 * row] = value;
+    this.#halves[2 * row + 1] = value / 4_294_967_296;
   }
 
-  /** A whole number from 0 to 2^53. */
-  appendNumber(value: number): void {
-    this.#nulls.u8(0);
-    this.#values.u64(value);
+  /** Makes row `row` the low 64 bits of `value`. */
+  set(row: number, value: bigint): void {
+    if (row >= this.#said.length) this.reach(row + 1);
+    this.#said[row] = 1;
+    this.#halves[2 * row] = Number(BigInt.asUintN(32, value));
+    this.#halves[2 * row + 1] = Number(BigInt.asUintN(32, value >> 32n));
   }
 
-  append(value: bigint): void {
-    this.#nulls.u8(0);
-    this.#values.bigint(value);
+  /** Says that there are `rows` rows. */
+  reach(rows: number): void {
+    this.#rows = rows;
+    if (rows <= this.#said.length) return;
+    const [said, halves] = [this.#said, this.#halves];
+    this.#said = new Uint8Array(Math.max(said.length * 2, rows));
+    this.#halves = new Uint32Array(this.#said.length * 2);
+    this.#said.set(said);
+    this.#halves.set(halves);
   }
 
   chunks(): readonly Uint8Array[] {
-    return [this.#nulls.written(), this.#values.written()];
+    const nulls = this.#said.slice(0, this.#rows);
+    for (let row = 0; row < nulls.length; row++) nulls[row]! ^= 1;
+    return [nulls, new Uint8Array(this.#halves.buffer, 0, this.#rows * 8)];
   }
 
   reset(): void {
-    this.#nulls.reset();
-    this.#values.reset();
+    this.#said.fill(0);
+    this.#halves.fill(0);
+    this.#rows = 0;
   }
 }
 
 /** `LowCardinality(String)`: the block's distinct strings, then each row's number in them at the narrowest width. */
 export class LowCardinalityColumn implements NativeColumn {
   readonly type: string = 'LowCardinality(String)';
-  readonly #dictionary = new Dictionary();
-  readonly arenas = [this.#dictionary.entries];
+  readonly dictionary = new Dictionary();
+  readonly arenas = [this.dictionary.entries];
   readonly #presets: readonly Source[];
   #ids = new Uint32Array(1024);
   /** What `append` appended last. */
@@ -107,24 +123,25 @@ export class LowCardinalityColumn implements NativeColumn {
   }
 
   idOf(source: Source, at: number, length: number): number {
-    return this.#dictionary.idOf(source, at, length);
+    return this.dictionary.idOf(source, at, length);
   }
 
   append(source: Source, at: number, length: number): void {
     // Rows of one sender follow each other, and comparing with one string is cheaper than looking it up.
-    if (!this.#dictionary.holds(this.#last, source, at, length)) this.#last = this.idOf(source, at, length);
+    if (!this.dictionary.holds(this.#last, source, at, length)) this.#last = this.idOf(source, at, length);
     this.appendId(this.#last);
-  }
-
-  /** Whether `id` stands for the string in `length` bytes of `source` from `at`. */
-  holds(id: number, source: Source, at: number, length: number): boolean {
-    return this.#dictionary.holds(id, source, at, length);
   }
 
   /** Appends the string that `idOf` gave `id` for in this block. */
   appendId(id: number): void {
     if (this.length === this.#ids.length) this.#grow(1);
     this.#ids[this.length++] = id;
+  }
+
+  /** Says that there are `length` values; those that were not appended have id 0. */
+  reach(length: number): void {
+    if (length > this.#ids.length) this.#grow(length - this.length);
+    this.length = length;
   }
 
   /** The values from `at` on, `count` of them, once more. */
@@ -142,21 +159,23 @@ export class LowCardinalityColumn implements NativeColumn {
 
   chunks(): readonly Uint8Array[] {
     if (this.length === 0) return [];
-    const size = this.#dictionary.size;
-    const [width, Ids] = size <= 0x100 ? [0n, Uint8Array] : size <= 0x10000 ? [1n, Uint16Array] : [2n, Uint32Array];
+    const size = this.dictionary.size;
+    const [width, Ids] =
+      size <= 0x100 ? [0n, Uint8Array] : size <= 0x10000 ? [1n, Uint16Array] : [2n, Uint32Array];
     const ids = new Ids(this.#ids.subarray(0, this.length));
     return [
       words(hasAdditionalKeys | needsUpdate | width, BigInt(size)),
-      this.#dictionary.entries.written(),
+      this.dictionary.entries.written(),
       words(BigInt(this.length)),
       new Uint8Array(ids.buffer),
     ];
   }
 
   reset(): void {
+    this.#ids.fill(0, 0, this.length);
     this.length = 0;
     this.#last = 0;
-    this.#dictionary.reset();
+    this.dictionary.reset();
     this.#preset();
   }
 }
@@ -223,7 +242,7 @@ export class MapColumn implements NativeColumn {
   /** Spans of one kind carry their keys in one order, and comparing with one string is cheaper than looking it up. */
   #idOf(source: Source, at: number, length: number): number {
     const guess = this.#nextOf[this.#previous]! - 1;
-    if (guess >= 0 && this.#keys.holds(guess, source, at, length)) {
+    if (guess >= 0 && this.#keys.dictionary.holds(guess, source, at, length)) {
       this.#previous = guess + 1;
       return guess;
     }

@@ -8,7 +8,7 @@ export function shortLengthAt(bytes: Uint8Array, at: number): number {
   const first = bytes[at]!;
   if (first < 0x80) return (first << 3) | 1;
   const second = bytes[at + 1]!;
-  return second < 0x80 && second > 0 ? ((((second << 7) | (first & 0x7f)) << 3) | 2) : -1;
+  return second < 0x80 && second > 0 ? (((second << 7) | (first & 0x7f)) << 3) | 2 : -1;
 }
 
 /** The varint at `at`, when it takes no more than seven bytes and so is exact as a number from 0 to 2^49 - 1; else -1. */

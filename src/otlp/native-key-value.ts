@@ -1,7 +1,8 @@
-import { FieldCursor, shortLengthAt } from './native-field.ts';
+import { FieldCursor } from './native-field.ts';
 
-const keyTag = 0x0a;
-const valueTag = 0x12;
+/** Field tags of KeyValue. */
+export const keyTag = 0x0a;
+export const valueTag = 0x12;
 
 /** Where a KeyValue's parts are. One object is reused, so that reading one makes none. */
 export class KeyValueParts {
@@ -10,29 +11,14 @@ export class KeyValueParts {
   /** The AnyValue message; empty when there is none. */
   valueAt = 0;
   valueEnd = 0;
+  readonly #field = new FieldCursor();
 
-  /** Reads the KeyValue in [at, end), which an index has checked. */
+  /**
+   * Reads the KeyValue in [at, end), which an index has checked: fields in any order, repeated or unknown; of a repeated
+   * one the last counts.
+   */
   read(bytes: Uint8Array, at: number, end: number): void {
-    const keyLength = bytes[at + 1]!;
-    const value = at + 2 + keyLength;
-    // What encoders write: a key of less than 128 bytes, then a value that takes the rest.
-    if (bytes[at] === keyTag && keyLength < 0x80 && bytes[value] === valueTag) {
-      const packed = shortLengthAt(bytes, value + 1);
-      const valueAt = value + 1 + (packed & 7);
-      if (packed >= 0 && valueAt + (packed >> 3) === end) {
-        this.keyAt = at + 2;
-        this.keyLength = keyLength;
-        this.valueAt = valueAt;
-        this.valueEnd = end;
-        return;
-      }
-    }
-    this.#readAny(bytes, at, end);
-  }
-
-  /** Fields in any order, repeated or unknown; of a repeated one the last counts. */
-  #readAny(bytes: Uint8Array, at: number, end: number): void {
-    const field = new FieldCursor();
+    const field = this.#field;
     this.keyAt = at;
     this.keyLength = 0;
     this.valueAt = at;

@@ -1,6 +1,13 @@
 import type { Arena, Source } from './native-arena.ts';
 import type { AttributeEntries } from './native-attributes.ts';
-import { ArrayColumn, Ends, LowCardinalityColumn, MapColumn, PlainColumn, type NativeColumn } from './native-columns.ts';
+import {
+  ArrayColumn,
+  Ends,
+  LowCardinalityColumn,
+  MapColumn,
+  PlainColumn,
+  type NativeColumn,
+} from './native-columns.ts';
 import { FieldCursor } from './native-field.ts';
 
 /** Appends an id in lower-case hex; '' when it is empty or all zero, as the Collector does. */
@@ -33,7 +40,8 @@ export class EventColumns {
       field.read(source.bytes, next, end);
       if (field.tag === 0x09) timeAt = field.at;
       else if (field.tag === 0x12) [nameAt, nameLength] = [field.at, field.end - field.at];
-      else if (field.tag === 0x1a) this.#entries.append(this.#attributes.elements, source, field.at, field.end);
+      else if (field.tag === 0x1a)
+        this.#entries.append(this.#attributes.elements, source, field.at, field.end);
     }
     if (timeAt < 0) this.#times.elements.values.u64(0);
     else this.#times.elements.values.copy(source, timeAt, 8);
@@ -53,7 +61,12 @@ export class LinkColumns {
   readonly #spanIds = new ArrayColumn(this.#ends, new PlainColumn('String'));
   readonly #traceStates = new ArrayColumn(this.#ends, new PlainColumn('String'));
   readonly #attributes = new ArrayColumn(this.#ends, new MapColumn());
-  readonly columns: readonly NativeColumn[] = [this.#traceIds, this.#spanIds, this.#traceStates, this.#attributes];
+  readonly columns: readonly NativeColumn[] = [
+    this.#traceIds,
+    this.#spanIds,
+    this.#traceStates,
+    this.#attributes,
+  ];
   readonly #entries: AttributeEntries;
   readonly #field = new FieldCursor();
 
@@ -70,7 +83,8 @@ export class LinkColumns {
       if (field.tag === 0x0a) [traceIdAt, traceIdLength] = [field.at, field.end - field.at];
       else if (field.tag === 0x12) [spanIdAt, spanIdLength] = [field.at, field.end - field.at];
       else if (field.tag === 0x1a) [stateAt, stateLength] = [field.at, field.end - field.at];
-      else if (field.tag === 0x22) this.#entries.append(this.#attributes.elements, source, field.at, field.end);
+      else if (field.tag === 0x22)
+        this.#entries.append(this.#attributes.elements, source, field.at, field.end);
     }
     appendId(this.#traceIds.elements.values, source, traceIdAt, traceIdLength);
     appendId(this.#spanIds.elements.values, source, spanIdAt, spanIdLength);

@@ -89,6 +89,11 @@ export class ResourceColumns {
     this.#texts = texts;
   }
 
+  /** Bytes of the last row's attributes, about. */
+  get rowBytes(): number {
+    return this.#valuesBytes;
+  }
+
   /** Appends a row for resource `ordinal` of the request in `source`. */
   append(source: Source, resources: Envelopes, ordinal: number): void {
     if (this.#previous.isSame(source, resources, ordinal)) {

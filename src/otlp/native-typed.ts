@@ -1,5 +1,11 @@
 import type { Source } from './native-arena.ts';
-import { LowCardinalityColumn, NullableColumn, PlainColumn, sourceOf, type NativeColumn } from './native-columns.ts';
+import {
+  LowCardinalityColumn,
+  NullableColumn,
+  PlainColumn,
+  sourceOf,
+  type NativeColumn,
+} from './native-columns.ts';
 import { shortLengthAt, shortVarintAt } from './native-field.ts';
 import { emptySlot, slotOffset } from './span-columns.ts';
 import type { SpanView } from './span-view.ts';
@@ -73,19 +79,17 @@ class LowCardinalityWriter {
     this.column = new LowCardinalityColumn([missing]);
   }
 
-  append(view: SpanView, source: Source, at: number): void {
+  write(row: number, view: SpanView, source: Source, at: number): void {
     if (source.bytes[at] === stringTag) {
       const packed = lengthOf(source.bytes, at + 1);
+      this.column.reach(row);
       return this.column.append(source, at + 1 + (packed & 7), packed >>> 3);
     }
     const text = view.string(this.field);
-    if (text === undefined) return this.appendMissing();
+    if (text === undefined) return;
     const bytes = Buffer.from(text);
+    this.column.reach(row);
     this.column.append(sourceOf(bytes), 0, bytes.length);
-  }
-
-  appendMissing(): void {
-    this.column.appendId(0);
   }
 }
 
@@ -103,29 +107,20 @@ class NumberWriter {
     this.#isDecimal = type !== 'Nullable(UInt64)';
   }
 
-  append(view: SpanView, source: Source, at: number): void {
+  write(row: number, view: SpanView, source: Source, at: number): void {
     const short = source.bytes[at] === intTag ? shortVarintAt(source.bytes, at + 1) : -1;
     const value = short < 0 ? view.number(this.field) : short;
-    if (value === undefined) this.column.appendNull();
-    else if (!this.#isDecimal) this.#appendWhole(value);
-    else if (value <= limitDecimal) this.#appendDecimal(value);
-    else this.column.appendNull();
-  }
-
-  #appendWhole(value: number): void {
-    if (Number.isSafeInteger(value)) this.column.appendNumber(value);
-    else this.column.appendNull();
+    if (value === undefined) return;
+    if (this.#isDecimal) this.#writeDecimal(row, value);
+    else if (Number.isSafeInteger(value)) this.column.setNumber(row, value);
   }
 
   /** Nine decimals, as a whole number of them. */
-  #appendDecimal(value: number): void {
+  #writeDecimal(row: number, value: number): void {
+    if (value > limitDecimal) return;
     const scaled = Math.round(value * 1e9);
-    if (Number.isSafeInteger(scaled)) this.column.appendNumber(scaled);
-    else this.column.append(BigInt(scaled));
-  }
-
-  appendMissing(): void {
-    this.column.appendNull();
+    if (Number.isSafeInteger(scaled)) this.column.setNumber(row, scaled);
+    else this.column.set(row, BigInt(scaled));
   }
 }
 
@@ -157,35 +152,33 @@ export class TypedColumns {
   }
 
   #writer(column: TypedColumn): { readonly column: NativeColumn } {
-    switch (column.type) {
-      case 'LowCardinality(String)':
-        return added(this.#names, new LowCardinalityWriter(column.field, column.missing));
-      case 'String':
-        return added(this.#texts, new TextWriter(column.field, column.missing));
-      case 'Bool':
-        return added(this.#flags, new BoolWriter(column.field));
-      case 'Nullable(UInt64)':
-      case 'Nullable(Decimal(18, 9))':
-        return added(this.#numbers, new NumberWriter(column.field, column.type));
+    if (column.type === 'LowCardinality(String)') {
+      return added(this.#names, new LowCardinalityWriter(column.field, column.missing));
     }
+    if (column.type === 'String') return added(this.#texts, new TextWriter(column.field, column.missing));
+    if (column.type === 'Bool') return added(this.#flags, new BoolWriter(column.field));
+    return added(this.#numbers, new NumberWriter(column.field, column.type));
   }
 
-  /** Appends a row of the span at `view`. */
-  append(view: SpanView): void {
-    const { index, row } = view;
+  /** About how many bytes of a row `arenas` of the columns do not tell. */
+  get rowBytes(): number {
+    return this.#names.length + this.#numbers.length * 9;
+  }
+
+  /** Appends row `row` of the block, of the span at `view`. What nobody says costs nothing where a column can leave rows out. */
+  append(row: number, view: SpanView): void {
+    const { index } = view;
     const { spans, resourceSlots } = index;
     const { slots, fieldCount } = spans;
-    const own = row * fieldCount;
-    const shared = spans.resource[row]! * fieldCount;
+    const own = view.row * fieldCount;
+    const shared = spans.resource[view.row]! * fieldCount;
     for (const writer of this.#names) {
       const at = valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!);
-      if (at === 0) writer.appendMissing();
-      else writer.append(view, index, at);
+      if (at !== 0) writer.write(row, view, index, at);
     }
     for (const writer of this.#numbers) {
       const at = valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!);
-      if (at === 0) writer.appendMissing();
-      else writer.append(view, index, at);
+      if (at !== 0) writer.write(row, view, index, at);
     }
     for (const writer of this.#texts) {
       writer.append(view, index, valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!));
@@ -193,6 +186,12 @@ export class TypedColumns {
     for (const writer of this.#flags) {
       writer.append(view, valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!));
     }
+  }
+
+  /** Says that the block has `rows` rows. */
+  reach(rows: number): void {
+    for (const writer of this.#names) writer.column.reach(rows);
+    for (const writer of this.#numbers) writer.column.reach(rows);
   }
 }
 

@@ -13,7 +13,9 @@ const elementTag = 0x0a;
 const [quote, backslash, comma, colon, openBracket, closeBracket] = [0x22, 0x5c, 0x2c, 0x3a, 0x5b, 0x5d];
 
 /** What JSON writes instead of a control character, by its code; Go and JavaScript agree. */
-const controlEscapes = Array.from({ length: 32 }, (_, code) => JSON.stringify(String.fromCharCode(code)).slice(1, -1));
+const controlEscapes = Array.from({ length: 32 }, (_, code) =>
+  JSON.stringify(String.fromCharCode(code)).slice(1, -1),
+);
 
 /** A double as ECMAScript writes it, which is what the Collector copies, except for the minus of -0. */
 export function doubleText(value: number): string {
@@ -53,7 +55,8 @@ export class ValueTexts {
     // A String is the same on the wire as in the block: its length as a varint, then its bytes.
     if (at < end && bytes[at] === tags.string) {
       const packed = shortLengthAt(bytes, at + 1);
-      if (packed >= 0 && at + 1 + (packed & 7) + (packed >> 3) === end) return out.copy(source, at + 1, end - at - 1);
+      if (packed >= 0 && at + 1 + (packed & 7) + (packed >> 3) === end)
+        return out.copy(source, at + 1, end - at - 1);
     } else if (end - at === 2 && bytes[at] === tags.int) return smallInteger(out, bytes[at + 1]!);
     const text = this.text(source, at, end);
     out.text(text, 0, text.length);
@@ -159,7 +162,12 @@ function entriesOf(source: Source, at: number, end: number): Entry[] {
     if (field.tag !== elementTag) continue;
     parts.read(bytes, field.at, field.end);
     const { keyAt, keyLength, valueAt, valueEnd } = parts;
-    entries.push({ key: Buffer.from(bytes.buffer, bytes.byteOffset + keyAt, keyLength), keyAt, valueAt, valueEnd });
+    entries.push({
+      key: Buffer.from(bytes.buffer, bytes.byteOffset + keyAt, keyLength),
+      keyAt,
+      valueAt,
+      valueEnd,
+    });
   }
   return entries;
 }
@@ -176,7 +184,8 @@ function quoted(out: Arena, source: Source, from: number, to: number): void {
   for (let i = from; i < to; i++) {
     const byte = bytes[i] ?? 0;
     if (byte >= 0x20 && byte !== quote && byte !== backslash && byte !== 0xe2) continue;
-    const separator = byte === 0xe2 && i + 2 < to && bytes[i + 1] === 0x80 && ((bytes[i + 2] ?? 0) & 0xfe) === 0xa8;
+    const separator =
+      byte === 0xe2 && i + 2 < to && bytes[i + 1] === 0x80 && ((bytes[i + 2] ?? 0) & 0xfe) === 0xa8;
     if (byte === 0xe2 && !separator) continue;
     out.copy(source, copied, i - copied);
     if (separator) out.ascii(bytes[i + 2] === 0xa8 ? '\\u2028' : '\\u2029');

@@ -140,18 +140,23 @@ export class MarkColumns {
   /** Bits of `keyFlag`. */
   flags = new Uint8Array(0);
 
-  /** Adds a mark of `kind` at [start, end). The caller sets the rest of the row it is told. */
-  add(start: number, end: number, kind: number, flags: number, container: number): number {
+  /** Adds an attribute at [start, end), whose key `key` then sets. */
+  add(start: number, end: number, flags: number, container: number): number {
     const mark = this.count++;
     if (mark >= this.#capacity) this.#grow();
     this.start[mark] = start;
     this.end[mark] = end;
-    this.kind[mark] = kind;
+    this.kind[mark] = container === 0 ? markKind.attribute : markKind.eventAttribute;
     this.flags[mark] = flags;
     this.container[mark] = container;
-    this.keyAt[mark] = 0;
-    this.keyEnd[mark] = 0;
     return mark;
+  }
+
+  /** Sets where the key of `mark` stands, and the size of what it holds. */
+  key(mark: number, keyAt: number, keyEnd: number, sizeBytes: number): void {
+    this.keyAt[mark] = keyAt;
+    this.keyEnd[mark] = keyEnd;
+    this.sizeBytes[mark] = sizeBytes;
   }
 
   /** Forgets all marks, and gives back what one huge request made these columns grow to. */

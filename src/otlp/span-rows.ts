@@ -1,7 +1,14 @@
 import type { Arena, Source } from './native-arena.ts';
 import { AttributeEntries } from './native-attributes.ts';
-import { LowCardinalityColumn, MapColumn, nativeBlock, PlainColumn, sourceOf, type NativeColumn } from './native-columns.ts';
-import { FieldCursor } from './native-field.ts';
+import {
+  LowCardinalityColumn,
+  MapColumn,
+  nativeBlock,
+  PlainColumn,
+  sourceOf,
+  type NativeColumn,
+} from './native-columns.ts';
+import { FieldCursor, shortLengthAt } from './native-field.ts';
 import { EventColumns, LinkColumns } from './native-nested.ts';
 import { ResourceColumns, ScopeColumns } from './native-origin.ts';
 import { TypedColumns, type TypedColumn } from './native-typed.ts';
@@ -71,6 +78,9 @@ const originalStart = sourceOf(Buffer.from(originalStartKey));
 const kinds = ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer', ''];
 const statusCodes = ['Unset', 'Ok', 'Error', ''];
 
+/** How far `bytes` may go by guesses. */
+const countEveryBytes = 65_536;
+
 const traceIdBytes = 16;
 const spanIdBytes = 8;
 const traceStateTag = 0x1a;
@@ -101,7 +111,7 @@ export function dateOf(view: SpanView, recordTimeMs: number): string {
 export class SpanRows {
   readonly #texts = new ValueTexts();
   readonly #entries = new AttributeEntries(this.#texts);
-  readonly #field = new FieldCursor();
+  readonly #cursor = new FieldCursor();
   readonly #timestamp = new PlainColumn(time);
   readonly #traceId = new PlainColumn(text);
   readonly #spanId = new PlainColumn(text);
@@ -130,6 +140,12 @@ export class SpanRows {
   #dayRows = 0;
   #rows = 0;
   #clampedRows = 0;
+  /** The current span's trace state. */
+  #stateAt = 0;
+  #stateLength = 0;
+  /** Bytes at the last count, and a guess of what came since. */
+  #countedBytes = 0;
+  #guessedBytes = 0;
 
   constructor(origin: {
     readonly streamId: string;
@@ -181,11 +197,16 @@ export class SpanRows {
     return this.#clampedRows;
   }
 
-  /** Bytes of the block so far, without what frames it. */
+  /** About how many bytes the block has so far: within a few percent, so that asking after each row costs nothing. */
   get bytes(): number {
-    let bytes = 0;
-    for (const arena of this.#arenas) bytes += arena.length;
-    return bytes;
+    if (this.#guessedBytes > countEveryBytes) {
+      this.#countedBytes = this.#arenas.reduce(
+        (sum, arena) => sum + arena.length,
+        this.#rows * this.#typed.rowBytes,
+      );
+      this.#guessedBytes = 0;
+    }
+    return this.#countedBytes + this.#guessedBytes;
   }
 
   /** Rows by UTC date. Valid until the next `append`. */
@@ -210,11 +231,10 @@ export class SpanRows {
     this.#fields(index, spans.start[row] ?? 0, spans.end[row] ?? 0);
     this.#resource.append(index, index.resources, spans.resource[row] ?? 0);
     this.#scope.append(index, index.scopes, spans.scope[row] ?? 0);
-    this.#typed.append(view);
-    this.#streamId.appendId(0);
-    this.#partition.values.u16(this.#partitionNumber);
+    this.#typed.append(this.#rows, view);
     this.#offset.values.u64(place.offset);
     this.#index.values.u32(place.index);
+    this.#guessedBytes += (spans.end[row] ?? 0) - (spans.start[row] ?? 0) + this.#resource.rowBytes;
     this.#rows++;
   }
 
@@ -264,28 +284,46 @@ export class SpanRows {
   /** What only a walk over the span's fields finds: attributes, events, links, trace state. */
   #fields(index: Source, at: number, end: number): void {
     const { bytes } = index;
-    const field = this.#field;
-    let stateAt = at;
-    let stateEnd = at;
-    for (let next = at; next < end; next = field.end) {
-      field.read(bytes, next, end);
-      if (field.tag === attributeTag) this.#entries.append(this.#attributes, index, field.at, field.end);
-      else if (field.tag === eventTag) this.#events.append(index, field.at, field.end);
-      else if (field.tag === linkTag) this.#links.append(index, field.at, field.end);
-      else if (field.tag === traceStateTag) {
-        stateAt = field.at;
-        stateEnd = field.end;
+    this.#stateAt = at;
+    this.#stateLength = 0;
+    for (let next = at; next < end;) {
+      const packed = bytes[next] === attributeTag ? shortLengthAt(bytes, next + 1) : -1;
+      if (packed < 0) next = this.#field(index, next, end);
+      else {
+        const from = next + 1 + (packed & 7);
+        next = from + (packed >> 3);
+        this.#entries.append(this.#attributes, index, from, next);
       }
     }
-    this.#traceState.values.text(index, stateAt, stateEnd - stateAt);
+    this.#traceState.values.text(index, this.#stateAt, this.#stateLength);
     this.#attributes.endRow();
     this.#events.endRow();
     this.#links.endRow();
   }
 
+  /** Takes the field at `at` of a span that ends at `end`; returns where the next one begins. */
+  #field(index: Source, at: number, end: number): number {
+    const cursor = this.#cursor;
+    cursor.read(index.bytes, at, end);
+    const next = cursor.end;
+    if (cursor.tag === attributeTag) this.#entries.append(this.#attributes, index, cursor.at, next);
+    else if (cursor.tag === eventTag) this.#events.append(index, cursor.at, next);
+    else if (cursor.tag === linkTag) this.#links.append(index, cursor.at, next);
+    else if (cursor.tag === traceStateTag) {
+      this.#stateAt = cursor.at;
+      this.#stateLength = next - cursor.at;
+    }
+    return next;
+  }
+
   /** The block as chunks, to be written one after another; empty without rows. Valid until `reset`. */
   finish(): readonly Uint8Array[] {
-    return this.#rows === 0 ? [] : nativeBlock(this.#columns, this.#rows);
+    if (this.#rows === 0) return [];
+    this.#typed.reach(this.#rows);
+    this.#streamId.reach(this.#rows);
+    this.#partition.reset();
+    for (let row = 0; row < this.#rows; row++) this.#partition.values.u16(this.#partitionNumber);
+    return nativeBlock(this.#columns, this.#rows);
   }
 
   /** Forgets the rows and keeps the memory. */
@@ -297,6 +335,8 @@ export class SpanRows {
     this.#dayRows = 0;
     this.#rows = 0;
     this.#clampedRows = 0;
+    this.#countedBytes = 0;
+    this.#guessedBytes = 0;
   }
 }
 

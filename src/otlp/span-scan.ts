@@ -304,7 +304,8 @@ export class SpanScan {
   #statusMessage(container: number, at: number, content: number, next: number): void {
     this.#spans.statusMessageAt[this.#row] = content;
     this.#spans.statusMessageEnd[this.#row] = next;
-    const mark = this.#marks.add(at, next, markKind.statusMessage, keyFlag.content, container);
-    this.#marks.sizeBytes[mark] = next - content;
+    const mark = this.#marks.add(at, next, keyFlag.content, container);
+    this.#marks.kind[mark] = markKind.statusMessage;
+    this.#marks.key(mark, 0, 0, next - content);
   }
 }

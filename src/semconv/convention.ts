@@ -5,7 +5,7 @@ import type { EscalationReason, EscalationState, Step } from './vocabulary.ts';
 export type Place = 'span' | 'resource';
 
 /** A key whose value is the value of a canonical field. */
-export interface Source {
+interface Source {
   readonly field: FieldName;
   readonly key: string;
   /** Where to look, best first; on the span when left out. */

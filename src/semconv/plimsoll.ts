@@ -23,7 +23,7 @@ export const limitUsd = 999_999_999;
 export const limitCount = 1e12;
 
 /** Which values a key of ours may have; any other is removed, and derived anew where that is possible. */
-export type ValueRule =
+type ValueRule =
   | { readonly kind: 'enum'; readonly values: readonly string[] }
   | { readonly kind: 'number'; readonly min: number; readonly max: number }
   /** Not empty and at most `maxBytes` of UTF-8. */

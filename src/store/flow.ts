@@ -62,11 +62,12 @@ export class Flow {
     const { limits, flushIntervalMs } = this.#tenure.parts.settings;
     let startedMs = this.#tenure.nowMs();
     block.begin(this.#next);
-    while (!this.#tenure.stopping.aborted) {
+    for (let hasWaited = false; !this.#tenure.stopping.aborted;) {
       const ageMs = this.#tenure.nowMs() - startedMs;
       const isDue = ageMs < 0 || ageMs >= flushIntervalMs;
-      if (isDue && (this.#flight?.hasLanded ?? true)) break;
+      if (isDue && hasWaited && (this.#flight?.hasLanded ?? true)) break;
       const record = await this.#cursor.peek(isDue ? followWaitMs : flushIntervalMs - ageMs);
+      hasWaited = true;
       if (record === undefined) continue;
       if (block.isEmpty) startedMs = this.#tenure.nowMs();
       if (!block.take(record, limits)) break;

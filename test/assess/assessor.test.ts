@@ -54,6 +54,10 @@ class Process {
     return value(this.assessor.families(), name, labels);
   }
 
+  async gauge(name: string): Promise<number> {
+    return Number((await this.telemetry.registry.getSingleMetricAsString(name)).split(' ').at(-1));
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
     await Promise.all(this.#workers);
@@ -152,6 +156,11 @@ test('after another partition was lost and came back the windows are whole, and 
   const lost = new AbortController();
   await process.own(one);
   await process.own(two, lost);
+  process.nowMs += 5 * minute;
+  await until(
+    'the runs were forgotten',
+    async () => (await process.gauge('plimsoll_assess_runs_in_memory')) === 0,
+  );
   lost.abort();
   await until('it knows', () => process.kpi('plimsoll_kpi_active') === 0);
   await process.own(two);
@@ -330,19 +339,22 @@ const arbitraryRecords = fc.array(
   { minLength: 1, maxLength: 30 },
 );
 
+/** Gauges over windows. */
+function gauges(process: Process): Map<string, number> {
+  const all = [...flat(process.assessor.families())];
+  return new Map(all.filter(([name]) => name.startsWith('plimsoll_kpi_') && !name.includes('_total')));
+}
+
+/** Runs and tool calls that the counters have taken. */
+function counted(process: Process): number {
+  return [...flat(process.assessor.families())]
+    .filter(
+      ([name]) => name.startsWith('plimsoll_runs_total') || name.startsWith('plimsoll_tool_calls_total'),
+    )
+    .reduce((sum, [, count]) => sum + count, 0);
+}
+
 test('property: wherever a process is stopped, the next one shows the windows of one that never stopped, and together they count once', async () => {
-  const gauges = (process: Process): Map<string, number> =>
-    new Map(
-      [...flat(process.assessor.families())]
-        .filter(([name]) => name.startsWith('plimsoll_kpi_') && !name.includes('_total'))
-        .toSorted(),
-    );
-  const counted = (process: Process): number =>
-    [...flat(process.assessor.families())]
-      .filter(
-        ([name]) => name.startsWith('plimsoll_runs_total') || name.startsWith('plimsoll_tool_calls_total'),
-      )
-      .reduce((sum, [, count]) => sum + count, 0);
   await fc.assert(
     fc.asyncProperty(arbitraryRecords, fc.nat(), async (rows, cut) => {
       const whole = new MemoryPartition();

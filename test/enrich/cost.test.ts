@@ -57,6 +57,12 @@ describe('what a span cost', () => {
     expect([facts.costUsd, facts.costSource, facts.inputTokens]).toEqual([undefined, undefined, undefined]);
   });
 
+  test('is nothing on a handoff', () => {
+    expect(
+      enriched({ 'gen_ai.handoff.to_agent': 'Billing', 'gen_ai.usage.cost': 3 }).facts.costUsd,
+    ).toBeUndefined();
+  });
+
   test('is what the sender says with our key, on any step', () => {
     expect(enriched({ 'gen_ai.tool.name': 'search', 'plimsoll.cost.usd': 0.01 }).facts.costUsd).toBe(0.01);
   });
@@ -84,6 +90,17 @@ describe('what a span cost', () => {
     }).facts;
     expect([inclusive.inputTokens, inclusive.costUsd]).toEqual([10_000, 0.01665]);
     expect([exclusive.inputTokens, exclusive.costUsd]).toEqual([10_000, 0.01665]);
+  });
+
+  test('leaves a count that the sender gave with our key', () => {
+    const cached = { 'gen_ai.usage.cache_read.input_tokens': 8000 };
+    const { facts } = enriched({
+      ...chat,
+      ...cached,
+      'plimsoll.usage.input_tokens': 5,
+      'gen_ai.usage.output_tokens': 1,
+    });
+    expect(facts.inputTokens).toBe(5);
   });
 
   test('counts reasoning as output, whether the output includes it or not', () => {

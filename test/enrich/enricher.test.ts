@@ -230,6 +230,11 @@ describe('keys under our prefix', () => {
     expect(request.removedInvalidValues).toBe(2);
   });
 
+  test('that only made sense beside a removed one are removed with it', () => {
+    const { own, request } = enriched({ 'plimsoll.cost.usd': -1, 'plimsoll.cost.source': 'reported' });
+    expect([own, request.removedInvalidValues]).toEqual([{}, 2]);
+  });
+
   test('said twice are said once: the first stands', () => {
     const twice = [
       ...attributesOf({ 'plimsoll.release': 'r1' }),

@@ -118,6 +118,15 @@ describe('control flow', () => {
     ).toBe(true);
   });
 
+  test('is stamped with its rule, whatever rule the sender stamped: its words will be gone', () => {
+    const { own } = enriched(
+      { 'plimsoll.rule': 'explicit' },
+      { status: { code: 2, message: 'ParentCommand(1)' } },
+    );
+    expect(own['plimsoll.rule']).toBe('control_flow');
+    expect(enriched({ 'plimsoll.rule': 'control_flow' }).own).toEqual({});
+  });
+
   test('of a good span is not asked about', () => {
     const { events } = thrown('GraphInterrupt');
     expect(enriched(tool, { events: events! }).facts.escalationReason).toBeUndefined();

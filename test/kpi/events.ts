@@ -59,9 +59,10 @@ export function kpisOf(partitions = 1, given: Partial<KpiSettings> = {}): Kpis {
 export function flat(families: readonly Family[]): Map<string, number> {
   return new Map(
     families.flatMap(({ name, samples }) =>
-      samples.map(({ suffix = '', labels, value }) => {
+      samples.map((sample) => {
+        const { suffix = '', labels } = sample;
         const pairs = labels.map(([key, text]) => `${key}="${text}"`).join(',');
-        return [`${name}${suffix}{${pairs}}`, value] as const;
+        return [`${name}${suffix}{${pairs}}`, sample.value] as const;
       }),
     ),
   );

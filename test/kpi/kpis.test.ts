@@ -315,7 +315,7 @@ test('property: the panes of a window add up to one big window', () => {
           within.filter(({ good }) => good).length,
         );
         const total = [...flat(families)].filter(([name]) => name.startsWith('plimsoll_runs_total'));
-        expect(total.reduce((sum, [, count]) => sum + count, 0)).toBe(events.length);
+        expect(total.reduce((sum, [, counted]) => sum + counted, 0)).toBe(events.length);
       },
     ),
     { numRuns: runs },

@@ -33,19 +33,23 @@ async function ask(port: number, path: string, method = 'GET', headers = {}) {
   return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) };
 }
 
-describe('GET /metrics', () => {
-  async function exposition(): Promise<Exposition> {
-    const kpis = kpisOf();
-    kpis.finished(run(noon), true);
-    kpis.toolCall(call(noon), true);
-    kpis.watermark.advance(0, noon, noon, noon);
-    return start(
-      new Exposition(here, { telemetry: new Telemetry(), kpis: () => kpis.families(noon, true), log }),
-    );
-  }
+async function servedKpis(): Promise<Exposition> {
+  const kpis = kpisOf();
+  kpis.finished(run(noon), true);
+  kpis.toolCall(call(noon), true);
+  kpis.watermark.advance(0, noon, noon, noon);
+  return start(
+    new Exposition(here, { telemetry: new Telemetry(), kpis: () => kpis.families(noon, true), log }),
+  );
+}
 
+function planted(): never {
+  throw new Error('planted');
+}
+
+describe('GET /metrics', () => {
   test('shows the KPIs, the pipeline’s own metrics and this process’s', async () => {
-    const { port } = await exposition();
+    const { port } = await servedKpis();
     const { status, headers, body } = await ask(port, '/metrics');
     expect(status).toBe(200);
     expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
@@ -57,7 +61,7 @@ describe('GET /metrics', () => {
   });
 
   test('is compressed for who asks for it, and only then', async () => {
-    const { port } = await exposition();
+    const { port } = await servedKpis();
     const zipped = await ask(port, '/metrics', 'GET', { 'accept-encoding': 'br;q=1, gzip;q=0.8' });
     expect(zipped.headers['content-encoding']).toBe('gzip');
     expect(gunzipSync(zipped.body).toString()).toContain('plimsoll_kpi_active 1');
@@ -68,7 +72,7 @@ describe('GET /metrics', () => {
   });
 
   test('answers other paths and methods with what would work', async () => {
-    const { port } = await exposition();
+    const { port } = await servedKpis();
     expect(await ask(port, '/')).toMatchObject({ status: 404 });
     const posted = await ask(port, '/metrics?x=1', 'POST');
     expect(posted).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } });
@@ -79,10 +83,7 @@ describe('GET /metrics', () => {
   });
 
   test('is an error, not an empty page, when the KPIs cannot be computed', async () => {
-    const broken = (): never => {
-      throw new Error('planted');
-    };
-    const { port } = await start(new Exposition(here, { telemetry: new Telemetry(), kpis: broken, log }));
+    const { port } = await start(new Exposition(here, { telemetry: new Telemetry(), kpis: planted, log }));
     expect(await ask(port, '/metrics')).toMatchObject({ status: 500 });
   });
 });
@@ -100,6 +101,11 @@ test('a port in use is one sentence that names the address, the config key and t
   other.close();
 });
 
+async function answer(port: number) {
+  const { status, body } = await ask(port, '/');
+  return { status, said: JSON.parse(body.toString()) };
+}
+
 describe('GET / for health', () => {
   const state = { flowing: true, reason: '' };
   let nowMs = noon;
@@ -115,11 +121,6 @@ describe('GET / for health', () => {
         log,
       }),
     );
-  }
-
-  async function answer(port: number) {
-    const { status, body } = await ask(port, '/');
-    return { status, said: JSON.parse(body.toString()) };
   }
 
   test('is 503 until everything has started, and again once the process stops', async () => {

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arena, sameBytes } from '../../src/otlp/native-arena.ts';
 import {
@@ -45,14 +45,21 @@ describe('an arena', () => {
 
   it('repeats what it holds', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ minLength: 1, maxLength: 400 }), fc.nat(), fc.nat(), (bytes, from, count) => {
-        const arena = new Arena(16);
-        arena.copy(sourceOf(bytes), 0, bytes.length);
-        const at = from % bytes.length;
-        const length = count % (bytes.length - at + 1);
-        arena.repeat(at, length);
-        expect(Buffer.from(arena.written())).toEqual(Buffer.concat([bytes, bytes.subarray(at, at + length)]));
-      }),
+      fc.property(
+        fc.uint8Array({ minLength: 1, maxLength: 400 }),
+        fc.nat(),
+        fc.nat(),
+        (bytes, from, count) => {
+          const arena = new Arena(16);
+          arena.copy(sourceOf(bytes), 0, bytes.length);
+          const at = from % bytes.length;
+          const length = count % (bytes.length - at + 1);
+          arena.repeat(at, length);
+          expect(Buffer.from(arena.written())).toEqual(
+            Buffer.concat([bytes, bytes.subarray(at, at + length)]),
+          );
+        },
+      ),
       { numRuns: runs },
     );
   });
@@ -95,7 +102,10 @@ describe('an arena', () => {
 
 describe('a dictionary', () => {
   it('numbers strings by first appearance, like a Map', () => {
-    const texts = fc.array(fc.oneof(fc.string({ maxLength: 3 }), fc.string({ minLength: 4, maxLength: 40 })), { maxLength: 300 });
+    const texts = fc.array(
+      fc.oneof(fc.string({ maxLength: 3 }), fc.string({ minLength: 4, maxLength: 40 })),
+      { maxLength: 300 },
+    );
     fc.assert(
       fc.property(texts, texts, (first, second) => {
         const dictionary = new Dictionary();
@@ -122,7 +132,9 @@ describe('a Native block', () => {
     for (let i = 0; i < count; i++) appendText(column, `string ${i}`);
     for (let i = 0; i < count; i++) appendText(column, `string ${i}`);
     const { rows } = readNative(nativeBlock(new Map([['text', column]]), 2 * count));
-    expect(rows.map((row) => row['text'])).toEqual(Array.from({ length: 2 * count }, (_, i) => `string ${i % count}`));
+    expect(rows.map((row) => row['text'])).toEqual(
+      Array.from({ length: 2 * count }, (_, i) => `string ${i % count}`),
+    );
   });
 
   it('carries nested columns without any element', () => {
@@ -152,19 +164,22 @@ describe('a Native block', () => {
       ['map', map],
     ]);
     const block = nativeBlock(columns, 1);
-    const [row] = readNative(block, "hex(text) AS text, hex(mapKeys(map)[1]) AS key, hex(mapValues(map)[1]) AS value").rows;
+    const [row] = readNative(
+      block,
+      'hex(text) AS text, hex(mapKeys(map)[1]) AS key, hex(mapValues(map)[1]) AS value',
+    ).rows;
     expect(row).toEqual({ text: 'FF00C3', key: 'FF00C3', value: 'FF00C3' });
   });
 
   it('tells NULL from 0 and carries decimals exactly', () => {
     const tokens = new NullableColumn('Nullable(UInt64)');
     const cost = new NullableColumn('Nullable(Decimal(18, 9))');
-    tokens.appendNull();
-    tokens.appendNumber(0);
-    tokens.appendNumber(2 ** 53 - 1);
-    cost.append(999_999_999_999_999_999n);
-    cost.appendNumber(1);
-    cost.appendNull();
+    tokens.setNumber(1, 0);
+    tokens.setNumber(2, 2 ** 53 - 1);
+    tokens.reach(3);
+    cost.set(0, 999_999_999_999_999_999n);
+    cost.setNumber(1, 1);
+    cost.reach(3);
     const columns = new Map([
       ['tokens', tokens],
       ['cost', cost],

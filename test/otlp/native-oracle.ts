@@ -10,18 +10,25 @@ import type { OracleAttribute, OracleRequest, OracleSpan, OracleValue } from './
 export type Row = Record<string, unknown>;
 
 /** What the engine reads from a Native block: the columns it announces, and its rows, or `select` of them. */
-export function readNative(chunks: readonly Uint8Array[], select?: string): { readonly columns: readonly Column[]; readonly rows: Row[] } {
+export function readNative(
+  chunks: readonly Uint8Array[],
+  select?: string,
+): { readonly columns: readonly Column[]; readonly rows: Row[] } {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-native-'));
   try {
     const path = join(folder, 'block.native');
     writeFileSync(path, Buffer.concat(chunks));
     const described = query(`DESCRIBE TABLE file('${path}', Native)`, 'JSON');
-    const columns = (JSON.parse(described) as { data: Column[] }).data.map(({ name, type }) => ({ name, type }));
+    const { data }: { data: Column[] } = JSON.parse(described);
+    const columns = data.map(({ name, type }) => ({ name, type }));
     const picked = columns.map(({ name, type }) => `${readable(name, type)} AS \`${name}\``).join(', ');
     const settings = 'output_format_json_quote_64bit_integers = 1, output_format_json_quote_decimals = 1';
-    const text = query(`SELECT ${select ?? picked} FROM file('${path}', Native) SETTINGS ${settings}`, 'JSONEachRow');
-    const rows = text.split('\n').filter((line) => line !== '');
-    return { columns, rows: rows.map((line) => JSON.parse(line) as Row) };
+    const text = query(
+      `SELECT ${select ?? picked} FROM file('${path}', Native) SETTINGS ${settings}`,
+      'JSONEachRow',
+    );
+    const lines = text.split('\n').filter((line) => line !== '');
+    return { columns, rows: lines.map((line): Row => JSON.parse(line)) };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -31,9 +38,11 @@ export function readNative(chunks: readonly Uint8Array[], select?: string): { re
 function readable(name: string, type: string): string {
   const column = `\`${name}\``;
   if (type === 'DateTime64(9)') return `toUnixTimestamp64Nano(${column})`;
-  if (type === 'Array(DateTime64(9))') return `arrayMap(t -> reinterpretAsUInt64(toUnixTimestamp64Nano(t)), ${column})`;
+  if (type === 'Array(DateTime64(9))')
+    return `arrayMap(t -> reinterpretAsUInt64(toUnixTimestamp64Nano(t)), ${column})`;
   if (type.startsWith('Map(')) return `CAST(${column}, 'Array(Tuple(String, String))')`;
-  if (type.startsWith('Array(Map(')) return `arrayMap(m -> CAST(m, 'Array(Tuple(String, String))'), ${column})`;
+  if (type.startsWith('Array(Map('))
+    return `arrayMap(m -> CAST(m, 'Array(Tuple(String, String))'), ${column})`;
   return column;
 }
 
@@ -52,23 +61,38 @@ export function spansOf(request: OracleRequest): SpanInPlace[] {
   );
 }
 
+interface OracleLink {
+  readonly traceId?: Uint8Array;
+  readonly spanId?: Uint8Array;
+  readonly traceState?: string;
+  readonly attributes?: OracleAttribute[];
+}
+
 const dayNanos = 86_400_000_000_000n;
 
 /** The row that `OracleSpan` must become, worked out from objects, with BigInt, and without the code under test. */
 export function expectedRow(
   { span, resource, scope }: SpanInPlace,
   typed: Row,
-  place: { readonly streamId: string; readonly partition: number; readonly offset: number; readonly index: number; readonly recordTimeMs: number },
+  place: {
+    readonly streamId: string;
+    readonly partition: number;
+    readonly offset: number;
+    readonly index: number;
+    readonly recordTimeMs: number;
+  },
 ): Row {
   const start = BigInt(span.startTimeUnixNano ?? 0);
   const end = BigInt(span.endTimeUnixNano ?? 0);
   const record = BigInt(place.recordTimeMs) * 1_000_000n;
   const isClamped = start < record - 366n * dayNanos || start > record + dayNanos;
   const attributes = pairsOf(span.attributes);
-  const original: [string, string][] = isClamped ? [['plimsoll.original_start_unix_nano', String(start)]] : [];
+  const original: [string, string][] = isClamped
+    ? [['plimsoll.original_start_unix_nano', String(start)]]
+    : [];
   const service = resource.find(({ key }) => key === 'service.name');
   const events = span.events ?? [];
-  const links = span.links ?? [];
+  const links: readonly OracleLink[] = span.links ?? [];
   return {
     Timestamp: String(isClamped ? record : start),
     TraceId: hex(span.traceId),
@@ -90,7 +114,7 @@ export function expectedRow(
     'Events.Attributes': events.map((event) => pairsOf(event.attributes)),
     'Links.TraceId': links.map((link) => hex(link.traceId)),
     'Links.SpanId': links.map((link) => hex(link.spanId)),
-    'Links.TraceState': links.map((link) => (link as { traceState?: string }).traceState ?? ''),
+    'Links.TraceState': links.map((link) => link.traceState ?? ''),
     'Links.Attributes': links.map((link) => pairsOf(link.attributes)),
     ...typed,
     StreamId: place.streamId,
@@ -101,11 +125,17 @@ export function expectedRow(
 }
 
 /** What a typed column holds for a source's value; `undefined` is a span that does not say. */
-export function expectedTyped(column: TypedColumn, value: OracleValue | undefined, span: OracleSpan): unknown {
-  if ('missing' in column) return textOf(value) ?? (column.missing === 'trace id' ? hex(span.traceId) : column.missing);
+export function expectedTyped(
+  column: TypedColumn,
+  value: OracleValue | undefined,
+  span: OracleSpan,
+): unknown {
+  if ('missing' in column)
+    return textOf(value) ?? (column.missing === 'trace id' ? hex(span.traceId) : column.missing);
   if (column.type === 'Bool') return isSaid(value);
   const number = numberOf(value);
-  if (column.type === 'Nullable(UInt64)') return Number.isSafeInteger(number) && number >= 0 ? String(number) : null;
+  if (column.type === 'Nullable(UInt64)')
+    return Number.isSafeInteger(number) && number >= 0 ? String(number) : null;
   return number >= 0 && number <= 999_999_999 ? decimal(number) : null;
 }
 
@@ -158,7 +188,8 @@ export function asString(value: OracleValue): string {
 }
 
 function hasNoJson(value: OracleValue): boolean {
-  const values = value.arrayValue?.values ?? value.kvlistValue?.values?.map((entry) => entry.value ?? {}) ?? [];
+  const values =
+    value.arrayValue?.values ?? value.kvlistValue?.values?.map((entry) => entry.value ?? {}) ?? [];
   return values.some(hasNoJson) || (value.doubleValue !== undefined && !Number.isFinite(value.doubleValue));
 }
 

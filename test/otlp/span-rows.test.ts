@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { jsonToProtobuf } from '../../src/otlp/json-to-protobuf.ts';
 import { compileKeys } from '../../src/otlp/key-table.ts';
@@ -12,8 +12,22 @@ import { traceColumns, typedColumns } from '../../src/store/trace-columns.ts';
 import { capturedRequests } from '../fixtures.ts';
 import { runs } from '../property-runs.ts';
 import { field, keyTable, request, shuffled, sources } from './arbitraries.ts';
-import { asString, expectedRow, expectedTyped, readNative, spansOf, type Row, type SpanInPlace } from './native-oracle.ts';
-import { decodeRequest, encodeRequest, type OracleAttribute, type OracleSpan, type OracleValue } from './oracle.ts';
+import {
+  asString,
+  expectedRow,
+  expectedTyped,
+  readNative,
+  spansOf,
+  type Row,
+  type SpanInPlace,
+} from './native-oracle.ts';
+import {
+  decodeRequest,
+  encodeRequest,
+  type OracleAttribute,
+  type OracleSpan,
+  type OracleValue,
+} from './oracle.ts';
 
 const typed = [
   { name: 'Agent', type: 'LowCardinality(String)', field: field.agent, missing: 'unknown' },
@@ -33,14 +47,21 @@ function rowsOf(bodies: readonly Uint8Array[], rows = new SpanRows({ ...origin, 
   const view = new SpanView(new SpanIndex(keyTable()));
   bodies.forEach((body, offset) => {
     view.index.read(body);
-    for (let index = 0; index < view.index.count; index++) rows.append(view.at(index), { offset, index, recordTimeMs });
+    for (let index = 0; index < view.index.count; index++)
+      rows.append(view.at(index), { offset, index, recordTimeMs });
   });
   return rows;
 }
 
 function rowOf(span: Partial<OracleSpan>, resource: OracleAttribute[] = []): Row {
-  const ids = { traceId: Buffer.alloc(16, 0xab), spanId: Buffer.alloc(8, 0xcd), startTimeUnixNano: String(nearNanos) };
-  const body = encodeRequest({ resourceSpans: [{ resource: { attributes: resource }, scopeSpans: [{ spans: [{ ...ids, ...span }] }] }] });
+  const ids = {
+    traceId: Buffer.alloc(16, 0xab),
+    spanId: Buffer.alloc(8, 0xcd),
+    startTimeUnixNano: String(nearNanos),
+  };
+  const body = encodeRequest({
+    resourceSpans: [{ resource: { attributes: resource }, scopeSpans: [{ spans: [{ ...ids, ...span }] }] }],
+  });
   return readNative(rowsOf([body]).finish()).rows[0] ?? {};
 }
 
@@ -75,6 +96,10 @@ function capturedView(name: string): SpanView {
   return view;
 }
 
+function tokens(stringValue: string): OracleAttribute[] {
+  return [{ key: 'gen_ai.usage.input_tokens', value: { stringValue } }];
+}
+
 const isEmpty = (value: OracleValue | undefined): boolean =>
   value === undefined ||
   Object.keys(value).length === 0 ||
@@ -94,37 +119,51 @@ function sourceValue({ span, resource }: SpanInPlace, id: number): OracleValue |
 }
 
 describe('rows of spans', () => {
-  it('say what a protobuf decoder finds in the same bytes, for any spans in any encoding', { timeout: 300_000 }, () => {
-    const batch = fc.record({
-      requests: fc.array(request, { minLength: 12, maxLength: 12 }),
-      seed: fc.nat(),
-      near: fc.array(fc.bigInt({ min: -366n * 86_400_000_000_000n, max: 86_400_000_000_000n }), { minLength: 1 }),
-    });
-    fc.assert(
-      fc.property(batch, ({ requests, seed, near }) => {
-        let state = seed;
-        const random = (): number => (state = (state * 16_807 + 11) % 2_147_483_647) / 2_147_483_647;
-        let count = 0;
-        for (const span of requests.flatMap((one) => spansOf(one)).map((one) => one.span)) {
-          if (count++ % 2 === 0) span.startTimeUnixNano = String(nearNanos + (near[count % near.length] ?? 0n));
-        }
-        const bodies = requests.map((one) => shuffled(encodeRequest(one), random));
-        const expected = bodies.flatMap((body, offset) =>
-          spansOf(decodeRequest(body)).map((place, index) => {
-            const own = typed.map((column) => [column.name, expectedTyped(column, sourceValue(place, column.field), place.span)] as const);
-            return expectedRow(place, Object.fromEntries(own), { ...origin, offset, index, recordTimeMs });
-          }),
-        );
-        const block = rowsOf(bodies).finish();
-        expect(block.length === 0 ? [] : readNative(block).rows).toEqual(expected);
-      }),
-      { numRuns: Math.ceil(runs / 50) },
-    );
-  });
+  it(
+    'say what a protobuf decoder finds in the same bytes, for any spans in any encoding',
+    { timeout: 300_000 },
+    () => {
+      const batch = fc.record({
+        requests: fc.array(request, { minLength: 12, maxLength: 12 }),
+        seed: fc.nat(),
+        near: fc.array(fc.bigInt({ min: -366n * 86_400_000_000_000n, max: 86_400_000_000_000n }), {
+          minLength: 1,
+        }),
+      });
+      fc.assert(
+        fc.property(batch, ({ requests, seed, near }) => {
+          let state = seed;
+          const random = (): number => (state = (state * 16_807 + 11) % 2_147_483_647) / 2_147_483_647;
+          let count = 0;
+          for (const span of requests.flatMap((one) => spansOf(one)).map((one) => one.span)) {
+            if (count++ % 2 === 0)
+              span.startTimeUnixNano = String(nearNanos + (near[count % near.length] ?? 0n));
+          }
+          const bodies = requests.map((one) => shuffled(encodeRequest(one), random));
+          const expected = bodies.flatMap((body, offset) =>
+            spansOf(decodeRequest(body)).map((place, index) => {
+              const own = typed.map(
+                (column) =>
+                  [column.name, expectedTyped(column, sourceValue(place, column.field), place.span)] as const,
+              );
+              return expectedRow(place, Object.fromEntries(own), { ...origin, offset, index, recordTimeMs });
+            }),
+          );
+          const block = rowsOf(bodies).finish();
+          expect(block.length === 0 ? [] : readNative(block).rows).toEqual(expected);
+        }),
+        { numRuns: Math.ceil(runs / 50) },
+      );
+    },
+  );
 
   it('announce the columns of the table, by name and type, in order', () => {
     const rows = new SpanRows({ ...origin, typed: typedColumns });
-    rows.append(capturedView('ai-sdk-v7-tool-success').at(0), { offset: 0, index: 0, recordTimeMs: capturedTimeMs });
+    rows.append(capturedView('ai-sdk-v7-tool-success').at(0), {
+      offset: 0,
+      index: 0,
+      recordTimeMs: capturedTimeMs,
+    });
     expect(readNative(rows.finish()).columns).toEqual(traceColumns.map(({ name, type }) => ({ name, type })));
     expect(traceColumns.length).toBe(spanColumns.length + typedColumns.length + positionColumns.length);
   });
@@ -147,8 +186,30 @@ describe('rows of spans', () => {
       [{ boolValue: false }, 'false'],
       [{ bytesValue: Buffer.from([255, 0, 1]) }, '/wAB'],
       [{}, ''],
-      [{ arrayValue: { values: [{ stringValue: '<a&b>"\\\n\u2028' }, {}, { intValue: '7' }, { bytesValue: Buffer.from('x') }] } }, '["<a&b>\\"\\\\\\n\\u2028",null,7,"eA=="]'],
-      [{ kvlistValue: { values: [{ key: 'b', value: { boolValue: true } }, { key: 'a', value: { arrayValue: {} } }] } }, '{"a":[],"b":true}'],
+      [
+        {
+          arrayValue: {
+            values: [
+              { stringValue: '<a&b>"\\\n\u2028' },
+              {},
+              { intValue: '7' },
+              { bytesValue: Buffer.from('x') },
+            ],
+          },
+        },
+        '["<a&b>\\"\\\\\\n\\u2028",null,7,"eA=="]',
+      ],
+      [
+        {
+          kvlistValue: {
+            values: [
+              { key: 'b', value: { boolValue: true } },
+              { key: 'a', value: { arrayValue: {} } },
+            ],
+          },
+        },
+        '{"a":[],"b":true}',
+      ],
       [{ arrayValue: { values: [{ doubleValue: Number.NaN }] } }, ''],
     ];
     const attributes = values.map(([value], i) => ({ key: `key${i}`, value }));
@@ -171,12 +232,17 @@ describe('rows of spans', () => {
   });
 
   it('tell tokens and cost that nobody said from 0', () => {
-    const said = (stringValue: string): OracleAttribute[] => [{ key: 'gen_ai.usage.input_tokens', value: { stringValue } }];
     expect(rowOf({})).toMatchObject({ Tokens: null, Cost: null });
-    expect(rowOf({ attributes: said('0') })).toMatchObject({ Tokens: '0', Cost: '0' });
-    expect(rowOf({ attributes: said('0.0000000014') })).toMatchObject({ Tokens: null, Cost: '0.000000001' });
-    expect(rowOf({ attributes: said('999999999') })).toMatchObject({ Tokens: '999999999', Cost: '999999999' });
-    expect(rowOf({ attributes: said('1000000000') })).toMatchObject({ Tokens: '1000000000', Cost: null });
+    expect(rowOf({ attributes: tokens('0') })).toMatchObject({ Tokens: '0', Cost: '0' });
+    expect(rowOf({ attributes: tokens('0.0000000014') })).toMatchObject({
+      Tokens: null,
+      Cost: '0.000000001',
+    });
+    expect(rowOf({ attributes: tokens('999999999') })).toMatchObject({
+      Tokens: '999999999',
+      Cost: '999999999',
+    });
+    expect(rowOf({ attributes: tokens('1000000000') })).toMatchObject({ Tokens: '1000000000', Cost: null });
   });
 
   it('have the trace as the run when no run is named', () => {
@@ -208,7 +274,21 @@ describe('rows of spans', () => {
     const starts = [midnight - 1n, midnight, midnight + 1n, midnight - 86_400_000_000_001n, 1n];
     const bodies = starts.map((start) =>
       encodeRequest({
-        resourceSpans: [{ scopeSpans: [{ spans: [{ traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1), startTimeUnixNano: String(start) }] }] }],
+        resourceSpans: [
+          {
+            scopeSpans: [
+              {
+                spans: [
+                  {
+                    traceId: Buffer.alloc(16, 1),
+                    spanId: Buffer.alloc(8, 1),
+                    startTimeUnixNano: String(start),
+                  },
+                ],
+              },
+            ],
+          },
+        ],
       }),
     );
     const rows = rowsOf(bodies);
@@ -242,23 +322,30 @@ describe('rows of spans', () => {
 });
 
 describe('rows of captured spans', () => {
-  it.each(capturedRequests().map(({ name }) => name.replace('.otlp.json', '')))('of %s stay as they are', async (name) => {
-    const rows = new SpanRows({ streamId: 'golden', partition: 0, typed: typedColumns });
-    const view = capturedView(name);
-    for (let i = 0; i < view.index.count; i++) rows.append(view.at(i), { offset: 42, index: i, recordTimeMs: capturedTimeMs });
-    const lines = readNative(rows.finish()).rows.map((row) => JSON.stringify(row));
-    await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot(`../golden/${name}.rows.jsonl`);
-  });
+  it.each(capturedRequests().map(({ name }) => name.replace('.otlp.json', '')))(
+    'of %s stay as they are',
+    async (name) => {
+      const rows = new SpanRows({ streamId: 'golden', partition: 0, typed: typedColumns });
+      const view = capturedView(name);
+      for (let i = 0; i < view.index.count; i++)
+        rows.append(view.at(i), { offset: 42, index: i, recordTimeMs: capturedTimeMs });
+      const lines = readNative(rows.finish()).rows.map((row) => JSON.stringify(row));
+      await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot(`../golden/${name}.rows.jsonl`);
+    },
+  );
 
   it('do not change their bytes without a new encoder version', () => {
     const hash = createHash('sha256');
     const rows = new SpanRows({ streamId: 'golden', partition: 0, typed: typedColumns });
     capturedRequests().forEach(({ name }, offset) => {
       const view = capturedView(name.replace('.otlp.json', ''));
-      for (let index = 0; index < view.index.count; index++) rows.append(view.at(index), { offset, index, recordTimeMs: capturedTimeMs });
+      for (let index = 0; index < view.index.count; index++)
+        rows.append(view.at(index), { offset, index, recordTimeMs: capturedTimeMs });
     });
     for (const chunk of rows.finish()) hash.update(chunk);
-    const pinned: Record<number, string> = { 1: '4ac7cc6678fa757fedd1b1c74fea213392d4994489d07444174c439dd9506a20' };
+    const pinned: Record<number, string> = {
+      1: '4ac7cc6678fa757fedd1b1c74fea213392d4994489d07444174c439dd9506a20',
+    };
     expect(pinned[encoderVersion]).toBe(hash.digest('hex'));
   });
 });

@@ -369,7 +369,6 @@ const spansOfSomeRuns = fc
   );
 
 function known(reported: Reported): unknown {
-  const byId = (a: { runId: string }, b: { runId: string }): number => (a.runId < b.runId ? -1 : 1);
   const calls = reported.calls.map(({ tool, result, endMs, durationMs }) => ({
     tool,
     result,
@@ -377,7 +376,9 @@ function known(reported: Reported): unknown {
     durationMs,
   }));
   return {
-    runs: reported.runs.toSorted(byId).map((run) => ({ ...run, starts: [], behindMs: 0 })),
+    runs: reported.runs
+      .toSorted((a, b) => (a.runId < b.runId ? -1 : 1))
+      .map((run) => ({ ...run, starts: [], behindMs: 0 })),
     calls: calls.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
   };
 }

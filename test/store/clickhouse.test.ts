@@ -4,7 +4,12 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { clickHouseErrorCode, openEmbeddedClickHouse, type ClickHouse } from '../../src/store/clickhouse.ts';
+import {
+  clickHouseErrorCode,
+  insertStatement,
+  openEmbeddedClickHouse,
+  type ClickHouse,
+} from '../../src/store/clickhouse.ts';
 import { until } from '../until.ts';
 import { numbersBlock, silentLog, startClickHouse, temporaryDirectory } from './embedded.ts';
 
@@ -69,6 +74,19 @@ describe('an open ClickHouse', () => {
     await insert(table, range(60_000), 'same');
     expect(await count(table)).toBe(200_000);
     expect(await clickhouse.query(`SELECT name FROM system.parts WHERE table = '${table}'`)).toHaveLength(1);
+  });
+
+  test('makes one chunk of an insert whatever the defaults of the engine and the caller ask', () => {
+    const statement = insertStatement({
+      table: 't',
+      columns: ['a', 'b'],
+      settings: { insert_deduplication_token: 'x', async_insert: 1, max_block_size: 10 },
+    });
+    expect(statement).toBe(
+      "INSERT INTO `t` (`a`, `b`) SETTINGS `insert_deduplication_token` = 'x', `async_insert` = 0, `max_block_size` = 1048576, " +
+        '`max_insert_block_size` = 1048576, `min_insert_block_size_rows` = 1048576, `min_insert_block_size_bytes` = 0, ' +
+        '`max_insert_threads` = 1 FORMAT Native',
+    );
   });
 
   test('keeps quotes in names and values apart from the statement', async () => {

@@ -5,7 +5,6 @@ import {
   type NewRecord,
   type StreamRecord,
 } from '../../src/core/stream.ts';
-import { until } from '../until.ts';
 
 /** One partition in memory, and what a group committed of it. */
 export class MemoryPartition {
@@ -44,11 +43,9 @@ export class MemoryPartition {
     };
   }
 
-  /** Resolves when everything is committed and no intent is open. */
-  async drained(): Promise<void> {
-    await until('everything is committed', () => {
-      const { committed, records } = this;
-      return committed?.position.offset === records.length && !committed.metadata.includes('"intent"');
-    });
+  /** Whether everything is committed and no intent is open. */
+  get isDrained(): boolean {
+    const { committed, records } = this;
+    return committed?.position.offset === records.length && !committed.metadata.includes('"intent"');
   }
 }

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseSamples } from '../../src/cli/demo-table.ts';
+import { freePorts } from '../free-ports.ts';
+import { until } from '../until.ts';
+import { Place, plimsoll, Program } from './program.ts';
+
+test('without a command, and with --help, it says what there is', async () => {
+  const bare = await plimsoll();
+  const help = await plimsoll('--help');
+  expect([bare.code, help.code]).toEqual([2, 0]);
+  expect(bare.stdout).toBe(help.stdout);
+  for (const name of ['run', 'demo', 'sql', 'validate', 'print-config', 'version']) {
+    expect(help.stdout).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
+    expect((await plimsoll(name, '--help')).stdout).toMatch(new RegExp(`^Usage: plimsoll ${name}`));
+  }
+});
+
+test('an unknown command and an unknown option are named, with code 2', async () => {
+  expect(await plimsoll('rum')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('there is no command "rum"; try one of run,'),
+  });
+  expect(await plimsoll('run', '--confg', 'x')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("'--confg'"),
+  });
+});
+
+test('version prints the version', async () => {
+  expect((await plimsoll('version')).stdout).toMatch(/^plimsoll \d+\.\d+\.\d+ \(node 2\d/);
+});
+
+test('validate prints one line per mistake and nothing else', async () => {
+  const place = new Place(
+    'receivers: { otlp: { protocolz: {} } }\nprocessors: { enrich: { content: maybe } }',
+  );
+  const result = await plimsoll('validate', ...place.words);
+  expect(result).toEqual({
+    code: 1,
+    stdout: '',
+    stderr:
+      'plimsoll: receivers::otlp: unknown key protocolz: remove it or correct its spelling\n' +
+      'plimsoll: processors::enrich::content: must be one of drop, hash, keep\n',
+  });
+  expect((await plimsoll('validate')).stdout).toMatch(/plimsoll\.yaml: valid$/m);
+  place.remove();
+});
+
+test('print-config shows every default and no secret', async () => {
+  const place = new Place('receivers: { otlp: { auth: { bearer_tokens: [hunter2] } } }');
+  const { stdout } = await plimsoll('print-config', ...place.words);
+  expect(stdout).toContain('[REDACTED]');
+  expect(stdout).not.toContain('hunter2');
+  expect(stdout).toContain('max_block_rows: 50000');
+  place.remove();
+});
+
+describe('while a pipeline runs', () => {
+  let place: Place;
+  let program: Program;
+  beforeAll(async () => {
+    const [grpc, http, sql, health, metrics] = await freePorts(5);
+    place = new Place(`
+receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:${grpc}" }, http: { endpoint: "127.0.0.1:${http}" } } } }
+extensions: { health_check: { endpoint: "127.0.0.1:${health}" }, sql: { endpoint: "127.0.0.1:${sql}" } }
+service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
+`);
+    program = await Program.start(place);
+  });
+  afterAll(async () => {
+    await program.kill('SIGKILL');
+    place.remove();
+  });
+
+  test('the demo drives a fleet through it: rows, gauges and a table of KPIs', async () => {
+    const demo = await plimsoll('demo', ...place.words, '--seconds', '6', '--rate', '8');
+    expect(demo).toMatchObject({ code: 0, stderr: '' });
+    expect(demo.stdout).toMatch(/refund-agent +1\.4\.0 +\d+\.\d %/);
+    expect(demo.stdout).toMatch(/refund-agent +1\.5\.0-rc1 +\d+\.\d %/);
+    const [, runs] = /sent (\d+) tasks/.exec(demo.stdout) ?? [];
+    const stored = await until('every task to have a row', async () => {
+      const [row] = await program.query<{ roots: string }>(
+        "SELECT count() AS roots FROM otel_traces WHERE ParentSpanId = ''",
+      );
+      return Number(row?.roots) === Number(runs) && row;
+    });
+    expect(Number(stored.roots)).toBeGreaterThan(100);
+    const ended = await until('every task to be counted', async () => {
+      const samples = parseSamples(await program.metrics());
+      const total = samples
+        .filter(({ name }) => name === 'plimsoll_runs_total')
+        .reduce((sum, { value }) => sum + value, 0);
+      return total === Number(runs) && samples;
+    });
+    const names = new Set(ended.map(({ name }) => name));
+    for (const kpi of ['run_success_ratio', 'tool_call_success_ratio', 'cost_usd_per_run']) {
+      expect(names).toContain(`plimsoll_kpi_${kpi}`);
+    }
+  });
+
+  test('sql prints a table, or whatever format is asked for', async () => {
+    const table = await plimsoll('sql', ...place.words, 'SELECT 1 AS one');
+    expect(table.stdout).toMatch(/│ +1 │/);
+    const json = await plimsoll('sql', ...place.words, '--format', 'JSONEachRow', 'SELECT 1 AS one');
+    expect(json).toEqual({ code: 0, stdout: '{"one":1}\n', stderr: '' });
+  });
+
+  test('sql says what is wrong with a query in one line', async () => {
+    const { code, stderr } = await plimsoll('sql', ...place.words, 'SELECT nothing FROM otel_traces');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^plimsoll: .*nothing.*\n$/);
+  });
+
+  test('sql cannot write', async () => {
+    expect((await plimsoll('sql', ...place.words, 'DROP TABLE otel_traces')).code).toBe(1);
+    expect(await program.query('SELECT count() FROM otel_traces')).toHaveLength(1);
+  });
+});
+
+test('sql says so when no pipeline runs', async () => {
+  const [port] = await freePorts(1);
+  const place = new Place(`extensions: { sql: { endpoint: "127.0.0.1:${port}" } }`);
+  const { code, stderr } = await plimsoll('sql', ...place.words, 'SELECT 1');
+  expect([code, stderr]).toEqual([1, expect.stringContaining(`nothing answers at http://127.0.0.1:${port}`)]);
+  place.remove();
+});
