@@ -73,6 +73,13 @@ const variants: Record<
     isOurs: true,
     tables: () => ourTables((sql) => sql.replaceAll(/Nullable\((UInt64|Decimal\(18, 9\))\)/g, '$1')),
   },
+  'ours, merged parts wide': {
+    isOurs: true,
+    tables: () =>
+      ourTables((sql) =>
+        sql.replace('min_bytes_for_wide_part = 1073741824', 'min_bytes_for_wide_part = 134217728'),
+      ),
+  },
   'ours, order of the exporter': {
     isOurs: true,
     tables: () => ourTables(ordered('ServiceName, SpanName, toDateTime(Timestamp), Timestamp')),

@@ -104,7 +104,7 @@ export class AttributeScan implements KeyValueParts {
           const lastTarget = targetFrom[entry + 1]!;
           for (let target = targetFrom[entry]!; target < lastTarget; target++) {
             const slot = slotBase + targetField[target]!;
-            const value = targetPriority[target]! + member;
+            const value = (targetPriority[target]! | member) >>> 0;
             if (value < slots[slot]!) slots[slot] = value;
           }
         }

@@ -17,7 +17,7 @@ const limitTerms = 1024;
 
 /** A whole attribute field of a span, tag and length included, encoded once and copied from then on. */
 export interface EncodedAttribute {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly view: DataView;
 }
 
@@ -31,7 +31,7 @@ export class AttributeKey {
   constructor(key: string) {
     this.key = key;
     const text = Buffer.from(key);
-    const bytes = new Uint8Array(1 + varintWidth(text.length) + text.length);
+    const bytes = Buffer.allocUnsafeSlow(1 + varintWidth(text.length) + text.length);
     bytes[0] = keyTag;
     bytes.set(text, writeVarint(bytes, 1, text.length));
     this.field = { bytes, view: new DataView(bytes.buffer) };
@@ -43,7 +43,8 @@ export class AttributeKey {
     if (known) return known;
     const attributes = new Attributes();
     attributes.string(this, value);
-    const bytes = attributes.bytes.slice(0, attributes.sizeBytes);
+    const bytes = Buffer.allocUnsafeSlow(attributes.sizeBytes);
+    attributes.bytes.copy(bytes);
     const encoded = { bytes, view: new DataView(bytes.buffer) };
     if (this.#terms.size < limitTerms) this.#terms.set(value, encoded);
     return encoded;

@@ -22,7 +22,7 @@ export class BackwardWriter {
   }
 
   /** Puts [from, to) of `source` in front. */
-  copy(source: Uint8Array, sourceView: DataView, from: number, to: number): void {
+  copy(source: Buffer, sourceView: DataView, from: number, to: number): void {
     this.at -= to - from;
     copyBytes(source, sourceView, from, to, this, this.at);
   }

@@ -1,12 +1,12 @@
 /** Up to here eight bytes at a time are faster than a call of `copy`. */
-const limitWords = 64;
+const limitWords = 256;
 
 /**
  * Copies [from, to) of `source` to `target` at `at`, and neither reads nor writes a byte beyond; the views cover
  * the same bytes. The ranges may not overlap.
  */
 export function copyBytes(
-  source: Uint8Array,
+  source: Buffer,
   sourceView: DataView,
   from: number,
   to: number,
@@ -15,7 +15,7 @@ export function copyBytes(
 ): void {
   const length = to - from;
   if (length > limitWords) {
-    target.bytes.set(source.subarray(from, to), at);
+    source.copy(target.bytes, at, from, to);
     return;
   }
   if (length < 8) {

@@ -201,7 +201,8 @@ class Converter {
         writer.double(this.#double(value));
         return;
       case 'int64':
-        writer.int64(String(this.#integer(value, -(2n ** 63n), 2n ** 63n - 1n)));
+        // Senders that print the 64 bits unsigned say 2^64 - 1 for -1, so both spellings are taken.
+        writer.int64(String(BigInt.asIntN(64, this.#integer(value, -(2n ** 63n), 2n ** 64n - 1n))));
         return;
       case 'fixed64': {
         const integer = this.#integer(value, 0n, 2n ** 64n - 1n);

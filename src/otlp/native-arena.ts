@@ -136,6 +136,14 @@ export class Arena implements Source {
     this.length += width;
   }
 
+  /** A whole number from 0 to 2^31 - 1 as a String. */
+  digitsText(value: number): void {
+    const at = this.length;
+    this.u8(0);
+    this.digits(value);
+    this.view.setUint8(at, this.length - at - 1);
+  }
+
   /** The characters of `ascii`, without a length. */
   ascii(ascii: string): void {
     this.reserve(ascii.length);

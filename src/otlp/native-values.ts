@@ -5,7 +5,7 @@ import { varint64 } from './wire.ts';
 
 /** Field tags of AnyValue. */
 const tags = { string: 0x0a, bool: 0x10, int: 0x18, double: 0x21, array: 0x2a, list: 0x32, bytes: 0x3a };
-const members: ReadonlySet<number> = new Set(Object.values(tags));
+const lastMember = 7;
 const noMember = 0;
 /** The one field of ArrayValue and of KeyValueList. */
 const elementTag = 0x0a;
@@ -31,10 +31,13 @@ function integer(out: Arena, { bytes }: Source, at: number): void {
   else out.ascii(String(value));
 }
 
-/** Appends a whole number from 0 to 127 as a String. */
-function smallInteger(out: Arena, value: number): void {
-  out.u8(value < 10 ? 1 : value < 100 ? 2 : 3);
-  out.digits(value);
+/** Whether [at, end) is one varint below 2^28 and nothing else. */
+function isSmallVarint(bytes: Uint8Array, at: number, end: number): boolean {
+  if (end - at > 4) return false;
+  for (let offset = at; offset < end - 1; offset++) {
+    if (bytes[offset]! < 0x80) return false;
+  }
+  return at < end;
 }
 
 /**
@@ -57,7 +60,9 @@ export class ValueTexts {
       const packed = shortLengthAt(bytes, at + 1);
       if (packed >= 0 && at + 1 + (packed & 7) + (packed >> 3) === end)
         return out.copy(source, at + 1, end - at - 1);
-    } else if (end - at === 2 && bytes[at] === tags.int) return smallInteger(out, bytes[at + 1]!);
+    } else if (at < end && bytes[at] === tags.int && isSmallVarint(bytes, at + 1, end)) {
+      return out.digitsText(shortVarintAt(bytes, at + 1));
+    }
     const text = this.text(source, at, end);
     out.text(text, 0, text.length);
   }
@@ -133,15 +138,19 @@ export class ValueTexts {
 
 /** Moves `member` to what an AnyValue holds: of several members the last, as protobuf says of a oneof. */
 function readMember(member: FieldCursor, source: Source, at: number, end: number): void {
-  let [tag, from, to] = [noMember, at, at];
-  for (let next = at; next < end; next = member.end) {
+  let tag = noMember;
+  let from = at;
+  let to = at;
+  for (let next = at; next < end; next = to) {
     member.read(source.bytes, next, end);
-    if (member.end === end && next === at && members.has(member.tag)) return;
-    if (members.has(member.tag)) [tag, from, to] = [member.tag, member.at, member.end];
+    to = member.end;
+    if (member.tag >>> 3 > lastMember) continue;
+    if (to === end) return;
+    tag = member.tag;
+    from = next;
   }
-  member.tag = tag;
-  member.at = from;
-  member.end = to;
+  if (tag !== noMember) member.read(source.bytes, from, end);
+  else member.tag = noMember;
 }
 
 interface Entry {

@@ -85,8 +85,15 @@ const traceIdBytes = 16;
 const spanIdBytes = 8;
 const traceStateTag = 0x1a;
 const attributeTag = 0x4a;
+const idTags = [0x0a, 0x12, 0x22];
+const nameTag = 0x2a;
+const statusTag = 0x7a;
 const eventTag = 0x5a;
 const linkTag = 0x6a;
+
+/** By tag: 1 for attributes, and for fields with a length that the index has read already. */
+const isShort = new Uint8Array(256);
+for (const tag of [attributeTag, nameTag, statusTag, ...idTags]) isShort[tag] = 1;
 
 /** The place of a span on the stream, and the time of its record. */
 export interface RowPlace {
@@ -287,12 +294,13 @@ export class SpanRows {
     this.#stateAt = at;
     this.#stateLength = 0;
     for (let next = at; next < end;) {
-      const packed = bytes[next] === attributeTag ? shortLengthAt(bytes, next + 1) : -1;
+      const tag = bytes[next]!;
+      const packed = isShort[tag] === 1 ? shortLengthAt(bytes, next + 1) : -1;
       if (packed < 0) next = this.#field(index, next, end);
       else {
         const from = next + 1 + (packed & 7);
         next = from + (packed >> 3);
-        this.#entries.append(this.#attributes, index, from, next);
+        if (tag === attributeTag) this.#entries.append(this.#attributes, index, from, next);
       }
     }
     this.#traceState.values.text(index, this.#stateAt, this.#stateLength);

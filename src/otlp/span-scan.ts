@@ -172,6 +172,10 @@ export class SpanScan {
         if (at + 9 > end) break;
         spans.endTimeAt[row] = at + 1;
         return at + 9;
+      case spanTag.flags & 0xff:
+        // Field 16 is the first whose tag takes two bytes.
+        if (second !== spanTag.flags >>> 7 || at + 6 > end) break;
+        return at + 6;
       default:
     }
     return this.#oddField(at, end);

@@ -1,8 +1,8 @@
 import { createCipheriv, hash, randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 
-/** From this size on, the keyed fingerprint is cheaper than SHA-256 (12 µs flat, then 16 GB/s against 2 GB/s). */
-const keyedFromBytes = 16 * 1024;
+/** From this size on the keyed fingerprint is cheaper: 16 GB/s against 2 GB/s of SHA-256, but a native object for each. */
+const keyedFromBytes = 64 * 1024;
 
 /**
  * Joins a byte-identical body to the answer of the first one: senders repeat a request whose answer they missed.

@@ -171,7 +171,7 @@ export class ExportCall {
 
   #onClose(): void {
     clearTimeout(this.#timer);
-    if (!this.#handedOver) return;
+    if (this.#handedOver) return;
     this.#lease?.then(
       (lease) => lease.release(),
       () => undefined, // its refusal was answered

@@ -186,8 +186,16 @@ export class HttpReceiver implements Component {
     const { message, retryAfterMs: retryDelayMs, badField } = answer;
     response.statusCode = answer.http;
     response.setHeader('content-type', mediaTypes[encoding]);
-    this.#end(response, encodeStatus(encoding, { code: answer.grpc, message, retryDelayMs, badField }));
-    discard(request);
+    const body = encodeStatus(encoding, { code: answer.grpc, message, retryDelayMs, badField });
+    const held = request.headers.expect !== undefined; // the sender waits for our word before it sends its body
+    if (request.complete || held) {
+      this.#end(response, body);
+      return;
+    }
+    if (this.#draining) response.setHeader('connection', 'close');
+    response.setHeader('content-length', body.length); // so that the answer is whole before it is ended
+    response.write(body);
+    discard(request, () => response.end());
   }
 
   #end(response: ServerResponse, body: Uint8Array): void {
@@ -214,14 +222,17 @@ function checkPath(path: string): void {
 }
 
 /**
- * Reads on and forgets. A connection closed under a sender that still writes is reset, and the answer lost with it;
- * the request timeout bounds the time, and who sends without end is cut off.
+ * Reads on and forgets, then calls `done`. A connection closed under a sender that still writes is reset, and the answer
+ * lost with it; who sends without end is cut off.
  */
-function discard(request: IncomingMessage): void {
+function discard(request: IncomingMessage, done: () => void): void {
   let bytes = 0;
+  const timer = setTimeout(() => request.destroy(), discardMs);
   request.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes > discardLimitBytes) request.destroy();
   });
+  request.once('end', done);
+  request.once('close', () => clearTimeout(timer));
   request.resume();
 }

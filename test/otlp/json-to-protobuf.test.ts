@@ -181,6 +181,12 @@ describe('OTLP/JSON', () => {
     ]);
   });
 
+  it('takes a negative 64-bit integer printed as if it were unsigned', () => {
+    expect(spansOf({ attributes: [{ key: 'a', value: { intValue: '18446744073709551615' } }] })).toEqual([
+      { attributes: [{ key: 'a', value: { intValue: '-1' } }] },
+    ]);
+  });
+
   it('ignores unknown and null fields', () => {
     expect(
       spansOf({ name: 'a', newField: { deep: [1] }, new_field: 1, traceState: null, attributes: null }),

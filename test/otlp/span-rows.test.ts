@@ -226,6 +226,29 @@ describe('rows of spans', () => {
     });
   });
 
+  it('take the last of several members of one value, and of several values of one attribute', () => {
+    const delimited = (tag: number, content: Uint8Array): Buffer =>
+      Buffer.concat([Buffer.from([tag, content.length]), content]);
+    const key = delimited(0x0a, Buffer.from('k'));
+    const intThenBool = Buffer.from([0x18, 0x01, 0x10, 0x01]);
+    const boolThenInt = Buffer.from([0x10, 0x01, 0x18, 0xff, 0x7f]);
+    for (const [value, text] of [
+      [delimited(0x12, intThenBool), 'true'],
+      [delimited(0x12, boolThenInt), '16383'],
+      [Buffer.concat([delimited(0x12, intThenBool), delimited(0x12, Buffer.from([0x18, 0x05]))]), '5'],
+      [Buffer.alloc(0), ''],
+    ] as const) {
+      const ids = encodeSpan({
+        traceId: Buffer.alloc(16, 1),
+        spanId: Buffer.alloc(8, 1),
+        startTimeUnixNano: String(nearNanos),
+      });
+      const span = Buffer.concat([ids, delimited(0x4a, Buffer.concat([key, value]))]);
+      const body = delimited(0x0a, delimited(0x12, delimited(0x12, span)));
+      expect(readNative(rowsOf([body]).finish()).rows[0]).toMatchObject({ SpanAttributes: [['k', text]] });
+    }
+  });
+
   it('have an unknown kind or status code as an empty text, and an all-zero parent as no parent', () => {
     const row = rowOf({ kind: 9, status: { code: 3 }, parentSpanId: Buffer.alloc(8) });
     expect(row).toMatchObject({ SpanKind: '', StatusCode: '', ParentSpanId: '' });

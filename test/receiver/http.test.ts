@@ -201,6 +201,18 @@ describe('refusals over HTTP', () => {
     await until('room is given back', () => edge.budget.usedBytes === 0);
   });
 
+  it('lets a sender that reads only after it has written all get its 413', async () => {
+    const edge = await edgeWith({ limitBytes: 1000 });
+    const socket = connect({ port: edge.http.address?.port ?? 0, host: '127.0.0.1' });
+    const body = Buffer.alloc(32 << 20);
+    const head = `POST /v1/traces HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: ${protobuf}\r\ncontent-length: ${body.length}\r\n\r\n`;
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.write(Buffer.concat([Buffer.from(head), body]), () => resolve());
+    });
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 413/);
+  });
+
   it('answers 413 to a bomb of gzip or zstd, without inflating all of it', async () => {
     const edge = await edgeWith();
     const zeros = Buffer.alloc(200 << 20);

@@ -27,18 +27,27 @@ export interface Hazards {
     | undefined;
 }
 
-/** Work that a crash ends: what it awaits never comes. */
-class Life {
+/** A process: what it awaits never comes once it is dead, and comes late when it is stopped for a while. */
+export class Life {
+  readonly #world: World;
+  readonly #mayStall: boolean;
   isOver = false;
+
+  constructor(world: World, hazards: Hazards) {
+    this.#world = world;
+    this.#mayStall = !hazards.isEmbedded;
+  }
+
   /** Resolves as `outcome` does, unless the process is dead by then. */
   async outlive<T>(outcome: Promise<T>): Promise<T> {
-    try {
-      const value = await outcome;
-      if (!this.isOver) return value;
-    } catch (error) {
-      if (!this.isOver) throw error;
-    }
-    return new Promise<T>(() => undefined);
+    const settled = await outcome.then(
+      (value) => () => value,
+      (error: unknown) => () => {
+        throw error;
+      },
+    );
+    if (this.#mayStall && this.#world.fault(0.01)) await this.#world.turn(this.#world.pick([100, 500, 1000]));
+    return this.isOver ? new Promise<T>(() => undefined) : settled();
   }
 }
 
@@ -112,8 +121,8 @@ export class AdversarialPartition {
 }
 
 function withoutIntent(metadata: string): string {
-  const { intent: _, ...rest } = JSON.parse(metadata) as Record<string, unknown>;
-  return JSON.stringify(rest);
+  const ledger: Readonly<Record<string, unknown>> = JSON.parse(metadata);
+  return JSON.stringify({ ...ledger, intent: undefined });
 }
 
 interface Part {
@@ -288,5 +297,3 @@ export class AdversarialLetters {
     await this.#world.turn();
   }
 }
-
-export { Life };

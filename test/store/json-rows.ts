@@ -1,7 +1,6 @@
 import { Failure } from '../../src/core/failure.ts';
 import type { NewRecord, StreamRecord } from '../../src/core/stream.ts';
 import type { RowEncoder, Rows } from '../../src/store/block.ts';
-import type { Origin } from '../../src/store/place.ts';
 
 /** A span of the tests: the date of its row, and what the table holds against it. */
 export interface TestSpan {
@@ -25,14 +24,15 @@ export const undecodablePayload: Uint8Array = Buffer.from('not a request');
 
 export function spansOf(record: Pick<StreamRecord | NewRecord, 'payload'>): readonly TestSpan[] {
   try {
-    return JSON.parse(Buffer.from(record.payload).toString()) as readonly TestSpan[];
+    const spans: readonly TestSpan[] = JSON.parse(Buffer.from(record.payload).toString());
+    return spans;
   } catch (cause) {
     throw new Failure('invalid', 'not JSON', { cause });
   }
 }
 
 export function rowsOf(body: readonly Uint8Array[]): readonly TestRow[] {
-  return body.flatMap((chunk) => JSON.parse(Buffer.from(chunk).toString()) as readonly TestRow[]);
+  return body.flatMap((chunk): readonly TestRow[] => JSON.parse(Buffer.from(chunk).toString()));
 }
 
 /** Rows as JSON, so that a table of the tests can read what it is given. */
@@ -79,6 +79,6 @@ class JsonRows implements Rows {
 
 export const jsonEncoder: RowEncoder = {
   version: 1,
-  rows: (_: Origin) => new JsonRows(),
+  rows: () => new JsonRows(),
   single: (record, index) => payloadOf(spansOf(record).slice(index, index + 1)),
 };

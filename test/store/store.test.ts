@@ -20,6 +20,7 @@ let table: MemoryTable;
 let letters: NewRecord[];
 let beforeLetters: () => void;
 let telemetry: Telemetry;
+let nowMs: number;
 
 beforeEach(() => {
   partition = new MemoryPartition();
@@ -27,6 +28,7 @@ beforeEach(() => {
   letters = [];
   beforeLetters = () => undefined;
   telemetry = new Telemetry();
+  nowMs = 1_764_000_000_000;
 });
 
 let nextId = 0;
@@ -54,6 +56,7 @@ function newStore(changes: Partial<StoreSettings> = {}, boot = 'b1'): Store {
       deadLetters: new DeadLetters(sink),
       telemetry,
       log: createLog('silent'),
+      clock: { nowMs: () => nowMs + performance.now() },
       boot: () => boot,
       settings: { ...settings, ...changes },
     },
@@ -324,6 +327,47 @@ describe('taking over', () => {
     expect(places().toSorted()).toEqual(['0.0', '1.0', '2.0', '3.0', '4.0']);
     expect(ledger().storedSpans).toBe(5);
     expect(table.rederived.length).toBeGreaterThan(0);
+  });
+
+  test('so they are after a stop out of order', async () => {
+    append(span());
+    await storeAll();
+    append(span());
+    const lost = new AbortController();
+    table.beforeInsert = () => lost.abort();
+    await newStore().worker(partition.claim(lost.signal), new AbortController().signal);
+    table.rows = [];
+    await storeAll();
+    expect(places().toSorted()).toEqual(['0.0', '1.0']);
+  });
+
+  test('rows stored again by a recovery that took long are not taken for settled', async () => {
+    for (let n = 0; n < 5; n++) append(span());
+    await storeAll();
+    table.rows = [];
+    table.beforeInsert = () => (nowMs += 20 * 60_000);
+    await storeAll({}, 'b2');
+    table.rows = [];
+    await storeAll({}, 'b3');
+    expect(places()).toHaveLength(5);
+  });
+
+  test('rows stored long ago are not looked for', async () => {
+    append(span());
+    await storeAll();
+    const stopping = new AbortController();
+    const work = newStore().worker(partition.claim(), stopping.signal);
+    append(span());
+    await until('the second is committed', () => partition.isDrained);
+    nowMs += 20 * 60_000;
+    append(span());
+    await until('the third is committed', () => partition.isDrained);
+    stopping.abort();
+    await work;
+    expect(ledger().settled).toEqual(at(1));
+    table.rows = [];
+    await storeAll({}, 'b2');
+    expect(places()).toEqual(['1.0', '2.0']);
   });
 
   test('after a stop in order, in the same boot, they are not', async () => {

@@ -196,8 +196,8 @@ async function storeAll(records: readonly StreamRecord[]): Promise<readonly NewR
   );
   const stopping = new AbortController();
   const work = store.worker(partition.claim(), stopping.signal);
-  const stored = until('everything is stored', () => partition.isDrained);
-  await Promise.race([stored, work]).finally(() => stopping.abort());
+  const drained = until('everything is stored', () => partition.isDrained);
+  await Promise.race([drained, work]).finally(() => stopping.abort());
   await work;
   return letters;
 }

@@ -36,7 +36,9 @@ export class World {
   }
 
   pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)] as T;
+    const item = items[this.below(items.length)];
+    if (item === undefined) throw new Error('nothing to pick');
+    return item;
   }
 
   /** Whether a fault of this probability happens now. */
