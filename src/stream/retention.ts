@@ -31,7 +31,7 @@ export function markCommit(
 ): readonly CommitMark[] {
   const kept = marks.map((mark) => ({
     timeMs: Math.min(mark.timeMs, commit.timeMs),
-    offset: Math.min(mark.offset, commit.offset),
+    offset: mark.offset,
   }));
   const beforeLast = kept.at(-2);
   if (beforeLast && commit.timeMs - beforeLast.timeMs < minAfterCommitMs / marksPerHold) kept.pop();
@@ -51,7 +51,7 @@ export function settledOffset(marks: readonly CommitMark[], nowMs: number, minAf
  * its bound by `excessBytes` anyway, records get that much less, so that it stops growing.
  */
 export function recordRoomBytes(bytes: number, excessBytes: number): number {
-  return Math.max(0, Math.floor(bytes * 1.2) - Math.max(0, excessBytes));
+  return Math.max(0, Math.floor(bytes * 0.8) - Math.max(0, excessBytes));
 }
 
 /** The part of the room that is in use when the oldest records begin to go, so that appends rarely meet the limit. */

@@ -24,6 +24,7 @@ import {
 import {
   decodeRequest,
   encodeRequest,
+  encodeSpan,
   type OracleAttribute,
   type OracleSpan,
   type OracleValue,
@@ -98,6 +99,10 @@ function capturedView(name: string): SpanView {
 
 function tokens(stringValue: string): OracleAttribute[] {
   return [{ key: 'gen_ai.usage.input_tokens', value: { stringValue } }];
+}
+
+function delimited(tag: number, content: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from([tag, content.length]), content]);
 }
 
 const isEmpty = (value: OracleValue | undefined): boolean =>
@@ -227,8 +232,6 @@ describe('rows of spans', () => {
   });
 
   it('take the last of several members of one value, and of several values of one attribute', () => {
-    const delimited = (tag: number, content: Uint8Array): Buffer =>
-      Buffer.concat([Buffer.from([tag, content.length]), content]);
     const key = delimited(0x0a, Buffer.from('k'));
     const intThenBool = Buffer.from([0x18, 0x01, 0x10, 0x01]);
     const boolThenInt = Buffer.from([0x10, 0x01, 0x18, 0xff, 0x7f]);

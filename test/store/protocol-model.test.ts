@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { Telemetry } from '../../src/core/telemetry.ts';
@@ -120,12 +120,15 @@ class Model {
       },
     ));
     this.#isRunning = true;
-    this.#ended = store.worker(claim, stop.signal).then(() => {
-      if (this.#life !== life) return;
-      this.#isRunning = false;
-      if (!this.#isFinished) this.#begin(); // it lost its claim, or was restarted: it joins again
-    });
-    this.#ended.catch(() => undefined);
+    this.#ended = this.#work(store.worker(claim, stop.signal), life);
+    this.#ended.catch(() => undefined); // run() awaits it
+  }
+
+  async #work(work: Promise<void>, life: Life): Promise<void> {
+    await work;
+    if (this.#life !== life) return;
+    this.#isRunning = false;
+    if (!this.#isFinished) this.#begin(); // it lost its claim, or was restarted: it joins again
   }
 
   /** A crash, a power cut, an orderly restart, or a rebalance that the old owner does not see. */

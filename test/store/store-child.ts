@@ -42,13 +42,13 @@ await stream.start();
 await dead.start();
 await clickhouse.start();
 
-if (command === 'prepare') await prepare();
-else await store();
+if (command === 'prepare') await migrate(clickhouse, await readMigrations(), embeddedDialect, log);
+if (command === 'store') await store();
+else await append();
 process.stdout.write(`${JSON.stringify(await report())}\n`);
 process.exit(0); // as a process that is stopped: what matters is durable
 
-async function prepare(): Promise<void> {
-  await migrate(clickhouse, await readMigrations(), embeddedDialect, log);
+async function append(): Promise<void> {
   const records: NewRecord[] = [];
   for (let n = 0; n < 10; n++) records.push(...enricher.enrich(requestOf(n), 1).records);
   await stream.consume(records, soon());
