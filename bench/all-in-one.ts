@@ -33,13 +33,21 @@ async function fullLoad(): Promise<void> {
   };
   await Promise.all(Array.from({ length: 6 }, sender));
   const ackSeconds = (performance.now() - began) / 1000;
-  await until('every acknowledged span to be stored', async () => (await stored(program)) >= acknowledged, 120_000);
+  await until(
+    'every acknowledged span to be stored',
+    async () => (await stored(program)) >= acknowledged,
+    120_000,
+  );
   const allSeconds = (performance.now() - began) / 1000;
   const own = process.cpuUsage(ownBefore);
   const cpu = cpuSecondsOf(program.pid) - cpuBefore;
-  console.log(`acknowledged ${acknowledged} spans in ${ackSeconds.toFixed(1)} s, all stored after ${allSeconds.toFixed(1)} s`);
+  console.log(
+    `acknowledged ${acknowledged} spans in ${ackSeconds.toFixed(1)} s, all stored after ${allSeconds.toFixed(1)} s`,
+  );
   console.log(`stored ${(acknowledged / allSeconds).toFixed(0)} spans/s; rows = ${await stored(program)}`);
-  console.log(`CPU ${((cpu / acknowledged) * 1e6).toFixed(1)} µs a span; generator ${((own.user + own.system) / 1e6 / ackSeconds).toFixed(2)} cores`);
+  console.log(
+    `CPU ${((cpu / acknowledged) * 1e6).toFixed(1)} µs a span; generator ${((own.user + own.system) / 1e6 / ackSeconds).toFixed(2)} cores`,
+  );
   console.log(`peak RSS ${(peakRssBytesOf(program.pid) / 2 ** 20).toFixed(0)} MiB`);
   load.close();
   await program.kill('SIGTERM');
@@ -63,18 +71,31 @@ async function latency(): Promise<void> {
   const toGauge: number[] = [];
   const began = performance.now();
   const watching = new AbortController();
-  const watch = async (figure: () => Promise<number>, reached: (entry: (typeof sent)[number]) => number, into: number[]): Promise<void> => {
+  const watch = async (
+    figure: () => Promise<number>,
+    reached: (entry: (typeof sent)[number]) => number,
+    into: number[],
+  ): Promise<void> => {
     let next = 0;
     while (!watching.signal.aborted || next < sent.length) {
       const seen = await figure();
       const nowMs = performance.now();
-      for (let entry = sent[next]; entry && reached(entry) <= seen; entry = sent[++next]) into.push(nowMs - entry.atMs);
+      for (let entry = sent[next]; entry && reached(entry) <= seen; entry = sent[++next])
+        into.push(nowMs - entry.atMs);
       await sleep(10);
     }
   };
   const watchers = [
-    watch(() => stored(program), (entry) => entry.spans, toRow),
-    watch(() => gaugeRuns(program), (entry) => entry.runs, toGauge),
+    watch(
+      () => stored(program),
+      (entry) => entry.spans,
+      toRow,
+    ),
+    watch(
+      () => gaugeRuns(program),
+      (entry) => entry.runs,
+      toGauge,
+    ),
   ];
   for (let request = 1; performance.now() - began < latencySeconds * 1000; request++) {
     const atMs = performance.now();
@@ -84,9 +105,14 @@ async function latency(): Promise<void> {
   }
   watching.abort();
   await Promise.race([Promise.all(watchers), sleep(20_000)]);
-  for (const [what, values] of [['row', toRow], ['gauge', toGauge]] as const) {
+  for (const [what, values] of [
+    ['row', toRow],
+    ['gauge', toGauge],
+  ] as const) {
     const figures = [0.5, 0.99].map((share) => `p${share * 100} ${quantile(values, share).toFixed(0)} ms`);
-    console.log(`export to ${what} at 5,000 spans/s: ${figures.join(', ')} (${values.length} of ${sent.length} requests)`);
+    console.log(
+      `export to ${what} at 5,000 spans/s: ${figures.join(', ')} (${values.length} of ${sent.length} requests)`,
+    );
   }
   console.log(`peak RSS ${(peakRssBytesOf(program.pid) / 2 ** 20).toFixed(0)} MiB`);
   load.close();

@@ -3,7 +3,12 @@ import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } f
 
 const raw = (bytes: Buffer): Buffer => bytes;
 const server = new Server({ 'grpc.max_receive_message_length': 64 << 20 });
-const codec = { requestSerialize: raw, requestDeserialize: raw, responseSerialize: raw, responseDeserialize: raw };
+const codec = {
+  requestSerialize: raw,
+  requestDeserialize: raw,
+  responseSerialize: raw,
+  responseDeserialize: raw,
+};
 const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 
 function drop(_call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>): void {

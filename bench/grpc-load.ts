@@ -50,7 +50,12 @@ export class GrpcLoad {
 }
 
 /** Sends `count` requests with `inFlight` at once. Throws when one is not acknowledged. */
-export async function sendAll(load: GrpcLoad, next: () => Uint8Array, count: number, inFlight: number): Promise<void> {
+export async function sendAll(
+  load: GrpcLoad,
+  next: () => Uint8Array,
+  count: number,
+  inFlight: number,
+): Promise<void> {
   let left = count;
   const sender = async (): Promise<void> => {
     while (left-- > 0) {

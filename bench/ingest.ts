@@ -50,20 +50,30 @@ async function yardstick(): Promise<Server> {
   };
 }
 
-async function spansPerCpuSecond(server: Server, load: GrpcLoad, samples: SampleRequests, shape: (typeof shapes)[number]): Promise<number> {
+async function spansPerCpuSecond(
+  server: Server,
+  load: GrpcLoad,
+  samples: SampleRequests,
+  shape: (typeof shapes)[number],
+): Promise<number> {
   const next = (): Uint8Array => samples.next(Date.now());
   const before = cpuSecondsOf(server.pid);
   await sendAll(load, next, shape.requests, 8);
   return (shape.requests * shape.spans) / (cpuSecondsOf(server.pid) - before);
 }
 
-console.log('| spans a request | bytes a span | ours, spans per CPU-s | grpc-js dropping, spans per CPU-s | ratio |');
+console.log(
+  '| spans a request | bytes a span | ours, spans per CPU-s | grpc-js dropping, spans per CPU-s | ratio |',
+);
 console.log('| ---: | ---: | ---: | ---: | ---: |');
 for (const shape of shapes) {
   const servers = { ours: await ours(), yardstick: await yardstick() };
   const samples = new SampleRequests(shape);
   const figures = { ours: [] as number[], yardstick: [] as number[] };
-  const loads = { ours: new GrpcLoad(servers.ours.url, 2), yardstick: new GrpcLoad(servers.yardstick.url, 2) };
+  const loads = {
+    ours: new GrpcLoad(servers.ours.url, 2),
+    yardstick: new GrpcLoad(servers.yardstick.url, 2),
+  };
   for (let round = -1; round < rounds; round++) {
     for (const who of ['ours', 'yardstick'] as const) {
       const figure = await spansPerCpuSecond(servers[who], loads[who], samples, shape);
@@ -71,7 +81,9 @@ for (const shape of shapes) {
     }
   }
   const [mine, other] = [median(figures.ours), median(figures.yardstick)];
-  console.log(`| ${shape.spans} | ${shape.bytesPerSpan} | ${mine.toFixed(0)} | ${other.toFixed(0)} | ${(mine / other).toFixed(2)} |`);
+  console.log(
+    `| ${shape.spans} | ${shape.bytesPerSpan} | ${mine.toFixed(0)} | ${other.toFixed(0)} | ${(mine / other).toFixed(2)} |`,
+  );
   for (const who of ['ours', 'yardstick'] as const) {
     loads[who].close();
     await servers[who].stop();

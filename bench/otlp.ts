@@ -2,6 +2,7 @@
 // anew, beside protobufjs on the same requests. Alternatives take turns in one process. `node bench/otlp.ts [rounds]`.
 import { AttributeKey } from '../src/otlp/attributes.ts';
 import { compileKeys } from '../src/otlp/key-table.ts';
+import { PayloadPool } from '../src/otlp/payload-pool.ts';
 import { Rewrite } from '../src/otlp/rewrite.ts';
 import { SpanIndex } from '../src/otlp/span-index.ts';
 import { SpanView } from '../src/otlp/span-view.ts';
@@ -28,7 +29,8 @@ const bareKeys = { fieldCount: 0, sources: [], content: [], ownPrefix: 'plimsoll
 const index = new SpanIndex(compileKeys(keyTableSpec));
 const bareIndex = new SpanIndex(compileKeys(bareKeys));
 const view = new SpanView(index);
-const rewrite = new Rewrite();
+const pool = new PayloadPool(64 << 20);
+const rewrite = new Rewrite(pool);
 const stepKey = new AttributeKey('plimsoll.step');
 const resultKey = new AttributeKey('plimsoll.result');
 const costKey = new AttributeKey('plimsoll.cost.usd');
@@ -59,19 +61,32 @@ function write(request: Uint8Array, into: number, dropsMarks: boolean): void {
     if (dropsMarks) for (let mark = marksFrom[row]!; mark < marksFrom[row + 1]!; mark++) rewrite.drop(mark);
     rewrite.endSpan();
   }
-  rewrite.finish(into);
+  // A pipeline gives memory back when the stream has the record.
+  for (const { payload } of rewrite.finish(into)) pool.give(payload);
 }
 
 const decode = 'protobufjs decode';
 const decodeEncode = 'protobufjs decode and encode';
-const alternatives: readonly { readonly name: string; readonly than?: string; readonly work: (request: Uint8Array) => void }[] = [
+const alternatives: readonly {
+  readonly name: string;
+  readonly than?: string;
+  readonly work: (request: Uint8Array) => void;
+}[] = [
   { name: decode, work: (request) => void requestType.decode(request) },
   { name: 'index without keys', than: decode, work: (request) => bareIndex.read(request) },
   { name: 'index', than: decode, work: (request) => index.read(request) },
   { name: decodeEncode, work: (request) => void requestType.encode(requestType.decode(request)).finish() },
   { name: 'index, append, write', than: decodeEncode, work: (request) => write(request, 1, false) },
-  { name: `index, append, write for ${partitions} partitions`, than: decodeEncode, work: (request) => write(request, partitions, false) },
-  { name: `index, append, drop content, write for ${partitions}`, than: decodeEncode, work: (request) => write(request, partitions, true) },
+  {
+    name: `index, append, write for ${partitions} partitions`,
+    than: decodeEncode,
+    work: (request) => write(request, partitions, false),
+  },
+  {
+    name: `index, append, drop content, write for ${partitions}`,
+    than: decodeEncode,
+    work: (request) => write(request, partitions, true),
+  },
 ];
 
 /** Measures all alternatives in turn, `rounds` times behind one round for the compiler. */
@@ -91,7 +106,12 @@ export async function run(rounds = 9): Promise<Row[]> {
   const medians = new Map(alternatives.map(({ name }, which) => [name, median(nanos[which]!)]));
   return alternatives.map(({ name, than }) => {
     const nanosPerSpan = medians.get(name)!;
-    return { name, nanosPerSpan, than, ratio: than === undefined ? undefined : medians.get(than)! / nanosPerSpan };
+    return {
+      name,
+      nanosPerSpan,
+      than,
+      ratio: than === undefined ? undefined : medians.get(than)! / nanosPerSpan,
+    };
   });
 }
 

@@ -14,7 +14,14 @@ export interface SampleShape {
 /** Different texts before they repeat: few would compress, and be looked up, better than in real life. */
 const templateCount = 16;
 const spansARun = 8;
-const tools = ['search_orders', 'get_customer', 'issue_refund', 'send_email', 'query_knowledge_base', 'create_ticket'];
+const tools = [
+  'search_orders',
+  'get_customer',
+  'issue_refund',
+  'send_email',
+  'query_knowledge_base',
+  'create_ticket',
+];
 const models = ['gpt-5.1', 'claude-sonnet-5', 'gemini-3-pro', 'gpt-5.1-mini'];
 const words =
   'the customer asked about a refund for order that arrived late and we found its parcel in depot while agent checked policy stock price invoice address so it can answer today please wait until tomorrow morning because shipping label was printed twice'.split(
@@ -33,7 +40,10 @@ export class SampleRequests {
   constructor(shape: SampleShape = {}) {
     this.#random = randomOf(shape.seed ?? 1);
     const { spans = 512, bytesPerSpan = 840 } = shape;
-    this.#templates = Array.from({ length: templateCount }, () => new Template(spans, bytesPerSpan, this.#random));
+    this.#templates = Array.from(
+      { length: templateCount },
+      () => new Template(spans, bytesPerSpan, this.#random),
+    );
   }
 
   /** A new request, owned by the caller, whose spans end around `nowMs`. */
@@ -46,7 +56,9 @@ export class SampleRequests {
 /** A request whose ids and times are written anew in every copy. */
 class Template {
   readonly #bytes: Uint8Array;
-  readonly #index = new SpanIndex(compileKeys({ fieldCount: 0, sources: [], content: [], ownPrefix: '-', ownKeys: [] }));
+  readonly #index = new SpanIndex(
+    compileKeys({ fieldCount: 0, sources: [], content: [], ownPrefix: '-', ownKeys: [] }),
+  );
 
   constructor(spans: number, bytesPerSpan: number, random: () => number) {
     this.#bytes = encodeRequest({
@@ -71,11 +83,13 @@ class Template {
     const { spans, count } = this.#index;
     for (let row = 0; row < count; row++) {
       const root = row - (row % spansARun);
-      if (row === root) for (let k = 0; k < 16; k += 4) view.setUint32(spans.traceIdAt[row]! + k, draw(random));
+      if (row === root)
+        for (let k = 0; k < 16; k += 4) view.setUint32(spans.traceIdAt[row]! + k, draw(random));
       else bytes.copyWithin(spans.traceIdAt[row]!, spans.traceIdAt[root]!, spans.traceIdAt[root]! + 16);
       view.setUint32(spans.spanIdAt[row]!, draw(random));
       view.setUint32(spans.spanIdAt[row]! + 4, draw(random));
-      if (row !== root) bytes.copyWithin(spans.parentSpanIdAt[row]!, spans.spanIdAt[root]!, spans.spanIdAt[root]! + 8);
+      if (row !== root)
+        bytes.copyWithin(spans.parentSpanIdAt[row]!, spans.spanIdAt[root]!, spans.spanIdAt[root]! + 8);
       const startMs = nowMs - 20_000 + (row % spansARun) * 2_000 + random() * 1_000;
       view.setBigUint64(spans.startTimeAt[row]!, BigInt(Math.round(startMs * 1e6)), true);
       const tookMs = row === root ? 19_000 : 40 + random() * 1_900;
@@ -141,7 +155,10 @@ function llmSpan(random: () => number, content: string): OracleSpan {
       text('gen_ai.agent.name', 'support-agent'),
       { key: 'gen_ai.request.temperature', value: { doubleValue: 0.2 } },
       int('gen_ai.request.max_tokens', 2048),
-      { key: 'gen_ai.response.finish_reasons', value: { arrayValue: { values: [{ stringValue: 'tool_calls' }] } } },
+      {
+        key: 'gen_ai.response.finish_reasons',
+        value: { arrayValue: { values: [{ stringValue: 'tool_calls' }] } },
+      },
       int('gen_ai.usage.input_tokens', 900 + random() * 5_000),
       int('gen_ai.usage.output_tokens', 20 + random() * 600),
       int('gen_ai.usage.cache_read.input_tokens', random() * 900),
@@ -175,7 +192,10 @@ function toolSpan(random: () => number, content: string): OracleSpan {
     {
       timeUnixNano: '1760000000000000000',
       name: 'exception',
-      attributes: [text('exception.type', 'TimeoutError'), text('exception.message', 'the upstream did not answer within 10 s')],
+      attributes: [
+        text('exception.type', 'TimeoutError'),
+        text('exception.message', 'the upstream did not answer within 10 s'),
+      ],
     },
   ];
   return span;

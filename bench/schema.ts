@@ -73,11 +73,11 @@ const variants: Record<
     isOurs: true,
     tables: () => ourTables((sql) => sql.replaceAll(/Nullable\((UInt64|Decimal\(18, 9\))\)/g, '$1')),
   },
-  'ours, merged parts wide': {
+  'ours, merged parts compact': {
     isOurs: true,
     tables: () =>
       ourTables((sql) =>
-        sql.replace('min_bytes_for_wide_part = 1073741824', 'min_bytes_for_wide_part = 134217728'),
+        sql.replace('min_bytes_for_wide_part = 134217728', 'min_bytes_for_wide_part = 1073741824'),
       ),
   },
   'ours, order of the exporter': {

@@ -1,5 +1,6 @@
 import { ConfigError, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
+import { sqlPortFault } from './store/sql-port.ts';
 
 type PipelineName = keyof Config['service']['pipelines'];
 type Shape = { readonly [S in 'receivers' | 'processors' | 'exporters']: readonly string[] };
@@ -122,19 +123,15 @@ function* portFaults(config: Config): Generator<string> {
 
 function* securityFaults(config: Config): Generator<string> {
   for (const [id, extension] of Object.entries(config.extensions)) {
-    if (extension.type === 'sql' && !isLoopback(extension.endpoint.host) && !extension.token) {
-      yield `extensions::${id}::token: is missing: anybody who reaches ${extension.endpoint.host} could read every span; set a token, or bind 127.0.0.1`;
-    }
+    if (extension.type !== 'sql') continue;
+    const fault = sqlPortFault({ host: extension.endpoint.host, token: extension.token?.reveal() });
+    if (fault) yield `extensions::${id}::token: ${fault}`;
   }
   for (const [id, processor] of Object.entries(config.processors)) {
     if (processor.type === 'enrich' && processor.content === 'hash' && !processor.content_hash_key) {
       yield `processors::${id}::content_hash_key: is missing: content: hash needs a secret key`;
     }
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function pipelines(config: Config) {

@@ -162,7 +162,7 @@ test.each([
   [
     'SQL beyond loopback without a token',
     'extensions: { sql: { endpoint: "0.0.0.0:8123" } }',
-    'extensions::sql::token: is missing: anybody who reaches 0.0.0.0 could read every span; set a token, or bind 127.0.0.1',
+    'extensions::sql::token: 0.0.0.0 can be reached from other machines and everybody there could read every table: set a token, or bind 127.0.0.1',
   ],
   [
     'a keyed hash without a key',

@@ -5,13 +5,13 @@ export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
   limitMs = 30_000,
-): Promise<NonNullable<T>> {
+): Promise<Exclude<T, false | null | undefined>> {
   const deadline = Date.now() + limitMs;
   let last: unknown;
   for (;;) {
     try {
       const value = await condition();
-      if (value) return value;
+      if (value) return value as Exclude<T, false | null | undefined>;
     } catch (error) {
       last = error;
     }

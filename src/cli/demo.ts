@@ -126,8 +126,8 @@ async function watch(urls: Urls, rate: number, signal: AbortSignal): Promise<voi
   print(`\nsent ${fleet.runs()} tasks`);
 }
 
-async function readSamples(url: string): Promise<readonly Sample[]> {
-  const response = await fetch(url);
+async function readSamples(metricsUrl: string): Promise<readonly Sample[]> {
+  const response = await fetch(metricsUrl);
   return parseSamples(await response.text());
 }
 

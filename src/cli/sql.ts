@@ -1,6 +1,6 @@
 import { loadConfig } from '../config.ts';
+import { urlOf } from '../core/listen.ts';
 import { planOf } from '../plan.ts';
-import { urlOf } from '../roles/role.ts';
 import { runSql } from '../store/sql-client.ts';
 import type { Command } from './command.ts';
 

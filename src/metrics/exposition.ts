@@ -2,10 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { Component } from '../core/component.ts';
+import type { ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Family } from '../kpi/family.ts';
-import { HttpEndpoint, type Answer, type EndpointAddress } from './http-endpoint.ts';
+import { HttpEndpoint, type Answer } from './http-endpoint.ts';
 import { ProcessMeter } from './process-families.ts';
 import { prometheusText } from './prometheus-text.ts';
 
@@ -27,7 +28,7 @@ export class Exposition implements Component {
   readonly #meter = new ProcessMeter();
   readonly #endpoint: HttpEndpoint;
 
-  constructor(address: EndpointAddress, parts: ExpositionParts) {
+  constructor(address: ListenAddress, parts: ExpositionParts) {
     this.#parts = parts;
     this.#endpoint = new HttpEndpoint(
       this.name,

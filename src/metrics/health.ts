@@ -1,7 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import type { Component } from '../core/component.ts';
+import type { ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
-import { HttpEndpoint, type Answer, type EndpointAddress } from './http-endpoint.ts';
+import { HttpEndpoint, type Answer } from './http-endpoint.ts';
 
 /** Asks one component whether data flows through it. `check` is cheap and does not throw. */
 export interface Probe {
@@ -29,7 +30,7 @@ export class Health implements Component {
   #phase: 'starting' | 'started' | 'stopping' = 'starting';
 
   constructor(
-    address: EndpointAddress,
+    address: ListenAddress,
     probes: readonly Probe[],
     parts: { readonly clock: Clock; readonly log: Log },
   ) {

@@ -2,17 +2,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Component } from '../core/component.ts';
-import { Failure } from '../core/failure.ts';
+import { listen, type ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
-
-/** Where an endpoint listens. */
-export interface EndpointAddress {
-  readonly host: string;
-  /** 0 takes any free port. */
-  readonly port: number;
-  /** The path of this address in the config, such as `service::telemetry::metrics::endpoint`, for errors. */
-  readonly configPath: string;
-}
 
 /** What to answer; `headers` are added to the usual ones. */
 export interface Answer {
@@ -22,17 +13,10 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const listenFaults: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'is already in use: stop the other program or choose another port',
-  EACCES: 'may not be opened by this user: choose a port above 1023',
-  EADDRNOTAVAIL: 'is not an address of this machine: use 127.0.0.1, or 0.0.0.0 for all',
-  ENOTFOUND: 'is not a known host name: use 127.0.0.1, or 0.0.0.0 for all',
-};
-
 /** An HTTP server with one resource that can only be read. */
 export class HttpEndpoint implements Component {
   readonly name: string;
-  readonly #address: EndpointAddress;
+  readonly #address: ListenAddress;
   readonly #path: string;
   readonly #answer: (request: IncomingMessage) => Promise<Answer>;
   readonly #log: Log;
@@ -47,7 +31,7 @@ export class HttpEndpoint implements Component {
   /** Answers GET and HEAD of `path` with `answer`; what it throws becomes 500. */
   constructor(
     name: string,
-    address: EndpointAddress,
+    address: ListenAddress,
     path: string,
     answer: (request: IncomingMessage) => Promise<Answer>,
     log: Log,
@@ -66,17 +50,7 @@ export class HttpEndpoint implements Component {
 
   /** Listens. Rejects with one sentence that names the address, the config key and the fix. */
   async start(): Promise<void> {
-    const { host, port, configPath } = this.#address;
-    try {
-      this.#server.listen(port, host);
-      await once(this.#server, 'listening');
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-      const fault = listenFaults[code] ?? `cannot be listened on (${String(error)})`;
-      throw new Failure('unavailable', `${configPath}: ${host}:${port} ${fault}`, { cause: error });
-    }
-    const bound = this.#server.address();
-    if (bound !== null && typeof bound === 'object') this.#bound = bound;
+    this.#bound = await listen(this.#server, this.#address);
   }
 
   async stop(deadline: AbortSignal): Promise<void> {

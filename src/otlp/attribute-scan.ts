@@ -85,7 +85,8 @@ export class AttributeScan implements KeyValueParts {
         let content = member + 2;
         let textBytes = bytes[member + 1]!;
         if (textBytes > 0x7f) textBytes += (bytes[content++]! - 1) << 7;
-        isRead = content + textBytes === next && bytes[content - 1]! < 0x80 && isText(bytes, view, content, next);
+        isRead =
+          content + textBytes === next && bytes[content - 1]! < 0x80 && isText(bytes, view, content, next);
         if (textBytes === 0) member = 0;
       } else if (isUsual) isRead = this.#isUsualValue(bytes, view, member, next);
       if (!isRead) {
@@ -115,7 +116,12 @@ export class AttributeScan implements KeyValueParts {
       }
       if (flags & markedFlags && of !== owner.resource) {
         const mark = this.#marks.add(offset, next, flags, container);
-        this.#marks.key(mark, keyAt, keyAt + keyBytes, member === 0 ? 0 : next - memberContent(bytes, member, next));
+        this.#marks.key(
+          mark,
+          keyAt,
+          keyAt + keyBytes,
+          member === 0 ? 0 : next - memberContent(bytes, member, next),
+        );
       }
       offset = next;
     }
@@ -150,7 +156,8 @@ export class AttributeScan implements KeyValueParts {
     const packed = lengthAt(this.#bytes, at, end);
     const start = at + (packed & 7);
     const next = start + (packed >>> 3);
-    this.why = packed === broken ? verdict.malformed : readKeyValue(this.#bytes, this.#view, start, next, this);
+    this.why =
+      packed === broken ? verdict.malformed : readKeyValue(this.#bytes, this.#view, start, next, this);
     return this.why ? broken : next;
   }
 

@@ -9,16 +9,18 @@ export const slackBytes = 64;
  * and nothing is measured twice. Owns its bytes.
  */
 export class BackwardWriter {
-  readonly bytes: Buffer;
+  readonly bytes: Buffer<ArrayBuffer>;
   readonly view: DataView;
   /** Where the first byte written so far is. */
   at: number;
+  readonly #end: number;
 
-  /** Room for `limitBytes`. */
-  constructor(limitBytes: number) {
-    this.bytes = Buffer.allocUnsafeSlow(limitBytes + slackBytes);
-    this.view = new DataView(this.bytes.buffer);
-    this.at = limitBytes;
+  /** Writes to `bytes`, the whole of an ArrayBuffer, which becomes the writer's. */
+  constructor(bytes: Buffer<ArrayBuffer>) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
+    this.#end = bytes.length - slackBytes;
+    this.at = this.#end;
   }
 
   /** Puts [from, to) of `source` in front. */
@@ -36,7 +38,7 @@ export class BackwardWriter {
   }
 
   /** What was written: a view of the writer's own bytes, with `slackBytes` behind it. */
-  written(): Buffer {
-    return this.bytes.subarray(this.at, this.bytes.length - slackBytes);
+  written(): Buffer<ArrayBuffer> {
+    return this.bytes.subarray(this.at, this.#end);
   }
 }

@@ -173,7 +173,8 @@ export class KeyTable {
       if (this.#keyLength[entry] !== length) continue;
       const from = this.#keyAt[entry]!;
       let differ = keyView.getInt32(from + last, true) ^ tail;
-      for (let k = 0; k < last; k += 4) differ |= keyView.getInt32(from + k, true) ^ view.getInt32(at + k, true);
+      for (let k = 0; k < last; k += 4)
+        differ |= keyView.getInt32(from + k, true) ^ view.getInt32(at + k, true);
       if (differ === 0) break;
     }
     return entry;
@@ -185,7 +186,8 @@ export class KeyTable {
     const candidates = length < hashedBytes ? undefined : this.#prefixes[prefixBucket(view, at)];
     if (shortPrefixes === 0 && !candidates) return 0;
     let flags = 0;
-    for (const prefix of this.#shortPrefixes) if (beginsWith(prefix, bytes, at, length)) flags |= prefix.flags;
+    for (const prefix of this.#shortPrefixes)
+      if (beginsWith(prefix, bytes, at, length)) flags |= prefix.flags;
     for (const prefix of candidates ?? []) if (beginsWith(prefix, bytes, at, length)) flags |= prefix.flags;
     return flags;
   }
@@ -212,7 +214,9 @@ function offsets(lengths: readonly number[], first: number): Uint32Array {
 const hashedBytes = 8;
 
 function prefixBucket(view: DataView, at: number): number {
-  return Math.imul(view.getInt32(at, true) ^ Math.imul(view.getInt32(at + 4, true), 0x85ebca6b), 0x9e3779b1) >>> 24;
+  return (
+    Math.imul(view.getInt32(at, true) ^ Math.imul(view.getInt32(at + 4, true), 0x85ebca6b), 0x9e3779b1) >>> 24
+  );
 }
 
 function beginsWith({ bytes: prefix }: Prefix, bytes: Uint8Array, at: number, length: number): boolean {

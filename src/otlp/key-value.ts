@@ -30,13 +30,19 @@ export interface KeyValueParts {
  * Reads the KeyValue [at, end) into `parts`, whatever its shape: nested values, fields in any order, repeated or
  * unknown. Checks all of it, down to the last nested text.
  */
-export function readKeyValue(bytes: Uint8Array, view: DataView, at: number, end: number, parts: KeyValueParts): Verdict {
+export function readKeyValue(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  end: number,
+  parts: KeyValueParts,
+): Verdict {
   const why = checkMessage(bytes, view, at, end, message.keyValue, valueDepth - 1);
   if (why) return why;
   parts.keyAt = 0;
   parts.keyEnd = 0;
   parts.memberAt = 0;
-  for (let offset = at; offset < end; ) {
+  for (let offset = at; offset < end;) {
     const tag = tagAt(bytes, offset, end);
     const content = offset + varintWidth(tag);
     offset = skipField(bytes, content, end, tag);
@@ -61,7 +67,7 @@ export function memberContent(bytes: Uint8Array, at: number, end: number): numbe
  */
 function lastMember(bytes: Uint8Array, at: number, end: number, previous: number): number {
   let member = previous;
-  for (let offset = at; offset < end; ) {
+  for (let offset = at; offset < end;) {
     const start = offset;
     const tag = tagAt(bytes, start, end);
     offset = skipField(bytes, start + varintWidth(tag), end, tag);

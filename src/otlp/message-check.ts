@@ -11,15 +11,21 @@ const limitDepth = 90;
 /** Messages around an attribute's value: request, resource spans, scope spans, span, event, attribute, value. */
 export const valueDepth = 7;
 
-/** The messages that are checked field by field, of opentelemetry/proto/common/v1 and, for links, trace/v1. */
-export const message = { anyValue: 0, arrayValue: 1, keyValueList: 2, keyValue: 3, scope: 4, link: 5 } as const;
-export type Message = (typeof message)[keyof typeof message];
+/** The messages that can be checked field by field, of opentelemetry/proto/common/v1 and, for links, trace/v1. */
+export const message = {
+  anyValue: 0,
+  arrayValue: 1,
+  keyValueList: 2,
+  keyValue: 3,
+  scope: 4,
+  link: 5,
+} as const;
 
 /** What a field holds: the wire type in the low three bits, then what its content is, then which message. */
 const text = 2 | (1 << 3);
 const traceId = 2 | (2 << 3);
 const spanId = 2 | (3 << 3);
-const child = (of: Message): number => 2 | (4 << 3) | (of << 6);
+const child = (of: number): number => 2 | (4 << 3) | (of << 6);
 const [varint, fixed64, bytesField, fixed32] = [0, 1, 2, 5];
 const unknownField = 0xff;
 
@@ -37,7 +43,7 @@ const fieldTable = new Uint16Array(fields.length * slotsAMessage).fill(unknownFi
 fields.forEach((list, of) => fieldTable.set(list, of * slotsAMessage + 1));
 
 /**
- * Whether [at, end) is a message of that kind, all the way down, so that every decoder downstream can read it: also
+ * Whether [at, end) is a message of kind `of` (one of `message`), all the way down, so that every decoder downstream can read it: also
  * one that is stricter than ours about UTF-8, nesting, ids in links and wire types. `depth` messages enclose it.
  */
 export function checkMessage(
@@ -45,7 +51,7 @@ export function checkMessage(
   view: DataView,
   at: number,
   end: number,
-  of: Message,
+  of: number,
   depth: number,
 ): Verdict {
   if (depth > limitDepth) return verdict.depth;
@@ -61,7 +67,8 @@ export function checkMessage(
       if (packed === broken) return verdict.malformed;
       const content = offset + (packed & 7);
       offset = content + (packed >>> 3);
-      const why = field === unknownField ? verdict.ok : checkContent(bytes, view, content, offset, field, depth);
+      const why =
+        field === unknownField ? verdict.ok : checkContent(bytes, view, content, offset, field, depth);
       if (why) return why;
     } else {
       offset = skipField(bytes, offset, end, tag);
@@ -89,7 +96,7 @@ function checkContent(
     case bytesField:
       return verdict.ok;
     default:
-      return checkMessage(bytes, view, at, end, (field >>> 6) as Message, depth + 1);
+      return checkMessage(bytes, view, at, end, field >>> 6, depth + 1);
   }
 }
 

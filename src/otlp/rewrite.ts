@@ -1,7 +1,8 @@
 import { Attributes } from './attributes.ts';
-import { BackwardWriter } from './backward-writer.ts';
+import { BackwardWriter, slackBytes } from './backward-writer.ts';
 import type { Envelopes } from './envelopes.ts';
 import { memberContent } from './key-value.ts';
+import { PayloadPool } from './payload-pool.ts';
 import { partitionOf } from './partition.ts';
 import { grown } from './span-columns.ts';
 import type { SpanIndex } from './span-index.ts';
@@ -15,10 +16,13 @@ const spanTag = 0x12;
 /** The most a tag and a length take in front of a message. */
 const limitHeaderBytes = 6;
 
-/** One ExportTraceServiceRequest that was written: its own memory, with 64 bytes behind it that may be read. */
+/**
+ * One ExportTraceServiceRequest that was written: memory of its own, with 64 bytes behind it that may be read. Whoever
+ * holds it last may give it back to the pool of the Rewrite it came from.
+ */
 export interface RewrittenRequest {
   readonly partition: number;
-  readonly payload: Buffer;
+  readonly payload: Buffer<ArrayBuffer>;
   readonly spans: number;
 }
 
@@ -60,6 +64,7 @@ interface Output {
 export class Rewrite {
   /** Where the current span's new attributes are written. */
   readonly attributes = new Attributes();
+  readonly #pool: PayloadPool;
   #index: SpanIndex | undefined;
   #row = 0;
   #drops = new Uint32Array(64);
@@ -72,6 +77,11 @@ export class Rewrite {
   #spanBytes = new Uint32Array(0);
   /** By row: where in the list of outputs it goes. */
   #outputOf = new Uint32Array(0);
+
+  /** Takes the memory of what it writes from `pool`; without one it is fresh. */
+  constructor(pool = new PayloadPool(0)) {
+    this.#pool = pool;
+  }
 
   /** Starts on the spans of `index` and forgets everything before. */
   begin(index: SpanIndex): void {
@@ -176,7 +186,7 @@ export class Rewrite {
       plan.resource = spans.resource[row]!;
       this.#outputOf[row] = plan.ordinal;
     }
-    return plans.map((plan) => newOutput(plan));
+    return plans.map((plan) => newOutput(plan, this.#pool));
   }
 
   #write(index: SpanIndex, row: number, output: Output): void {
@@ -228,8 +238,8 @@ function newPlan(partition: number, ordinal: number, index: SpanIndex): Plan {
   return { partition, ordinal, boundBytes: index.requests.sizeBytes(0), spans: 0, scope: -1, resource: -1 };
 }
 
-function newOutput({ partition, spans, boundBytes }: Plan): Output {
-  const writer = new BackwardWriter(boundBytes);
+function newOutput({ partition, spans, boundBytes }: Plan, pool: PayloadPool): Output {
+  const writer = new BackwardWriter(pool.take(boundBytes + slackBytes));
   return { partition, spans, writer, scope: -1, resource: -1, scopeEnd: 0, resourceEnd: 0 };
 }
 

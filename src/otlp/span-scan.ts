@@ -76,7 +76,7 @@ export class SpanScan {
     spans.end[row] = end;
     this.#row = row;
     this.#attributes.into(spans.slots, row * spans.fieldCount);
-    for (let offset = at; offset < end; ) {
+    for (let offset = this.#usualIds(row, at, end); offset < end;) {
       if (bytes[offset] === spanTag.attribute) {
         offset = this.#attributes.read(offset, end, spanTag.attribute, owner.span, 0);
         if (offset === broken) return this.#attributes.why;
@@ -88,11 +88,27 @@ export class SpanScan {
     return this.#ids(row);
   }
 
+  /** Reads the ids in front, which every SDK writes; returns the offset behind what it read. */
+  #usualIds(row: number, at: number, end: number): number {
+    const bytes = this.#bytes;
+    const spans = this.#spans;
+    const hasIds =
+      at + 28 <= end &&
+      bytes[at] === spanTag.traceId &&
+      bytes[at + 1] === 16 &&
+      bytes[at + 18] === spanTag.spanId &&
+      bytes[at + 19] === 8;
+    if (!hasIds) return at;
+    spans.traceIdAt[row] = at + 2;
+    spans.spanIdAt[row] = at + 20;
+    return at + 28;
+  }
+
   /** Scans the Resource at [at, end) into the slots from `base` on. */
   resource(slots: Uint32Array<ArrayBuffer>, base: number, at: number, end: number): Verdict {
     const bytes = this.#bytes;
     this.#attributes.into(slots, base);
-    for (let offset = at; offset < end; ) {
+    for (let offset = at; offset < end;) {
       if (bytes[offset] === resourceTag.attribute) {
         offset = this.#attributes.read(offset, end, resourceTag.attribute, owner.resource, 0);
         if (offset === broken) return this.#attributes.why;
@@ -140,17 +156,9 @@ export class SpanScan {
     const spans = this.#spans;
     const row = this.#row;
     const next = at + 2;
-    if (next >= end) return this.#oddField(at, end);
+    if (next > end) return this.#oddField(at, end);
     const second = bytes[at + 1]!;
     switch (bytes[at]!) {
-      case spanTag.traceId:
-        if (second !== 16 || next + 16 > end) break;
-        spans.traceIdAt[row] = next;
-        return next + 16;
-      case spanTag.spanId:
-        if (second !== 8 || next + 8 > end) break;
-        spans.spanIdAt[row] = next;
-        return next + 8;
       case spanTag.parentSpanId:
         if (second !== 8 || next + 8 > end) break;
         spans.parentSpanIdAt[row] = next;
@@ -172,6 +180,12 @@ export class SpanScan {
         if (at + 9 > end) break;
         spans.endTimeAt[row] = at + 1;
         return at + 9;
+      case spanTag.status:
+        if (second === 0) return next;
+        if (second !== 2 || next + 2 > end || bytes[next] !== statusTag.code || bytes[next + 1]! > 0x7f)
+          break;
+        spans.statusCodeAt[row] = next + 1;
+        return next + 2;
       case spanTag.flags & 0xff:
         // Field 16 is the first whose tag takes two bytes.
         if (second !== spanTag.flags >>> 7 || at + 6 > end) break;

@@ -10,12 +10,13 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { Component } from '../core/component.ts';
+import { listen } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
 import { Connections, type ConnectionLife } from './connections.ts';
 import { ExportCall, sendStatus } from './grpc-call.ts';
 import { Health } from './grpc-health.ts';
 import type { Intake } from './intake.ts';
-import { listen, readTls, type Listener } from './listen.ts';
+import { endpointOf, readTls, type Listener } from './listener.ts';
 import { Refusal, wrongSignalSentence } from './status.ts';
 
 const traceService = 'opentelemetry.proto.collector.trace.v1.TraceService';
@@ -88,7 +89,7 @@ export class GrpcReceiver implements Component {
     );
     server.on('sessionError', (error: Error) => this.#onSessionError(error));
     this.#server = server;
-    this.#address = await listen(server, this.#listener);
+    this.#address = await listen(server, endpointOf(this.#listener));
   }
 
   stop(deadline: AbortSignal): Promise<void> {

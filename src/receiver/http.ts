@@ -3,12 +3,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Component } from '../core/component.ts';
+import { listen } from '../core/listen.ts';
 import { encodeExportResponse, encodeStatus, type Encoding } from '../otlp/messages.ts';
 import { assumedDeadlineMs } from './admission.ts';
 import { readBody } from './http-body.ts';
 import type { Compression } from './inflate.ts';
 import { notYetDurable, type Intake } from './intake.ts';
-import { listen, readTls, type Listener } from './listen.ts';
+import { endpointOf, readTls, type Listener } from './listener.ts';
 import { Refusal, wrongSignalSentence, type Answer } from './status.ts';
 
 const tracesPath = '/v1/traces';
@@ -100,7 +101,7 @@ export class HttpReceiver implements Component {
     server.on('request', serve);
     server.on('checkContinue', serve); // answered before the body is sent, when the headers are enough to refuse it
     this.#server = server;
-    this.#address = await listen(server, this.#listener);
+    this.#address = await listen(server, endpointOf(this.#listener));
   }
 
   stop(deadline: AbortSignal): Promise<void> {

@@ -1,10 +1,11 @@
 import { ByteBudget } from '../core/budget.ts';
+import { urlOf } from '../core/listen.ts';
 import type { Plan } from '../plan.ts';
 import { GrpcReceiver } from '../receiver/grpc.ts';
 import { HttpReceiver } from '../receiver/http.ts';
 import { ingestTo } from '../receiver/ingest.ts';
 import { Intake } from '../receiver/intake.ts';
-import { urlOf, type Role, type Site } from './role.ts';
+import type { Role, Site } from './role.ts';
 
 type Receiver = NonNullable<Plan['ingest']>['receivers'][number];
 type Protocols = Receiver['options']['protocols'];

@@ -30,8 +30,3 @@ export interface Role {
   readonly probes: readonly Probe[];
   addresses(): readonly Address[];
 }
-
-/** The URL of an HTTP or gRPC endpoint. */
-export function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}

@@ -56,11 +56,12 @@ export function storeRole(
   };
 }
 
-function sqlPort({ log }: Site, { options }: NonNullable<Plan['sql']>, directory: string): SqlPort {
+function sqlPort({ log }: Site, { id, options }: NonNullable<Plan['sql']>, directory: string): SqlPort {
   const { endpoint, token, allowed_hosts, max_memory, max_execution_time, max_result_rows } = options;
   return new SqlPort({
     directory,
     ...endpoint,
+    configPath: `extensions::${id}::endpoint`,
     token: token?.reveal(),
     hosts: allowed_hosts,
     concurrentQueries,

@@ -3,18 +3,16 @@ import { once } from 'node:events';
 import { ByteBudget } from '../core/budget.ts';
 import type { Component } from '../core/component.ts';
 import { Failure } from '../core/failure.ts';
+import { listen, urlOf, type ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
 import { SqlError } from './sql-guard.ts';
 import { sqlErrorOf, SqlReader, type QueryLimits, type SqlResult } from './sql-reader.ts';
 import { authenticate, bodyOf, isLoopback, queryOf, refuseForeign } from './sql-request.ts';
 
 /** What a SQL port is told. */
-export interface SqlPortOptions {
+export interface SqlPortOptions extends ListenAddress {
   /** Of the embedded ClickHouse that is open in this process. */
   readonly directory: string;
-  readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
   /** Whoever shows it may read; undefined when everybody on this machine may. */
   readonly token: string | undefined;
   /** Names besides the loopback ones under which this port may be addressed, in lower case and without port. */
@@ -61,24 +59,16 @@ export class SqlPort implements Component {
 
   /** Where it listens, once started. */
   get url(): string {
-    const { host } = this.#options;
     const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('the SQL port does not listen');
-    return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+    return urlOf(this.#options.host, address.port);
   }
 
   async start(): Promise<void> {
-    const { host, port, token } = this.#options;
-    const fault = sqlPortFault({ host, token });
+    const fault = sqlPortFault(this.#options);
     if (fault !== undefined) throw new Error(fault);
     await this.#reader.open();
-    this.#server.listen(port, host);
-    await once(this.#server, 'listening').catch((cause: unknown) => {
-      throw new Error(
-        `cannot listen on ${host}:${port} for SQL: free that port or set another (${String(cause)})`,
-        { cause },
-      );
-    });
+    await listen(this.#server, this.#options);
   }
 
   async stop(deadline: AbortSignal): Promise<void> {

@@ -48,6 +48,8 @@ export interface Health {
   readonly sinceMs: number;
 }
 
+/** From when on an insert without an answer is something to wait for, in milliseconds. */
+const slowInsertMs = 30_000;
 const checkpointEveryMs = 60_000;
 const states = ['recovering', 'flowing', 'waiting'] as const;
 
@@ -71,6 +73,7 @@ export class Tenure {
   #ledger: Ledger;
   #committed: Ledger;
   #health: Health;
+  #insertSinceMs: number | undefined;
   #isRecovered = false;
   #checkpoints: { readonly timeMs: number; readonly position: Position }[] = [];
 
@@ -91,7 +94,11 @@ export class Tenure {
   }
 
   get health(): Health {
-    return this.#health;
+    const { partition, state } = this.#health;
+    const sinceMs = this.#insertSinceMs;
+    if (state === 'waiting' || sinceMs === undefined || this.nowMs() - sinceMs < slowInsertMs)
+      return this.#health;
+    return { partition, state: 'waiting', reason: 'the table: it has not answered an insert', sinceMs };
   }
 
   get conservation(): Conservation {
@@ -198,6 +205,7 @@ export class Tenure {
   async insert(block: Block, intent: Intent, sinceMs: number): Promise<unknown> {
     const { table, telemetry, settings } = this.parts;
     const startedMs = this.nowMs();
+    this.#insertSinceMs = startedMs;
     let failure: unknown;
     try {
       await table.insert({
@@ -209,6 +217,7 @@ export class Tenure {
     } catch (error) {
       failure = error ?? new Error('failed without saying why');
     }
+    this.#insertSinceMs = undefined;
     const outcome =
       failure === undefined ? 'stored' : failure instanceof InsertRejected ? 'rejected' : 'uncertain';
     telemetry.count('plimsoll_store_blocks_total', 1, { outcome });

@@ -115,7 +115,7 @@ export class EmbeddedLog {
     if (!open) throw new Failure('unavailable', `the stream ${topic.options.topic} is stopped`);
     this.#refuseOnFullDisk(open, 0);
     const excessBytes = this.#excessBytes(open.file);
-    if (topic.isFull(excessBytes)) void this.retain();
+    if (topic.isFull(excessBytes)) void this.#startRetaining(open);
     topic.refuseWithoutRoom(records, excessBytes);
     try {
       await topic.append(records, signal);
@@ -150,18 +150,22 @@ export class EmbeddedLog {
     if (!open) return;
     open.freeDiskBytes = open.file.freeDiskBytes();
     for (const topic of open.topics.values()) this.#report(topic);
-    void this.retain();
+    void this.#startRetaining(open);
   }
 
   /**
-   * Deletes, step by step and between appends, what no topic keeps any longer. Runs by itself every second and when a
-   * topic is nearly full; resolves when nothing more may go now.
+   * Deletes, step by step and between appends, what no topic keeps any longer; resolves when nothing more may go now.
+   * Runs by itself every second, and when a topic is nearly full.
    */
   async retain(): Promise<void> {
     const open = this.#open;
-    if (!open) return;
+    while (open?.retaining) await open.retaining; // that pass may be past what is due by now
+    if (open) await this.#startRetaining(open);
+  }
+
+  #startRetaining(open: OpenLog): Promise<void> {
     open.retaining ??= this.#retainAll(open).finally(() => (open.retaining = undefined));
-    await open.retaining;
+    return open.retaining;
   }
 
   async #retainAll(open: OpenLog): Promise<void> {

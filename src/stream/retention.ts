@@ -31,7 +31,7 @@ export function markCommit(
 ): readonly CommitMark[] {
   const kept = marks.map((mark) => ({
     timeMs: Math.min(mark.timeMs, commit.timeMs),
-    offset: mark.offset,
+    offset: Math.min(mark.offset, commit.offset),
   }));
   const beforeLast = kept.at(-2);
   if (beforeLast && commit.timeMs - beforeLast.timeMs < minAfterCommitMs / marksPerHold) kept.pop();

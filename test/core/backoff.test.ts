@@ -44,7 +44,8 @@ test('gives up at once on an error that no retry can cure', async () => {
 
 test('an abort ends the wait and the retries, with the last error', async () => {
   const abort = new AbortController();
-  const work = (): Promise<never> => Promise.reject(new Error('down'));
   const retry = { backoff: { initialMs: 1e6, maxMs: 1e6 }, signal: abort.signal, isFinal: () => false };
-  await expect(retrying(work, { ...retry, onRetry: () => abort.abort() })).rejects.toThrow('down');
+  await expect(
+    retrying(() => Promise.reject(new Error('down')), { ...retry, onRetry: () => abort.abort() }),
+  ).rejects.toThrow('down');
 });

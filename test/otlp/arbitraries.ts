@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import protobuf from 'protobufjs';
 import { compileKeys, type KeyTable, type KeySource } from '../../src/otlp/key-table.ts';
 import type { OracleAttribute, OracleRequest, OracleSpan, OracleValue } from './oracle.ts';
@@ -31,7 +31,14 @@ export function keyTable(): KeyTable {
 
 const key = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom(...new Set(sources.map((source) => source.key))) },
-  fc.constantFrom('gen_ai.prompt.0.content', 'input.value', 'exception.type', 'exception.message', 'plimsoll.evil', 'plimsol'),
+  fc.constantFrom(
+    'gen_ai.prompt.0.content',
+    'input.value',
+    'exception.type',
+    'exception.message',
+    'plimsoll.evil',
+    'plimsol',
+  ),
   fc.string({ unit: 'grapheme', maxLength: 8 }),
   fc.string({ maxLength: 300 }),
 );
@@ -52,7 +59,9 @@ const scalar: fc.Arbitrary<OracleValue> = fc.oneof(
 const value: fc.Arbitrary<OracleValue> = fc.oneof(
   { weight: 8, arbitrary: scalar },
   fc.array(scalar, { maxLength: 4 }).map((values) => ({ arrayValue: { values } })),
-  fc.array(fc.record({ key: text, value: scalar }), { maxLength: 3 }).map((values) => ({ kvlistValue: { values } })),
+  fc
+    .array(fc.record({ key: text, value: scalar }), { maxLength: 3 })
+    .map((values) => ({ kvlistValue: { values } })),
 );
 
 /** An attribute: often one the table knows, with any value. */
@@ -64,13 +73,23 @@ const idOf = (length: number): fc.Arbitrary<Uint8Array> =>
     bytes[length - 1] = bytes[length - 1]! | 1;
     return Buffer.from(bytes);
   });
-const nanos = fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.constant(1_700_000_000_123_456_789n)).map(String);
+const nanos = fc
+  .oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.constant(1_700_000_000_123_456_789n))
+  .map(String);
 
 const event = fc.record(
-  { timeUnixNano: nanos, name: fc.oneof(fc.constant('exception'), text), attributes, droppedAttributesCount: fc.nat() },
+  {
+    timeUnixNano: nanos,
+    name: fc.oneof(fc.constant('exception'), text),
+    attributes,
+    droppedAttributesCount: fc.nat(),
+  },
   { requiredKeys: [] },
 );
-const link = fc.record({ traceId: idOf(16), spanId: idOf(8), attributes, flags: fc.nat() }, { requiredKeys: [] });
+const link = fc.record(
+  { traceId: idOf(16), spanId: idOf(8), attributes, flags: fc.nat() },
+  { requiredKeys: [] },
+);
 
 /** A valid span of any shape. */
 export const span: fc.Arbitrary<OracleSpan> = fc.record(
@@ -128,7 +147,18 @@ const messageFields: Record<string, Record<number, string>> = {
   event: { 3: 'keyValue' },
   link: { 4: 'keyValue' },
 };
-const lastFields: Record<string, number> = { request: 1, envelope: 3, scopeSpans: 3, span: 16, keyValue: 2, event: 4, link: 6, status: 3, value: 7, subject: 4 };
+const lastFields: Record<string, number> = {
+  request: 1,
+  envelope: 3,
+  scopeSpans: 3,
+  span: 16,
+  keyValue: 2,
+  event: 4,
+  link: 6,
+  status: 3,
+  value: 7,
+  subject: 4,
+};
 
 /**
  * The same request as another encoder might write it: fields of different numbers in any order, unknown fields in
@@ -141,15 +171,17 @@ export function shuffled(bytes: Uint8Array, random: () => number, message = 'req
     const start = reader.pos;
     const tag = reader.uint32();
     const child = messageFields[message]?.[tag >>> 3];
-    let field: Uint8Array;
-    if (child && (tag & 7) === 2) field = delimited(tag, shuffled(reader.bytes(), random, child), random() < 0.1);
+    let encoded: Uint8Array;
+    if (child && (tag & 7) === 2)
+      encoded = delimited(tag, shuffled(reader.bytes(), random, child), random() < 0.1);
     else {
       reader.skipType(tag & 7);
-      field = bytes.slice(start, reader.pos);
+      encoded = bytes.slice(start, reader.pos);
     }
-    byNumber.set(tag >>> 3, [...(byNumber.get(tag >>> 3) ?? []), field]);
+    byNumber.set(tag >>> 3, [...(byNumber.get(tag >>> 3) ?? []), encoded]);
   }
-  if (random() < 0.2) byNumber.set(1000, [unknownField(lastFields[message]! + 1 + Math.floor(random() * 5000), random)]);
+  if (random() < 0.2)
+    byNumber.set(1000, [unknownField(lastFields[message]! + 1 + Math.floor(random() * 5000), random)]);
   if (message === 'value') return Buffer.concat([...byNumber.values()].flat());
   const queues = [...byNumber.values()];
   const out: Uint8Array[] = [];
@@ -162,17 +194,32 @@ export function shuffled(bytes: Uint8Array, random: () => number, message = 'req
   return Buffer.concat(out);
 }
 
-function delimited(tag: number, content: Uint8Array, padded: boolean): Uint8Array {
+function delimited(tag: number, message: Uint8Array, padded: boolean): Uint8Array {
   const writer = protobuf.Writer.create().uint32(tag);
-  if (!padded || content.length > 127) return writer.bytes(content).finish();
-  return Buffer.concat([writer.finish(), Buffer.from([content.length | 0x80, 0x80, 0x00]), content]);
+  if (!padded || message.length > 127) return writer.bytes(message).finish();
+  return Buffer.concat([writer.finish(), Buffer.from([message.length | 0x80, 0x80, 0x00]), message]);
 }
 
 function unknownField(number: number, random: () => number): Uint8Array {
   const writer = protobuf.Writer.create();
   const kind = Math.floor(random() * 4);
-  if (kind === 0) return writer.uint32(number * 8).uint32(Math.floor(random() * 2 ** 32)).finish();
-  if (kind === 1) return writer.uint32(number * 8 + 1).double(random()).finish();
-  if (kind === 2) return writer.uint32(number * 8 + 5).float(random()).finish();
-  return writer.uint32(number * 8 + 2).string('unknown').finish();
+  if (kind === 0)
+    return writer
+      .uint32(number * 8)
+      .uint32(Math.floor(random() * 2 ** 32))
+      .finish();
+  if (kind === 1)
+    return writer
+      .uint32(number * 8 + 1)
+      .double(random())
+      .finish();
+  if (kind === 2)
+    return writer
+      .uint32(number * 8 + 5)
+      .float(random())
+      .finish();
+  return writer
+    .uint32(number * 8 + 2)
+    .string('unknown')
+    .finish();
 }

@@ -24,7 +24,10 @@ function flagsOf(key: string): number {
 
 test('a key that differs in one byte, or goes on, is another key', () => {
   const keys = Array.from({ length: 300 }, (_, k) => `gen_ai.usage.field_${k}.tokens`);
-  const table = compileKeys({ ...spec, sources: keys.map((key) => ({ key, field: 0, place: 'span' as const })).slice(0, 63) });
+  const table = compileKeys({
+    ...spec,
+    sources: keys.map((key) => ({ key, field: 0, place: 'span' as const })).slice(0, 63),
+  });
   const find = (key: string): number => {
     const bytes = Buffer.from(key);
     return table.find(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);
@@ -58,17 +61,36 @@ test('content is exact keys and prefixes; what begins with our prefix is foreign
 test('a key can be a source of several fields', () => {
   const table = compileKeys(spec);
   const bytes = Buffer.from('service.name');
-  const entry = table.find(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);
+  const entry = table.find(
+    bytes,
+    new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+    0,
+    bytes.length,
+  );
   const targets = table.targetField.slice(table.resourceFrom[entry], table.resourceFrom[entry + 1]);
-  expect([...targets]).toEqual([0, 1]);
-  expect([...table.targetPriority.slice(table.resourceFrom[entry], table.resourceFrom[entry + 1])]).toEqual([1 << 26, 0]);
+  expect(targets).toEqual(Uint32Array.of(0, 1));
+  expect(table.targetPriority.slice(table.resourceFrom[entry], table.resourceFrom[entry + 1])).toEqual(
+    Uint32Array.of(1 << 26, 0),
+  );
 });
 
 test.for<[string, Partial<KeyTableSpec>, string]>([
-  ['a source twice', { sources: [...spec.sources, spec.sources[0]!] }, 'plimsoll.agent is twice a source of field 0: remove one'],
+  [
+    'a source twice',
+    { sources: [...spec.sources, spec.sources[0]!] },
+    'plimsoll.agent is twice a source of field 0: remove one',
+  ],
   ['a field that does not exist', { fieldCount: 1 }, 'service.name is a source of field 1: use 0 to 0'],
-  ['too many sources', { sources: Array.from({ length: 64 }, (_, k) => ({ key: `k${k}`, field: 0, place: 'span' as const })) }, 'k63 is one source too many of field 0: 63 fit'],
-  ['an empty key', { sources: [{ key: '', field: 0, place: 'span' }] }, 'a source of field 0 has an empty key'],
+  [
+    'too many sources',
+    { sources: Array.from({ length: 64 }, (_, k) => ({ key: `k${k}`, field: 0, place: 'span' as const })) },
+    'k63 is one source too many of field 0: 63 fit',
+  ],
+  [
+    'an empty key',
+    { sources: [{ key: '', field: 0, place: 'span' }] },
+    'a source of field 0 has an empty key',
+  ],
   ['content that is everything', { content: ['*'] }, 'content key "*" would match everything'],
   ['an own key elsewhere', { ownKeys: ['agent'] }, 'own key agent does not begin with plimsoll.'],
   ['no own prefix', { ownPrefix: '' }, 'the own prefix is empty: everything would be ours'],

@@ -79,18 +79,26 @@ export function decodeRequest(bytes: Uint8Array): OracleRequest {
   return plain;
 }
 
-function addUnknown(message: object, plain: Record<string, unknown>): void {
+function addUnknown(message: object, plain: object): void {
   const unknown: unknown = Reflect.get(message, '$unknowns');
-  if (Array.isArray(unknown)) plain['unknown'] = unknown.map((field: Uint8Array) => Buffer.from(field).toString('hex')).toSorted();
+  if (Array.isArray(unknown)) {
+    Reflect.set(
+      plain,
+      'unknown',
+      unknown.map((field: Uint8Array) => Buffer.from(field).toString('hex')).toSorted(),
+    );
+  }
   for (const [name, value] of Object.entries(message)) {
-    const below: unknown = plain[name];
-    if (Array.isArray(value) && Array.isArray(below)) value.forEach((item, k) => addUnknownBelow(item, below[k]));
+    const below: unknown = Reflect.get(plain, name);
+    if (Array.isArray(value) && Array.isArray(below))
+      value.forEach((item, k) => addUnknownBelow(item, below[k]));
     else addUnknownBelow(value, below);
   }
 }
 
 function addUnknownBelow(value: unknown, plain: unknown): void {
-  if (value instanceof protobuf.Message && plain !== null && typeof plain === 'object') addUnknown(value, plain as Record<string, unknown>);
+  if (value instanceof protobuf.Message && plain !== null && typeof plain === 'object')
+    addUnknown(value, plain);
 }
 
 /** Encodes with protobufjs. 64-bit integers may be numbers or decimal strings. */

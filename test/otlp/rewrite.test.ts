@@ -1,7 +1,8 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AttributeKey } from '../../src/otlp/attributes.ts';
 import { keyFlag } from '../../src/otlp/key-table.ts';
+import { PayloadPool } from '../../src/otlp/payload-pool.ts';
 import { partitionOf } from '../../src/otlp/partition.ts';
 import { Rewrite } from '../../src/otlp/rewrite.ts';
 import { markKind } from '../../src/otlp/span-columns.ts';
@@ -17,7 +18,8 @@ import {
 } from './oracle.ts';
 
 const index = new SpanIndex(keyTable());
-const rewrite = new Rewrite();
+const pool = new PayloadPool(1 << 20);
+const rewrite = new Rewrite(pool);
 
 const numbers = fc.infiniteStream(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }));
 
@@ -28,15 +30,29 @@ const bytesOf = fc.tuple(request, fc.boolean(), numbers).map(([wanted, asOther, 
 });
 
 type Added =
-  | { readonly kind: 'string' | 'term'; readonly key: string; readonly value: string }
-  | { readonly kind: 'int' | 'double'; readonly key: string; readonly value: number }
+  | { readonly kind: 'string'; readonly key: string; readonly value: string }
+  | { readonly kind: 'term'; readonly key: string; readonly value: string }
+  | { readonly kind: 'int'; readonly key: string; readonly value: number }
+  | { readonly kind: 'double'; readonly key: string; readonly value: number }
   | { readonly kind: 'bool'; readonly key: string; readonly value: boolean };
 
-const key = fc.oneof(fc.constantFrom('plimsoll.step', 'plimsoll.cost.usd'), fc.string({ unit: 'grapheme', minLength: 1, maxLength: 150 }));
-const someText = fc.oneof(fc.string({ maxLength: 10 }), fc.string({ unit: 'grapheme', maxLength: 40 }), fc.string({ minLength: 30, maxLength: 20_000 }));
+const key = fc.oneof(
+  fc.constantFrom('plimsoll.step', 'plimsoll.cost.usd'),
+  fc.string({ unit: 'grapheme', minLength: 1, maxLength: 150 }),
+);
+const someText = fc.oneof(
+  fc.string({ maxLength: 10 }),
+  fc.string({ unit: 'grapheme', maxLength: 40 }),
+  fc.string({ minLength: 30, maxLength: 20_000 }),
+);
 const added: fc.Arbitrary<Added> = fc.oneof(
-  fc.record({ kind: fc.constantFrom('string', 'term'), key, value: someText }),
-  fc.record({ kind: fc.constant('int'), key, value: fc.oneof(fc.nat(), fc.maxSafeInteger(), fc.constantFrom(2 ** 31, 2 ** 32, 2 ** 32 - 1)) }),
+  fc.record({ kind: fc.constant('string'), key, value: someText }),
+  fc.record({ kind: fc.constant('term'), key, value: someText }),
+  fc.record({
+    kind: fc.constant('int'),
+    key,
+    value: fc.oneof(fc.nat(), fc.maxSafeInteger(), fc.constantFrom(2 ** 31, 2 ** 32, 2 ** 32 - 1)),
+  }),
   fc.record({ kind: fc.constant('double'), key, value: fc.double() }),
   fc.record({ kind: fc.constant('bool'), key, value: fc.boolean() }),
 );
@@ -55,14 +71,17 @@ function add(attribute: Added): void {
 function expected(attribute: Added): OracleAttribute {
   switch (attribute.kind) {
     case 'string':
+      return { key: attribute.key, value: { stringValue: attribute.value } };
     case 'term':
       return { key: attribute.key, value: { stringValue: attribute.value } };
     case 'int':
       return { key: attribute.key, value: { intValue: String(attribute.value) } };
     case 'double':
       return { key: attribute.key, value: { doubleValue: attribute.value } };
-    default:
+    case 'bool':
       return { key: attribute.key, value: { boolValue: attribute.value } };
+    default:
+      throw new Error('no such kind');
   }
 }
 
@@ -80,7 +99,9 @@ function pruned(decoded: OracleRequest, keep: (span: OracleSpan) => boolean = ()
 }
 
 function spansOf(decoded: OracleRequest): OracleSpan[] {
-  return (decoded.resourceSpans ?? []).flatMap((resource) => (resource.scopeSpans ?? []).flatMap((scope) => scope.spans ?? []));
+  return (decoded.resourceSpans ?? []).flatMap((resource) =>
+    (resource.scopeSpans ?? []).flatMap((scope) => scope.spans ?? []),
+  );
 }
 
 test('appended attributes come behind those the sender wrote, and nothing else changes', () => {
@@ -101,6 +122,7 @@ test('appended attributes come behind those the sender wrote, and nothing else c
         expect(decodeRequest(payload)).toEqual(wanted);
         expect(spans).toBe(index.count);
         expect(payload.buffer.byteLength - payload.byteOffset - payload.length).toBe(64);
+        pool.give(payload);
       }
     }),
     { numRuns: runs },
@@ -109,25 +131,30 @@ test('appended attributes come behind those the sender wrote, and nothing else c
 
 test('a request split by partition holds every span once, in order, under its own resource and scope', () => {
   fc.assert(
-    fc.property(bytesOf, fc.integer({ min: 1, max: 12 }), fc.option(fc.integer({ min: 1, max: 3000 }), { nil: Infinity }), (bytes, partitions, limitBytes) => {
-      index.read(bytes);
-      rewrite.begin(index);
-      for (let row = 0; row < index.count; row++) rewrite.endSpan();
-      const written = rewrite.finish(partitions, limitBytes);
-      const whole = decodeRequest(bytes);
-      for (let partition = 0; partition < partitions; partition++) {
-        const mine = written.filter((request) => request.partition === partition);
-        const wanted = pruned(whole, (span) => partitionOf(span.traceId!, 0, partitions) === partition);
-        expect(mine.flatMap(({ payload }) => spansOf(decodeRequest(payload)))).toEqual(spansOf(wanted));
-        for (const { payload, spans } of mine) {
-          const decoded = decodeRequest(payload);
-          expect(spansOf(decoded).length).toBe(spans);
-          if (payload.length > limitBytes) expect(spans).toBe(1);
-          const held = new Set(spansOf(decoded).map((span) => JSON.stringify(span)));
-          expect(decoded).toEqual(pruned(wanted, (span) => held.has(JSON.stringify(span)) ));
+    fc.property(
+      bytesOf,
+      fc.integer({ min: 1, max: 12 }),
+      fc.option(fc.integer({ min: 1, max: 3000 }), { nil: Infinity }),
+      (bytes, partitions, limitBytes) => {
+        index.read(bytes);
+        rewrite.begin(index);
+        for (let row = 0; row < index.count; row++) rewrite.endSpan();
+        const written = rewrite.finish(partitions, limitBytes);
+        const whole = decodeRequest(bytes);
+        for (let partition = 0; partition < partitions; partition++) {
+          const mine = written.filter((one) => one.partition === partition);
+          const wanted = pruned(whole, (span) => partitionOf(span.traceId!, 0, partitions) === partition);
+          expect(mine.flatMap(({ payload }) => spansOf(decodeRequest(payload)))).toEqual(spansOf(wanted));
+          for (const { payload, spans } of mine) {
+            const decoded = decodeRequest(payload);
+            expect(spansOf(decoded).length).toBe(spans);
+            if (payload.length > limitBytes) expect(spans).toBe(1);
+            const held = new Set(spansOf(decoded).map((span) => JSON.stringify(span)));
+            expect(decoded).toEqual(pruned(wanted, (span) => held.has(JSON.stringify(span))));
+          }
         }
-      }
-    }),
+      },
+    ),
     { numRuns: runs },
   );
 });
@@ -155,13 +182,21 @@ test('spans that are left out are gone, with resources and scopes that had no ot
   );
 });
 
+function isMarked({ key: name = '' }: OracleAttribute): boolean {
+  return (
+    name.startsWith('gen_ai.prompt.') ||
+    ['input.value', 'exception.message', 'é'].includes(name) ||
+    name.startsWith('plimsoll.')
+  );
+}
+
 /** What marks of one span must be: by the oracle, in the order of the wire, when fields stand in order. */
 function markedOf(span: OracleSpan): string[] {
-  const isMarked = ({ key: name = '' }: OracleAttribute): boolean =>
-    name.startsWith('gen_ai.prompt.') || ['input.value', 'exception.message', 'é'].includes(name) || name.startsWith('plimsoll.');
   return [
     ...(span.attributes ?? []).filter(isMarked).map((attribute) => `span ${attribute.key}`),
-    ...(span.events ?? []).flatMap((event) => (event.attributes ?? []).filter(isMarked).map((attribute) => `event ${attribute.key}`)),
+    ...(span.events ?? []).flatMap((event) =>
+      (event.attributes ?? []).filter(isMarked).map((attribute) => `event ${attribute.key}`),
+    ),
     ...(span.status?.message ? ['status message'] : []),
   ].toSorted();
 }
@@ -175,7 +210,8 @@ test('marks are exactly the content, own and foreign attributes and the status m
         const found: string[] = [];
         for (let mark = spans.marksFrom[row]!; mark < spans.marksFrom[row + 1]!; mark++) {
           const name = index.bytes.toString('utf8', marks.keyAt[mark], marks.keyEnd[mark]);
-          if (marks.kind[mark] === markKind.statusMessage) found.push(...(marks.sizeBytes[mark] === 0 ? [] : ['status message']));
+          if (marks.kind[mark] === markKind.statusMessage)
+            found.push(...(marks.sizeBytes[mark] === 0 ? [] : ['status message']));
           else found.push(`${marks.kind[mark] === markKind.eventAttribute ? 'event' : 'span'} ${name}`);
           const isForeign = name.startsWith('plimsoll.') && name !== 'plimsoll.agent';
           expect((marks.flags[mark]! & keyFlag.foreign) !== 0).toBe(isForeign);
@@ -190,46 +226,60 @@ test('marks are exactly the content, own and foreign attributes and the status m
 
 test('dropping some marks removes exactly these and keeps all the rest', () => {
   fc.assert(
-    fc.property(request, fc.infiniteStream(fc.boolean()), fc.array(added, { maxLength: 2 }), (made, choices, more) => {
-      // Fields stand in order here, so that the oracle's order of attributes is that of the marks.
-      const bytes = encodeRequest(made);
-      const wanted = pruned(decodeRequest(bytes));
-      index.read(bytes);
-      rewrite.begin(index);
-      const { marks, spans } = index;
-      spansOf(wanted).forEach((span, row) => {
-        const all = [span.attributes ?? [], ...(span.events ?? []).map((event) => event.attributes ?? [])].flat();
-        const dropped = new Set<OracleAttribute>();
-        let next = 0;
-        for (let mark = spans.marksFrom[row]!; mark < spans.marksFrom[row + 1]!; mark++) {
-          const isMessage = marks.kind[mark] === markKind.statusMessage;
-          const name = index.bytes.toString('utf8', marks.keyAt[mark], marks.keyEnd[mark]);
-          while (!isMessage && (all[next]!.key ?? '') !== name) next++;
-          const attribute = isMessage ? undefined : all[next++];
-          if (!choices.next().value) continue;
-          rewrite.drop(mark);
-          if (attribute) dropped.add(attribute);
-          else delete span.status!.message;
-        }
-        for (const attribute of more) add(attribute);
-        rewrite.endSpan();
-        const without = <T extends { attributes?: OracleAttribute[] }>(holder: T, appended: OracleAttribute[]): void => {
-          const left = [...(holder.attributes ?? []).filter((attribute) => !dropped.has(attribute)), ...appended];
-          if (left.length > 0) holder.attributes = left;
-          else delete holder.attributes;
-        };
-        without(span, more.map(expected));
-        for (const event of span.events ?? []) without(event, []);
-      });
-      const [written] = rewrite.finish(1);
-      expect(written ? decodeRequest(written.payload) : {}).toEqual(wanted);
-    }),
+    fc.property(
+      request,
+      fc.infiniteStream(fc.boolean()),
+      fc.array(added, { maxLength: 2 }),
+      (made, choices, more) => {
+        // Fields stand in order here, so that the oracle's order of attributes is that of the marks.
+        const bytes = encodeRequest(made);
+        const wanted = pruned(decodeRequest(bytes));
+        index.read(bytes);
+        rewrite.begin(index);
+        const { marks, spans } = index;
+        spansOf(wanted).forEach((span, row) => {
+          const all = [
+            span.attributes ?? [],
+            ...(span.events ?? []).map((event) => event.attributes ?? []),
+          ].flat();
+          const dropped = new Set<OracleAttribute>();
+          let next = 0;
+          for (let mark = spans.marksFrom[row]!; mark < spans.marksFrom[row + 1]!; mark++) {
+            const isMessage = marks.kind[mark] === markKind.statusMessage;
+            const name = index.bytes.toString('utf8', marks.keyAt[mark], marks.keyEnd[mark]);
+            if (!isMessage) while ((all[next]!.key ?? '') !== name) next++;
+            const attribute = isMessage ? undefined : all[next++];
+            if (!choices.next().value) continue;
+            rewrite.drop(mark);
+            if (attribute) dropped.add(attribute);
+            else delete span.status!.message;
+          }
+          for (const attribute of more) add(attribute);
+          rewrite.endSpan();
+          const without = (holder: { attributes?: OracleAttribute[] }, appended: OracleAttribute[]): void => {
+            const left = [
+              ...(holder.attributes ?? []).filter((attribute) => !dropped.has(attribute)),
+              ...appended,
+            ];
+            if (left.length > 0) holder.attributes = left;
+            else delete holder.attributes;
+          };
+          without(span, more.map(expected));
+          for (const event of span.events ?? []) without(event, []);
+        });
+        const [written] = rewrite.finish(1);
+        expect(written ? decodeRequest(written.payload) : {}).toEqual(wanted);
+      },
+    ),
     { numRuns: runs },
   );
 });
 
 test('a span that was not ended, and a mark of another span, are refused', () => {
-  const attributes = [{ key: 'input.value', value: { stringValue: 'x' } }, { key: 'plimsoll.evil', value: {} }];
+  const attributes = [
+    { key: 'input.value', value: { stringValue: 'x' } },
+    { key: 'plimsoll.evil', value: {} },
+  ];
   const one = { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1), attributes };
   index.read(encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans: [one, one] }] }] }));
   rewrite.begin(index);

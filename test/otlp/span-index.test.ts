@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import protobuf from 'protobufjs';
 import { describe, expect, test } from 'vitest';
 import { Failure } from '../../src/core/failure.ts';
@@ -7,7 +7,14 @@ import { SpanIndex } from '../../src/otlp/span-index.ts';
 import { SpanView } from '../../src/otlp/span-view.ts';
 import { runs } from '../property-runs.ts';
 import { field, keyTable, request, shuffled } from './arbitraries.ts';
-import { decodeRequest, encodeRequest, encodeSpan, requestType, type OracleSpan, type OracleValue } from './oracle.ts';
+import {
+  decodeRequest,
+  encodeRequest,
+  encodeSpan,
+  requestType,
+  type OracleSpan,
+  type OracleValue,
+} from './oracle.ts';
 
 const index = new SpanIndex(keyTable());
 const view = new SpanView(index);
@@ -24,6 +31,23 @@ function requestOf(...spans: Uint8Array[]): Uint8Array {
 
 function oneSpan(span: OracleSpan): Uint8Array {
   return requestOf(encodeSpan(span));
+}
+
+/** A valid request with the last byte of `text` made one that UTF-8 has not there. */
+function spoiled(text: string): Uint8Array {
+  const bytes = Buffer.from(
+    encodeRequest({
+      resourceSpans: [
+        {
+          resource: { attributes: [{ key: 'résumé', value: { stringValue: 'née' } }] },
+          scopeSpans: [{ scope: { name: 'ô' }, spans: [ids] }],
+        },
+      ],
+    }),
+  );
+  const at = bytes.indexOf(text);
+  bytes[at + Buffer.byteLength(text) - 1] = 0x41;
+  return bytes;
 }
 
 function readFailure(bytes: Uint8Array): Failure {
@@ -54,28 +78,50 @@ function everything(bytes: Uint8Array): string {
   }
   for (let row = 0; row < index.count; row++) {
     view.at(row);
-    said.push(view.traceIdHex(), view.spanIdHex(), view.parentSpanIdHex(), view.name(), view.kind, view.statusCode);
-    said.push(view.statusMessage(), String(view.startUnixNano()), String(view.endUnixNano()), view.exceptionType());
-    for (const of of Object.values(field)) said.push(view.source(of), view.string(of), view.number(of), view.bool(of));
+    said.push(
+      view.traceIdHex(),
+      view.spanIdHex(),
+      view.parentSpanIdHex(),
+      view.name(),
+      view.kind,
+      view.statusCode,
+    );
+    said.push(
+      view.statusMessage(),
+      String(view.startUnixNano()),
+      String(view.endUnixNano()),
+      view.exceptionType(),
+    );
+    for (const of of Object.values(field))
+      said.push(view.source(of), view.string(of), view.number(of), view.bool(of));
   }
   rewrite.begin(index);
   for (let row = 0; row < index.count; row++) {
-    for (let mark = index.spans.marksFrom[row]!; mark < index.spans.marksFrom[row + 1]!; mark++) rewrite.drop(mark);
+    for (let mark = index.spans.marksFrom[row]!; mark < index.spans.marksFrom[row + 1]!; mark++)
+      rewrite.drop(mark);
     rewrite.endSpan();
   }
   for (const { payload } of rewrite.finish(3)) said.push(payload.toString('hex'));
   return JSON.stringify([said, [...index.rejections]]);
 }
 
-const mutation = fc.record({ at: fc.nat(), kind: fc.constantFrom('set', 'cut', 'insert', 'remove'), byte: fc.nat(255) });
+const mutation = fc.record({
+  at: fc.nat(),
+  kind: fc.constantFrom('set', 'cut', 'insert', 'remove'),
+  byte: fc.nat(255),
+});
 
-function mutated(bytes: Uint8Array, mutations: readonly { at: number; kind: string; byte: number }[]): Uint8Array {
+function mutated(
+  bytes: Uint8Array,
+  mutations: readonly { at: number; kind: string; byte: number }[],
+): Uint8Array {
   let out = Buffer.from(bytes);
   for (const { at, kind, byte } of mutations) {
     const offset = out.length === 0 ? 0 : at % out.length;
     if (kind === 'set' && out.length > 0) out[offset] = byte;
     else if (kind === 'cut') out = out.subarray(0, offset);
-    else if (kind === 'insert') out = Buffer.concat([out.subarray(0, offset), Buffer.from([byte]), out.subarray(offset)]);
+    else if (kind === 'insert')
+      out = Buffer.concat([out.subarray(0, offset), Buffer.from([byte]), out.subarray(offset)]);
     else if (kind === 'remove') out = Buffer.concat([out.subarray(0, offset), out.subarray(offset + 1)]);
   }
   return out;
@@ -85,9 +131,14 @@ const numbers = fc.infiniteStream(fc.double({ min: 0, max: 1, maxExcluded: true,
 const hostile = fc.oneof(
   fc.uint8Array({ maxLength: 300 }),
   fc.uint8Array({ maxLength: 200 }).map((bytes) => requestOf(bytes)),
-  fc.tuple(request, numbers, fc.array(mutation, { minLength: 1, maxLength: 4 })).map(([made, stream, mutations]) =>
-    mutated(shuffled(encodeRequest(made), () => stream.next().value), mutations),
-  ),
+  fc
+    .tuple(request, numbers, fc.array(mutation, { minLength: 1, maxLength: 4 }))
+    .map(([made, stream, mutations]) =>
+      mutated(
+        shuffled(encodeRequest(made), () => stream.next().value),
+        mutations,
+      ),
+    ),
 );
 
 describe('hostile bytes', () => {
@@ -95,7 +146,8 @@ describe('hostile bytes', () => {
     fc.assert(
       fc.property(hostile, (bytes) => {
         const exact = everything(Uint8Array.from(bytes));
-        for (const canary of [0x00, 0x0a, 0x4a, 0x80, 0xff]) expect(everything(amidst(bytes, canary))).toBe(exact);
+        for (const canary of [0x00, 0x0a, 0x4a, 0x80, 0xff])
+          expect(everything(amidst(bytes, canary))).toBe(exact);
       }),
       { numRuns: runs },
     );
@@ -139,23 +191,28 @@ describe('a request', () => {
   });
 
   test('larger than an offset can say is invalid', () => {
-    expect(readFailure(new Uint8Array(2 ** 26)).message).toBe('the request of 67108864 bytes is larger than 67108863');
+    expect(readFailure(new Uint8Array(2 ** 26)).message).toBe(
+      'the request of 67108864 bytes is larger than 67108863',
+    );
   });
 
   test('with a resource or scope that is not UTF-8 is invalid', () => {
-    const bad = (text: string): Uint8Array => {
-      const bytes = Buffer.from(encodeRequest({ resourceSpans: [{ resource: { attributes: [{ key: 'résumé', value: { stringValue: 'née' } }] }, scopeSpans: [{ scope: { name: 'ô' }, spans: [ids] }] }] }));
-      const at = bytes.indexOf(text);
-      bytes[at + Buffer.byteLength(text) - 1] = 0x41;
-      return bytes;
-    };
-    expect(readFailure(bad('ré')).message).toBe('a resource is not valid: a name, attribute key or text value is not valid UTF-8');
-    expect(readFailure(bad('né')).message).toBe('a resource is not valid: a name, attribute key or text value is not valid UTF-8');
-    expect(readFailure(bad('ô')).message).toBe('an instrumentation scope is not valid: a name, attribute key or text value is not valid UTF-8');
+    expect(readFailure(spoiled('ré')).message).toBe(
+      'a resource is not valid: a name, attribute key or text value is not valid UTF-8',
+    );
+    expect(readFailure(spoiled('né')).message).toBe(
+      'a resource is not valid: a name, attribute key or text value is not valid UTF-8',
+    );
+    expect(readFailure(spoiled('ô')).message).toBe(
+      'an instrumentation scope is not valid: a name, attribute key or text value is not valid UTF-8',
+    );
   });
 
   test('with ten thousand attributes on a span, or as many spans as attributes, is fine', () => {
-    const attributes = Array.from({ length: 10_000 }, (_, k) => ({ key: `gen_ai.prompt.${k}`, value: { intValue: String(k) } }));
+    const attributes = Array.from({ length: 10_000 }, (_, k) => ({
+      key: `gen_ai.prompt.${k}`,
+      value: { intValue: String(k) },
+    }));
     attributes.push({ key: 'gen_ai.usage.input_tokens', value: { intValue: '77' } });
     index.read(oneSpan({ ...ids, attributes }));
     expect(index.spans.marksFrom[1]).toBe(10_000);
@@ -168,11 +225,19 @@ describe('a request', () => {
   });
 
   test('of log records sent to the endpoint for traces is recognised, and only then', () => {
-    const record = protobuf.Writer.create().uint32(0x09).fixed64(1).uint32(0x10).uint32(9).uint32(0x2a).bytes(Buffer.from([0x0a, 1, 0x61]));
+    const record = protobuf.Writer.create()
+      .uint32(0x09)
+      .fixed64(1)
+      .uint32(0x10)
+      .uint32(9)
+      .uint32(0x2a)
+      .bytes(Buffer.from([0x0a, 1, 0x61]));
     const logs = record.uint32(0x4a).bytes(ids.traceId).finish();
     index.read(requestOf(logs, logs));
     expect(index.looksLikeLogs).toBe(true);
-    expect([...index.rejections]).toEqual([['it is a log record, not a span: send it to the endpoint for logs', 2]]);
+    expect([...index.rejections]).toEqual([
+      ['it is a log record, not a span: send it to the endpoint for logs', 2],
+    ]);
     index.read(requestOf(logs, encodeSpan(ids)));
     expect(index.looksLikeLogs).toBe(false);
     expect(index.rejectedCount).toBe(1);
@@ -180,35 +245,76 @@ describe('a request', () => {
 });
 
 describe('a span that is not valid is left out alone, with the reason', () => {
-  const nested = (depth: number): OracleValue => (depth === 0 ? { stringValue: 'x' } : { arrayValue: { values: [nested(depth - 1)] } });
+  const nested = (depth: number): OracleValue =>
+    depth === 0 ? { stringValue: 'x' } : { arrayValue: { values: [nested(depth - 1)] } };
   const deep = (depth: number): Uint8Array => {
     let value = Buffer.from([0x18, 1]);
-    for (let k = 0; k < depth; k++) value = Buffer.concat([Buffer.from([0x2a]), lengthOf(lengthOf(value, 0x0a))]);
-    return Buffer.concat([encodeSpan(ids), Buffer.from([0x4a]), lengthOf(Buffer.concat([Buffer.from([0x0a, 1, 0x61, 0x12]), lengthOf(value)]))]);
+    for (let k = 0; k < depth; k++)
+      value = Buffer.concat([Buffer.from([0x2a]), lengthOf(lengthOf(value, 0x0a))]);
+    return Buffer.concat([
+      encodeSpan(ids),
+      Buffer.from([0x4a]),
+      lengthOf(Buffer.concat([Buffer.from([0x0a, 1, 0x61, 0x12]), lengthOf(value)])),
+    ]);
   };
   const notText = Buffer.from([0x61, 0xff]);
-  const malformed = 'the span is not a valid protobuf message (a field is truncated or has the wrong wire type)';
+  const malformed =
+    'the span is not a valid protobuf message (a field is truncated or has the wrong wire type)';
   const text = 'a name, attribute key or text value is not valid UTF-8';
   test.for<[string, Uint8Array, string]>([
-    ['a short trace id', encodeSpan({ ...ids, traceId: Buffer.alloc(15, 1) }), 'trace_id is not 16 bytes, or all zero'],
+    [
+      'a short trace id',
+      encodeSpan({ ...ids, traceId: Buffer.alloc(15, 1) }),
+      'trace_id is not 16 bytes, or all zero',
+    ],
     ['no trace id', encodeSpan({ spanId: ids.spanId }), 'trace_id is not 16 bytes, or all zero'],
-    ['a trace id of zeros', encodeSpan({ ...ids, traceId: Buffer.alloc(16) }), 'trace_id is not 16 bytes, or all zero'],
-    ['a long span id', encodeSpan({ ...ids, spanId: Buffer.alloc(9, 1) }), 'span_id is not 8 bytes, or all zero'],
+    [
+      'a trace id of zeros',
+      encodeSpan({ ...ids, traceId: Buffer.alloc(16) }),
+      'trace_id is not 16 bytes, or all zero',
+    ],
+    [
+      'a long span id',
+      encodeSpan({ ...ids, spanId: Buffer.alloc(9, 1) }),
+      'span_id is not 8 bytes, or all zero',
+    ],
     ['no span id', encodeSpan({ traceId: ids.traceId }), 'span_id is not 8 bytes, or all zero'],
-    ['a span id of zeros', encodeSpan({ ...ids, spanId: Buffer.alloc(8) }), 'span_id is not 8 bytes, or all zero'],
-    ['a short parent id', encodeSpan({ ...ids, parentSpanId: Buffer.alloc(7, 1) }), 'parent_span_id is neither empty nor 8 bytes'],
+    [
+      'a span id of zeros',
+      encodeSpan({ ...ids, spanId: Buffer.alloc(8) }),
+      'span_id is not 8 bytes, or all zero',
+    ],
+    [
+      'a short parent id',
+      encodeSpan({ ...ids, parentSpanId: Buffer.alloc(7, 1) }),
+      'parent_span_id is neither empty nor 8 bytes',
+    ],
     ['a truncated field', encodeSpan({ ...ids, name: 'long name' }).subarray(0, -3), malformed],
     ['a group', Buffer.concat([encodeSpan(ids), Buffer.from([0x8b, 0x7d, 0x8c, 0x7d])]), malformed],
     ['field number 0', Buffer.concat([encodeSpan(ids), Buffer.from([0x02, 0])]), malformed],
-    ['a varint of eleven bytes', Buffer.concat([encodeSpan(ids), Buffer.from([0x30, ...Array.from({ length: 10 }, () => 0xff), 1])]), malformed],
+    [
+      'a varint of eleven bytes',
+      Buffer.concat([encodeSpan(ids), Buffer.from([0x30, ...Array.from({ length: 10 }, () => 0xff), 1])]),
+      malformed,
+    ],
     ['a time that is a varint', Buffer.concat([encodeSpan(ids), Buffer.from([0x38, 1])]), malformed],
     ['a link with a short id', encodeSpan({ ...ids, links: [{ traceId: Buffer.alloc(3) }] }), malformed],
     ['a name that is not UTF-8', Buffer.concat([encodeSpan(ids), Buffer.from([0x2a, 2]), notText]), text],
-    ['a key that is not UTF-8', Buffer.concat([encodeSpan(ids), Buffer.from([0x4a, 4, 0x0a, 2]), notText]), text],
-    ['a value that is not UTF-8', Buffer.concat([encodeSpan(ids), Buffer.from([0x4a, 9, 0x0a, 1, 0x61, 0x12, 4, 0x0a, 2]), notText]), text],
+    [
+      'a key that is not UTF-8',
+      Buffer.concat([encodeSpan(ids), Buffer.from([0x4a, 4, 0x0a, 2]), notText]),
+      text,
+    ],
+    [
+      'a value that is not UTF-8',
+      Buffer.concat([encodeSpan(ids), Buffer.from([0x4a, 9, 0x0a, 1, 0x61, 0x12, 4, 0x0a, 2]), notText]),
+      text,
+    ],
     ['a value nested too deeply', deep(60), 'an attribute value is nested too deeply'],
   ])('%s', ([, span, reason]) => {
-    index.read(requestOf(encodeSpan({ ...ids, name: 'before' }), span, encodeSpan({ ...ids, name: 'behind' })));
+    index.read(
+      requestOf(encodeSpan({ ...ids, name: 'before' }), span, encodeSpan({ ...ids, name: 'behind' })),
+    );
     expect([...index.rejections]).toEqual([[reason, 1]]);
     expect(index.count).toBe(2);
     expect(view.at(0).name()).toBe('before');
@@ -216,11 +322,26 @@ describe('a span that is not valid is left out alone, with the reason', () => {
   });
 
   test('and what it said does not show in the span behind it', () => {
-    const attributes = [{ key: 'gen_ai.agent.name', value: { stringValue: 'ghost' } }, { key: 'input.value', value: { stringValue: 'ghost' } }];
-    const bad = encodeSpan({ traceId: ids.traceId, name: 'ghost', kind: 3, attributes, status: { code: 2, message: 'ghost' } });
+    const attributes = [
+      { key: 'gen_ai.agent.name', value: { stringValue: 'ghost' } },
+      { key: 'input.value', value: { stringValue: 'ghost' } },
+    ];
+    const bad = encodeSpan({
+      traceId: ids.traceId,
+      name: 'ghost',
+      kind: 3,
+      attributes,
+      status: { code: 2, message: 'ghost' },
+    });
     index.read(requestOf(bad, encodeSpan(ids)));
     view.at(0);
-    expect([view.name(), view.kind, view.statusCode, view.statusMessage(), view.has(field.agent)]).toEqual(['', 0, 0, '', false]);
+    expect([view.name(), view.kind, view.statusCode, view.statusMessage(), view.has(field.agent)]).toEqual([
+      '',
+      0,
+      0,
+      '',
+      false,
+    ]);
     expect(index.spans.marksFrom[1]).toBe(0);
   });
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SpanIndex } from '../../src/otlp/span-index.ts';
 import { SpanView } from '../../src/otlp/span-view.ts';
@@ -25,15 +25,20 @@ interface Placed {
 
 function spansOf(decoded: OracleRequest): Placed[] {
   return (decoded.resourceSpans ?? []).flatMap((resource) =>
-    (resource.scopeSpans ?? []).flatMap((scope) => (scope.spans ?? []).map((span) => ({ span, resource, scope }))),
+    (resource.scopeSpans ?? []).flatMap((scope) =>
+      (scope.spans ?? []).map((span) => ({ span, resource, scope })),
+    ),
   );
 }
 
 /** The value that must win a field: the first in priority, then the first that stands, that is not empty. */
 function winner(placed: Placed, of: number): OracleValue | undefined {
   for (const source of sources.filter((candidate) => candidate.field === of)) {
-    const attributes = source.place === 'span' ? placed.span.attributes : placed.resource.resource?.attributes;
-    const found = attributes?.find((attribute) => (attribute.key ?? '') === source.key && !isEmpty(attribute));
+    const attributes =
+      source.place === 'span' ? placed.span.attributes : placed.resource.resource?.attributes;
+    const found = attributes?.find(
+      (attribute) => (attribute.key ?? '') === source.key && !isEmpty(attribute),
+    );
     if (found) return found.value;
   }
   return undefined;
@@ -50,7 +55,9 @@ function isEmpty({ value }: OracleAttribute): boolean {
 
 function textOf(value: OracleValue | undefined): string | undefined {
   if (value?.arrayValue) return value.arrayValue.values?.[0]?.stringValue || undefined;
-  return value?.stringValue ?? value?.intValue ?? value?.doubleValue?.toString() ?? value?.boolValue?.toString();
+  return (
+    value?.stringValue ?? value?.intValue ?? value?.doubleValue?.toString() ?? value?.boolValue?.toString()
+  );
 }
 
 function numberOf(value: OracleValue | undefined): number | undefined {
@@ -81,7 +88,9 @@ function expectSame(placed: Placed): void {
   expect(view.startMs).toBe(Number(view.startUnixNano()) / 1e6);
   expect(view.endMs).toBe(Number(view.endUnixNano()) / 1e6);
   const exception = span.events?.findLast((event) => event.name === 'exception');
-  const exceptionType = exception?.attributes?.find((attribute) => attribute.key === 'exception.type' && !isEmpty(attribute));
+  const exceptionType = exception?.attributes?.find(
+    (attribute) => attribute.key === 'exception.type' && !isEmpty(attribute),
+  );
   expect(view.exceptionType()).toBe(textOf(exceptionType?.value));
   for (const of of Object.values(field)) {
     const value = winner(placed, of);
@@ -94,24 +103,28 @@ function expectSame(placed: Placed): void {
 
 test('a view says of every span what protobufjs says, whatever the encoder and with fields nobody knows', () => {
   fc.assert(
-    fc.property(request, fc.infiniteStream(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })), (wanted, numbers) => {
-      const plain = encodeRequest(wanted);
-      const random = (): number => numbers.next().value;
-      for (const bytes of [plain, shuffled(plain, random)]) {
-        const expected = spansOf(decodeRequest(bytes));
-        index.read(bytes);
-        expect(index.rejectedCount).toBe(0);
-        expect(index.count).toBe(expected.length);
-        const resources = [...new Set(expected.map((placed) => placed.resource))];
-        const scopes = [...new Set(expected.map((placed) => placed.scope))];
-        expected.forEach((placed, row) => {
-          view.at(row);
-          expectSame(placed);
-          expect(view.resource).toBe(resources.indexOf(placed.resource));
-          expect(view.scope).toBe(scopes.indexOf(placed.scope));
-        });
-      }
-    }),
+    fc.property(
+      request,
+      fc.infiniteStream(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })),
+      (wanted, numbers) => {
+        const plain = encodeRequest(wanted);
+        const random = (): number => numbers.next().value;
+        for (const bytes of [plain, shuffled(plain, random)]) {
+          const expected = spansOf(decodeRequest(bytes));
+          index.read(bytes);
+          expect(index.rejectedCount).toBe(0);
+          expect(index.count).toBe(expected.length);
+          const resources = [...new Set(expected.map((placed) => placed.resource))];
+          const scopes = [...new Set(expected.map((placed) => placed.scope))];
+          expected.forEach((placed, row) => {
+            view.at(row);
+            expectSame(placed);
+            expect(view.resource).toBe(resources.indexOf(placed.resource));
+            expect(view.scope).toBe(scopes.indexOf(placed.scope));
+          });
+        }
+      },
+    ),
     { numRuns: runs },
   );
 });

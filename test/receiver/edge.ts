@@ -8,7 +8,7 @@ import type { ExportResult, ExportTraces } from '../../src/receiver/export.ts';
 import { GrpcReceiver } from '../../src/receiver/grpc.ts';
 import { HttpReceiver, type Patience } from '../../src/receiver/http.ts';
 import { Intake } from '../../src/receiver/intake.ts';
-import type { TlsFiles } from '../../src/receiver/listen.ts';
+import type { TlsFiles } from '../../src/receiver/listener.ts';
 
 export interface EdgeOptions {
   readonly exportTraces?: ExportTraces;

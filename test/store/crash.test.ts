@@ -121,6 +121,31 @@ describe.skipIf(skipReason)('a disk that fails', { concurrent: true }, () => {
   });
 });
 
+describe('a stream created anew', { concurrent: true }, () => {
+  test('whose folder was deleted is stored from its start, beside the rows of the old one', async () => {
+    const directory = prepared();
+    await run('store', directory);
+    rmSync(join(directory, 'stream'), { recursive: true });
+    await run('append', directory);
+    expect((await run('store', directory)).report).toMatchObject({
+      rows: 1200,
+      positions: 600,
+      appended: 600,
+    });
+  });
+
+  test('from an older copy of its folder is refused, and nothing is taken for stored', async () => {
+    const directory = prepared();
+    await run('append', directory);
+    await run('store', directory);
+    rmSync(join(directory, 'stream'), { recursive: true });
+    cpSync(join(parent, 'prepared', 'stream'), join(directory, 'stream'), { recursive: true });
+    await expect(run('store', directory)).rejects.toThrow(
+      'the stream was created anew, so give it a new stream id',
+    );
+  });
+});
+
 test('stopped and started again in order, nothing is inserted twice', async () => {
   const directory = prepared();
   expect((await run('store', directory)).report).toEqual(all);

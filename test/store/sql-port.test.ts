@@ -24,6 +24,7 @@ const startPort = async (options: Partial<SqlPortOptions> = {}): Promise<SqlPort
   const started = new SqlPort({
     directory,
     host: '127.0.0.1',
+    configPath: 'extensions::sql::endpoint',
     port: 0,
     token: undefined,
     hosts: [],

@@ -1,4 +1,5 @@
-// Run as a process of its own, to be killed: `prepare` fills a stream, `store` stores it, both in the folder given, and say as JSON what is there.
+// Run as a process of its own, to be killed, on the folder given: `prepare` makes tables and appends to a stream, `append`
+// appends as much again, `store` stores it. Says as JSON what is there.
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { systemClock } from '../../src/core/clock.ts';
@@ -72,11 +73,12 @@ async function store(): Promise<void> {
   });
   const consumer = stream.consumer('store', worker.worker);
   await consumer.start();
-  await until(
-    'everything is committed',
-    () => worker.conservation().get(0)?.committedSpans === stream.appendedSpans(0),
-  );
+  const isThrough = (): boolean =>
+    worker.health()[0]?.state === 'flowing' &&
+    worker.conservation().get(0)?.committedSpans === stream.appendedSpans(0);
+  await until('everything is committed', () => isThrough() || consumer.fault);
   await consumer.stop(soon());
+  if (consumer.fault) throw consumer.fault;
 }
 
 /** Kills this process when a block is inserted and nobody knows of it yet. */

@@ -402,6 +402,30 @@ describe('what the store says of itself', () => {
     expect(store.health()).toEqual([]);
   });
 
+  test('an insert that hangs is something to wait for', async () => {
+    append(span());
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const insert = table.insert.bind(table);
+    table.insert = async (block) => {
+      await promise;
+      await insert(block);
+    };
+    const stopping = new AbortController();
+    const store = newStore();
+    const work = store.worker(partition.claim(), stopping.signal);
+    await until('it is inserting', () => partition.committed?.metadata.includes('"intent"'));
+    expect(store.health()[0]?.state).toBe('flowing');
+    nowMs += 60_000;
+    expect(store.health()[0]).toMatchObject({
+      state: 'waiting',
+      reason: 'the table: it has not answered an insert',
+    });
+    resolve();
+    stopping.abort();
+    await work;
+    expect(places()).toEqual(['0.0']);
+  });
+
   test('a store that only an operator can help says so until it is restarted', async () => {
     commit({ position: at(5) });
     const store = newStore();

@@ -40,14 +40,18 @@ function recordOf(offset: number, spans: number): StreamRecord {
   return { offset, timeMs: Date.now(), spans, headers: record.headers, payload: record.payload };
 }
 
-/** Inserts all spans of `records` under `token`. */
-async function insert(token: string, ...records: readonly StreamRecord[]): Promise<void> {
-  const rows = encoder.rows({ streamId, partition: 3 });
+/** The rows of all spans of `records`, as one block. */
+function blockOf(...records: readonly StreamRecord[]): readonly Uint8Array[] {
+  const rows = encoder.rows(stored());
   for (const record of records) {
     const count = rows.read(record);
     for (let index = 0; index < count; index++) rows.append(index);
   }
-  await table.insert({ origin: { streamId, partition: 3 }, body: rows.finish(), token, deadlineMs: 0 });
+  return rows.finish();
+}
+
+async function insert(token: string, ...records: readonly StreamRecord[]): Promise<void> {
+  await table.insert({ origin: stored(), body: blockOf(...records), token, deadlineMs: 0 });
 }
 
 async function number(sql: string): Promise<number> {
@@ -109,6 +113,13 @@ describe('the table', () => {
       });
     },
   );
+
+  test('would not know the token of an insert of two blocks, so an insert is one', async () => {
+    await insert(`${streamId} a`, recordOf(0, 10));
+    const body = [...blockOf(recordOf(0, 10)), ...blockOf(recordOf(1, 10))];
+    await table.insert({ origin: stored(), body, token: `${streamId} a`, deadlineMs: 0 });
+    expect(await table.held(stored(), { from: at(0), to: at(1) })).toEqual({ rows: 20, positions: 10 });
+  });
 
   test('derives the times of traces again, and doing so changes nothing', async () => {
     await insert(`${streamId} a`, recordOf(1_000_000, 4));

@@ -1,5 +1,6 @@
 -- One row a span: the columns of the Collector's ClickHouse exporter, what the span says in our words, and the place
--- on the stream that the row came from, by which recovery asks what is stored.
+-- on the stream that the row came from, by which recovery asks what is stored. Parts are compact as inserted, which is
+-- cheap to write, and wide once merged, because only wide parts merge column by column.
 CREATE TABLE IF NOT EXISTS otel_traces {on_cluster}
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
@@ -65,10 +66,10 @@ CREATE TABLE IF NOT EXISTS otel_traces {on_cluster}
     INDEX idx_stream_offset StreamOffset TYPE minmax GRANULARITY 1
 )
 ENGINE = {engine:MergeTree}
-PARTITION BY toDate(Timestamp)
+PARTITION BY toDate(Timestamp, 'UTC')
 ORDER BY (ServiceName, Timestamp)
 SETTINGS {deduplication}, {durability}, index_granularity = 8192, ttl_only_drop_parts = 1,
-    min_bytes_for_wide_part = 1073741824, merge_selector_base = 20;
+    min_bytes_for_wide_part = 134217728, merge_selector_base = 20;
 
 -- When a trace was, so that a query by trace id reads only those days.
 CREATE TABLE IF NOT EXISTS otel_traces_trace_id_ts {on_cluster}
@@ -81,7 +82,7 @@ ENGINE = {engine:AggregatingMergeTree}
 PARTITION BY toStartOfWeek(Start)
 ORDER BY TraceId
 SETTINGS {deduplication}, {durability}, index_granularity = 8192, ttl_only_drop_parts = 1,
-    min_bytes_for_wide_part = 1073741824, merge_selector_base = 20;
+    min_bytes_for_wide_part = 134217728, merge_selector_base = 20;
 
 -- Least and greatest may be taken any number of times; a view that adds up would count a repeated insert twice.
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_trace_id_ts_mv {on_cluster} TO otel_traces_trace_id_ts AS

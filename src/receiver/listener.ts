@@ -1,6 +1,5 @@
-import { once } from 'node:events';
+import type { ListenAddress } from '../core/listen.ts';
 import { readFile } from 'node:fs/promises';
-import type { AddressInfo, Server } from 'node:net';
 
 /** PEM files. `clientCaFile` demands a certificate of every client, signed by one of its authorities (mTLS). */
 export interface TlsFiles {
@@ -61,26 +60,7 @@ export async function readTls(listener: Listener): Promise<TlsMaterial | undefin
   };
 }
 
-const listenFaults: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'is already in use: stop the other program or choose another port',
-  EACCES: 'may not be opened by this user: choose a port above 1023',
-  EADDRNOTAVAIL: 'is not an address of this machine: use 127.0.0.1, or 0.0.0.0 for all',
-  ENOTFOUND: 'is not a known host name: use 127.0.0.1, or 0.0.0.0 for all',
-};
-
-/** Resolves with the bound address. Rejects with one sentence naming the address, the config key and the fix. */
-export async function listen(server: Server, listener: Listener): Promise<AddressInfo> {
-  const { host, port, configPath } = listener;
-  try {
-    server.listen(port, host);
-    await once(server, 'listening');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const fault = listenFaults[code] ?? `cannot be listened on (${String(error)})`;
-    throw new Error(`${configPath}::endpoint: ${host}:${port} ${fault}`, { cause: error });
-  }
-  const address = server.address();
-  if (address === null || typeof address === 'string')
-    throw new Error(`${configPath}::endpoint: no address bound`);
-  return address;
+/** The address of `listener` and the path that sets it. */
+export function endpointOf({ host, port, configPath }: Listener): ListenAddress {
+  return { host, port, configPath: `${configPath}::endpoint` };
 }
