@@ -1,34 +1,65 @@
+import type { Clock } from '../core/clock.ts';
 import type { Sink } from '../core/component.ts';
+import { Failure } from '../core/failure.ts';
 import type { NewRecord } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Enricher } from '../enrich/enricher.ts';
 import type { ExportTraces } from './export.ts';
 
-/** What becomes of requests. */
-export interface IngestOptions {
+/** What an ingest works with. */
+export interface IngestParts {
   readonly enricher: Enricher;
   readonly stream: Sink<readonly NewRecord[]> & { readonly partitions: number };
   readonly telemetry: Telemetry;
+  readonly clock: Clock;
 }
 
-/**
- * From a request to the stream: enriches it, appends its records, and resolves when they are durable. What was left
- * out of it is told to the sender, reason by reason.
- */
-export function ingestTo({ enricher, stream, telemetry }: IngestOptions): ExportTraces {
-  return async (request, signal) => {
-    const { records, accepted, rejected, reasons, removedForeignKeys, removedInvalidValues } =
-      enricher.enrich(request, stream.partitions);
-    if (records.length > 0) await stream.consume(records, signal);
-    telemetry.count('plimsoll_enrich_removed_attributes_total', removedForeignKeys, {
-      reason: 'foreign_key',
-    });
-    telemetry.count('plimsoll_enrich_removed_attributes_total', removedInvalidValues, {
-      reason: 'invalid_value',
-    });
+/** A refusal that nobody has contradicted since is believed for so long: without traffic nobody can. */
+const rememberRefusalMs = 30_000;
+
+/** From a request to the stream: enriches it, appends its records, and resolves when they are durable. */
+export class Ingest {
+  readonly #parts: IngestParts;
+  #refused: { readonly atMs: number; readonly reason: string } | undefined;
+
+  constructor(parts: IngestParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes a request. What was left out of it is told to the sender, reason by reason. */
+  readonly exportTraces: ExportTraces = async (request, signal) => {
+    const { enricher, stream } = this.#parts;
+    const { records, accepted, rejected, reasons, ...removed } = enricher.enrich(request, stream.partitions);
+    if (records.length > 0) await this.#append(records, signal);
+    this.#countRemoved('foreign_key', removed.removedForeignKeys);
+    this.#countRemoved('invalid_value', removed.removedInvalidValues);
     const sentences = [...reasons].map(
       ([reason, spans]) => `${spans} span${spans === 1 ? '' : 's'}: ${reason}`,
     );
     return { accepted, rejected, message: sentences.join('; ') };
   };
+
+  /** Whether the stream takes what is sent. */
+  check(): { readonly flowing: boolean; readonly reason: string } {
+    const refused = this.#refused;
+    const flowing = !refused || this.#parts.clock.nowMs() - refused.atMs > rememberRefusalMs;
+    return { flowing, reason: flowing ? '' : refused.reason };
+  }
+
+  async #append(records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
+    try {
+      await this.#parts.stream.consume(records, signal);
+      this.#refused = undefined;
+    } catch (error) {
+      const failure = Failure.from(error);
+      if (failure.kind !== 'invalid') {
+        this.#refused = { atMs: this.#parts.clock.nowMs(), reason: failure.message };
+      }
+      throw failure;
+    }
+  }
+
+  #countRemoved(reason: string, attributes: number): void {
+    this.#parts.telemetry.count('plimsoll_enrich_removed_attributes_total', attributes, { reason });
+  }
 }

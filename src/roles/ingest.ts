@@ -1,9 +1,10 @@
 import { ByteBudget } from '../core/budget.ts';
+import { systemClock as clock } from '../core/clock.ts';
 import { urlOf } from '../core/listen.ts';
 import type { Plan } from '../plan.ts';
 import { GrpcReceiver } from '../receiver/grpc.ts';
 import { HttpReceiver } from '../receiver/http.ts';
-import { ingestTo } from '../receiver/ingest.ts';
+import { Ingest } from '../receiver/ingest.ts';
 import { Intake } from '../receiver/intake.ts';
 import type { Role, Site } from './role.ts';
 
@@ -12,8 +13,10 @@ type Protocols = Receiver['options']['protocols'];
 
 /** otlp → enrich → stream */
 export function ingestRole(site: Site, { receivers }: NonNullable<Plan['ingest']>): Role {
+  const { enricher, spans, telemetry } = site;
+  const ingest = new Ingest({ enricher, stream: spans, telemetry, clock });
   const listening = receivers.flatMap((receiver) => {
-    const intake = intakeOf(site, receiver.options);
+    const intake = intakeOf(site, receiver.options, ingest);
     const { grpc, http } = receiver.options.protocols;
     return [
       ...(grpc ? [grpcReceiver(site, receiver.id, grpc, intake)] : []),
@@ -22,7 +25,7 @@ export function ingestRole(site: Site, { receivers }: NonNullable<Plan['ingest']
   });
   return {
     components: listening.map(({ component }) => component),
-    probes: [],
+    probes: [{ name: 'ingest', check: () => ingest.check() }],
     addresses: () =>
       listening.map(({ what, host, component }) => ({
         what,
@@ -31,14 +34,14 @@ export function ingestRole(site: Site, { receivers }: NonNullable<Plan['ingest']
   };
 }
 
-function intakeOf({ enricher, spans, telemetry, log }: Site, options: Receiver['options']): Intake {
+function intakeOf({ telemetry, log }: Site, options: Receiver['options'], ingest: Ingest): Intake {
   return new Intake({
     budget: new ByteBudget(options.in_flight_limit),
     limitBytes: options.max_request_size,
     maxWaitMs: options.max_wait,
     tokens: options.auth?.bearer_tokens ?? [],
     coalesceWindowMs: options.coalesce_window,
-    exportTraces: ingestTo({ enricher, stream: spans, telemetry }),
+    exportTraces: ingest.exportTraces,
     telemetry,
     log,
   });

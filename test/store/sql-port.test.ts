@@ -449,7 +449,7 @@ describe('the SQL port refuses', () => {
 
   test('a port that is taken, in one sentence', async () => {
     await expect(startPort({ port: Number(new URL(port.url).port) })).rejects.toThrow(
-      /^cannot listen on 127\.0\.0\.1:\d+ for SQL: free that port or set another/,
+      /^extensions::sql::endpoint: 127\.0\.0\.1:\d+ is already in use: stop the other program/,
     );
   });
 
