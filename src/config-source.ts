@@ -48,7 +48,7 @@ function readText(file: string): string {
 }
 
 /** Whether a parsed value is a mapping. */
-export function isMapping(value: unknown): value is Mapping {
+function isMapping(value: unknown): value is Mapping {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

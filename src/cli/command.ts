@@ -1,7 +1,7 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
 
 /** What a command is told: its options as parsed, and the words after them. */
-export interface Invocation {
+interface Invocation {
   readonly config: readonly string[];
   readonly options: Readonly<Record<string, string | boolean | undefined>>;
   readonly words: readonly string[];

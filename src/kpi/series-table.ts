@@ -1,5 +1,5 @@
 /** The label value that stands for every series beyond the limit. */
-export const overflow = 'overflow';
+const overflow = 'overflow';
 
 const maxValueLength = 128;
 // oxlint-disable-next-line no-control-regex -- control characters are what it removes

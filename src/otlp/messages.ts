@@ -18,7 +18,7 @@ export interface RpcStatus {
 export type ServingStatus = keyof typeof servingStatusCodes;
 
 /** Messages to senders are cut to this many characters: a status must fit the 8 KB of headers every client takes. */
-export const messageLimitChars = 1000;
+const messageLimitChars = 1000;
 
 const { Reader, Writer } = protobuf;
 

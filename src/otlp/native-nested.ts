@@ -11,7 +11,7 @@ import {
 import { FieldCursor } from './native-field.ts';
 
 /** Appends an id in lower-case hex; '' when it is empty or all zero, as the Collector does. */
-export function appendId(out: Arena, source: Source, at: number, length: number): void {
+function appendId(out: Arena, source: Source, at: number, length: number): void {
   for (let i = 0; i < length; i++) {
     if (source.bytes[at + i] !== 0) return out.hexText(source, at, length);
   }

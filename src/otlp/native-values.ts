@@ -18,7 +18,7 @@ const controlEscapes = Array.from({ length: 32 }, (_, code) =>
 );
 
 /** A double as ECMAScript writes it, which is what the Collector copies, except for the minus of -0. */
-export function doubleText(value: number): string {
+function doubleText(value: number): string {
   if (Number.isFinite(value)) return Object.is(value, -0) ? '-0' : String(value);
   return `json: unsupported value: ${Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'}`;
 }

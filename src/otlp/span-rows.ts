@@ -71,7 +71,7 @@ export const positionColumns: readonly Column[] = [
 ];
 
 /** Where a clamped row keeps the start that its sender gave, in SpanAttributes. */
-export const originalStartKey = 'plimsoll.original_start_unix_nano';
+const originalStartKey = 'plimsoll.original_start_unix_nano';
 const originalStart = sourceOf(Buffer.from(originalStartKey));
 
 /** By number, as OTLP has them; another number is ''. */

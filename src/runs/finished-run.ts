@@ -10,7 +10,7 @@ export interface RunStart {
 export type ClosedBy = 'root' | 'idle' | 'spill';
 
 /** US dollars by what they were spent on. */
-export interface RunCost {
+interface RunCost {
   readonly llm: number;
   readonly tool: number;
   readonly review: number;

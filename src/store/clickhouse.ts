@@ -80,7 +80,7 @@ type ConnectionOption = NonNullable<ClickHouseClientConfigOptions['connection']>
 export async function connectEmbedded(directory: string): Promise<ClickHouseClient> {
   const { createChdbConnection } = await import('chdb/connection').catch((cause: unknown) => {
     throw new Error(
-      'the embedded ClickHouse needs the optional package chdb, which is not installed or has no build for this platform: run `npm install chdb`, or set exporters::clickhouse::url to a server',
+      'the embedded ClickHouse needs the optional package chdb, which is not installed or has no build for this platform: run `npm install chdb`',
       { cause },
     );
   });

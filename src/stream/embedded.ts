@@ -141,7 +141,7 @@ export class EmbeddedLog {
     const { minFreeDiskBytes, directory } = this.#options;
     const keepBytes = Math.max(minFreeDiskBytes, neededBytes);
     if (open.freeDiskBytes >= keepBytes) return;
-    const message = `the disk of ${directory} has ${megabytes(open.freeDiskBytes)} free and must keep ${megabytes(keepBytes)}: free some space, or lower min_free_disk_bytes`;
+    const message = `the disk of ${directory} has ${megabytes(open.freeDiskBytes)} free and must keep ${megabytes(keepBytes)}: free some space, or lower min_free_disk`;
     throw new Failure('overloaded', message, { retryAfterMs: 5000 });
   }
 

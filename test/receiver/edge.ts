@@ -24,7 +24,7 @@ export interface EdgeOptions {
 }
 
 /** A budget that says how often it was asked for room. */
-export class WatchedBudget extends ByteBudget {
+class WatchedBudget extends ByteBudget {
   asked = 0;
 
   override acquire(bytes: number, waitMs: number, signal: AbortSignal): Promise<Lease> {

@@ -22,7 +22,7 @@ export function payloadOf(spans: readonly TestSpan[]): Uint8Array {
 
 export const undecodablePayload: Uint8Array = Buffer.from('not a request');
 
-export function spansOf(record: Pick<StreamRecord | NewRecord, 'payload'>): readonly TestSpan[] {
+function spansOf(record: Pick<StreamRecord | NewRecord, 'payload'>): readonly TestSpan[] {
   try {
     const spans: readonly TestSpan[] = JSON.parse(Buffer.from(record.payload).toString());
     return spans;

@@ -2,7 +2,7 @@ import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 
 /** Spans of every request of `requestOf`, and the dates they start on. */
 export const spansPerRequest = 60;
-export const datesPerRequest = 3;
+const datesPerRequest = 3;
 export const rowName = (request: number, span: number): string => `span ${request}.${span}`;
 
 /** Request `n`: an ExportTraceServiceRequest whose spans began today and a week and two weeks ago, one trace each. */
