@@ -2,7 +2,6 @@ import * as fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { Telemetry } from '../../src/core/telemetry.ts';
-import { recount } from '../../src/store/conservation.ts';
 import { deadLetterHeaders, DeadLetters } from '../../src/store/dead-letters.ts';
 import { fromCommit } from '../../src/store/intent.ts';
 import { Store } from '../../src/store/store.ts';
@@ -16,6 +15,7 @@ import {
 } from './adversary.ts';
 import { jsonEncoder, payloadOf, undecodablePayload, type TestSpan } from './json-rows.ts';
 import { World } from './world.ts';
+import { recount } from './recount.ts';
 
 /** Every claim is in virtual milliseconds: an action takes 0 to 9. */
 const insertDeadlineMs = 200;

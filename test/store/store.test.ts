@@ -3,7 +3,6 @@ import { Failure } from '../../src/core/failure.ts';
 import { createLog } from '../../src/core/log.ts';
 import type { NewRecord } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
-import { recount } from '../../src/store/conservation.ts';
 import { DeadLetters } from '../../src/store/dead-letters.ts';
 import { emptyLedger, fromCommit, toCommit, type Ledger } from '../../src/store/intent.ts';
 import { defaultSettings, Store } from '../../src/store/store.ts';
@@ -12,6 +11,7 @@ import { until } from '../until.ts';
 import { jsonEncoder, payloadOf, undecodablePayload, type TestSpan } from './json-rows.ts';
 import { MemoryPartition } from './memory-stream.ts';
 import { MemoryTable } from './memory-table.ts';
+import { recount } from './recount.ts';
 
 const origin = { streamId: 's1', partition: 0 };
 const settings = { ...defaultSettings, flushIntervalMs: 5, backoff: { initialMs: 1, maxMs: 5 } };

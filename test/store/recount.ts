@@ -1,0 +1,22 @@
+import type { Conservation } from '../../src/store/conservation.ts';
+import type { Origin } from '../../src/store/place.ts';
+import type { Table } from '../../src/store/table.ts';
+
+/** What the table says when it is asked again. */
+interface Recount {
+  readonly rows: number;
+  /** Rows beyond the first of their position. */
+  readonly duplicateRows: number;
+  /** Positions that were stored and are not in the table: lost, or older than its TTL. Negative when the table has more. */
+  readonly missingRows: number;
+}
+
+/** Counts the rows of `origin` before the committed position in the table, and compares them with what was counted on the way. */
+export async function recount(table: Table, origin: Origin, counted: Conservation): Promise<Recount> {
+  const held = await table.held(origin, { from: { offset: 0, index: 0 }, to: counted.position });
+  return {
+    rows: held.rows,
+    duplicateRows: held.rows - held.positions,
+    missingRows: counted.storedSpans - held.positions,
+  };
+}
