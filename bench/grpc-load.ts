@@ -18,11 +18,7 @@ export class GrpcLoad {
   #next = 0;
 
   constructor(url: string, connections: number) {
-    this.#sessions = Array.from({ length: connections }, () => {
-      const session = connect(url, { settings: { initialWindowSize: 1 << 20 } });
-      session.unref();
-      return session;
-    });
+    this.#sessions = Array.from({ length: connections }, () => connect(url));
   }
 
   /** Sends one request; resolves with its gRPC status, 0 being acknowledged. */

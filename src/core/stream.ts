@@ -9,7 +9,10 @@ export interface Position {
 /** Record headers; `plimsoll.enriched` names the enrichment revision a record has had. */
 export type Headers = Readonly<Record<string, string>>;
 
-/** A record to append. `payload` is an ExportTraceServiceRequest in protobuf; it is owned by the stream until the append settles. */
+/**
+ * A record to append. `payload` is an ExportTraceServiceRequest in protobuf; its ownership passes: nobody may write to
+ * it from now on.
+ */
 export interface NewRecord {
   readonly partition: number;
   readonly payload: Uint8Array;

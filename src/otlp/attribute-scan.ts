@@ -79,14 +79,14 @@ export class AttributeScan implements KeyValueParts {
         member + valueBytes === next &&
         bytes[start] === keyValueTag.key &&
         bytes[keyEnd] === keyValueTag.value &&
-        (bytes[start - 1]! | keyBytes | bytes[member - 1]!) < 0x80;
+        // What is inside is shorter, so two bytes hold its length as well.
+        (bytes[start - 1]! | keyBytes) < 0x80;
       let isRead = false;
       if (isUsual && bytes[member] === valueTag.string) {
         let content = member + 2;
         let textBytes = bytes[member + 1]!;
         if (textBytes > 0x7f) textBytes += (bytes[content++]! - 1) << 7;
-        isRead =
-          content + textBytes === next && bytes[content - 1]! < 0x80 && isText(bytes, view, content, next);
+        isRead = content + textBytes === next && isText(bytes, view, content, next);
         if (textBytes === 0) member = 0;
       } else if (isUsual) isRead = this.#isUsualValue(bytes, view, member, next);
       if (!isRead) {

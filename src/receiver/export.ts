@@ -9,7 +9,8 @@ export interface ExportResult {
 }
 
 /**
- * Where the receiver hands a request: a protobuf ExportTraceServiceRequest, whose ownership passes. Resolves when
- * the stream holds the accepted spans durably; rejects with a Failure. `signal` aborts when the receiver gives up draining.
+ * Where the receiver hands a request: a protobuf ExportTraceServiceRequest, whose bytes are lent until the promise
+ * settles. Resolves when the stream holds the accepted spans durably; rejects with a Failure. `signal` aborts when the
+ * receiver gives up draining.
  */
 export type ExportTraces = (request: Uint8Array, signal: AbortSignal) => Promise<ExportResult>;

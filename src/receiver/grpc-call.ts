@@ -88,7 +88,7 @@ export class ExportCall {
     this.#stream = stream;
     this.#intake = intake;
     this.#signal = signal;
-    this.#message = new UnaryMessage(intake.admission.limitBytes);
+    this.#message = new UnaryMessage(intake.admission.limitBytes, intake.memory);
   }
 
   /** Serves the call from its headers on. */

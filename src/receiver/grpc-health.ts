@@ -1,3 +1,4 @@
+import { BytePool } from '../core/byte-pool.ts';
 import type { ServerHttp2Stream } from 'node:http2';
 import { Failure } from '../core/failure.ts';
 import { decodeHealthRequest, encodeHealthResponse, type ServingStatus } from '../otlp/messages.ts';
@@ -7,6 +8,7 @@ import { answerTo, Refusal } from './status.ts';
 
 /** A health request names one service; more than this is no health request. */
 const requestLimitBytes = 4096;
+const smallMessages = new BytePool(0); // too small to be worth keeping
 
 /** `grpc.health.v1.Health`: serving until the receiver drains. */
 export class Health {
@@ -56,7 +58,7 @@ export class Health {
   }
 
   #receive(stream: ServerHttp2Stream, answer: (service: string) => void): void {
-    const message = new UnaryMessage(requestLimitBytes);
+    const message = new UnaryMessage(requestLimitBytes, smallMessages);
     const attempt = (step: () => void): void => {
       try {
         step();

@@ -1,3 +1,4 @@
+import type { BytePool } from '../core/byte-pool.ts';
 import { Failure } from '../core/failure.ts';
 import { Refusal } from './status.ts';
 
@@ -34,17 +35,19 @@ export function frame(message: Uint8Array): Buffer {
   return framed;
 }
 
-/** Collects the one message of a unary call from the chunks of its stream, in memory of its own. */
+/** Collects the one message of a unary call from the chunks of its stream, in memory from a pool. */
 export class UnaryMessage {
   readonly #limitBytes: number;
+  readonly #memory: BytePool;
   readonly #prefix = Buffer.allocUnsafe(prefixBytes);
   #prefixFilled = 0;
   #message: Buffer | undefined;
   #filled = 0;
 
   /** A message longer than `limitBytes` is refused as soon as its prefix says so. */
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, memory: BytePool) {
     this.#limitBytes = limitBytes;
+    this.#memory = memory;
   }
 
   /** The length on the wire, once the prefix has arrived. */
@@ -77,7 +80,7 @@ export class UnaryMessage {
     if (chunk.length - from > length - this.#filled) {
       throw new Failure('invalid', 'bytes follow the message: a unary call carries exactly one');
     }
-    this.#message ??= Buffer.allocUnsafe(length);
+    this.#message ??= this.#memory.take(Math.max(1, length)).subarray(0, length);
     this.#filled += chunk.copy(this.#message, this.#filled, from);
   }
 

@@ -1,4 +1,5 @@
 import type { Lease } from '../core/budget.ts';
+import { BytePool } from '../core/byte-pool.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
@@ -34,9 +35,14 @@ export interface IntakeOptions extends AdmissionOptions {
 /** Bodies remembered at most: 30 MB. Beyond 800 requests a second the window is shorter than two minutes. */
 const rememberedBodies = 100_000;
 
+/** Memory kept for bodies between requests. */
+const pooledBytes = 32 << 20;
+
 /** What gRPC and HTTP have in common: from the whole body to the answer, counted. */
 export class Intake {
   readonly admission: Admission;
+  /** For the bodies of requests; `take` gives them back. */
+  readonly memory = new BytePool(pooledBytes);
   readonly #exportTraces: ExportTraces;
   readonly #coalescer: Coalescer<ExportResult>;
   readonly #telemetry: Telemetry;
@@ -55,7 +61,7 @@ export class Intake {
   }
 
   /**
-   * Takes `body` and its lease, which it releases when the work is done. Resolves with the result to tell the sender;
+   * Takes `body`, whose bytes nobody else may read from now on, and its lease, which it releases when the work is done. Resolves with the result to tell the sender;
    * rejects with what `answer` understands. A sender that was answered meanwhile does not end the work: a repeat joins it.
    */
   async take(transport: Transport, body: Body, lease: Lease, signal: AbortSignal): Promise<ExportResult> {
@@ -72,6 +78,7 @@ export class Intake {
       return await answer;
     } finally {
       lease.release();
+      this.memory.give(body.bytes);
     }
   }
 

@@ -203,7 +203,7 @@ class OwnedClaim implements Claim {
   async commit(commit: Commit): Promise<void> {
     this.#refuseWhenLost();
     try {
-      await this.#topic.commit(this.#group, this.partition, commit, () => this.#refuseWhenLost());
+      await this.#topic.commit(this.#group, this.partition, commit);
     } catch (error) {
       if (error instanceof RangeError || error instanceof OwnershipLost) throw error;
       const lost = new OwnershipLost(`the outcome of a commit is unknown`, { cause: error });

@@ -56,7 +56,7 @@ export class EmbeddedLog {
     });
   }
 
-  #acquire(options: TopicOptions): TopicLog {
+  async #acquire(options: TopicOptions): Promise<TopicLog> {
     this.#open ??= this.#openFile();
     const { file, commits, topics } = this.#open;
     try {
@@ -65,7 +65,7 @@ export class EmbeddedLog {
       this.#report(topic);
       return topic;
     } catch (error) {
-      void this.#closeIfUnused();
+      await this.#closeIfUnused();
       throw error;
     }
   }
@@ -148,8 +148,12 @@ export class EmbeddedLog {
   #keepHouse(): void {
     const open = this.#open;
     if (!open) return;
-    open.freeDiskBytes = open.file.freeDiskBytes();
-    for (const topic of open.topics.values()) this.#report(topic);
+    try {
+      open.freeDiskBytes = open.file.freeDiskBytes();
+      for (const topic of open.topics.values()) this.#report(topic);
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'the disk of the stream cannot be looked at');
+    }
     void this.#startRetaining(open);
   }
 
@@ -159,7 +163,7 @@ export class EmbeddedLog {
    */
   async retain(): Promise<void> {
     const open = this.#open;
-    while (open?.retaining) await open.retaining; // that pass may be past what is due by now
+    await open?.retaining; // a pass on its way may be past what is due by now
     if (open) await this.#startRetaining(open);
   }
 
@@ -212,7 +216,7 @@ function batchBytes(records: readonly NewRecord[]): number {
 /** What a stream needs of its log. */
 interface LogAccess {
   readonly log: Log;
-  readonly open: () => TopicLog;
+  readonly open: () => Promise<TopicLog>;
   readonly close: (topic: TopicLog) => Promise<void>;
   readonly append: (topic: TopicLog, records: readonly NewRecord[], signal: AbortSignal) => Promise<void>;
 }
@@ -239,8 +243,7 @@ class EmbeddedStream implements Stream {
   }
 
   async start(): Promise<void> {
-    if (!this.#topic || this.#topic.closed) this.#topic = this.#access.open();
-    return Promise.resolve();
+    if (!this.#topic || this.#topic.closed) this.#topic = await this.#access.open();
   }
 
   async stop(deadline: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@ import type { Commit, NewRecord, PartitionBounds, StreamRecord } from '../core/s
 import { z } from 'zod';
 import { Fact, type GroupCommit, type Transaction } from './group-commit.ts';
 import type { LogFile, Records } from './log-file.ts';
+import { RecentRecords } from './recent-records.ts';
 import { encodeHeaders, readKey, readRecord, recordKey, valueBytes, writeValue } from './record-codec.ts';
 import { fullAt, markCommit, recordRoomBytes, settledOffset, type Retention } from './retention.ts';
 
@@ -37,8 +38,10 @@ const committedFact = z
 type Committed = z.infer<typeof committedFact>;
 
 /** The longest metadata of a commit, in bytes of UTF-8; Kafka's default limit is 4096. */
-export const metadataLimitBytes = 2048;
+const metadataLimitBytes = 2048;
 
+/** Of all partitions together; a topic that nobody reads has none. */
+const recentBytes = 2 ** 24;
 const deletesPerStep = 512;
 const pageBytes = 4096;
 
@@ -54,6 +57,7 @@ export class TopicLog {
   readonly #progress: readonly Fact<Progress>[];
   readonly #committed: ReadonlyMap<string, readonly Fact<Committed>[]>;
   readonly #waiting: readonly Set<() => void>[];
+  readonly #recent: readonly RecentRecords[];
   #closed = false;
 
   /** Opens the topic in `file`, creating it when it is new. Throws an Error that names the fix when it is another. */
@@ -81,6 +85,8 @@ export class TopicLog {
       ]),
     );
     this.#waiting = Array.from({ length: partitions }, () => new Set<() => void>());
+    const recentLimitBytes = options.groups.length === 0 ? 0 : recentBytes / partitions;
+    this.#recent = Array.from({ length: partitions }, () => new RecentRecords(recentLimitBytes));
   }
 
   bounds(partition: number): PartitionBounds {
@@ -133,6 +139,7 @@ export class TopicLog {
     for (const record of records) this.#progressOf(record.partition);
     const write = (transaction: Transaction): void => {
       const timeMs = this.#clock.nowMs();
+      const appended: { readonly partition: number; readonly record: StreamRecord }[] = [];
       for (const [at, record] of records.entries()) {
         const fact = this.#progressOf(record.partition);
         const progress = fact.next;
@@ -143,6 +150,11 @@ export class TopicLog {
           key: recordKey(record.partition, progress.end, timeMs),
           value,
         });
+        const { partition, spans, headers: plain, payload } = record;
+        appended.push({
+          partition,
+          record: { offset: progress.end, timeMs, spans, headers: plain, payload },
+        });
         fact.change(transaction, {
           ...progress,
           end: progress.end + 1,
@@ -150,6 +162,7 @@ export class TopicLog {
         });
       }
       transaction.onceDurable(() => {
+        for (const { partition, record } of appended) this.#recent[partition]?.add(record);
         for (const partition of new Set(records.map((record) => record.partition))) this.#wake(partition);
       });
     };
@@ -163,6 +176,8 @@ export class TopicLog {
     let bytes = 0;
     const range = { start: recordKey(partition, Math.max(start, offset)), end: recordKey(partition, end) };
     if (this.#closed || offset >= end) return records;
+    const recent = this.#recent[partition]?.read(Math.max(start, offset), limitBytes);
+    if (recent) return recent;
     for (const { key, value } of this.#records.getRange(range)) {
       const record = readRecord(key, value);
       if (records.length > 0 && bytes + record.payload.byteLength > limitBytes) break;
@@ -210,8 +225,8 @@ export class TopicLog {
     return this.#committedOf(group, partition).value?.position.offset;
   }
 
-  /** Commits durably, unless `refuse` throws when its turn has come. */
-  async commit(group: string, partition: number, commit: Commit, refuse: () => void): Promise<void> {
+  /** Commits durably. A call to `committed` that comes later resolves later, and with this commit: that is the fence. */
+  async commit(group: string, partition: number, commit: Commit): Promise<void> {
     const bytes = Buffer.byteLength(commit.metadata);
     if (bytes > metadataLimitBytes) {
       throw new RangeError(
@@ -220,7 +235,6 @@ export class TopicLog {
     }
     const fact = this.#committedOf(group, partition);
     const write = (transaction: Transaction): void => {
-      refuse();
       const mark = { timeMs: this.#clock.nowMs(), offset: commit.position.offset };
       const marks = markCommit(fact.next?.marks ?? [], mark, this.options.retention.minAfterCommitMs);
       fact.change(transaction, { ...commit, marks });

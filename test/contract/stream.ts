@@ -162,7 +162,10 @@ export function streamContract(
     });
 
     it('has every acknowledged record after its process was killed', async ({ skip }) => {
-      if (!place.appendAndKill) return skip();
+      if (!place.appendAndKill) {
+        skip();
+        return;
+      }
       for (const each of running) await each.stop(AbortSignal.timeout(10_000));
       running = [];
       await place.appendAndKill(50);
@@ -202,7 +205,10 @@ export function streamContract(
     });
 
     it('counts appended spans by position, across a restart', async ({ skip }) => {
-      if (!features.countsAppendedSpans) return skip();
+      if (!features.countsAppendedSpans) {
+        skip();
+        return;
+      }
       expect(stream.appendedSpans(0)).toBe(0);
       await append(recordOf('a', 0, 5), recordOf('b', 1, 2), recordOf('c', 0, 1));
       stream = await reopened();
@@ -368,7 +374,10 @@ export function streamContract(
     });
 
     it('does not begin an append that was given up', async ({ skip }) => {
-      if (!features.consumeAbortsBeforeItBegins) return skip();
+      if (!features.consumeAbortsBeforeItBegins) {
+        skip();
+        return;
+      }
       await expect(stream.consume([recordOf('a')], AbortSignal.abort())).rejects.toMatchObject({
         kind: 'unavailable',
       });
@@ -377,7 +386,10 @@ export function streamContract(
     });
 
     it('continues a read of expired records at the oldest kept', async ({ skip }) => {
-      if (!features.expire) return skip();
+      if (!features.expire) {
+        skip();
+        return;
+      }
       await append(...Array.from({ length: 10 }, (_, n) => recordOf(String(n))));
       await features.expire(place, stream, 4);
       const claim = await claimOf('store');

@@ -73,7 +73,9 @@ export interface OracleRequest {
  * bytes protobufjs refuses.
  */
 export function decodeRequest(bytes: Uint8Array): OracleRequest {
-  const message = requestType.decode(bytes);
+  const reader = protobuf.Reader.create(bytes);
+  reader.discardUnknown = false;
+  const message = requestType.decode(reader);
   const plain = requestType.toObject(message, { longs: String });
   addUnknown(message, plain);
   return plain;

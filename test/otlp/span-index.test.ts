@@ -50,6 +50,12 @@ function spoiled(text: string): Uint8Array {
   return bytes;
 }
 
+/** Content with a length that goes on, but whose first two bytes, if they were all of it, would say its size. */
+function disguised(content: Uint8Array): Buffer {
+  const low = (content.length % 128) + 128;
+  return Buffer.concat([Buffer.from([low, (content.length - low) / 128 + 1]), content]);
+}
+
 function readFailure(bytes: Uint8Array): Failure {
   try {
     index.read(bytes);
@@ -257,6 +263,11 @@ describe('a span that is not valid is left out alone, with the reason', () => {
       lengthOf(Buffer.concat([Buffer.from([0x0a, 1, 0x61, 0x12]), lengthOf(value)])),
     ]);
   };
+  const nineBytes = Array.from({ length: 9 }, () => 0xff);
+  const attributeWith = (keyValue: Uint8Array): Uint8Array =>
+    Buffer.concat([encodeSpan(ids), Buffer.from([0x4a]), keyValue]);
+  const longText = Buffer.concat([Buffer.from([0x0a]), disguised(Buffer.alloc(16_600, 0x61))]);
+  const twoTexts = [0, 1].map(() => lengthOf(lengthOf(Buffer.alloc(61, 0x61), 0x0a), 0x0a));
   const notText = Buffer.from([0x61, 0xff]);
   const malformed =
     'the span is not a valid protobuf message (a field is truncated or has the wrong wire type)';
@@ -290,11 +301,58 @@ describe('a span that is not valid is left out alone, with the reason', () => {
       'parent_span_id is neither empty nor 8 bytes',
     ],
     ['a truncated field', encodeSpan({ ...ids, name: 'long name' }).subarray(0, -3), malformed],
+    [
+      'a truncated attribute',
+      encodeSpan({ ...ids, attributes: [{ key: 'key', value: { stringValue: 'value' } }] }).subarray(0, -3),
+      malformed,
+    ],
+    [
+      'a truncated unknown field',
+      Buffer.concat([encodeSpan(ids), Buffer.from([0xa1, 0x01, 1, 2, 3])]),
+      malformed,
+    ],
+    [
+      'an integer of more than 64 bits',
+      Buffer.concat([encodeSpan(ids), Buffer.from([0x30, ...nineBytes, 0x02])]),
+      malformed,
+    ],
+    // Lengths of which a part would be taken for the whole: the bytes behind would fit.
+    [
+      'an attribute with a length that goes on',
+      attributeWith(disguised(Buffer.concat([Buffer.from([0x0a, 1, 0x61, 0x12]), disguised(longText)]))),
+      malformed,
+    ],
+    [
+      'a key with a length that goes on',
+      attributeWith(
+        lengthOf(
+          Buffer.concat([Buffer.from([0x0a, 133]), Buffer.alloc(133, 0x61), Buffer.from([0x12, 2, 0x10, 1])]),
+        ),
+      ),
+      malformed,
+    ],
+    [
+      'a list with a length that goes on',
+      attributeWith(
+        lengthOf(
+          Buffer.concat([
+            Buffer.from([0x0a, 1, 0x61, 0x12]),
+            lengthOf(Buffer.concat([Buffer.from([0x2a, 130]), ...twoTexts])),
+          ]),
+        ),
+      ),
+      malformed,
+    ],
     ['a group', Buffer.concat([encodeSpan(ids), Buffer.from([0x8b, 0x7d, 0x8c, 0x7d])]), malformed],
     ['field number 0', Buffer.concat([encodeSpan(ids), Buffer.from([0x02, 0])]), malformed],
     [
       'a varint of eleven bytes',
       Buffer.concat([encodeSpan(ids), Buffer.from([0x30, ...Array.from({ length: 10 }, () => 0xff), 1])]),
+      malformed,
+    ],
+    [
+      'a truncated status code',
+      Buffer.concat([encodeSpan(ids), Buffer.from([0x7a, 2, 0x18, 0x82])]),
       malformed,
     ],
     ['a time that is a varint', Buffer.concat([encodeSpan(ids), Buffer.from([0x38, 1])]), malformed],
@@ -308,6 +366,13 @@ describe('a span that is not valid is left out alone, with the reason', () => {
     [
       'a value that is not UTF-8',
       Buffer.concat([encodeSpan(ids), Buffer.from([0x4a, 9, 0x0a, 1, 0x61, 0x12, 4, 0x0a, 2]), notText]),
+      text,
+    ],
+    [
+      'a list with a text that is not UTF-8',
+      attributeWith(
+        lengthOf(Buffer.concat([Buffer.from([0x0a, 1, 0x61, 0x12, 8, 0x2a, 6, 0x0a, 4, 0x0a, 2]), notText])),
+      ),
       text,
     ],
     ['a value nested too deeply', deep(60), 'an attribute value is nested too deeply'],
@@ -343,6 +408,13 @@ describe('a span that is not valid is left out alone, with the reason', () => {
       false,
     ]);
     expect(index.spans.marksFrom[1]).toBe(0);
+  });
+
+  test('a parent id of zeros is no parent, and numbers may take more bytes than they need', () => {
+    const padded = Buffer.from([0x30, 0x83, 0x00, 0x7a, 3, 0x18, 0x82, 0x00]);
+    index.read(requestOf(Buffer.concat([encodeSpan({ ...ids, parentSpanId: Buffer.alloc(8) }), padded])));
+    expect(view.at(0).parentSpanIdHex()).toBe('');
+    expect([view.kind, view.statusCode]).toEqual([3, 2]);
   });
 
   test('a value nested less deeply is fine', () => {

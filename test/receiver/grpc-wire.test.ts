@@ -1,3 +1,4 @@
+import { BytePool } from '../../src/core/byte-pool.ts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeMessage, frame, parseTimeout, UnaryMessage } from '../../src/receiver/grpc-wire.ts';
@@ -40,7 +41,7 @@ it('a framed message comes out whole, however it was cut', () => {
       fc.array(fc.integer({ min: 1, max: 40 })),
       (message, cuts) => {
         const bytes = frame(message);
-        const unary = new UnaryMessage(300);
+        const unary = new UnaryMessage(300, new BytePool(0));
         let from = 0;
         for (const cut of [...cuts, bytes.length]) {
           unary.push(bytes.subarray(from, from + cut));

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { OwnershipLost } from '../../src/core/stream.ts';
-import { streamContract, type StreamPlace } from '../contract/stream.ts';
+import { contractGroups, contractPartitions, streamContract, type StreamPlace } from '../contract/stream.ts';
 import { until } from '../until.ts';
 import { HandClock, hour, logIn, removeFolder, soon, temporaryFolder, topicOf } from './embedded-place.ts';
 
@@ -15,7 +15,11 @@ async function newPlace(): Promise<StreamPlace> {
   const place: StreamPlace = {
     open: () =>
       logIn(directory, clock).stream(
-        topicOf({ retention: { ageMs: hour, bytes: 2 ** 30, minAfterCommitMs: 0 } }),
+        topicOf({
+          partitions: contractPartitions,
+          groups: contractGroups,
+          retention: { ageMs: hour, bytes: 2 ** 30, minAfterCommitMs: 0 },
+        }),
       ),
     appendAndKill: async (records) => {
       const child = spawn(process.execPath, [script, directory, String(records)], {
@@ -35,7 +39,7 @@ streamContract('the embedded log', newPlace, {
   countsAppendedSpans: true,
   consumeAbortsBeforeItBegins: true,
   expire: async (place, stream, offset) => {
-    for (const group of ['store', 'assess']) {
+    for (const group of contractGroups) {
       const consumer = stream.consumer(group, async (claim) => {
         if (claim.partition === 0) await claim.commit({ position: { offset, index: 0 }, metadata: '' });
       });

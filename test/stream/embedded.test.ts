@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { open } from 'lmdb';
@@ -23,6 +23,10 @@ import {
 } from './embedded-place.ts';
 
 const script = fileURLToPath(new URL('append-until-killed.ts', import.meta.url));
+
+/** Tools of the machine; tests that need a missing one are skipped. */
+const tracer = 'strace';
+const mounting = { on: 'mount', off: 'umount' };
 
 let directory: string;
 let stops: (() => Promise<void>)[];
@@ -142,10 +146,7 @@ describe('the folder of the embedded log', () => {
       `the topic otlp_spans in ${directory} has 2 partitions and the configuration says 4: a trace stays on its partition, so set 2, or start anew in another folder`,
     );
     const stream = logIn(directory, systemClock).stream(topicOf({ partitions: 2 }));
-    await until('the folder', async () => {
-      await stream.start();
-      return true;
-    });
+    await stream.start();
     await stream.stop(soon());
   });
 
@@ -156,6 +157,28 @@ describe('the folder of the embedded log', () => {
     rmSync(directory, { recursive: true });
     mkdirSync(directory);
     expect((await started(logIn(directory, systemClock).stream(topicOf()))).id).not.toBe(id);
+  });
+});
+
+describe('an acknowledgement of the embedded log', () => {
+  it('comes after the flush of what it acknowledges', async ({ skip }) => {
+    const trace = join(directory, 'trace');
+    const calls = ['-f', '-o', trace, '-e', 'trace=fdatasync,write'];
+    const child = spawn(tracer, [...calls, process.execPath, script, join(directory, 'log'), '20'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const traced = await Promise.race([
+      once(child.stdout, 'data').then(() => true),
+      once(child, 'error').then(() => false),
+    ]);
+    if (!traced) {
+      skip('needs strace');
+      return;
+    }
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const [beforeIt = ''] = readFileSync(trace, 'utf8').split('acknowledged');
+    expect(beforeIt.match(/fdatasync\(/g)?.length).toBeGreaterThanOrEqual(20);
   });
 });
 
@@ -263,11 +286,12 @@ describe('an append that cannot be taken', () => {
     const disk = join(directory, 'disk');
     mkdirSync(disk);
     try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', disk], { stdio: 'ignore' });
+      execFileSync(mounting.on, ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', disk], { stdio: 'ignore' });
     } catch {
-      return skip('mounting a small disk needs root');
+      skip('mounting a small disk needs root');
+      return;
     }
-    stops.push(async () => Promise.resolve(void execFileSync('umount', [disk])));
+    stops.push(async () => Promise.resolve(void execFileSync(mounting.off, [disk])));
     const stream = await started(logIn(disk, systemClock).stream(topicOf()));
     writeFileSync(join(disk, 'ballast'), Buffer.alloc(3_000_000));
     const [claim] = await claimsOf(stream, 'store');

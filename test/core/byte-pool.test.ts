@@ -1,0 +1,45 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { BytePool } from '../../src/core/byte-pool.ts';
+import { runs } from '../property-runs.ts';
+
+test('never lends the same memory to two owners, whatever is taken and given back', () => {
+  const step = fc.oneof(
+    fc.record({ take: fc.integer({ min: 1, max: 40_000 }) }),
+    fc.record({ give: fc.nat(20), twice: fc.boolean() }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), fc.nat(100_000), (steps, limitBytes) => {
+      const pool = new BytePool(limitBytes);
+      const owned: Buffer[] = [];
+      for (const action of steps) {
+        if ('take' in action) {
+          const taken = pool.take(action.take);
+          expect(taken.length).toBe(action.take);
+          expect(owned.some(({ buffer }) => buffer === taken.buffer)).toBe(false);
+          owned.push(taken);
+        } else {
+          const [given] = owned.splice(action.give % Math.max(1, owned.length), 1);
+          if (given) pool.give(given);
+          if (given && action.twice) pool.give(given);
+        }
+      }
+    }),
+    { numRuns: runs },
+  );
+});
+
+test('memory given back is used again, up to the limit', () => {
+  const pool = new BytePool(8192);
+  const [a, b, c] = [pool.take(5000), pool.take(5000), pool.take(5000)];
+  for (const bytes of [a, b, c]) pool.give(bytes);
+  expect(pool.take(6000).buffer).toBe(a.buffer);
+  expect([b.buffer, c.buffer]).not.toContain(pool.take(6000).buffer);
+});
+
+test('memory that was not taken from it is not kept', () => {
+  const pool = new BytePool(1 << 20);
+  const stranger = Buffer.alloc(4096);
+  pool.give(stranger);
+  expect(pool.take(4096).buffer).not.toBe(stranger.buffer);
+});
