@@ -46,12 +46,13 @@ export function settledOffset(marks: readonly CommitMark[], nowMs: number, minAf
 }
 
 /**
- * How much of a topic's share of the file records may take, in bytes. The rest is for what LMDB needs to reuse pages:
- * copies of the pages a transaction changes, and free runs too short for the next record. When the file has outgrown
- * its bound by `excessBytes` anyway, records get that much less, so that it stops growing.
+ * How much of a topic's share of the file records may take, in bytes. The rest is for what LMDB needs to use pages
+ * again: copies of the pages a transaction changes, and free runs too short for the next record. Where records are
+ * large against the file, it may outgrow its bound by some percent all the same (`excessBytes`): then records get that
+ * much less, and it stops growing.
  */
 export function recordRoomBytes(bytes: number, excessBytes: number): number {
-  return Math.max(0, Math.floor(bytes * 0.8) - Math.max(0, excessBytes));
+  return Math.max(0, Math.floor(bytes * 0.75) - Math.max(0, excessBytes));
 }
 
 /** The part of the room that is in use when the oldest records begin to go, so that appends rarely meet the limit. */

@@ -81,9 +81,9 @@ describe('what retention may delete', () => {
 
 describe('the room of records', () => {
   it('shrinks by what the file has outgrown its bound', () => {
-    expect(recordRoomBytes(1000, 0)).toBe(800);
-    expect(recordRoomBytes(1000, 300)).toBe(500);
+    expect(recordRoomBytes(1000, 0)).toBe(750);
+    expect(recordRoomBytes(1000, 300)).toBe(450);
     expect(recordRoomBytes(1000, 5000)).toBe(0);
-    expect(recordRoomBytes(1000, -5)).toBe(800);
+    expect(recordRoomBytes(1000, -5)).toBe(750);
   });
 });
