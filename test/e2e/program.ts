@@ -37,15 +37,19 @@ async function ended(child: ChildProcess): Promise<Ended> {
 export class Place {
   readonly folder = mkdtempSync(join(tmpdir(), 'plimsoll-e2e-'));
   readonly dataDirectory = join(this.folder, 'data');
-  readonly configFiles: readonly string[];
+  readonly configFiles = [
+    shippedConfig,
+    ...['ports', 'data', 'over'].map((name) => join(this.folder, `${name}.yaml`)),
+  ];
 
   constructor(over = '') {
-    const files = [anyPorts, `data_dir: ${this.dataDirectory}`, over].map((text, i) => {
-      const file = join(this.folder, `${i}.yaml`);
-      writeFileSync(file, text);
-      return file;
-    });
-    this.configFiles = [shippedConfig, ...files];
+    this.configure(over);
+  }
+
+  /** Writes the configuration anew, for the next program that starts here. */
+  configure(over: string): void {
+    const texts = [anyPorts, `data_dir: ${this.dataDirectory}`, over];
+    for (const [i, text] of texts.entries()) writeFileSync(this.configFiles[i + 1] ?? '', text);
   }
 
   /** The words that make any command use this place. */
@@ -80,7 +84,7 @@ export class Program {
     const ready = new Promise<string>((resolve) => {
       child.stdout?.on('data', (text: string) => {
         said += text;
-        if (said.includes('Point an exporter at it')) resolve(said);
+        if (/^ {2}metrics .*\n(?:.*\n)*$/m.test(said)) resolve(said);
       });
     });
     const first = await Promise.race([ready, end]);
