@@ -1,5 +1,5 @@
 /** Where an attribute stands. */
-export type Place = 'span' | 'resource';
+type Place = 'span' | 'resource';
 
 /**
  * One spelling of a canonical field. The order of a field's sources in `KeyTableSpec.sources` is their priority:

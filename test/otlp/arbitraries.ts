@@ -20,9 +20,9 @@ export const sources: readonly KeySource[] = [
   { key: 'é', field: field.short, place: 'span' },
   { key: 'abc', field: field.short, place: 'span' },
 ];
-export const content = ['gen_ai.prompt.*', 'input.value', 'exception.message', 'é'];
-export const ownPrefix = 'plimsoll.';
-export const ownKeys = ['plimsoll.agent'];
+const content = ['gen_ai.prompt.*', 'input.value', 'exception.message', 'é'];
+const ownPrefix = 'plimsoll.';
+const ownKeys = ['plimsoll.agent'];
 
 /** A small table with every feature: several sources, both places, prefixes, short keys, own keys. */
 export function keyTable(): KeyTable {
@@ -65,7 +65,7 @@ const value: fc.Arbitrary<OracleValue> = fc.oneof(
 );
 
 /** An attribute: often one the table knows, with any value. */
-export const attribute: fc.Arbitrary<OracleAttribute> = fc.record({ key, value }, { requiredKeys: ['key'] });
+const attribute: fc.Arbitrary<OracleAttribute> = fc.record({ key, value }, { requiredKeys: ['key'] });
 const attributes = fc.array(attribute, { maxLength: 6 });
 
 const idOf = (length: number): fc.Arbitrary<Uint8Array> =>
@@ -92,7 +92,7 @@ const link = fc.record(
 );
 
 /** A valid span of any shape. */
-export const span: fc.Arbitrary<OracleSpan> = fc.record(
+const span: fc.Arbitrary<OracleSpan> = fc.record(
   {
     traceId: idOf(16),
     spanId: idOf(8),

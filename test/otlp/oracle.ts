@@ -10,7 +10,7 @@ root.loadSync('opentelemetry/proto/collector/trace/v1/trace_service.proto', { ke
 export const requestType = root.lookupType(
   'opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest',
 );
-export const spanType = root.lookupType('opentelemetry.proto.trace.v1.Span');
+const spanType = root.lookupType('opentelemetry.proto.trace.v1.Span');
 
 /** What an attribute's value may be, as protobufjs prints it: 64-bit integers as decimal strings, bytes as Buffers. */
 export interface OracleValue {
@@ -28,7 +28,7 @@ export interface OracleAttribute {
   value?: OracleValue;
 }
 
-export interface OracleEvent {
+interface OracleEvent {
   timeUnixNano?: string;
   name?: string;
   attributes?: OracleAttribute[];
@@ -52,7 +52,7 @@ export interface OracleSpan {
   flags?: number;
 }
 
-export interface OracleScopeSpans {
+interface OracleScopeSpans {
   scope?: { name?: string; version?: string; attributes?: OracleAttribute[] };
   spans?: OracleSpan[];
   schemaUrl?: string;

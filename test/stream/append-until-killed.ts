@@ -8,5 +8,5 @@ const stream = logIn(directory, systemClock).stream(topicOf());
 await stream.start();
 for (let n = 0; n < Number(records); n++) await stream.consume([recordOf(`killed-${n}`)], never);
 process.stdout.write('acknowledged\n');
-for (let n = 0; then === 'go on'; n++) await stream.consume([recordOf(`later-${n}`)], never);
+if (then === 'go on') for (let n = 0; ; n++) await stream.consume([recordOf(`later-${n}`)], never);
 await stream.stop(never);
