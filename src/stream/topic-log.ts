@@ -118,14 +118,15 @@ export class TopicLog {
   refuseWithoutRoom(records: readonly NewRecord[], excessBytes: number): void {
     const { topic, retention } = this.options;
     const wantedBytes = records.reduce((bytes, record) => bytes + footprintBytes(record), 0);
-    if (wantedBytes > this.roomBytes(0)) {
+    if (2 * wantedBytes > retention.bytes) {
       throw new Failure(
         'invalid',
-        `the batch takes ${megabytes(wantedBytes)} and the stream ${topic} keeps ${megabytes(retention.bytes)}: send less at once, or raise its retention.bytes`,
+        `the batch takes ${megabytes(wantedBytes)} and the stream ${topic} may keep ${megabytes(retention.bytes)}, which must be twice a batch: send less at once, or raise its retention.bytes`,
       );
     }
     const heldBytes = this.usedBytes() + this.#commits.waitingBytes;
-    if (heldBytes + wantedBytes <= this.roomBytes(excessBytes)) return;
+    const fits = heldBytes + wantedBytes <= this.roomBytes(excessBytes);
+    if (fits && heldBytes + 2 * wantedBytes <= retention.bytes) return; // of the free pages half may lie too scattered for it
     const message = `the stream ${topic} is full: it holds ${megabytes(heldBytes)} of ${megabytes(retention.bytes)}, which its consumers may still need: wait for them, or raise its retention.bytes`;
     throw new Failure('overloaded', message, { retryAfterMs: 1000 });
   }

@@ -68,11 +68,13 @@ export interface OracleRequest {
   resourceSpans?: OracleResourceSpans[];
 }
 
-/**
- * Decodes with protobufjs to plain objects without defaults. Fields nobody knows are in `unknown`, as hex. Throws on
- * bytes protobufjs refuses.
- */
+/** Decodes with protobufjs to plain objects without defaults. Throws on bytes protobufjs refuses. */
 export function decodeRequest(bytes: Uint8Array): OracleRequest {
+  return requestType.toObject(requestType.decode(bytes), { longs: String });
+}
+
+/** Decodes likewise; fields nobody knows are in `unknown` of their message, as hex. */
+export function decodeWithUnknown(bytes: Uint8Array): OracleRequest {
   const reader = protobuf.Reader.create(bytes);
   reader.discardUnknown = false;
   const message = requestType.decode(reader);

@@ -201,7 +201,11 @@ it(
           removeFolder(subject.directory);
         }
       }),
-      { numRuns: Math.ceil(runs / 20) }, // each opens a database and waits for its disk about 60 times
+      {
+        numRuns: Math.ceil(runs / 20), // each opens a database and waits for its disk about 60 times
+        interruptAfterTimeLimit: 5 * minute, // shrinking takes long
+        markInterruptAsFailure: true,
+      },
     );
   },
   10 * minute,
