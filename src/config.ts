@@ -5,6 +5,8 @@ import { sqlPortFault } from './store/sql-port.ts';
 type PipelineName = keyof Config['service']['pipelines'];
 type Shape = { readonly [S in 'receivers' | 'processors' | 'exporters']: readonly string[] };
 
+const largestRequestBytes = 64 * 2 ** 20;
+
 /** What each role is built of, in the order in which data flows; a configuration that says otherwise would lie. */
 const shapes: Readonly<Record<PipelineName, Shape>> = {
   'traces/ingest': { receivers: ['otlp'], processors: ['enrich'], exporters: ['embedded'] },
@@ -25,6 +27,7 @@ export function loadConfig(files: readonly string[]): Config {
   const faults = [
     ...pipelineFaults(parsed.data),
     ...wiringFaults(parsed.data),
+    ...limitFaults(parsed.data),
     ...securityFaults(parsed.data),
   ];
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
@@ -118,6 +121,17 @@ function* portFaults(config: Config): Generator<string> {
     const taken = port === 0 ? undefined : seen.get(`${host}:${port}`);
     if (taken) yield `${path}: ${host}:${port} is already used by ${taken}; give it another port`;
     seen.set(`${host}:${port}`, path);
+  }
+}
+
+function* limitFaults(config: Config): Generator<string> {
+  for (const [id, receiver] of Object.entries(config.receivers)) {
+    if (receiver.max_request_size < 1024 || receiver.max_request_size > largestRequestBytes) {
+      yield `receivers::${id}::max_request_size: must be from 1KiB to 64MiB, the limit that OTLP recommends`;
+    }
+    if (receiver.in_flight_limit < receiver.max_request_size) {
+      yield `receivers::${id}::in_flight_limit: must be at least max_request_size, or that request would never have room`;
+    }
   }
 }
 

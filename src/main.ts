@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ConfigError } from './config-source.ts';
 import { print, type Command } from './cli/command.ts';
@@ -22,7 +23,7 @@ const shared = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-const defaultConfig = new URL('../config/plimsoll.yaml', import.meta.url).pathname;
+const defaultConfig = fileURLToPath(new URL('../config/plimsoll.yaml', import.meta.url));
 
 function usage(): string {
   const width = Math.max(...commands.map(({ name }) => name.length));
@@ -60,6 +61,12 @@ async function dispatch(words: readonly string[]): Promise<number> {
   if (values.help) {
     print(command.help);
     return 0;
+  }
+  if (positionals.length > 0 && !command.takesWords) {
+    process.stderr.write(
+      `plimsoll: ${name} takes no "${positionals.join(' ')}"; a configuration file is given as --config FILE\n`,
+    );
+    return 2;
   }
   const { config, help: _, ...options } = values;
   return command.run({ config: config ?? [defaultConfig], options, words: positionals });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Config } from './config-schema.ts';
 import { systemClock as clock } from './core/clock.ts';
 import { startAll, stopAll } from './core/component.ts';
-import { urlOf } from './core/listen.ts';
+import { reachableUrl } from './core/listen.ts';
 import type { Log } from './core/log.ts';
 import type { Stream } from './core/stream.ts';
 import { Telemetry } from './core/telemetry.ts';
@@ -16,6 +16,10 @@ import type { Address, Site } from './roles/role.ts';
 import { storeRole } from './roles/store.ts';
 import { defaultSettings } from './store/store.ts';
 import { EmbeddedLog } from './stream/embedded.ts';
+
+/** Dead letters are few and wait for an operator: a small share of the stream's disk, kept for long. */
+const deadLetterShare = 1 / 16;
+const deadLetterAgeMs = 30 * 86_400_000;
 
 /** Everything the configuration lists, wired and not yet started. */
 export interface Pipeline {
@@ -75,9 +79,9 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
     },
     addresses: () => [
       ...roles.flatMap((role) => role.addresses()),
-      { what: 'metrics', url: `${urlOf(plan.metrics.endpoint.host, metrics.port)}/metrics` },
+      { what: 'metrics', url: `${reachableUrl({ ...plan.metrics.endpoint, port: metrics.port })}/metrics` },
       ...(health && plan.health
-        ? [{ what: 'health', url: urlOf(plan.health.options.endpoint.host, health.port) }]
+        ? [{ what: 'health', url: reachableUrl({ ...plan.health.options.endpoint, port: health.port }) }]
         : []),
     ],
   };
@@ -94,11 +98,20 @@ function streamsOf(plan: Plan, telemetry: Telemetry, log: Log): { spans: Stream;
   const { partitions, retention, min_free_disk } = plan.stream;
   const directory = join(plan.dataDirectory, 'stream');
   const embedded = new EmbeddedLog({ directory, minFreeDiskBytes: min_free_disk, clock, log, telemetry });
-  const keep = { ageMs: retention.age, bytes: retention.size, minAfterCommitMs: defaultSettings.verifyMs };
+  const keep = {
+    ageMs: retention.age,
+    bytes: retention.size * (1 - deadLetterShare),
+    minAfterCommitMs: defaultSettings.verifyMs,
+  };
   const groups = [...(plan.store ? ['store'] : []), ...(plan.assess ? ['assess'] : [])];
   return {
     spans: embedded.stream({ topic: 'otlp_spans', partitions, groups, retention: keep }),
-    deadLetters: embedded.stream({ topic: 'otlp_spans_dlq', partitions: 1, groups: [], retention: keep }),
+    deadLetters: embedded.stream({
+      topic: 'otlp_spans_dlq',
+      partitions: 1,
+      groups: [],
+      retention: { ...keep, ageMs: deadLetterAgeMs, bytes: retention.size * deadLetterShare },
+    }),
   };
 }
 

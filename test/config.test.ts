@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
@@ -25,6 +25,13 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 afterEach(() => vi.unstubAllEnvs());
+
+/** The keys of a configuration, those of endpoints aside. */
+function optionNames(value: unknown): readonly string[] {
+  if (typeof value !== 'object' || value === null || 'host' in value) return [];
+  const named = Array.isArray(value) ? [] : Object.keys(value).filter((key) => key !== 'type');
+  return [...named, ...Object.values(value).flatMap(optionNames)];
+}
 
 function load(...texts: string[]) {
   const files = texts.map((text, i) => {
@@ -173,6 +180,22 @@ test.each([
   ['a file that is a list', '- a', '1.yaml: must be a mapping with receivers, exporters and service'],
 ])('%s gets one sentence with the path and the fix', (_, over, sentence) => {
   expect(() => load(minimal, over)).toThrow(sentence);
+});
+
+test.each([
+  ['max_request_size: 200MiB', 'max_request_size: must be from 1KiB to 64MiB'],
+  ['in_flight_limit: 0B', 'in_flight_limit: must be at least max_request_size'],
+])('a limit that could not hold, %s, is refused', (option, sentence) => {
+  expect(() => load(minimal, `receivers: { otlp: { ${option} } }`)).toThrow(`receivers::otlp::${sentence}`);
+});
+
+test('the shipped file names every option there is', () => {
+  const text = readFileSync(join(shipped, 'plimsoll.yaml'), 'utf8');
+  const optional = ['tls', 'max_connection_age', 'auth', 'content_hash_key', 'token', 'allowed_hosts'];
+  const missing = [...optionNames(load(minimal)), ...optional].filter(
+    (name) => !new RegExp(`\\b${name}:`).test(text),
+  );
+  expect(missing).toEqual([]);
 });
 
 test('every mistake is reported at once, one line each', () => {

@@ -15,6 +15,8 @@ export interface Command {
   /** What `plimsoll <command> --help` teaches, with examples. */
   readonly help: string;
   readonly options: ParseArgsOptionsConfig;
+  /** Whether words may follow that are no options. */
+  readonly takesWords?: boolean;
   /** Runs the command; resolves with the exit code. */
   run(invocation: Invocation): Promise<number>;
 }

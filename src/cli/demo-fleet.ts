@@ -1,3 +1,4 @@
+import { Metadata } from '@grpc/grpc-js';
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type Span, type Tracer } from '@opentelemetry/api';
 import { OTLPTraceExporter as GrpcExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
 import { OTLPTraceExporter as HttpExporter } from '@opentelemetry/exporter-trace-otlp-proto';
@@ -47,6 +48,8 @@ const agents: readonly Agent[] = [
 export interface FleetTarget {
   readonly grpcUrl: string;
   readonly httpUrl: string;
+  /** A bearer token, where the receiver wants one. */
+  readonly token: string | undefined;
 }
 
 /** A fleet at work: real OpenTelemetry SDK exporters, make-believe agents. */
@@ -79,10 +82,13 @@ export function startFleet(target: FleetTarget, runsPerSecond: number): Fleet {
 }
 
 function providerOf(agent: Agent, target: FleetTarget): TracerProvider {
+  const headers: Record<string, string> = target.token ? { authorization: `Bearer ${target.token}` } : {};
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   const exporter =
     agent.transport === 'grpc'
-      ? new GrpcExporter({ url: target.grpcUrl })
-      : new HttpExporter({ url: `${target.httpUrl}/v1/traces` });
+      ? new GrpcExporter({ url: target.grpcUrl, metadata })
+      : new HttpExporter({ url: `${target.httpUrl}/v1/traces`, headers });
   return new TracerProvider({
     resource: resourceFromAttributes({
       'service.name': agent.name,

@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../config.ts';
-import type { Config } from '../config-schema.ts';
-import { startFleet } from './demo-fleet.ts';
+import { reachableUrl } from '../core/listen.ts';
+import { planOf, type Plan } from '../plan.ts';
+import { startFleet, type FleetTarget } from './demo-fleet.ts';
 import { kpiTable, type Sample, parseSamples } from './demo-table.ts';
 import { print, type Command } from './command.ts';
 
@@ -24,16 +26,17 @@ exporters (gRPC and HTTP). One of them runs a bad canary release: watch its KPIs
   --rate R      tasks a second of each agent (default 4)`,
   options: { seconds: { type: 'string' }, rate: { type: 'string' } },
   run: async ({ config: files, options }) => {
-    const config = loadConfig(files);
+    const plan = planOf(loadConfig(files));
     const seconds = positive('--seconds', options['seconds'] ?? 'Infinity');
     const rate = positive('--rate', options['rate'] ?? '4');
     const stopping = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
-    const urls = urlsOf(config);
+    const urls = urlsOf(plan);
+    const target = targetOf(plan);
     const pipeline = (await isUp(urls.health)) ? undefined : startPipeline(files);
     try {
       await untilUp(urls.health, pipeline, stopping.signal);
-      await watch(urls, rate, AbortSignal.any([stopping.signal, ...deadline(seconds)]));
+      await watch(urls, target, rate, AbortSignal.any([stopping.signal, ...deadline(seconds)]));
     } finally {
       await stopPipeline(pipeline);
     }
@@ -52,30 +55,35 @@ function deadline(seconds: number): readonly AbortSignal[] {
 }
 
 interface Urls {
-  readonly grpc: string;
-  readonly http: string;
   readonly metrics: string;
   readonly health: string;
   readonly sql: string | undefined;
 }
 
-function url(at: { host: string; port: number } | undefined): string | undefined {
-  return at && `http://${at.host}:${at.port}`;
+function urlsOf({ health, sql, metrics }: Plan): Urls {
+  if (!health)
+    throw new Error('service::extensions: lists no health_check; the demo needs it to see when all is up');
+  return {
+    health: reachableUrl(health.options.endpoint),
+    sql: sql && reachableUrl(sql.options.endpoint),
+    metrics: `${reachableUrl(metrics.endpoint)}/metrics`,
+  };
 }
 
-function urlsOf(config: Config): Urls {
-  const receivers = Object.values(config.receivers).map(({ protocols }) => protocols);
-  const extensions = config.service.extensions.map((id) => config.extensions[id]);
-  const grpc = url(receivers.find((protocols) => protocols.grpc)?.grpc?.endpoint);
-  const http = url(receivers.find((protocols) => protocols.http)?.http?.endpoint);
-  const health = url(extensions.find((extension) => extension?.type === 'health_check')?.endpoint);
-  if (!grpc || !http || !health) {
-    throw new Error(
-      'the demo needs the otlp receiver with grpc and http, and the health_check extension: configure them',
-    );
-  }
-  const sql = url(extensions.find((extension) => extension?.type === 'sql')?.endpoint);
-  return { grpc, http, health, sql, metrics: `${url(config.service.telemetry.metrics.endpoint)}/metrics` };
+function targetOf({ ingest }: Plan): FleetTarget {
+  const otlp = ingest?.receivers.find(
+    ({ options: { protocols } }) => protocols.grpc && protocols.http,
+  )?.options;
+  const { grpc, http } = otlp?.protocols ?? {};
+  if (!grpc || !http)
+    throw new Error('the demo sends over gRPC and HTTP: configure an otlp receiver with both');
+  if (grpc.tls || http.tls)
+    throw new Error('the demo speaks no TLS: give it a configuration without receivers::otlp tls');
+  return {
+    grpcUrl: reachableUrl(grpc.endpoint),
+    httpUrl: reachableUrl(http.endpoint),
+    token: otlp?.auth?.bearer_tokens[0]?.reveal(),
+  };
 }
 
 async function isUp(health: string): Promise<boolean> {
@@ -85,33 +93,44 @@ async function isUp(health: string): Promise<boolean> {
   );
 }
 
-function startPipeline(files: readonly string[]): ChildProcess {
-  const launcher = new URL('../plimsoll.js', import.meta.url).pathname;
+/** A pipeline that the demo started. */
+interface Started {
+  readonly child: ChildProcess;
+  /** Resolves with how it ended, a code or a signal. */
+  readonly ended: Promise<string>;
+  hasEnded: boolean;
+}
+
+function startPipeline(files: readonly string[]): Started {
+  const launcher = fileURLToPath(new URL('../plimsoll.js', import.meta.url));
   const words = files.flatMap((file) => ['--config', file]);
   // A process group of its own: Ctrl-C reaches the demo alone, which lets the fleet finish before it stops the pipeline.
-  return spawn(process.execPath, [launcher, 'run', ...words], {
+  const child = spawn(process.execPath, [launcher, 'run', ...words], {
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: true,
   });
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const started: Started = { child, ended: promise, hasEnded: false };
+  child.once('exit', (code, signal) => {
+    started.hasEnded = true;
+    resolve(signal ?? `code ${code}`);
+  });
+  return started;
 }
 
-async function untilUp(
-  health: string,
-  pipeline: ChildProcess | undefined,
-  signal: AbortSignal,
-): Promise<void> {
+async function untilUp(health: string, pipeline: Started | undefined, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && !(await isUp(health))) {
-    if (pipeline && pipeline.exitCode !== null) {
+    if (pipeline?.hasEnded) {
       throw new Error(
-        `the pipeline ended with code ${pipeline.exitCode} before it was ready; its message is above`,
+        `the pipeline ended (${await pipeline.ended}) before it was ready; its message is above`,
       );
     }
     await sleep(100);
   }
 }
 
-async function watch(urls: Urls, rate: number, signal: AbortSignal): Promise<void> {
-  const fleet = startFleet({ grpcUrl: urls.grpc, httpUrl: urls.http }, rate);
+async function watch(urls: Urls, target: FleetTarget, rate: number, signal: AbortSignal): Promise<void> {
+  const fleet = startFleet(target, rate);
   const redraws = process.stdout.isTTY;
   if (redraws) process.stdout.write('\u001B[2J');
   let shown = 0;
@@ -144,9 +163,7 @@ function hints(urls: Urls): string {
   ].join('\n');
 }
 
-async function stopPipeline(pipeline: ChildProcess | undefined): Promise<void> {
-  if (!pipeline || pipeline.exitCode !== null) return;
-  const ended = new Promise((resolve) => void pipeline.once('exit', resolve));
-  pipeline.kill('SIGTERM');
-  await ended;
+async function stopPipeline(pipeline: Started | undefined): Promise<void> {
+  pipeline?.child.kill('SIGTERM');
+  await pipeline?.ended;
 }

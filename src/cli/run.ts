@@ -16,7 +16,7 @@ runs config/plimsoll.yaml: everything on this machine, in one process, on 127.0.
   plimsoll run
   plimsoll run --config config/plimsoll.yaml --config mine.yaml
 
-Then point an exporter at it, for example: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317`,
+When it is ready it prints where to point an exporter and where to look.`,
   options: {},
   run: async ({ config: files }) => {
     const config = loadConfig(files);
@@ -47,12 +47,17 @@ function signalled(): Promise<void> {
 }
 
 function readyText(pipeline: Pipeline, dataDirectory: string): string {
-  const urls = pipeline.addresses();
-  const width = Math.max(...urls.map(({ what }) => what.length));
-  const grpc = urls.find(({ what }) => what === 'OTLP gRPC')?.url;
+  const addresses = pipeline.addresses();
+  const width = Math.max(...addresses.map(({ what }) => what.length));
+  const http = addresses.find(({ what }) => what === 'OTLP HTTP')?.url;
+  const grpc = addresses.find(({ what }) => what === 'OTLP gRPC')?.url;
+  const hints = [
+    ...(http ? [`OTEL_EXPORTER_OTLP_ENDPOINT=${http} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`] : []),
+    ...(grpc ? [`OTEL_EXPORTER_OTLP_ENDPOINT=${grpc} OTEL_EXPORTER_OTLP_PROTOCOL=grpc`] : []),
+  ];
   return [
     `plimsoll ${version()} is ready: ${pipeline.roles.join(', ')}; data in ${dataDirectory}`,
-    ...urls.map(({ what, url }) => `  ${what.padEnd(width)}  ${url}`),
-    ...(grpc ? [`Point an exporter at it: OTEL_EXPORTER_OTLP_ENDPOINT=${grpc}`] : []),
+    ...addresses.map(({ what, url }) => `  ${what.padEnd(width)}  ${url}`),
+    ...(hints.length > 0 ? [`Point an exporter at it: ${hints.join('\n                      or: ')}`] : []),
   ].join('\n');
 }

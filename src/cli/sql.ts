@@ -1,5 +1,5 @@
 import { loadConfig } from '../config.ts';
-import { urlOf } from '../core/listen.ts';
+import { reachableUrl } from '../core/listen.ts';
 import { planOf } from '../plan.ts';
 import { runSql } from '../store/sql-client.ts';
 import type { Command } from './command.ts';
@@ -17,6 +17,7 @@ Sends one query to the SQL port of the running pipeline and prints the answer. I
 
   --format FORMAT   a format of ClickHouse (default PrettyCompactMonoBlock)`,
   options: { format: { type: 'string' } },
+  takesWords: true,
   run: async ({ config: files, options, words }) => {
     const { sql } = planOf(loadConfig(files));
     if (!sql) throw new Error('service::extensions: lists no sql; add it, so that there is a port to ask');
@@ -24,7 +25,7 @@ Sends one query to the SQL port of the running pipeline and prints the answer. I
       throw new Error('give one query, in quotes: plimsoll sql "SELECT count() FROM otel_traces"');
     const { endpoint, token } = sql.options;
     const answer = await runSql({
-      url: urlOf(endpoint.host === '0.0.0.0' ? '127.0.0.1' : endpoint.host, endpoint.port),
+      url: reachableUrl(endpoint),
       token: token?.reveal(),
       query: words[0] ?? '',
       format: String(options['format'] ?? 'PrettyCompactMonoBlock'),

@@ -36,7 +36,16 @@ export async function listen(
   return bound;
 }
 
-/** The URL of a server that speaks HTTP without TLS. */
-export function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+/** An endpoint as the configuration writes it. */
+export function endpointText({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Where a client on this machine reaches a server at `endpoint`: a wildcard address is one of the loopback ones too. */
+export function reachableUrl(
+  endpoint: { readonly host: string; readonly port: number },
+  scheme: 'http' | 'https' = 'http',
+): string {
+  const wildcards: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+  return `${scheme}://${endpointText({ ...endpoint, host: wildcards[endpoint.host] ?? endpoint.host })}`;
 }

@@ -1,6 +1,6 @@
 import { ByteBudget } from '../core/budget.ts';
 import { systemClock as clock } from '../core/clock.ts';
-import { urlOf } from '../core/listen.ts';
+import { reachableUrl } from '../core/listen.ts';
 import type { Plan } from '../plan.ts';
 import { GrpcReceiver } from '../receiver/grpc.ts';
 import { HttpReceiver } from '../receiver/http.ts';
@@ -27,9 +27,12 @@ export function ingestRole(site: Site, { receivers }: NonNullable<Plan['ingest']
     components: listening.map(({ component }) => component),
     probes: [{ name: 'ingest', check: () => ingest.check() }],
     addresses: () =>
-      listening.map(({ what, host, component }) => ({
+      listening.map(({ what, listener, component }) => ({
         what,
-        url: urlOf(host, component.address?.port ?? 0),
+        url: reachableUrl(
+          { host: listener.host, port: component.address?.port ?? listener.port },
+          listener.tls ? 'https' : 'http',
+        ),
       })),
   };
 }
@@ -62,14 +65,10 @@ function listenerOf(
 function grpcReceiver({ log }: Site, id: string, options: NonNullable<Protocols['grpc']>, intake: Intake) {
   const listener = listenerOf(id, 'grpc', options);
   const life = { maxAgeMs: options.max_connection_age };
-  return {
-    what: 'OTLP gRPC',
-    host: listener.host,
-    component: new GrpcReceiver({ listener, intake, log, life }),
-  };
+  return { what: 'OTLP gRPC', listener, component: new GrpcReceiver({ listener, intake, log, life }) };
 }
 
 function httpReceiver(id: string, options: NonNullable<Protocols['http']>, intake: Intake) {
   const listener = listenerOf(id, 'http', options);
-  return { what: 'OTLP HTTP', host: listener.host, component: new HttpReceiver({ listener, intake }) };
+  return { what: 'OTLP HTTP', listener, component: new HttpReceiver({ listener, intake }) };
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { ByteBudget } from '../core/budget.ts';
 import type { Component } from '../core/component.ts';
 import { Failure } from '../core/failure.ts';
-import { listen, urlOf, type ListenAddress } from '../core/listen.ts';
+import { listen, reachableUrl, type ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
 import { SqlError } from './sql-guard.ts';
 import { sqlErrorOf, SqlReader, type QueryLimits, type SqlResult } from './sql-reader.ts';
@@ -61,7 +61,7 @@ export class SqlPort implements Component {
   get url(): string {
     const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('the SQL port does not listen');
-    return urlOf(this.#options.host, address.port);
+    return reachableUrl({ host: this.#options.host, port: address.port });
   }
 
   async start(): Promise<void> {

@@ -90,7 +90,7 @@ export class Program {
     const first = await Promise.race([ready, end]);
     if (typeof first !== 'string')
       throw new Error(`the program ended with ${first.code}: ${first.stderr}${first.stdout}`);
-    const urls = [...first.matchAll(/^ {2}(\S.*?) {2,}(http:\S+)$/gm)].map(
+    const urls = [...first.matchAll(/^ {2}(\S.*?) {2,}(https?:\S+)$/gm)].map(
       ([, what = '', url = '']) => [what, url] as const,
     );
     return new Program(child, end, new Map(urls));
