@@ -18,7 +18,10 @@ export class GrpcLoad {
   #next = 0;
 
   constructor(url: string, connections: number) {
-    this.#sessions = Array.from({ length: connections }, () => connect(url));
+    this.#sessions = Array.from(
+      { length: connections },
+      () => connect(url).on('error', () => undefined), // every call on it fails, and says so
+    );
   }
 
   /** Sends one request; resolves with its gRPC status, 0 being acknowledged. */
@@ -30,7 +33,7 @@ export class GrpcLoad {
     stream.on('response', (first) => (status = Number(first['grpc-status'] ?? status)));
     stream.on('trailers', (last) => (status = Number(last['grpc-status'] ?? status)));
     stream.on('error', reject);
-    stream.on('close', () => resolve(status));
+    stream.on('close', () => (status < 0 ? reject(new Error('closed without an answer')) : resolve(status)));
     stream.resume();
     const prefix = Buffer.allocUnsafe(5);
     prefix[0] = 0;

@@ -50,10 +50,14 @@ const endpoint = z.string().transform((text, context) => {
   return { host: host === '' ? '0.0.0.0' : host, port: Number(port) };
 });
 
-const secret = z
-  .string()
-  .min(1)
-  .transform((text) => new Secret(text));
+function secretOf(leastCharacters: number) {
+  return z
+    .string()
+    .min(leastCharacters, `must have ${leastCharacters} characters or more`)
+    .transform((text) => new Secret(text));
+}
+
+const secret = secretOf(1);
 
 const tls = z.strictObject({
   cert_file: z.string(),
@@ -84,7 +88,7 @@ const otlpReceiver = z.strictObject({
 
 const enrichProcessor = z.strictObject({
   content: z.enum(['drop', 'hash', 'keep']).prefault('drop'),
-  content_hash_key: secret.optional(),
+  content_hash_key: secretOf(16).optional(),
 });
 
 const runsProcessor = z.strictObject({
@@ -174,7 +178,7 @@ export function messageOf(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys')
     return `unknown key ${issue.keys.join(', ')}: remove it or correct its spelling`;
   if (issue.code === 'invalid_type' && issue.input === undefined)
-    return `is missing: it must be a ${issue.expected}`;
+    return 'is missing: set it, or give --config config/plimsoll.yaml before your own file';
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`;
   return issue.message;
 }

@@ -21,7 +21,9 @@ const shapes: Readonly<Record<PipelineName, Shape>> = {
 export function loadConfig(files: readonly string[]): Config {
   const parsed = configSchema.safeParse(readSources(files, process.env), { reportInput: true });
   if (!parsed.success) {
-    const lines = parsed.error.issues.map((issue) => `${issue.path.join('::')}: ${messageOf(issue)}`);
+    const lines = parsed.error.issues.map(
+      (issue) => `${issue.path.join('::') || 'the configuration'}: ${messageOf(issue)}`,
+    );
     throw new ConfigError([...new Set(lines)].join('\n'));
   }
   const faults = [

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ConfigError } from './config-source.ts';
-import { print, type Command } from './cli/command.ts';
+import { print, UsageError, type Command } from './cli/command.ts';
 import { demoCommand } from './cli/demo.ts';
 import { printConfigCommand } from './cli/print-config.ts';
 import { runCommand } from './cli/run.ts';
@@ -75,10 +75,10 @@ async function dispatch(words: readonly string[]): Promise<number> {
 try {
   process.exitCode = await dispatch(process.argv.slice(2));
 } catch (error) {
-  const misused =
+  const unparsed =
     error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
   const message = error instanceof Error ? error.message : String(error);
   const lines = error instanceof ConfigError ? message.split('\n') : [message];
   for (const line of lines) process.stderr.write(`plimsoll: ${line}\n`);
-  process.exitCode = misused ? 2 : 1;
+  process.exitCode = unparsed || error instanceof UsageError ? 2 : 1;
 }

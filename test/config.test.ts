@@ -176,6 +176,16 @@ test.each([
     'processors: { enrich: { content: hash } }',
     'processors::enrich::content_hash_key: is missing: content: hash needs a secret key',
   ],
+  [
+    'an unknown section',
+    'recievers: {}',
+    'the configuration: unknown key recievers: remove it or correct its spelling',
+  ],
+  [
+    'a guessable hash key',
+    'processors: { enrich: { content: hash, content_hash_key: abc } }',
+    'processors::enrich::content_hash_key: must have 16 characters or more',
+  ],
   ['YAML that is no YAML', 'a: [', '1.yaml:1:5: not valid YAML'],
   ['a file that is a list', '- a', '1.yaml: must be a mapping with receivers, exporters and service'],
 ])('%s gets one sentence with the path and the fix', (_, over, sentence) => {

@@ -21,6 +21,11 @@ export interface Command {
   run(invocation: Invocation): Promise<number>;
 }
 
+/** The command was not asked as it wants to be: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
 /** Writes a line the user asked for to standard output. */
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);

@@ -43,8 +43,9 @@ function percent(numerator: number, denominator: number): string {
 export function kpiTable(samples: readonly Sample[], window: string): string {
   const sums = new Map<string, Map<string, number>>();
   for (const { name, labels, value } of samples) {
-    if (labels['window'] !== window) continue;
-    const key = `${labels['agent']}\t${labels['release']}`;
+    const { agent, release } = labels;
+    if (labels['window'] !== window || agent === undefined || release === undefined) continue;
+    const key = `${agent}\t${release}`;
     const row = sums.get(key) ?? new Map<string, number>();
     row.set(name, (row.get(name) ?? 0) + value);
     sums.set(key, row);

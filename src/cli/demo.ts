@@ -6,7 +6,7 @@ import { reachableUrl } from '../core/listen.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { startFleet, type FleetTarget } from './demo-fleet.ts';
 import { kpiTable, type Sample, parseSamples } from './demo-table.ts';
-import { print, type Command } from './command.ts';
+import { print, UsageError, type Command } from './command.ts';
 
 const queries = [
   "SELECT AgentName, Release, count() AS calls, countIf(Result = 'error') AS failed FROM tool_calls GROUP BY ALL ORDER BY AgentName, Release",
@@ -33,7 +33,9 @@ exporters (gRPC and HTTP). One of them runs a bad canary release: watch its KPIs
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
     const urls = urlsOf(plan);
     const target = targetOf(plan);
-    const pipeline = (await isUp(urls.health)) ? undefined : startPipeline(files);
+    const attached = await isUp(urls.health);
+    if (attached) print(`sending to the pipeline that already runs (${urls.health})`);
+    const pipeline = attached ? undefined : startPipeline(files);
     try {
       await untilUp(urls.health, pipeline, stopping.signal);
       await watch(urls, target, rate, AbortSignal.any([stopping.signal, ...deadline(seconds)]));
@@ -46,7 +48,7 @@ exporters (gRPC and HTTP). One of them runs a bad canary release: watch its KPIs
 
 function positive(option: string, text: string | boolean): number {
   const value = Number(text);
-  if (!(value > 0)) throw new Error(`${option}: must be a number above 0, not ${String(text)}`);
+  if (!(value > 0)) throw new UsageError(`${option}: must be a number above 0, not ${String(text)}`);
   return value;
 }
 
@@ -88,7 +90,7 @@ function targetOf({ ingest }: Plan): FleetTarget {
 
 async function isUp(health: string): Promise<boolean> {
   return fetch(health).then(
-    (response) => response.ok,
+    async (response) => response.ok && (await response.text()).includes('"components"'), // others answer on this port too
     () => false,
   );
 }
@@ -137,7 +139,9 @@ async function watch(urls: Urls, target: FleetTarget, rate: number, signal: Abor
   while (!signal.aborted) {
     await sleep(redraws ? 1000 : 5000, undefined, { signal }).catch(() => undefined); // an abort ends the wait
     const table = kpiTable(await readSamples(urls.metrics), '5m');
-    print(`${redraws ? '\u001B[H\u001B[J' : ''}${fleet.runs()} tasks so far\n\n${table}`);
+    print(
+      `${redraws ? '\u001B[H\u001B[J' : ''}${fleet.runs()} tasks so far; the last 5 minutes:\n\n${table}`,
+    );
     if (redraws || shown === 0) print(hints(urls));
     shown += 1;
   }

@@ -28,6 +28,7 @@ When it is ready it prints where to point an exporter and where to look.`,
     await asked;
     log.info('stopping: refusing new input and finishing what is in flight');
     await pipeline.stop(AbortSignal.timeout(config.service.drain_timeout));
+    log.info('stopped');
     return 0;
   },
 };

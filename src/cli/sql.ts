@@ -2,7 +2,7 @@ import { loadConfig } from '../config.ts';
 import { reachableUrl } from '../core/listen.ts';
 import { planOf } from '../plan.ts';
 import { runSql } from '../store/sql-client.ts';
-import type { Command } from './command.ts';
+import { UsageError, type Command } from './command.ts';
 
 export const sqlCommand: Command = {
   name: 'sql',
@@ -22,7 +22,7 @@ Sends one query to the SQL port of the running pipeline and prints the answer. I
     const { sql } = planOf(loadConfig(files));
     if (!sql) throw new Error('service::extensions: lists no sql; add it, so that there is a port to ask');
     if (words.length !== 1)
-      throw new Error('give one query, in quotes: plimsoll sql "SELECT count() FROM otel_traces"');
+      throw new UsageError('give one query, in quotes: plimsoll sql "SELECT count() FROM otel_traces"');
     const { endpoint, token } = sql.options;
     const answer = await runSql({
       url: reachableUrl(endpoint),

@@ -60,9 +60,9 @@ export class Admission {
     }
   }
 
-  /** Whether `bytes` would be admitted without waiting. */
-  hasRoom(bytes: number): boolean {
-    return this.#budget.usedBytes + bytes <= this.#budget.limitBytes;
+  /** A lease of `bytes`, which the caller must release; undefined when it would have to wait, by `lease`. */
+  leaseNow(bytes: number): Lease | undefined {
+    return this.#budget.tryAcquire(bytes);
   }
 
   /**
@@ -71,6 +71,15 @@ export class Admission {
    * Rejects with an `overloaded` Failure, or when `signal` aborts.
    */
   lease(bytes: number, deadlineMs: number, signal: AbortSignal): Promise<Lease> {
-    return this.#budget.acquire(bytes, Math.min(this.#maxWaitMs, deadlineMs * waitShare), signal);
+    return this.#budget.acquire(bytes, this.#waitMs(deadlineMs), signal);
+  }
+
+  /** Raises `lease` to `bytes`; waits and rejects like `lease`. */
+  grow(lease: Lease, bytes: number, deadlineMs: number, signal: AbortSignal): Promise<void> {
+    return lease.grow(bytes, this.#waitMs(deadlineMs), signal);
+  }
+
+  #waitMs(deadlineMs: number): number {
+    return Math.min(this.#maxWaitMs, deadlineMs * waitShare);
   }
 }

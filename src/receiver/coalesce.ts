@@ -29,10 +29,17 @@ export class Coalescer<T> {
     this.#clock = options.clock;
   }
 
-  /** The answer of the first request with these bytes, else what `work` gives. `joined` says which. */
-  run(body: Uint8Array, work: () => Promise<T>): { readonly answer: Promise<T>; readonly joined: boolean } {
+  /**
+   * The answer of the first request with these bytes, else what `work` gives. `joined` says which. `kind` says how the
+   * bytes are read: the same ones read otherwise are another request.
+   */
+  run(
+    kind: string,
+    body: Uint8Array,
+    work: () => Promise<T>,
+  ): { readonly answer: Promise<T>; readonly joined: boolean } {
     if (this.#windowMs === 0) return { answer: work(), joined: false };
-    const fingerprint = this.#fingerprint(body);
+    const fingerprint = `${kind}:${this.#fingerprint(body)}`;
     this.#forgetOld();
     const known = this.#young.get(fingerprint) ?? this.#old.get(fingerprint);
     if (known) return { answer: known, joined: true };

@@ -1,3 +1,5 @@
+import { Failure } from '../core/failure.ts';
+
 /** What became of the spans of one export request. */
 export interface ExportResult {
   /** Spans the stream holds durably. */
@@ -8,9 +10,19 @@ export interface ExportResult {
   readonly message: string;
 }
 
+/** A request whose spans were good, but could not be taken now: what stopped it, and how many spans its sender still has. */
+export class RefusedSpans extends Failure {
+  readonly spans: number;
+
+  constructor(spans: number, { kind, message, retryAfterMs, cause }: Failure) {
+    super(kind, message, { cause, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+    this.spans = spans;
+  }
+}
+
 /**
  * Where the receiver hands a request: a protobuf ExportTraceServiceRequest, whose bytes are lent until the promise
- * settles. Resolves when the stream holds the accepted spans durably; rejects with a Failure. `signal` aborts when the
+ * settles. Resolves when the stream holds the accepted spans durably; rejects with a Failure, a RefusedSpans when it knows how many. `signal` aborts when the
  * receiver gives up draining.
  */
 export type ExportTraces = (request: Uint8Array, signal: AbortSignal) => Promise<ExportResult>;

@@ -81,6 +81,8 @@ export class ExportCall {
   #deadlineMs = Infinity;
   #compression: Compression = 'identity';
   #lease: Promise<Lease> | undefined;
+  /** Aborts when the call is over, whoever ended it. */
+  readonly #gone = new AbortController();
   #handedOver = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -112,20 +114,31 @@ export class ExportCall {
   #onData(chunk: Buffer): void {
     if (this.#stream.headersSent) return; // refused already; what still arrives is dropped
     try {
-      this.#message.push(chunk);
+      const part = this.#message.readPrefix(chunk);
+      const bytes = this.#message.declaredBytes;
+      if (this.#lease === undefined && bytes !== undefined) this.#makeRoom(bytes);
+      this.#message.push(part);
     } catch (error) {
       this.#fail(error);
+    }
+  }
+
+  #makeRoom(bytes: number): void {
+    const { admission } = this.#intake;
+    const lease = admission.leaseNow(bytes);
+    if (lease) {
+      this.#lease = Promise.resolve(lease);
+      this.#message.allocate();
       return;
     }
-    const bytes = this.#message.declaredBytes;
-    if (this.#lease !== undefined || bytes === undefined) return;
-    const { admission } = this.#intake;
-    const mustWait = !admission.hasRoom(bytes);
-    if (mustWait) this.#stream.pause(); // what is under way fits the window of the stream
-    this.#lease = admission.lease(bytes, this.#deadlineMs, this.#signal);
-    if (!mustWait) return;
+    this.#stream.pause(); // what is under way fits the window of the stream
+    this.#lease = admission.lease(bytes, this.#deadlineMs, this.#gone.signal);
     this.#lease.then(
-      () => this.#stream.resume(),
+      () => {
+        if (this.#gone.signal.aborted) return;
+        this.#message.allocate();
+        this.#stream.resume();
+      },
       (error: unknown) => this.#fail(error),
     );
   }
@@ -134,13 +147,13 @@ export class ExportCall {
     if (this.#stream.headersSent) return;
     const wholeMs = performance.now();
     try {
+      const lease = await this.#lease;
       const bytes = this.#message.finish();
       const compression = this.#message.compressed ? this.#compression : 'identity';
       if (this.#message.compressed && compression === 'identity') {
         throw new Failure('invalid', 'the message is marked as compressed, but no grpc-encoding says how');
       }
-      if (this.#lease === undefined) throw new Failure('invalid', 'the call has no message');
-      const lease = await this.#lease;
+      if (lease === undefined) throw new Failure('invalid', 'the call has no message');
       this.#handedOver = true;
       const body = { bytes, compression, encoding: 'protobuf' } as const;
       this.#succeed(await this.#intake.take('grpc', body, lease, this.#signal), wholeMs);
@@ -171,6 +184,7 @@ export class ExportCall {
 
   #onClose(): void {
     clearTimeout(this.#timer);
+    this.#gone.abort();
     if (this.#handedOver) return;
     this.#lease?.then(
       (lease) => lease.release(),

@@ -35,13 +35,17 @@ export function frame(message: Uint8Array): Buffer {
   return framed;
 }
 
-/** Collects the one message of a unary call from the chunks of its stream, in memory from a pool. */
+/**
+ * Collects the one message of a unary call from the chunks of its stream, in memory from a pool. What a sender declares
+ * costs nothing: memory for it is taken by `allocate`, and until then only what has arrived is held.
+ */
 export class UnaryMessage {
   readonly #limitBytes: number;
   readonly #memory: BytePool;
   readonly #prefix = Buffer.allocUnsafe(prefixBytes);
   #prefixFilled = 0;
   #message: Buffer | undefined;
+  #early: Buffer[] = [];
   #filled = 0;
 
   /** A message longer than `limitBytes` is refused as soon as its prefix says so. */
@@ -59,32 +63,45 @@ export class UnaryMessage {
     return this.#prefix[0] === 1;
   }
 
-  /**
-   * Takes the next chunk; copies it, because it is a slice of the socket's buffer. Throws a `too_large` Refusal, or an
-   * `invalid` Failure when bytes follow the message.
-   */
-  push(chunk: Buffer): void {
-    let from = 0;
-    if (this.#prefixFilled < prefixBytes) {
-      from = chunk.copy(this.#prefix, this.#prefixFilled);
-      this.#prefixFilled += from;
-      if (this.#prefixFilled < prefixBytes) return;
-    }
-    const length = this.#prefix.readUInt32BE(1);
+  /** Takes the prefix out of the next chunk, and gives what follows it. Throws a `too_large` Refusal. */
+  readPrefix(chunk: Buffer): Buffer {
+    if (this.#prefixFilled === prefixBytes) return chunk;
+    const from = chunk.copy(this.#prefix, this.#prefixFilled);
+    this.#prefixFilled += from;
+    const length = this.declaredBytes ?? 0;
     if (length > this.#limitBytes) {
       throw new Refusal(
         'too_large',
         `the request has ${length} bytes, more than ${this.#limitBytes}: send smaller batches`,
       );
     }
-    if (chunk.length - from > length - this.#filled) {
-      throw new Failure('invalid', 'bytes follow the message: a unary call carries exactly one');
-    }
-    this.#message ??= this.#memory.take(Math.max(1, length)).subarray(0, length);
-    this.#filled += chunk.copy(this.#message, this.#filled, from);
+    return chunk.subarray(from);
   }
 
-  /** The whole message, at the end of the stream; ownership passes. Throws an `invalid` Failure when it is cut short. */
+  /** Takes memory for the whole message, whose prefix has arrived; once. */
+  allocate(): void {
+    const length = this.declaredBytes ?? 0;
+    const message = this.#memory.take(Math.max(1, length)).subarray(0, length);
+    let filled = 0;
+    for (const chunk of this.#early) filled += chunk.copy(message, filled);
+    this.#early = [];
+    this.#message = message;
+  }
+
+  /**
+   * Takes the next part of the message; copies it, because it is a slice of the socket's buffer. Throws an `invalid` Failure
+   * when bytes follow the message.
+   */
+  push(part: Buffer): void {
+    if (part.length > (this.declaredBytes ?? 0) - this.#filled) {
+      throw new Failure('invalid', 'bytes follow the message: a unary call carries exactly one');
+    }
+    if (this.#message) part.copy(this.#message, this.#filled);
+    else this.#early.push(Buffer.from(part));
+    this.#filled += part.length;
+  }
+
+  /** The whole message, at the end of the stream, after `allocate`; ownership passes. Throws an `invalid` Failure when it is cut short. */
   finish(): Buffer {
     const length = this.declaredBytes;
     if (length === undefined) throw new Failure('invalid', 'the call ended before its message began');

@@ -4,7 +4,7 @@ import { Failure } from '../core/failure.ts';
 import { assumedDeadlineMs, type Admission } from './admission.ts';
 import { Refusal } from './status.ts';
 
-/** Room asked for at first when the sender does not say how long its body is. */
+/** Room asked for at first when the sender does not say how long its body is; doubled whenever it is full. */
 const unknownBytes = 64 * 1024;
 
 /** A whole body and the room it holds, which the reader must release. */
@@ -14,26 +14,55 @@ export interface LeasedBody {
 }
 
 /**
- * Waits for room, then reads the body of `request`, within `limitMs`. `onRoom` runs between the two. Rejects with a
+ * Waits for room, then reads the body of `request`, within `limitMs`. `onRoom` runs between the two. A body of unknown
+ * length gets its room in steps, and is not read on while it waits for the next. Rejects with a
  * `too_large` or `too_slow` Refusal, an `overloaded` Failure, or an `invalid` one when the sender hung up, and holds nothing then.
  */
 export async function readBody(
   request: IncomingMessage,
   admission: Admission,
   limitMs: number,
-  signal: AbortSignal,
   onRoom: () => void,
+): Promise<LeasedBody> {
+  const gone = new AbortController();
+  const onClose = (): void => gone.abort();
+  request.once('close', onClose);
+  try {
+    return await readWhileOpen(request, admission, limitMs, onRoom, gone.signal);
+  } catch (error) {
+    throw gone.signal.aborted ? hungUp() : error;
+  } finally {
+    request.off('close', onClose);
+  }
+}
+
+function hungUp(): Failure {
+  return new Failure('invalid', 'the sender hung up before its body was whole');
+}
+
+async function readWhileOpen(
+  request: IncomingMessage,
+  admission: Admission,
+  limitMs: number,
+  onRoom: () => void,
+  gone: AbortSignal,
 ): Promise<LeasedBody> {
   const declared = Number(request.headers['content-length'] ?? Number.NaN);
   if (!Number.isNaN(declared)) admission.checkSize(declared);
-  const lease = await admission.lease(
-    Number.isNaN(declared) ? unknownBytes : declared,
-    assumedDeadlineMs,
-    signal,
-  );
+  const roomBytes = Number.isNaN(declared) ? unknownBytes : declared;
+  const lease = admission.leaseNow(roomBytes) ?? (await admission.lease(roomBytes, assumedDeadlineMs, gone));
+  const room = {
+    bytes: roomBytes,
+    grow: async (): Promise<void> => {
+      room.bytes = Math.min(2 * room.bytes, admission.limitBytes);
+      await admission.grow(lease, room.bytes, assumedDeadlineMs, gone);
+    },
+  };
   try {
     onRoom();
-    return { bytes: await collect(request, admission, lease, limitMs), lease };
+    const bytes = await collect(request, admission, room, limitMs, gone);
+    lease.shrink(bytes.length);
+    return { bytes, lease };
   } catch (error) {
     lease.release();
     throw error;
@@ -43,12 +72,14 @@ export async function readBody(
 async function collect(
   request: IncomingMessage,
   admission: Admission,
-  lease: Lease,
+  room: { readonly bytes: number; readonly grow: () => Promise<void> },
   limitMs: number,
+  gone: AbortSignal,
 ): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   let bytes = 0;
+  let growing = Promise.resolve();
   const onData = (chunk: Buffer): void => {
     bytes += chunk.length;
     try {
@@ -57,22 +88,26 @@ async function collect(
       reject(error);
       return;
     }
-    if (request.headers['content-length'] === undefined) lease.resize(Math.max(bytes, unknownBytes));
     chunks.push(chunk);
+    if (bytes <= room.bytes) return;
+    request.pause();
+    growing = growing.then(room.grow);
+    growing.then(() => request.resume(), reject);
   };
-  const hungUp = (): void => reject(new Failure('invalid', 'the sender hung up before its body was whole'));
+  const onGone = (): void => reject(hungUp());
   const timer = setTimeout(() => {
     reject(new Refusal('too_slow', `the body did not arrive within ${limitMs} ms: send smaller batches`));
   }, limitMs);
   request.on('data', onData);
-  request.once('end', () => resolve(Buffer.concat(chunks, bytes)));
-  request.once('close', hungUp);
-  request.once('error', hungUp);
+  request.once('end', () => void growing.then(() => resolve(Buffer.concat(chunks, bytes)), reject));
+  request.once('error', onGone);
+  gone.addEventListener('abort', onGone, { once: true });
+  if (gone.aborted) onGone();
   try {
     return await promise;
   } finally {
     clearTimeout(timer);
     request.off('data', onData);
-    request.off('close', hungUp);
+    gone.removeEventListener('abort', onGone);
   }
 }

@@ -169,7 +169,7 @@ export class HttpReceiver implements Component {
       if (request.headers.expect !== undefined) response.writeContinue();
     };
     const { admission } = this.#intake;
-    const { bytes, lease } = await readBody(request, admission, this.#patience.bodyMs, signal, onRoom);
+    const { bytes, lease } = await readBody(request, admission, this.#patience.bodyMs, onRoom);
     const wholeMs = performance.now();
     const body = { bytes, compression, encoding };
     const result = await inTime(this.#intake.take('http', body, lease, signal));

@@ -4,7 +4,7 @@ import { Failure } from '../core/failure.ts';
 import type { NewRecord } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Enricher } from '../enrich/enricher.ts';
-import type { ExportTraces } from './export.ts';
+import { RefusedSpans, type ExportTraces } from './export.ts';
 
 /** What an ingest works with. */
 export interface IngestParts {
@@ -30,7 +30,7 @@ export class Ingest {
   readonly exportTraces: ExportTraces = async (request, signal) => {
     const { enricher, stream } = this.#parts;
     const { records, accepted, rejected, reasons, ...removed } = enricher.enrich(request, stream.partitions);
-    if (records.length > 0) await this.#append(records, signal);
+    if (records.length > 0) await this.#append(records, accepted, signal);
     this.#countRemoved('foreign_key', removed.removedForeignKeys);
     this.#countRemoved('invalid_value', removed.removedInvalidValues);
     const sentences = [...reasons].map(
@@ -46,16 +46,15 @@ export class Ingest {
     return { flowing, reason: flowing ? '' : refused.reason };
   }
 
-  async #append(records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
+  async #append(records: readonly NewRecord[], spans: number, signal: AbortSignal): Promise<void> {
     try {
       await this.#parts.stream.consume(records, signal);
       this.#refused = undefined;
     } catch (error) {
       const failure = Failure.from(error);
-      if (failure.kind !== 'invalid') {
-        this.#refused = { atMs: this.#parts.clock.nowMs(), reason: failure.message };
-      }
-      throw failure;
+      if (failure.kind === 'invalid') throw failure;
+      this.#refused = { atMs: this.#parts.clock.nowMs(), reason: failure.message };
+      throw new RefusedSpans(spans, failure);
     }
   }
 

@@ -6,9 +6,9 @@ import type { Log } from '../core/log.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import { jsonToProtobuf } from '../otlp/json-to-protobuf.ts';
 import type { Encoding } from '../otlp/messages.ts';
-import { Admission, type AdmissionOptions } from './admission.ts';
+import { Admission, assumedDeadlineMs, type AdmissionOptions } from './admission.ts';
 import { Coalescer } from './coalesce.ts';
-import type { ExportResult, ExportTraces } from './export.ts';
+import { RefusedSpans, type ExportResult, type ExportTraces } from './export.ts';
 import { inflate, type Compression } from './inflate.ts';
 import { answerTo, type Answer } from './status.ts';
 
@@ -22,7 +22,7 @@ export interface Body {
   readonly encoding: Encoding;
 }
 
-/** What the intake needs. One intake serves every listener, so that they share one budget and one memory of bodies. */
+/** What the intake needs. One intake serves the listeners of one configured receiver: they share its budget and its memory of bodies. */
 export interface IntakeOptions extends AdmissionOptions {
   readonly exportTraces: ExportTraces;
   /** How long a body is remembered, so that its repeat is joined to the first answer; 0 is off. */
@@ -66,9 +66,8 @@ export class Intake {
    */
   async take(transport: Transport, body: Body, lease: Lease, signal: AbortSignal): Promise<ExportResult> {
     try {
-      const plain = await inflate(body.bytes, body.compression, this.admission.limitBytes);
-      lease.resize(plain.length);
-      const { answer, joined } = this.#coalescer.run(plain, () =>
+      const plain = await this.#inflate(body, lease, signal);
+      const { answer, joined } = this.#coalescer.run(body.encoding, plain, () =>
         this.#export(transport, plain, body.encoding, signal),
       );
       if (joined) {
@@ -100,6 +99,17 @@ export class Intake {
     return answer;
   }
 
+  /** The plain bytes of `body`; from now on `lease` covers them as well. */
+  async #inflate({ bytes, compression }: Body, lease: Lease, signal: AbortSignal): Promise<Buffer> {
+    const plain = await inflate(bytes, compression, {
+      limitBytes: this.admission.limitBytes,
+      reserve: (plainBytes) =>
+        this.admission.grow(lease, bytes.length + plainBytes, assumedDeadlineMs, signal),
+    });
+    if (plain !== bytes) lease.shrink(bytes.length + plain.buffer.byteLength);
+    return plain;
+  }
+
   async #export(
     transport: Transport,
     plain: Uint8Array,
@@ -108,13 +118,17 @@ export class Intake {
   ): Promise<ExportResult> {
     const converted =
       encoding === 'json' ? jsonToProtobuf(plain) : { bytes: plain, rejected: 0, reasons: [] };
-    const taken = await this.#exportTraces(converted.bytes, signal);
+    const labels = { receiver: 'otlp', transport };
+    const taken = await this.#exportTraces(converted.bytes, signal).catch((error: unknown) => {
+      if (error instanceof RefusedSpans)
+        this.#telemetry.count('plimsoll_receiver_refused_spans_total', error.spans, labels);
+      throw error;
+    });
     const result = {
       accepted: taken.accepted,
       rejected: taken.rejected + converted.rejected,
       message: [...converted.reasons, taken.message].filter((reason) => reason !== '').join('; '),
     };
-    const labels = { receiver: 'otlp', transport };
     this.#telemetry.count('plimsoll_receiver_accepted_spans_total', result.accepted, labels);
     if (result.rejected > 0) {
       this.#telemetry.count('plimsoll_receiver_rejected_spans_total', result.rejected, labels);

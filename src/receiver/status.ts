@@ -32,8 +32,8 @@ interface Row {
 }
 
 /**
- * The one table from failure to answer. OTLP 1.11 lets senders repeat UNAVAILABLE and 503, and forbids it for every
- * other row here (RESOURCE_EXHAUSTED carries no RetryInfo).
+ * The one table from failure to answer. OTLP 1.11 lets senders repeat UNAVAILABLE, DEADLINE_EXCEEDED and 503, and
+ * forbids it for every other row here (RESOURCE_EXHAUSTED carries no RetryInfo). HTTP's own 408 is not among those to repeat.
  */
 const rows: Readonly<Record<FailureKind | RefusalReason, Row>> = {
   invalid: { grpc: 3, http: 400, outcome: 'rejected' },
@@ -45,7 +45,7 @@ const rows: Readonly<Record<FailureKind | RefusalReason, Row>> = {
   wrong_method: { grpc: 12, http: 405, outcome: 'rejected' },
   wrong_media_type: { grpc: 12, http: 415, outcome: 'rejected' },
   wrong_encoding: { grpc: 12, http: 415, outcome: 'rejected' },
-  too_slow: { grpc: 4, http: 408, outcome: 'rejected' },
+  too_slow: { grpc: 4, http: 503, outcome: 'refused' },
 };
 
 /** What the sender is told. */
@@ -61,16 +61,21 @@ export interface Answer extends Row {
 
 const defaultRetryMs = 1000;
 
+function jittered(delayMs: number, random: number): number {
+  return Math.ceil(delayMs * (1 + random));
+}
+
 /**
  * The answer to a request that failed with `error`. A fault that is no Failure is a bug: it stays retryable, and its
  * text, which may hold data of others, is not shown. `random` in [0, 1) spreads the retries over twice the delay.
  */
 export function answerTo(error: unknown, random: number): Answer {
   if (error instanceof Refusal) {
+    const row = rows[error.reason];
     return {
-      ...rows[error.reason],
+      ...row,
       message: error.message,
-      retryAfterMs: undefined,
+      retryAfterMs: row.outcome === 'refused' ? jittered(defaultRetryMs, random) : undefined,
       badField: undefined,
       bug: undefined,
     };
@@ -86,7 +91,7 @@ export function answerTo(error: unknown, random: number): Answer {
   return {
     ...rows[kind],
     message,
-    retryAfterMs: kind === 'invalid' ? undefined : Math.ceil(retryAfterMs * (1 + random)),
+    retryAfterMs: kind === 'invalid' ? undefined : jittered(retryAfterMs, random),
     badField: kind === 'invalid' ? 'resource_spans' : undefined,
     bug: undefined,
   };

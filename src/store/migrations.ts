@@ -95,7 +95,7 @@ export async function migrate(
   for (const migration of migrations) {
     if (done.has(migration.number)) continue;
     await apply(clickhouse, migration, dialect);
-    log.info({ number: migration.number, migration: migration.name }, 'applied a migration');
+    log.debug({ number: migration.number, migration: migration.name }, 'applied a migration');
   }
 }
 

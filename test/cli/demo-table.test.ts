@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { kpiTable, parseSamples } from '../../src/cli/demo-table.ts';
 
 const exposition = `
+plimsoll_kpi_window_complete{window="5m"} 1
 # HELP plimsoll_kpi_run_success_ratio Runs that succeeded.
 plimsoll_kpi_run_success_numerator{window="5m",agent="a",release="1.0"} 3
 plimsoll_kpi_run_success_denominator{window="5m",agent="a",release="1.0"} 4

@@ -31,7 +31,6 @@ function spanOf(over: OracleSpan = {}): OracleSpan {
 
 const requestOf = (...spans: OracleSpan[]) =>
   Buffer.from(encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans }] }] }));
-const jsonOf = (span: object) => JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] });
 const jsonSpan = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', name: 'a' };
 
 interface Post {
@@ -91,23 +90,40 @@ test.each<[string, () => Post, number, RegExp]>([
   expect(answer.text).toMatch(sentence);
 });
 
-test.each([
+function notUtf8(): Buffer {
+  const request = requestOf(spanOf({ name: 'latin?1 name' }), spanOf({ name: 'sibling' }));
+  request[request.indexOf('latin?1') + 5] = 0xe9;
+  return request;
+}
+
+const jsonWith = (span: object) =>
+  JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span, { ...jsonSpan, name: 'sibling' }] }] }] });
+
+test.each<[string, () => Uint8Array | string, RegExp]>([
   [
     'a trace id of 3 bytes',
     () => requestOf(spanOf({ traceId: randomBytes(3) }), spanOf({ name: 'sibling' })),
     /trace/i,
   ],
   ['no span id', () => requestOf(spanOf({ spanId: Buffer.alloc(0) }), spanOf({ name: 'sibling' })), /span/i],
-  ['attributes as an object', () => jsonOf({ ...jsonSpan, attributes: { key: 'value' } }), /attributes/],
+  ['a name that is not UTF-8', notUtf8, /UTF-8/],
+  ['attributes as an object', () => jsonWith({ ...jsonSpan, attributes: { key: 'value' } }), /attributes/],
   [
     'snake_case keys',
-    () => jsonOf({ trace_id: jsonSpan.traceId, span_id: jsonSpan.spanId, name: 'a' }),
+    () => jsonWith({ trace_id: jsonSpan.traceId, span_id: jsonSpan.spanId, name: 'a' }),
     /traceId/,
   ],
 ])('a span with %s is rejected alone, and its sender is told', async (_, body, reason) => {
-  const { status, text } = await post({ body: body() });
+  const siblings = async (): Promise<number> =>
+    (await program.query("SELECT 1 FROM otel_traces WHERE SpanName = 'sibling'")).length;
+  const before = await siblings();
+  const request = body();
+  const { status, text } = await post({ body: request });
   expect(status).toBe(200);
   expect(text).toMatch(reason);
+  if (typeof request === 'string')
+    expect(JSON.parse(text)).toMatchObject({ partialSuccess: { rejectedSpans: '1' } });
+  await until('the sibling to have a row', async () => (await siblings()) === before + 1);
 });
 
 test('spans from 1970 and 2100 are kept on the day they came, with the time they said', async () => {
@@ -129,17 +145,13 @@ test('spans from 1970 and 2100 are kept on the day they came, with the time they
   ]);
 });
 
-test('a span with 10,000 attributes and one that is not UTF-8 are stored', async () => {
+test('a span with 10,000 attributes is stored whole', async () => {
   const attributes = Array.from({ length: 10_000 }, (_, i) => ({
     key: `key ${i}`,
     value: { intValue: String(i) },
   }));
   const many = spanOf({ attributes });
-  const plain = requestOf(spanOf({ name: 'latin?1 name' }));
-  plain[plain.indexOf('latin?1') + 5] = 0xe9;
   expect((await post({ body: requestOf(many) })).status).toBe(200);
-  const answer = await post({ body: plain });
-  expect(answer.status).toBe(200);
   const id = Buffer.from(many.spanId ?? []).toString('hex');
   await until('the row', async () => {
     const [row] = await program.query<{ keys: number }>(
@@ -164,17 +176,34 @@ test('after all that the process is healthy and stores what it is sent', async (
   expect(Number(duplicates?.rows)).toBe(0);
 });
 
-test('with a full disk input is refused as retryable, health says why, and what was there stays', async () => {
-  const full = new Place('connectors: { embedded: { min_free_disk: 900TiB } }');
-  const other = await Program.start(full);
-  const body = requestOf(spanOf());
+test('with a full disk input is refused as retryable and health says why; with room again it flows, and nothing is lost', async () => {
+  const full = new Place();
   const headers = { 'content-type': 'application/x-protobuf' };
-  const response = await fetch(`${other.url('OTLP HTTP')}/v1/traces`, { method: 'POST', headers, body });
-  expect(response.status).toBe(503);
-  expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
-  const health = await fetch(other.url('health'));
+  const send = async (to: Program, name: string): Promise<Response> =>
+    fetch(`${to.url('OTLP HTTP')}/v1/traces`, { method: 'POST', headers, body: requestOf(spanOf({ name })) });
+  const before = await Program.start(full);
+  expect((await send(before, 'before')).status).toBe(200);
+  await before.kill('SIGKILL');
+
+  full.configure('connectors: { embedded: { min_free_disk: 900TiB } }');
+  const during = await Program.start(full);
+  const refused = await send(during, 'during');
+  expect(refused.status).toBe(503);
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  const health = await fetch(during.url('health'));
   expect(health.status).toBe(503);
   expect(await health.text()).toMatch(/MB free and must keep/);
-  await other.kill('SIGTERM');
+  await during.kill('SIGTERM');
+
+  full.configure('');
+  const after = await Program.start(full);
+  expect((await send(after, 'after')).status).toBe(200);
+  await until('both rows and no third', async () => {
+    const rows = await after.query<{ SpanName: string }>(
+      'SELECT SpanName FROM otel_traces ORDER BY SpanName',
+    );
+    return rows.map(({ SpanName }) => SpanName).join() === 'after,before';
+  });
+  await after.kill('SIGTERM');
   full.remove();
 });

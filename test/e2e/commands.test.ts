@@ -26,6 +26,14 @@ test('an unknown command and an unknown option are named, with code 2', async ()
   });
 });
 
+test('a word where none belongs is refused, so that a check of the wrong file cannot pass', async () => {
+  const { code, stderr } = await plimsoll('validate', '/nowhere/mine.yaml');
+  expect([code, stderr]).toEqual([
+    2,
+    'plimsoll: validate takes no "/nowhere/mine.yaml"; a configuration file is given as --config FILE\n',
+  ]);
+});
+
 test('version prints the version', async () => {
   expect((await plimsoll('version')).stdout).toMatch(/^plimsoll \d+\.\d+\.\d+ \(node 2\d/);
 });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, expect, test } from 'vitest';
-import { Failure } from '../../src/core/failure.ts';
+import { GrpcLoad } from '../../bench/grpc-load.ts';
+import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 import { until } from '../until.ts';
 import { Place, Program } from './program.ts';
 
@@ -10,18 +11,13 @@ const place = new Place('exporters: { clickhouse: { flush_interval: 200ms } }');
 
 afterAll(() => place.remove());
 
-function hex(bytes: number): string {
-  return randomBytes(bytes).toString('hex');
-}
-
 /** A request of fresh spans, and their ids. */
-function freshRequest(): { readonly body: string; readonly ids: readonly string[] } {
+function freshRequest(): { readonly spans: readonly OracleSpan[]; readonly ids: readonly string[] } {
   const now = Date.now();
-  const ids = Array.from({ length: spansPerRequest }, () => hex(8));
-  const traceId = hex(16);
-  const spans = ids.map((spanId, i) => ({
+  const traceId = randomBytes(16);
+  const spans = Array.from({ length: spansPerRequest }, (_, i) => ({
     traceId,
-    spanId,
+    spanId: randomBytes(8),
     name: 'execute_tool search',
     kind: 1,
     startTimeUnixNano: `${now - 50 + (i % 50)}000000`,
@@ -31,27 +27,47 @@ function freshRequest(): { readonly body: string; readonly ids: readonly string[
       { key: 'gen_ai.tool.name', value: { stringValue: 'search' } },
     ],
   }));
-  return { body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] }), ids };
+  return { spans, ids: spans.map(({ spanId }) => spanId.toString('hex')) };
+}
+
+/** Sends a request and resolves with whether it was acknowledged; rejects when the connection dies before an answer. */
+type Send = (spans: readonly OracleSpan[]) => Promise<boolean>;
+
+function overGrpc(program: Program): Send {
+  const load = new GrpcLoad(program.url('OTLP gRPC'), 1);
+  return async (spans) =>
+    (await load.send(encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans: [...spans] }] }] }))) === 0;
+}
+
+function overHttp(program: Program): Send {
+  const headers = { 'content-type': 'application/json' };
+  const hexed = (span: OracleSpan) => ({
+    ...span,
+    traceId: Buffer.from(span.traceId ?? []).toString('hex'),
+    spanId: Buffer.from(span.spanId ?? []).toString('hex'),
+  });
+  return async (spans) => {
+    const body = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: spans.map(hexed) }] }] });
+    const response = await fetch(`${program.url('OTLP HTTP')}/v1/traces`, { method: 'POST', headers, body });
+    await response.arrayBuffer();
+    return response.status === 200;
+  };
 }
 
 /** What a sender knows of its spans. */
 class Ledger {
   readonly acknowledged = new Set<string>();
-  /** Sent, and the connection died before an answer: they may be stored or not, but at most once. */
+  /** Sent and not acknowledged: they may be stored or not, but at most once. */
   readonly unanswered = new Set<string>();
 
-  async send(url: string, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const { body, ids } = freshRequest();
+  /** Sends until a connection dies. */
+  async keepSending(send: Send): Promise<void> {
+    for (;;) {
+      const { spans, ids } = freshRequest();
       for (const id of ids) this.unanswered.add(id);
-      const headers = { 'content-type': 'application/json' };
-      const response = await fetch(`${url}/v1/traces`, { method: 'POST', headers, body }).catch(
-        (error: unknown) => Failure.from(error),
-      );
-      if (response instanceof Failure) return;
-      await response.arrayBuffer();
-      if (response.status !== 200) continue;
-      for (const id of ids) {
+      const acknowledged = await send(spans).catch(() => undefined); // the kill: nobody knows what became of them
+      if (acknowledged === undefined) return;
+      for (const id of acknowledged ? ids : []) {
         this.unanswered.delete(id);
         this.acknowledged.add(id);
       }
@@ -63,13 +79,11 @@ test('ten times kill -9 under load: every acknowledged span is stored, and no sp
   const ledger = new Ledger();
   for (let kill = 0; kill < kills; kill++) {
     const program = await Program.start(place);
-    const stopped = new AbortController();
     const before = ledger.acknowledged.size;
-    const senders = Array.from({ length: 4 }, () => ledger.send(program.url('OTLP HTTP'), stopped.signal));
+    const senders = [overGrpc, overGrpc, overHttp, overHttp].map((via) => ledger.keepSending(via(program)));
     const enough = before + 2000 + Math.floor(Math.random() * 8000);
     await until(`${enough} acknowledged spans`, () => ledger.acknowledged.size >= enough);
     await program.kill('SIGKILL');
-    stopped.abort();
     await Promise.all(senders);
   }
   const program = await Program.start(place);
