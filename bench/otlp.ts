@@ -2,7 +2,6 @@
 // anew, beside protobufjs on the same requests. Alternatives take turns in one process. `node bench/otlp.ts [rounds]`.
 import { AttributeKey } from '../src/otlp/attributes.ts';
 import { compileKeys } from '../src/otlp/key-table.ts';
-import { PayloadPool } from '../src/otlp/payload-pool.ts';
 import { Rewrite } from '../src/otlp/rewrite.ts';
 import { SpanIndex } from '../src/otlp/span-index.ts';
 import { SpanView } from '../src/otlp/span-view.ts';
@@ -29,8 +28,7 @@ const bareKeys = { fieldCount: 0, sources: [], content: [], ownPrefix: 'plimsoll
 const index = new SpanIndex(compileKeys(keyTableSpec));
 const bareIndex = new SpanIndex(compileKeys(bareKeys));
 const view = new SpanView(index);
-const pool = new PayloadPool(64 << 20);
-const rewrite = new Rewrite(pool);
+const rewrite = new Rewrite();
 const stepKey = new AttributeKey('plimsoll.step');
 const resultKey = new AttributeKey('plimsoll.result');
 const costKey = new AttributeKey('plimsoll.cost.usd');
@@ -61,8 +59,7 @@ function write(request: Uint8Array, into: number, dropsMarks: boolean): void {
     if (dropsMarks) for (let mark = marksFrom[row]!; mark < marksFrom[row + 1]!; mark++) rewrite.drop(mark);
     rewrite.endSpan();
   }
-  // A pipeline gives memory back when the stream has the record.
-  for (const { payload } of rewrite.finish(into)) pool.give(payload);
+  rewrite.finish(into);
 }
 
 const decode = 'protobufjs decode';

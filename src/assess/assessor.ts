@@ -56,8 +56,10 @@ const expireAfterMs = 24 * 3_600_000;
 const spansPerRun = 10;
 
 /**
- * Turns the stream into KPIs. Give `worker` to a consumer of the stream; export `families`. It commits where a
- * restart must begin to read so that the windows are whole again, and up to where the counters have counted.
+ * Turns the stream into KPIs. Give `worker` to a consumer of the stream; export `families`. It commits up to where
+ * the counters have counted, once a second, and with it where a restart must begin to read so that the windows are
+ * whole again. Records are not kept for that: what retention has removed by then is missing from the windows, which
+ * say so. A process that is killed has not committed what it counted last; the next one counts that again.
  */
 export class Assessor {
   readonly worker: ClaimWorker = (claim, stopping) => this.#work(claim, stopping);

@@ -62,7 +62,11 @@ export class Session implements RunSink {
     return this.#begun.has(partition);
   }
 
-  /** Begins to read `partition` where `progress` says, or at the start of the stream. */
+  /**
+   * Begins to read `partition` where `progress` says, or at the start of the stream. Where retention has removed
+   * that, at the oldest record kept: windows are complete once they no longer reach beyond it, and runs that began
+   * before are put together from what is there.
+   */
   begin(partition: number, progress: Progress | undefined, bounds: PartitionBounds, nowMs: number): Reading {
     const replayFrom = progress?.replayFrom ?? 0;
     const next = Math.max(bounds.start, replayFrom);
@@ -107,7 +111,8 @@ export class Session implements RunSink {
     }
     index.addRecord(offset, timeMs);
     const watermark = this.#watermark;
-    if (watermark.coveredSinceMs(lane.partition) === Number.POSITIVE_INFINITY)
+    // A gap is what retention removed before it was read: nothing older is whole.
+    if (offset > reading.next || watermark.coveredSinceMs(lane.partition) === Number.POSITIVE_INFINITY)
       watermark.cover(lane.partition, timeMs);
   }
 

@@ -21,7 +21,10 @@ export interface NewRecord {
   readonly headers: Headers;
 }
 
-/** A record as read. `timeMs` is its CreateTime, set once at the append. */
+/**
+ * A record as read. `timeMs` is its CreateTime, set once at the append. `payload` may be a view of a larger buffer that
+ * others read too: nobody writes to it, and nothing is promised of the bytes around it, so nobody reads those.
+ */
 export interface StreamRecord {
   readonly offset: number;
   readonly timeMs: number;

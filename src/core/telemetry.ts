@@ -116,7 +116,7 @@ const catalogue = {
   },
   plimsoll_store_committed_spans: {
     kind: 'gauge',
-    help: 'Spans before the committed position: stored, dead and expired.',
+    help: 'Spans before the committed position, counted as they were passed. Less the stored, dead and expired ones it is 0, or spans were lost.',
     labels: ['partition'],
   },
   plimsoll_store_stored_spans: {

@@ -1,6 +1,8 @@
+import { Failure } from '../core/failure.ts';
 import type { Headers } from '../core/stream.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
 import { SpanView } from '../otlp/span-view.ts';
+import { limitBytes } from '../otlp/wire.ts';
 import { fields } from '../semconv/fields.ts';
 import type { SpanFacts } from '../semconv/span-facts.ts';
 import {
@@ -39,15 +41,26 @@ export class EnrichedSpans {
     this.#enricher = enricher;
   }
 
-  /** Reads `record`. Throws an `invalid` Failure when its payload is no ExportTraceServiceRequest; `count` is then 0. */
+  /**
+   * Reads `record`. Throws an `invalid` Failure when its payload is no ExportTraceServiceRequest, or so long that it
+   * cannot be read once it is enriched; `count` is then 0.
+   */
   read(record: { readonly payload: Uint8Array; readonly headers: Headers }): void {
     if (record.headers[enrichedHeader] !== undefined) {
       this.index.read(record.payload);
       return;
     }
     this.index.read(nothing);
-    const [enriched] = this.#enricher.enrich(record.payload, 1).records;
-    if (enriched) this.index.read(enriched.payload);
+    const { records, accepted } = this.#enricher.enrich(record.payload, 1, limitBytes);
+    const [enriched] = records;
+    if (!enriched) return;
+    if (enriched.spans < accepted) {
+      throw new Failure(
+        'invalid',
+        `the record of ${record.payload.byteLength} bytes is longer than ${limitBytes} when enriched: send smaller batches`,
+      );
+    }
+    this.index.read(enriched.payload);
   }
 
   /** How many spans the record has. */

@@ -3,6 +3,7 @@ import { Failure } from '../core/failure.ts';
 import type { NewRecord } from '../core/stream.ts';
 import { Rewrite } from '../otlp/rewrite.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
+import { limitBytes } from '../otlp/wire.ts';
 import { OwnView } from './own-view.ts';
 import {
   controlFlowExceptions,
@@ -26,6 +27,16 @@ import { findStep } from './semantics.ts';
 /** The header of a record that has been enriched; its value is the revision of the enrichment. */
 export const enrichedHeader = 'plimsoll.enriched';
 
+/**
+ * The longest record, in bytes, unless one span makes it longer. Far above a batch of an SDK, so that cuts are rare;
+ * far below what an index can read (`limitBytes` of the wire), because enrichment makes spans longer and a record that
+ * cannot be read again is lost after it was acknowledged; and small enough for a reader to hold several.
+ */
+export const limitRecordBytes = 8 << 20;
+
+/** What the sender of a span reads that would be longer than what can be read again. */
+const tooLong = `the span, with its resource, scope and what enrichment adds, is longer than ${limitBytes} bytes: send less content`;
+
 /** Counts up when the code derives other values from the same tables. */
 const codeRevision = 1;
 
@@ -43,7 +54,7 @@ export interface EnrichedRequest {
   /** Spans left out because they are not valid, and how many by the sentence that tells the sender why. */
   readonly rejected: number;
   readonly reasons: ReadonlyMap<string, number>;
-  /** Attributes under our prefix with a key that is not ours. */
+  /** Attributes under our prefix with a key that is not ours, of spans, events, links, resources and scopes. */
   readonly removedForeignKeys: number;
   /** Attributes with a key of ours and a value it may not have, or a second value. */
   readonly removedInvalidValues: number;
@@ -73,10 +84,11 @@ export class Enricher {
 
   /**
    * Enriches an ExportTraceServiceRequest in protobuf and splits it by trace over `partitions`. A record longer than
-   * `recordLimitBytes` is cut between spans; one span may still be longer. Throws an `invalid` Failure when the request
-   * is none; a span that is not valid is left out alone.
+   * `recordLimitBytes` is cut between spans; one span may still be longer, and so may spans of a very large resource.
+   * Every record can be read again. Throws an `invalid` Failure when the request is none; a span that is not valid,
+   * or whose record would be too long for a reader, is left out alone.
    */
-  enrich(request: Uint8Array, partitions: number, recordLimitBytes = Infinity): EnrichedRequest {
+  enrich(request: Uint8Array, partitions: number, recordLimitBytes = limitRecordBytes): EnrichedRequest {
     const index = this.#index;
     index.read(request);
     if (index.looksLikeLogs) {
@@ -85,22 +97,32 @@ export class Enricher {
         'the request holds log records, not spans: send logs to /v1/logs or LogsService',
       );
     }
-    const rejected = index.rejectedCount;
-    const reasons = index.rejections;
+    const invalid = index.rejectedCount;
+    const reasons = new Map(index.rejections);
     const removedInvalidValues = this.#ownValues.clean();
     const foreignBefore = this.#redaction.foreignKeys;
     this.#rewrite.begin(index);
-    for (let row = 0; row < index.count; row++) this.#span(row);
+    this.#redaction.redactEnvelopes();
+    let unreadable = 0;
+    for (let row = 0; row < index.count; row++) if (!this.#span(row)) unreadable++;
+    if (unreadable > 0) reasons.set(tooLong, unreadable);
     const headers = { [enrichedHeader]: this.revision };
     const records = this.#rewrite
       .finish(partitions, recordLimitBytes)
       .map(({ partition, payload, spans }): NewRecord => ({ partition, payload, spans, headers }));
     const removedForeignKeys = this.#redaction.foreignKeys - foreignBefore;
-    return { records, accepted: index.count, rejected, reasons, removedForeignKeys, removedInvalidValues };
+    return {
+      records,
+      accepted: index.count - unreadable,
+      rejected: invalid + unreadable,
+      reasons,
+      removedForeignKeys,
+      removedInvalidValues,
+    };
   }
 
-  /** Escalation stands before failure: what waits for a human has not failed. */
-  #span(row: number): void {
+  /** Escalation stands before failure: what waits for a human has not failed. Returns whether the span is kept. */
+  #span(row: number): boolean {
     const view = this.#view.at(row);
     const finding = this.#finding;
     finding.reset();
@@ -110,7 +132,10 @@ export class Enricher {
     findCost(view, finding, this.#prices);
     appendFinding(view, finding, this.#rewrite.attributes);
     this.#redaction.redact(row, finding);
-    this.#rewrite.endSpan();
+    const isReadable = this.#rewrite.isReadable();
+    if (isReadable) this.#rewrite.endSpan();
+    else this.#rewrite.omitSpan();
+    return isReadable;
   }
 }
 

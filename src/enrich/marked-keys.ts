@@ -36,9 +36,12 @@ const table = compileKeys({
   ownKeys: [],
 });
 
-/** The key of mark `mark`, found without making a string of it; undefined for a foreign key and a status message. */
-export function markedKey(index: SpanIndex, mark: number): MarkedKey | undefined {
-  const { marks, bytes, view } = index;
+/**
+ * The key of mark `mark` of `marks`, found without making a string of it; undefined for a foreign key and a status
+ * message.
+ */
+export function markedKey(index: SpanIndex, mark: number, marks = index.marks): MarkedKey | undefined {
+  const { bytes, view } = index;
   const at = marks.keyAt[mark]!;
   const end = marks.keyEnd[mark]!;
   const entry = table.find(bytes, view, at, end - at);

@@ -1,10 +1,11 @@
 import { keyFlag } from '../otlp/key-table.ts';
+import { memberContent } from '../otlp/key-value.ts';
 import type { Rewrite } from '../otlp/rewrite.ts';
 import { markKind } from '../otlp/span-columns.ts';
 import type { SpanIndex } from '../otlp/span-index.ts';
 import type { OwnView } from './own-view.ts';
 import { fields } from '../semconv/fields.ts';
-import type { OwnKey } from '../semconv/plimsoll.ts';
+import { limitTextBytes, type OwnKey } from '../semconv/plimsoll.ts';
 import { markedKey, markedKeyCount, statusContent, type MarkedKey } from './marked-keys.ts';
 
 /** Tags of a KeyValue's value and of the two kinds that sizes and hashes have. */
@@ -12,9 +13,13 @@ const valueTag = 0x12;
 const intTag = 0x18;
 const stringTag = 0x0a;
 
+/** Those of values that are read as a text: texts, booleans, integers and doubles. */
+const scalarTags: ReadonlySet<number> = new Set([stringTag, 0x10, intTag, 0x21]);
+
 /**
  * Finds attributes with our own keys that say nothing valid: a value the key may not have, an empty one, a second
- * one, the size of content that is still there, a source for a cost that is not. They are removed before anything
+ * one, the size of content that is still there, a source for a cost that is not, what a resource or a scope may not
+ * say. They are removed before anything
  * else is derived, so that what is derived replaces them and never stands beside them.
  */
 export class OwnValues {
@@ -45,7 +50,7 @@ export class OwnValues {
     const { spans, count } = this.#index;
     this.#seen.fill(0);
     this.#rewrite.begin(this.#index);
-    let removed = 0;
+    let removed = this.#dropOfEnvelopes();
     for (let row = 0; row < count; row++) {
       this.#view.at(row);
       for (let mark = spans.marksFrom[row]!; mark < spans.marksFrom[row + 1]!; mark++) {
@@ -61,9 +66,38 @@ export class OwnValues {
   }
 
   #hasOwnKeys(): boolean {
-    const { marks } = this.#index;
+    const { marks, envelopeMarks } = this.#index;
     for (let mark = 0; mark < marks.count; mark++) if (this.#isOwn(mark)) return true;
+    for (let mark = 0; mark < envelopeMarks.count; mark++)
+      if (envelopeMarks.flags[mark]! & keyFlag.own) return true;
     return false;
+  }
+
+  #dropOfEnvelopes(): number {
+    const { envelopeMarks: marks } = this.#index;
+    let dropped = 0;
+    for (let mark = 0; mark < marks.count; mark++) {
+      if ((marks.flags[mark]! & keyFlag.own) === 0 || this.#isValidOnEnvelope(mark)) continue;
+      this.#rewrite.dropEnvelope(mark);
+      dropped++;
+    }
+    return dropped;
+  }
+
+  /** A scope may say nothing with our keys; a resource what `ownKeys` says it may, and all of that is text. */
+  #isValidOnEnvelope(mark: number): boolean {
+    const { bytes, envelopeMarks: marks } = this.#index;
+    if (marks.kind[mark] !== markKind.resourceAttribute) return false;
+    const key = markedKey(this.#index, mark, marks);
+    if (key?.kind !== 'own' || !key.own.places.includes('resource')) return false;
+    const at = marks.keyEnd[mark]!;
+    const sizeBytes = marks.sizeBytes[mark]!;
+    return (
+      sizeBytes > 0 &&
+      sizeBytes <= limitTextBytes &&
+      bytes[at] === valueTag &&
+      scalarTags.has(bytes[memberContent(bytes, at, bytes.length)]!)
+    );
   }
 
   #isOwn(mark: number): boolean {

@@ -20,8 +20,9 @@ const sizeKeys = contentNames.map((name) => new AttributeKey(contentSizePrefix +
 const hashKeys = contentNames.map((name) => new AttributeKey(contentHashPrefix + name));
 
 /**
- * Takes out of a span what must not go on: content, keys of ours that are not ours, and what the sender said with
- * our keys where the finding says otherwise. Content of all events of a span is counted on the span.
+ * Takes out of spans, resources and scopes what must not go on: content, keys of ours that are not ours, and what the sender said with
+ * our keys where the finding says otherwise. Content of a span's events and links is counted
+ * on the span.
  */
 export class Redaction {
   /** Attributes with foreign keys taken out so far. */
@@ -42,6 +43,20 @@ export class Redaction {
     this.#index = index;
     this.#rewrite = rewrite;
     this.#content = content;
+  }
+
+  /**
+   * Redacts resources and scopes, when the rewrite has begun. Their content is dropped and not measured: they say the
+   * same of many spans, so its size is no size of a span's.
+   */
+  redactEnvelopes(): void {
+    const { flags, count } = this.#index.envelopeMarks;
+    for (let mark = 0; mark < count; mark++) {
+      const isForeign = (flags[mark]! & keyFlag.foreign) !== 0;
+      const isContent = (flags[mark]! & keyFlag.content) !== 0 && this.#content.mode !== 'keep';
+      if (isForeign) this.foreignKeys++;
+      if (isForeign || isContent) this.#rewrite.dropEnvelope(mark);
+    }
   }
 
   /** Redacts the span of `row`, which is the current one of the rewrite. */

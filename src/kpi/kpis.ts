@@ -1,7 +1,7 @@
 import type { KpiRun, KpiToolCall } from './facts.ts';
 import type { Family, Sample } from './family.ts';
-import { RollingKpis } from './rolling.ts';
-import { Totals, widest } from './totals.ts';
+import { RollingKpis, type RunSeries } from './rolling.ts';
+import { startsAnew, Totals, widest } from './totals.ts';
 import { Watermark } from './watermark.ts';
 import { windowOf, type Window } from './window.ts';
 
@@ -15,13 +15,14 @@ export interface KpiSettings {
   readonly idleAfterMs: number;
   /** Series per metric; what comes beyond is counted under the label value `overflow`. */
   readonly maxSeries: number;
-  /** A counter without an event for this long is no longer exported. */
+  /** A counter to which nothing was added for this long, whatever the time of its events, is no longer exported. */
   readonly expireAfterMs: number;
 }
 
 /**
  * Every KPI: gauges over rolling windows, and counters. Windows are what one ownership of the stream has read and
- * begin anew with `restart`; counters last as long as the process.
+ * begin anew with `restart`; counters start from 0 with the process and last as long as it does. After a kill the
+ * next process may count again what came after the last commit.
  */
 export class Kpis {
   readonly windows: readonly Window[];
@@ -31,8 +32,8 @@ export class Kpis {
   readonly #totals: Totals;
   #rolling: RollingKpis;
   #watermark: Watermark;
-  /** Runs that no window took, so that nothing is taken back when they are revised. */
-  readonly #refused = new WeakSet<KpiRun>();
+  /** Where the windows hold a run; one that no window took is not here, and nothing is taken back when it is revised. */
+  readonly #held = new WeakMap<KpiRun, RunSeries>();
   readonly #late = { run: 0, tool_call: 0 };
 
   constructor(settings: KpiSettings) {
@@ -66,20 +67,17 @@ export class Kpis {
   /** Takes a run that ended. `live` is false for one that an earlier process has counted. */
   finished(run: KpiRun, live: boolean): void {
     if (live) this.#totals.addRun(run);
-    if (this.#isInTime(run.closedMs, run.behindMs) && this.#rolling.addRun(run, 1)) return;
-    this.#refused.add(run);
-    if (live) this.#late.run++;
+    const series = this.#isInTime(run.closedMs, run.behindMs) ? this.#rolling.addRun(run) : undefined;
+    if (series) this.#held.set(run, series);
+    else if (live) this.#late.run++;
   }
 
   /** Takes what became known of a run after its end. */
   revised(before: KpiRun, after: KpiRun, live: boolean): void {
     if (live) this.#totals.reviseRun(before, after);
-    if (this.#refused.has(before)) {
-      this.#refused.add(after);
-      return;
-    }
-    this.#rolling.addRun(before, -1);
-    this.#rolling.addRun(after, 1);
+    const series = this.#held.get(before);
+    const next = series && this.#rolling.replaceRun(before, series, after);
+    if (next) this.#held.set(after, next);
   }
 
   /** Takes a tool call that ended. */
@@ -104,7 +102,7 @@ export class Kpis {
       return [active, this.#completeness(undefined), ...this.#lossFamilies(), ...this.#totals.families()];
     }
     this.#rolling.expire(watermarkMs);
-    this.#totals.expire(watermarkMs - this.#settings.expireAfterMs);
+    this.#totals.expire(watermarkMs, this.#settings.expireAfterMs);
     return [
       active,
       gauge('plimsoll_kpi_watermark_timestamp_seconds', 'Event time up to which the windows have slid.', [
@@ -131,13 +129,17 @@ export class Kpis {
     const totals = this.#totals.overflowed;
     const rolling = this.#rolling.overflowed;
     return [
-      counter('plimsoll_kpi_late_events_total', 'Events too late for any window; counters took them.', [
-        { labels: [['unit', 'run']], value: this.#late.run },
-        { labels: [['unit', 'tool_call']], value: this.#late.tool_call },
-      ]),
+      counter(
+        'plimsoll_kpi_late_events_total',
+        `Events too late for any window; counters took them. ${startsAnew}`,
+        [
+          { labels: [['unit', 'run']], value: this.#late.run },
+          { labels: [['unit', 'tool_call']], value: this.#late.tool_call },
+        ],
+      ),
       counter(
         'plimsoll_kpi_overflow_events_total',
-        'Events counted under the label value overflow, because a metric had too many series.',
+        `Events counted under the label value overflow, because a metric had too many series. ${startsAnew}`,
         [
           { labels: [['unit', 'run']], value: Math.max(totals.runs, rolling.runs) },
           { labels: [['unit', 'tool_call']], value: Math.max(totals.tools, rolling.tools) },

@@ -2,11 +2,11 @@ import type { KpiRun, KpiToolCall } from './facts.ts';
 import type { Family, Labels, Sample } from './family.ts';
 import { runKpis, runSums, toolKpis, toolSums, type Kpi } from './kpi-table.ts';
 import { PaneRing, SketchRing } from './pane-ring.ts';
-import { SeriesTable } from './series-table.ts';
+import { SeriesTable, type Series } from './series-table.ts';
 import { firstPane, paneAt, type Window } from './window.ts';
 
 /** What is kept of one series and one window. */
-interface Panes {
+export interface Panes {
   readonly sums: PaneRing;
   readonly sketches: SketchRing | undefined;
 }
@@ -44,9 +44,8 @@ class RollingTable<Event, Sum extends string> {
     );
   }
 
-  /** Counts `event` at `timeMs`, or takes it back with sign -1; `sample` goes into the quantiles. False when every window has passed it. */
-  add(labels: readonly string[], event: Event, timeMs: number, sign: 1 | -1, sample?: number): boolean {
-    const series = this.table.at(labels, timeMs);
+  /** Counts `event` in `series` at `timeMs`, or takes it back with sign -1; `sample` goes into the quantiles. False when every window has passed it. */
+  add(series: readonly Panes[], event: Event, timeMs: number, sign: 1 | -1, sample?: number): boolean {
     for (let i = 0; i < this.#sums.length; i++) this.#values[i] = this.#sums[i]!(event);
     let kept = false;
     for (let i = 0; i < this.#windows.length; i++) {
@@ -66,7 +65,7 @@ class RollingTable<Event, Sum extends string> {
       numerator: [] as Sample[],
       denominator: [] as Sample[],
     }));
-    for (const [values, series] of this.table) {
+    for (const { values, state: series } of this.table) {
       const own = values.map((value, i) => [this.#labelNames[i]!, value] as const);
       this.#windows.forEach((window, i) => {
         const labels: Labels = [...own, ['window', window.label]];
@@ -115,6 +114,11 @@ class RollingTable<Event, Sum extends string> {
   }
 }
 
+/** Where a run is counted, by which it can be taken back. */
+export type RunSeries = Series<readonly Panes[]>;
+
+const labelsOf = (run: KpiRun): readonly string[] => [run.agent, run.release, run.environment];
+
 /** Rolling KPIs over event-time windows. Everything outside the windows is forgotten by `expire`. */
 export class RollingKpis {
   readonly #windows: readonly Window[];
@@ -134,23 +138,35 @@ export class RollingKpis {
     return { runs: this.#runs.table.overflowed, tools: this.#tools.table.overflowed };
   }
 
-  /** Counts a run, or takes it back with sign -1. False when every window has passed it. */
-  addRun(run: KpiRun, sign: 1 | -1): boolean {
-    return this.#runs.add([run.agent, run.release, run.environment], run, run.closedMs, sign);
+  /** Counts a run and returns where; undefined when every window has passed it. */
+  addRun(run: KpiRun): RunSeries | undefined {
+    const series = this.#runs.table.at(labelsOf(run), run.closedMs);
+    return this.#runs.add(series.state, run, run.closedMs, 1) ? series : undefined;
+  }
+
+  /** Counts `after` in place of `before`, which `series` holds. A run that keeps its labels keeps its series. */
+  replaceRun(before: KpiRun, series: RunSeries, after: KpiRun): RunSeries | undefined {
+    this.#runs.add(series.state, before, before.closedMs, -1);
+    const { table } = this.#runs;
+    const [was, is] = [labelsOf(before), labelsOf(after)];
+    const moved = is.some((value, i) => value !== was[i]);
+    const next = moved ? table.at(is, after.closedMs) : table.again(series, is, after.closedMs);
+    return this.#runs.add(next.state, after, after.closedMs, 1) ? next : undefined;
   }
 
   /** Counts a tool call. False when every window has passed it. */
   addCall(call: KpiToolCall): boolean {
     const ran = call.result === 'ok' || call.result === 'error';
     const labels = [call.agent, call.release, call.environment, call.tool];
-    return this.#tools.add(labels, call, call.endMs, 1, ran ? call.durationMs / 1000 : undefined);
+    const { state } = this.#tools.table.at(labels, call.endMs);
+    return this.#tools.add(state, call, call.endMs, 1, ran ? call.durationMs / 1000 : undefined);
   }
 
   /** Forgets series without an event in the longest window. */
   expire(watermarkMs: number): void {
-    const beforeMs = watermarkMs - 2 * Math.max(...this.#windows.map(({ lengthMs }) => lengthMs));
-    this.#runs.table.expire(beforeMs);
-    this.#tools.table.expire(beforeMs);
+    const keepMs = 2 * Math.max(...this.#windows.map(({ lengthMs }) => lengthMs));
+    this.#runs.table.expire(watermarkMs, keepMs);
+    this.#tools.table.expire(watermarkMs, keepMs);
   }
 
   /** The gauges as of `watermarkMs`. A gauge without a denominator is absent. */

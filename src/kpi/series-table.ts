@@ -10,7 +10,9 @@ function labelValue(text: string): string {
   return short.replaceAll(unprintable, ' ').toWellFormed();
 }
 
-interface Entry<T> {
+/** One set of label values and what is kept of it. */
+export interface Series<T> {
+  readonly key: string;
   readonly values: readonly string[];
   readonly state: T;
   newestMs: number;
@@ -23,7 +25,7 @@ interface Entry<T> {
 export class SeriesTable<T> {
   readonly #limit: number;
   readonly #create: () => T;
-  readonly #entries = new Map<string, Entry<T>>();
+  readonly #entries = new Map<string, Series<T>>();
   #overflowed = 0;
 
   constructor(limit: number, create: () => T) {
@@ -40,15 +42,22 @@ export class SeriesTable<T> {
     return this.#entries.size;
   }
 
-  /** The state for `values`, which last had an event at `timeMs`. */
-  at(values: readonly string[], timeMs: number): T {
-    const entry = this.#entries.get(values.join('\n')) ?? this.#find(values);
-    if (timeMs > entry.newestMs) entry.newestMs = timeMs;
-    return entry.state;
+  /** The series of `values`, which has an event at `timeMs`; Infinity stands for the time of the next `expire`. */
+  at(values: readonly string[], timeMs: number): Series<T> {
+    const series = this.#entries.get(values.join('\n')) ?? this.#find(values);
+    if (timeMs > series.newestMs) series.newestMs = timeMs;
+    return series;
+  }
+
+  /** The series that counted `values` before, although they may have left the overflow since; as `at` when it is forgotten. */
+  again(before: Series<T>, values: readonly string[], timeMs: number): Series<T> {
+    if (this.#entries.get(before.key) !== before) return this.at(values, timeMs);
+    if (timeMs > before.newestMs) before.newestMs = timeMs;
+    return before;
   }
 
   /** Values with control characters never match a stored key directly: keys are cleaned and joined by one. */
-  #find(values: readonly string[]): Entry<T> {
+  #find(values: readonly string[]): Series<T> {
     const clean = values.map(labelValue);
     const known = this.#entries.get(clean.join('\n'));
     if (known) return known;
@@ -58,20 +67,22 @@ export class SeriesTable<T> {
     return this.#entries.get(rest.join('\n')) ?? this.#insert(rest);
   }
 
-  #insert(values: readonly string[]): Entry<T> {
-    const entry = { values, state: this.#create(), newestMs: Number.NEGATIVE_INFINITY };
-    this.#entries.set(values.join('\n'), entry);
-    return entry;
+  #insert(values: readonly string[]): Series<T> {
+    const key = values.join('\n');
+    const series = { key, values, state: this.#create(), newestMs: Number.NEGATIVE_INFINITY };
+    this.#entries.set(key, series);
+    return series;
   }
 
-  /** Forgets what has had no event since `beforeMs`. */
-  expire(beforeMs: number): void {
-    for (const [key, entry] of this.#entries) {
-      if (entry.newestMs < beforeMs) this.#entries.delete(key);
+  /** Forgets, as of `nowMs`, what has had no event for longer than `keepMs`. */
+  expire(nowMs: number, keepMs: number): void {
+    for (const [key, series] of this.#entries) {
+      if (series.newestMs === Number.POSITIVE_INFINITY) series.newestMs = nowMs;
+      else if (series.newestMs < nowMs - keepMs) this.#entries.delete(key);
     }
   }
 
-  *[Symbol.iterator](): Generator<readonly [values: readonly string[], state: T]> {
-    for (const { values, state } of this.#entries.values()) yield [values, state];
+  [Symbol.iterator](): IterableIterator<Series<T>> {
+    return this.#entries.values();
   }
 }

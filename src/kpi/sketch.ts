@@ -7,6 +7,7 @@ const smallest = 1e-9;
 /**
  * A quantile sketch with a relative error of 1 % (Masson, Rim, Lee: "DDSketch", VLDB 2019): counts of values in
  * buckets that grow by `gamma`. Sketches merge without loss. Sparse, because most panes hold few values.
+ * Not @datadog/sketches-js: merging there can lose the counts of the bucket with key 0, which holds values of about 1.
  */
 export class Sketch {
   readonly #counts = new Map<number, number>();

@@ -1,11 +1,15 @@
 import { escalationReasons, evidenceLevels, outcomes, results } from '../semconv/vocabulary.ts';
 import type { KpiRun, KpiToolCall } from './facts.ts';
 import type { Family, Labels, Sample } from './family.ts';
-import { SeriesTable } from './series-table.ts';
+import { SeriesTable, type Series } from './series-table.ts';
 
 const runSeconds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
 const callSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const categories = ['llm', 'tool', 'review'] as const;
+
+/** Ends the HELP text of every counter: the assessor commits once a second, and what it had counted since is read again. */
+export const startsAnew =
+  'Starts from 0 with the process; what was counted in the last second before a kill may be counted again by the next process.';
 
 /** The most series one set of labels of runs, or of tools, gives in any metric. */
 export const widest = {
@@ -51,15 +55,26 @@ class RunTotals {
 const runLabelNames = ['agent', 'release', 'environment'];
 const toolLabelNames = [...runLabelNames, 'tool'];
 
+/** An event is as old as its arrival, which is known at the next `expire`. */
+const onArrival = Number.POSITIVE_INFINITY;
+
+const labelsOf = (run: KpiRun): readonly string[] => [run.agent, run.release, run.environment];
+
 function labelled(names: readonly string[], values: readonly string[]): Labels {
   return values.map((value, i) => [names[i]!, value] as const);
 }
 
-/** Counters and histograms since the process began: they take every event, however late, and never fall. */
+/**
+ * Counters and histograms since the process began: they take every event, however late, and never fall. They start
+ * from 0 with the process. After a kill, the next process counts again what came after the last commit (at most 1 s).
+ * A series is as old as the scrape after its latest event, not as that event: backlogs must be seen, too.
+ */
 export class Totals {
   readonly #runs: SeriesTable<RunTotals>;
   readonly #tools: SeriesTable<Float64Array>;
   readonly #durations: SeriesTable<Histogram>;
+  /** Where a run was counted: what becomes known later belongs there, whatever its labels are by then. */
+  readonly #counted = new WeakMap<KpiRun, Series<RunTotals>>();
 
   /** `limits` are label sets, of runs and of tools. */
   constructor(limits: { readonly runs: number; readonly tools: number }) {
@@ -74,7 +89,9 @@ export class Totals {
   }
 
   addRun(run: KpiRun): void {
-    const totals = this.#of(run);
+    const series = this.#runs.at(labelsOf(run), onArrival);
+    this.#counted.set(run, series);
+    const totals = series.state;
     totals.ended[
       outcomes.indexOf(run.outcome) * evidenceLevels.length + evidenceLevels.indexOf(run.evidence)
     ]! += 1;
@@ -85,7 +102,11 @@ export class Totals {
 
   /** Adds what became known after the end: a first escalation and more cost. The outcome counted first stays counted. */
   reviseRun(before: KpiRun, after: KpiRun): void {
-    const totals = this.#of(after);
+    const counted = this.#counted.get(before);
+    const labels = labelsOf(after);
+    const series = counted ? this.#runs.again(counted, labels, onArrival) : this.#runs.at(labels, onArrival);
+    this.#counted.set(after, series);
+    const totals = series.state;
     if (after.escalationReason && !before.escalationReason) {
       totals.escalations[escalationReasons.indexOf(after.escalationReason)]! += 1;
     }
@@ -95,19 +116,15 @@ export class Totals {
   }
 
   addCall(call: KpiToolCall): void {
-    const { agent, release, environment, tool, result, endMs } = call;
-    this.#tools.at([agent, release, environment, tool], endMs)[results.indexOf(result)]! += 1;
+    const { agent, release, environment, tool, result } = call;
+    this.#tools.at([agent, release, environment, tool], onArrival).state[results.indexOf(result)]! += 1;
     if (result !== 'ok' && result !== 'error') return;
-    this.#durations.at([agent, environment, tool], endMs).observe(call.durationMs / 1000);
+    this.#durations.at([agent, environment, tool], onArrival).state.observe(call.durationMs / 1000);
   }
 
-  /** Forgets series without an event since `beforeMs`. */
-  expire(beforeMs: number): void {
-    for (const table of [this.#runs, this.#tools, this.#durations]) table.expire(beforeMs);
-  }
-
-  #of(run: KpiRun): RunTotals {
-    return this.#runs.at([run.agent, run.release, run.environment], run.closedMs);
+  /** Forgets, as of `nowMs`, series to which nothing was added for longer than `keepMs`. */
+  expire(nowMs: number, keepMs: number): void {
+    for (const table of [this.#runs, this.#tools, this.#durations]) table.expire(nowMs, keepMs);
   }
 
   families(): readonly Family[] {
@@ -119,7 +136,7 @@ export class Totals {
     const escalations: Sample[] = [];
     const cost: Sample[] = [];
     const duration: Sample[] = [];
-    for (const [values, totals] of this.#runs) {
+    for (const { values, state: totals } of this.#runs) {
       const labels = labelled(runLabelNames, values);
       ended.push(...endedSamples(labels, totals.ended));
       escalationReasons.forEach((reason, i) =>
@@ -133,25 +150,25 @@ export class Totals {
     return [
       {
         name: 'plimsoll_runs_total',
-        help: 'Runs that ended, by outcome and by who says so.',
+        help: `Runs that ended, by outcome and by who says so. ${startsAnew}`,
         kind: 'counter',
         samples: ended,
       },
       {
         name: 'plimsoll_run_escalations_total',
-        help: 'Runs in which control passed to a human, by the reason of the first time.',
+        help: `Runs in which control passed to a human, by the reason of the first time. ${startsAnew}`,
         kind: 'counter',
         samples: escalations,
       },
       {
         name: 'plimsoll_cost_usd_total',
-        help: 'Cost of ended runs in US dollars, by what it was spent on; calls of unknown price left out.',
+        help: `Cost of ended runs in US dollars, by what it was spent on; calls of unknown price left out. ${startsAnew}`,
         kind: 'counter',
         samples: cost,
       },
       {
         name: 'plimsoll_run_duration_seconds',
-        help: 'Time from the first span of a run to its end.',
+        help: `Time from the first span of a run to its end. ${startsAnew}`,
         kind: 'histogram',
         samples: duration,
       },
@@ -160,26 +177,26 @@ export class Totals {
 
   #toolFamilies(): readonly Family[] {
     const calls: Sample[] = [];
-    for (const [values, counts] of this.#tools) {
+    for (const { values, state: counts } of this.#tools) {
       const labels = labelled(toolLabelNames, values);
       results.forEach((result, i) =>
         calls.push({ labels: [...labels, ['result', result]], value: counts[i]! }),
       );
     }
     const duration: Sample[] = [];
-    for (const [values, histogram] of this.#durations) {
+    for (const { values, state: histogram } of this.#durations) {
       duration.push(...histogram.samples(labelled(['agent', 'environment', 'tool'], values)));
     }
     return [
       {
         name: 'plimsoll_tool_calls_total',
-        help: 'Tool calls that ended, by result.',
+        help: `Tool calls that ended, by result. ${startsAnew}`,
         kind: 'counter',
         samples: calls,
       },
       {
         name: 'plimsoll_tool_call_duration_seconds',
-        help: 'Duration of tool calls that ran, over all releases.',
+        help: `Duration of tool calls that ran, over all releases. ${startsAnew}`,
         kind: 'histogram',
         samples: duration,
       },

@@ -2,11 +2,10 @@ import { Attributes } from './attributes.ts';
 import { BackwardWriter, slackBytes } from './backward-writer.ts';
 import type { Envelopes } from './envelopes.ts';
 import { memberContent } from './key-value.ts';
-import { PayloadPool } from './payload-pool.ts';
 import { partitionOf } from './partition.ts';
-import { grown } from './span-columns.ts';
+import { grown, type MarkColumns } from './span-columns.ts';
 import type { SpanIndex } from './span-index.ts';
-import { lengthAt, varintWidth } from './wire.ts';
+import { lengthAt, limitBytes as readableBytes, varintWidth } from './wire.ts';
 
 /** Tags of ExportTraceServiceRequest.resource_spans, ResourceSpans.scope_spans and ScopeSpans.spans. */
 const resourceSpansTag = 0x0a;
@@ -16,15 +15,18 @@ const spanTag = 0x12;
 /** The most a tag and a length take in front of a message. */
 const limitHeaderBytes = 6;
 
-/**
- * One ExportTraceServiceRequest that was written: memory of its own, with 64 bytes behind it that may be read. Whoever
- * holds it last may give it back to the pool of the Rewrite it came from.
- */
+/** One ExportTraceServiceRequest that was written: memory of its own, with 64 bytes behind it that may be read. */
 export interface RewrittenRequest {
   readonly partition: number;
   readonly payload: Buffer<ArrayBuffer>;
   readonly spans: number;
 }
+
+/**
+ * What all spans of a request share is repeated in each request it is cut into, so one is not cut before it is this
+ * many times as long as what is repeated: cutting never makes more than twice of it.
+ */
+const limitSharedFactor = 4;
 
 /** Arrays that one huge request made larger than this are given back at the next. */
 const keptRows = 65_536;
@@ -46,6 +48,8 @@ interface Output {
   readonly partition: number;
   readonly spans: number;
   readonly writer: BackwardWriter;
+  /** Envelope marks that are left out. */
+  readonly drops: Uint32Array;
   /** The scope and resource that are open, and where their messages end; -1 before the first. */
   scope: number;
   resource: number;
@@ -64,12 +68,13 @@ interface Output {
 export class Rewrite {
   /** Where the current span's new attributes are written. */
   readonly attributes = new Attributes();
-  readonly #pool: PayloadPool;
   #index: SpanIndex | undefined;
   #row = 0;
   #drops = new Uint32Array(64);
   #dropCount = 0;
   #droppedBytes = 0;
+  #envelopeDrops = new Uint32Array(8);
+  #envelopeDropCount = 0;
   /** By row: where its part of the attributes and of the drops ends. */
   #attributesEnd = new Uint32Array(0);
   #dropsEnd = new Uint32Array(0);
@@ -78,11 +83,6 @@ export class Rewrite {
   /** By row: where in the list of outputs it goes. */
   #outputOf = new Uint32Array(0);
 
-  /** Takes the memory of what it writes from `pool`; without one it is fresh. */
-  constructor(pool = new PayloadPool(0)) {
-    this.#pool = pool;
-  }
-
   /** Starts on the spans of `index` and forgets everything before. */
   begin(index: SpanIndex): void {
     this.#index = index;
@@ -90,6 +90,7 @@ export class Rewrite {
     this.#dropCount = 0;
     this.#droppedBytes = 0;
     this.attributes.reset();
+    this.#envelopeDropCount = 0;
     if (index.count > this.#outputOf.length || this.#outputOf.length > keptRows) {
       const capacity = Math.max(512, index.count);
       this.#attributesEnd = new Uint32Array(capacity);
@@ -113,12 +114,30 @@ export class Rewrite {
     this.#droppedBytes += marks.end[mark]! - marks.start[mark]!;
   }
 
+  /** Leaves what envelope mark `mark` points at out of every request. Marks are dropped in ascending order. */
+  dropEnvelope(mark: number): void {
+    const drops = this.#envelopeDrops;
+    const count = this.#envelopeDropCount;
+    if (count > 0 && mark <= drops[count - 1]!) throw new RangeError(`envelope mark ${mark} was passed`);
+    if (count === drops.length) this.#envelopeDrops = grown(drops, count * 2);
+    this.#envelopeDrops[this.#envelopeDropCount++] = mark;
+  }
+
+  /** Whether a request with nothing but the current span, as it is now, could be read by an index again. */
+  isReadable(): boolean {
+    const index = this.#current();
+    const { attributes } = this;
+    if (index.bytes.length + attributes.sizeBytes + 4 * limitHeaderBytes <= readableBytes) return true;
+    const plan = newPlan(0, 0, index);
+    const spanBytes = this.#currentBytes(index);
+    return (
+      plan.boundBytes + headerBytes(index, this.#row, plan) + limitHeaderBytes + spanBytes <= readableBytes
+    );
+  }
+
   /** The current span is as it shall be; the next row's is now current. */
   endSpan(): void {
-    const { spans } = this.#current();
-    const row = this.#row;
-    const added = this.attributes.sizeBytes - (row === 0 ? 0 : this.#attributesEnd[row - 1]!);
-    this.#end(spans.end[row]! - spans.start[row]! - this.#droppedBytes + added);
+    this.#end(this.#currentBytes(this.#current()));
   }
 
   /** Leaves the current span out altogether; the next row's is now current. */
@@ -129,9 +148,10 @@ export class Rewrite {
 
   /**
    * Writes what was asked: for each partition that has spans one request, or several when it would be longer than
-   * `limitBytes` (one span alone may be). Spans keep their order within a partition. Once for each `begin`.
+   * `limitBytes`. One span alone may be, and so may spans whose resource and scope are a good part of the limit: these
+   * are not repeated for a few spans. No request is too long for an index unless one span alone makes it. Spans keep their order within a partition. Once for each `begin`.
    */
-  finish(partitions: number, limitBytes = Infinity): RewrittenRequest[] {
+  finish(partitions: number, limitBytes = readableBytes): RewrittenRequest[] {
     const index = this.#index;
     if (!index || this.#row !== index.count) {
       throw new RangeError(`${this.#row} of ${index?.count ?? 0} spans were ended: end each one`);
@@ -143,7 +163,7 @@ export class Rewrite {
     this.#index = undefined;
     return outputs.map((output) => {
       closeResource(index, output);
-      copyEnvelope(index, output.writer, index.requests, 0);
+      copyEnvelope(index, output, index.requests, 0);
       return { partition: output.partition, payload: output.writer.written(), spans: output.spans };
     });
   }
@@ -152,6 +172,12 @@ export class Rewrite {
     if (!this.#index || this.#row >= this.#index.count)
       throw new RangeError('no span is left: begin with an index');
     return this.#index;
+  }
+
+  #currentBytes({ spans }: SpanIndex): number {
+    const row = this.#row;
+    const added = this.attributes.sizeBytes - (row === 0 ? 0 : this.#attributesEnd[row - 1]!);
+    return spans.end[row]! - spans.start[row]! - this.#droppedBytes + added;
   }
 
   #end(spanBytes: number): void {
@@ -174,7 +200,7 @@ export class Rewrite {
       const fieldBytes = 1 + varintWidth(spanBytes) + spanBytes;
       let plan = open[partition];
       let moreBytes = plan ? fieldBytes + headerBytes(index, row, plan) : 0;
-      if (!plan || plan.boundBytes + moreBytes > limitBytes) {
+      if (!plan || isTooLong(index, row, plan.boundBytes + moreBytes, limitBytes)) {
         plan = newPlan(partition, plans.length, index);
         plans.push(plan);
         open[partition] = plan;
@@ -186,7 +212,8 @@ export class Rewrite {
       plan.resource = spans.resource[row]!;
       this.#outputOf[row] = plan.ordinal;
     }
-    return plans.map((plan) => newOutput(plan, this.#pool));
+    const drops = this.#envelopeDrops.subarray(0, this.#envelopeDropCount);
+    return plans.map((plan) => newOutput(plan, drops));
   }
 
   #write(index: SpanIndex, row: number, output: Output): void {
@@ -200,37 +227,11 @@ export class Rewrite {
     const firstDrop = row === 0 ? 0 : this.#dropsEnd[row - 1]!;
     const lastDrop = this.#dropsEnd[row]! - 1;
     const until =
-      lastDrop < firstDrop ? spans.end[row]! : this.#writeAround(index, row, writer, firstDrop, lastDrop);
+      lastDrop < firstDrop
+        ? spans.end[row]!
+        : writeAround(index, index.marks, this.#drops, writer, firstDrop, lastDrop, spans.end[row]!);
     writer.copy(bytes, view, spans.start[row]!, until);
     writer.header(spanTag, end);
-  }
-
-  /** Writes what follows the span's first drop; returns the end of what is left before it. */
-  #writeAround(index: SpanIndex, row: number, writer: BackwardWriter, first: number, last: number): number {
-    const { bytes, marks, view } = index;
-    let until = index.spans.end[row]!;
-    for (let k = last; k >= first;) {
-      const container = marks.container[this.#drops[k]!]!;
-      if (container === 0) {
-        const mark = this.#drops[k--]!;
-        writer.copy(bytes, view, marks.end[mark]!, until);
-        until = marks.start[mark]!;
-        continue;
-      }
-      const content = memberContent(bytes, container, until);
-      let inner = contentEnd(bytes, container);
-      writer.copy(bytes, view, inner, until);
-      const end = writer.at;
-      for (; k >= first && marks.container[this.#drops[k]!] === container; k--) {
-        const mark = this.#drops[k]!;
-        writer.copy(bytes, view, marks.end[mark]!, inner);
-        inner = marks.start[mark]!;
-      }
-      writer.copy(bytes, view, content, inner);
-      writer.header(bytes[container]!, end);
-      until = container;
-    }
-    return until;
   }
 }
 
@@ -238,9 +239,18 @@ function newPlan(partition: number, ordinal: number, index: SpanIndex): Plan {
   return { partition, ordinal, boundBytes: index.requests.sizeBytes(0), spans: 0, scope: -1, resource: -1 };
 }
 
-function newOutput({ partition, spans, boundBytes }: Plan, pool: PayloadPool): Output {
-  const writer = new BackwardWriter(pool.take(boundBytes + slackBytes));
-  return { partition, spans, writer, scope: -1, resource: -1, scopeEnd: 0, resourceEnd: 0 };
+function newOutput({ partition, spans, boundBytes }: Plan, drops: Uint32Array): Output {
+  const writer = new BackwardWriter(Buffer.allocUnsafeSlow(boundBytes + slackBytes));
+  return { partition, spans, writer, drops, scope: -1, resource: -1, scopeEnd: 0, resourceEnd: 0 };
+}
+
+/** Whether a request of `bytes` is to be cut before the span of `row`. */
+function isTooLong(index: SpanIndex, row: number, bytes: number, limitBytes: number): boolean {
+  if (bytes <= limitBytes) return false;
+  const { requests, resources, scopes, spans } = index;
+  const sharedBytes =
+    requests.sizeBytes(0) + resources.sizeBytes(spans.resource[row]!) + scopes.sizeBytes(spans.scope[row]!);
+  return bytes > Math.min(readableBytes, sharedBytes * limitSharedFactor);
 }
 
 /** At most what the span of `row` adds to a request for the scope and the resource that it is the first span of. */
@@ -268,21 +278,77 @@ function openScope(index: SpanIndex, output: Output, row: number): void {
 }
 
 function closeScope(index: SpanIndex, output: Output): void {
-  copyEnvelope(index, output.writer, index.scopes, output.scope);
+  copyEnvelope(index, output, index.scopes, output.scope);
   output.writer.header(scopeSpansTag, output.scopeEnd);
 }
 
 function closeResource(index: SpanIndex, output: Output): void {
   if (output.resource === -1) return;
   closeScope(index, output);
-  copyEnvelope(index, output.writer, index.resources, output.resource);
+  copyEnvelope(index, output, index.resources, output.resource);
   output.writer.header(resourceSpansTag, output.resourceEnd);
 }
 
-function copyEnvelope(index: SpanIndex, writer: BackwardWriter, envelopes: Envelopes, ordinal: number): void {
+function copyEnvelope(index: SpanIndex, output: Output, envelopes: Envelopes, ordinal: number): void {
+  const { drops, writer } = output;
+  const { bytes, envelopeMarks: marks, view } = index;
+  let last = drops.length - 1;
   for (let range = envelopes.rangesFrom[ordinal + 1]! - 1; range >= envelopes.rangesFrom[ordinal]!; range--) {
-    writer.copy(index.bytes, index.view, envelopes.start[range]!, envelopes.end[range]!);
+    const start = envelopes.start[range]!;
+    let until = envelopes.end[range]!;
+    last = lastBefore(marks.start, drops, last, until);
+    const before = lastBefore(marks.start, drops, last, start);
+    if (last > before) until = writeAround(index, marks, drops, writer, before + 1, last, until);
+    last = before;
+    writer.copy(bytes, view, start, until);
   }
+}
+
+/** Of the drops up to `last`, which ascend, the last that starts before `offset`; -1 when none does. */
+function lastBefore(start: Uint32Array, drops: Uint32Array, last: number, offset: number): number {
+  let low = 0;
+  let high = last + 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (start[drops[middle]!]! < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** Writes what follows the first of the drops first to last and ends at `end`; returns the end of what is left before. */
+function writeAround(
+  { bytes, view }: SpanIndex,
+  marks: MarkColumns,
+  drops: Uint32Array,
+  writer: BackwardWriter,
+  first: number,
+  last: number,
+  end: number,
+): number {
+  let until = end;
+  for (let k = last; k >= first;) {
+    const container = marks.container[drops[k]!]!;
+    if (container === 0) {
+      const mark = drops[k--]!;
+      writer.copy(bytes, view, marks.end[mark]!, until);
+      until = marks.start[mark]!;
+      continue;
+    }
+    const content = memberContent(bytes, container, until);
+    let inner = contentEnd(bytes, container);
+    writer.copy(bytes, view, inner, until);
+    const messageEnd = writer.at;
+    for (; k >= first && marks.container[drops[k]!] === container; k--) {
+      const mark = drops[k]!;
+      writer.copy(bytes, view, marks.end[mark]!, inner);
+      inner = marks.start[mark]!;
+    }
+    writer.copy(bytes, view, content, inner);
+    writer.header(bytes[container]!, messageEnd);
+    until = container;
+  }
+  return until;
 }
 
 /** Where the message of the field at `at` ends. */

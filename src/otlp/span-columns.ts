@@ -4,8 +4,14 @@ export const emptySlot = 0xffffffff;
 /** A slot is `priority << 26 | offset`, so that the smallest is the source that wins; this takes the offset. */
 export const slotOffset = 0x03ffffff;
 
-/** What a mark points at: something in a span that may have to be removed. */
-export const markKind = { attribute: 0, eventAttribute: 1, statusMessage: 2 } as const;
+/** What a mark points at: something that may have to be removed. `eventAttribute` is one of a link, too. */
+export const markKind = {
+  attribute: 0,
+  eventAttribute: 1,
+  statusMessage: 2,
+  resourceAttribute: 3,
+  scopeAttribute: 4,
+} as const;
 
 const initialRows = 512;
 const preparedRows = 64;
@@ -121,14 +127,15 @@ export class SpanColumns {
 
 /**
  * Places in the request that may have to be removed, in the order they stand. A mark is a whole field, tag and
- * length included; a place inside an event or a status says so, because then that message's length changes too.
+ * length included; a place inside another message of the span or the envelope says so, because then that message's
+ * length changes too.
  */
 export class MarkColumns {
   count = 0;
   #capacity = 0;
   start = new Uint32Array(0);
   end = new Uint32Array(0);
-  /** The tag of the event or status field it is in; 0 when it is the span's own attribute. */
+  /** The tag of the event, link, status, resource or scope field it is in; 0 when it is the span's own attribute. */
   container = new Uint32Array(0);
   /** The attribute's key; both 0 for a status message. */
   keyAt = new Uint32Array(0);

@@ -1,7 +1,7 @@
 import { Failure } from '../core/failure.ts';
 import { Envelopes } from './envelopes.ts';
 import type { KeyTable } from './key-table.ts';
-import { checkMessage, isText, message } from './message-check.ts';
+import { isText } from './message-check.ts';
 import { emptySlot, grown, MarkColumns, SpanColumns } from './span-columns.ts';
 import { SpanScan } from './span-scan.ts';
 import { sentences, verdict, type Verdict } from './verdict.ts';
@@ -12,8 +12,11 @@ const requestTag = { resourceSpans: 0x0a } as const;
 const envelopeTag = { subject: 0x0a, children: 0x12, schemaUrl: 0x1a } as const;
 const lastEnvelopeField = 3;
 
-/** Messages around a resource's or a scope's own message. */
-const scopeDepth = 4;
+/**
+ * The most spans a request may have. An index takes about 300 bytes a span, far more than the smallest span does, so
+ * a request of nothing but those would take many times its own memory. A batch of an SDK has 512.
+ */
+export const limitSpans = 262_144;
 
 /**
  * Where everything in one ExportTraceServiceRequest stands. Reusable: each `read` overwrites what the last one
@@ -27,6 +30,8 @@ export class SpanIndex {
   /** Rows 0 to `count - 1`. */
   readonly spans: SpanColumns;
   readonly marks = new MarkColumns();
+  /** Attributes of resources and scopes that have spans, in the order they stand. */
+  readonly envelopeMarks = new MarkColumns();
   /** What stands around the spans; `spans.resource` and `spans.scope` are ordinals here. The request is envelope 0. */
   readonly requests = new Envelopes();
   readonly resources = new Envelopes();
@@ -39,18 +44,20 @@ export class SpanIndex {
   view: DataView = new DataView(new ArrayBuffer(0));
   /** Valid spans. */
   count = 0;
+  /** Spans met so far, valid or not. */
+  #met = 0;
   readonly #scan: SpanScan;
   readonly #rejected = new Uint32Array(sentences.length);
 
   constructor(keys: KeyTable) {
     this.keys = keys;
     this.spans = new SpanColumns(keys.fieldCount);
-    this.#scan = new SpanScan(keys, this.spans, this.marks);
+    this.#scan = new SpanScan(keys, this.spans, this.marks, this.envelopeMarks);
   }
 
   /**
    * Indexes `request`. Throws an `invalid` Failure when what is around the spans is broken, so that nobody can
-   * tell where spans begin; the index is then empty.
+   * tell where spans begin, or when there are more than `limitSpans`; the index is then empty.
    */
   read(request: Uint8Array): void {
     this.#reset(request);
@@ -94,11 +101,13 @@ export class SpanIndex {
     this.#scan.open(this.bytes, this.view);
     this.spans.reset();
     this.marks.reset();
+    this.envelopeMarks.reset();
     this.requests.reset();
     this.resources.reset();
     this.scopes.reset();
     this.#rejected.fill(0);
     this.count = 0;
+    this.#met = 0;
   }
 
   /** Reads the whole request; returns '' or what is wrong with it. */
@@ -123,8 +132,9 @@ export class SpanIndex {
   }
 
   #resourceSpans(at: number, end: number): string {
-    const { bytes, resources } = this;
+    const { bytes, envelopeMarks, resources } = this;
     const { fieldCount } = this.keys;
+    const marksBefore = envelopeMarks.count;
     const spansBefore = this.count;
     const base = resources.count * fieldCount;
     if (base + fieldCount > this.resourceSlots.length) {
@@ -143,39 +153,49 @@ export class SpanIndex {
       } else {
         resources.add(offset, next);
         let why: Verdict = verdict.ok;
-        if (tag === envelopeTag.subject) why = this.#scan.resource(this.resourceSlots, base, start, next);
+        if (tag === envelopeTag.subject)
+          why = this.#scan.resource(this.resourceSlots, base, offset, start, next);
         else if (tag === envelopeTag.schemaUrl && !isText(bytes, this.view, start, next)) why = verdict.text;
         if (why) return `a resource is not valid: ${sentences[why]}`;
       }
       offset = next;
     }
-    if (this.count === spansBefore) resources.drop();
-    else resources.keep();
+    if (this.count > spansBefore) resources.keep();
+    else {
+      resources.drop();
+      envelopeMarks.count = marksBefore;
+    }
     return '';
   }
 
   #scopeSpans(at: number, end: number): string {
-    const { bytes, scopes, view } = this;
+    const { bytes, envelopeMarks, scopes, view } = this;
     const spansBefore = this.count;
+    const marksBefore = envelopeMarks.count;
     for (let offset = at; offset < end;) {
       const tag = tagAt(bytes, offset, end);
       const content = offset + varintWidth(tag);
       const next = tag === broken ? broken : skipField(bytes, content, end, tag);
       if (next === broken || !isEnvelopeField(tag)) return `a ScopeSpans is broken at byte ${offset}`;
       const start = (tag & 7) === 2 ? content + (lengthAt(bytes, content, end) & 7) : content;
-      if (tag === envelopeTag.children) this.#span(start, next);
-      else {
+      if (tag === envelopeTag.children) {
+        if (this.#met++ === limitSpans)
+          return `the request has more than ${limitSpans} spans: send smaller batches`;
+        this.#span(start, next);
+      } else {
         scopes.add(offset, next);
         let why: Verdict = verdict.ok;
-        if (tag === envelopeTag.subject)
-          why = checkMessage(bytes, view, start, next, message.scope, scopeDepth);
+        if (tag === envelopeTag.subject) why = this.#scan.scope(offset, start, next);
         else if (tag === envelopeTag.schemaUrl && !isText(bytes, view, start, next)) why = verdict.text;
         if (why) return `an instrumentation scope is not valid: ${sentences[why]}`;
       }
       offset = next;
     }
-    if (this.count === spansBefore) scopes.drop();
-    else scopes.keep();
+    if (this.count > spansBefore) scopes.keep();
+    else {
+      scopes.drop();
+      envelopeMarks.count = marksBefore;
+    }
     return '';
   }
 

@@ -1,4 +1,4 @@
-import { AttributeScan, owner } from './attribute-scan.ts';
+import { AttributeScan, owner, type Owner } from './attribute-scan.ts';
 import { keyFlag, type KeyTable } from './key-table.ts';
 import { checkMessage, isText, message, valueDepth } from './message-check.ts';
 import { markKind, type MarkColumns, type SpanColumns } from './span-columns.ts';
@@ -33,11 +33,20 @@ const lastEventField = 4;
 const statusTag = { message: 0x12, code: 0x18 } as const;
 const lastStatusField = 3;
 
+/** Field 4 of Span.Link. */
+const linkTag = { attribute: 0x22 } as const;
+
+/** Field 3 of InstrumentationScope. */
+const scopeTag = { attribute: 0x1a } as const;
+
 const resourceTag = { attribute: 0x0a, droppedAttributes: 0x10 } as const;
 const lastResourceField = 2;
 
 /** Fields of a LogRecord whose wire type no span field of that number has: time, severity, attributes, flags, observed time. */
 const logTags: ReadonlySet<number> = new Set([0x09, 0x10, 0x32, 0x45, 0x59]);
+
+/** Messages around a scope's own message. */
+const scopeDepth = 4;
 
 const exceptionName = Buffer.from('exception');
 
@@ -55,8 +64,9 @@ export class SpanScan {
   /** Why the last step returned `broken`. */
   #why: Verdict = verdict.ok;
 
-  constructor(keys: KeyTable, spans: SpanColumns, marks: MarkColumns) {
-    this.#attributes = new AttributeScan(keys, marks);
+  /** Marks what is in spans in `marks`, what is in resources and scopes in `envelopeMarks`. */
+  constructor(keys: KeyTable, spans: SpanColumns, marks: MarkColumns, envelopeMarks: MarkColumns) {
+    this.#attributes = new AttributeScan(keys, marks, envelopeMarks);
     this.#spans = spans;
     this.#marks = marks;
   }
@@ -104,17 +114,44 @@ export class SpanScan {
     return at + 28;
   }
 
-  /** Scans the Resource at [at, end) into the slots from `base` on. */
-  resource(slots: Uint32Array<ArrayBuffer>, base: number, at: number, end: number): Verdict {
+  /** Scans the Resource at [at, end) into the slots from `base` on; `container` is its field. */
+  resource(
+    slots: Uint32Array<ArrayBuffer>,
+    base: number,
+    container: number,
+    at: number,
+    end: number,
+  ): Verdict {
     const bytes = this.#bytes;
     this.#attributes.into(slots, base);
     for (let offset = at; offset < end;) {
       if (bytes[offset] === resourceTag.attribute) {
-        offset = this.#attributes.read(offset, end, resourceTag.attribute, owner.resource, 0);
+        offset = this.#attributes.read(offset, end, resourceTag.attribute, owner.resource, container);
         if (offset === broken) return this.#attributes.why;
       } else {
         offset = this.#skip(offset, end, lastResourceField, resourceTag.droppedAttributes);
         if (offset === broken) return this.#why;
+      }
+    }
+    return verdict.ok;
+  }
+
+  /** Scans the InstrumentationScope at [at, end); `container` is its field. */
+  scope(container: number, at: number, end: number): Verdict {
+    const why = checkMessage(this.#bytes, this.#view, at, end, message.scope, scopeDepth);
+    return why || this.#markAttributes(scopeTag.attribute, owner.scope, container, at, end);
+  }
+
+  /** Marks the attributes, which are the fields with `tag`, of a message that was checked. */
+  #markAttributes(tag: number, of: Owner, container: number, at: number, end: number): Verdict {
+    const bytes = this.#bytes;
+    for (let offset = at; offset < end;) {
+      if (bytes[offset] === tag) {
+        offset = this.#attributes.read(offset, end, tag, of, container);
+        if (offset === broken) return this.#attributes.why;
+      } else {
+        const other = tagAt(bytes, offset, end);
+        offset = skipField(bytes, offset + varintWidth(other), end, other);
       }
     }
     return verdict.ok;
@@ -249,7 +286,9 @@ export class SpanScan {
       case spanTag.status:
         return this.#status(at, content, next);
       case spanTag.link: {
-        const why = checkMessage(this.#bytes, this.#view, content, next, message.link, valueDepth - 2);
+        const why =
+          checkMessage(this.#bytes, this.#view, content, next, message.link, valueDepth - 2) ||
+          this.#markAttributes(linkTag.attribute, owner.event, at, content, next);
         return why ? this.#fail(why) : next;
       }
       default:

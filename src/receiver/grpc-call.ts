@@ -133,14 +133,19 @@ export class ExportCall {
     }
     this.#stream.pause(); // what is under way fits the window of the stream
     this.#lease = admission.lease(bytes, this.#deadlineMs, this.#gone.signal);
-    this.#lease.then(
-      () => {
-        if (this.#gone.signal.aborted) return;
-        this.#message.allocate();
-        this.#stream.resume();
-      },
-      (error: unknown) => this.#fail(error),
-    );
+    void this.#resumeWith(this.#lease);
+  }
+
+  async #resumeWith(lease: Promise<Lease>): Promise<void> {
+    try {
+      await lease;
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (this.#gone.signal.aborted) return;
+    this.#message.allocate();
+    this.#stream.resume();
   }
 
   async #onEnd(): Promise<void> {
@@ -148,6 +153,7 @@ export class ExportCall {
     const wholeMs = performance.now();
     try {
       const lease = await this.#lease;
+      if (this.#gone.signal.aborted) return;
       const bytes = this.#message.finish();
       const compression = this.#message.compressed ? this.#compression : 'identity';
       if (this.#message.compressed && compression === 'identity') {

@@ -70,7 +70,7 @@ export class Health {
         );
       }
     };
-    stream.on('data', (chunk: Buffer) => attempt(() => message.push(chunk)));
+    stream.on('data', (chunk: Buffer) => attempt(() => message.push(message.readPrefix(chunk))));
     stream.on('end', () => attempt(() => answer(decodeHealthRequest(message.finish()))));
   }
 }

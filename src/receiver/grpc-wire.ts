@@ -101,7 +101,7 @@ export class UnaryMessage {
     this.#filled += part.length;
   }
 
-  /** The whole message, at the end of the stream, after `allocate`; ownership passes. Throws an `invalid` Failure when it is cut short. */
+  /** The whole message, at the end of the stream; ownership passes. Throws an `invalid` Failure when it is cut short. */
   finish(): Buffer {
     const length = this.declaredBytes;
     if (length === undefined) throw new Failure('invalid', 'the call ended before its message began');
@@ -111,6 +111,7 @@ export class UnaryMessage {
         `the call ended after ${this.#filled} of the ${length} bytes of its message`,
       );
     }
+    if (!this.#message) this.allocate();
     return this.#message ?? Buffer.alloc(0);
   }
 }

@@ -80,10 +80,8 @@ export class GrpcReceiver implements Component {
     };
     const tls = await readTls(this.#listener);
     const server = tls ? createSecureServer({ ...tls, settings }) : createServer({ settings });
-    server.on('session', (session: ServerHttp2Session) => {
-      session.setLocalWindowSize(windowBytes.session);
-      this.#connections.add(session);
-    });
+    this.#connections.watch(server, tls !== undefined);
+    server.on('session', (session: ServerHttp2Session) => session.setLocalWindowSize(windowBytes.session));
     server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
       this.#serve(stream, headers),
     );

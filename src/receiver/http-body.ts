@@ -25,7 +25,9 @@ export async function readBody(
   onRoom: () => void,
 ): Promise<LeasedBody> {
   const gone = new AbortController();
-  const onClose = (): void => gone.abort();
+  const onClose = (): void => {
+    if (!request.readableEnded) gone.abort();
+  };
   request.once('close', onClose);
   try {
     return await readWhileOpen(request, admission, limitMs, onRoom, gone.signal);

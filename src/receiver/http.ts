@@ -10,6 +10,7 @@ import { readBody } from './http-body.ts';
 import type { Compression } from './inflate.ts';
 import { notYetDurable, type Intake } from './intake.ts';
 import { endpointOf, readTls, type Listener } from './listener.ts';
+import { Sockets } from './sockets.ts';
 import { Refusal, wrongSignalSentence, type Answer } from './status.ts';
 
 const tracesPath = '/v1/traces';
@@ -72,6 +73,7 @@ export class HttpReceiver implements Component {
   readonly #patience: Patience;
   readonly #abandon = new AbortController();
   #server: Server | undefined;
+  #sockets: Sockets | undefined;
   #address: AddressInfo | undefined;
   #draining = false;
   #stopped: Promise<void> | undefined;
@@ -101,6 +103,7 @@ export class HttpReceiver implements Component {
     server.on('request', serve);
     server.on('checkContinue', serve); // answered before the body is sent, when the headers are enough to refuse it
     this.#server = server;
+    this.#sockets = new Sockets(server);
     this.#address = await listen(server, endpointOf(this.#listener));
   }
 
@@ -115,7 +118,7 @@ export class HttpReceiver implements Component {
     if (server === undefined || !server.listening) return;
     const giveUp = (): void => {
       this.#abandon.abort();
-      server.closeAllConnections();
+      this.#sockets?.destroyAll();
     };
     deadline.addEventListener('abort', giveUp, { once: true });
     const closed = once(server, 'close');

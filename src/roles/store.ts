@@ -11,9 +11,10 @@ import { Tables } from '../store/tables.ts';
 import { TracesTable } from '../store/traces-table.ts';
 import type { Role, Site } from './role.ts';
 
-/** Readers share what the SQL port may take: this many queries at once, each waiting this long for its turn. */
+/** Readers share what the SQL port may take: this many queries at once, each waiting and then reading this long. */
 const concurrentQueries = 2;
 const queryWaitMs = 10_000;
+const answerReadMs = 120_000;
 
 /** stream → rows → ClickHouse; `tables` start before the stream does and stop after it. */
 export function storeRole(
@@ -44,10 +45,7 @@ export function storeRole(
       {
         name: 'store',
         check: () => {
-          const stalled = store.health().find(({ state }) => state === 'waiting');
-          const reason =
-            consumer.fault?.message ??
-            (stalled && `partition ${stalled.partition} waits for ${stalled.reason}`);
+          const reason = consumer.fault?.message ?? store.stall(spans.partitions);
           return { flowing: reason === undefined, reason: reason ?? '' };
         },
       },
@@ -66,6 +64,7 @@ function sqlPort({ log }: Site, { id, options }: NonNullable<Plan['sql']>, direc
     hosts: allowed_hosts,
     concurrentQueries,
     waitMs: queryWaitMs,
+    readMs: answerReadMs,
     limits: {
       memoryBytes: max_memory,
       timeMs: max_execution_time,

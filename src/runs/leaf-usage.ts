@@ -8,6 +8,25 @@ export interface Usage {
   readonly priced: boolean;
 }
 
+const none: Usage = { costUsd: 0, inputTokens: 0, outputTokens: 0, priced: true };
+
+function plus(one: Usage, other: Usage): Usage {
+  return {
+    costUsd: one.costUsd + other.costUsd,
+    inputTokens: one.inputTokens + other.inputTokens,
+    outputTokens: one.outputTokens + other.outputTokens,
+    priced: one.priced && other.priced,
+  };
+}
+
+/** The usage that `span` says; undefined when it says none. */
+function usageOf({ costUsd, inputTokens, outputTokens, costSource }: SpanFacts): Usage | undefined {
+  const priced = costSource !== 'unpriced';
+  if (costUsd === undefined && inputTokens === undefined && outputTokens === undefined && priced)
+    return undefined;
+  return { costUsd: costUsd ?? 0, inputTokens: inputTokens ?? 0, outputTokens: outputTokens ?? 0, priced };
+}
+
 /**
  * Adds up usage over the innermost spans only: an outer span that wraps others repeats their total, and a naive
  * sum is exactly twice the truth on real captures. Spans may come in any order.
@@ -15,37 +34,41 @@ export interface Usage {
 export class LeafUsage {
   readonly #usages = new Map<string, Usage>();
   readonly #outer = new Set<string>();
+  #folded: Usage | undefined;
 
-  get size(): number {
-    return this.#usages.size;
+  get isEmpty(): boolean {
+    return this.#usages.size === 0 && this.#folded === undefined;
+  }
+
+  /** What it holds one by one: three at most for each span that `add` took, none for those that `fold` took alone. */
+  get entryCount(): number {
+    return this.#usages.size + this.#outer.size;
   }
 
   /** Takes the usage of `span`; a span without any is ignored. */
   add(span: SpanFacts, spanId: string, parentSpanId: string): void {
-    const { costUsd, inputTokens, outputTokens } = span;
-    const priced = span.costSource !== 'unpriced';
-    if (costUsd === undefined && inputTokens === undefined && outputTokens === undefined && priced) return;
-    this.#usages.set(spanId, {
-      costUsd: costUsd ?? 0,
-      inputTokens: inputTokens ?? 0,
-      outputTokens: outputTokens ?? 0,
-      priced,
-    });
+    const usage = usageOf(span);
+    if (!usage) return;
+    this.#usages.set(spanId, usage);
     this.#outer.add(parentSpanId);
   }
 
+  /**
+   * Takes the usage of `span` without remembering the span. It is still left out when it wraps a span that is
+   * remembered, and makes its parent an outer one when that is; of two that nobody remembers both count.
+   */
+  fold(span: SpanFacts, spanId: string, parentSpanId: string): void {
+    const usage = usageOf(span);
+    if (!usage) return;
+    if (!this.#outer.has(spanId)) this.#folded = plus(this.#folded ?? none, usage);
+    if (this.#usages.has(parentSpanId)) this.#outer.add(parentSpanId);
+  }
+
   total(): Usage {
-    let costUsd = 0;
-    let inputTokens = 0;
-    let outputTokens = 0;
-    let priced = true;
+    let total = this.#folded ?? none;
     for (const [spanId, usage] of this.#usages) {
-      if (this.#outer.has(spanId)) continue;
-      costUsd += usage.costUsd;
-      inputTokens += usage.inputTokens;
-      outputTokens += usage.outputTokens;
-      priced &&= usage.priced;
+      if (!this.#outer.has(spanId)) total = plus(total, usage);
     }
-    return { costUsd, inputTokens, outputTokens, priced };
+    return total;
   }
 }

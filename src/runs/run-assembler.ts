@@ -14,6 +14,7 @@ export interface RunSettings {
   readonly holdMs: number;
   /** Runs in memory, open and remembered; as many results of earlier ones are kept. */
   readonly maxRuns: number;
+  /** Span ids a run remembers; further spans go into its sums only. */
   readonly maxSpansPerRun: number;
   /** Span ids in memory over all runs. */
   readonly maxSpans: number;
@@ -105,14 +106,13 @@ export class RunAssembler {
   #addTo(run: Run, span: SpanFacts, endMs: number, lane: Lane): void {
     if (run.starts[0]?.partition !== lane.partition) this.#addStart(run, lane);
     const spanId = span.spanId;
-    const idsBefore = run.spanCount;
-    if (!run.remember(spanId, this.#settings.maxSpansPerRun)) {
+    if (run.has(spanId)) {
       this.counts.resent++;
       return;
     }
-    if (run.spanCount === idsBefore) this.counts.unremembered++;
-    else this.#spanIds++;
-    run.add(span, spanId, endMs, lane.newestMs);
+    const { newestMs } = lane;
+    if (run.add(span, spanId, this.#settings.maxSpansPerRun, { endMs, newestMs })) this.#spanIds++;
+    else this.counts.unremembered++;
     if (!run.touched && (run.finished !== undefined || run.ended || run.heldCount >= maxHeldCalls)) {
       run.touched = true;
       this.#touched.push(run);

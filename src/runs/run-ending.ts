@@ -3,12 +3,6 @@ import { evidenceLevels } from '../semconv/vocabulary.ts';
 import type { EscalationReason, EvidenceLevel, Outcome } from '../semconv/vocabulary.ts';
 import type { ClosedBy } from './finished-run.ts';
 
-/** A span that may turn out to be the topmost one that arrived. */
-interface Candidate {
-  readonly parentSpanId: string;
-  readonly failed: boolean;
-}
-
 /**
  * How a run ended, from whatever arrived in whatever order. An explicit outcome wins, the strongest evidence
  * first. Otherwise: a failed root is a failure; a human who was asked and has not answered is an escalation; the
@@ -17,7 +11,10 @@ interface Candidate {
 export class RunEnding {
   #said: { outcome: Outcome; evidence: EvidenceLevel; atMs: number } | undefined;
   #root: { endMs: number; failed: boolean; behindMs: number } | undefined;
-  #candidates: Candidate[] = [];
+  /** Spans that may turn out to be the topmost one that arrived: whether one failed, by the span id of the parent. */
+  readonly #candidates = new Map<string, boolean>();
+  /** The earliest such span among those that the run does not remember. */
+  #folded: { startMs: number; failed: boolean } | undefined;
   #escalation: { reason: EscalationReason; atMs: number } | undefined;
   #lastGate: { pending: boolean; final: boolean; atMs: number } | undefined;
   #lastWorkStartMs = Number.NEGATIVE_INFINITY;
@@ -49,10 +46,15 @@ export class RunEnding {
     return this.#root?.behindMs ?? 0;
   }
 
-  /** `behindMs` is how far `endMs` lies behind the newest event of the partition. */
+  /** What it holds one by one: one at most for each span that the run remembers. */
+  get entryCount(): number {
+    return this.#candidates.size;
+  }
+
+  /** `behindMs` is how far `endMs` lies behind the newest event of the partition. `folded` spans are not remembered. */
   add(
     span: SpanFacts,
-    parentSpanId: string,
+    { spanId, parentSpanId, folded }: { spanId: string; parentSpanId: string; folded: boolean },
     when: { startMs: number; endMs: number; behindMs: number },
   ): void {
     const { startMs, endMs, behindMs } = when;
@@ -62,7 +64,11 @@ export class RunEnding {
       this.#lastWorkStartMs = startMs;
     }
     if (parentSpanId === '') this.#addRoot({ endMs, failed, behindMs });
-    else if (step !== 'tool' && (failed || step === 'agent')) this.#candidates.push({ parentSpanId, failed });
+    else if (step !== 'tool' && (failed || step === 'agent')) {
+      if (folded) this.#fold({ startMs, failed });
+      else this.#candidates.set(parentSpanId, failed || this.#candidates.get(parentSpanId) === true);
+    }
+    if (folded) this.#candidates.delete(spanId); // their parent has arrived, though nobody will know its id
     this.#addOutcome(span, endMs);
     this.#addEscalation(span, endMs);
   }
@@ -78,10 +84,23 @@ export class RunEnding {
 
   #inferred(has: (spanId: string) => boolean): Outcome {
     if (this.#root?.failed) return 'failure';
-    const tops = this.#root ? [] : this.#candidates.filter((candidate) => !has(candidate.parentSpanId));
-    if (tops.some((top) => top.failed)) return 'failure';
+    const tops = this.#root ? [] : this.#tops(has);
+    if (tops.includes(true)) return 'failure';
     if (this.waitsForHuman) return 'escalated';
     return this.#root || tops.length > 0 ? 'completed' : 'unknown';
+  }
+
+  /** Whether they failed. What wraps others starts first, so of the spans not remembered the earliest stands for all. */
+  #tops(has: (spanId: string) => boolean): boolean[] {
+    const tops = this.#folded ? [this.#folded.failed] : [];
+    for (const [parentSpanId, failed] of this.#candidates) if (!has(parentSpanId)) tops.push(failed);
+    return tops;
+  }
+
+  #fold(next: { startMs: number; failed: boolean }): void {
+    const earliest = this.#folded;
+    if (!earliest || next.startMs < earliest.startMs) this.#folded = next;
+    else if (next.startMs === earliest.startMs) earliest.failed ||= next.failed;
   }
 
   #addRoot(next: { endMs: number; failed: boolean; behindMs: number }): void {

@@ -10,6 +10,12 @@ interface HeldCall {
   readonly parentSpanId: string;
 }
 
+/** Event times in milliseconds since the epoch. */
+interface Ends {
+  readonly endMs: number;
+  readonly newestMs: number;
+}
+
 /** One run in memory: folds its spans, in whatever order they arrive, and says what is known. */
 export class Run {
   readonly runId: string;
@@ -67,27 +73,49 @@ export class Run {
     return this.#ending.rootEndMs !== undefined && !(this.resumable && this.#ending.expectsAnotherRoot);
   }
 
-  /** Remembers `spanId`; false when the span is already in the run. Past `limit` ids, spans are taken unseen. */
-  remember(spanId: string, limit: number): boolean {
-    if (this.#spanIds.has(spanId)) return false;
-    if (this.#spanIds.size < limit) this.#spanIds.add(spanId);
-    return true;
+  /** Everything held one by one: at most five for each span id, and the tool calls that wait. */
+  get entryCount(): number {
+    return (
+      this.#spanIds.size +
+      this.#modelUsage.entryCount +
+      this.#agentUsage.entryCount +
+      this.#ending.entryCount +
+      this.#tools.size +
+      this.#held.length
+    );
   }
 
-  /** Folds in a span that `remember` took. `endMs` is its end after clamping, `newestMs` the newest event of its partition. */
-  add(span: SpanFacts, spanId: string, endMs: number, newestMs: number): void {
+  /** Whether `spanId` is already in the run. */
+  has(spanId: string): boolean {
+    return this.#spanIds.has(spanId);
+  }
+
+  /**
+   * Takes a span, and its id as long as there are fewer than `limit`; false when there are not: it then goes into
+   * sums only, and a resent one counts again. `endMs` is its end after clamping, `newestMs` the newest event of its
+   * partition.
+   */
+  add(span: SpanFacts, spanId: string, limit: number, { endMs, newestMs }: Ends): boolean {
+    const folded = this.#spanIds.size >= limit;
+    if (!folded) this.#spanIds.add(spanId);
     const parentSpanId = span.parentSpanId;
     const startMs = Math.min(span.startMs, endMs);
     if (startMs < this.#startMs) this.#startMs = startMs;
     if (endMs > this.#lastEndMs) this.#lastEndMs = endMs;
     this.#labels.add(span, parentSpanId === '', startMs);
     const when = { startMs, endMs, behindMs: newestMs - endMs };
-    this.#ending.add(span, parentSpanId, when);
+    this.#ending.add(span, { spanId, parentSpanId, folded }, when);
     const step = span.step;
-    if (step === 'llm') this.#modelUsage.add(span, spanId, parentSpanId);
-    else if (step === 'agent') this.#agentUsage.add(span, spanId, parentSpanId);
-    else if (step === 'tool' || step === 'review') this.#addCost(span, step);
-    if (step === 'tool') this.#addCall(span, spanId, parentSpanId, when);
+    if (step === 'llm' || step === 'agent') {
+      const usage = step === 'llm' ? this.#modelUsage : this.#agentUsage;
+      if (folded) usage.fold(span, spanId, parentSpanId);
+      else usage.add(span, spanId, parentSpanId);
+    } else if (step === 'tool' || step === 'review') this.#addCost(span, step);
+    if (step === 'tool') {
+      if (!folded) this.#tools.set(spanId, span.tool);
+      this.#addCall(span, parentSpanId, when);
+    }
+    return !folded;
   }
 
   #addCost(span: SpanFacts, step: 'tool' | 'review'): void {
@@ -98,12 +126,10 @@ export class Run {
 
   #addCall(
     span: SpanFacts,
-    spanId: string,
     parentSpanId: string,
     when: { startMs: number; endMs: number; behindMs: number },
   ): void {
     const { tool, result } = span;
-    this.#tools.set(spanId, tool);
     if (result === undefined) return;
     const { startMs, endMs, behindMs } = when;
     const durationMs = endMs - startMs;
@@ -124,7 +150,7 @@ export class Run {
   /** What is known of the run when `closedBy` ends it at event time `closedMs`. */
   finish(closedBy: ClosedBy, closedMs: number): FinishedRun {
     const { agent, release, environment, sessionId } = this.#labels;
-    const usage = (this.#modelUsage.size > 0 ? this.#modelUsage : this.#agentUsage).total();
+    const usage = (this.#modelUsage.isEmpty ? this.#agentUsage : this.#modelUsage).total();
     const { outcome, evidence } = this.#ending.outcome(closedBy, (spanId) => this.#spanIds.has(spanId));
     return {
       runId: this.runId,

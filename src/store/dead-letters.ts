@@ -22,6 +22,9 @@ export const deadLetterHeaders = {
   origin: 'plimsoll.dead.origin',
 } as const;
 
+/** About how many bytes of letters are sent at once, so that they fit a small stream however many there are. */
+const batchBytes = 2 ** 20;
+
 /** Sends what can never be stored to where an operator can look at it. All go to partition 0: their order means nothing. */
 export class DeadLetters {
   readonly #sink: Sink<readonly NewRecord[]>;
@@ -30,8 +33,25 @@ export class DeadLetters {
     this.#sink = sink;
   }
 
-  /** Resolves when the letters are durable; a rejection means that their positions must be held. */
-  send(origin: Origin, letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when the letters are durable; a rejection means that their positions must be held, and with an `invalid`
+   * Failure that a letter is larger than the dead letters can ever take.
+   */
+  async send(origin: Origin, letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
+    let batch: DeadLetter[] = [];
+    let bytes = 0;
+    for (const letter of letters) {
+      if (batch.length > 0 && bytes + letter.payload.length > batchBytes) {
+        await this.#send(origin, batch, signal);
+        [batch, bytes] = [[], 0];
+      }
+      batch.push(letter);
+      bytes += letter.payload.length;
+    }
+    await this.#send(origin, batch, signal);
+  }
+
+  #send(origin: Origin, letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
     const records = letters.map(({ record, index, payload, spans, reason }) => ({
       partition: 0,
       payload,

@@ -23,6 +23,8 @@ export interface Ledger {
   readonly settled: Position;
   /** The last record at or before `position`: how a stream that was created anew is told. */
   readonly last: { readonly offset: number; readonly timeMs: number } | undefined;
+  /** Spans before `position`, counted as the stream was walked; the next three say what became of them. */
+  readonly passedSpans: number;
   readonly storedSpans: number;
   readonly deadSpans: number;
   readonly expiredSpans: number;
@@ -37,6 +39,7 @@ export function emptyLedger(position: Position): Ledger {
     position,
     settled: position,
     last: undefined,
+    passedSpans: 0,
     storedSpans: 0,
     deadSpans: 0,
     expiredSpans: 0,
@@ -53,7 +56,7 @@ const metadataSchema = z.strictObject({
   enc: count,
   settled: place,
   last: z.tuple([count, z.number()]).optional(),
-  spans: z.tuple([count, count, count]),
+  spans: z.tuple([count, count, count, count]),
   intent: z.strictObject({ from: place, to: place, attempt: z.string(), rows: count }).optional(),
   clean: z.string().optional(),
 });
@@ -70,7 +73,7 @@ export function toCommit(ledger: Ledger, origin: Origin, encoderVersion: number)
     enc: encoderVersion,
     settled: pair(settled),
     last: last && [last.offset, last.timeMs],
-    spans: [ledger.storedSpans, ledger.deadSpans, ledger.expiredSpans],
+    spans: [ledger.storedSpans, ledger.deadSpans, ledger.expiredSpans, ledger.passedSpans],
     intent: intent && { ...intent, from: pair(intent.from), to: pair(intent.to) },
     clean: ledger.cleanBoot,
   };
@@ -105,6 +108,7 @@ export function fromCommit(
     storedSpans: spans[0],
     deadSpans: spans[1],
     expiredSpans: spans[2],
+    passedSpans: spans[3],
     intent: intent && { ...intent, from: position(intent.from), to: position(intent.to) },
     cleanBoot: parsed.clean,
   };

@@ -50,7 +50,8 @@ function createdAnew(origin: Origin, fact: string): Failure {
 
 /**
  * Brings table, dead letters and ledger to agreement: the open intent, then everything that has a row at or beyond the
- * committed position, and, if `unclean`, what a power cut may have taken back. Ends with a commit that has no intent.
+ * committed position, and, if `unclean`, what a power cut may have taken back. Ends with a commit that has no intent,
+ * also when nothing was to do: by it the stream knows that what was verified may go.
  */
 export async function recover(tenure: Tenure, unclean: boolean): Promise<void> {
   tenure.enter('recovering');
@@ -66,7 +67,7 @@ export async function recover(tenure: Tenure, unclean: boolean): Promise<void> {
       from: tenure.ledger.position,
       to: { offset: highest.offset, index: highest.index + 1 },
     });
-  if (tenure.isBehind) await tenure.close();
+  await tenure.close();
   tenure.endRecovery();
 }
 
@@ -86,11 +87,7 @@ async function verify(tenure: Tenure, stretch: Stretch): Promise<void> {
 }
 
 /** Passes whole records of `stretch`, about a block's worth. Its spans are NaN, unequal to any number, when a record does not say. */
-async function nextPiece(
-  tenure: Tenure,
-  cursor: RecordCursor,
-  stretch: Stretch,
-): Promise<Passed & { readonly spans: number }> {
+async function nextPiece(tenure: Tenure, cursor: RecordCursor, stretch: Stretch): Promise<Passed> {
   const { limits } = tenure.parts.settings;
   let to = stretch.from;
   let [spans, bytes, expiredRecords, isCounted] = [0, 0, 0, true];

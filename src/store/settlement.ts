@@ -58,7 +58,7 @@ export class Settlement {
   async #step(stretch: Stretch): Promise<Position> {
     const isRepeat = this.#open !== undefined;
     const held = await this.#ask(stretch);
-    const block = await this.#missing(stretch, held.present);
+    const { block, presentSpans } = await this.#missing(stretch, held.present);
     const present = held.present.sizeBefore(block.to);
     if (block.rows > 0) {
       const intent = (this.#open ??= await this.#tenure.announce(block, newAttempt(), present + block.rows));
@@ -75,7 +75,13 @@ export class Settlement {
       if (isRepeat) return stretch.from;
     }
     this.#open = undefined;
-    await this.#tenure.conclude(block, present + block.rows, this.#dead.size);
+    const { to, last, undecodable, expiredRecords } = block;
+    const spans = block.spans + present - presentSpans; // rows whose records retention has removed were passed too
+    await this.#tenure.conclude(
+      { to, last, spans, undecodable, expiredRecords },
+      present + block.rows,
+      this.#dead.size,
+    );
     this.#tenure.countDuplicates(held.rows - held.present.size);
     this.#dead = new PositionSet();
     return block.to;
@@ -102,12 +108,22 @@ export class Settlement {
     this.#dead.add(lastRow.record.offset, lastRow.index);
   }
 
-  /** A block of those spans of `stretch` that are neither present nor dead: an open intent's whole, else as much as fits. */
-  async #missing(stretch: Stretch, present: PositionSet): Promise<Block> {
+  /**
+   * A block of those spans of `stretch` that are neither present nor dead: an open intent's whole, else as much as fits;
+   * and how many it passed that are present.
+   */
+  async #missing(
+    stretch: Stretch,
+    present: PositionSet,
+  ): Promise<{ readonly block: Block; readonly presentSpans: number }> {
     const { claim, halt, origin, parts } = this.#tenure;
     const limits = this.#open ? unlimited : { ...this.#limits, rows: this.#rowLimit };
-    const isMissing = (offset: number, index: number): boolean =>
-      !present.has(offset, index) && !this.#dead.has(offset, index);
+    let presentSpans = 0;
+    const isMissing = (offset: number, index: number): boolean => {
+      const isPresent = present.has(offset, index);
+      if (isPresent) presentSpans++;
+      return !isPresent && !this.#dead.has(offset, index);
+    };
     const block = (this.#block ??= new Block(parts.encoder.rows(origin)));
     const cursor = new RecordCursor(claim, stretch.from);
     block.begin(stretch.from);
@@ -117,7 +133,7 @@ export class Settlement {
       else if (!block.take(record, limits, stretch.to, isMissing)) break;
       cursor.advance();
     }
-    return block;
+    return { block, presentSpans };
   }
 
   /** Spans that the intent announced and that neither the table nor the stream has any more. */
@@ -125,7 +141,7 @@ export class Settlement {
     const { start } = await this.#tenure.claim.bounds();
     if (start <= intent.from.offset) return;
     const { present } = await this.#ask(intent);
-    const block = await this.#missing(intent, present);
+    const { block } = await this.#missing(intent, present);
     this.#tenure.expire(Math.max(0, intent.rows - present.size - block.rows), 0);
   }
 

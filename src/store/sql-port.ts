@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
+import { addAbortSignal } from 'node:stream';
 import { ByteBudget } from '../core/budget.ts';
 import type { Component } from '../core/component.ts';
 import { Failure } from '../core/failure.ts';
@@ -21,6 +22,8 @@ export interface SqlPortOptions extends ListenAddress {
   readonly concurrentQueries: number;
   /** How long a query waits for its turn, in milliseconds. */
   readonly waitMs: number;
+  /** How long a client may take to read an answer, in milliseconds: until then the answer keeps its place in memory. */
+  readonly readMs: number;
   readonly limits: QueryLimits;
   readonly log: Log;
 }
@@ -44,11 +47,13 @@ export class SqlPort implements Component {
   readonly #options: SqlPortOptions;
   readonly #reader: SqlReader;
   readonly #memory: ByteBudget;
-  readonly #server = createServer(
-    { requestTimeout: requestTimeoutMs },
-    (request, response) => void this.#answer(request, response),
+  readonly #server = createServer({ requestTimeout: requestTimeoutMs }, (request, response) =>
+    this.#take(request, response),
   );
   readonly #stopping = new AbortController();
+  /** Queries whose answer is not made yet, and all requests whose answer is not yet with its client. */
+  readonly #making = new Set<Promise<void>>();
+  readonly #open = new Set<Promise<void>>();
 
   constructor(options: SqlPortOptions) {
     this.#options = options;
@@ -71,18 +76,34 @@ export class SqlPort implements Component {
     await listen(this.#server, this.#options);
   }
 
+  /** Lets clients read the answers under way until `deadline`; then ends what is left, and all connections. */
   async stop(deadline: AbortSignal): Promise<void> {
     if (this.#server.listening) {
       const closed = once(this.#server, 'close');
+      const cut = (): void => void this.#cut();
+      deadline.addEventListener('abort', cut, { once: true });
+      if (deadline.aborted) cut();
+      // Not before: `close` ends connections whose answer was made and is not read yet.
+      while (this.#open.size > 0 && !deadline.aborted) await Promise.all(this.#open);
       this.#server.close();
-      this.#server.closeIdleConnections();
-      const abort = (): void => this.#stopping.abort();
-      deadline.addEventListener('abort', abort, { once: true });
-      if (deadline.aborted) abort();
       await closed;
-      deadline.removeEventListener('abort', abort);
+      deadline.removeEventListener('abort', cut);
     }
     await this.#reader.close();
+  }
+
+  /** Ends queries with an answer that says so, and then every connection. */
+  async #cut(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#making);
+    this.#server.closeAllConnections();
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    const { promise: read, resolve } = Promise.withResolvers<void>();
+    response.once('close', resolve);
+    track(this.#open, read);
+    track(this.#making, this.#answer(request, response));
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -106,6 +127,7 @@ export class SqlPort implements Component {
     if (url.pathname !== '/')
       throw new SqlError(48, 'NOT_IMPLEMENTED', 404, `there is nothing at ${url.pathname}: query /`);
     authenticate(request.headers, url, this.#options.token);
+    addAbortSignal(this.#stopping.signal, request);
     const query = queryOf(request.headers, url, await bodyOf(request, bodyLimitBytes));
 
     const gone = new AbortController();
@@ -115,11 +137,24 @@ export class SqlPort implements Component {
     const lease = await this.#memory.acquire(limits.memoryBytes, waitMs, signal).catch(refuseTurn);
     try {
       const result = await this.#reader.run(query, signal);
+      if (response.destroyed) return lease.release();
+      const tooSlow = setTimeout(() => response.destroy(), this.#options.readMs).unref();
+      response.once('close', () => {
+        clearTimeout(tooSlow);
+        lease.release();
+      });
       send(response, result, query.queryId);
-    } finally {
+    } catch (error) {
       lease.release();
+      throw error;
     }
   }
+}
+
+/** Keeps `promise`, which never rejects, in `set` until it settles. */
+function track(set: Set<Promise<void>>, promise: Promise<void>): void {
+  set.add(promise);
+  void promise.then(() => set.delete(promise));
 }
 
 function refuseTurn(error: unknown): never {

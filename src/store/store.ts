@@ -6,7 +6,7 @@ import { currentBoot } from './boot.ts';
 import { Flow } from './flow.ts';
 import { fromCommit } from './intent.ts';
 import { checkIdentity, recover } from './recovery.ts';
-import { Tenure, type Health, type StoreParts, type StoreSettings } from './tenure.ts';
+import { Tenure, type CommitDue, type Health, type StoreParts, type StoreSettings } from './tenure.ts';
 
 /** The settings of design §8, for a table on this machine's own disk. */
 export const defaultSettings: StoreSettings = {
@@ -16,6 +16,8 @@ export const defaultSettings: StoreSettings = {
   verifyMs: 15 * 60_000,
   backoff: { initialMs: 200, maxMs: 15_000 },
 };
+
+const slowRecoveryMs = 10_000;
 
 /**
  * The consumer that puts every span of a stream into the table exactly once. The table is the truth, the commit is a
@@ -34,6 +36,7 @@ export class Store {
   readonly #stream: Pick<Stream, 'id'>;
   readonly #parts: StoreParts;
   readonly #tenures = new Map<number, Tenure>();
+  readonly #due = new Map<number, CommitDue>();
 
   constructor(
     stream: Pick<Stream, 'id'>,
@@ -46,6 +49,23 @@ export class Store {
   /** What each partition that this process owns is doing, or waits for, and since when. */
   health(): readonly Health[] {
     return [...this.#tenures.values()].map((tenure) => tenure.health);
+  }
+
+  /**
+   * Why the spans of a stream with `partitions` partitions, all of them this process' own, do not flow into the table;
+   * undefined while they do. A recovery may take a while; one that goes on is a reason.
+   */
+  stall(partitions: number): string | undefined {
+    const health = this.health();
+    const nowMs = this.#parts.clock.nowMs();
+    const waiting = health.find(({ state }) => state === 'waiting');
+    if (waiting) return `partition ${waiting.partition} waits for ${waiting.reason}`;
+    if (health.length < partitions)
+      return `the store works on ${health.length} of ${partitions} partitions: the others are yet to be taken over`;
+    const slow = health.find(
+      ({ state, sinceMs }) => state === 'recovering' && nowMs - sinceMs >= slowRecoveryMs,
+    );
+    return slow && `partition ${slow.partition} has been recovering for ${slowRecoveryMs / 1000} s or more`;
   }
 
   /** What became of the spans of each partition that this process owns, as of its last commit. */
@@ -61,7 +81,9 @@ export class Store {
       offset: start,
       index: 0,
     });
-    const tenure = new Tenure(this.#parts, origin, claim, stopping, ledger);
+    const due = this.#due.get(partition) ?? { sinceMs: undefined };
+    this.#due.set(partition, due);
+    const tenure = new Tenure(this.#parts, { origin, claim, due }, stopping, ledger);
     this.#tenures.set(partition, tenure);
     try {
       await this.#own(tenure);

@@ -1,6 +1,7 @@
 import { delayMs, type Backoff } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import { Failure } from '../core/failure.ts';
 import { OwnershipLost, type Claim, type Position, type StreamRecord } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Block, BlockLimits, RowEncoder } from './block.ts';
@@ -48,16 +49,23 @@ export interface Health {
   readonly sinceMs: number;
 }
 
-/** From when on an insert without an answer is something to wait for, in milliseconds. */
-const slowInsertMs = 30_000;
+/** From when on an insert without an answer, or a commit that never succeeds, is something to wait for, in milliseconds. */
+const slowMs = 30_000;
 const checkpointEveryMs = 60_000;
 const states = ['recovering', 'flowing', 'waiting'] as const;
+
+/** Since when a partition has had something to commit and could not, in Unix milliseconds; it outlives a tenure that fails. */
+export interface CommitDue {
+  sinceMs: number | undefined;
+}
 
 /** What a walk over the stream came past. */
 export interface Passed {
   /** The position of the first span it did not pass. */
   readonly to: Position;
   readonly last: Ledger['last'];
+  /** Spans passed; those of undecodable records not included. */
+  readonly spans: number;
   readonly undecodable: readonly StreamRecord[];
   readonly expiredRecords: number;
 }
@@ -70,6 +78,7 @@ export class Tenure {
   readonly stopping: AbortSignal;
   /** Aborts when this tenure has to end, for whatever reason. */
   readonly halt: AbortSignal;
+  readonly #due: CommitDue;
   #ledger: Ledger;
   #committed: Ledger;
   #health: Health;
@@ -77,8 +86,15 @@ export class Tenure {
   #isRecovered = false;
   #checkpoints: { readonly timeMs: number; readonly position: Position }[] = [];
 
-  constructor(parts: StoreParts, origin: Origin, claim: Claim, stopping: AbortSignal, ledger: Ledger) {
+  constructor(
+    parts: StoreParts,
+    place: { readonly origin: Origin; readonly claim: Claim; readonly due: CommitDue },
+    stopping: AbortSignal,
+    ledger: Ledger,
+  ) {
+    const { origin, claim, due } = place;
     this.parts = parts;
+    this.#due = due;
     this.origin = origin;
     this.claim = claim;
     this.stopping = stopping;
@@ -95,16 +111,20 @@ export class Tenure {
 
   get health(): Health {
     const { partition, state } = this.#health;
-    const sinceMs = this.#insertSinceMs;
-    if (state === 'waiting' || sinceMs === undefined || this.nowMs() - sinceMs < slowInsertMs)
-      return this.#health;
-    return { partition, state: 'waiting', reason: 'the table: it has not answered an insert', sinceMs };
+    if (state === 'waiting') return this.#health;
+    const slow = [
+      { sinceMs: this.#insertSinceMs, reason: 'the table: it has not answered an insert' },
+      { sinceMs: this.#due.sinceMs, reason: 'the stream: no commit has succeeded' },
+    ];
+    for (const { sinceMs, reason } of slow)
+      if (sinceMs !== undefined && this.nowMs() - sinceMs >= slowMs)
+        return { partition, state: 'waiting', reason, sinceMs };
+    return this.#health;
   }
 
   get conservation(): Conservation {
-    const { position, storedSpans, deadSpans, expiredSpans } = this.#committed;
-    const committedSpans = storedSpans + deadSpans + expiredSpans;
-    return { position, committedSpans, storedSpans, deadSpans, expiredSpans };
+    const { position, passedSpans, storedSpans, deadSpans, expiredSpans } = this.#committed;
+    return { position, committedSpans: passedSpans, storedSpans, deadSpans, expiredSpans };
   }
 
   nowMs(): number {
@@ -162,12 +182,14 @@ export class Tenure {
     await this.bury(undecodable);
     this.expire(0, passed.expiredRecords);
     this.parts.telemetry.count('plimsoll_store_rows_total', stored, {});
+    const undecodableSpans = undecodable.reduce((sum, { spans }) => sum + spans, 0);
     this.#ledger = {
       ...this.#ledger,
       position: passed.to,
       last: passed.last ?? this.#ledger.last,
+      passedSpans: this.#ledger.passedSpans + passed.spans + undecodableSpans,
       storedSpans: this.#ledger.storedSpans + stored,
-      deadSpans: this.#ledger.deadSpans + dead + undecodable.reduce((sum, { spans }) => sum + spans, 0),
+      deadSpans: this.#ledger.deadSpans + dead + undecodableSpans,
     };
   }
 
@@ -185,7 +207,12 @@ export class Tenure {
   expire(spans: number, records: number): void {
     if (spans + records === 0) return;
     const { log, telemetry } = this.parts;
-    this.#ledger = { ...this.#ledger, expiredSpans: this.#ledger.expiredSpans + spans };
+    const { passedSpans, expiredSpans } = this.#ledger;
+    this.#ledger = {
+      ...this.#ledger,
+      passedSpans: passedSpans + spans,
+      expiredSpans: expiredSpans + spans,
+    };
     telemetry.count('plimsoll_store_expired_records_total', records, {});
     log.error({ ...this.origin, spans, records }, 'retention removed records before they were stored');
   }
@@ -225,7 +252,10 @@ export class Tenure {
     return failure;
   }
 
-  /** Repeats `work` until it succeeds or the tenure has to end; meanwhile the partition waits for `what`. */
+  /**
+   * Repeats `work` until it succeeds or the tenure has to end; meanwhile the partition waits for `what`. Rejects with an
+   * `invalid` Failure of `work`, which no repetition helps.
+   */
   async persist<T>(what: string, work: () => Promise<T>): Promise<T> {
     const { state, reason } = this.#health;
     for (let attempt = 0; ; attempt++) {
@@ -236,6 +266,7 @@ export class Tenure {
         return result;
       } catch (error) {
         if (error instanceof OwnershipLost) throw error;
+        if (error instanceof Failure && error.kind === 'invalid') throw error;
         await this.wait(what, error, attempt);
       }
     }
@@ -253,7 +284,9 @@ export class Tenure {
 
   async #commit(ledger: Ledger): Promise<void> {
     this.#ledger = { ...ledger, settled: this.#settle(ledger) };
+    this.#due.sinceMs ??= this.nowMs();
     await this.claim.commit(toCommit(this.#ledger, this.origin, this.parts.encoder.version));
+    this.#due.sinceMs = undefined;
     this.#committed = this.#ledger;
     const { telemetry } = this.parts;
     const labels = { partition: String(this.origin.partition) };

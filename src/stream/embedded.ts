@@ -28,6 +28,8 @@ interface OpenLog {
   readonly commits: GroupCommit;
   readonly topics: Map<string, TopicLog>;
   readonly timer: NodeJS.Timeout;
+  /** How large the file may be before it takes room from the records. */
+  readonly allowedBytes: number;
   freeDiskBytes: number;
   retaining: Promise<void> | undefined;
 }
@@ -96,6 +98,7 @@ export class EmbeddedLog {
       commits: new GroupCommit(file),
       topics: new Map(),
       timer,
+      allowedBytes: Math.max(roomBytes, file.fileBytes()),
       freeDiskBytes: file.freeDiskBytes(),
       retaining: undefined,
     };
@@ -105,16 +108,16 @@ export class EmbeddedLog {
     return [...this.#topics.values()].reduce((sum, { retention }) => sum + retention.bytes, 0);
   }
 
-  /** How far the file has outgrown its bound. */
-  #excessBytes(file: LogFile): number {
-    return Math.max(0, file.fileBytes() - this.#boundBytes());
+  /** How far the file has outgrown its bound, or its size at the start: it never shrinks, so one made for more room stays large. */
+  #excessBytes({ file, allowedBytes }: OpenLog): number {
+    return Math.max(0, file.fileBytes() - allowedBytes);
   }
 
   async #append(topic: TopicLog, records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
     const open = this.#open;
     if (!open) throw new Failure('unavailable', `the stream ${topic.options.topic} is stopped`);
     this.#refuseOnFullDisk(open, 0);
-    const excessBytes = this.#excessBytes(open.file);
+    const excessBytes = this.#excessBytes(open);
     if (topic.isFull(excessBytes)) void this.#startRetaining(open);
     topic.refuseWithoutRoom(records, excessBytes);
     try {
@@ -178,7 +181,7 @@ export class EmbeddedLog {
       const { topic: name } = topic.options;
       try {
         for (let deleted = -1; deleted !== 0 && !topic.closed;) {
-          deleted = await topic.retain(() => this.#excessBytes(open.file));
+          deleted = await topic.retain(() => this.#excessBytes(open));
           telemetry.count('plimsoll_stream_deleted_records_total', deleted, { topic: name });
         }
       } catch (error) {

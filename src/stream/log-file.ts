@@ -35,8 +35,8 @@ const format = 1;
 const fileName = 'log.mdb';
 
 /**
- * The file of the embedded log: an LMDB environment in a folder of its own, which one process owns.
- * Keys under which it keeps the rest: see `kept.ts`.
+ * The file of the embedded log: an LMDB environment in a folder of its own, which one process owns. Records lie in a
+ * database of their topic; every fact beside them, such as what a group committed, lies under its key in the root.
  */
 export class LogFile {
   readonly directory: string;

@@ -1,8 +1,11 @@
 import type { StreamRecord } from '../core/stream.ts';
 
+/** What a record takes beside its payload, in bytes: about what V8 and its headers need, so that tiny ones are bounded too. */
+const overheadBytes = 512;
+
 /**
  * The newest records of a partition, still in memory: readers that keep up need not ask the file, and share one copy.
- * Holds at most `limitBytes` of payload, the newest first of all.
+ * Holds at most `limitBytes`, payload and overhead, the newest first of all.
  */
 export class RecentRecords {
   readonly #limitBytes: number;
@@ -20,9 +23,9 @@ export class RecentRecords {
     const last = this.#records.at(-1);
     if (last && record.offset !== last.offset + 1) this.clear();
     this.#records.push(record);
-    this.#bytes += record.payload.byteLength;
+    this.#bytes += record.payload.byteLength + overheadBytes;
     while (this.#bytes > this.#limitBytes) {
-      this.#bytes -= this.#records[this.#forgotten]?.payload.byteLength ?? 0;
+      this.#bytes -= (this.#records[this.#forgotten]?.payload.byteLength ?? 0) + overheadBytes;
       this.#forgotten += 1;
     }
     if (this.#forgotten * 2 > this.#records.length) {

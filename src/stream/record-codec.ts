@@ -2,15 +2,15 @@ import type { Headers, NewRecord, StreamRecord } from '../core/stream.ts';
 
 /**
  * A record in the embedded log. Its key sorts by partition, then offset, and carries the CreateTime so that
- * retention reads keys only; its value ends with a footer, so that the payload is followed by at least
- * `slackBytes` bytes that belong to the same buffer (readers of protobuf load 8 bytes at once and overshoot).
+ * retention reads keys only. Headers, zeros and footer fill at least `footerBytes` behind the payload, so that a load of
+ * a word that overshoots it stays within the value; readers are not promised that (`StreamRecord`).
  *
  *     key    u16 partition | u48 offset | u48 CreateTime in ms                              big endian
  *     value  payload | headers | zeros | u32 spans | u32 payload bytes | u32 headers bytes | u8 version
  *
  * Headers are a count (u16), then for each name and value its length (u16) and its UTF-8 bytes.
  */
-export const slackBytes = 64;
+export const footerBytes = 64;
 
 const version = 1;
 const tailBytes = 13;
@@ -54,7 +54,7 @@ function u16(value: number, what: string): Buffer {
 
 /** How many bytes the value of a record takes. */
 export function valueBytes(payloadBytes: number, headersBytes: number): number {
-  return payloadBytes + Math.max(slackBytes, headersBytes + tailBytes);
+  return payloadBytes + Math.max(footerBytes, headersBytes + tailBytes);
 }
 
 /** Writes the value of `record` over the whole of `target`, which has `valueBytes` bytes. */

@@ -6,7 +6,8 @@ export interface Retention {
   readonly bytes: number;
   /**
    * How long a record is kept after every group committed it, in milliseconds, whatever `ageMs` and `bytes` say:
-   * after an unclean stop the store compares its last inserts with the stream.
+   * after an unclean stop the store compares its last inserts with the stream. The time between a stop and a group's
+   * next commit does not count.
    */
   readonly minAfterCommitMs: number;
 }
@@ -38,6 +39,18 @@ export function markCommit(
   kept.push(commit);
   const settled = kept.findLastIndex((mark) => mark.timeMs <= commit.timeMs - minAfterCommitMs);
   return settled > 0 ? kept.slice(settled) : kept;
+}
+
+/**
+ * The marks that are left for the first commit after a start: those settled by the last commit before the stop. What was
+ * committed since then is held anew, because while nobody ran nobody could compare it.
+ */
+export function marksBeforeStop(
+  marks: readonly CommitMark[],
+  minAfterCommitMs: number,
+): readonly CommitMark[] {
+  const lastMs = marks.at(-1)?.timeMs ?? 0;
+  return marks.filter((mark) => mark.timeMs <= lastMs - minAfterCommitMs);
 }
 
 /** Everything before this offset was committed at least `minAfterCommitMs` before `nowMs`. */

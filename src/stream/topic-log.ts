@@ -7,7 +7,14 @@ import { Fact, type GroupCommit, type Transaction } from './group-commit.ts';
 import type { LogFile, Records } from './log-file.ts';
 import { RecentRecords } from './recent-records.ts';
 import { encodeHeaders, readKey, readRecord, recordKey, valueBytes, writeValue } from './record-codec.ts';
-import { fullAt, markCommit, recordRoomBytes, settledOffset, type Retention } from './retention.ts';
+import {
+  fullAt,
+  markCommit,
+  marksBeforeStop,
+  recordRoomBytes,
+  settledOffset,
+  type Retention,
+} from './retention.ts';
 
 /** One topic of the embedded log. */
 export interface TopicOptions {
@@ -56,6 +63,8 @@ export class TopicLog {
   readonly #records: Records;
   readonly #progress: readonly Fact<Progress>[];
   readonly #committed: ReadonlyMap<string, readonly Fact<Committed>[]>;
+  /** What was committed since the topic was opened. Of the others nothing is deleted: their group may have to recover. */
+  readonly #resumed = new Set<Fact<Committed>>();
   readonly #waiting: readonly Set<() => void>[];
   readonly #recent: readonly RecentRecords[];
   #closed = false;
@@ -237,15 +246,18 @@ export class TopicLog {
     const fact = this.#committedOf(group, partition);
     const write = (transaction: Transaction): void => {
       const mark = { timeMs: this.#clock.nowMs(), offset: commit.position.offset };
-      const marks = markCommit(fact.next?.marks ?? [], mark, this.options.retention.minAfterCommitMs);
-      fact.change(transaction, { ...commit, marks });
+      const { minAfterCommitMs } = this.options.retention;
+      const known = fact.next?.marks ?? [];
+      const marks = this.#resumed.has(fact) ? known : marksBeforeStop(known, minAfterCommitMs);
+      fact.change(transaction, { ...commit, marks: markCommit(marks, mark, minAfterCommitMs) });
+      transaction.onceDurable(() => this.#resumed.add(fact));
     };
     await this.#commits.submit({ bytes, write });
   }
 
   /**
    * One step of retention: deletes some of the oldest records that every group has committed long enough ago, because
-   * of their age or because the topic is full. Resolves with how many; 0 means that nothing may go now.
+   * of their age or because the topic is full; none before every group has committed once since the start. Resolves with how many; 0 means that nothing may go now.
    */
   async retain(excessBytes: () => number): Promise<number> {
     let deleted = 0;
@@ -306,7 +318,7 @@ export class TopicLog {
     let before = this.#progressOf(partition).value.end;
     for (const facts of this.#committed.values()) {
       const fact = facts[partition];
-      const marks = fact?.next?.marks ?? [];
+      const marks = (fact && this.#resumed.has(fact) && fact.next?.marks) || [];
       before = Math.min(before, settledOffset(marks, nowMs, this.options.retention.minAfterCommitMs));
     }
     return before;

@@ -276,7 +276,7 @@ describe('after a restart', () => {
     const first = start(noon);
     await first.own(partition);
     first.nowMs = noon + 68 * minute;
-    await until('it moved on', () => partition.commits.at(-1)?.position.offset === 1);
+    await until('it moved on', () => fromCommit(partition.commits.at(-1)!).replayFrom === 1);
     await first.stop();
     const second = start(noon + 69 * minute);
     await second.own(partition);
@@ -297,6 +297,56 @@ describe('after a restart', () => {
     expect(second.kpi('plimsoll_kpi_window_complete', hour)).toBe(0);
     second.nowMs = noon + 120 * minute;
     await until('an hour is whole', () => second.kpi('plimsoll_kpi_window_complete', hour) === 1);
+  });
+
+  test('retention may remove the beginning of a run that never ends: it is put together from what is there', async () => {
+    const partition = new MemoryPartition();
+    const [tool, root] = aRun('endless', noon + 120 * minute);
+    const spanAt = (atMs: number) => [{ ...tool, spanId: `t${atMs}`, startMs: atMs - 1000, endMs: atMs }];
+    for (let i = 0; i < 30; i++) partition.append(noon + i * 4 * minute, spanAt(noon + i * 4 * minute));
+    const first = start(noon + 116 * minute);
+    await first.own(partition);
+    await first.stop();
+    const last = partition.commits.at(-1)!;
+    expect(last.position).toEqual({ offset: 30, index: 0 });
+    expect(fromCommit(last).replayFrom).toBe(0);
+    partition.start = 25;
+    partition.append(noon + 120 * minute, [root!]);
+    const second = start(noon + 120 * minute);
+    await second.own(partition);
+    expect(second.kpi('plimsoll_kpi_window_complete', five)).toBe(1);
+    expect(second.kpi('plimsoll_kpi_window_complete', hour)).toBe(0);
+    expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(1);
+    const samples = [...flat(second.assessor.families())];
+    const duration = samples.find(([name]) => name.startsWith('plimsoll_run_duration_seconds_sum'))?.[1];
+    expect(duration).toBe(20 * 60 + 1);
+    second.nowMs = noon + 161 * minute;
+    await until('an hour is whole', () => second.kpi('plimsoll_kpi_window_complete', hour) === 1);
+  });
+
+  test('windows are not complete over records that retention removed before they were read', async () => {
+    const partition = new MemoryPartition();
+    for (let i = 0; i < 3; i++) partition.append(noon + i * minute, aRun(`r${i}`, noon + i * minute));
+    const process = start(noon + 2 * minute);
+    await process.own(partition);
+    expect(process.kpi('plimsoll_kpi_window_complete', five)).toBe(1);
+    partition.append(noon + 4 * minute, aRun('r4', noon + 4 * minute));
+    partition.records[3] = { ...partition.records[3]!, offset: 5 };
+    await until('it says so', () => process.kpi('plimsoll_kpi_window_complete', five) === 0);
+    process.nowMs = noon + 9 * minute;
+    await until('it is whole again', () => process.kpi('plimsoll_kpi_window_complete', five) === 1);
+  });
+
+  test('a commit of another version or program says only from where to read on', () => {
+    const position = { offset: 7, index: 0 };
+    for (const metadata of ['', 'garbage', '{"v":1,"counted":9,"countedMs":5,"coveredSinceMs":5}']) {
+      expect(fromCommit({ position, metadata })).toEqual({
+        counted: 7,
+        replayFrom: 7,
+        countedMs: Number.NEGATIVE_INFINITY,
+        coveredSinceMs: Number.POSITIVE_INFINITY,
+      });
+    }
   });
 
   test('nothing is complete before everything that was on the stream has been read', async () => {

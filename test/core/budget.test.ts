@@ -58,6 +58,53 @@ test('a request larger than the whole budget is admitted alone instead of waitin
   expect(budget.usedBytes).toBe(0);
 });
 
+test('gives room at once only when nobody waits for it', async () => {
+  const budget = new ByteBudget(100);
+  const first = await budget.acquire(50, 1000, never);
+  const large = budget.acquire(80, 60_000, never);
+  expect(budget.tryAcquire(10)).toBeUndefined();
+  first.release();
+  (await large).release();
+  expect(budget.tryAcquire(100)).toBeDefined();
+});
+
+test('leases that must grow finish one after the other instead of waiting for each other', async () => {
+  const budget = new ByteBudget(100);
+  const leases = await Promise.all(Array.from({ length: 10 }, () => budget.acquire(10, 1000, never)));
+  const newcomer = budget.acquire(10, 60_000, never);
+  const done: number[] = [];
+  await Promise.all(
+    leases.map(async (lease, index) => {
+      await lease.grow(40, 60_000, never);
+      expect(budget.usedBytes).toBeLessThanOrEqual(130);
+      await lease.grow(80, 60_000, never);
+      expect(budget.usedBytes).toBeLessThanOrEqual(170);
+      done.push(index);
+      lease.release();
+    }),
+  );
+  expect(done).toHaveLength(10);
+  (await newcomer).release();
+  expect(budget.usedBytes).toBe(0);
+});
+
+test('a refused growth leaves the lease as it was, and one released while it waits comes back whole', async () => {
+  const budget = new ByteBudget(10);
+  const [over, refused, released] = await Promise.all(
+    [4, 3, 3].map((bytes) => budget.acquire(bytes, 0, never)),
+  );
+  await over?.grow(20, 0, never);
+  await expect(refused?.grow(5, 0, never)).rejects.toMatchObject({ kind: 'overloaded' });
+  expect(budget.usedBytes).toBe(26);
+  const growth = released?.grow(5, 60_000, never);
+  released?.release();
+  over?.release();
+  await growth;
+  expect(budget.usedBytes).toBe(3);
+  refused?.shrink(1);
+  expect(budget.usedBytes).toBe(1);
+});
+
 test('never admits beyond its limit and returns to zero after any interleaving of leases', async () => {
   const step = fc.record({ acquire: fc.boolean(), bytes: fc.integer({ min: 0, max: 80 }) });
   await fc.assert(
@@ -80,5 +127,28 @@ test('never admits beyond its limit and returns to zero after any interleaving o
       expect(budget.usedBytes).toBe(0);
     }),
     { numRuns: runs },
+  );
+});
+
+test('whatever grows, only one growth is beyond the limit, and everybody who holds room in the end gives it back', async () => {
+  const size = fc.integer({ min: 0, max: 80 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(size, size), { maxLength: 20 }), async (sizes) => {
+      const budget = new ByteBudget(100);
+      let finished = 0;
+      const work = sizes.map(async ([first, more]) => {
+        const lease = await budget.acquire(first, 60_000, never);
+        expect(budget.usedBytes).toBeLessThanOrEqual(100 + 80);
+        await lease.grow(first + more, 60_000, never);
+        expect(budget.usedBytes).toBeLessThanOrEqual(100 + 80);
+        await new Promise(setImmediate);
+        lease.shrink(first);
+        lease.release();
+        finished++;
+      });
+      await Promise.all(work);
+      expect([finished, budget.usedBytes]).toEqual([sizes.length, 0]);
+    }),
+    { numRuns: runs / 5 },
   );
 });

@@ -91,6 +91,7 @@ const span: fc.Arbitrary<OracleSpan> = fc.record(
       maxLength: 2,
     }),
     status: fc.record({ message: text, code: fc.nat(2) }, { requiredKeys: [] }),
+    links: fc.array(fc.record({ traceId: id(16), spanId: id(8), attributes }), { maxLength: 1 }),
     droppedAttributesCount: fc.nat(3),
   },
   { requiredKeys: ['traceId', 'spanId', 'name', 'attributes'] },
@@ -101,7 +102,16 @@ export const requests: fc.Arbitrary<OracleRequest> = fc.record({
   resourceSpans: fc.array(
     fc.record({
       resource: fc.record({ attributes: fc.array(attribute, { maxLength: 4 }) }),
-      scopeSpans: fc.array(fc.record({ spans: fc.array(span, { maxLength: 4 }) }), { maxLength: 2 }),
+      scopeSpans: fc.array(
+        fc.record(
+          {
+            scope: fc.record({ name: text, attributes: fc.array(attribute, { maxLength: 3 }) }),
+            spans: fc.array(span, { maxLength: 4 }),
+          },
+          { requiredKeys: ['spans'] },
+        ),
+        { maxLength: 2 },
+      ),
     }),
     { maxLength: 2 },
   ),

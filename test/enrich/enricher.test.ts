@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
-import { enrichedHeader, Enricher } from '../../src/enrich/enricher.ts';
+import { enrichedHeader, Enricher, limitRecordBytes } from '../../src/enrich/enricher.ts';
 import type { ContentMode } from '../../src/enrich/redaction.ts';
 import { ownKeys } from '../../src/semconv/plimsoll.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
@@ -30,6 +30,7 @@ const allowed: ReadonlySet<string> = new Set([
   ...ownKeys.map(({ key }) => key),
   ...contentNames.flatMap((name) => [`plimsoll.content_size.${name}`, `plimsoll.content_hash.${name}`]),
 ]);
+const ofResources = ownKeys.filter(({ places }) => places.includes('resource')).map(({ key }) => key);
 const isOurs = ({ key = '' }: OracleAttribute): boolean => key.startsWith('plimsoll.');
 
 function spansOf(request: OracleRequest): OracleSpan[] {
@@ -50,12 +51,12 @@ function expected(span: OracleSpan, { mode }: ContentMode): OracleSpan {
     (attribute) => !isOurs(attribute) && !isContent(attribute),
   );
   const after: OracleSpan = { ...span, attributes };
-  if (span.events) {
-    after.events = span.events.map(({ attributes: all = [], ...event }) => {
-      const left = all.filter((attribute) => !isForeign(attribute) && !isContent(attribute));
-      return left.length > 0 ? { ...event, attributes: left } : event;
-    });
-  }
+  const without = <T extends { attributes?: OracleAttribute[] }>({ attributes: all = [], ...rest }: T) => {
+    const left = all.filter((attribute) => !isForeign(attribute) && !isContent(attribute));
+    return left.length > 0 ? { ...rest, attributes: left } : rest;
+  };
+  if (span.events) after.events = span.events.map(without);
+  if (span.links) after.links = span.links.map(without);
   if (mode !== 'keep' && span.status?.message) {
     const { message: _, ...status } = span.status;
     after.status = status;
@@ -110,6 +111,32 @@ describe('enrichment of any request', () => {
         const after = spansOf(decodeRequest(records[0]?.payload ?? empty));
         expect([accepted, rejected]).toEqual([before.length, 0]);
         expect(after.map(withoutOurs)).toEqual(before.map((span) => expected(span, content)));
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test('leaves on resources and scopes all but content and what may not be said there', () => {
+    fc.assert(
+      fc.property(requests, anyEnricher, (request, { content: { mode }, enricher }) => {
+        const { records } = enricher.enrich(encodeRequest(request), 1);
+        const after = decodeRequest(records[0]?.payload ?? empty).resourceSpans ?? [];
+        const before = (decodeRequest(encodeRequest(request)).resourceSpans ?? []).flatMap((resource) => {
+          const scopeSpans = (resource.scopeSpans ?? []).filter(({ spans = [] }) => spans.length > 0);
+          return scopeSpans.length > 0 ? [{ ...resource, scopeSpans }] : [];
+        });
+        const isKept = (attribute: OracleAttribute): boolean =>
+          !isOurs(attribute) && (mode === 'keep' || contentNameOf(attribute.key ?? '') === undefined);
+        before.forEach(({ resource, scopeSpans }, k) => {
+          const attributes = after[k]?.resource?.attributes ?? [];
+          expect(attributes.filter((one) => !isOurs(one))).toEqual(
+            (resource?.attributes ?? []).filter(isKept),
+          );
+          for (const { key = '' } of attributes.filter(isOurs)) expect(ofResources).toContain(key);
+          expect(after[k]?.scopeSpans?.map(({ scope }) => scope?.attributes ?? [])).toEqual(
+            scopeSpans.map(({ scope }) => (scope?.attributes ?? []).filter(isKept)),
+          );
+        });
       }),
       { numRuns: runs },
     );
@@ -281,6 +308,58 @@ describe('a request', () => {
     }
   });
 
+  test('as long as a request may be, of spans that grow, is read again span by span', () => {
+    // Each exception's text becomes a size and a hash, which are longer.
+    const attributes = attributesOf({ 'exception.message': 'x', 'exception.stacktrace': 'x' });
+    const events = [{ name: 'exception', attributes }];
+    const one = { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1), events };
+    const pad = attributesOf({ pad: 'x'.repeat(220) });
+    const spans = Array.from({ length: 190_000 }, () => ({ ...one, attributes: pad }));
+    const request = encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
+    expect(request.length).toBeGreaterThan(60 << 20);
+    const { enricher } = enrichers[2]!;
+    const { records, accepted, rejected } = enricher.enrich(request, 1);
+    expect([accepted, rejected]).toEqual([spans.length, 0]);
+    expect(records.reduce((sum, { payload }) => sum + payload.length, 0)).toBeGreaterThan(2 ** 26);
+    const reader = new EnrichedSpans(enricher);
+    let read = 0;
+    for (const record of records) {
+      expect(record.payload.length).toBeLessThanOrEqual(limitRecordBytes);
+      reader.read(record);
+      read += reader.count;
+    }
+    expect(read).toBe(spans.length);
+    expect(() => reader.read({ payload: request, headers: {} })).toThrow('send smaller batches');
+  });
+
+  test('with one span that nobody could read again loses that one, and says why', () => {
+    const ids = { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1) };
+    const huge = { ...ids, attributes: attributesOf({ pad: 'x'.repeat(2 ** 26 - 400) }) };
+    const scopeSpans = [{ spans: [ids, { ...huge, kind: 3, status: { code: 2 } }] }];
+    const request = encodeRequest({ resourceSpans: [{ scopeSpans }] });
+    const tight = Buffer.concat([request, unknownField(2 ** 26 - 1 - request.length)]);
+    const { enricher } = enrichers[0]!;
+    const { records, accepted, rejected, reasons } = enricher.enrich(tight, 1);
+    expect([accepted, rejected]).toEqual([1, 1]);
+    expect([...reasons]).toEqual([[expect.stringContaining('send less content'), 1]]);
+    const reader = new EnrichedSpans(enricher);
+    reader.read(records[0]!);
+    expect(reader.count).toBe(1);
+  });
+
+  test('from a Collector, longer than one of our records, is read whole', () => {
+    const one = { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1) };
+    const spans = Array.from({ length: 50 }, () => ({
+      ...one,
+      attributes: attributesOf({ pad: 'x'.repeat(300_000) }),
+    }));
+    const payload = encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
+    const reader = new EnrichedSpans(enrichers[0]!.enricher);
+    reader.read({ payload, headers: {} });
+    expect(payload.length).toBeGreaterThan(limitRecordBytes);
+    expect(reader.count).toBe(50);
+  });
+
   test('with one bad span loses only that one, and says why', () => {
     const request = encodeRequest({
       resourceSpans: [
@@ -317,6 +396,12 @@ describe('a request', () => {
     for (const { payload } of records) expect(payload.length).toBeLessThanOrEqual(1000);
   });
 });
+
+/** A field of `bytes`, 130 to 16,000, that no request has. */
+function unknownField(bytes: number): Buffer {
+  const content = bytes - 3;
+  return Buffer.concat([Buffer.from([0x7a, (content & 0x7f) | 0x80, content >> 7]), Buffer.alloc(content)]);
+}
 
 describe('the revision', () => {
   test('is stamped on every record', () => {

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { decodeRequest } from '../otlp/oracle.ts';
+import { Enricher } from '../../src/enrich/enricher.ts';
+import { decodeRequest, encodeRequest } from '../otlp/oracle.ts';
 import { attributesOf, enriched, ownAttributes } from './one-span.ts';
 
 const call = { 'gen_ai.tool.call.arguments': '{"id":"ü1"}', 'gen_ai.tool.name': 'get_order' };
@@ -75,6 +76,37 @@ describe('content', () => {
     const { own, request } = enriched({ 'plimsoll.content_size.gen_ai.tool.call.arguments': 7 });
     expect(own).toEqual({ 'plimsoll.content_size.gen_ai.tool.call.arguments': '7' });
     expect(request.removedInvalidValues).toBe(0);
+  });
+
+  test('of links is dropped and counted on the span; of resources and scopes it is dropped', () => {
+    const secret = attributesOf({ 'gen_ai.input.messages': 'card 4111', 'plimsoll.budget': 1 });
+    const ids = { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1) };
+    const request = encodeRequest({
+      resourceSpans: [
+        {
+          resource: {
+            attributes: [
+              ...secret,
+              ...attributesOf({ 'plimsoll.release': '', 'plimsoll.step': 'llm', 'plimsoll.agent': 'a' }),
+            ],
+          },
+          scopeSpans: [
+            {
+              scope: { name: 's', attributes: [...secret, ...attributesOf({ 'plimsoll.agent': 'b' })] },
+              spans: [{ ...ids, links: [{ ...ids, attributes: secret }] }],
+            },
+          ],
+        },
+      ],
+    });
+    const { records, ...counts } = new Enricher({ content: { mode: 'drop' } }).enrich(request, 1);
+    expect(counts).toMatchObject({ removedForeignKeys: 3, removedInvalidValues: 3 });
+    const [{ resource, scopeSpans } = {}] = decodeRequest(records[0]!.payload).resourceSpans!;
+    const [{ scope, spans } = {}] = scopeSpans!;
+    expect(resource!.attributes).toEqual(attributesOf({ 'plimsoll.agent': 'a' }));
+    expect(scope).toEqual({ name: 's' });
+    expect(spans![0]!.links).toEqual([ids]);
+    expect(ownAttributes(spans![0]!)).toEqual({ 'plimsoll.content_size.gen_ai.input.messages': '9' });
   });
 
   test('of one span is not counted on the next', () => {

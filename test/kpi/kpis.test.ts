@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Kpis } from '../../src/kpi/kpis.ts';
+import { widest } from '../../src/kpi/totals.ts';
 import { runs } from '../property-runs.ts';
 import { call, flat, kpisOf, run, settings, value } from './events.ts';
 
@@ -153,6 +154,65 @@ describe('an event', () => {
     }
     expect(value(families, 'plimsoll_cost_usd_total', { category: 'llm' })).toBe(1);
   });
+});
+
+describe('a counter', () => {
+  const dayMs = 24 * 60 * minute;
+  const done = { outcome: 'completed', evidence: 'none' };
+
+  test('takes events of long ago, and is exported for as long as any other', () => {
+    const kpis = kpisOf();
+    kpis.finished(run(0), true);
+    kpis.toolCall(call(noon - 3 * dayMs), true);
+    advance(kpis, noon);
+    kpis.finished(run(5000), true);
+    for (const atMs of [noon, noon + dayMs]) {
+      advance(kpis, atMs);
+      const families = kpis.families(atMs, true);
+      expect(value(families, 'plimsoll_runs_total', done)).toBe(2);
+      expect(value(families, 'plimsoll_run_duration_seconds', { le: '+Inf' })).toBe(2);
+      expect(value(families, 'plimsoll_tool_calls_total', { result: 'ok' })).toBe(1);
+      expect(value(families, 'plimsoll_tool_call_duration_seconds', { le: '+Inf' })).toBe(1);
+    }
+    advance(kpis, noon + dayMs + 1);
+    const families = kpis.families(noon + dayMs + 1, true);
+    expect(value(families, 'plimsoll_runs_total', done)).toBeUndefined();
+    expect(value(families, 'plimsoll_tool_calls_total', { result: 'ok' })).toBeUndefined();
+  });
+
+  test('that counted a run takes what becomes known of it, also under other labels', () => {
+    const kpis = kpisOf();
+    advance(kpis, noon);
+    const before = run(noon, { agent: 'unknown' });
+    const costUsd = { llm: 2, tool: 0, review: 0 };
+    kpis.finished(before, true);
+    kpis.revised(before, { ...before, agent: 'refund', costUsd }, true);
+    const families = kpis.families(noon, true);
+    expect(value(families, 'plimsoll_runs_total', done)).toBe(1);
+    expect(value(families, 'plimsoll_cost_usd_total', { agent: 'unknown', category: 'llm' })).toBe(2);
+    expect(value(families, 'plimsoll_kpi_cost_usd_per_run', { ...five, agent: 'refund' })).toBe(2);
+    expect(value(families, 'plimsoll_kpi_run_success_denominator', { ...five, agent: 'unknown' })).toBe(0);
+  });
+});
+
+test('a run counted under overflow is revised there, although its own series has room by then', () => {
+  const kpis = kpisOf(1, { maxSeries: 3 * widest.runs, expireAfterMs: 100 * minute });
+  for (const agent of ['one', 'two']) kpis.finished(run(noon, { agent }), true);
+  advance(kpis, noon);
+  const before = run(noon + 90 * minute);
+  kpis.families(noon, true);
+  kpis.finished(before, true);
+  advance(kpis, noon + 121 * minute);
+  kpis.families(noon + 121 * minute, true);
+  const after = { ...before, outcome: 'failure' as const, costUsd: { llm: 3, tool: 0, review: 0 } };
+  kpis.revised(before, after, true);
+  const families = kpis.families(noon + 121 * minute, true);
+  const hour = { window: '1h' };
+  expect(value(families, 'plimsoll_kpi_run_success_denominator', hour)).toBe(1);
+  expect(value(families, 'plimsoll_kpi_run_success_numerator', hour)).toBe(0);
+  expect(value(families, 'plimsoll_kpi_cost_usd_per_run', { ...hour, agent: 'overflow' })).toBe(3);
+  expect(value(families, 'plimsoll_cost_usd_total', { category: 'llm' })).toBe(3);
+  expect(value(families, 'plimsoll_cost_usd_total', { agent: 'overflow', category: 'llm' })).toBe(3);
 });
 
 describe('a window', () => {

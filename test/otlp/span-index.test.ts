@@ -3,7 +3,7 @@ import protobuf from 'protobufjs';
 import { describe, expect, test } from 'vitest';
 import { Failure } from '../../src/core/failure.ts';
 import { Rewrite } from '../../src/otlp/rewrite.ts';
-import { SpanIndex } from '../../src/otlp/span-index.ts';
+import { limitSpans, SpanIndex } from '../../src/otlp/span-index.ts';
 import { SpanView } from '../../src/otlp/span-view.ts';
 import { runs } from '../property-runs.ts';
 import { field, keyTable, request, shuffled } from './arbitraries.ts';
@@ -200,6 +200,22 @@ describe('a request', () => {
     expect(readFailure(new Uint8Array(2 ** 26)).message).toBe(
       'the request of 67108864 bytes is larger than 67108863',
     );
+  });
+
+  test('of more spans than an index has room for is refused, and what may be done is said', () => {
+    const span = encodeSpan(ids);
+    const field = Buffer.concat([Buffer.from([0x12, span.length]), span]);
+    const ofSpans = (count: number): Uint8Array => {
+      const scope = Buffer.alloc(field.length * count, field);
+      const resource = protobuf.Writer.create().uint32(0x12).bytes(scope).finish();
+      return protobuf.Writer.create().uint32(0x0a).bytes(resource).finish();
+    };
+    expect(readFailure(ofSpans(limitSpans + 1)).message).toBe(
+      'the request has more than 262144 spans: send smaller batches',
+    );
+    expect(index.count).toBe(0);
+    index.read(ofSpans(limitSpans));
+    expect(index.count).toBe(limitSpans);
   });
 
   test('with a resource or scope that is not UTF-8 is invalid', () => {

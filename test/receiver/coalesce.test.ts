@@ -7,7 +7,7 @@ function coalescer(limit = 1000) {
   const clock = { ms: 1_790_000_000_000, nowMs: () => clock.ms };
   let work = 0;
   const memory = new Coalescer<number>({ windowMs, limit, clock });
-  const run = (body: Uint8Array) => memory.run(body, () => Promise.resolve(++work));
+  const run = (body: Uint8Array) => memory.run('protobuf', body, () => Promise.resolve(++work));
   return { clock, memory, run, worked: () => work };
 }
 
@@ -51,20 +51,26 @@ describe.each([10, 100_000])('a body of %i bytes', (length) => {
 
   it('is forgotten at once when its work fails, so that a repeat is tried again', async () => {
     const { memory } = coalescer();
-    const failed = memory.run(body(1), () => Promise.reject(new Error('no room')));
-    const joined = memory.run(body(1), () => Promise.resolve(1));
+    const failed = memory.run('protobuf', body(1), () => Promise.reject(new Error('no room')));
+    const joined = memory.run('protobuf', body(1), () => Promise.resolve(1));
     await expect(failed.answer).rejects.toThrow('no room');
     await expect(joined.answer).rejects.toThrow('no room');
-    const again = memory.run(body(1), () => Promise.resolve(2));
+    const again = memory.run('protobuf', body(1), () => Promise.resolve(2));
     expect(again.joined).toBe(false);
     expect(await again.answer).toBe(2);
   });
 
   it('is not remembered without a window', () => {
     const memory = new Coalescer<number>({ windowMs: 0, limit: 10, clock: { nowMs: () => 0 } });
-    expect(memory.run(body(1), () => Promise.resolve(1)).joined).toBe(false);
-    expect(memory.run(body(1), () => Promise.resolve(1)).joined).toBe(false);
+    expect(memory.run('protobuf', body(1), () => Promise.resolve(1)).joined).toBe(false);
+    expect(memory.run('protobuf', body(1), () => Promise.resolve(1)).joined).toBe(false);
   });
+});
+
+it('tells apart the same bytes read in another encoding', () => {
+  const memory = new Coalescer<number>({ windowMs, limit: 10, clock: { nowMs: () => 0 } });
+  expect(memory.run('protobuf', Buffer.of(), () => Promise.resolve(1)).joined).toBe(false);
+  expect(memory.run('json', Buffer.of(), () => Promise.resolve(2)).joined).toBe(false);
 });
 
 it('forgets the oldest bodies beyond its limit', () => {

@@ -34,19 +34,28 @@ it('grpc-message is printable ASCII that decodes to the text', () => {
   );
 });
 
-it('a framed message comes out whole, however it was cut', () => {
+it('a framed message comes out whole, however it was cut and however late there was memory for it', () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 300 }),
       fc.array(fc.integer({ min: 1, max: 40 })),
-      (message, cuts) => {
+      fc.nat({ max: 10 }),
+      (message, cuts, roomAfter) => {
         const bytes = frame(message);
         const unary = new UnaryMessage(300, new BytePool(0));
         let from = 0;
+        let waits = roomAfter;
+        let allocated = false;
         for (const cut of [...cuts, bytes.length]) {
-          unary.push(bytes.subarray(from, from + cut));
+          const part = unary.readPrefix(bytes.subarray(from, from + cut));
+          if (unary.declaredBytes !== undefined && !allocated && waits-- === 0) {
+            unary.allocate();
+            allocated = true;
+          }
+          unary.push(part);
           from = Math.min(bytes.length, from + cut);
         }
+        if (!allocated) unary.allocate();
         expect(unary.declaredBytes).toBe(message.length);
         expect(new Uint8Array(unary.finish())).toEqual(message);
       },

@@ -305,6 +305,45 @@ describe('overload over gRPC', () => {
     await until('room is given back', () => edge.budget.usedBytes === 0);
   });
 
+  it('refuses a small call that waits behind a large one, though it alone would fit', async () => {
+    const edge = await edgeWith({ budgetBytes: 1000, maxWaitMs: 60_000 });
+    await edge.budget.acquire(600, 0, new AbortController().signal);
+    const session = rawSession(edge);
+    const large = rawCall(session, framed(Buffer.alloc(900)), { 'grpc-timeout': '20S' });
+    await until('the large call waits', () => edge.budget.asked === 2);
+    const headers = { ':method': 'POST', ':path': exportMethod, 'content-type': 'application/grpc' };
+    const small = session.request({ ...headers, 'grpc-timeout': '500m' });
+    small.write(framed(Buffer.of(1), 0, 100)); // and never ends
+    const [answer] = await once(small, 'response');
+    expect(answer['grpc-status']).toBe('14');
+    session.destroy();
+    await large.catch(() => undefined);
+  });
+
+  it('holds no memory for a call that waits but what has arrived of it', async () => {
+    const edge = await edgeWith({ budgetBytes: 1 << 20 });
+    const room = await edge.budget.acquire(1 << 20, 0, new AbortController().signal);
+    let taken = 0;
+    const { memory } = edge.intake;
+    const take = memory.take.bind(memory);
+    memory.take = (bytes) => {
+      taken += bytes;
+      return take(bytes);
+    };
+    const session = rawSession(edge);
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': exportMethod,
+      'content-type': 'application/grpc',
+    });
+    stream.on('error', () => undefined);
+    stream.write(framed(Buffer.of(1), 0, 1 << 20));
+    await until('the call asks for room', () => edge.budget.asked === 2);
+    expect(taken).toBe(0);
+    room.release();
+    await until('the call has room', () => taken === 1 << 20);
+  });
+
   it('refuses with RetryInfo before the deadline of the sender when no room comes', async () => {
     const edge = await edgeWith({ budgetBytes: 1000, maxWaitMs: 60_000 });
     await edge.budget.acquire(1000, 0, new AbortController().signal);
@@ -380,6 +419,18 @@ describe('the health service', () => {
     expect(seen).toEqual([{ status: 1 }, { status: 2 }]);
   });
 });
+
+/** A peer that says goodbye and leaves its socket open: settings, then GOAWAY. */
+function lingering(edge: Edge) {
+  const socket = connect({ port: edge.grpc.address?.port ?? 0, host: '127.0.0.1', allowHalfOpen: true });
+  closing.push(() => socket.destroy());
+  socket.on('error', () => undefined);
+  socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  socket.write(Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0));
+  socket.write(Buffer.of(0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+  socket.resume();
+  return socket;
+}
 
 describe('the life of the gRPC receiver', () => {
   it('answers what is in flight when it stops, then closes', async () => {
@@ -486,6 +537,39 @@ describe('the life of the gRPC receiver', () => {
     mute.resume();
     await once(mute, 'end');
     mute.destroy();
+  });
+
+  it('cuts off a peer that says goodbye and does not hang up', async () => {
+    const edge = await edgeWith({ life: { keepaliveMs: 1, keepaliveTimeoutMs: 1 } });
+    const socket = lingering(edge);
+    await once(socket, 'end'); // our half is closed
+    // whoever writes to a closed socket is told so
+    await until('its socket is cut', () => {
+      if (!socket.destroyed) socket.write(Buffer.of(0));
+      return socket.destroyed;
+    });
+    expect((await clientOf(edge).call(Buffer.from('still here'))).code).toBe(0);
+  });
+
+  it('stops at once though a peer that said goodbye does not hang up', async () => {
+    const edge = await edgeWith();
+    await once(lingering(edge), 'end');
+    await edge.grpc.stop(new AbortController().signal);
+  });
+
+  it('stops at the deadline though a peer does not hang up', async () => {
+    const edge = await edgeWith();
+    const socket = connect({ port: edge.grpc.address?.port ?? 0, host: '127.0.0.1', allowHalfOpen: true });
+    closing.push(() => socket.destroy());
+    socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    socket.write(Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0));
+    await once(socket, 'data');
+    const deadline = new AbortController();
+    const stopped = edge.grpc.stop(deadline.signal);
+    socket.resume();
+    await once(socket, 'end');
+    deadline.abort();
+    await stopped;
   });
 
   it('leaves a connection alone whose peer answers pings', async () => {

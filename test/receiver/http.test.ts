@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Failure } from '../../src/core/failure.ts';
+import { RefusedSpans } from '../../src/receiver/export.ts';
 import { HttpReceiver } from '../../src/receiver/http.ts';
 import { capturedRequests } from '../fixtures.ts';
 import { decodeRequest } from '../otlp/oracle.ts';
@@ -15,6 +16,7 @@ import { decodeAs, decodeStatus } from './rpc-oracle.ts';
 const responseType = 'opentelemetry.proto.collector.trace.v1.ExportTraceServiceResponse';
 const protobuf = 'application/x-protobuf';
 const json = 'application/json';
+const pem = (name: string): string => new URL(`tls/${name}`, import.meta.url).pathname;
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
@@ -310,13 +312,14 @@ describe('refusals over HTTP', () => {
     second.resume();
   });
 
-  it('answers 408 to a body that trickles', async () => {
+  it('tells the sender of a body that trickles to come back', async () => {
     const edge = await edgeWith({ patience: { bodyMs: 50 } });
     const headers = { 'content-type': protobuf, 'content-length': '1000' };
     const request = httpRequest(`${edge.httpUrl}/v1/traces`, { method: 'POST', headers });
     request.write('a');
     const [response] = await once(request, 'response');
-    expect(response.statusCode).toBe(408);
+    expect(response.statusCode).toBe(503);
+    expect(Number(response.headers['retry-after'])).toBeGreaterThanOrEqual(1);
     request.destroy();
     await until('room is given back', () => edge.budget.usedBytes === 0);
   });
@@ -338,6 +341,72 @@ describe('refusals over HTTP', () => {
     request.destroy();
     await until('room is given back', () => edge.budget.usedBytes === 0);
     expect(edge.requests).toEqual([]);
+  });
+
+  it('gives its place up when the sender hangs up while it waits for room', async () => {
+    const edge = await edgeWith({ budgetBytes: 1000, maxWaitMs: 60_000 });
+    const room = await edge.budget.acquire(1000, 0, new AbortController().signal);
+    const headers = { 'content-type': protobuf, 'content-length': '1000' };
+    const request = httpRequest(`${edge.httpUrl}/v1/traces`, { method: 'POST', headers });
+    request.on('error', () => undefined);
+    request.write('a');
+    await until('it asks for room', () => edge.budget.asked === 2);
+    request.destroy();
+    const rejected = 'plimsoll_receiver_requests_total{receiver="otlp",transport="http",outcome="rejected"}';
+    await until('it gives up', () => edge.metric(rejected));
+    room.release();
+    expect(edge.budget.usedBytes).toBe(0);
+  });
+
+  const plain = Buffer.alloc(1 << 20, 'compresses well');
+  const packed = gzipSync(plain);
+  it.each([
+    ['of unknown length', plain, {}],
+    ['that inflates', packed, { 'content-encoding': 'gzip', 'content-length': String(packed.length) }],
+  ])('holds a body %s to the room there is when it proves large', async (_, body, headers) => {
+    const edge = await edgeWith({ budgetBytes: 128 << 10, maxWaitMs: 50 });
+    const never = new AbortController().signal;
+    const room = await edge.budget.acquire(1, 0, never);
+    const begin = () => {
+      const request = httpRequest(`${edge.httpUrl}/v1/traces`, {
+        method: 'POST',
+        headers: { 'content-type': protobuf, ...headers },
+      });
+      request.write(body.subarray(0, 1));
+      return request;
+    };
+    const refused = begin();
+    await until('it has room for its first bytes', () => edge.budget.usedBytes > 1);
+    await room.grow(1 << 20, 0, never); // more than there is: nobody else may grow
+    refused.end(body.subarray(1));
+    const [answer] = await once(refused, 'response');
+    expect(answer.statusCode).toBe(503);
+    answer.resume();
+    expect(edge.requests).toEqual([]);
+    room.release();
+    const taken = begin();
+    taken.end(body.subarray(1));
+    const [later] = await once(taken, 'response');
+    expect(later.statusCode).toBe(200);
+    later.resume();
+    expect(edge.requests[0]?.equals(plain)).toBe(true);
+    expect(edge.budget.usedBytes).toBe(0);
+  });
+
+  it('counts the spans it could not take, once', async () => {
+    const edge = await edgeWith({
+      exportTraces: () => Promise.reject(new RefusedSpans(7, new Failure('overloaded', 'full'))),
+    });
+    expect((await post(edge, 'x')).status).toBe(503);
+    expect(await edge.metric('plimsoll_receiver_refused_spans_total{receiver="otlp",transport="http"}')).toBe(
+      7,
+    );
+  });
+
+  it('does not take an empty JSON body for the empty protobuf one before it', async () => {
+    const edge = await edgeWith();
+    expect((await post(edge, '')).status).toBe(200);
+    expect((await post(edge, '', { 'content-type': json })).status).toBe(400);
   });
 
   it('waits for room, then refuses with Retry-After', async () => {
@@ -389,6 +458,17 @@ describe('the life of the HTTP receiver', () => {
       `receivers::otlp::protocols::http::endpoint: 127.0.0.1:${port} is already in use`,
     );
     await receiver.stop(AbortSignal.abort());
+  });
+
+  it('stops at the deadline though a peer of TLS never begins its handshake', async () => {
+    const edge = await edgeWith({ tls: { certFile: pem('server.pem'), keyFile: pem('server.key.pem') } });
+    const socket = connect(edge.http.address?.port ?? 0, '127.0.0.1');
+    closing.push(() => socket.destroy());
+    await once(socket, 'connect');
+    const deadline = new AbortController();
+    const stopped = edge.http.stop(deadline.signal);
+    deadline.abort();
+    await stopped;
   });
 
   it('keeps a connection for the next request', async () => {

@@ -5,6 +5,7 @@ import { inflate } from '../../src/receiver/inflate.ts';
 import { runs } from '../property-runs.ts';
 
 const limitBytes = 1 << 22;
+const room = { limitBytes, reserve: () => Promise.resolve() };
 const compress = { gzip: gzipSync, zstd: zstdCompressSync };
 
 describe.each(['gzip', 'zstd'] as const)('inflating %s', (compression) => {
@@ -17,7 +18,7 @@ describe.each(['gzip', 'zstd'] as const)('inflating %s', (compression) => {
         fc.integer({ min: 1, max: 50 }),
         async (piece, times) => {
           const body = Buffer.concat(Array.from({ length: times }, () => piece));
-          expect((await inflate(deflate(body), compression, limitBytes)).equals(body)).toBe(true);
+          expect((await inflate(deflate(body), compression, room)).equals(body)).toBe(true);
         },
       ),
       { numRuns: runs / 5 },
@@ -32,15 +33,15 @@ describe.each(['gzip', 'zstd'] as const)('inflating %s', (compression) => {
       Buffer.alloc(limitBytes),
       Buffer.concat([noise, Buffer.alloc(limitBytes - noise.length)]),
     ]) {
-      expect(await inflate(deflate(body), compression, limitBytes)).toHaveLength(limitBytes);
+      expect(await inflate(deflate(body), compression, room)).toHaveLength(limitBytes);
       const more = deflate(Buffer.concat([body, Buffer.of(1)]));
-      await expect(inflate(more, compression, limitBytes)).rejects.toMatchObject({ reason: 'too_large' });
+      await expect(inflate(more, compression, room)).rejects.toMatchObject({ reason: 'too_large' });
     }
   });
 
   it('stops a bomb at the limit instead of inflating it', async () => {
     const bomb = deflate(Buffer.alloc(256 << 20));
-    await expect(inflate(bomb, compression, limitBytes)).rejects.toMatchObject({ reason: 'too_large' });
+    await expect(inflate(bomb, compression, room)).rejects.toMatchObject({ reason: 'too_large' });
   });
 
   it('answers arbitrary and damaged bytes as invalid', async () => {
@@ -51,9 +52,7 @@ describe.each(['gzip', 'zstd'] as const)('inflating %s', (compression) => {
     );
     await fc.assert(
       fc.asyncProperty(damaged, async (bytes) => {
-        const outcome = await inflate(Buffer.from(bytes), compression, limitBytes).catch(
-          (error: unknown) => error,
-        );
+        const outcome = await inflate(Buffer.from(bytes), compression, room).catch((error: unknown) => error);
         if (!Buffer.isBuffer(outcome)) expect(outcome).toMatchObject({ kind: 'invalid' });
         else expect(outcome).toHaveLength(0);
       }),
@@ -64,5 +63,25 @@ describe.each(['gzip', 'zstd'] as const)('inflating %s', (compression) => {
 
 it('leaves an uncompressed body alone', async () => {
   const body = Buffer.from('plain');
-  expect(await inflate(body, 'identity', 1)).toBe(body);
+  expect(await inflate(body, 'identity', room)).toBe(body);
+});
+
+it.each(['gzip', 'zstd'] as const)(
+  'gets room for what %s becomes before it is written, whatever the body claims',
+  async (compression) => {
+    const plain = Buffer.alloc(1 << 20);
+    const body = compress[compression](plain);
+    if (compression === 'gzip') body.writeUInt32LE(1, body.length - 4);
+    const asked: number[] = [];
+    const reserve = (bytes: number) => Promise.resolve(void asked.push(bytes));
+    await inflate(body, compression, { limitBytes, reserve }).catch((error: unknown) => error); // gzip notices the lie
+    expect(asked.length).toBeGreaterThan(1);
+    expect(asked.at(-1)).toBeGreaterThanOrEqual(plain.length);
+    expect(asked).toEqual(asked.toSorted((a, b) => a - b));
+  },
+);
+
+it('does not inflate without room', async () => {
+  const full = { limitBytes, reserve: () => Promise.reject(new Error('no room')) };
+  await expect(inflate(gzipSync('a'), 'gzip', full)).rejects.toThrow('no room');
 });

@@ -48,7 +48,10 @@ test('while the stream refuses, health says why; a success or half a minute with
     full ? Promise.reject(new Failure('overloaded', 'the disk is full')) : Promise.resolve(),
   );
   expect(ingest.check().flowing).toBe(true);
-  await expect(ingest.exportTraces(requestOf(good), never)).rejects.toMatchObject({ kind: 'overloaded' });
+  await expect(ingest.exportTraces(requestOf(good, good, bad), never)).rejects.toMatchObject({
+    kind: 'overloaded',
+    spans: 2,
+  });
   expect(ingest.check()).toEqual({ flowing: false, reason: 'the disk is full' });
   clock.atMs += 30_001;
   expect(ingest.check().flowing).toBe(true);

@@ -44,6 +44,11 @@ describe('the answer to a failure', () => {
     expect(retryable.http).not.toContain(answer.http);
   });
 
+  it('tells a sender that was too slow to come back, in both protocols', () => {
+    const answer = answerTo(new Refusal('too_slow', 'm'), 0.5);
+    expect(answer).toMatchObject({ grpc: 4, http: 503, retryAfterMs: 1500, outcome: 'refused' });
+  });
+
   it('tells nobody to repeat what is invalid', () => {
     const answer = answerTo(new Failure('invalid', 'm', { retryAfterMs: 1 }), 0);
     expect(answer).toMatchObject({ grpc: 3, http: 400, retryAfterMs: undefined, badField: 'resource_spans' });

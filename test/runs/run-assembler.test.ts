@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { Run } from '../../src/runs/run.ts';
 import { RunAssembler } from '../../src/runs/run-assembler.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { runs } from '../property-runs.ts';
@@ -414,6 +415,68 @@ test('property: a resent span counts once', () => {
     ),
     { numRuns: runs },
   );
+});
+
+describe('past the limit on spans of a run', () => {
+  const limited = { ...settings, maxSpansPerRun: 2 };
+  const model = span({ step: 'llm', parentSpanId: 'root', costUsd: 0.5, costSource: 'computed' });
+
+  test('cost and calls go on adding up', () => {
+    const spans = Array.from({ length: 6 }, (_, i) => [
+      { ...model, spanId: `m${i}` },
+      { ...call, spanId: `c${i}` },
+    ]).flat();
+    const reported = assemble([...spans, root], 1e9, limited);
+    expect(reported.runs).toMatchObject([{ outcome: 'completed', costUsd: { llm: 3 } }]);
+    expect(reported.calls).toHaveLength(6);
+  });
+
+  test('a span that wraps a remembered one does not count twice, nor does a remembered one that wraps', () => {
+    const inner = { ...model, spanId: 'inner', parentSpanId: 'outer' };
+    const wraps = { ...model, spanId: 'wraps' };
+    const outer = { ...model, spanId: 'outer' };
+    const wrapped = { ...model, spanId: 'wrapped', parentSpanId: 'wraps' };
+    expect(assemble([inner, wraps, outer, wrapped, root], 1e9, limited).runs).toMatchObject([
+      { costUsd: { llm: 1 } },
+    ]);
+  });
+
+  test('the topmost span still decides where the root never comes', () => {
+    const inner = span({
+      spanId: 'inner',
+      parentSpanId: 'top',
+      step: 'agent',
+      failed: true,
+      startMs: 5,
+      endMs: 6,
+    });
+    const top = span({ spanId: 'top', parentSpanId: 'lost', step: 'agent', startMs: 1, endMs: 9 });
+    const later = span({
+      spanId: 'later',
+      parentSpanId: 'top',
+      step: 'agent',
+      failed: true,
+      startMs: 7,
+      endMs: 8,
+    });
+    const spans = [inner, { ...model, spanId: 'm' }, later, top];
+    expect(assemble(spans, 1e9, limited).runs).toMatchObject([{ outcome: 'completed' }]);
+  });
+
+  test('property: a run holds no more than the limit allows, however many spans it has', () => {
+    fc.assert(
+      fc.property(spansOfSomeRuns, fc.integer({ min: 0, max: 6 }), (spans, limit) => {
+        const run = new Run('run', 'trace', { partition: 0, offset: 0 });
+        for (const [i, one] of spans.entries()) {
+          run.add(one, `${i} ${one.spanId}`, limit, { endMs: one.endMs, newestMs: one.endMs });
+          run.releaseCalls(() => {});
+          expect(run.entryCount).toBeLessThanOrEqual(5 * limit);
+        }
+        expect(run.spanCount).toBe(Math.min(limit, spans.length));
+      }),
+      { numRuns: runs },
+    );
+  });
 });
 
 test('property: no run and no tool call is lost, however little memory there is', () => {

@@ -193,14 +193,12 @@ class Model {
       offset: 0,
       index: 0,
     });
-    const counted = {
-      ...ledger,
-      committedSpans: ledger.storedSpans + ledger.deadSpans + ledger.expiredSpans,
-    };
+    const counted = { ...ledger, committedSpans: ledger.passedSpans };
     const table = recount(this.#table.seenBy(this.#life), { streamId: 'stream', partition: 0 }, counted);
     while (await this.#world.step());
     const { missingRows, duplicateRows } = await table;
     const facts: readonly (readonly [string, number, number])[] = [
+      ['passed', ledger.passedSpans, stored + buried],
       ['stored', ledger.storedSpans, stored],
       ['dead', ledger.deadSpans, buried],
       ['expired', ledger.expiredSpans, 0],

@@ -1,8 +1,10 @@
 import { createClient } from '@clickhouse/client';
 import { array, assert, asyncProperty, constantFrom, oneof, pre, string } from 'fast-check';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { request, type OutgoingHttpHeaders } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
@@ -30,6 +32,7 @@ const startPort = async (options: Partial<SqlPortOptions> = {}): Promise<SqlPort
     hosts: [],
     concurrentQueries: 2,
     waitMs: 20_000,
+    readMs: 60_000,
     limits: { memoryBytes: 1 << 28, timeMs: 20_000, resultRows: 100_000, resultBytes: 1 << 24, threads: 1 },
     log: silentLog,
     ...options,
@@ -538,6 +541,65 @@ describe('a query that takes too much', () => {
     expect(await query).toMatchObject({ code: '394' });
     await expect(fetch(url)).rejects.toThrow();
     await stopping.stop(AbortSignal.timeout(10));
+  });
+});
+
+describe('an answer that is not read', () => {
+  const large = "SELECT repeat('x', 1000) FROM numbers(15000)";
+  const sizeBytes = 15_000 * 1001;
+  const one = { concurrentQueries: 1, waitMs: 50 };
+
+  /** A client that asks for a large answer and reads only its beginning. */
+  const lazyClient = async (at: SqlPort): Promise<Socket> => {
+    const { port: number, host } = new URL(at.url);
+    const client = connect(Number(number), '127.0.0.1');
+    client.on('error', () => undefined);
+    client.write(`POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${large.length}\r\n\r\n${large}`);
+    await once(client, 'readable');
+    return client;
+  };
+  const readAll = async (client: Socket): Promise<number> => {
+    let bytes = 0;
+    for await (const chunk of client) {
+      bytes += Buffer.from(chunk).byteLength;
+      if (bytes > sizeBytes) break;
+    }
+    return bytes;
+  };
+
+  test('keeps its place in memory until it is read', async () => {
+    const single = await startPort(one);
+    const client = await lazyClient(single);
+    expect(await ask('SELECT 1', '', single)).toMatchObject({ status: 503, code: '202' });
+    expect(await readAll(client)).toBeGreaterThan(sizeBytes);
+    await until('its place is free', async () => (await ask('SELECT 1', '', single)).text === '1\n');
+  });
+
+  test('is taken back from a client that takes too long', async () => {
+    const hasty = await startPort({ ...one, readMs: 200 });
+    const client = await lazyClient(hasty);
+    await until('its place is free', async () => (await ask('SELECT 1', '', hasty)).text === '1\n');
+    client.destroy();
+  });
+
+  test('is still read while the pipeline stops', async () => {
+    const stopping = await startPort();
+    const client = await lazyClient(stopping);
+    const stopped = stopping.stop(AbortSignal.timeout(20_000));
+    expect(await readAll(client)).toBeGreaterThan(sizeBytes);
+    await stopped;
+  });
+
+  test('does not hold up the pipeline beyond the deadline, nor does a request that is never sent whole', async () => {
+    const stopping = await startPort();
+    const client = await lazyClient(stopping);
+    const slow = connect(Number(new URL(stopping.url).port), '127.0.0.1');
+    slow.on('error', () => undefined);
+    slow.write('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nSELECT');
+    await once(slow, 'connect');
+    await stopping.stop(AbortSignal.timeout(100));
+    expect(await readAll(client).catch(() => 0)).toBeLessThan(sizeBytes);
+    slow.destroy();
   });
 });
 

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Failure } from '../../src/core/failure.ts';
 import { createLog } from '../../src/core/log.ts';
-import type { NewRecord } from '../../src/core/stream.ts';
+import { OwnershipLost, type NewRecord } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
+import type { RowEncoder } from '../../src/store/block.ts';
 import { DeadLetters } from '../../src/store/dead-letters.ts';
 import { emptyLedger, fromCommit, toCommit, type Ledger } from '../../src/store/intent.ts';
 import { defaultSettings, Store } from '../../src/store/store.ts';
@@ -21,6 +22,7 @@ let letters: NewRecord[];
 let beforeLetters: () => void;
 let telemetry: Telemetry;
 let nowMs: number;
+let encoder: RowEncoder;
 
 beforeEach(() => {
   partition = new MemoryPartition();
@@ -29,6 +31,7 @@ beforeEach(() => {
   beforeLetters = () => undefined;
   telemetry = new Telemetry();
   nowMs = 1_764_000_000_000;
+  encoder = jsonEncoder;
 });
 
 let nextId = 0;
@@ -52,7 +55,7 @@ function newStore(changes: Partial<StoreSettings> = {}, boot = 'b1'): Store {
     { id: origin.streamId },
     {
       table,
-      encoder: jsonEncoder,
+      encoder,
       deadLetters: new DeadLetters(sink),
       telemetry,
       log: createLog('silent'),
@@ -135,7 +138,7 @@ describe('storing', () => {
       rows: 50_000,
     };
     const far = at(2 ** 52, 2 ** 31);
-    const spans = { storedSpans: 2 ** 52, deadSpans: 2 ** 52, expiredSpans: 2 ** 52 };
+    const spans = { passedSpans: 2 ** 52, storedSpans: 2 ** 52, deadSpans: 2 ** 52, expiredSpans: 2 ** 52 };
     const full = {
       position: far,
       settled: far,
@@ -198,6 +201,25 @@ describe('what can never be stored', () => {
     expect(ledger().position).toEqual(at(1));
   });
 
+  test('letters are sent about a megabyte at a time', async () => {
+    const large = Buffer.alloc(400_000, 'x');
+    for (let n = 0; n < 5; n++) partition.append(large, 1);
+    const sent: number[] = [];
+    beforeLetters = () => sent.push(letters.length);
+    await storeAll();
+    expect(letters).toHaveLength(5);
+    expect(sent).toEqual([0, 2, 4]);
+  });
+
+  test('a letter that the dead letters can never take is a matter of an operator', async () => {
+    partition.append(undecodablePayload, 1);
+    beforeLetters = () => {
+      throw new Failure('invalid', 'the batch takes 9 MB and the stream may keep 8 MB: raise its size');
+    };
+    await expect(storeAll()).rejects.toThrow('raise its size');
+    expect(ledger().position).toEqual(at(0));
+  });
+
   test('an insert that fails for another reason is repeated whole, under the same token', async () => {
     append(span(), span());
     let failures = 3;
@@ -213,6 +235,25 @@ describe('what can never be stored', () => {
 });
 
 describe('taking over', () => {
+  test('ends with a commit though nothing was to do, so that the stream may delete what was compared', async () => {
+    append(span());
+    await storeAll();
+    const stopping = new AbortController();
+    const claim = partition.claim();
+    let commits = 0;
+    const persist = claim.commit.bind(claim);
+    claim.commit = async (next) => {
+      commits++;
+      await persist(next);
+    };
+    const store = newStore();
+    const work = store.worker(claim, stopping.signal);
+    await until('it flows', () => store.health()[0]?.state === 'flowing');
+    expect(commits).toBe(1);
+    stopping.abort();
+    await work;
+  });
+
   test('a stream that ends before the committed position was created anew, and the store says what to do', async () => {
     append(span());
     commit({ position: at(5) });
@@ -297,7 +338,7 @@ describe('taking over', () => {
     partition.start = 2;
     await storeAll();
     expect(places()).toEqual(['0.0', '2.0', '2.1', '3.0', '3.1']);
-    expect(ledger()).toMatchObject({ position: at(4), storedSpans: 5, expiredSpans: 3 });
+    expect(ledger()).toMatchObject({ position: at(4), passedSpans: 8, storedSpans: 5, expiredSpans: 3 });
     expect(await metric('plimsoll_store_expired_records_total')).toBe(2);
   });
 
@@ -315,7 +356,7 @@ describe('taking over', () => {
     commit({ intent: { from: at(0), to: at(2), attempt: 'a', rows: 2 } });
     partition.start = 3;
     await storeAll();
-    expect(ledger()).toMatchObject({ position: at(4), storedSpans: 1, expiredSpans: 2 });
+    expect(ledger()).toMatchObject({ position: at(4), passedSpans: 3, storedSpans: 1, expiredSpans: 2 });
   });
 
   test('after a power cut rows below the committed position are looked for and stored again', async () => {
@@ -400,6 +441,81 @@ describe('what the store says of itself', () => {
     stopping.abort();
     await work;
     expect(store.health()).toEqual([]);
+  });
+
+  test('it does not flow before it owns every partition, nor while a recovery goes on and on', async () => {
+    append(span());
+    const store = newStore();
+    expect(store.stall(1)).toBe('the store works on 0 of 1 partitions: the others are yet to be taken over');
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const highest = table.highest.bind(table);
+    table.highest = async (...question) => {
+      await promise;
+      return highest(...question);
+    };
+    const stopping = new AbortController();
+    const work = store.worker(partition.claim(), stopping.signal);
+    await until('it recovers', () => store.health()[0]?.state === 'recovering');
+    expect(store.stall(1)).toBeUndefined();
+    nowMs += 20_000;
+    expect(store.stall(1)).toBe('partition 0 has been recovering for 10 s or more');
+    resolve();
+    await until('it flows', () => store.health()[0]?.state === 'flowing');
+    expect(store.stall(1)).toBeUndefined();
+    expect(store.stall(2)).toContain('works on 1 of 2 partitions');
+    stopping.abort();
+    await work;
+  });
+
+  test('it does not flow while every claim ends with a commit that fails', async () => {
+    append(span());
+    const store = newStore();
+    const lose = async (): Promise<void> => {
+      const lost = new AbortController();
+      const claim = partition.claim(lost.signal);
+      claim.commit = async () => {
+        lost.abort();
+        return Promise.reject(new OwnershipLost('the outcome of a commit is unknown'));
+      };
+      await store.worker(claim, new AbortController().signal);
+    };
+    await lose();
+    nowMs += 60_000;
+    const stopping = new AbortController();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const claim = partition.claim();
+    const persist = claim.commit.bind(claim);
+    claim.commit = async (next) => {
+      await promise;
+      await persist(next);
+    };
+    const work = store.worker(claim, stopping.signal);
+    await until('it owns the partition', () => store.health()[0]);
+    expect(store.stall(1)).toBe('partition 0 waits for the stream: no commit has succeeded');
+    resolve();
+    await until('everything is committed', () => partition.isDrained);
+    expect(store.stall(1)).toBeUndefined();
+    stopping.abort();
+    await work;
+  });
+
+  test('a span that was passed and went nowhere shows as a difference', async () => {
+    append(span(), span(), span());
+    encoder = {
+      ...jsonEncoder,
+      rows: (place) => {
+        const rows = jsonEncoder.rows(place);
+        const whole = rows.append.bind(rows);
+        rows.append = (index) => {
+          if (index !== 1) whole(index);
+        };
+        return rows;
+      },
+    };
+    await storeAll();
+    expect(ledger()).toMatchObject({ passedSpans: 3, storedSpans: 2, deadSpans: 0, expiredSpans: 0 });
+    expect(await metric('plimsoll_store_committed_spans')).toBe(3);
+    expect(await metric('plimsoll_store_stored_spans')).toBe(2);
   });
 
   test('an insert that hangs is something to wait for', async () => {

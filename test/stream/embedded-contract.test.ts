@@ -23,9 +23,11 @@ async function newPlace(): Promise<StreamPlace> {
       ),
     appendAndKill: async (records) => {
       const child = spawn(process.execPath, [script, directory, String(records)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
+        stdio: ['pipe', 'pipe', 'inherit'],
       });
-      await once(child.stdout, 'data');
+      let said = '';
+      child.stdout.on('data', (text) => (said += String(text)));
+      await until('every acknowledgement', () => said.includes(`acknowledged ${records - 1}\n`));
       child.kill('SIGKILL');
       await once(child, 'exit');
     },

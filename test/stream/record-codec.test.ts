@@ -6,7 +6,7 @@ import {
   readKey,
   readRecord,
   recordKey,
-  slackBytes,
+  footerBytes,
   valueBytes,
   writeValue,
 } from '../../src/stream/record-codec.ts';
@@ -73,7 +73,7 @@ describe('the record format of the embedded log', () => {
       fc.property(records, (record) => {
         const { payload } = readRecord(recordKey(0, 0), valueOf(record));
         expect(payload.buffer.byteLength - payload.byteOffset - payload.byteLength).toBeGreaterThanOrEqual(
-          slackBytes,
+          footerBytes,
         );
       }),
       { numRuns: runs },
