@@ -317,6 +317,7 @@ function lastBefore(start: Uint32Array, drops: Uint32Array, last: number, offset
 }
 
 /** Writes what follows the first of the drops first to last and ends at `end`; returns the end of what is left before. */
+// oxlint-disable-next-line max-params -- a range of drops: an object for it would be made for every span
 function writeAround(
   { bytes, view }: SpanIndex,
   marks: MarkColumns,

@@ -2,48 +2,21 @@ import { AttributeScan, owner, type Owner } from './attribute-scan.ts';
 import { keyFlag, type KeyTable } from './key-table.ts';
 import { checkMessage, isText, message, valueDepth } from './message-check.ts';
 import { markKind, type MarkColumns, type SpanColumns } from './span-columns.ts';
+import {
+  spanTag,
+  lastSpanField,
+  eventTag,
+  lastEventField,
+  statusTag,
+  lastStatusField,
+  linkTag,
+  scopeTag,
+  resourceTag,
+  lastResourceField,
+  logTags,
+} from './span-tags.ts';
 import { verdict, type Verdict } from './verdict.ts';
 import { broken, lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
-
-/** Tags (field number << 3 | wire type) of Span in opentelemetry/proto/trace/v1. */
-const spanTag = {
-  traceId: 0x0a,
-  spanId: 0x12,
-  traceState: 0x1a,
-  parentSpanId: 0x22,
-  name: 0x2a,
-  kind: 0x30,
-  startTime: 0x39,
-  endTime: 0x41,
-  attribute: 0x4a,
-  droppedAttributes: 0x50,
-  event: 0x5a,
-  droppedEvents: 0x60,
-  link: 0x6a,
-  droppedLinks: 0x70,
-  status: 0x7a,
-  flags: 0x85,
-} as const;
-const lastSpanField = 16;
-
-const eventTag = { time: 0x09, name: 0x12, attribute: 0x1a, droppedAttributes: 0x20 } as const;
-const lastEventField = 4;
-
-/** Field 1 of Status is reserved, so anything may stand there. */
-const statusTag = { message: 0x12, code: 0x18 } as const;
-const lastStatusField = 3;
-
-/** Field 4 of Span.Link. */
-const linkTag = { attribute: 0x22 } as const;
-
-/** Field 3 of InstrumentationScope. */
-const scopeTag = { attribute: 0x1a } as const;
-
-const resourceTag = { attribute: 0x0a, droppedAttributes: 0x10 } as const;
-const lastResourceField = 2;
-
-/** Fields of a LogRecord whose wire type no span field of that number has: time, severity, attributes, flags, observed time. */
-const logTags: ReadonlySet<number> = new Set([0x09, 0x10, 0x32, 0x45, 0x59]);
 
 /** Messages around a scope's own message. */
 const scopeDepth = 4;

@@ -8,15 +8,19 @@ export interface Usage {
   readonly priced: boolean;
 }
 
-const none: Usage = { costUsd: 0, inputTokens: 0, outputTokens: 0, priced: true };
+/** A sum of usages. */
+class UsageSum implements Usage {
+  costUsd = 0;
+  inputTokens = 0;
+  outputTokens = 0;
+  priced = true;
 
-function plus(one: Usage, other: Usage): Usage {
-  return {
-    costUsd: one.costUsd + other.costUsd,
-    inputTokens: one.inputTokens + other.inputTokens,
-    outputTokens: one.outputTokens + other.outputTokens,
-    priced: one.priced && other.priced,
-  };
+  add(usage: Usage): void {
+    this.costUsd += usage.costUsd;
+    this.inputTokens += usage.inputTokens;
+    this.outputTokens += usage.outputTokens;
+    this.priced &&= usage.priced;
+  }
 }
 
 /** The usage that `span` says; undefined when it says none. */
@@ -34,7 +38,7 @@ function usageOf({ costUsd, inputTokens, outputTokens, costSource }: SpanFacts):
 export class LeafUsage {
   readonly #usages = new Map<string, Usage>();
   readonly #outer = new Set<string>();
-  #folded: Usage | undefined;
+  #folded: UsageSum | undefined;
 
   get isEmpty(): boolean {
     return this.#usages.size === 0 && this.#folded === undefined;
@@ -60,14 +64,15 @@ export class LeafUsage {
   fold(span: SpanFacts, spanId: string, parentSpanId: string): void {
     const usage = usageOf(span);
     if (!usage) return;
-    if (!this.#outer.has(spanId)) this.#folded = plus(this.#folded ?? none, usage);
+    if (!this.#outer.has(spanId)) (this.#folded ??= new UsageSum()).add(usage);
     if (this.#usages.has(parentSpanId)) this.#outer.add(parentSpanId);
   }
 
   total(): Usage {
-    let total = this.#folded ?? none;
+    const total = new UsageSum();
+    if (this.#folded) total.add(this.#folded);
     for (const [spanId, usage] of this.#usages) {
-      if (!this.#outer.has(spanId)) total = plus(total, usage);
+      if (!this.#outer.has(spanId)) total.add(usage);
     }
     return total;
   }

@@ -12,7 +12,7 @@ export class RunEnding {
   #said: { outcome: Outcome; evidence: EvidenceLevel; atMs: number } | undefined;
   #root: { endMs: number; failed: boolean; behindMs: number } | undefined;
   /** Spans that may turn out to be the topmost one that arrived: whether one failed, by the span id of the parent. */
-  readonly #candidates = new Map<string, boolean>();
+  #candidates: Map<string, boolean> | undefined;
   /** The earliest such span among those that the run does not remember. */
   #folded: { startMs: number; failed: boolean } | undefined;
   #escalation: { reason: EscalationReason; atMs: number } | undefined;
@@ -48,7 +48,7 @@ export class RunEnding {
 
   /** What it holds one by one: one at most for each span that the run remembers. */
   get entryCount(): number {
-    return this.#candidates.size;
+    return this.#candidates?.size ?? 0;
   }
 
   /** `behindMs` is how far `endMs` lies behind the newest event of the partition. `folded` spans are not remembered. */
@@ -66,9 +66,12 @@ export class RunEnding {
     if (parentSpanId === '') this.#addRoot({ endMs, failed, behindMs });
     else if (step !== 'tool' && (failed || step === 'agent')) {
       if (folded) this.#fold({ startMs, failed });
-      else this.#candidates.set(parentSpanId, failed || this.#candidates.get(parentSpanId) === true);
+      else {
+        this.#candidates ??= new Map();
+        this.#candidates.set(parentSpanId, failed || this.#candidates.get(parentSpanId) === true);
+      }
     }
-    if (folded) this.#candidates.delete(spanId); // their parent has arrived, though nobody will know its id
+    if (folded) this.#candidates?.delete(spanId); // their parent has arrived, though nobody will know its id
     this.#addOutcome(span, endMs);
     this.#addEscalation(span, endMs);
   }
@@ -93,7 +96,7 @@ export class RunEnding {
   /** Whether they failed. What wraps others starts first, so of the spans not remembered the earliest stands for all. */
   #tops(has: (spanId: string) => boolean): boolean[] {
     const tops = this.#folded ? [this.#folded.failed] : [];
-    for (const [parentSpanId, failed] of this.#candidates) if (!has(parentSpanId)) tops.push(failed);
+    for (const [parentSpanId, failed] of this.#candidates ?? []) if (!has(parentSpanId)) tops.push(failed);
     return tops;
   }
 

@@ -1,6 +1,6 @@
 import type { SpanFacts } from '../semconv/span-facts.ts';
 import type { ClosedBy, FinishedRun, RunStart, ToolCall } from './finished-run.ts';
-import { LeafUsage } from './leaf-usage.ts';
+import { LeafUsage, type Usage } from './leaf-usage.ts';
 import { RunEnding } from './run-ending.ts';
 import { RunLabels } from './run-labels.ts';
 
@@ -9,6 +9,8 @@ interface HeldCall {
   readonly span: Pick<ToolCall, 'tool' | 'result' | 'endMs' | 'durationMs' | 'behindMs'>;
   readonly parentSpanId: string;
 }
+
+const noUsage: Usage = { costUsd: 0, inputTokens: 0, outputTokens: 0, priced: true };
 
 /** Event times in milliseconds since the epoch. */
 interface Ends {
@@ -29,9 +31,10 @@ export class Run {
   readonly #spanIds = new Set<string>();
   readonly #labels = new RunLabels();
   readonly #ending = new RunEnding();
-  readonly #modelUsage = new LeafUsage();
-  readonly #agentUsage = new LeafUsage();
-  readonly #tools = new Map<string, string>();
+  // Most runs have no use for some of these, and there are many runs.
+  #modelUsage: LeafUsage | undefined;
+  #agentUsage: LeafUsage | undefined;
+  #tools: Map<string, string> | undefined;
   #held: HeldCall[] = [];
   #startMs = Number.POSITIVE_INFINITY;
   #lastEndMs = Number.NEGATIVE_INFINITY;
@@ -77,10 +80,10 @@ export class Run {
   get entryCount(): number {
     return (
       this.#spanIds.size +
-      this.#modelUsage.entryCount +
-      this.#agentUsage.entryCount +
+      (this.#modelUsage?.entryCount ?? 0) +
+      (this.#agentUsage?.entryCount ?? 0) +
       this.#ending.entryCount +
-      this.#tools.size +
+      (this.#tools?.size ?? 0) +
       this.#held.length
     );
   }
@@ -107,12 +110,13 @@ export class Run {
     this.#ending.add(span, { spanId, parentSpanId, folded }, when);
     const step = span.step;
     if (step === 'llm' || step === 'agent') {
-      const usage = step === 'llm' ? this.#modelUsage : this.#agentUsage;
+      const usage =
+        step === 'llm' ? (this.#modelUsage ??= new LeafUsage()) : (this.#agentUsage ??= new LeafUsage());
       if (folded) usage.fold(span, spanId, parentSpanId);
       else usage.add(span, spanId, parentSpanId);
     } else if (step === 'tool' || step === 'review') this.#addCost(span, step);
     if (step === 'tool') {
-      if (!folded) this.#tools.set(spanId, span.tool);
+      if (!folded) (this.#tools ??= new Map<string, string>()).set(spanId, span.tool);
       this.#addCall(span, parentSpanId, when);
     }
     return !folded;
@@ -141,16 +145,22 @@ export class Run {
     if (this.#held.length === 0) return;
     const { agent, release, environment } = this.#labels;
     for (const { span, parentSpanId } of this.#held) {
-      if (this.#tools.get(parentSpanId) === span.tool) continue;
+      if (this.#tools?.get(parentSpanId) === span.tool) continue;
       take({ agent, release, environment, ...span });
     }
     this.#held = [];
   }
 
+  /** Of the model calls; agent spans repeat it, and speak where no model call does. */
+  #usage(): Usage {
+    const spoken = this.#modelUsage?.isEmpty === false ? this.#modelUsage : this.#agentUsage;
+    return spoken?.total() ?? noUsage;
+  }
+
   /** What is known of the run when `closedBy` ends it at event time `closedMs`. */
   finish(closedBy: ClosedBy, closedMs: number): FinishedRun {
     const { agent, release, environment, sessionId } = this.#labels;
-    const usage = (this.#modelUsage.isEmpty ? this.#agentUsage : this.#modelUsage).total();
+    const usage = this.#usage();
     const { outcome, evidence } = this.#ending.outcome(closedBy, (spanId) => this.#spanIds.has(spanId));
     return {
       runId: this.runId,

@@ -7,7 +7,8 @@ import { ConsumerGroup } from './consumer-group.ts';
 import { whenAborted } from './when-aborted.ts';
 import { GroupCommit } from './group-commit.ts';
 import { LogFile } from './log-file.ts';
-import { megabytes, TopicLog, type TopicOptions } from './topic-log.ts';
+import { megabytes } from './retention.ts';
+import { TopicLog, type TopicOptions } from './topic-log.ts';
 
 /** Where the embedded log lives, and what it may use. */
 export interface EmbeddedLogOptions {

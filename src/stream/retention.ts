@@ -1,3 +1,5 @@
+import type { NewRecord } from '../core/stream.ts';
+
 /** What a topic keeps. */
 export interface Retention {
   /** Records older than this may be deleted, in milliseconds. */
@@ -70,3 +72,18 @@ export function recordRoomBytes(bytes: number, excessBytes: number): number {
 
 /** The part of the room that is in use when the oldest records begin to go, so that appends rarely meet the limit. */
 export const fullAt = 0.9;
+
+const pageBytes = 4096;
+
+/** The pages a record may fill, in bytes, at most: small ones share pages, which are at least half full. */
+export function footprintBytes({ payload }: NewRecord): number {
+  const bytes = payload.byteLength + 2 * pageBytes;
+  return payload.byteLength < pageBytes / 3
+    ? 2 * (payload.byteLength + 128)
+    : Math.ceil(bytes / pageBytes) * pageBytes;
+}
+
+/** For people. */
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+}

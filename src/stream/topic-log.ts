@@ -8,9 +8,11 @@ import type { LogFile, Records } from './log-file.ts';
 import { RecentRecords } from './recent-records.ts';
 import { encodeHeaders, readKey, readRecord, recordKey, valueBytes, writeValue } from './record-codec.ts';
 import {
+  footprintBytes,
   fullAt,
   markCommit,
   marksBeforeStop,
+  megabytes,
   recordRoomBytes,
   settledOffset,
   type Retention,
@@ -50,7 +52,6 @@ const metadataLimitBytes = 2048;
 /** Of all partitions together; a topic that nobody reads has none. */
 const recentBytes = 2 ** 24;
 const deletesPerStep = 512;
-const pageBytes = 4096;
 
 /** The records of one topic and what its groups committed, in an open file. */
 export class TopicLog {
@@ -361,17 +362,4 @@ function identity(file: LogFile, { topic, partitions }: TopicOptions): string {
 
 function factOf<T>(file: LogFile, key: string[], schema: z.ZodType<T>): Fact<T> {
   return new Fact(key, schema.parse(file.fact(key)));
-}
-
-/** For people. */
-export function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
-}
-
-/** The pages a record may fill, in bytes, at most: small ones share pages, which are at least half full. */
-function footprintBytes(record: NewRecord): number {
-  const bytes = record.payload.byteLength + 2 * pageBytes;
-  return record.payload.byteLength < pageBytes / 3
-    ? 2 * (record.payload.byteLength + 128)
-    : Math.ceil(bytes / pageBytes) * pageBytes;
 }

@@ -320,10 +320,12 @@ test('dropping some marks of resources and scopes removes exactly these from eve
   );
 });
 
+function rest({ attributes = [], ...others }: { attributes?: OracleAttribute[] } = {}): string {
+  return JSON.stringify([others, attributes.filter((attribute) => !isMarked(attribute))]);
+}
+
 /** Resources and scopes without what can be dropped of them, as texts. */
 function unmarked(requests: readonly OracleRequest[]): string[] {
-  const rest = ({ attributes = [], ...others }: { attributes?: OracleAttribute[] } = {}): string =>
-    JSON.stringify([others, attributes.filter((attribute) => !isMarked(attribute))]);
   return requests.flatMap(({ resourceSpans = [] }) =>
     resourceSpans.flatMap(({ resource, scopeSpans = [] }) => [
       rest(resource),
@@ -332,9 +334,11 @@ function unmarked(requests: readonly OracleRequest[]): string[] {
   );
 }
 
+function names(kind: string, attributes: readonly OracleAttribute[] = []): string[] {
+  return attributes.filter(isMarked).map(({ key: name = '' }) => `${kind} ${name}`);
+}
+
 function markedOfEnvelopes({ resourceSpans = [] }: OracleRequest): string[] {
-  const names = (kind: string, attributes: readonly OracleAttribute[] = []): string[] =>
-    attributes.filter(isMarked).map(({ key: name = '' }) => `${kind} ${name}`);
   return resourceSpans.flatMap(({ resource, scopeSpans = [] }) => [
     ...names('resource', resource?.attributes),
     ...scopeSpans.flatMap(({ scope }) => names('scope', scope?.attributes)),

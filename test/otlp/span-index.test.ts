@@ -204,9 +204,9 @@ describe('a request', () => {
 
   test('of more spans than an index has room for is refused, and what may be done is said', () => {
     const span = encodeSpan(ids);
-    const field = Buffer.concat([Buffer.from([0x12, span.length]), span]);
+    const one = protobuf.Writer.create().uint32(0x12).bytes(span).finish();
     const ofSpans = (count: number): Uint8Array => {
-      const scope = Buffer.alloc(field.length * count, field);
+      const scope = Buffer.alloc(one.length * count, one);
       const resource = protobuf.Writer.create().uint32(0x12).bytes(scope).finish();
       return protobuf.Writer.create().uint32(0x0a).bytes(resource).finish();
     };

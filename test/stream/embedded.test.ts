@@ -56,6 +56,8 @@ async function claimsOf(stream: Stream, group: string): Promise<Claim[]> {
     ),
   );
 }
+const commitTo = async (claim: Claim | undefined, offset: number): Promise<void> =>
+  claim?.commit({ position: { offset, index: 0 }, metadata: '' });
 const kilobytes = (count: number, partition = 0): NewRecord => ({
   ...recordOf('', partition),
   payload: Buffer.alloc(count * 1000, 7),
@@ -171,8 +173,8 @@ describe('an acknowledgement of the embedded log', () => {
     expect(await once(child, 'exit')).toEqual([0, null]);
     const betweenThem = readFileSync(trace, 'utf8').split(/write\(1, "acknowledged .*\n/);
     expect(betweenThem).toHaveLength(21);
-    for (const calls of betweenThem.slice(0, 20))
-      expect(calls).toMatch(/fdatasync\(\d+\) += 0|fdatasync resumed>\) += 0/);
+    for (const before of betweenThem.slice(0, 20))
+      expect(before).toMatch(/fdatasync\(\d+\) += 0|fdatasync resumed>\) += 0/);
   });
 });
 
@@ -337,14 +339,12 @@ describe('the embedded log, seen from outside', () => {
     const clock = new HandClock(1e12);
     const retention = { ageMs: hour, bytes: 2 ** 30, minAfterCommitMs: hour / 4 };
     const topic = topicOf({ retention, groups: ['store'], partitions: 1 });
-    const commit = async (claim: Claim | undefined, offset: number): Promise<void> =>
-      claim?.commit({ position: { offset, index: 0 }, metadata: '' });
     const first = await started(logIn(directory, clock).stream(topic));
     for (let n = 0; n < 3; n++) await first.consume([recordOf(String(n))], never);
     const [before] = await claimsOf(first, 'store');
-    await commit(before, 1);
+    await commitTo(before, 1);
     clock.advance(hour / 4);
-    await commit(before, 3);
+    await commitTo(before, 3);
     for (const stop of stops.splice(0).toReversed()) await stop();
 
     clock.advance(2 * hour);
@@ -352,7 +352,7 @@ describe('the embedded log, seen from outside', () => {
     const [after] = await claimsOf(await started(log.stream(topic)), 'store');
     await log.retain();
     expect(await after?.bounds()).toEqual({ start: 0, end: 3 });
-    await commit(after, 3);
+    await commitTo(after, 3);
     await log.retain();
     expect(await after?.bounds()).toEqual({ start: 1, end: 3 });
     clock.advance(hour / 4);
