@@ -67,7 +67,7 @@ async function store(): Promise<void> {
     settings: {
       ...defaultSettings,
       verifyMs: isTrusting ? 0 : defaultSettings.verifyMs,
-      flushIntervalMs: 300,
+      flushIntervalMs: 1000, // so that a slow machine, too, makes one block of it
       backoff: { initialMs: 20, maxMs: 100 },
     },
   });
