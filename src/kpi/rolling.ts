@@ -6,7 +6,7 @@ import { SeriesTable, type Series } from './series-table.ts';
 import { firstPane, paneAt, type Window } from './window.ts';
 
 /** What is kept of one series and one window. */
-export interface Panes {
+interface Panes {
   readonly sums: PaneRing;
   readonly sketches: SketchRing | undefined;
 }

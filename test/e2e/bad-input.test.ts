@@ -99,6 +99,10 @@ function notUtf8(): Buffer {
 const jsonWith = (span: object) =>
   JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span, { ...jsonSpan, name: 'sibling' }] }] }] });
 
+async function siblings(): Promise<number> {
+  return (await program.query("SELECT 1 FROM otel_traces WHERE SpanName = 'sibling'")).length;
+}
+
 test.each<[string, () => Uint8Array | string, RegExp]>([
   [
     'a trace id of 3 bytes',
@@ -114,8 +118,6 @@ test.each<[string, () => Uint8Array | string, RegExp]>([
     /traceId/,
   ],
 ])('a span with %s is rejected alone, and its sender is told', async (_, body, reason) => {
-  const siblings = async (): Promise<number> =>
-    (await program.query("SELECT 1 FROM otel_traces WHERE SpanName = 'sibling'")).length;
   const before = await siblings();
   const request = body();
   const { status, text } = await post({ body: request });

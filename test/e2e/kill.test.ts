@@ -39,13 +39,17 @@ function overGrpc(program: Program): Send {
     (await load.send(encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans: [...spans] }] }] }))) === 0;
 }
 
-function overHttp(program: Program): Send {
-  const headers = { 'content-type': 'application/json' };
-  const hexed = (span: OracleSpan) => ({
+/** A span with its ids as OTLP/JSON writes them. */
+function hexed(span: OracleSpan) {
+  return {
     ...span,
     traceId: Buffer.from(span.traceId ?? []).toString('hex'),
     spanId: Buffer.from(span.spanId ?? []).toString('hex'),
-  });
+  };
+}
+
+function overHttp(program: Program): Send {
+  const headers = { 'content-type': 'application/json' };
   return async (spans) => {
     const body = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: spans.map(hexed) }] }] });
     const response = await fetch(`${program.url('OTLP HTTP')}/v1/traces`, { method: 'POST', headers, body });
