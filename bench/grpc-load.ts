@@ -1,4 +1,4 @@
-import { connect, type ClientHttp2Session } from 'node:http2';
+import { connect, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
 
 const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 const headers = {
@@ -16,6 +16,8 @@ const headers = {
 export class GrpcLoad {
   readonly #sessions: ClientHttp2Session[];
   #next = 0;
+  /** What the last answer other than OK said. */
+  lastMessage = '';
 
   constructor(url: string, connections: number) {
     this.#sessions = Array.from(
@@ -30,8 +32,12 @@ export class GrpcLoad {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     const stream = session.request(headers);
     let status = -1;
-    stream.on('response', (first) => (status = Number(first['grpc-status'] ?? status)));
-    stream.on('trailers', (last) => (status = Number(last['grpc-status'] ?? status)));
+    const read = (headersOrTrailers: IncomingHttpHeaders): void => {
+      status = Number(headersOrTrailers['grpc-status'] ?? status);
+      this.lastMessage = decodeURIComponent(String(headersOrTrailers['grpc-message'] ?? this.lastMessage));
+    };
+    stream.on('response', read);
+    stream.on('trailers', read);
     stream.on('error', reject);
     stream.on('close', () => (status < 0 ? reject(new Error('closed without an answer')) : resolve(status)));
     stream.resume();
@@ -59,7 +65,8 @@ export async function sendAll(
   const sender = async (): Promise<void> => {
     while (left-- > 0) {
       const status = await load.send(next());
-      if (status !== 0) throw new Error(`a request was answered with gRPC status ${status}`);
+      if (status !== 0)
+        throw new Error(`a request was answered with gRPC status ${status}: ${load.lastMessage}`);
     }
   };
   await Promise.all(Array.from({ length: inFlight }, sender));

@@ -78,7 +78,7 @@ class Template {
   }
 
   copy(random: () => number, nowMs: number): Uint8Array {
-    const bytes = this.#bytes.slice();
+    const bytes = new Uint8Array(this.#bytes); // never slice: of a Buffer that is a view, not a copy
     const view = new DataView(bytes.buffer);
     const { spans, count } = this.#index;
     for (let row = 0; row < count; row++) {
