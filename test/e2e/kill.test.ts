@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, expect, test } from 'vitest';
+import { parseSamples } from '../../src/cli/demo-table.ts';
 import { GrpcLoad } from '../../bench/grpc-load.ts';
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 import { until } from '../until.ts';
@@ -97,7 +98,15 @@ test('ten times kill -9 under load: every acknowledged span is stored, and no sp
     );
     return { rows: Number(row?.rows), ids: Number(row?.ids) };
   };
-  await until('the backlog to be stored', async () => (await count()).ids >= ledger.acknowledged.size);
+  await until('the store to have committed everything that was appended', async () => {
+    const samples = parseSamples(await program.metrics());
+    const valueOf = (metric: string): number =>
+      samples.find(
+        ({ name, labels }) => name === metric && (labels['topic'] ?? 'otlp_spans') === 'otlp_spans',
+      )?.value ?? 0;
+    const appended = valueOf('plimsoll_stream_appended_spans');
+    return appended >= ledger.acknowledged.size && valueOf('plimsoll_store_committed_spans') === appended;
+  });
   const stored = new Set(
     (await program.query<{ SpanId: string }>('SELECT DISTINCT SpanId FROM otel_traces')).map(
       ({ SpanId }) => SpanId,
