@@ -13,10 +13,17 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
 
+/** Name and CPU seconds so far, user and system, of the process or thread whose `/proc/…/stat` file is `path`. */
+export function cpuOf(path: string): { readonly name: string; readonly seconds: number } {
+  const stat = readFileSync(path, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+  return { name, seconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond };
+}
+
 /** CPU seconds that process `pid` has used so far, all threads, user and system. Linux only. */
 export function cpuSecondsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  return cpuOf(`/proc/${pid}/stat`).seconds;
 }
 
 /** The most memory process `pid` has had resident, in bytes. Linux only. */

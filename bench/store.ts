@@ -1,18 +1,17 @@
 // Stream to rows to chDB: a backlog in the embedded stream is stored by the whole program, and its CPU is split into
 // our own (the main thread and V8's helpers) and the engine's (every other thread, merges included).
 // `node bench/store.ts [rounds]`. Linux only.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Place, Program } from '../test/e2e/program.ts';
 import { GrpcLoad, sendAll } from './grpc-load.ts';
-import { median } from './measure.ts';
+import { cpuOf, median } from './measure.ts';
 import { SampleRequests } from './sample-requests.ts';
 
 const rounds = Number(process.argv[2] ?? 5);
 const spans = 512;
 const requests = 1000;
 const pollMs = 250;
-const ticksPerSecond = 100;
 const ours = new Set([
   'MainThread',
   'node',
@@ -29,10 +28,8 @@ const storeOnly = 'service: { pipelines: { traces/ingest: null, traces/assess: n
 function cpuByOwner(pid: number): { ours: number; engine: number } {
   const seconds = { ours: 0, engine: 0 };
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
-    const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    seconds[ours.has(name) ? 'ours' : 'engine'] += (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+    const { name, seconds: used } = cpuOf(`/proc/${pid}/task/${thread}/stat`);
+    seconds[ours.has(name) ? 'ours' : 'engine'] += used;
   }
   return seconds;
 }
