@@ -20,7 +20,7 @@ export class BytePool {
   }
 
   /** Memory of `bytes`, with any content; the caller's own until it gives it back. */
-  take(bytes: number): Buffer {
+  take(bytes: number): Buffer<ArrayBuffer> {
     const bits = Math.max(leastBits, Math.ceil(Math.log2(bytes)));
     const kept = this.#kept.get(bits)?.pop();
     if (kept) this.#keptBytes -= kept.byteLength;

@@ -10,8 +10,8 @@ export interface Position {
 export type Headers = Readonly<Record<string, string>>;
 
 /**
- * A record to append. `payload` is an ExportTraceServiceRequest in protobuf; its ownership passes: nobody may write to
- * it from now on.
+ * A record to append. `payload` is an ExportTraceServiceRequest in protobuf, lent until the append settles: nobody may
+ * write to it before, and whoever made it may use its memory again after.
  */
 export interface NewRecord {
   readonly partition: number;
@@ -22,8 +22,9 @@ export interface NewRecord {
 }
 
 /**
- * A record as read. `timeMs` is its CreateTime, set once at the append. `payload` may be a view of a larger buffer that
- * others read too: nobody writes to it, and nothing is promised of the bytes around it, so nobody reads those.
+ * A record as read. `timeMs` is its CreateTime, set once at the append. `payload` is lent until the next read of the
+ * claim, whose memory it then gives up; who keeps it longer copies it. It may be a view of a larger buffer: nothing is
+ * promised of the bytes around it, so nobody reads those.
  */
 export interface StreamRecord {
   readonly offset: number;

@@ -1,6 +1,7 @@
 import { createHmac, hash } from 'node:crypto';
+import { BytePool } from '../core/byte-pool.ts';
 import { Failure } from '../core/failure.ts';
-import type { NewRecord } from '../core/stream.ts';
+import type { Headers, NewRecord } from '../core/stream.ts';
 import { Rewrite } from '../otlp/rewrite.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
 import { limitBytes } from '../otlp/wire.ts';
@@ -34,6 +35,9 @@ export const enrichedHeader = 'plimsoll.enriched';
  */
 export const limitRecordBytes = 8 << 20;
 
+/** Memory kept for records between requests. */
+const pooledBytes = 32 << 20;
+
 /** What the sender of a span reads that would be longer than what can be read again. */
 const tooLong = `the span, with its resource, scope and what enrichment adds, is longer than ${limitBytes} bytes: send less content`;
 
@@ -63,14 +67,16 @@ export interface EnrichedRequest {
 /**
  * Makes records of requests: decides what each span means, appends what no attribute says, and redacts. The same
  * request always becomes the same records: nothing is asked but the request itself. Reuses its memory from request to
- * request, so one enricher serves one thread; the records own their memory.
+ * request, so one enricher serves one thread; the memory of records is used again when they are released.
  */
 export class Enricher {
   /** Names the tables, the prices and the options: records enriched alike have the same revision. */
   readonly revision: string;
   readonly #index = new SpanIndex(canonicalKeys);
   readonly #view = new OwnView(this.#index);
-  readonly #rewrite = new Rewrite();
+  readonly #memory = new BytePool(pooledBytes);
+  readonly #rewrite = new Rewrite((bytes) => this.#memory.take(bytes));
+  readonly #headers: Headers;
   readonly #finding = new Finding();
   readonly #prices = new Prices();
   readonly #ownValues: OwnValues;
@@ -78,6 +84,7 @@ export class Enricher {
 
   constructor(options: EnrichOptions) {
     this.revision = revisionOf(options);
+    this.#headers = { [enrichedHeader]: this.revision };
     this.#ownValues = new OwnValues(this.#index, this.#view, this.#rewrite, options.content.mode === 'keep');
     this.#redaction = new Redaction(this.#index, this.#rewrite, options.content);
   }
@@ -106,7 +113,7 @@ export class Enricher {
     let unreadable = 0;
     for (let row = 0; row < index.count; row++) if (!this.#span(row)) unreadable++;
     if (unreadable > 0) reasons.set(tooLong, unreadable);
-    const headers = { [enrichedHeader]: this.revision };
+    const headers = this.#headers;
     const records = this.#rewrite
       .finish(partitions, recordLimitBytes)
       .map(({ partition, payload, spans }): NewRecord => ({ partition, payload, spans, headers }));
@@ -119,6 +126,11 @@ export class Enricher {
       removedForeignKeys,
       removedInvalidValues,
     };
+  }
+
+  /** Takes back the memory of records, which nobody may read from now on. Those that never come back are the garbage collector's. */
+  release(records: readonly NewRecord[]): void {
+    for (const { payload } of records) this.#memory.give(payload);
   }
 
   /** Escalation stands before failure: what waits for a human has not failed. Returns whether the span is kept. */

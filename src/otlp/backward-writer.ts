@@ -15,10 +15,10 @@ export class BackwardWriter {
   at: number;
   readonly #end: number;
 
-  /** Writes to `bytes`, the whole of an ArrayBuffer, which becomes the writer's. */
+  /** Writes to `bytes`, which become the writer's. */
   constructor(bytes: Buffer<ArrayBuffer>) {
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#end = bytes.length - slackBytes;
     this.at = this.#end;
   }

@@ -15,12 +15,15 @@ const spanTag = 0x12;
 /** The most a tag and a length take in front of a message. */
 const limitHeaderBytes = 6;
 
-/** One ExportTraceServiceRequest that was written: memory of its own, with 64 bytes behind it that may be read. */
+/** One ExportTraceServiceRequest that was written: alone in memory that was allocated for it, with 64 bytes behind it that may be read. */
 export interface RewrittenRequest {
   readonly partition: number;
   readonly payload: Buffer<ArrayBuffer>;
   readonly spans: number;
 }
+
+/** Gives memory of `bytes`, with any content. */
+export type Allocate = (bytes: number) => Buffer<ArrayBuffer>;
 
 /**
  * What all spans of a request share is repeated in each request it is cut into, so one is not cut before it is this
@@ -68,6 +71,7 @@ interface Output {
 export class Rewrite {
   /** Where the current span's new attributes are written. */
   readonly attributes = new Attributes();
+  readonly #allocate: Allocate;
   #index: SpanIndex | undefined;
   #row = 0;
   #drops = new Uint32Array(64);
@@ -82,6 +86,11 @@ export class Rewrite {
   #spanBytes = new Uint32Array(0);
   /** By row: where in the list of outputs it goes. */
   #outputOf = new Uint32Array(0);
+
+  /** Requests are written to memory that `allocate` gives. */
+  constructor(allocate: Allocate = Buffer.allocUnsafeSlow) {
+    this.#allocate = allocate;
+  }
 
   /** Starts on the spans of `index` and forgets everything before. */
   begin(index: SpanIndex): void {
@@ -213,7 +222,7 @@ export class Rewrite {
       this.#outputOf[row] = plan.ordinal;
     }
     const drops = this.#envelopeDrops.subarray(0, this.#envelopeDropCount);
-    return plans.map((plan) => newOutput(plan, drops));
+    return plans.map((plan) => newOutput(plan, drops, this.#allocate));
   }
 
   #write(index: SpanIndex, row: number, output: Output): void {
@@ -239,8 +248,8 @@ function newPlan(partition: number, ordinal: number, index: SpanIndex): Plan {
   return { partition, ordinal, boundBytes: index.requests.sizeBytes(0), spans: 0, scope: -1, resource: -1 };
 }
 
-function newOutput({ partition, spans, boundBytes }: Plan, drops: Uint32Array): Output {
-  const writer = new BackwardWriter(Buffer.allocUnsafeSlow(boundBytes + slackBytes));
+function newOutput({ partition, spans, boundBytes }: Plan, drops: Uint32Array, allocate: Allocate): Output {
+  const writer = new BackwardWriter(allocate(boundBytes + slackBytes));
   return { partition, spans, writer, drops, scope: -1, resource: -1, scopeEnd: 0, resourceEnd: 0 };
 }
 

@@ -30,7 +30,11 @@ export class Ingest {
   readonly exportTraces: ExportTraces = async (request, signal) => {
     const { enricher, stream } = this.#parts;
     const { records, accepted, rejected, reasons, ...removed } = enricher.enrich(request, stream.partitions);
-    if (records.length > 0) await this.#append(records, accepted, signal);
+    try {
+      if (records.length > 0) await this.#append(records, accepted, signal);
+    } finally {
+      enricher.release(records);
+    }
     this.#countRemoved('foreign_key', removed.removedForeignKeys);
     this.#countRemoved('invalid_value', removed.removedInvalidValues);
     const sentences = [...reasons].map(

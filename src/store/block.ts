@@ -49,7 +49,7 @@ export class Block {
   #to: Position = { offset: 0, index: 0 };
   #spans = 0;
   #expiredRecords = 0;
-  #lastRow: { readonly record: StreamRecord; readonly index: number } | undefined;
+  #lastRow: Position | undefined;
   #last: { readonly offset: number; readonly timeMs: number } | undefined;
 
   constructor(rows: Rows) {
@@ -75,7 +75,7 @@ export class Block {
   }
 
   /** The span that the last row was made of. */
-  get lastRow(): { readonly record: StreamRecord; readonly index: number } | undefined {
+  get lastRow(): Position | undefined {
     return this.#lastRow;
   }
 
@@ -132,7 +132,7 @@ export class Block {
         const isFull = rows >= limits.rows || ((rows & 7) === 0 && this.#isFull(limits));
         if (isFull || !this.#admit(this.#rows.dateOf(index), limits)) return this.#cut(record, index);
         this.#rows.append(index);
-        this.#lastRow = { record, index };
+        this.#lastRow = { offset: record.offset, index };
       }
       this.#spans++;
     }
@@ -182,7 +182,7 @@ export class Block {
       return this.#rows.read(record);
     } catch (error) {
       if (!(error instanceof Failure) || error.kind !== 'invalid') throw error;
-      this.#undecodable.push(record);
+      this.#undecodable.push({ ...record, payload: Buffer.from(record.payload) }); // beyond the next read
       this.#undecodableBytes += record.payload.length;
       return 0;
     }

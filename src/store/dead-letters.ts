@@ -4,7 +4,7 @@ import type { Origin } from './place.ts';
 
 /** A record, or one span of a record, that can never be stored. */
 export interface DeadLetter {
-  readonly record: StreamRecord;
+  readonly record: Pick<StreamRecord, 'offset' | 'headers'>;
   /** The span's index in its record; 0 for a whole record. */
   readonly index: number;
   readonly payload: Uint8Array;

@@ -1,7 +1,7 @@
 import type { Position } from '../core/stream.ts';
 import { Block, unlimited, type BlockLimits } from './block.ts';
 import { newAttempt, type Intent } from './intent.ts';
-import { isBefore, PositionSet, type Stretch } from './place.ts';
+import { afterRecord, isBefore, PositionSet, type Stretch } from './place.ts';
 import { recordBefore, RecordCursor } from './record-cursor.ts';
 import { InsertRejected } from './table.ts';
 import type { Tenure } from './tenure.ts';
@@ -103,9 +103,13 @@ export class Settlement {
     this.#rowLimit = Math.ceil(block.rows / 2);
     const { lastRow } = block;
     if (block.rows > 1 || lastRow === undefined) return;
-    const payload = this.#tenure.parts.encoder.single(lastRow.record, lastRow.index);
-    await this.#tenure.bury([{ ...lastRow, payload, spans: 1, reason: error.message }]);
-    this.#dead.add(lastRow.record.offset, lastRow.index);
+    const { claim, halt, parts } = this.#tenure;
+    const { offset, index } = lastRow;
+    const record = await recordBefore(claim, new RecordCursor(claim, lastRow), afterRecord(offset), halt);
+    if (record === undefined) return; // retention was faster; the next step counts it as expired
+    const payload = parts.encoder.single(record, index);
+    await this.#tenure.bury([{ record, index, payload, spans: 1, reason: error.message }]);
+    this.#dead.add(offset, index);
   }
 
   /**

@@ -164,6 +164,9 @@ async function pause(ms: number, ended: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal: ended }).catch(() => undefined); // an abort ends the pause
 }
 
+/** The most memory a claim keeps for its next read. */
+const keptBytes = 2 ** 23;
+
 /** A claim on a partition of a topic in this process. */
 class OwnedClaim implements Claim {
   readonly partition: number;
@@ -173,6 +176,8 @@ class OwnedClaim implements Claim {
   readonly #lost = new AbortController();
   #reason: OwnershipLost | undefined;
   readonly #interrupted = new AbortController();
+  /** Holds what was read last. */
+  #memory = Buffer.alloc(0);
 
   constructor(topic: TopicLog, group: string, partition: number, committed: Commit | undefined) {
     this.#topic = topic;
@@ -193,11 +198,20 @@ class OwnedClaim implements Claim {
   async read(offset: number, limitBytes: number, waitMs: number): Promise<readonly StreamRecord[]> {
     if (this.#topic.closed) this.lose(new OwnershipLost('the stream was stopped'));
     this.#refuseWhenLost();
-    const records = this.#topic.read(this.partition, offset, limitBytes);
+    const records = this.#read(offset, limitBytes);
     if (records.length > 0 || waitMs <= 0) return records;
     await this.#topic.appended(this.partition, waitMs, this.#interrupted.signal);
     this.#refuseWhenLost();
-    return this.#topic.read(this.partition, offset, limitBytes);
+    return this.#read(offset, limitBytes);
+  }
+
+  #read(offset: number, limitBytes: number): readonly StreamRecord[] {
+    return this.#topic.read(this.partition, offset, limitBytes, (bytes) => {
+      if (bytes > keptBytes) return Buffer.allocUnsafeSlow(bytes);
+      if (bytes > this.#memory.length)
+        this.#memory = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(bytes)));
+      return this.#memory;
+    });
   }
 
   async commit(commit: Commit): Promise<void> {

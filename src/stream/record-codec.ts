@@ -32,8 +32,13 @@ export function readKey(key: Uint8Array): { readonly offset: number; readonly ti
   return { offset: view.readUIntBE(2, 6), timeMs: view.readUIntBE(8, 6) };
 }
 
+/** Most records have the very same headers. */
+const encodedHeaders = new WeakMap<Headers, Uint8Array>();
+
 /** Headers in their stored form. Throws a RangeError naming the header that is longer than 65,535 bytes. */
 export function encodeHeaders(headers: Headers): Uint8Array {
+  const known = encodedHeaders.get(headers);
+  if (known) return known;
   const entries = Object.entries(headers);
   const parts: Buffer[] = [u16(entries.length, 'the number of headers')];
   for (const [name, value] of entries) {
@@ -42,7 +47,9 @@ export function encodeHeaders(headers: Headers): Uint8Array {
       parts.push(u16(bytes.length, `header ${name.slice(0, 64)}`), bytes);
     }
   }
-  return Buffer.concat(parts);
+  const encoded = Buffer.concat(parts);
+  encodedHeaders.set(headers, encoded);
+  return encoded;
 }
 
 function u16(value: number, what: string): Buffer {

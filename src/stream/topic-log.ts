@@ -180,14 +180,22 @@ export class TopicLog {
     await this.#commits.submit({ bytes: sizes.reduce((sum, size) => sum + size, 0), write }, signal);
   }
 
-  /** Records from `offset` on, or from `start` when that is later: one at least if there is one, and about `limitBytes`. */
-  read(partition: number, offset: number, limitBytes: number): readonly StreamRecord[] {
+  /**
+   * Records from `offset` on, or from `start` when that is later: one at least if there is one, and about `limitBytes`.
+   * Payloads may be in `room(bytes)`.
+   */
+  read(
+    partition: number,
+    offset: number,
+    limitBytes: number,
+    room: (bytes: number) => Buffer,
+  ): readonly StreamRecord[] {
     const { start, end } = this.bounds(partition);
     const records: StreamRecord[] = [];
     let bytes = 0;
     const range = { start: recordKey(partition, Math.max(start, offset)), end: recordKey(partition, end) };
     if (this.#closed || offset >= end) return records;
-    const recent = this.#recent[partition]?.read(Math.max(start, offset), limitBytes);
+    const recent = this.#recent[partition]?.read(Math.max(start, offset), limitBytes, room);
     if (recent) return recent;
     for (const { key, value } of this.#records.getRange(range)) {
       const record = readRecord(key, value);

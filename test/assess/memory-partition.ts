@@ -3,6 +3,7 @@ import { Failure } from '../../src/core/failure.ts';
 import { OwnershipLost, type Claim, type Commit, type StreamRecord } from '../../src/core/stream.ts';
 import type { SpanReader } from '../../src/assess/assessor.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
+import { LentRecords } from '../lent-records.ts';
 import { span } from '../runs/spans.ts';
 
 /** One partition of a stream, in memory, with what a group committed. */
@@ -32,6 +33,7 @@ export class MemoryPartition {
     const check = (): void => {
       if (lost.aborted) throw new OwnershipLost('lost');
     };
+    const memory = new LentRecords();
     const claim: Claim = {
       partition: this.#partition,
       committed: this.commits.at(-1),
@@ -49,7 +51,7 @@ export class MemoryPartition {
           batch.push(record);
           bytes += record.payload.length;
         }
-        if (batch.length > 0) return batch;
+        if (batch.length > 0) return memory.lend(batch);
         if (offset >= this.records.length) resolve();
         await sleep(1);
         check();

@@ -185,6 +185,25 @@ export function streamContract(
       expect((await claim.read(4, 1, 5000))[0]?.offset).toBe(4);
     });
 
+    it('lends what was read until the next read of the claim, whatever is appended and read elsewhere', async () => {
+      await append(recordOf('mine'));
+      const claim = await claimOf('store');
+      const other = await claimOf('assess');
+      const lent = await claim.read(0, 1e6, 5000);
+      const large = 'x'.repeat(500_000);
+      for (let n = 0; n < 40; n++) await append(recordOf(large));
+      for (let offset = 0; offset < 41;) offset += (await other.read(offset, 1e6, 5000)).length;
+      expect(texts(lent)).toEqual(['mine']);
+    });
+
+    it('is done with the bytes of an append when that settles', async () => {
+      const payload = Buffer.from('first');
+      await append({ partition: 0, payload, spans: 1, headers: {} });
+      payload.fill('x');
+      const claim = await claimOf('store');
+      expect(texts(await claim.read(0, 1e6, 5000))).toEqual(['first']);
+    });
+
     it('makes a read at the end wait until something is appended', async () => {
       const claim = await claimOf('store');
       const read = claim.read(0, 1e6, 60_000);

@@ -10,6 +10,7 @@ import {
 } from '../../src/core/stream.ts';
 import { isBefore, PositionSet, type Stretch } from '../../src/store/place.ts';
 import { InsertRejected, type Held, type Insert, type Table } from '../../src/store/table.ts';
+import { LentRecords } from '../lent-records.ts';
 import { rowsOf, type TestRow } from './json-rows.ts';
 import type { World } from './world.ts';
 
@@ -79,13 +80,15 @@ export class AdversarialPartition {
       if (lost.signal.aborted) throw new OwnershipLost('lost');
     };
     const lose = (): void => lost.abort(new OwnershipLost('lost'));
+    const memory = new LentRecords();
     const claim: Claim = {
       partition: 0,
       committed: this.committed,
       lost: lost.signal,
       bounds: () =>
         life.outlive(guard().then((): PartitionBounds => ({ start: 0, end: this.records.length }))),
-      read: (offset, _, waitMs) => life.outlive(guard().then(() => this.#read(offset, waitMs))),
+      read: (offset, _, waitMs) =>
+        life.outlive(guard().then(async () => memory.lend(await this.#read(offset, waitMs)))),
       commit: (commit) => life.outlive(guard().then(() => this.#commit(commit, epoch, lose))),
     };
     return { claim, lose };

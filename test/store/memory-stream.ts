@@ -5,6 +5,7 @@ import {
   type NewRecord,
   type StreamRecord,
 } from '../../src/core/stream.ts';
+import { LentRecords } from '../lent-records.ts';
 
 /** One partition in memory, and what a group committed of it. */
 export class MemoryPartition {
@@ -23,6 +24,7 @@ export class MemoryPartition {
     const guard = (): void => {
       if (lost.aborted) throw new OwnershipLost('lost');
     };
+    const memory = new LentRecords();
     return {
       partition: 0,
       committed: this.committed,
@@ -33,7 +35,7 @@ export class MemoryPartition {
         const from = Math.max(offset, this.start);
         if (from >= this.records.length)
           await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, 5)));
-        return this.records.slice(from);
+        return memory.lend(this.records.slice(from));
       },
       commit: async (commit) => {
         guard();
