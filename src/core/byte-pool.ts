@@ -1,5 +1,5 @@
 /** The smallest memory that is kept, as a power of two. */
-const leastBits = 12;
+const leastBits = 14;
 
 /**
  * Memory for large payloads, used again. Fresh memory is dear: the system has to clear its pages, and every 64 MB of
@@ -21,7 +21,8 @@ export class BytePool {
 
   /** Memory of `bytes`, with any content; the caller's own until it gives it back. */
   take(bytes: number): Buffer<ArrayBuffer> {
-    const bits = Math.max(leastBits, Math.ceil(Math.log2(bytes)));
+    const bits = Math.ceil(Math.log2(bytes));
+    if (bits < leastBits) return Buffer.allocUnsafe(bytes); // the allocator's own pool is cheaper
     const kept = this.#kept.get(bits)?.pop();
     if (kept) this.#keptBytes -= kept.byteLength;
     const memory = kept ?? Buffer.allocUnsafeSlow(2 ** bits).buffer;

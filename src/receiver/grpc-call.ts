@@ -81,8 +81,9 @@ export class ExportCall {
   #deadlineMs = Infinity;
   #compression: Compression = 'identity';
   #lease: Promise<Lease> | undefined;
-  /** Aborts when the call is over, whoever ended it. */
-  readonly #gone = new AbortController();
+  #isOver = false;
+  /** Aborts when the call is over while it waits for room, whoever ended it. */
+  #waiting: AbortController | undefined;
   #handedOver = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -132,7 +133,8 @@ export class ExportCall {
       return;
     }
     this.#stream.pause(); // what is under way fits the window of the stream
-    this.#lease = admission.lease(bytes, this.#deadlineMs, this.#gone.signal);
+    this.#waiting = new AbortController();
+    this.#lease = admission.lease(bytes, this.#deadlineMs, this.#waiting.signal);
     void this.#resumeWith(this.#lease);
   }
 
@@ -143,7 +145,7 @@ export class ExportCall {
       this.#fail(error);
       return;
     }
-    if (this.#gone.signal.aborted) return;
+    if (this.#isOver) return;
     this.#message.allocate();
     this.#stream.resume();
   }
@@ -153,7 +155,7 @@ export class ExportCall {
     const wholeMs = performance.now();
     try {
       const lease = await this.#lease;
-      if (this.#gone.signal.aborted) return;
+      if (this.#isOver) return;
       const bytes = this.#message.finish();
       const compression = this.#message.compressed ? this.#compression : 'identity';
       if (this.#message.compressed && compression === 'identity') {
@@ -190,7 +192,8 @@ export class ExportCall {
 
   #onClose(): void {
     clearTimeout(this.#timer);
-    this.#gone.abort();
+    this.#isOver = true;
+    this.#waiting?.abort();
     if (this.#handedOver) return;
     this.#lease?.then(
       (lease) => lease.release(),

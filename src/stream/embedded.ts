@@ -111,7 +111,7 @@ export class EmbeddedLog {
 
   /** How far the file has outgrown its bound, or its size at the start: it never shrinks, so one made for more room stays large. */
   #excessBytes({ file, allowedBytes }: OpenLog): number {
-    return Math.max(0, file.fileBytes() - allowedBytes);
+    return Math.max(0, file.fileBytes(allowedBytes) - allowedBytes);
   }
 
   async #append(topic: TopicLog, records: readonly NewRecord[], signal: AbortSignal): Promise<void> {

@@ -14,6 +14,7 @@ import { open, type Database, type RootDatabase } from 'lmdb';
 import { z } from 'zod';
 import { lmdbFault } from './lmdb-header.ts';
 import { OwnerLock } from './owner-lock.ts';
+import { footprintBytes } from './retention.ts';
 
 /** A put of a record, or its removal when there is no value. */
 export interface Write {
@@ -42,8 +43,8 @@ export class LogFile {
   readonly directory: string;
   readonly #root: RootDatabase<unknown, string[]>;
   readonly #lock: OwnerLock;
-  readonly #usedBytes = new Map<Records, number>();
-  #fileBytes: number | undefined;
+  readonly #used = new Map<Records, Measured>();
+  #file: Measured | undefined;
 
   private constructor(directory: string, root: RootDatabase<unknown, string[]>, lock: OwnerLock) {
     this.directory = directory;
@@ -105,27 +106,42 @@ export class LogFile {
     } catch (error) {
       throw await rootCause(error);
     } finally {
-      this.#usedBytes.clear();
-      this.#fileBytes = undefined;
+      this.#grow(writes);
     }
   }
 
-  /** Bytes of the pages that the records of a topic fill. */
-  usedBytes(records: Records): number {
-    const known = this.#usedBytes.get(records);
-    if (known !== undefined) return known;
+  #grow(writes: readonly Write[]): void {
+    if (this.#file) this.#file.grownBytes += changedPagesBytes;
+    for (const { records, value } of writes) {
+      const grownBytes = value ? footprintBytes(value.byteLength) : changedPagesBytes;
+      const used = this.#used.get(records);
+      if (used) used.grownBytes += grownBytes;
+      if (this.#file) this.#file.grownBytes += grownBytes;
+    }
+  }
+
+  /**
+   * Bytes of the pages that the records of a topic fill. To measure costs as much as to write a small record, so the answer may be
+   * an upper bound as long as that is not more than `enoughBytes`.
+   */
+  usedBytes(records: Records, enoughBytes = 0): number {
+    const known = this.#used.get(records);
+    if (known && isGoodEnough(known, enoughBytes)) return known.bytes + known.grownBytes;
     const stats = pageCounts.parse(records.getStats());
     const bytes =
       (stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages) * stats.pageSize;
-    this.#usedBytes.set(records, bytes);
+    this.#used.set(records, { bytes, grownBytes: 0 });
     return bytes;
   }
 
-  /** Bytes of the file: it never shrinks, freed pages are used again. */
-  fileBytes(): number {
-    if (this.#fileBytes !== undefined) return this.#fileBytes;
+  /** Bytes of the file: it never shrinks, freed pages are used again. An upper bound, as for `usedBytes`. */
+  fileBytes(enoughBytes = 0): number {
+    const known = this.#file;
+    if (known && isGoodEnough(known, enoughBytes)) return known.bytes + known.grownBytes;
     const stats = pageCounts.parse(this.#root.getStats());
-    return (this.#fileBytes = (stats.lastPageNumber + 1) * stats.pageSize);
+    const bytes = (stats.lastPageNumber + 1) * stats.pageSize;
+    this.#file = { bytes, grownBytes: 0 };
+    return bytes;
   }
 
   /** Bytes this process may still write to the disk the log is on. */
@@ -140,6 +156,19 @@ export class LogFile {
     this.#lock.release();
   }
 }
+
+/** What was measured, and by how much it may have grown since. */
+interface Measured {
+  readonly bytes: number;
+  grownBytes: number;
+}
+
+function isGoodEnough({ bytes, grownBytes }: Measured, enoughBytes: number): boolean {
+  return grownBytes === 0 || bytes + grownBytes <= enoughBytes;
+}
+
+/** The pages that a transaction copies to change them, in bytes, beside those of its records: branches of a few trees. */
+const changedPagesBytes = 64 * 1024;
 
 const pageCounts = z.object({
   pageSize: z.number(),

@@ -1,5 +1,3 @@
-import type { NewRecord } from '../core/stream.ts';
-
 /** What a topic keeps. */
 export interface Retention {
   /** Records older than this may be deleted, in milliseconds. */
@@ -75,12 +73,10 @@ export const fullAt = 0.9;
 
 const pageBytes = 4096;
 
-/** The pages a record may fill, in bytes, at most: small ones share pages, which are at least half full. */
-export function footprintBytes({ payload }: NewRecord): number {
-  const bytes = payload.byteLength + 2 * pageBytes;
-  return payload.byteLength < pageBytes / 3
-    ? 2 * (payload.byteLength + 128)
-    : Math.ceil(bytes / pageBytes) * pageBytes;
+/** The pages a record with so long a payload may fill, in bytes, at most: small ones share pages, which are at least half full. */
+export function footprintBytes(payloadBytes: number): number {
+  const bytes = payloadBytes + 2 * pageBytes;
+  return payloadBytes < pageBytes / 3 ? 2 * (payloadBytes + 128) : Math.ceil(bytes / pageBytes) * pageBytes;
 }
 
 /** For people. */

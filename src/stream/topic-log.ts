@@ -121,22 +121,28 @@ export class TopicLog {
 
   /** Whether retention should make room. */
   isFull(excessBytes: number): boolean {
-    return this.usedBytes() > this.roomBytes(excessBytes) * fullAt;
+    const fullBytes = this.roomBytes(excessBytes) * fullAt;
+    return this.#file.usedBytes(this.#records, fullBytes) > fullBytes;
   }
 
   /** Throws a Failure when `records` can never be appended, or not now. */
   refuseWithoutRoom(records: readonly NewRecord[], excessBytes: number): void {
     const { topic, retention } = this.options;
-    const wantedBytes = records.reduce((bytes, record) => bytes + footprintBytes(record), 0);
+    const wantedBytes = records.reduce((bytes, { payload }) => bytes + footprintBytes(payload.byteLength), 0);
     if (2 * wantedBytes > retention.bytes) {
       throw new Failure(
         'invalid',
         `the batch takes ${megabytes(wantedBytes)} and the stream ${topic} may keep ${megabytes(retention.bytes)}, which must be twice a batch: send less at once, or raise its retention.bytes`,
       );
     }
-    const heldBytes = this.usedBytes() + this.#commits.waitingBytes;
-    const fits = heldBytes + wantedBytes <= this.roomBytes(excessBytes);
-    if (fits && heldBytes + 2 * wantedBytes <= retention.bytes) return; // of the free pages half may lie too scattered for it
+    // Of the free pages half may lie too scattered for it.
+    const mayHoldBytes = Math.min(
+      this.roomBytes(excessBytes) - wantedBytes,
+      retention.bytes - 2 * wantedBytes,
+    );
+    const waitingBytes = this.#commits.waitingBytes;
+    const heldBytes = this.#file.usedBytes(this.#records, mayHoldBytes - waitingBytes) + waitingBytes;
+    if (heldBytes <= mayHoldBytes) return;
     const message = `the stream ${topic} is full: it holds ${megabytes(heldBytes)} of ${megabytes(retention.bytes)}, which its consumers may still need: wait for them, or raise its retention.bytes`;
     throw new Failure('overloaded', message, { retryAfterMs: 1000 });
   }
