@@ -1,8 +1,8 @@
-import { createCipheriv, hash, randomBytes } from 'node:crypto';
+import { createCipheriv, createSecretKey, hash, randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 
-/** From this size on the keyed fingerprint is cheaper: 16 GB/s against 2 GB/s of SHA-256, but a native object for each. */
-const keyedFromBytes = 64 * 1024;
+/** From this size on the keyed fingerprint is cheaper: 16 GB/s against 2 GB/s of SHA-256, but a native object (4 µs) for each. */
+const keyedFromBytes = 8 * 1024;
 
 /**
  * Joins a byte-identical body to the answer of the first one: senders repeat a request whose answer they missed.
@@ -16,7 +16,7 @@ export class Coalescer<T> {
   readonly #windowMs: number;
   readonly #limit: number;
   readonly #clock: Clock;
-  readonly #key = randomBytes(16);
+  readonly #key = createSecretKey(randomBytes(16)); // of bare bytes every use would make a key object anew, for 15 µs
   readonly #nonce = Buffer.alloc(12); // constant on purpose: equal bodies must give equal tags, and no tag leaves the process
   #young = new Map<string, Promise<T>>();
   #old = new Map<string, Promise<T>>();
