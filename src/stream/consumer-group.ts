@@ -9,6 +9,7 @@ import {
   type StreamConsumer,
   type StreamRecord,
 } from '../core/stream.ts';
+import { ReadMemory } from './read-memory.ts';
 import type { TopicLog } from './topic-log.ts';
 import { whenAborted } from './when-aborted.ts';
 
@@ -164,9 +165,6 @@ async function pause(ms: number, ended: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal: ended }).catch(() => undefined); // an abort ends the pause
 }
 
-/** The most memory a claim keeps for its next read. */
-const keptBytes = 2 ** 23;
-
 /** A claim on a partition of a topic in this process. */
 class OwnedClaim implements Claim {
   readonly partition: number;
@@ -176,8 +174,7 @@ class OwnedClaim implements Claim {
   readonly #lost = new AbortController();
   #reason: OwnershipLost | undefined;
   readonly #interrupted = new AbortController();
-  /** Holds what was read last. */
-  #memory = Buffer.alloc(0);
+  readonly #memory = new ReadMemory();
 
   constructor(topic: TopicLog, group: string, partition: number, committed: Commit | undefined) {
     this.#topic = topic;
@@ -206,12 +203,7 @@ class OwnedClaim implements Claim {
   }
 
   #read(offset: number, limitBytes: number): readonly StreamRecord[] {
-    return this.#topic.read(this.partition, offset, limitBytes, (bytes) => {
-      if (bytes > keptBytes) return Buffer.allocUnsafeSlow(bytes);
-      if (bytes > this.#memory.length)
-        this.#memory = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(bytes)));
-      return this.#memory;
-    });
+    return this.#topic.read(this.partition, offset, limitBytes, this.#memory);
   }
 
   async commit(commit: Commit): Promise<void> {

@@ -72,13 +72,10 @@ export class LogFile {
     }
   }
 
-  /** The records of a topic. */
+  /** The records of a topic. A value of a range is lent until the next one is asked for. */
   records(topic: string): Records {
-    return this.#root.openDB<Uint8Array, Uint8Array>({
-      name: `records:${topic}`,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-    });
+    const options = { name: `records:${topic}`, ...lentValues, keyEncoding: 'binary' } as const;
+    return this.#root.openDB<Uint8Array, Uint8Array>(options);
   }
 
   /** A fact by its key; undefined when there is none. */
@@ -156,6 +153,16 @@ export class LogFile {
     this.#lock.release();
   }
 }
+
+/** Values as they stand in lmdb's own memory: with the encoding `binary` it makes memory for each, which is much garbage. */
+const lentValues = {
+  encoding: 'string', // not asked where there is an encoder
+  encoder: {
+    encode: (value: Uint8Array) => value,
+    decode: (bytes: Uint8Array, sizeBytes: number) =>
+      new Uint8Array(bytes.buffer, bytes.byteOffset, sizeBytes),
+  },
+} as const;
 
 /** What was measured, and by how much it may have grown since. */
 interface Measured {

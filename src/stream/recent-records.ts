@@ -1,4 +1,5 @@
 import type { StreamRecord } from '../core/stream.ts';
+import type { ReadMemory } from './read-memory.ts';
 
 /** What a record takes beside its payload, in bytes: about what V8 and its headers need, so that tiny ones are bounded too. */
 const overheadBytes = 512;
@@ -62,13 +63,9 @@ export class RecentRecords {
 
   /**
    * Records from `offset` on, one at least and about `limitBytes`; undefined when the one at `offset` is not remembered.
-   * Their payloads are copied to `room(bytes)`, because the ring will be written over.
+   * Their payloads are copied to `memory`, because the ring will be written over.
    */
-  read(
-    offset: number,
-    limitBytes: number,
-    room: (bytes: number) => Buffer,
-  ): readonly StreamRecord[] | undefined {
+  read(offset: number, limitBytes: number, memory: ReadMemory): readonly StreamRecord[] | undefined {
     const first = this.#entries[this.#forgotten];
     if (!this.#ring || !first || offset < first.record.offset) return undefined;
     const from = this.#forgotten + offset - first.record.offset;
@@ -77,16 +74,11 @@ export class RecentRecords {
     let bytes = 0;
     do bytes += this.#entries[to++]?.payloadBytes ?? 0;
     while (to < this.#entries.length && bytes + (this.#entries[to]?.payloadBytes ?? 0) <= limitBytes);
-    const copies = room(bytes);
-    let filled = 0;
-    const records: StreamRecord[] = [];
-    for (const { record, at, payloadBytes } of this.#entries.slice(from, to)) {
-      const payload = copies.subarray(filled, filled + payloadBytes);
-      payload.set(this.#ring.subarray(at, at + payloadBytes));
-      records.push({ ...record, payload });
-      filled += payloadBytes;
-    }
-    return records;
+    const ring = this.#ring;
+    return this.#entries.slice(from, to).map(({ record, at, payloadBytes }) => ({
+      ...record,
+      payload: memory.copy(ring.subarray(at, at + payloadBytes)),
+    }));
   }
 
   clear(): void {

@@ -78,7 +78,7 @@ export function writeValue(target: Buffer, record: NewRecord, headers: Uint8Arra
 }
 
 /**
- * The record under `key`. Its payload is a view of `value`, which the caller gives away.
+ * The record under `key`. Its payload is a view of `value`.
  * Throws an Error that says what is wrong with the bytes; they were not written by this codec.
  */
 export function readRecord(key: Uint8Array, value: Uint8Array): StreamRecord {

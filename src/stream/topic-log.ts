@@ -5,6 +5,7 @@ import type { Commit, NewRecord, PartitionBounds, StreamRecord } from '../core/s
 import { z } from 'zod';
 import { Fact, type GroupCommit, type Transaction } from './group-commit.ts';
 import type { LogFile, Records } from './log-file.ts';
+import type { ReadMemory } from './read-memory.ts';
 import { RecentRecords } from './recent-records.ts';
 import { encodeHeaders, readKey, readRecord, recordKey, valueBytes, writeValue } from './record-codec.ts';
 import {
@@ -188,25 +189,21 @@ export class TopicLog {
 
   /**
    * Records from `offset` on, or from `start` when that is later: one at least if there is one, and about `limitBytes`.
-   * Payloads may be in `room(bytes)`.
+   * Payloads are in `memory`.
    */
-  read(
-    partition: number,
-    offset: number,
-    limitBytes: number,
-    room: (bytes: number) => Buffer,
-  ): readonly StreamRecord[] {
+  read(partition: number, offset: number, limitBytes: number, memory: ReadMemory): readonly StreamRecord[] {
     const { start, end } = this.bounds(partition);
     const records: StreamRecord[] = [];
     let bytes = 0;
     const range = { start: recordKey(partition, Math.max(start, offset)), end: recordKey(partition, end) };
+    memory.begin();
     if (this.#closed || offset >= end) return records;
-    const recent = this.#recent[partition]?.read(Math.max(start, offset), limitBytes, room);
+    const recent = this.#recent[partition]?.read(Math.max(start, offset), limitBytes, memory);
     if (recent) return recent;
     for (const { key, value } of this.#records.getRange(range)) {
       const record = readRecord(key, value);
       if (records.length > 0 && bytes + record.payload.byteLength > limitBytes) break;
-      records.push(record);
+      records.push({ ...record, payload: memory.copy(record.payload) });
       bytes += record.payload.byteLength;
     }
     return records;

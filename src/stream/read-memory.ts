@@ -1,0 +1,31 @@
+/** The most memory kept for the next read. */
+const keptBytes = 2 ** 23;
+
+/**
+ * Where the reads of one claim put the bytes they lend: one arena, begun anew with every read, so that reading makes no
+ * garbage. It grows to what the last read wanted.
+ */
+export class ReadMemory {
+  #arena = Buffer.alloc(0);
+  #wantedBytes = 0;
+  #used = 0;
+
+  /** Begins a read; what the one before put here may be written over. */
+  begin(): void {
+    if (this.#wantedBytes > this.#arena.length && this.#wantedBytes <= keptBytes)
+      this.#arena = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(this.#wantedBytes)));
+    this.#wantedBytes = 0;
+    this.#used = 0;
+  }
+
+  /** A copy of `bytes`, lent until the next `begin`. */
+  copy(bytes: Uint8Array): Buffer {
+    this.#wantedBytes += bytes.length;
+    const end = this.#used + bytes.length;
+    if (end > this.#arena.length) return Buffer.from(bytes);
+    this.#arena.set(bytes, this.#used);
+    const copy = this.#arena.subarray(this.#used, end);
+    this.#used = end;
+    return copy;
+  }
+}
