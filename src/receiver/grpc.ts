@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import {
   createSecureServer,
   createServer,
@@ -17,6 +16,7 @@ import { ExportCall, sendStatus } from './grpc-call.ts';
 import { Health } from './grpc-health.ts';
 import type { Intake } from './intake.ts';
 import { endpointOf, readTls, type Listener } from './listener.ts';
+import { closeServer } from './sockets.ts';
 import { Refusal, wrongSignalSentence } from './status.ts';
 
 const traceService = 'opentelemetry.proto.collector.trace.v1.TraceService';
@@ -98,19 +98,12 @@ export class GrpcReceiver implements Component {
   async #drain(deadline: AbortSignal): Promise<void> {
     const server = this.#server;
     if (server === undefined || !server.listening) return;
-    const giveUp = (): void => {
-      this.#abandon.abort();
-      this.#connections.destroyAll();
-    };
-    deadline.addEventListener('abort', giveUp, { once: true });
-    if (deadline.aborted) giveUp();
     this.#health.drain();
     this.#connections.retireAll();
-    const closed = once(server, 'close');
-    server.close();
-    if (deadline.aborted) this.#connections.destroyAll();
-    await closed;
-    deadline.removeEventListener('abort', giveUp);
+    await closeServer(server, deadline, () => {
+      this.#abandon.abort();
+      this.#connections.destroyAll();
+    });
     this.#connections.destroyAll();
   }
 

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +9,7 @@ import { readBody } from './http-body.ts';
 import type { Compression } from './inflate.ts';
 import { notYetDurable, type Intake } from './intake.ts';
 import { endpointOf, readTls, type Listener } from './listener.ts';
-import { Sockets } from './sockets.ts';
+import { closeServer, Sockets } from './sockets.ts';
 import { Refusal, wrongSignalSentence, type Answer } from './status.ts';
 
 const tracesPath = '/v1/traces';
@@ -116,16 +115,10 @@ export class HttpReceiver implements Component {
     const server = this.#server;
     this.#draining = true;
     if (server === undefined || !server.listening) return;
-    const giveUp = (): void => {
+    await closeServer(server, deadline, () => {
       this.#abandon.abort();
       this.#sockets?.destroyAll();
-    };
-    deadline.addEventListener('abort', giveUp, { once: true });
-    const closed = once(server, 'close');
-    server.close(); // closes idle connections as well
-    if (deadline.aborted) giveUp();
-    await closed;
-    deadline.removeEventListener('abort', giveUp);
+    });
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Server, Socket } from 'node:net';
 
 /**
@@ -18,4 +19,17 @@ export class Sockets {
   destroyAll(): void {
     for (const socket of this.#open) socket.destroy();
   }
+}
+
+/**
+ * Closes `server`, idle connections included; resolves when the last request and the last connection are over. At
+ * `deadline`, `giveUp` must cut what is left.
+ */
+export async function closeServer(server: Server, deadline: AbortSignal, giveUp: () => void): Promise<void> {
+  const closed = once(server, 'close');
+  deadline.addEventListener('abort', giveUp, { once: true });
+  server.close();
+  if (deadline.aborted) giveUp();
+  await closed;
+  deadline.removeEventListener('abort', giveUp);
 }
