@@ -9,7 +9,7 @@ export interface Component {
 
 /** Where a batch goes next. The promise is both acknowledgement and backpressure. */
 export interface Sink<T> {
-  /** Takes ownership of `batch`; resolves only when the next hop holds it durably. Rejects with a Failure. */
+  /** Resolves only when the next hop holds `batch` durably; until then nobody changes it. Rejects with a Failure. */
   consume(batch: T, signal: AbortSignal): Promise<void>;
 }
 
