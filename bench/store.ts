@@ -10,7 +10,7 @@ import { SampleRequests } from './sample-requests.ts';
 
 const rounds = Number(process.argv[2] ?? 5);
 const spans = 512;
-const requests = 1000;
+const requests = 2000;
 const pollMs = 250;
 const ours = new Set([
   'MainThread',
