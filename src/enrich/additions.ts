@@ -1,10 +1,13 @@
 import { AttributeKey, type Attributes } from '../otlp/attributes.ts';
 import type { OwnView } from './own-view.ts';
-import { fields } from '../semconv/fields.ts';
+import { fields as canonicalFields } from '../semconv/fields.ts';
 import { keyTableSpec } from '../semconv/tables.ts';
 import { unknown } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
 import { priceRevision } from './prices.ts';
+
+// Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
+const fields = canonicalFields;
 
 const unnamedAgent = new AttributeKey('plimsoll.agent').term(unknown);
 const step = new AttributeKey('plimsoll.step');

@@ -1,8 +1,11 @@
 import type { OwnView } from './own-view.ts';
-import { fields } from '../semconv/fields.ts';
+import { fields as canonicalFields } from '../semconv/fields.ts';
 import { limitCount, limitUsd } from '../semconv/plimsoll.ts';
 import type { Finding } from './finding.ts';
 import type { Prices } from './prices.ts';
+
+// Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
+const fields = canonicalFields;
 
 /**
  * Finds the tokens and the cost of a span. Only a model call has tokens of its own, and no agent or handoff has a

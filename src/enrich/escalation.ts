@@ -1,3 +1,4 @@
+import { TextMemo } from '../otlp/text-memo.ts';
 import type { OwnView } from './own-view.ts';
 import {
   controlFlowExceptions,
@@ -8,10 +9,12 @@ import {
   rejectedApproval,
   type ControlFlow,
 } from '../semconv/control-flow.ts';
-import { fields } from '../semconv/fields.ts';
+import { fields as canonicalFields } from '../semconv/fields.ts';
 import { isEscalationReason, isEscalationState, type EscalationReason } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
-import { remembered } from './remembered.ts';
+
+// Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
+const fields = canonicalFields;
 
 /** Rules as they are stamped on a span, in the order in which they are tried. */
 const escalationRule = {
@@ -27,7 +30,7 @@ interface Asked {
   readonly target: string;
 }
 
-const askedBy = remembered((tool): Asked => {
+const askedBy = new TextMemo((tool): Asked => {
   const name = tool.toLowerCase();
   const reason = humanTools.find((human) => human.name.test(name))?.reason ?? '';
   return { reason, target: handoffTool.exec(tool)?.[1] ?? '' };
@@ -48,7 +51,7 @@ function fireFirst(view: OwnView, finding: Finding): void {
   if (findExplicit(view, finding)) return;
   if (finding.looksFailed && findControlFlow(view, finding)) return;
   const tool = view.string(fields.tool) ?? finding.toolFromName;
-  const asked = tool === '' ? undefined : askedBy(tool);
+  const asked = tool === '' ? undefined : askedBy.get(tool);
   if (asked && asked.reason !== '') finding.escalate(asked.reason, 'requested', escalationRule.humanTool);
   if (finding.rule !== '' || finding.step !== 'handoff') return;
   const target = view.string(fields.handoffTarget) ?? asked?.target ?? '';
@@ -59,6 +62,7 @@ function fireFirst(view: OwnView, finding: Finding): void {
 function findExplicit(view: OwnView, finding: Finding): boolean {
   const reason = view.own(fields.escalationReason) ?? '';
   const state = view.own(fields.escalationState) ?? '';
+  if (reason === '' && state === '') return false;
   if (!isEscalationReason(reason) && !isEscalationState(state)) return false;
   finding.state = isEscalationState(state) ? state : 'requested';
   finding.reason = finding.state === 'auto' ? '' : isEscalationReason(reason) ? reason : 'other';

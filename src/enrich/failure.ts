@@ -1,8 +1,11 @@
 import type { OwnView } from './own-view.ts';
-import { fields } from '../semconv/fields.ts';
+import { fields as canonicalFields } from '../semconv/fields.ts';
 import { limitTextBytes } from '../semconv/plimsoll.ts';
 import { isResult, type EscalationState, type Result } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
+
+// Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
+const fields = canonicalFields;
 
 /** OpenTelemetry's type of an error that nobody named. */
 const unnamedError = '_OTHER';
@@ -23,7 +26,7 @@ export function findFailure(view: OwnView, finding: Finding): void {
   const waited = finding.state === '' ? undefined : notRun.get(finding.state);
   const said = view.own(fields.result) ?? '';
   if (finding.step === 'tool') {
-    if (isResult(said)) finding.result = said;
+    if (said !== '' && isResult(said)) finding.result = said;
     else if (waited) finding.result = waited;
     else if (finding.isControlFlow) finding.result = 'cancelled';
     else finding.result = finding.looksFailed || view.hasOwn(fields.errorType) ? 'error' : 'ok';

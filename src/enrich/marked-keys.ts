@@ -1,14 +1,13 @@
-import { compileKeys, type KeySource } from '../otlp/key-table.ts';
 import type { SpanIndex } from '../otlp/span-index.ts';
 import {
   contentHashPrefix,
   contentSizePrefix,
   ownKeys,
-  ownPrefix,
   statusMessage,
   type OwnKey,
 } from '../semconv/plimsoll.ts';
 import { contentNameOf, contentNames } from '../semconv/tables.ts';
+import { canonicalKeys } from './canonical-keys.ts';
 
 /** What the key of a mark is: one of our own, what we left of content, or content. `content` numbers `contentNames`. */
 export type MarkedKey =
@@ -28,25 +27,21 @@ const named: readonly { readonly key: string; readonly marked: MarkedKey }[] = [
 /** How many keys have an ordinal of their own. */
 export const markedKeyCount = named.length;
 
-const table = compileKeys({
-  fieldCount: named.length,
-  sources: named.map(({ key }, field): KeySource => ({ key, field, place: 'span' })),
-  content: [],
-  ownPrefix,
-  ownKeys: [],
-});
+/** By entry of the canonical keys. */
+const byEntry: (MarkedKey | undefined)[] = Array.from(canonicalKeys.flags, () => undefined);
+for (const { key, marked } of named) {
+  const bytes = new Uint8Array(Buffer.from(key));
+  byEntry[canonicalKeys.find(bytes, new DataView(bytes.buffer), 0, bytes.length)] = marked;
+}
 
 /**
- * The key of mark `mark` of `marks`, found without making a string of it; undefined for a foreign key and a status
- * message.
+ * The key of mark `mark` of `marks`, found without making a string of it, in an index with the canonical keys;
+ * undefined for a foreign key and a status message.
  */
 export function markedKey(index: SpanIndex, mark: number, marks = index.marks): MarkedKey | undefined {
-  const { bytes, view } = index;
-  const at = marks.keyAt[mark]!;
-  const end = marks.keyEnd[mark]!;
-  const entry = table.find(bytes, view, at, end - at);
-  if (entry !== -1) return named[table.targetField[table.spanFrom[entry]!]!]?.marked;
-  return numberedContent(bytes.toString('utf8', at, end));
+  const entry = marks.entry[mark]!;
+  const known = entry === -1 ? undefined : byEntry[entry];
+  return known ?? numberedContent(index.bytes.toString('utf8', marks.keyAt[mark], marks.keyEnd[mark]));
 }
 
 /** Keys of numbered or prefixed content are too many to list. */

@@ -1,7 +1,12 @@
-import { keyFlag } from '../otlp/key-table.ts';
-import { emptySlot } from '../otlp/span-columns.ts';
+import { keyFlag as keyFlags } from '../otlp/key-table.ts';
+import { emptySlot as noSlot, slotOffset as slotOffsetBits } from '../otlp/span-columns.ts';
 import type { SpanIndex } from '../otlp/span-index.ts';
 import { SpanView } from '../otlp/span-view.ts';
+
+// Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
+const keyFlag = keyFlags;
+const emptySlot = noSlot;
+const slotOffset = slotOffsetBits;
 
 /**
  * A view for whoever asks a span for many fields of which it has few: a field that is not there costs two
@@ -36,16 +41,23 @@ export class OwnView extends SpanView {
   }
 
   override has(field: number): boolean {
-    if (this.#slots[this.#base + field]! !== emptySlot) return true;
-    return this.#resourceSlots[this.#resourceBase + field]! !== emptySlot;
+    return this.#slotOf(field) !== emptySlot;
   }
 
   override string(field: number): string | undefined {
-    return this.has(field) ? super.string(field) : undefined;
+    const slot = this.#slotOf(field);
+    return slot === emptySlot ? undefined : this.stringAt(slot & slotOffset);
   }
 
   override number(field: number): number | undefined {
-    return this.has(field) ? super.number(field) : undefined;
+    const slot = this.#slotOf(field);
+    return slot === emptySlot ? undefined : this.numberAt(slot & slotOffset);
+  }
+
+  #slotOf(field: number): number {
+    const own = this.#slots[this.#base + field]!;
+    const shared = this.#resourceSlots[this.#resourceBase + field]!;
+    return own < shared ? own : shared;
   }
 
   /** Whether the span has `field`, whose only sources are our own keys on spans. */

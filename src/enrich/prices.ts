@@ -35,6 +35,18 @@ interface Model {
   readonly rates: Map<number, Rates | undefined>;
 }
 
+/** The rates of a model in the period [fromMs, toMs), found without asking for them by name. */
+interface RecentRates {
+  readonly provider: string;
+  readonly model: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly rates: Rates | undefined;
+}
+
+/** By the length of the model's name; a power of two. */
+const recentCount = 32;
+
 const dayMs = 86_400_000;
 const minuteMs = 60_000;
 const memoLimit = 4096;
@@ -70,10 +82,11 @@ const selfHosted: ReadonlySet<string> = new Set([
 export class Prices {
   readonly #models = new Map<string, Map<string, Model>>();
   #remembered = 0;
+  readonly #recent: (RecentRates | undefined)[] = Array.from({ length: recentCount }, () => undefined);
 
   /** US dollars, rounded to 10⁻⁹ like the column that stores them; undefined when no price is known. */
   costUsd(provider: string, model: string, startMs: number, usage: Usage): number | undefined {
-    const rates = this.#ratesOf(provider, model, startMs);
+    const rates = this.#ratesAt(provider, model, startMs);
     if (!rates) return undefined;
     const { input, output, cacheRead, cacheWrite } = usage;
     let plain = input;
@@ -91,20 +104,34 @@ export class Prices {
     return usd <= limitUsd ? usd : undefined;
   }
 
-  #ratesOf(provider: string, model: string, startMs: number): Rates | undefined {
-    let models = this.#models.get(provider);
-    if (!models) this.#models.set(provider, (models = new Map()));
-    const known = models.get(model);
-    if (known) {
-      const period = Math.floor(startMs / known.periodMs);
-      const rates = known.rates.get(period);
-      if (rates || known.rates.has(period)) return rates;
-    }
-    return this.#remember(provider, model, startMs);
+  #ratesAt(provider: string, model: string, startMs: number): Rates | undefined {
+    const place = model.length & (recentCount - 1);
+    const recent = this.#recent[place];
+    if (
+      recent !== undefined &&
+      recent.model === model &&
+      recent.provider === provider &&
+      startMs >= recent.fromMs &&
+      startMs < recent.toMs
+    )
+      return recent.rates;
+    const { periodMs, rates } = this.#modelOf(provider, model, startMs);
+    const period = Math.floor(startMs / periodMs);
+    const fromMs = period * periodMs;
+    const found = rates.get(period);
+    this.#recent[place] = { provider, model, fromMs, toMs: fromMs + periodMs, rates: found };
+    return found;
+  }
+
+  /** The model, with the rates at `startMs`. */
+  #modelOf(provider: string, model: string, startMs: number): Model {
+    const known = this.#models.get(provider)?.get(model);
+    const isKnown = known?.rates.has(Math.floor(startMs / known.periodMs));
+    return known && isKnown ? known : this.#remember(provider, model, startMs);
   }
 
   /** Names and times are the sender's, so what is remembered has a limit. */
-  #remember(provider: string, model: string, startMs: number): Rates | undefined {
+  #remember(provider: string, model: string, startMs: number): Model {
     if (++this.#remembered > memoLimit) {
       this.#models.clear();
       this.#remembered = 1;
@@ -116,7 +143,7 @@ export class Prices {
     if (!entry) models.set(model, (entry = { periodMs: periodMsOf(price), rates: new Map() }));
     const rates = price ? ratesIn(price.model_price) : undefined;
     entry.rates.set(Math.floor(startMs / entry.periodMs), rates);
-    return rates;
+    return entry;
   }
 }
 

@@ -1,13 +1,17 @@
 import { createHmac, type Hmac } from 'node:crypto';
 import { AttributeKey, type Attributes } from '../otlp/attributes.ts';
-import { keyFlag } from '../otlp/key-table.ts';
+import { keyFlag as keyFlags } from '../otlp/key-table.ts';
 import type { Rewrite } from '../otlp/rewrite.ts';
-import { markKind } from '../otlp/span-columns.ts';
+import { markKind as markKinds } from '../otlp/span-columns.ts';
 import type { SpanIndex } from '../otlp/span-index.ts';
 import { contentHashPrefix, contentSizePrefix } from '../semconv/plimsoll.ts';
 import { contentNames } from '../semconv/tables.ts';
 import type { Finding } from './finding.ts';
 import { markedKey, statusContent } from './marked-keys.ts';
+
+// Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
+const keyFlag = keyFlags;
+const markKind = markKinds;
 
 /** What becomes of content: dropped but for its size, kept, or dropped but for its size and a keyed hash. */
 export type ContentMode =
@@ -30,6 +34,7 @@ export class Redaction {
   readonly #index: SpanIndex;
   readonly #rewrite: Rewrite;
   readonly #content: ContentMode;
+  readonly #keepsContent: boolean;
   /** By content name: bytes on the current span, and their hash. */
   readonly #sizes = new Float64Array(contentNames.length);
   readonly #hashes: (Hmac | undefined)[] = contentNames.map(() => undefined);
@@ -43,6 +48,7 @@ export class Redaction {
     this.#index = index;
     this.#rewrite = rewrite;
     this.#content = content;
+    this.#keepsContent = content.mode === 'keep';
   }
 
   /**
@@ -53,7 +59,7 @@ export class Redaction {
     const { flags, count } = this.#index.envelopeMarks;
     for (let mark = 0; mark < count; mark++) {
       const isForeign = (flags[mark]! & keyFlag.foreign) !== 0;
-      const isContent = (flags[mark]! & keyFlag.content) !== 0 && this.#content.mode !== 'keep';
+      const isContent = (flags[mark]! & keyFlag.content) !== 0 && !this.#keepsContent;
       if (isForeign) this.foreignKeys++;
       if (isForeign || isContent) this.#rewrite.dropEnvelope(mark);
     }
@@ -91,7 +97,7 @@ export class Redaction {
     const { marks, bytes } = this.#index;
     const sizeBytes = marks.sizeBytes[mark]!;
     const isMessage = marks.kind[mark] === markKind.statusMessage;
-    if (this.#content.mode === 'keep' || (isMessage && sizeBytes === 0)) return;
+    if (this.#keepsContent || (isMessage && sizeBytes === 0)) return;
     const key = isMessage ? undefined : markedKey(this.#index, mark);
     const name = key?.kind === 'content' ? key.content : statusContent;
     this.#rewrite.drop(mark);

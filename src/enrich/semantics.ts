@@ -1,24 +1,30 @@
+import { TextMemo } from '../otlp/text-memo.ts';
 import type { OwnView } from './own-view.ts';
 import type { Meaning } from '../semconv/convention.ts';
 import { handoffTool } from '../semconv/control-flow.ts';
-import { fields } from '../semconv/fields.ts';
+import { fields as canonicalFields } from '../semconv/fields.ts';
 import { limitTextBytes } from '../semconv/plimsoll.ts';
 import { namedSteps, signals } from '../semconv/tables.ts';
 import { isStep, type Step } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
-import { remembered } from './remembered.ts';
+
+// Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
+const fields = canonicalFields;
 
 /** The signals as they are asked: by field, then by value. */
-const asked = signals.map(({ field, meanings }) => ({ field, meanings: new Map(Object.entries(meanings)) }));
+const asked = signals.map(({ field, meanings }) => {
+  const known = new Map(Object.entries(meanings));
+  return { field, meanings: new TextMemo((value) => known.get(value)) };
+});
 
-const isHandoffTool = remembered((tool) => handoffTool.test(tool));
+const isHandoffTool = new TextMemo((tool) => handoffTool.test(tool));
 
 interface Named {
   readonly step: Step | undefined;
   readonly tool: string;
 }
 
-const stepOfName = remembered((name): Named => {
+const stepOfName = new TextMemo((name): Named => {
   for (const { name: pattern, match, step, rest } of namedSteps) {
     if (match === 'whole' ? name !== pattern : !name.startsWith(pattern)) continue;
     const tool = rest ? name.slice(pattern.length) : '';
@@ -34,7 +40,8 @@ const stepOfName = remembered((name): Named => {
  */
 export function findStep(view: OwnView, finding: Finding): void {
   let signalled: Step | undefined;
-  for (const { field, meanings } of asked) {
+  for (let k = 0; k < asked.length; k++) {
+    const { field, meanings } = asked[k]!;
     if (!view.has(field)) continue;
     const meaning = meanings.get(view.string(field) ?? '');
     if (!meaning) continue;
@@ -44,7 +51,8 @@ export function findStep(view: OwnView, finding: Finding): void {
   finding.looksFailed ||= view.statusCode === 2 || view.has(fields.senderErrorType);
   const said = view.own(fields.step);
   finding.step = said !== undefined && isStep(said) ? said : derivedStep(view, signalled);
-  if (finding.step === 'tool' && !view.has(fields.tool)) finding.toolFromName = stepOfName(view.name()).tool;
+  if (finding.step === 'tool' && !view.has(fields.tool))
+    finding.toolFromName = stepOfName.get(view.name()).tool;
 }
 
 function applySignal(meaning: Meaning, finding: Finding): void {
@@ -57,10 +65,10 @@ function applySignal(meaning: Meaning, finding: Finding): void {
 function derivedStep(view: OwnView, signalled: Step | undefined): Step {
   if (view.has(fields.handoffTarget)) return 'handoff';
   const tool = view.string(fields.tool);
-  if (tool !== undefined && isHandoffTool(tool)) return 'handoff';
+  if (tool !== undefined && isHandoffTool.get(tool)) return 'handoff';
   if (signalled) return signalled;
   if (tool !== undefined || view.has(fields.toolCallId)) return 'tool';
-  const named = stepOfName(view.name()).step;
+  const named = stepOfName.get(view.name()).step;
   if (named) return named;
   const hasTokens = view.has(fields.inputTokens) || view.has(fields.outputTokens);
   return hasTokens && view.has(fields.model) ? 'llm' : 'other';

@@ -1,9 +1,23 @@
-import { keyFlag, type KeyTable } from './key-table.ts';
-import { keyValueTag, memberContent, readKeyValue, valueTag, type KeyValueParts } from './key-value.ts';
+import { keyFlag as keyFlags, type KeyTable } from './key-table.ts';
+import {
+  keyValueTag as keyValueTags,
+  memberContent,
+  readKeyValue,
+  valueTag as valueTags,
+  type KeyValueParts,
+} from './key-value.ts';
 import { isText } from './message-check.ts';
-import { markKind, type MarkColumns } from './span-columns.ts';
-import { verdict, type Verdict } from './verdict.ts';
-import { broken, lengthAt, skipVarint } from './wire.ts';
+import { markKind as markKinds, type MarkColumns } from './span-columns.ts';
+import { verdict as verdicts, type Verdict } from './verdict.ts';
+import { broken as brokenOffset, lengthAt, skipVarint } from './wire.ts';
+
+// Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
+const keyFlag = keyFlags;
+const keyValueTag = keyValueTags;
+const valueTag = valueTags;
+const markKind = markKinds;
+const verdict = verdicts;
+const broken = brokenOffset;
 
 /** Tag of ArrayValue's elements. */
 const elementTag = 0x0a;
@@ -14,6 +28,7 @@ const markedFlags = keyFlag.content | keyFlag.own | keyFlag.foreign;
 /** What attributes belong to. Those of a span and a resource fill slots. `event` is also for links. */
 export const owner = { span: 0, resource: 1, event: 2, scope: 3 } as const;
 export type Owner = (typeof owner)[keyof typeof owner];
+const { span: ofSpan, resource: ofResource, event: ofEvent, scope: ofScope } = owner;
 
 /** Reads attributes: into the slots of the fields they are sources of, and into marks. */
 export class AttributeScan implements KeyValueParts {
@@ -62,7 +77,7 @@ export class AttributeScan implements KeyValueParts {
     const view = this.#view;
     const keys = this.#keys;
     const { flags: flagsOf, targetField, targetPriority } = keys;
-    const targetFrom = of === owner.resource ? keys.resourceFrom : keys.spanFrom;
+    const targetFrom = of === ofResource ? keys.resourceFrom : keys.spanFrom;
     const slots = this.#slots;
     const slotBase = this.#slotBase;
     let offset = at;
@@ -103,7 +118,7 @@ export class AttributeScan implements KeyValueParts {
       let flags: number;
       if (entry !== -1) {
         flags = flagsOf[entry]!;
-        if (of <= owner.resource && member !== 0) {
+        if (of <= ofResource && member !== 0) {
           // Of equal keys the first stays, because its offset is smaller.
           const lastTarget = targetFrom[entry + 1]!;
           for (let target = targetFrom[entry]!; target < lastTarget; target++) {
@@ -118,12 +133,13 @@ export class AttributeScan implements KeyValueParts {
         flags = keys.prefixFlags(bytes, view, keyAt, keyBytes);
       }
       if (flags & markedFlags) {
-        const marks = of === owner.span || of === owner.event ? this.#marks : this.#envelopeMarks;
+        const marks = of === ofSpan || of === ofEvent ? this.#marks : this.#envelopeMarks;
         const mark = marks.add(offset, next, flags, container);
-        if (of === owner.resource) marks.kind[mark] = markKind.resourceAttribute;
-        else if (of === owner.scope) marks.kind[mark] = markKind.scopeAttribute;
+        if (of === ofResource) marks.kind[mark] = markKind.resourceAttribute;
+        else if (of === ofScope) marks.kind[mark] = markKind.scopeAttribute;
         marks.key(
           mark,
+          entry,
           keyAt,
           keyAt + keyBytes,
           member === 0 ? 0 : next - memberContent(bytes, member, next),

@@ -1,4 +1,4 @@
-import { copyBytes } from './copy.ts';
+import { TextMemo } from './text-memo.ts';
 import { varintWidth, writeVarint } from './wire.ts';
 
 /** Tags of Span.attributes, KeyValue and AnyValue in opentelemetry/proto. */
@@ -15,39 +15,45 @@ const limitCharacters = 40;
 /** Distinct texts of one key that are remembered in their encoded form. */
 const limitTerms = 1024;
 
+/** Bytes that are copied at once. */
+const wordBytes = 8;
+
 /** A whole attribute field of a span, tag and length included, encoded once and copied from then on. */
 export interface EncodedAttribute {
-  readonly bytes: Buffer;
+  readonly sizeBytes: number;
+  /** Covers whole words of eight bytes, of which the last may go on behind the attribute. */
   readonly view: DataView;
 }
 
 /** The key of attributes that are added, encoded once. */
 export class AttributeKey {
   readonly key: string;
-  /** The key as a field of KeyValue. */
-  readonly field: EncodedAttribute;
-  readonly #terms = new Map<string, EncodedAttribute>();
+  /**
+   * What stands before the member of a value with this key: the attribute's tag and length, the key, the value's tag
+   * and length. The two lengths are 0.
+   */
+  readonly prefix: EncodedAttribute;
+  readonly #terms = new TextMemo((value) => this.#encode(value), limitTerms);
 
   constructor(key: string) {
     this.key = key;
     const text = Buffer.from(key);
-    const bytes = Buffer.allocUnsafeSlow(1 + varintWidth(text.length) + text.length);
-    bytes[0] = keyTag;
-    bytes.set(text, writeVarint(bytes, 1, text.length));
-    this.field = { bytes, view: new DataView(bytes.buffer) };
+    const head = Buffer.alloc(3 + varintWidth(text.length));
+    head[0] = attributeTag;
+    head[2] = keyTag;
+    writeVarint(head, 3, text.length);
+    this.prefix = encoded(Buffer.concat([head, text, Buffer.of(valueTag, 0)]));
   }
 
   /** The attribute with this key and the text `value`, for values of which there are few: each is encoded once. */
   term(value: string): EncodedAttribute {
-    const known = this.#terms.get(value);
-    if (known) return known;
+    return this.#terms.get(value);
+  }
+
+  #encode(value: string): EncodedAttribute {
     const attributes = new Attributes();
     attributes.string(this, value);
-    const bytes = Buffer.allocUnsafeSlow(attributes.sizeBytes);
-    attributes.bytes.copy(bytes);
-    const encoded = { bytes, view: new DataView(bytes.buffer) };
-    if (this.#terms.size < limitTerms) this.#terms.set(value, encoded);
-    return encoded;
+    return encoded(attributes.bytes.subarray(0, attributes.sizeBytes));
   }
 }
 
@@ -69,10 +75,8 @@ export class Attributes {
 
   /** Adds an attribute encoded before. */
   append(attribute: EncodedAttribute): void {
-    const { bytes } = attribute;
-    this.#reserve(bytes.length);
-    copyBytes(bytes, attribute.view, 0, bytes.length, this, this.sizeBytes);
-    this.sizeBytes += bytes.length;
+    this.#reserve(attribute.sizeBytes);
+    this.sizeBytes += this.#copy(attribute);
   }
 
   /** Adds a text. A lone surrogate, which UTF-8 cannot say, becomes U+FFFD. */
@@ -131,24 +135,46 @@ export class Attributes {
 
   /** Writes everything before the value's content, whose bytes are `contentBytes` with its length prefix; returns where it goes. */
   #open(key: AttributeKey, tag: number, contentBytes: number): number {
-    const { bytes: keyBytes, view } = key.field;
+    const { prefix } = key;
+    const start = this.sizeBytes;
     const memberBytes = 1 + contentBytes;
-    const keyValueBytes = keyBytes.length + 1 + varintWidth(memberBytes) + memberBytes;
-    this.#reserve(6 + keyValueBytes);
+    const keyValueBytes = prefix.sizeBytes - 2 + memberBytes;
+    if (keyValueBytes > 0x7f) return this.#openLong(prefix, tag, memberBytes);
+    this.#reserve(2 + keyValueBytes);
+    const at = start + this.#copy(prefix);
     const { bytes } = this;
-    bytes[this.sizeBytes] = attributeTag;
-    let at = writeVarint(bytes, this.sizeBytes + 1, keyValueBytes);
-    copyBytes(keyBytes, view, 0, keyBytes.length, this, at);
-    at += keyBytes.length;
-    bytes[at] = valueTag;
-    at = writeVarint(bytes, at + 1, memberBytes);
+    bytes[start + 1] = keyValueBytes;
+    bytes[at - 1] = memberBytes;
     bytes[at] = tag;
     return at + 1;
   }
 
+  /** The same for an attribute with a length that takes more than one byte. */
+  #openLong(prefix: EncodedAttribute, tag: number, memberBytes: number): number {
+    const keyAndTagBytes = prefix.sizeBytes - 3;
+    const keyValueBytes = keyAndTagBytes + varintWidth(memberBytes) + memberBytes;
+    this.#reserve(6 + keyValueBytes);
+    const { bytes } = this;
+    bytes[this.sizeBytes] = attributeTag;
+    let at = writeVarint(bytes, this.sizeBytes + 1, keyValueBytes);
+    for (let k = 0; k < keyAndTagBytes; k++) bytes[at++] = prefix.view.getUint8(2 + k);
+    at = writeVarint(bytes, at, memberBytes);
+    bytes[at] = tag;
+    return at + 1;
+  }
+
+  /** Writes what was encoded; the last word may go on behind it, into what comes next. */
+  #copy({ sizeBytes, view: from }: EncodedAttribute): number {
+    const { sizeBytes: at, view } = this;
+    for (let k = 0; k < sizeBytes; k += wordBytes) {
+      view.setBigInt64(at + k, from.getBigInt64(k, true), true);
+    }
+    return sizeBytes;
+  }
+
   #reserve(more: number): void {
-    if (this.sizeBytes + more > this.bytes.length) {
-      this.#resize(Math.max(initialBytes, this.bytes.length * 2, this.sizeBytes + more));
+    if (this.sizeBytes + more + wordBytes > this.bytes.length) {
+      this.#resize(Math.max(initialBytes, this.bytes.length * 2, this.sizeBytes + more + wordBytes));
     }
   }
 
@@ -158,6 +184,12 @@ export class Attributes {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer);
   }
+}
+
+function encoded(attribute: Uint8Array): EncodedAttribute {
+  const bytes = new Uint8Array(Math.ceil(attribute.length / wordBytes) * wordBytes);
+  bytes.set(attribute);
+  return { sizeBytes: attribute.length, view: new DataView(bytes.buffer) };
 }
 
 /** Writes `value` if it is ASCII; false when it is not. */

@@ -26,7 +26,7 @@ export class BackwardWriter {
   /** Puts [from, to) of `source` in front. */
   copy(source: Buffer, sourceView: DataView, from: number, to: number): void {
     this.at -= to - from;
-    copyBytes(source, sourceView, from, to, this, this.at);
+    copyBytes(source, sourceView, from, to, this.bytes, this.view, this.at);
   }
 
   /** Puts a tag of one byte and the length in front of what was written since `at` was `end`. */

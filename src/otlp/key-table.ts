@@ -30,6 +30,9 @@ export const keyFlag = { content: 1, own: 2, foreign: 4, exceptionType: 8 } as c
 /** The most sources one field may have: a priority must fit the six high bits of a slot, whose last value means "none". */
 const limitSources = 63;
 
+/** How many bytes of keys are compared at once, and of prefixes hashed. */
+const wordBytes = 8;
+
 /** Checks `spec` and compiles it. Throws an Error that names the key at fault. */
 export function compileKeys(spec: KeyTableSpec): KeyTable {
   if (spec.ownPrefix === '') throw new Error('the own prefix is empty: everything would be ours');
@@ -93,7 +96,7 @@ interface Prefix {
 }
 
 /**
- * A compiled set of keys, found by comparing four bytes at a time. Immutable and free of the bytes it is asked
+ * A compiled set of keys, found by comparing eight bytes at a time. Immutable and free of the bytes it is asked
  * about, so any number of indexes may share one. Made by `compileKeys`.
  */
 export class KeyTable {
@@ -107,19 +110,17 @@ export class KeyTable {
   readonly targetField: Uint32Array;
   /** Shifted to where a slot has it: priority << 26. */
   readonly targetPriority: Uint32Array;
-  /** Entry e's key is `#keyLength[e]` bytes at `#keyAt[e]`. */
-  readonly #keyView: DataView;
-  readonly #keyAt: Uint32Array;
-  readonly #keyLength: Uint32Array;
-  /** Keys too short to compare four bytes, as Latin-1. */
+  /** Four numbers an entry: bytes of its key, where its words begin in `#words`, and the next entry of its bucket or -1. */
+  readonly #entries: Int32Array;
+  /** The keys in words of eight bytes, of which the last overlaps the one before. */
+  readonly #words: BigInt64Array;
+  /** Keys too short for a word, as Latin-1. */
   readonly #shortKeys = new Map<string, number>();
-  /** The first entry of a bucket, and behind it the next of each; -1 ends the chain. */
+  /** The first entry of a bucket; -1 when it is empty. */
   readonly #buckets: Int32Array;
-  readonly #next: Int32Array;
   readonly #shift: number;
-  /** Prefixes by a hash of their first bytes, since most keys share a beginning with none. */
-  readonly #prefixes: (Prefix[] | undefined)[] = Array.from({ length: 256 }, () => undefined);
-  readonly #shortPrefixes: Prefix[] = [];
+  /** Prefixes by a hash of their first bytes, since most keys share a beginning with none; shorter ones are in all. */
+  readonly #prefixes: Prefix[][] = Array.from({ length: 256 }, () => []);
 
   constructor(fieldCount: number, entries: readonly Entry[], prefixes: ReadonlyMap<string, number>) {
     this.fieldCount = fieldCount;
@@ -137,63 +138,66 @@ export class KeyTable {
     this.targetField = Uint32Array.from(targets, (target) => target.field);
     this.targetPriority = Uint32Array.from(targets, (target) => target.priority << 26);
     const keys = entries.map((entry) => Buffer.from(entry.key));
-    this.#keyView = new DataView(new Uint8Array(Buffer.concat(keys)).buffer);
-    this.#keyLength = Uint32Array.from(keys, (key) => key.length);
-    this.#keyAt = offsets([...this.#keyLength], 0);
+    const words = keys.map(wordsOf);
+    this.#words = BigInt64Array.from(words.flat());
+    const wordsFrom = offsets(
+      words.map(({ length }) => length),
+      0,
+    );
     const bits = Math.max(4, Math.ceil(Math.log2(entries.length * 8)));
     this.#shift = 32 - bits;
     this.#buckets = new Int32Array(2 ** bits).fill(-1);
-    this.#next = new Int32Array(entries.length);
-    keys.forEach((key, entry) => this.#add(key, entry));
+    this.#entries = new Int32Array(entries.length * 4);
+    keys.forEach((key, entry) => this.#add(key, entry, wordsFrom[entry]!));
     for (const [prefix, flags] of prefixes) {
       const bytes = new Uint8Array(Buffer.from(prefix));
-      if (bytes.length < hashedBytes) this.#shortPrefixes.push({ bytes, flags });
-      else (this.#prefixes[prefixBucket(new DataView(bytes.buffer), 0)] ??= []).push({ bytes, flags });
+      if (bytes.length < wordBytes) for (const bucket of this.#prefixes) bucket.push({ bytes, flags });
+      else this.#prefixes[prefixBucket(new DataView(bytes.buffer), 0)]!.push({ bytes, flags });
     }
   }
 
-  #add(key: Buffer, entry: number): void {
-    const last = key.length - 4;
-    if (last < 0) this.#shortKeys.set(key.toString('latin1'), entry);
-    else {
-      const bucket = hashOf(key.readInt32LE(last), key.readInt32LE(last >>> 1), key.length) >>> this.#shift;
-      this.#next[entry] = this.#buckets[bucket]!;
-      this.#buckets[bucket] = entry;
+  #add(key: Buffer, entry: number, wordsFrom: number): void {
+    const { length } = key;
+    if (length < wordBytes) {
+      this.#shortKeys.set(key.toString('latin1'), entry);
+      return;
     }
+    const bucket =
+      hashOf(key.readInt32LE(length - 4), key.readInt32LE((length - 4) >>> 1), length) >>> this.#shift;
+    this.#entries.set([length, wordsFrom, this.#buckets[bucket]!], entry * 4);
+    this.#buckets[bucket] = entry;
   }
 
   /** The entry of the key at [at, at + length), or -1. `view` covers the same bytes as `bytes`. */
   find(bytes: Uint8Array, view: DataView, at: number, length: number): number {
-    const last = length - 4;
-    if (last < 0) return this.#findShort(bytes, at, length);
-    const keyView = this.#keyView;
-    const tail = view.getInt32(at + last, true);
-    let entry = this.#buckets[hashOf(tail, view.getInt32(at + (last >>> 1), true), length) >>> this.#shift]!;
-    for (; entry !== -1; entry = this.#next[entry]!) {
-      if (this.#keyLength[entry] !== length) continue;
-      const from = this.#keyAt[entry]!;
-      let differ = keyView.getInt32(from + last, true) ^ tail;
-      for (let k = 0; k < last; k += 4)
-        differ |= keyView.getInt32(from + k, true) ^ view.getInt32(at + k, true);
-      if (differ === 0) break;
+    const last = at + length - wordBytes;
+    if (last < at) return this.#findShort(bytes, at, length);
+    const entries = this.#entries;
+    const words = this.#words;
+    const tail = view.getInt32(last + 4, true);
+    const middle = view.getInt32(at + ((length - 4) >>> 1), true);
+    let entry = this.#buckets[hashOf(tail, middle, length) >>> this.#shift]!;
+    for (; entry !== -1; entry = entries[entry * 4 + 2]!) {
+      if (entries[entry * 4] !== length) continue;
+      let word = entries[entry * 4 + 1]!;
+      let offset = at;
+      while (offset < last && words[word] === view.getBigInt64(offset, true)) {
+        offset += wordBytes;
+        word++;
+      }
+      if (offset >= last && words[word] === view.getBigInt64(last, true)) break;
     }
     return entry;
   }
 
   /** The flags of a key that is no entry: those of the prefixes it begins with. */
   prefixFlags(bytes: Uint8Array, view: DataView, at: number, length: number): number {
-    const { length: shortPrefixes } = this.#shortPrefixes;
-    const candidates = length < hashedBytes ? undefined : this.#prefixes[prefixBucket(view, at)];
-    if (shortPrefixes === 0 && !candidates) return 0;
-    let flags = 0;
-    for (const prefix of this.#shortPrefixes)
-      if (beginsWith(prefix, bytes, at, length)) flags |= prefix.flags;
-    for (const prefix of candidates ?? []) if (beginsWith(prefix, bytes, at, length)) flags |= prefix.flags;
-    return flags;
+    const prefixes = this.#prefixes[length < wordBytes ? 0 : prefixBucket(view, at)]!;
+    return prefixes.length === 0 ? 0 : flagsOf(prefixes, bytes, at, length);
   }
 
   #findShort(bytes: Uint8Array, at: number, length: number): number {
-    if (length < 1) return -1;
+    if (this.#shortKeys.size === 0) return -1;
     return this.#shortKeys.get(Buffer.from(bytes.subarray(at, at + length)).toString('latin1')) ?? -1;
   }
 }
@@ -203,6 +207,14 @@ function hashOf(tail: number, middle: number, length: number): number {
   return Math.imul(tail ^ Math.imul(middle + length, 0x85ebca6b), 0x9e3779b1);
 }
 
+function wordsOf(key: Buffer): bigint[] {
+  const words: bigint[] = [];
+  const last = key.length - wordBytes;
+  for (let at = 0; at < last; at += wordBytes) words.push(key.readBigInt64LE(at));
+  if (last >= 0) words.push(key.readBigInt64LE(last));
+  return words;
+}
+
 function offsets(lengths: readonly number[], first: number): Uint32Array {
   const from = new Uint32Array(lengths.length + 1);
   from[0] = first;
@@ -210,13 +222,16 @@ function offsets(lengths: readonly number[], first: number): Uint32Array {
   return from;
 }
 
-/** How much of a prefix its bucket depends on. */
-const hashedBytes = 8;
-
 function prefixBucket(view: DataView, at: number): number {
   return (
     Math.imul(view.getInt32(at, true) ^ Math.imul(view.getInt32(at + 4, true), 0x85ebca6b), 0x9e3779b1) >>> 24
   );
+}
+
+function flagsOf(prefixes: readonly Prefix[], bytes: Uint8Array, at: number, length: number): number {
+  let flags = 0;
+  for (const prefix of prefixes) if (beginsWith(prefix, bytes, at, length)) flags |= prefix.flags;
+  return flags;
 }
 
 function beginsWith({ bytes: prefix }: Prefix, bytes: Uint8Array, at: number, length: number): boolean {

@@ -199,13 +199,19 @@ export class Rewrite {
 
   /** Decides for each span which output it goes to. */
   #assign(index: SpanIndex, partitions: number, limitBytes: number): Output[] {
-    const { bytes, spans } = index;
+    const { bytes, spans, view } = index;
     const plans: Plan[] = [];
     const open = Array.from<unknown, Plan | undefined>({ length: partitions }, () => undefined);
+    let lastTraceIdAt = -1;
+    let partition = 0;
     for (let row = 0; row < index.count; row++) {
       const spanBytes = this.#spanBytes[row]!;
       if (spanBytes === 0) continue;
-      const partition = partitionOf(bytes, spans.traceIdAt[row]!, partitions);
+      // Spans of a trace mostly stand together.
+      const traceIdAt = spans.traceIdAt[row]!;
+      if (lastTraceIdAt === -1 || !isSameTrace(view, traceIdAt, lastTraceIdAt))
+        partition = partitionOf(bytes, traceIdAt, partitions);
+      lastTraceIdAt = traceIdAt;
       const fieldBytes = 1 + varintWidth(spanBytes) + spanBytes;
       let plan = open[partition];
       let moreBytes = plan ? fieldBytes + headerBytes(index, row, plan) : 0;
@@ -242,6 +248,13 @@ export class Rewrite {
     writer.copy(bytes, view, spans.start[row]!, until);
     writer.header(spanTag, end);
   }
+}
+
+function isSameTrace(view: DataView, at: number, other: number): boolean {
+  return (
+    view.getBigInt64(at, true) === view.getBigInt64(other, true) &&
+    view.getBigInt64(at + 8, true) === view.getBigInt64(other + 8, true)
+  );
 }
 
 function newPlan(partition: number, ordinal: number, index: SpanIndex): Plan {

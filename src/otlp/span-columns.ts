@@ -140,6 +140,8 @@ export class MarkColumns {
   /** The attribute's key; both 0 for a status message. */
   keyAt = new Uint32Array(0);
   keyEnd = new Uint32Array(0);
+  /** The key's entry in the key table; -1 when it is none, or there is no key. */
+  entry = new Int32Array(0);
   /** Bytes of the content, without tag and length: of a text, its UTF-8; of anything else, as encoded. */
   sizeBytes = new Uint32Array(0);
   /** A `markKind`. */
@@ -159,8 +161,9 @@ export class MarkColumns {
     return mark;
   }
 
-  /** Sets where the key of `mark` stands, and the size of what it holds. */
-  key(mark: number, keyAt: number, keyEnd: number, sizeBytes: number): void {
+  /** Sets the key of `mark`, and the size of what it holds. */
+  key(mark: number, entry: number, keyAt: number, keyEnd: number, sizeBytes: number): void {
+    this.entry[mark] = entry;
     this.keyAt[mark] = keyAt;
     this.keyEnd[mark] = keyEnd;
     this.sizeBytes[mark] = sizeBytes;
@@ -183,6 +186,9 @@ export class MarkColumns {
     this.keyAt = grown(this.keyAt, this.#capacity);
     this.keyEnd = grown(this.keyEnd, this.#capacity);
     this.sizeBytes = grown(this.sizeBytes, this.#capacity);
+    const entry = new Int32Array(this.#capacity);
+    entry.set(this.entry);
+    this.entry = entry;
     this.kind = grownBytes(this.kind, this.#capacity);
     this.flags = grownBytes(this.flags, this.#capacity);
   }

@@ -4,8 +4,12 @@ import type { KeyTable } from './key-table.ts';
 import { isText } from './message-check.ts';
 import { emptySlot, grown, MarkColumns, SpanColumns } from './span-columns.ts';
 import { SpanScan } from './span-scan.ts';
-import { sentences, verdict, type Verdict } from './verdict.ts';
-import { broken, lengthAt, limitBytes, skipField, tagAt, varintWidth } from './wire.ts';
+import { sentences, verdict as verdicts, type Verdict } from './verdict.ts';
+import { broken as brokenOffset, lengthAt, limitBytes, skipField, tagAt, varintWidth } from './wire.ts';
+
+// Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
+const verdict = verdicts;
+const broken = brokenOffset;
 
 /** Tags of ExportTraceServiceRequest, ResourceSpans and ScopeSpans, which are alike on purpose. */
 const requestTag = { resourceSpans: 0x0a } as const;
@@ -173,22 +177,26 @@ export class SpanIndex {
     const spansBefore = this.count;
     const marksBefore = envelopeMarks.count;
     for (let offset = at; offset < end;) {
+      if (bytes[offset] === envelopeTag.children) {
+        const packed = lengthAt(bytes, offset + 1, end);
+        if (packed === broken) return `a ScopeSpans is broken at byte ${offset}`;
+        if (this.#met++ === limitSpans)
+          return `the request has more than ${limitSpans} spans: send smaller batches`;
+        const span = offset + 1 + (packed & 7);
+        offset = span + (packed >>> 3);
+        this.#span(span, offset);
+        continue;
+      }
       const tag = tagAt(bytes, offset, end);
       const content = offset + varintWidth(tag);
       const next = tag === broken ? broken : skipField(bytes, content, end, tag);
       if (next === broken || !isEnvelopeField(tag)) return `a ScopeSpans is broken at byte ${offset}`;
       const start = (tag & 7) === 2 ? content + (lengthAt(bytes, content, end) & 7) : content;
-      if (tag === envelopeTag.children) {
-        if (this.#met++ === limitSpans)
-          return `the request has more than ${limitSpans} spans: send smaller batches`;
-        this.#span(start, next);
-      } else {
-        scopes.add(offset, next);
-        let why: Verdict = verdict.ok;
-        if (tag === envelopeTag.subject) why = this.#scan.scope(offset, start, next);
-        else if (tag === envelopeTag.schemaUrl && !isText(bytes, view, start, next)) why = verdict.text;
-        if (why) return `an instrumentation scope is not valid: ${sentences[why]}`;
-      }
+      scopes.add(offset, next);
+      let why: Verdict = verdict.ok;
+      if (tag === envelopeTag.subject) why = this.#scan.scope(offset, start, next);
+      else if (tag === envelopeTag.schemaUrl && !isText(bytes, view, start, next)) why = verdict.text;
+      if (why) return `an instrumentation scope is not valid: ${sentences[why]}`;
       offset = next;
     }
     if (this.count > spansBefore) scopes.keep();

@@ -3,7 +3,7 @@ import { keyFlag, type KeyTable } from './key-table.ts';
 import { checkMessage, isText, message, valueDepth } from './message-check.ts';
 import { markKind, type MarkColumns, type SpanColumns } from './span-columns.ts';
 import {
-  spanTag,
+  spanTag as spanTags,
   lastSpanField,
   eventTag,
   lastEventField,
@@ -15,8 +15,14 @@ import {
   lastResourceField,
   logTags,
 } from './span-tags.ts';
-import { verdict, type Verdict } from './verdict.ts';
-import { broken, lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
+import { readUsualFields } from './usual-fields.ts';
+import { verdict as verdicts, type Verdict } from './verdict.ts';
+import { broken as brokenOffset, lengthAt, skipField, tagAt, varintWidth } from './wire.ts';
+
+// Constants of this file are compiled in; an imported one is loaded and checked at each use.
+const spanTag = spanTags;
+const verdict = verdicts;
+const broken = brokenOffset;
 
 /** Messages around a scope's own message. */
 const scopeDepth = 4;
@@ -59,7 +65,7 @@ export class SpanScan {
     spans.end[row] = end;
     this.#row = row;
     this.#attributes.into(spans.slots, row * spans.fieldCount);
-    for (let offset = this.#usualIds(row, at, end); offset < end;) {
+    for (let offset = readUsualFields(bytes, this.#view, spans, row, at, end); offset < end;) {
       if (bytes[offset] === spanTag.attribute) {
         offset = this.#attributes.read(offset, end, spanTag.attribute, owner.span, 0);
         if (offset === broken) return this.#attributes.why;
@@ -69,22 +75,6 @@ export class SpanScan {
       }
     }
     return this.#ids(row);
-  }
-
-  /** Reads the ids in front, which every SDK writes; returns the offset behind what it read. */
-  #usualIds(row: number, at: number, end: number): number {
-    const bytes = this.#bytes;
-    const spans = this.#spans;
-    const hasIds =
-      at + 28 <= end &&
-      bytes[at] === spanTag.traceId &&
-      bytes[at + 1] === 16 &&
-      bytes[at + 18] === spanTag.spanId &&
-      bytes[at + 19] === 8;
-    if (!hasIds) return at;
-    spans.traceIdAt[row] = at + 2;
-    spans.spanIdAt[row] = at + 20;
-    return at + 28;
   }
 
   /** Scans the Resource at [at, end) into the slots from `base` on; `container` is its field. */
@@ -336,6 +326,6 @@ export class SpanScan {
     this.#spans.statusMessageEnd[this.#row] = next;
     const mark = this.#marks.add(at, next, keyFlag.content, container);
     this.#marks.kind[mark] = markKind.statusMessage;
-    this.#marks.key(mark, 0, 0, next - content);
+    this.#marks.key(mark, -1, 0, 0, next - content);
   }
 }

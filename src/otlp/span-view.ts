@@ -1,8 +1,13 @@
-import { memberContent, valueTag } from './key-value.ts';
-import { emptySlot, slotOffset } from './span-columns.ts';
+import { memberContent, valueTag as valueTags } from './key-value.ts';
+import { emptySlot as noSlot, slotOffset as slotOffsetBits } from './span-columns.ts';
 import type { SpanIndex } from './span-index.ts';
 import { TextCache } from './text-cache.ts';
-import { lengthAt, varint32, varint64 } from './wire.ts';
+import { lengthAt, varint32, varint64, varintNumber } from './wire.ts';
+
+// Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
+const valueTag = valueTags;
+const emptySlot = noSlot;
+const slotOffset = slotOffsetBits;
 
 /** Tag of ArrayValue's elements. */
 const elementTag = 0x0a;
@@ -122,15 +127,13 @@ export class SpanView {
   /** The value as text: a text as it is, a number or boolean in decimal, the first text of a list; else undefined. */
   string(field: number): string | undefined {
     const slot = this.#slot(field);
-    return slot === emptySlot ? undefined : this.#string(slot & slotOffset);
+    return slot === emptySlot ? undefined : this.stringAt(slot & slotOffset);
   }
 
   /** The value as a number: an integer, a double or a text of one. Undefined when negative, infinite or no number. */
   number(field: number): number | undefined {
     const slot = this.#slot(field);
-    if (slot === emptySlot) return undefined;
-    const value = this.#number(slot & slotOffset);
-    return value >= 0 && value < Infinity ? value : undefined;
+    return slot === emptySlot ? undefined : this.numberAt(slot & slotOffset);
   }
 
   /** The value as a boolean: a boolean, or one of the texts `true` and `false` in any case. */
@@ -141,14 +144,14 @@ export class SpanView {
     const { bytes } = this.#index;
     if (bytes[at] === valueTag.bool) return varint64(bytes, at + 1) !== 0n;
     if (bytes[at] !== valueTag.string) return undefined;
-    const text = this.#string(at)?.toLowerCase();
+    const text = this.stringAt(at)?.toLowerCase();
     return text === 'true' ? true : text === 'false' ? false : undefined;
   }
 
   /** `exception.type` of the last span event named `exception`. */
   exceptionType(): string | undefined {
     const at = this.#index.spans.exceptionTypeAt[this.#row]!;
-    return at === 0 ? undefined : this.#string(at);
+    return at === 0 ? undefined : this.stringAt(at);
   }
 
   /** The better of the span's slot and its resource's: the one whose source comes first. */
@@ -164,8 +167,8 @@ export class SpanView {
     return at === end ? '' : this.#texts.read(this.#index.bytes, this.#index.view, at, end);
   }
 
-  /** Every value was checked when it was indexed, so what is read here is whole. */
-  #string(at: number): string | undefined {
+  /** The value member at `at` as `string` gives it. It was checked when it was indexed, so what is read here is whole. */
+  protected stringAt(at: number): string | undefined {
     const { bytes } = this.#index;
     switch (bytes[at]!) {
       case valueTag.string: {
@@ -194,20 +197,24 @@ export class SpanView {
     const packed = lengthAt(bytes, element + 1, bytes.length);
     const member = element + 1 + (packed & 7);
     const isText = packed >>> 3 > 2 && bytes[member] === valueTag.string;
-    return isText ? this.#string(member) : undefined;
+    return isText ? this.stringAt(member) : undefined;
+  }
+
+  /** The value member at `at` as `number` gives it. */
+  protected numberAt(at: number): number | undefined {
+    const value = this.#number(at);
+    return value >= 0 && value < Infinity ? value : undefined;
   }
 
   #number(at: number): number {
     const { bytes, view } = this.#index;
     switch (bytes[at]!) {
-      case valueTag.int: {
-        const byte = bytes[at + 1]!;
-        return byte < 0x80 ? byte : Number(varint64(bytes, at + 1));
-      }
+      case valueTag.int:
+        return varintNumber(bytes, at + 1);
       case valueTag.double:
         return view.getFloat64(at + 1, true);
       case valueTag.string: {
-        const text = this.#string(at)!.trim();
+        const text = this.stringAt(at)!.trim();
         return text === '' ? NaN : Number(text);
       }
       default:

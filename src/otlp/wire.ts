@@ -60,6 +60,17 @@ export function varint64(bytes: Uint8Array, at: number): bigint {
   }
 }
 
+/** The varint at `at` as a signed 64-bit integer, rounded to a double; it was stepped over before and so is whole. */
+export function varintNumber(bytes: Uint8Array, at: number): number {
+  let value = 0;
+  for (let unit = 1, offset = at; unit <= 2 ** 42; unit *= 128, offset++) {
+    const byte = bytes[offset]!;
+    value += (byte & 0x7f) * unit;
+    if (byte < 0x80) return value;
+  }
+  return Number(varint64(bytes, at)); // seven bytes were not all of it
+}
+
 /**
  * The field tag at `at` (number << 3 | wire type); its width is `varintWidth(tag)`. `broken` for field number 0,
  * for more than 32 bits, and for a padded varint, which no encoder writes.

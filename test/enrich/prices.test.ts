@@ -48,6 +48,24 @@ describe('the price of a model call', () => {
     expect(prices.costUsd('openai', 'o3', Date.parse('2025-05-01'), million)).toBe(10);
   });
 
+  test('is that of its own provider, model and day, whichever call came before', () => {
+    const calls = ['openai', 'azure', 'ollama'].flatMap((provider) =>
+      ['gpt-4o', 'gpt-41', 'o3'].flatMap((model) =>
+        ['2025-05-01', '2025-06-11'].map((date) => [provider, model, Date.parse(date)] as const),
+      ),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...calls), { minLength: 2 }), (sequence) => {
+        const prices = new Prices();
+        for (const [provider, model, startMs] of sequence) {
+          const alone = new Prices().costUsd(provider, model, startMs, million);
+          expect(prices.costUsd(provider, model, startMs, million)).toBe(alone);
+        }
+      }),
+      { numRuns: Math.min(runs, 100) },
+    );
+  });
+
   test('is that of the time of day where the provider says so', () => {
     const prices = new Prices();
     const at = (time: string) =>

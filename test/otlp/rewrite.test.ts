@@ -127,6 +127,34 @@ test('appended attributes come behind those the sender wrote, and nothing else c
   );
 });
 
+test('an appended attribute is whole at every length of its key and its text', () => {
+  const bytes = encodeRequest({
+    resourceSpans: [
+      { scopeSpans: [{ spans: [{ traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1) }] }] },
+    ],
+  });
+  const aroundOneByte = Array.from({ length: 30 }, (_, k) => 105 + k);
+  for (const keyLength of [1, 7, 8, 60, 110, 127, 128, 200]) {
+    for (const length of [0, 1, 40, 41, ...aroundOneByte, 20_000]) {
+      const ofLength = 'k'.repeat(keyLength);
+      const value = 'v'.repeat(length);
+      index.read(bytes);
+      rewrite.begin(index);
+      add({ kind: 'int', key: ofLength, value: 7 });
+      add({ kind: 'string', key: ofLength, value });
+      add({ kind: 'double', key: ofLength, value: -0.5 });
+      add({ kind: 'term', key: ofLength, value });
+      rewrite.endSpan();
+      const [span] = spansOf(decodeWithUnknown(rewrite.finish(1)[0]!.payload));
+      expect(span?.attributes).toEqual(
+        [{ intValue: '7' }, { stringValue: value }, { doubleValue: -0.5 }, { stringValue: value }].map(
+          (member) => ({ key: ofLength, value: member }),
+        ),
+      );
+    }
+  }
+});
+
 test('a request split by partition holds every span once, in order, under its own resource and scope', () => {
   fc.assert(
     fc.property(
@@ -226,6 +254,9 @@ test('marks are exactly the content, own and foreign attributes and the status m
           const isForeign = name.startsWith('plimsoll.') && name !== 'plimsoll.agent';
           expect((marks.flags[mark]! & keyFlag.foreign) !== 0).toBe(isForeign);
           expect((marks.flags[mark]! & keyFlag.own) !== 0).toBe(name === 'plimsoll.agent');
+          const { keys, bytes: read, view } = index;
+          const keyBytes = marks.keyEnd[mark]! - marks.keyAt[mark]!;
+          expect(marks.entry[mark]).toBe(keys.find(read, view, marks.keyAt[mark]!, keyBytes));
         }
         expect(found.toSorted()).toEqual(markedOf(span));
       });

@@ -128,3 +128,17 @@ test('a view says of every span what protobufjs says, whatever the encoder and w
     { numRuns: runs },
   );
 });
+
+test('a number is read whole at every width of its varint', () => {
+  const { key, field: of } = sources.find(({ place }) => place === 'span')!;
+  for (let bits = 0n; bits < 64n; bits++) {
+    for (const value of [2n ** bits - 1n, 2n ** bits]) {
+      const intValue = String(BigInt.asIntN(64, value));
+      const attributes = [{ key, value: { intValue } }];
+      const span = { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1), attributes };
+      index.read(encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }));
+      const number = Number(intValue);
+      expect(view.at(0).number(of)).toBe(number < 0 ? undefined : number);
+    }
+  }
+});
