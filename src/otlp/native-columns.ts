@@ -1,4 +1,4 @@
-import { Arena, type Source } from './native-arena.ts';
+import { Arena, Source } from './native-arena.ts';
 import { Dictionary } from './native-dictionary.ts';
 
 /**
@@ -60,12 +60,12 @@ export class NullableColumn implements NativeColumn {
     this.type = type;
   }
 
-  /** Makes row `row` a whole number from 0 to 2^53. */
+  /** Makes row `row`, which was not set before, a whole number from 0 to 2^53. */
   setNumber(row: number, value: number): void {
     if (row >= this.#said.length) this.reach(row + 1);
     this.#said[row] = 1;
     this.#halves[2 * row] = value;
-    this.#halves[2 * row + 1] = value / 4_294_967_296;
+    if (value > 0xffffffff) this.#halves[2 * row + 1] = value / 4_294_967_296;
   }
 
   /** Makes row `row` the low 64 bits of `value`. */
@@ -103,18 +103,18 @@ export class NullableColumn implements NativeColumn {
 /** `LowCardinality(String)`: the block's distinct strings, then each row's number in them at the narrowest width. */
 export class LowCardinalityColumn implements NativeColumn {
   readonly type: string = 'LowCardinality(String)';
+  /** The block's distinct strings and their ids. */
   readonly dictionary = new Dictionary();
   readonly arenas = [this.dictionary.entries];
   readonly #presets: readonly Source[];
-  #ids = new Uint32Array(1024);
-  /** What `append` appended last. */
-  #last = 0;
+  /** The values written so far, and room for those that `reserve` announced. */
+  ids = new Uint32Array(1024);
   /** Values written so far. */
   length = 0;
 
   /** `presets` are the ids 0, 1, … of every block, whether used or not. */
   constructor(presets: readonly string[] = []) {
-    this.#presets = presets.map((text) => sourceOf(Buffer.from(text)));
+    this.#presets = presets.map((text) => new Source().open(Buffer.from(text)));
     this.#preset();
   }
 
@@ -127,34 +127,46 @@ export class LowCardinalityColumn implements NativeColumn {
   }
 
   append(source: Source, at: number, length: number): void {
-    // Rows of one sender follow each other, and comparing with one string is cheaper than looking it up.
-    if (!this.dictionary.holds(this.#last, source, at, length)) this.#last = this.idOf(source, at, length);
-    this.appendId(this.#last);
+    this.appendId(this.dictionary.idOf(source, at, length));
   }
 
   /** Appends the string that `idOf` gave `id` for in this block. */
   appendId(id: number): void {
-    if (this.length === this.#ids.length) this.#grow(1);
-    this.#ids[this.length++] = id;
+    if (this.length === this.ids.length) this.#grow(1);
+    this.ids[this.length++] = id;
+  }
+
+  /** Appends `count` ids: that at `at` of `ids`, and every one that is `step` further. */
+  appendEvery(ids: Uint32Array, at: number, step: number, count: number): void {
+    this.reserve(count);
+    const { ids: to, length } = this;
+    for (let i = 0; i < count; i++) to[length + i] = ids[at + i * step]!;
+    this.length = length + count;
+  }
+
+  /** Makes room for `extra` more values. */
+  reserve(extra: number): void {
+    if (this.length + extra > this.ids.length) this.#grow(extra);
   }
 
   /** Says that there are `length` values; those that were not appended have id 0. */
   reach(length: number): void {
-    if (length > this.#ids.length) this.#grow(length - this.length);
+    if (length > this.ids.length) this.#grow(length - this.length);
     this.length = length;
   }
 
   /** The values from `at` on, `count` of them, once more. */
   repeat(at: number, count: number): void {
-    if (this.length + count > this.#ids.length) this.#grow(count);
-    for (let i = 0; i < count; i++) this.#ids[this.length + i] = this.#ids[at + i] ?? 0;
+    if (this.length + count > this.ids.length) this.#grow(count);
+    const { ids, length } = this;
+    for (let i = 0; i < count; i++) ids[length + i] = ids[at + i]!;
     this.length += count;
   }
 
   #grow(extra: number): void {
-    const ids = this.#ids;
-    this.#ids = new Uint32Array(Math.max(ids.length * 2, this.length + extra));
-    this.#ids.set(ids);
+    const ids = this.ids;
+    this.ids = new Uint32Array(Math.max(ids.length * 2, this.length + extra));
+    this.ids.set(ids);
   }
 
   chunks(): readonly Uint8Array[] {
@@ -162,7 +174,7 @@ export class LowCardinalityColumn implements NativeColumn {
     const size = this.dictionary.size;
     const [width, Ids] =
       size <= 0x100 ? [0n, Uint8Array] : size <= 0x10000 ? [1n, Uint16Array] : [2n, Uint32Array];
-    const ids = new Ids(this.#ids.subarray(0, this.length));
+    const ids = new Ids(this.ids.subarray(0, this.length));
     return [
       words(hasAdditionalKeys | needsUpdate | width, BigInt(size)),
       this.dictionary.entries.written(),
@@ -172,9 +184,8 @@ export class LowCardinalityColumn implements NativeColumn {
   }
 
   reset(): void {
-    this.#ids.fill(0, 0, this.length);
+    this.ids.fill(0, 0, this.length);
     this.length = 0;
-    this.#last = 0;
     this.dictionary.reset();
     this.#preset();
   }
@@ -185,9 +196,13 @@ export class Ends {
   readonly values = new Arena();
   readonly arenas = [this.values];
 
-  /** Ends a row after `elements` elements of the whole block. */
+  /** Ends a row after `elements` elements of the whole block, of which there are less than 2^31. */
   append(elements: number): void {
-    this.values.u64(elements);
+    const { values } = this;
+    values.reserve(8);
+    values.view.setInt32(values.length, elements, true);
+    values.view.setInt32(values.length + 4, 0, true);
+    values.length += 8;
   }
 }
 
@@ -213,95 +228,6 @@ export class ArrayColumn<Element extends NativeColumn> implements NativeColumn {
     this.#ends.values.reset();
     this.elements.reset();
   }
-}
-
-/** `Map(LowCardinality(String), String)`. A key is written once a row: the first value stays. */
-export class MapColumn implements NativeColumn {
-  readonly type = 'Map(LowCardinality(String), String)';
-  readonly #ends = new Ends();
-  readonly #keys = new LowCardinalityColumn();
-  /** Append one String here after each `key` that returned true. */
-  readonly values = new Arena(4096);
-  readonly arenas = [this.#ends.values, ...this.#keys.arenas, this.values];
-  #row = 1;
-  #lastRowOf = new Uint32Array(64);
-  /** The key that followed each key when it was last met, as its id plus one; at 0 the first of a row. */
-  #nextOf = new Uint32Array(65);
-  /** The current row's last key, as its id plus one. */
-  #previous = 0;
-
-  /** Begins an entry of the current row; false when the row has the key already and the value must not be written. */
-  key(source: Source, at: number, length: number): boolean {
-    const id = this.#idOf(source, at, length);
-    if (this.#lastRowOf[id] === this.#row) return false;
-    this.#lastRowOf[id] = this.#row;
-    this.#keys.appendId(id);
-    return true;
-  }
-
-  /** Spans of one kind carry their keys in one order, and comparing with one string is cheaper than looking it up. */
-  #idOf(source: Source, at: number, length: number): number {
-    const guess = this.#nextOf[this.#previous]! - 1;
-    if (guess >= 0 && this.#keys.dictionary.holds(guess, source, at, length)) {
-      this.#previous = guess + 1;
-      return guess;
-    }
-    const id = this.#keys.idOf(source, at, length);
-    if (id >= this.#lastRowOf.length) this.#grow();
-    this.#nextOf[this.#previous] = id + 1;
-    this.#previous = id + 1;
-    return id;
-  }
-
-  #grow(): void {
-    const [rows, next] = [this.#lastRowOf, this.#nextOf];
-    this.#lastRowOf = new Uint32Array(rows.length * 2);
-    this.#nextOf = new Uint32Array(rows.length * 2 + 1);
-    this.#lastRowOf.set(rows);
-    this.#nextOf.set(next);
-  }
-
-  /** Rows ended so far. */
-  get rows(): number {
-    return this.#row - 1;
-  }
-
-  /** Entries of all rows so far: with `values.length`, how to find a row again for `repeatRow`. */
-  get entries(): number {
-    return this.#keys.length;
-  }
-
-  endRow(): void {
-    this.#ends.append(this.#keys.length);
-    this.#row++;
-    this.#previous = 0;
-  }
-
-  /** A row equal to an earlier one: `count` entries from entry `entry` on, their values `bytes` bytes from `at` on. */
-  repeatRow(entry: number, count: number, at: number, bytes: number): void {
-    this.#keys.repeat(entry, count);
-    this.values.repeat(at, bytes);
-    this.endRow();
-  }
-
-  chunks(): readonly Uint8Array[] {
-    return [this.#ends.values.written(), ...this.#keys.chunks(), this.values.written()];
-  }
-
-  reset(): void {
-    this.#ends.values.reset();
-    this.#keys.reset();
-    this.values.reset();
-    this.#row = 1;
-    this.#previous = 0;
-    this.#lastRowOf.fill(0);
-    this.#nextOf.fill(0);
-  }
-}
-
-/** `bytes` with its view. */
-export function sourceOf(bytes: Uint8Array): Source {
-  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
 }
 
 /** One Native block: `rows` rows of `columns`, as chunks that stay valid until a column is reset. */

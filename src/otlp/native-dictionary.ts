@@ -1,5 +1,8 @@
 import { Arena, sameBytes, type Source } from './native-arena.ts';
 
+/** One for each value of eight bits of a hash. */
+const recentPlaces = 256;
+
 /**
  * The distinct strings of one block, numbered in order of first appearance and told apart by their bytes; no JS
  * string is made. Its body is what a LowCardinality column of the Native format carries as its keys.
@@ -13,6 +16,9 @@ export class Dictionary {
   #hashes = new Int32Array(64);
   /** Open addressing: the number of an entry plus one, or 0; at most half full. */
   #table = new Int32Array(256);
+  /** By a few bytes of a short string, of the last one that had them: where it begins in `entries`, with its length, and its number. */
+  readonly #recentStarts = new Int32Array(recentPlaces).fill(-1);
+  readonly #recentIds = new Uint32Array(recentPlaces);
 
   /** How many distinct strings there are. */
   get size(): number {
@@ -21,17 +27,45 @@ export class Dictionary {
 
   /** The number of the string in `length` bytes of `source` from `at`, added when it is new. */
   idOf(source: Source, at: number, length: number): number {
+    const isString = at > 0 && length < 0x80 && source.bytes[at - 1] === length;
+    return isString ? this.idOfShort(source, at - 1) : this.#find(source, at, length);
+  }
+
+  #find(source: Source, at: number, length: number): number {
     const hash = hashOf(source.view, at, length);
     const mask = this.#table.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const id = this.#table[slot]! - 1;
       if (id < 0) return this.#add(slot, hash, source, at, length);
-      if (this.#hashes[id] === hash && this.holds(id, source, at, length)) return id;
+      if (this.#hashes[id] === hash && this.#holds(id, source, at, length)) return id;
     }
   }
 
+  /**
+   * The number of the String at `at`: its length, below 128, in one byte, then its bytes, as the wire and a block both
+   * have them. Most were met before, and few bytes tell which one it may be.
+   */
+  idOfShort(source: Source, at: number): number {
+    const { view } = source;
+    const length = view.getUint8(at);
+    const last = length - 3;
+    // Four bytes that end with a shorter string begin before it. What stands there is of its message, and does for a guess.
+    if (at < 3) return this.#find(source, at + 1, length);
+    const middle = view.getInt32(at + last - (length >> 1), true);
+    const tail = view.getInt32(at + last, true);
+    const place = Math.imul(tail ^ Math.imul(middle, 0x85ebca6b), 0x9e3779b1) >>> 24;
+    const start = this.#recentStarts[place]!;
+    // The first word tells entries of other lengths apart, so a shorter one is not read beyond.
+    if (start >= 0 && sameBytes(this.entries.view, start, view, at, length + 1))
+      return this.#recentIds[place]!;
+    const id = this.#find(source, at + 1, length);
+    this.#recentStarts[place] = this.#starts[id]! - 1;
+    this.#recentIds[place] = id;
+    return id;
+  }
+
   /** Whether entry `id` is there, and the string in `length` bytes of `source` from `at`. */
-  holds(id: number, source: Source, at: number, length: number): boolean {
+  #holds(id: number, source: Source, at: number, length: number): boolean {
     if (this.#lengths[id] !== length || id >= this.#size) return false;
     return sameBytes(this.entries.view, this.#starts[id]!, source.view, at, length);
   }
@@ -75,6 +109,7 @@ export class Dictionary {
     this.entries.reset();
     this.#size = 0;
     this.#table.fill(0);
+    this.#recentStarts.fill(-1);
   }
 }
 

@@ -22,6 +22,26 @@ export function shortVarintAt(bytes: Uint8Array, at: number): number {
 }
 
 /**
+ * The number in `word`, four bytes of which the first `width` are a varint and nothing else, up to three; else -1.
+ */
+export function varintOf(word: number, width: number): number {
+  if (width === 1 && (word & 0x80) === 0) return word & 0x7f;
+  if (width === 2 && (word & 0x8080) === 0x80) return (word & 0x7f) | ((word >>> 1) & 0x3f80);
+  if (width === 3 && (word & 0x808080) === 0x8080)
+    return (word & 0x7f) | ((word >>> 1) & 0x3f80) | ((word >>> 2) & 0x1fc000);
+  return -1;
+}
+
+/** Whether [at, end) is one varint below 2^28 and nothing else. */
+export function isSmallVarint(bytes: Uint8Array, at: number, end: number): boolean {
+  if (end - at > 4) return false;
+  for (let offset = at; offset < end - 1; offset++) {
+    if (bytes[offset]! < 0x80) return false;
+  }
+  return at < end;
+}
+
+/**
  * One field of a message at a time, for walks over bytes that an index has checked. The object is reused, so that a
  * walk makes none; whoever calls something that walks on, takes what it needs first.
  */

@@ -1,14 +1,12 @@
 import type { Arena, Source } from './native-arena.ts';
 import type { AttributeEntries } from './native-attributes.ts';
-import {
-  ArrayColumn,
-  Ends,
-  LowCardinalityColumn,
-  MapColumn,
-  PlainColumn,
-  type NativeColumn,
-} from './native-columns.ts';
+import { ArrayColumn, Ends, LowCardinalityColumn, PlainColumn, type NativeColumn } from './native-columns.ts';
 import { FieldCursor } from './native-field.ts';
+import { MapColumn } from './native-map.ts';
+
+/** Field tags of Span.Event and Span.Link. */
+const eventTag = { time: 0x09, name: 0x12, attribute: 0x1a } as const;
+const linkTag = { traceId: 0x0a, spanId: 0x12, traceState: 0x1a, attribute: 0x22 } as const;
 
 /** Appends an id in lower-case hex; '' when it is empty or all zero, as the Collector does. */
 function appendId(out: Arena, source: Source, at: number, length: number): void {
@@ -36,12 +34,15 @@ export class EventColumns {
   append(source: Source, at: number, end: number): void {
     const field = this.#field;
     let [timeAt, nameAt, nameLength] = [-1, at, 0];
-    for (let next = at; next < end; next = field.end) {
+    for (let next = at; next < end;) {
+      if (source.bytes[next] === eventTag.attribute) {
+        next = this.#entries.append(this.#attributes.elements, source, next, end, eventTag.attribute);
+        continue;
+      }
       field.read(source.bytes, next, end);
-      if (field.tag === 0x09) timeAt = field.at;
-      else if (field.tag === 0x12) [nameAt, nameLength] = [field.at, field.end - field.at];
-      else if (field.tag === 0x1a)
-        this.#entries.append(this.#attributes.elements, source, field.at, field.end);
+      next = field.end;
+      if (field.tag === eventTag.time) timeAt = field.at;
+      else if (field.tag === eventTag.name) [nameAt, nameLength] = [field.at, field.end - field.at];
     }
     if (timeAt < 0) this.#times.elements.values.u64(0);
     else this.#times.elements.values.copy(source, timeAt, 8);
@@ -78,13 +79,16 @@ export class LinkColumns {
   append(source: Source, at: number, end: number): void {
     const field = this.#field;
     let [traceIdAt, traceIdLength, spanIdAt, spanIdLength, stateAt, stateLength] = [at, 0, at, 0, at, 0];
-    for (let next = at; next < end; next = field.end) {
+    for (let next = at; next < end;) {
+      if (source.bytes[next] === linkTag.attribute) {
+        next = this.#entries.append(this.#attributes.elements, source, next, end, linkTag.attribute);
+        continue;
+      }
       field.read(source.bytes, next, end);
-      if (field.tag === 0x0a) [traceIdAt, traceIdLength] = [field.at, field.end - field.at];
-      else if (field.tag === 0x12) [spanIdAt, spanIdLength] = [field.at, field.end - field.at];
-      else if (field.tag === 0x1a) [stateAt, stateLength] = [field.at, field.end - field.at];
-      else if (field.tag === 0x22)
-        this.#entries.append(this.#attributes.elements, source, field.at, field.end);
+      next = field.end;
+      if (field.tag === linkTag.traceId) [traceIdAt, traceIdLength] = [field.at, field.end - field.at];
+      else if (field.tag === linkTag.spanId) [spanIdAt, spanIdLength] = [field.at, field.end - field.at];
+      else if (field.tag === linkTag.traceState) [stateAt, stateLength] = [field.at, field.end - field.at];
     }
     appendId(this.#traceIds.elements.values, source, traceIdAt, traceIdLength);
     appendId(this.#spanIds.elements.values, source, spanIdAt, spanIdLength);

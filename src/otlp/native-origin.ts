@@ -1,12 +1,13 @@
 import type { Envelopes } from './envelopes.ts';
-import { Arena, sameBytes, type Source } from './native-arena.ts';
+import { Arena, sameBytes, Source } from './native-arena.ts';
 import type { AttributeEntries } from './native-attributes.ts';
-import { LowCardinalityColumn, MapColumn, PlainColumn, sourceOf } from './native-columns.ts';
+import { LowCardinalityColumn, PlainColumn } from './native-columns.ts';
 import { FieldCursor } from './native-field.ts';
 import { KeyValueParts } from './native-key-value.ts';
+import { MapColumn } from './native-map.ts';
 import type { ValueTexts } from './native-values.ts';
 
-const serviceName = sourceOf(Buffer.from('service.name'));
+const serviceName = new Source().open(Buffer.from('service.name'));
 const serviceNameLength = serviceName.bytes.length;
 
 /** The Resource of a ResourceSpans, the InstrumentationScope of a ScopeSpans. */
@@ -22,9 +23,15 @@ const versionTag = 0x12;
 class Previous {
   readonly message = new Arena();
   #known = false;
+  /** Where it was met last: an index makes its `bytes` anew for each request. */
+  #bytes: Uint8Array | undefined;
+  #ordinal = 0;
 
   /** Whether envelope `ordinal` is the same again; if not, it is now what `message` holds. */
   isSame(source: Source, envelopes: Envelopes, ordinal: number): boolean {
+    if (source.bytes === this.#bytes && ordinal === this.#ordinal) return true;
+    this.#bytes = source.bytes;
+    this.#ordinal = ordinal;
     if (this.#known && this.#holds(source, envelopes, ordinal)) return true;
     this.message.reset();
     const to = envelopes.rangesFrom[ordinal + 1] ?? 0;
@@ -51,6 +58,7 @@ class Previous {
 
   reset(): void {
     this.#known = false;
+    this.#bytes = undefined;
   }
 }
 
@@ -74,6 +82,7 @@ export class ResourceColumns {
   readonly serviceName = new LowCardinalityColumn(['']);
   readonly attributes = new MapColumn();
   readonly #previous = new Previous();
+  readonly #field = new FieldCursor();
   readonly #parts = new KeyValueParts();
   readonly #entries: AttributeEntries;
   readonly #texts: ValueTexts;
@@ -94,22 +103,23 @@ export class ResourceColumns {
     return this.#valuesBytes;
   }
 
-  /** Appends a row for resource `ordinal` of the request in `source`. */
-  append(source: Source, resources: Envelopes, ordinal: number): void {
-    if (this.#previous.isSame(source, resources, ordinal)) {
-      this.attributes.repeatRow(this.#entry, this.#count, this.#valuesAt, this.#valuesBytes);
-    } else this.#encode(this.#previous.message);
+  /** Appends a row for resource `ordinal` of the request in `source`; returns whether it is that of the row before. */
+  append(source: Source, resources: Envelopes, ordinal: number): boolean {
+    const isSame = this.#previous.isSame(source, resources, ordinal);
+    if (isSame) this.attributes.repeatRow(this.#entry, this.#count, this.#valuesAt, this.#valuesBytes);
+    else this.#encode(this.#previous.message.source, this.#previous.message.length);
     this.serviceName.appendId(this.#serviceNameId);
+    return isSame;
   }
 
-  #encode(message: Arena): void {
+  #encode(message: Source, length: number): void {
     const map = this.attributes;
     this.#serviceNameId = -1;
     this.#entry = map.entries;
     this.#valuesAt = map.values.length;
-    eachField(message, 0, message.length, subjectTag, (resourceAt, resourceEnd) => {
+    eachField(message, 0, length, subjectTag, (resourceAt, resourceEnd) => {
+      this.#appendAttributes(message, resourceAt, resourceEnd);
       eachField(message, resourceAt, resourceEnd, attributeTag, (from, to) => {
-        this.#entries.append(map, message, from, to);
         if (this.#serviceNameId < 0) this.#readServiceName(message, from, to);
       });
     });
@@ -119,13 +129,25 @@ export class ResourceColumns {
     map.endRow();
   }
 
+  #appendAttributes(source: Source, at: number, end: number): void {
+    const field = this.#field;
+    for (let next = at; next < end;) {
+      if (source.bytes[next] === attributeTag) {
+        next = this.#entries.append(this.attributes, source, next, end, attributeTag);
+      } else {
+        field.read(source.bytes, next, end);
+        next = field.end;
+      }
+    }
+  }
+
   #readServiceName(source: Source, at: number, end: number): void {
     const parts = this.#parts;
     parts.read(source.bytes, at, end);
     if (parts.keyLength !== serviceNameLength) return;
     if (!sameBytes(serviceName.view, 0, source.view, parts.keyAt, serviceNameLength)) return;
     const text = this.#texts.text(source, parts.valueAt, parts.valueEnd);
-    this.#serviceNameId = this.serviceName.idOf(text, 0, text.length);
+    this.#serviceNameId = this.serviceName.idOf(text.source, 0, text.length);
   }
 
   reset(): void {
@@ -145,16 +167,16 @@ export class ScopeColumns {
 
   /** Appends a row for scope `ordinal` of the request in `source`. */
   append(source: Source, scopes: Envelopes, ordinal: number): void {
-    if (!this.#previous.isSame(source, scopes, ordinal)) this.#read(this.#previous.message);
     const { message } = this.#previous;
-    this.name.values.text(message, this.#nameAt, this.#nameLength);
-    this.version.values.text(message, this.#versionAt, this.#versionLength);
+    if (!this.#previous.isSame(source, scopes, ordinal)) this.#read(message.source, message.length);
+    this.name.values.text(message.source, this.#nameAt, this.#nameLength);
+    this.version.values.text(message.source, this.#versionAt, this.#versionLength);
   }
 
-  #read(message: Arena): void {
+  #read(message: Source, length: number): void {
     this.#nameLength = 0;
     this.#versionLength = 0;
-    eachField(message, 0, message.length, subjectTag, (scopeAt, scopeEnd) => {
+    eachField(message, 0, length, subjectTag, (scopeAt, scopeEnd) => {
       eachField(message, scopeAt, scopeEnd, nameTag, (from, to) => {
         [this.#nameAt, this.#nameLength] = [from, to - from];
       });

@@ -1,12 +1,7 @@
-import type { Source } from './native-arena.ts';
-import {
-  LowCardinalityColumn,
-  NullableColumn,
-  PlainColumn,
-  sourceOf,
-  type NativeColumn,
-} from './native-columns.ts';
+import { Source } from './native-arena.ts';
+import { NullableColumn, PlainColumn, type NativeColumn } from './native-columns.ts';
 import { shortLengthAt, shortVarintAt } from './native-field.ts';
+import { NameColumns } from './native-names.ts';
 import { emptySlot, slotOffset } from './span-columns.ts';
 import type { SpanView } from './span-view.ts';
 import { lengthAt } from './wire.ts';
@@ -38,9 +33,14 @@ export type TypedColumn =
       readonly field: number;
     };
 
+/** An empty slot as a signed number, which compares faster. */
+const none = emptySlot | 0;
+
 const stringTag = 0x0a;
 const intTag = 0x18;
-const traceIdBytes = 16;
+const doubleTag = 0x21;
+/** Of a trace id in hex, with its length. */
+const traceIdBytes = 33;
 
 // What the writers read is what SpanView reads, except that texts of the wire are copied without making strings.
 // `at` is where the value stands, its tag before its content; 0 is a span that does not say.
@@ -48,48 +48,32 @@ const traceIdBytes = 16;
 class TextWriter {
   readonly field: number;
   readonly column = new PlainColumn('String');
-  readonly #missing: '' | 'trace id';
+  readonly #missing: PlainColumn | undefined;
 
-  constructor(field: number, missing: '' | 'trace id') {
+  /** Where nobody says, it is what `missing` holds of the same row, an id in hex; '' without `missing`. */
+  constructor(field: number, missing: PlainColumn | undefined) {
     this.field = field;
     this.#missing = missing;
   }
 
   append(view: SpanView, source: Source, at: number): void {
+    if (at === 0) return this.#appendMissing();
+    if (source.bytes[at] !== stringTag) return this.#appendMade(view.string(this.field));
+    const packed = lengthOf(source.bytes, at + 1);
+    this.column.values.text(source, at + 1 + (packed & 7), packed >>> 3);
+  }
+
+  #appendMissing(): void {
     const { values } = this.column;
-    if (at !== 0 && source.bytes[at] === stringTag) {
-      const packed = lengthOf(source.bytes, at + 1);
-      return values.text(source, at + 1 + (packed & 7), packed >>> 3);
-    }
-    const text = at === 0 ? undefined : view.string(this.field);
-    if (text !== undefined) {
-      const bytes = Buffer.from(text);
-      values.text(sourceOf(bytes), 0, bytes.length);
-    } else if (this.#missing === '') values.u8(0);
-    else values.hexText(source, view.index.spans.traceIdAt[view.row]!, traceIdBytes);
-  }
-}
-
-class LowCardinalityWriter {
-  readonly field: number;
-  readonly column: LowCardinalityColumn;
-
-  constructor(field: number, missing: string) {
-    this.field = field;
-    this.column = new LowCardinalityColumn([missing]);
+    const missing = this.#missing?.values;
+    if (missing === undefined) values.u8(0);
+    else values.copy(missing.source, missing.length - traceIdBytes, traceIdBytes);
   }
 
-  write(row: number, view: SpanView, source: Source, at: number): void {
-    if (source.bytes[at] === stringTag) {
-      const packed = lengthOf(source.bytes, at + 1);
-      this.column.reach(row);
-      return this.column.append(source, at + 1 + (packed & 7), packed >>> 3);
-    }
-    const text = view.string(this.field);
-    if (text === undefined) return;
+  #appendMade(text: string | undefined): void {
+    if (text === undefined) return this.#appendMissing();
     const bytes = Buffer.from(text);
-    this.column.reach(row);
-    this.column.append(sourceOf(bytes), 0, bytes.length);
+    this.column.values.text(new Source().open(bytes), 0, bytes.length);
   }
 }
 
@@ -108,8 +92,12 @@ class NumberWriter {
   }
 
   write(row: number, view: SpanView, source: Source, at: number): void {
-    const short = source.bytes[at] === intTag ? shortVarintAt(source.bytes, at + 1) : -1;
-    const value = short < 0 ? view.number(this.field) : short;
+    const tag = source.bytes[at];
+    let value: number | undefined = -1;
+    if (tag === intTag)
+      value = source.bytes[at + 1]! < 0x80 ? source.bytes[at + 1]! : shortVarintAt(source.bytes, at + 1);
+    else if (tag === doubleTag) value = source.view.getFloat64(at + 1, true);
+    if (!(value >= 0 && value < Infinity)) value = view.number(this.field);
     if (value === undefined) return;
     if (this.#isDecimal) this.#writeDecimal(row, value);
     else if (Number.isSafeInteger(value)) this.column.setNumber(row, value);
@@ -143,54 +131,71 @@ export class TypedColumns {
   readonly columns: readonly NativeColumn[];
   /** One list a class, so that each loop over one calls code it knows. */
   readonly #texts: TextWriter[] = [];
-  readonly #names: LowCardinalityWriter[] = [];
+  readonly #names = new NameColumns();
   readonly #numbers: NumberWriter[] = [];
   readonly #flags: BoolWriter[] = [];
+  readonly #traceIds: PlainColumn;
 
-  constructor(columns: readonly TypedColumn[]) {
+  /** `traceIds` must hold a row before it is appended here. */
+  constructor(columns: readonly TypedColumn[], traceIds: PlainColumn) {
+    this.#traceIds = traceIds;
     this.columns = columns.map((column) => this.#writer(column).column);
   }
 
   #writer(column: TypedColumn): { readonly column: NativeColumn } {
     if (column.type === 'LowCardinality(String)') {
-      return added(this.#names, new LowCardinalityWriter(column.field, column.missing));
+      return { column: this.#names.add(column.field, column.missing) };
     }
-    if (column.type === 'String') return added(this.#texts, new TextWriter(column.field, column.missing));
+    if (column.type === 'String') {
+      const missing = column.missing === '' ? undefined : this.#traceIds;
+      return added(this.#texts, new TextWriter(column.field, missing));
+    }
     if (column.type === 'Bool') return added(this.#flags, new BoolWriter(column.field));
     return added(this.#numbers, new NumberWriter(column.field, column.type));
   }
 
   /** About how many bytes of a row `arenas` of the columns do not tell. */
   get rowBytes(): number {
-    return this.#names.length + this.#numbers.length * 9;
+    return this.#names.count + this.#numbers.length * 9;
   }
 
-  /** Appends row `row` of the block, of the span at `view`. What nobody says costs nothing where a column can leave rows out. */
-  append(row: number, view: SpanView): void {
+  /**
+   * Appends row `row` of the block, of the span at `view`, whose resource says the same as that of the row before or not.
+   * What nobody says costs nothing where a column can leave rows out.
+   */
+  append(row: number, view: SpanView, source: Source, isSameResource: boolean): void {
     const { index } = view;
     const { spans, resourceSlots } = index;
     const { slots, fieldCount } = spans;
     const own = view.row * fieldCount;
     const shared = spans.resource[view.row]! * fieldCount;
-    for (const writer of this.#names) {
+    this.#names.append(view, source, isSameResource);
+    const numbers = this.#numbers;
+    const texts = this.#texts;
+    const flags = this.#flags;
+    for (let i = 0; i < numbers.length; i++) {
+      const writer = numbers[i]!;
       const at = valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!);
-      if (at !== 0) writer.write(row, view, index, at);
+      if (at !== 0) writer.write(row, view, source, at);
     }
-    for (const writer of this.#numbers) {
-      const at = valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!);
-      if (at !== 0) writer.write(row, view, index, at);
+    for (let i = 0; i < texts.length; i++) {
+      const writer = texts[i]!;
+      writer.append(view, source, valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!));
     }
-    for (const writer of this.#texts) {
-      writer.append(view, index, valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!));
-    }
-    for (const writer of this.#flags) {
+    for (let i = 0; i < flags.length; i++) {
+      const writer = flags[i]!;
       writer.append(view, valueAt(slots[own + writer.field]!, resourceSlots[shared + writer.field]!));
     }
   }
 
+  /** Forgets what it knows of the block; the columns are reset by whoever has them. */
+  reset(): void {
+    this.#names.reset();
+  }
+
   /** Says that the block has `rows` rows. */
   reach(rows: number): void {
-    for (const writer of this.#names) writer.column.reach(rows);
+    this.#names.flush();
     for (const writer of this.#numbers) writer.column.reach(rows);
   }
 }
@@ -202,8 +207,8 @@ function added<Writer>(writers: Writer[], writer: Writer): Writer {
 
 /** Where the better of a span's slot and its resource's says that the value stands (tag, then content); 0 when neither does. */
 function valueAt(own: number, shared: number): number {
-  const slot = own < shared ? own : shared;
-  return slot === emptySlot ? 0 : slot & slotOffset;
+  const slot = (own < shared ? own : shared) | 0;
+  return slot === none ? 0 : slot & slotOffset;
 }
 
 function lengthOf(bytes: Uint8Array, at: number): number {

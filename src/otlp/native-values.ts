@@ -1,6 +1,7 @@
 import { Arena, type Source } from './native-arena.ts';
-import { FieldCursor, shortLengthAt, shortVarintAt } from './native-field.ts';
+import { FieldCursor, isSmallVarint, shortLengthAt, shortVarintAt } from './native-field.ts';
 import { KeyValueParts } from './native-key-value.ts';
+import { RecentTexts } from './native-recent-texts.ts';
 import { varint64 } from './wire.ts';
 
 /** Field tags of AnyValue. */
@@ -31,15 +32,6 @@ function integer(out: Arena, { bytes }: Source, at: number): void {
   else out.ascii(String(value));
 }
 
-/** Whether [at, end) is one varint below 2^28 and nothing else. */
-function isSmallVarint(bytes: Uint8Array, at: number, end: number): boolean {
-  if (end - at > 4) return false;
-  for (let offset = at; offset < end - 1; offset++) {
-    if (bytes[offset]! < 0x80) return false;
-  }
-  return at < end;
-}
-
 /**
  * Values of attributes as text, the way the Collector's `pcommon.Value.AsString` (v0.153 and later) writes them for
  * its ClickHouse exporter: decimal integers, ECMAScript doubles, base64 bytes, and JSON for arrays and lists with keys
@@ -48,23 +40,25 @@ function isSmallVarint(bytes: Uint8Array, at: number, end: number): boolean {
 export class ValueTexts {
   /** The last text that had to be made, without its length. */
   readonly #made = new Arena();
+  readonly #recent = new RecentTexts();
   readonly #member = new FieldCursor();
   /** Whether the JSON being made holds no NaN and no infinity. */
   #isJson = true;
 
   /** Appends the AnyValue in `source` from `at` to `end` to `out` as a ClickHouse String. */
   append(out: Arena, source: Source, at: number, end: number): void {
-    const { bytes } = source;
     // A String is the same on the wire as in the block: its length as a varint, then its bytes.
-    if (at < end && bytes[at] === tags.string) {
-      const packed = shortLengthAt(bytes, at + 1);
+    if (at < end && source.bytes[at] === tags.string) {
+      const packed = shortLengthAt(source.bytes, at + 1);
       if (packed >= 0 && at + 1 + (packed & 7) + (packed >> 3) === end)
         return out.copy(source, at + 1, end - at - 1);
-    } else if (at < end && bytes[at] === tags.int && isSmallVarint(bytes, at + 1, end)) {
-      return out.digitsText(shortVarintAt(bytes, at + 1));
+    } else if (at < end && source.bytes[at] === tags.int && isSmallVarint(source.bytes, at + 1, end)) {
+      return out.digitsText(shortVarintAt(source.bytes, at + 1));
     }
+    if (this.#recent.append(out, source, at, end)) return;
     const text = this.text(source, at, end);
-    out.text(text, 0, text.length);
+    out.text(text.source, 0, text.length);
+    this.#recent.keep(source, at, end, text);
   }
 
   /** The AnyValue as a text of its own, without a length; valid until the next value. */

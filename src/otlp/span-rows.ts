@@ -1,18 +1,13 @@
-import type { Arena, Source } from './native-arena.ts';
+import { type Arena, Source } from './native-arena.ts';
 import { AttributeEntries } from './native-attributes.ts';
-import {
-  LowCardinalityColumn,
-  MapColumn,
-  nativeBlock,
-  PlainColumn,
-  sourceOf,
-  type NativeColumn,
-} from './native-columns.ts';
+import { LowCardinalityColumn, nativeBlock, PlainColumn, type NativeColumn } from './native-columns.ts';
 import { FieldCursor, shortLengthAt } from './native-field.ts';
+import { MapColumn } from './native-map.ts';
 import { EventColumns, LinkColumns } from './native-nested.ts';
 import { ResourceColumns, ScopeColumns } from './native-origin.ts';
 import { TypedColumns, type TypedColumn } from './native-typed.ts';
 import { ValueTexts } from './native-values.ts';
+import { positionColumns, spanColumns } from './row-columns.ts';
 import type { SpanColumns } from './span-columns.ts';
 import { dateOfDay, isPlausibleStart, nanosAt, startDay } from './span-time.ts';
 import type { SpanView } from './span-view.ts';
@@ -24,55 +19,9 @@ import { varint32 } from './wire.ts';
  */
 export const encoderVersion = 1;
 
-/** A column of a table. */
-export interface Column {
-  readonly name: string;
-  /** ClickHouse's name of its type. */
-  readonly type: string;
-}
-
-const text = 'String';
-const name = 'LowCardinality(String)';
-const time = 'DateTime64(9)';
-const attributes = 'Map(LowCardinality(String), String)';
-
-/** The columns of the Collector's ClickHouse exporter, in its order. */
-export const spanColumns: readonly Column[] = [
-  { name: 'Timestamp', type: time },
-  { name: 'TraceId', type: text },
-  { name: 'SpanId', type: text },
-  { name: 'ParentSpanId', type: text },
-  { name: 'TraceState', type: text },
-  { name: 'SpanName', type: name },
-  { name: 'SpanKind', type: name },
-  { name: 'ServiceName', type: name },
-  { name: 'ResourceAttributes', type: attributes },
-  { name: 'ScopeName', type: text },
-  { name: 'ScopeVersion', type: text },
-  { name: 'SpanAttributes', type: attributes },
-  { name: 'Duration', type: 'UInt64' },
-  { name: 'StatusCode', type: name },
-  { name: 'StatusMessage', type: text },
-  { name: 'Events.Timestamp', type: `Array(${time})` },
-  { name: 'Events.Name', type: `Array(${name})` },
-  { name: 'Events.Attributes', type: `Array(${attributes})` },
-  { name: 'Links.TraceId', type: `Array(${text})` },
-  { name: 'Links.SpanId', type: `Array(${text})` },
-  { name: 'Links.TraceState', type: `Array(${text})` },
-  { name: 'Links.Attributes', type: `Array(${attributes})` },
-];
-
-/** Where a row came from: the stream, the offset of its record, the index of its span in the record. */
-export const positionColumns: readonly Column[] = [
-  { name: 'StreamId', type: name },
-  { name: 'StreamPartition', type: 'UInt16' },
-  { name: 'StreamOffset', type: 'UInt64' },
-  { name: 'StreamIndex', type: 'UInt32' },
-];
-
 /** Where a clamped row keeps the start that its sender gave, in SpanAttributes. */
 const originalStartKey = 'plimsoll.original_start_unix_nano';
-const originalStart = sourceOf(Buffer.from(originalStartKey));
+const originalStart = new Source().open(Buffer.from(originalStartKey));
 
 /** By number, as OTLP has them; another number is ''. */
 const kinds = ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer', ''];
@@ -86,14 +35,18 @@ const spanIdBytes = 8;
 const traceStateTag = 0x1a;
 const attributeTag = 0x4a;
 const idTags = [0x0a, 0x12, 0x22];
+const kindTag = 0x30;
+const timeTags = [0x39, 0x41];
 const nameTag = 0x2a;
 const statusTag = 0x7a;
+/** Of two bytes: the second is 1. */
+const flagsTag = 0x85;
 const eventTag = 0x5a;
 const linkTag = 0x6a;
 
-/** By tag: 1 for attributes, and for fields with a length that the index has read already. */
-const isShort = new Uint8Array(256);
-for (const tag of [attributeTag, nameTag, statusTag, ...idTags]) isShort[tag] = 1;
+/** By tag: the wire type of fields that the index has read already or that no row has; of any other 255. */
+const isPassed = new Uint8Array(256).fill(255);
+for (const tag of [...idTags, nameTag, statusTag, kindTag, ...timeTags]) isPassed[tag] = tag & 7;
 
 /** The place of a span on the stream, and the time of its record. */
 export interface RowPlace {
@@ -103,10 +56,10 @@ export interface RowPlace {
   readonly recordTimeMs: number;
 }
 
-/** The UTC date (YYYY-MM-DD) of the row of the span at `view`: that of its start, or of its record when the start is not plausible. */
-export function dateOf(view: SpanView, recordTimeMs: number): string {
-  const at = view.index.spans.startTimeAt[view.row] ?? 0;
-  return dateOfDay(startDay(view.index, at, nanosAt(view.index, at), recordTimeMs));
+/** The UTC day, counted from the epoch, of the row of the span at `view`: that of its start, or of its record when the start is not plausible. */
+export function dayOf({ index, row }: SpanView, recordTimeMs: number): number {
+  const at = index.spans.startTimeAt[row]!;
+  return startDay(index.view, at, nanosAt(index.view, at), recordTimeMs);
 }
 
 /**
@@ -119,11 +72,14 @@ export class SpanRows {
   readonly #texts = new ValueTexts();
   readonly #entries = new AttributeEntries(this.#texts);
   readonly #cursor = new FieldCursor();
-  readonly #timestamp = new PlainColumn(time);
-  readonly #traceId = new PlainColumn(text);
-  readonly #spanId = new PlainColumn(text);
-  readonly #parentSpanId = new PlainColumn(text);
-  readonly #traceState = new PlainColumn(text);
+  /** The request of the last row; an index makes a Buffer of its own for each. */
+  #request: Buffer | undefined;
+  readonly #source = new Source();
+  readonly #timestamp = new PlainColumn('DateTime64(9)');
+  readonly #traceId = new PlainColumn('String');
+  readonly #spanId = new PlainColumn('String');
+  readonly #parentSpanId = new PlainColumn('String');
+  readonly #traceState = new PlainColumn('String');
   readonly #name = new LowCardinalityColumn();
   readonly #kind = new LowCardinalityColumn(kinds);
   readonly #resource = new ResourceColumns(this.#entries, this.#texts);
@@ -131,7 +87,7 @@ export class SpanRows {
   readonly #attributes = new MapColumn();
   readonly #duration = new PlainColumn('UInt64');
   readonly #statusCode = new LowCardinalityColumn(statusCodes);
-  readonly #statusMessage = new PlainColumn(text);
+  readonly #statusMessage = new PlainColumn('String');
   readonly #events = new EventColumns(this.#entries);
   readonly #links = new LinkColumns(this.#entries);
   readonly #typed: TypedColumns;
@@ -161,7 +117,7 @@ export class SpanRows {
   }) {
     this.#partitionNumber = origin.partition;
     this.#streamId = new LowCardinalityColumn([origin.streamId]);
-    this.#typed = new TypedColumns(origin.typed);
+    this.#typed = new TypedColumns(origin.typed, this.#traceId);
     const names = [...spanColumns, ...origin.typed, ...positionColumns].map((column) => column.name);
     const columns = this.#inOrder();
     this.#columns = new Map(names.map((columnName, i) => [columnName, columns[i] ?? this.#timestamp]));
@@ -233,38 +189,55 @@ export class SpanRows {
   append(view: SpanView, place: RowPlace): void {
     const { index, row } = view;
     const { spans } = index;
-    this.#times(index, spans, row, place.recordTimeMs);
-    this.#span(index, spans, row);
-    this.#fields(index, spans.start[row] ?? 0, spans.end[row] ?? 0);
-    this.#resource.append(index, index.resources, spans.resource[row] ?? 0);
-    this.#scope.append(index, index.scopes, spans.scope[row] ?? 0);
-    this.#typed.append(this.#rows, view);
+    const source = this.#source;
+    if (index.bytes !== this.#request) this.#open(index.bytes);
+    this.#times(source, spans, row, place.recordTimeMs);
+    this.#span(source, spans, row);
+    this.#fields(source, spans.start[row]!, spans.end[row]!);
+    const isSameResource = this.#resource.append(source, index.resources, spans.resource[row]!);
+    this.#scope.append(source, index.scopes, spans.scope[row]!);
+    this.#typed.append(this.#rows, view, source, isSameResource);
     this.#offset.values.u64(place.offset);
     this.#index.values.u32(place.index);
     this.#guessedBytes += (spans.end[row] ?? 0) - (spans.start[row] ?? 0) + this.#resource.rowBytes;
     this.#rows++;
   }
 
-  #times(index: Source, spans: SpanColumns, row: number, recordTimeMs: number): void {
+  #open(request: Buffer): void {
+    this.#request = request;
+    this.#source.open(request);
+  }
+
+  #times(source: Source, spans: SpanColumns, row: number, recordTimeMs: number): void {
     const startAt = spans.startTimeAt[row] ?? 0;
     const endAt = spans.endTimeAt[row] ?? 0;
-    const nanos = nanosAt(index, startAt);
-    const day = startDay(index, startAt, nanos, recordTimeMs);
+    const nanos = nanosAt(source.view, startAt);
+    const day = startDay(source.view, startAt, nanos, recordTimeMs);
     if (day !== this.#day) this.#countDay();
     this.#day = day;
     this.#dayRows++;
-    if (isPlausibleStart(nanos, recordTimeMs)) this.#timestamp.values.copy(index, startAt, 8);
-    else this.#clamp(index, startAt, recordTimeMs);
-    if (startAt === 0 || endAt === 0) return this.#duration.values.u64(0);
-    const start = index.view.getBigUint64(startAt, true);
-    const end = index.view.getBigUint64(endAt, true);
-    if (start === 0n || end < start) this.#duration.values.u64(0);
-    else this.#duration.values.bigint(end - start);
+    if (isPlausibleStart(nanos, recordTimeMs)) this.#timestamp.values.copy(source, startAt, 8);
+    else this.#clamp(source, startAt, recordTimeMs);
+    this.#appendDuration(source.view, startAt, endAt);
+  }
+
+  /** The end less the start, in halves, because a BigInt is an object; 0 when one is missing or the end is before the start. */
+  #appendDuration(view: DataView, startAt: number, endAt: number): void {
+    const { values } = this.#duration;
+    if (startAt === 0 || endAt === 0) return values.u64(0);
+    const startLow = view.getUint32(startAt, true);
+    const startHigh = view.getUint32(startAt + 4, true);
+    const endLow = view.getUint32(endAt, true);
+    const endHigh = view.getUint32(endAt + 4, true);
+    const high = endHigh - startHigh - (endLow < startLow ? 1 : 0);
+    if (high < 0 || (startLow | startHigh) === 0) return values.u64(0);
+    values.u32(endLow - startLow);
+    values.u32(high);
   }
 
   /** The sender's start stays among the attributes, where the row's own key order begins. */
-  #clamp(index: Source, startAt: number, recordTimeMs: number): void {
-    const start = startAt === 0 ? 0n : index.view.getBigUint64(startAt, true);
+  #clamp(source: Source, startAt: number, recordTimeMs: number): void {
+    const start = startAt === 0 ? 0n : source.view.getBigUint64(startAt, true);
     this.#timestamp.values.bigint(BigInt(Math.trunc(recordTimeMs)) * 1_000_000n);
     if (this.#attributes.key(originalStart, 0, originalStart.bytes.length)) {
       this.#attributes.values.asciiText(String(start));
@@ -273,50 +246,58 @@ export class SpanRows {
   }
 
   /** What the index knows already. */
-  #span(index: Source, spans: SpanColumns, row: number): void {
+  #span(source: Source, spans: SpanColumns, row: number): void {
     const parentAt = spans.parentSpanIdAt[row] ?? 0;
     const nameAt = spans.nameAt[row] ?? 0;
     const kindAt = spans.kindAt[row] ?? 0;
     const codeAt = spans.statusCodeAt[row] ?? 0;
     const messageAt = spans.statusMessageAt[row] ?? 0;
-    this.#traceId.values.hexText(index, spans.traceIdAt[row] ?? 0, traceIdBytes);
-    this.#spanId.values.hexText(index, spans.spanIdAt[row] ?? 0, spanIdBytes);
-    this.#parentSpanId.values.hexText(index, parentAt, parentAt === 0 ? 0 : spanIdBytes);
-    this.#name.append(index, nameAt, (spans.nameEnd[row] ?? 0) - nameAt);
-    this.#kind.appendId(kindAt === 0 ? 0 : numbered(varint32(index.bytes, kindAt), kinds.length));
-    this.#statusCode.appendId(codeAt === 0 ? 0 : numbered(varint32(index.bytes, codeAt), statusCodes.length));
-    this.#statusMessage.values.text(index, messageAt, (spans.statusMessageEnd[row] ?? 0) - messageAt);
+    this.#traceId.values.hexText(source, spans.traceIdAt[row] ?? 0, traceIdBytes);
+    this.#spanId.values.hexText(source, spans.spanIdAt[row] ?? 0, spanIdBytes);
+    this.#parentSpanId.values.hexText(source, parentAt, parentAt === 0 ? 0 : spanIdBytes);
+    this.#name.append(source, nameAt, (spans.nameEnd[row] ?? 0) - nameAt);
+    this.#kind.appendId(kindAt === 0 ? 0 : numbered(varint32(source.bytes, kindAt), kinds.length));
+    this.#statusCode.appendId(
+      codeAt === 0 ? 0 : numbered(varint32(source.bytes, codeAt), statusCodes.length),
+    );
+    this.#statusMessage.values.text(source, messageAt, (spans.statusMessageEnd[row] ?? 0) - messageAt);
   }
 
   /** What only a walk over the span's fields finds: attributes, events, links, trace state. */
-  #fields(index: Source, at: number, end: number): void {
-    const { bytes } = index;
+  #fields(source: Source, at: number, end: number): void {
+    const { bytes } = source;
     this.#stateAt = at;
     this.#stateLength = 0;
     for (let next = at; next < end;) {
       const tag = bytes[next]!;
-      const packed = isShort[tag] === 1 ? shortLengthAt(bytes, next + 1) : -1;
-      if (packed < 0) next = this.#field(index, next, end);
-      else {
-        const from = next + 1 + (packed & 7);
-        next = from + (packed >> 3);
-        if (tag === attributeTag) this.#entries.append(this.#attributes, index, from, next);
+      if (tag === attributeTag) {
+        next = this.#entries.append(this.#attributes, source, next, end, attributeTag);
+        continue;
+      }
+      const wireType = isPassed[tag];
+      if (wireType === 1) next += 9;
+      else if (tag === flagsTag && bytes[next + 1] === 1) next += 6;
+      else if (wireType === 0) {
+        while (bytes[++next]! > 0x7f);
+        next++;
+      } else {
+        const packed = wireType === 2 ? shortLengthAt(bytes, next + 1) : -1;
+        next = packed < 0 ? this.#field(source, next, end) : next + 1 + (packed & 7) + (packed >> 3);
       }
     }
-    this.#traceState.values.text(index, this.#stateAt, this.#stateLength);
+    this.#traceState.values.text(source, this.#stateAt, this.#stateLength);
     this.#attributes.endRow();
     this.#events.endRow();
     this.#links.endRow();
   }
 
   /** Takes the field at `at` of a span that ends at `end`; returns where the next one begins. */
-  #field(index: Source, at: number, end: number): number {
+  #field(source: Source, at: number, end: number): number {
     const cursor = this.#cursor;
-    cursor.read(index.bytes, at, end);
+    cursor.read(source.bytes, at, end);
     const next = cursor.end;
-    if (cursor.tag === attributeTag) this.#entries.append(this.#attributes, index, cursor.at, next);
-    else if (cursor.tag === eventTag) this.#events.append(index, cursor.at, next);
-    else if (cursor.tag === linkTag) this.#links.append(index, cursor.at, next);
+    if (cursor.tag === eventTag) this.#events.append(source, cursor.at, next);
+    else if (cursor.tag === linkTag) this.#links.append(source, cursor.at, next);
     else if (cursor.tag === traceStateTag) {
       this.#stateAt = cursor.at;
       this.#stateLength = next - cursor.at;
@@ -339,6 +320,8 @@ export class SpanRows {
     for (const column of this.#columns.values()) column.reset();
     this.#resource.reset();
     this.#scope.reset();
+    this.#typed.reset();
+    this.#request = undefined;
     this.#dates.clear();
     this.#dayRows = 0;
     this.#rows = 0;

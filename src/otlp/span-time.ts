@@ -1,5 +1,3 @@
-import type { Source } from './native-arena.ts';
-
 const dayMs = 86_400_000;
 const dayNanos = 86_400_000_000_000;
 /** A double this near to a day's border may have been rounded over it. */
@@ -14,20 +12,20 @@ export function isPlausibleStart(nanos: number, recordTimeMs: number): boolean {
 }
 
 /** The nanoseconds since the epoch at `at`, rounded to a double; 0 when `at` is 0, "absent". */
-export function nanosAt(source: Source, at: number): number {
-  return at === 0 ? 0 : source.view.getUint32(at + 4, true) * 4_294_967_296 + source.view.getUint32(at, true);
+export function nanosAt(view: DataView, at: number): number {
+  return at === 0 ? 0 : view.getUint32(at + 4, true) * 4_294_967_296 + view.getUint32(at, true);
 }
 
 /**
  * The UTC day, counted from the epoch, of the row of a span that starts at `nanos`, which stand at `at`. A start
  * more than 366 days before or 1 day after its record is the sender's mistake: the row gets the record's time.
  */
-export function startDay(source: Source, at: number, nanos: number, recordTimeMs: number): number {
+export function startDay(view: DataView, at: number, nanos: number, recordTimeMs: number): number {
   if (!isPlausibleStart(nanos, recordTimeMs)) return Math.floor(recordTimeMs / dayMs);
   const day = Math.floor(nanos / dayNanos);
   const rest = nanos - day * dayNanos;
   if (rest >= roundingNanos && rest <= dayNanos - roundingNanos) return day;
-  return Number(source.view.getBigUint64(at, true) / BigInt(dayNanos));
+  return Number(view.getBigUint64(at, true) / BigInt(dayNanos));
 }
 
 let lastDay = 0;

@@ -7,10 +7,10 @@ import { afterRecord, isBefore, type Origin } from './place.ts';
  * clock, so that a block can be built again.
  */
 export interface Rows {
-  /** Makes `record` the one that `dateOf` and `append` mean; returns how many spans it holds. Throws an `invalid` Failure when it is undecodable. */
+  /** Makes `record` the one that `dayOf` and `append` mean; returns how many spans it holds. Throws an `invalid` Failure when it is undecodable. */
   read(record: StreamRecord): number;
-  /** The date (YYYY-MM-DD) whose part the row of span `index` goes to. */
-  dateOf(index: number): string;
+  /** The day, counted from the epoch, whose part the row of span `index` goes to. */
+  dayOf(index: number): number;
   /** Adds the row of span `index`. */
   append(index: number): void;
   readonly rows: number;
@@ -42,7 +42,9 @@ export const unlimited: BlockLimits = { rows: Infinity, bytes: Infinity, dates: 
 /** The spans of one partition between two positions, as rows. */
 export class Block {
   readonly #rows: Rows;
-  readonly #dates = new Set<string>();
+  readonly #days = new Set<number>();
+  /** The last one admitted; NaN when there is none. */
+  #day = NaN;
   readonly #undecodable: StreamRecord[] = [];
   #undecodableBytes = 0;
   #from: Position = { offset: 0, index: 0 };
@@ -101,7 +103,8 @@ export class Block {
   /** Empties the block, to begin at `from`. */
   begin(from: Position): void {
     this.#rows.reset();
-    this.#dates.clear();
+    this.#days.clear();
+    this.#day = NaN;
     this.#undecodable.length = 0;
     this.#undecodableBytes = 0;
     this.#from = from;
@@ -113,29 +116,34 @@ export class Block {
   }
 
   /**
-   * Takes the spans of `record` from the block's end on, before `until`, adding rows for those that are `wanted`.
+   * Takes the spans of `record` from the block's end on, before `until`, adding rows for those that are `wanted`, by default all.
    * Returns whether it took them all; if not, a limit ended the block.
    */
   take(
     record: StreamRecord,
     limits: BlockLimits,
     until?: Position,
-    wanted: (offset: number, index: number) => boolean = () => true,
+    wanted?: (offset: number, index: number) => boolean,
   ): boolean {
     if (this.#isFull(limits)) return false;
     this.#skipTo(record.offset);
     const count = this.#read(record);
     const end = until?.offset === record.offset ? Math.min(count, until.index) : count;
+    let last = -1;
     for (let index = this.#to.index; index < end; index++) {
-      if (wanted(record.offset, index)) {
+      if (wanted === undefined || wanted(record.offset, index)) {
         const { rows } = this.#rows;
         const isFull = rows >= limits.rows || ((rows & 7) === 0 && this.#isFull(limits));
-        if (isFull || !this.#admit(this.#rows.dateOf(index), limits)) return this.#cut(record, index);
+        if (isFull || !this.#admit(this.#rows.dayOf(index), limits)) {
+          if (last >= 0) this.#lastRow = { offset: record.offset, index: last };
+          return this.#cut(record, index);
+        }
         this.#rows.append(index);
-        this.#lastRow = { offset: record.offset, index };
+        last = index;
       }
       this.#spans++;
     }
+    if (last >= 0) this.#lastRow = { offset: record.offset, index: last };
     this.#last = { offset: record.offset, timeMs: record.timeMs };
     this.#to = end < count ? { offset: record.offset, index: end } : afterRecord(record.offset);
     return true;
@@ -156,11 +164,13 @@ export class Block {
     return this.#rows.rows >= limits.rows || this.#rows.bytes + this.#undecodableBytes >= limits.bytes;
   }
 
-  #admit(date: string, limits: BlockLimits): boolean {
-    if (!this.#dates.has(date)) {
-      if (this.#dates.size >= limits.dates) return false;
-      this.#dates.add(date);
+  #admit(day: number, limits: BlockLimits): boolean {
+    if (day === this.#day) return true;
+    if (!this.#days.has(day)) {
+      if (this.#days.size >= limits.dates) return false;
+      this.#days.add(day);
     }
+    this.#day = day;
     return true;
   }
 

@@ -1,7 +1,7 @@
 import type { StreamRecord } from '../core/stream.ts';
 import type { EnrichedSpans } from '../enrich/enriched-spans.ts';
 import { Rewrite } from '../otlp/rewrite.ts';
-import { dateOf, encoderVersion, SpanRows } from '../otlp/span-rows.ts';
+import { dayOf, encoderVersion, SpanRows } from '../otlp/span-rows.ts';
 import type { RowEncoder, Rows } from './block.ts';
 import type { Origin } from './place.ts';
 import { typedColumns } from './trace-columns.ts';
@@ -59,8 +59,8 @@ class TraceRows implements Rows {
     return this.#spans.count;
   }
 
-  dateOf(index: number): string {
-    return dateOf(this.#spans.view.at(index), this.#timeMs);
+  dayOf(index: number): number {
+    return dayOf(this.#spans.view.at(index), this.#timeMs);
   }
 
   append(index: number): void {

@@ -1,5 +1,5 @@
 import type { TypedColumn } from '../otlp/native-typed.ts';
-import { positionColumns, spanColumns, type Column } from '../otlp/span-rows.ts';
+import { positionColumns, spanColumns, type Column } from '../otlp/row-columns.ts';
 import { fields } from '../semconv/fields.ts';
 import { unknown } from '../semconv/vocabulary.ts';
 

@@ -1,26 +1,27 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Arena, sameBytes } from '../../src/otlp/native-arena.ts';
+import { Arena, sameBytes, Source } from '../../src/otlp/native-arena.ts';
 import {
   ArrayColumn,
   Ends,
   LowCardinalityColumn,
-  MapColumn,
   nativeBlock,
   NullableColumn,
   PlainColumn,
-  sourceOf,
   type NativeColumn,
 } from '../../src/otlp/native-columns.ts';
 import { Dictionary } from '../../src/otlp/native-dictionary.ts';
+import { varintOf } from '../../src/otlp/native-field.ts';
+import { MapColumn } from '../../src/otlp/native-map.ts';
+import { writeVarint } from '../../src/otlp/wire.ts';
 import { runs } from '../property-runs.ts';
 import { readNative } from './native-oracle.ts';
 
 /** The bytes of `text` at an odd offset of an array that ends with them, so that reading further would throw. */
-function tight(bytes: Uint8Array): { readonly source: ReturnType<typeof sourceOf>; readonly at: number } {
+function tight(bytes: Uint8Array): { readonly source: Source; readonly at: number } {
   const padded = new Uint8Array(3 + bytes.length);
   padded.set(bytes, 3);
-  return { source: sourceOf(padded), at: 3 };
+  return { source: new Source().open(padded), at: 3 };
 }
 
 function appendText(column: LowCardinalityColumn, text: string): void {
@@ -51,7 +52,7 @@ describe('an arena', () => {
         fc.nat(),
         (bytes, from, count) => {
           const arena = new Arena(16);
-          arena.copy(sourceOf(bytes), 0, bytes.length);
+          arena.copy(new Source().open(bytes), 0, bytes.length);
           const at = from % bytes.length;
           const length = count % (bytes.length - at + 1);
           arena.repeat(at, length);
@@ -86,11 +87,25 @@ describe('an arena', () => {
     );
   });
 
+  it('writes bytes in hex, of any length', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
+        const arena = new Arena(1);
+        const { source, at } = tight(bytes);
+        arena.hexText(source, at, bytes.length);
+        const digits = Buffer.from(bytes).toString('hex');
+        const head = digits.length < 128 ? [digits.length] : [(digits.length & 127) | 128, 1];
+        expect(Buffer.from(arena.written())).toEqual(Buffer.concat([Buffer.from(head), Buffer.from(digits)]));
+      }),
+      { numRuns: runs },
+    );
+  });
+
   it('tells ranges apart that differ in one byte', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.nat(), (bytes, place) => {
         const other = Uint8Array.from(bytes);
-        const [a, b] = [sourceOf(bytes), sourceOf(other)];
+        const [a, b] = [new Source().open(bytes), new Source().open(other)];
         expect(sameBytes(a.view, 0, b.view, 0, bytes.length)).toBe(true);
         other[place % bytes.length]! ^= 1;
         expect(sameBytes(a.view, 0, b.view, 0, bytes.length)).toBe(false);
@@ -119,6 +134,50 @@ describe('a dictionary', () => {
           }
           expect(dictionary.size).toBe(ids.size);
           dictionary.reset();
+        }
+      }),
+      { numRuns: runs },
+    );
+  });
+});
+
+describe('a dictionary of Strings of the wire', () => {
+  it('numbers them like the same strings elsewhere, in one block and the next', () => {
+    const texts = fc.array(fc.oneof(fc.string({ maxLength: 4 }), fc.string({ maxLength: 140 })), {
+      maxLength: 300,
+    });
+    fc.assert(
+      fc.property(texts, texts, fc.uint8Array({ minLength: 3, maxLength: 3 }), (first, second, before) => {
+        const dictionary = new Dictionary();
+        for (const block of [first, second]) {
+          const ids = new Map<string, number>();
+          for (const text of [...block, ...block]) {
+            const bytes = Buffer.from(text);
+            const head = bytes.length < 128 ? [...before, bytes.length] : [...before];
+            const source = new Source().open(Buffer.concat([Buffer.from(head), bytes]));
+            const id = ids.get(text) ?? ids.size;
+            ids.set(text, id);
+            expect(dictionary.idOf(source, head.length, bytes.length)).toBe(id);
+          }
+          dictionary.reset();
+        }
+      }),
+      { numRuns: runs },
+    );
+  });
+});
+
+describe('a short varint', () => {
+  it('is read from a word when it fills the width, and refused when it does not', () => {
+    fc.assert(
+      fc.property(fc.nat(0x1fffff), fc.integer(), fc.integer({ min: 1, max: 10 }), (value, beyond, width) => {
+        const bytes = Buffer.alloc(4);
+        bytes.writeInt32LE(beyond);
+        const end = writeVarint(bytes, 0, value);
+        expect(varintOf(bytes.readInt32LE(), end)).toBe(value);
+        if (width > end || width === end - 1) {
+          bytes[end - 1]! &= 0x7f;
+          expect(varintOf(bytes.readInt32LE(), width)).toBe(-1);
         }
       }),
       { numRuns: runs },
@@ -155,7 +214,7 @@ describe('a Native block', () => {
   it('carries texts that are not UTF-8 as they are', () => {
     const column = new PlainColumn('String');
     const map = new MapColumn();
-    const bytes = sourceOf(Uint8Array.from([0xff, 0x00, 0xc3]));
+    const bytes = new Source().open(Uint8Array.from([0xff, 0x00, 0xc3]));
     column.values.text(bytes, 0, 3);
     if (map.key(bytes, 0, 3)) map.values.text(bytes, 0, 3);
     map.endRow();

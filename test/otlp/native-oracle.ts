@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { query } from 'chdb';
 import type { TypedColumn } from '../../src/otlp/native-typed.ts';
-import type { Column } from '../../src/otlp/span-rows.ts';
+import type { Column } from '../../src/otlp/row-columns.ts';
 import type { OracleAttribute, OracleRequest, OracleSpan, OracleValue } from './oracle.ts';
 
 /** A row as both sides give it: numbers and times as decimal texts, maps as pairs in their order. */

@@ -5,7 +5,9 @@ import { jsonToProtobuf } from '../../src/otlp/json-to-protobuf.ts';
 import { compileKeys } from '../../src/otlp/key-table.ts';
 import type { TypedColumn } from '../../src/otlp/native-typed.ts';
 import { SpanIndex } from '../../src/otlp/span-index.ts';
-import { dateOf, encoderVersion, positionColumns, spanColumns, SpanRows } from '../../src/otlp/span-rows.ts';
+import { positionColumns, spanColumns } from '../../src/otlp/row-columns.ts';
+import { dayOf, encoderVersion, SpanRows } from '../../src/otlp/span-rows.ts';
+import { dateOfDay } from '../../src/otlp/span-time.ts';
 import { SpanView } from '../../src/otlp/span-view.ts';
 import { fields } from '../../src/semconv/fields.ts';
 import { traceColumns, typedColumns } from '../../src/store/trace-columns.ts';
@@ -223,6 +225,82 @@ describe('rows of spans', () => {
     expect(values.map(([value]) => asString(value))).toEqual(expected.map(([, text]) => text)); // the oracle, too
   });
 
+  it('carry attributes of every length, whatever was met before', () => {
+    const lengths = fc.oneof(fc.nat(8), fc.integer({ min: 50, max: 70 }), fc.integer({ min: 120, max: 135 }));
+    const key = fc
+      .tuple(lengths, fc.constantFrom('a', 'b', 'c'), fc.nat(3))
+      .map(([length, letter, number]) => letter.repeat(length) + String(number));
+    const value: fc.Arbitrary<OracleValue> = fc.oneof(
+      fc
+        .tuple(lengths, fc.constantFrom('x', 'y'))
+        .map(([length, letter]) => ({ stringValue: letter.repeat(length) })),
+      fc.oneof(fc.nat(1000), fc.nat(2 ** 22), fc.integer()).map((int) => ({ intValue: String(int) })),
+      fc.nat(300).map((tenths) => ({ doubleValue: tenths / 10 })),
+      fc.array(lengths, { maxLength: 3 }).map((sizes) => ({
+        arrayValue: { values: sizes.map((size) => ({ stringValue: 'z'.repeat(size) })) },
+      })),
+    );
+    const spans = fc.sample(fc.array(fc.record({ key, value }), { maxLength: 30 }), {
+      seed: 7,
+      numRuns: 600,
+    });
+    const body = encodeRequest({
+      resourceSpans: [
+        {
+          scopeSpans: [
+            {
+              spans: spans.map((attributes) => ({
+                traceId: Buffer.alloc(16, 1),
+                spanId: Buffer.alloc(8, 1),
+                startTimeUnixNano: String(nearNanos),
+                attributes,
+              })),
+            },
+          ],
+        },
+      ],
+    });
+    const expected = spans.map((attributes) => {
+      const row = new Map<string, string>();
+      for (const attribute of attributes)
+        if (!row.has(attribute.key)) row.set(attribute.key, asString(attribute.value));
+      return [...row];
+    });
+    expect(readNative(rowsOf([body]).finish()).rows.map((row) => row['SpanAttributes'])).toEqual(expected);
+  });
+
+  it('follow requests that take turns in the same memory', () => {
+    const bodies = ['one', 'two'].map((service) =>
+      encodeRequest({
+        resourceSpans: [
+          {
+            resource: { attributes: [{ key: 'service.name', value: { stringValue: service } }] },
+            scopeSpans: [
+              {
+                scope: { name: service },
+                spans: [{ traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1), name: service }],
+              },
+            ],
+          },
+        ],
+      }),
+    );
+    const memory = new Uint8Array(bodies[0]?.length ?? 0);
+    const view = new SpanView(new SpanIndex(keyTable()));
+    const rows = new SpanRows({ ...origin, typed });
+    for (const [offset, body] of bodies.entries()) {
+      memory.set(body);
+      view.index.read(memory);
+      rows.append(view.at(0), { offset, index: 0, recordTimeMs });
+    }
+    expect(
+      readNative(rows.finish()).rows.map((row) => [row['ServiceName'], row['ScopeName'], row['SpanName']]),
+    ).toEqual([
+      ['one', 'one', 'one'],
+      ['two', 'two', 'two'],
+    ]);
+  });
+
   it('keep the first value of a key that comes twice', () => {
     const attributes = ['first', 'second'].map((stringValue) => ({ key: 'twice', value: { stringValue } }));
     expect(rowOf({ attributes }, attributes)).toMatchObject({
@@ -323,7 +401,7 @@ describe('rows of spans', () => {
     const view = new SpanView(new SpanIndex(keyTable()));
     const dates = bodies.map((body) => {
       view.index.read(body);
-      return dateOf(view.at(0), recordTimeMs);
+      return dateOfDay(dayOf(view.at(0), recordTimeMs));
     });
     expect(dates).toEqual(['2023-11-14', '2023-11-15', '2023-11-15', '2023-11-13', '2023-11-14']);
   });

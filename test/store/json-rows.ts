@@ -52,8 +52,8 @@ class JsonRows implements Rows {
     return this.#spans.length;
   }
 
-  dateOf(index: number): string {
-    return this.#span(index).date;
+  dayOf(index: number): number {
+    return Date.parse(this.#span(index).date) / 86_400_000;
   }
 
   append(index: number): void {
