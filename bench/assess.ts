@@ -1,5 +1,7 @@
-// What assessing costs: CPU per span from the bytes of a record to runs, windows and counters, index included.
-// `node bench/assess.ts [spans]`.
+// What assessing costs: CPU per span from the bytes of a record to runs, windows and counters, index included, and
+// the memory that a remembered run takes. `node bench/assess.ts [spans]`.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Assessor } from '../src/assess/assessor.ts';
 import { createLog } from '../src/core/log.ts';
 import type { Claim, StreamRecord } from '../src/core/stream.ts';
@@ -9,26 +11,53 @@ import { Enricher } from '../src/enrich/enricher.ts';
 import { SampleRequests } from './sample-requests.ts';
 
 const spans = 512;
+/** Records made at a time, outside of what is measured. */
+const made = 32;
+const maxRuns = 100_000;
 const total = Number(process.argv[2] ?? 1_000_000);
 const enricher = new Enricher({ content: { mode: 'drop' } });
 const samples = new SampleRequests({ spans });
 const stopping = new AbortController();
+let records: StreamRecord[] = [];
 let read = 0;
 let cpuMicros = 0;
+let began: NodeJS.CpuUsage | undefined;
 
-/** Hands out freshly made records, two at a time, and measures the time between two reads. */
+setFlagsFromString('--expose-gc');
+const collector: unknown = runInNewContext('gc');
+
+/** Collects garbage: all of it, or what is young. */
+function collect(type: 'major' | 'minor'): void {
+  if (typeof collector === 'function') collector({ type });
+}
+
+/**
+ * Hands out two records at a time, and measures until all that were made have been taken and the young garbage of that
+ * is collected. That of making them is collected before, and in nobody's account.
+ */
 function nextRecords(offset: number): readonly StreamRecord[] {
-  cpuMicros += cpuSince(lastRead);
-  if (read >= total) stopping.abort();
+  if (records.length === 0) {
+    if (began) {
+      collect('minor');
+      cpuMicros += cpuSince(began);
+    }
+    if (read >= total) stopping.abort();
+    records = makeRecords(offset);
+    collect('minor');
+    began = process.cpuUsage();
+  }
+  const next = records.splice(0, 2);
+  read += next.length * spans;
+  return next;
+}
+
+function makeRecords(offset: number): StreamRecord[] {
   const nowMs = Date.now();
-  const records = [0, 1].flatMap((n) =>
+  return Array.from({ length: made }, (_, n) =>
     enricher.enrich(samples.next(nowMs), 1).records.map(({ payload, headers }) => {
       return { offset: offset + n, timeMs: nowMs, spans, headers, payload };
     }),
-  );
-  read += records.length * spans;
-  lastRead = process.cpuUsage();
-  return records;
+  ).flat();
 }
 
 function cpuSince(start: NodeJS.CpuUsage): number {
@@ -44,24 +73,39 @@ const claim: Claim = {
   read: (offset) => Promise.resolve(nextRecords(offset)),
   commit: () => Promise.resolve(),
 };
+const telemetry = new Telemetry();
 const assessor = new Assessor(
   {
     windowsMs: [300_000, 3_600_000],
     latenessMs: 120_000,
     maxSeries: 10_000,
     idleTimeoutMs: 300_000,
-    maxRuns: 100_000,
+    maxRuns,
   },
   {
     partitions: 1,
     spans: new EnrichedSpans(enricher),
     clock: { nowMs: () => Date.now() },
-    telemetry: new Telemetry(),
+    telemetry,
     log: createLog('silent'),
   },
 );
-let lastRead = process.cpuUsage();
+const before = memory();
 await assessor.worker(claim, stopping.signal);
+records = [];
+const after = memory();
+const gauge = await telemetry.registry.getSingleMetricAsString('plimsoll_assess_runs_in_memory');
+const runs = Number(gauge.split(' ').at(-1));
 console.log(
   `assess ${((cpuMicros * 1000) / read).toFixed(0)} CPU ns a span, garbage collection of everything included; ${read} spans`,
 );
+console.log(
+  `memory ${((after.heap - before.heap) / runs).toFixed(0)} bytes of heap and ${((after.buffers - before.buffers) / runs).toFixed(0)} of buffers for each of ${runs} runs in memory`,
+);
+
+/** Bytes in use once garbage is collected: on the heap of objects, and in buffers. */
+function memory(): { readonly heap: number; readonly buffers: number } {
+  collect('major');
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return { heap: heapUsed, buffers: arrayBuffers };
+}

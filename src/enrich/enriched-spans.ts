@@ -4,15 +4,15 @@ import { SpanIndex } from '../otlp/span-index.ts';
 import { SpanView } from '../otlp/span-view.ts';
 import { limitBytes } from '../otlp/wire.ts';
 import { fields } from '../semconv/fields.ts';
-import type { SpanFacts } from '../semconv/span-facts.ts';
+import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
 import {
-  isCostSource,
-  isEscalationReason,
-  isEscalationState,
-  isEvidenceLevel,
-  isOutcome,
-  isResult,
-  isStep,
+  costSourceOf,
+  escalationReasonOf,
+  escalationStateOf,
+  evidenceLevelOf,
+  outcomeOf,
+  resultOf,
+  stepOf,
   unknown,
   type CostSource,
   type EscalationReason,
@@ -71,7 +71,7 @@ export class EnrichedSpans {
   /** What span `row`, from 0, says; always the same object, moved. */
   at(row: number): SpanFacts {
     this.view.at(row);
-    return this.#facts;
+    return this.#facts.moved();
   }
 }
 
@@ -80,9 +80,34 @@ const nothing = new Uint8Array(0);
 /** The facts of the span that the view is at. */
 class ViewedFacts implements SpanFacts {
   readonly #view: SpanView;
+  /** Others depend on it, so it is read once; undefined when that is still to be done. */
+  #step: Step | undefined;
 
   constructor(view: SpanView) {
     this.#view = view;
+  }
+
+  /** The view has been moved to another span. */
+  moved(): this {
+    this.#step = undefined;
+    return this;
+  }
+
+  readIds(ids: SpanIds): void {
+    const { index, row } = this.#view;
+    const { view: bytes, spans } = index;
+    const trace = spans.traceIdAt[row]!;
+    ids.trace0 = bytes.getInt32(trace, true);
+    ids.trace1 = bytes.getInt32(trace + 4, true);
+    ids.trace2 = bytes.getInt32(trace + 8, true);
+    ids.trace3 = bytes.getInt32(trace + 12, true);
+    const span = spans.spanIdAt[row]!;
+    ids.span0 = bytes.getInt32(span, true);
+    ids.span1 = bytes.getInt32(span + 4, true);
+    const parent = spans.parentSpanIdAt[row]!;
+    ids.parent0 = parent === 0 ? 0 : bytes.getInt32(parent, true);
+    ids.parent1 = parent === 0 ? 0 : bytes.getInt32(parent + 4, true);
+    ids.run = this.#text(fields.runId);
   }
 
   get traceId(): string {
@@ -106,8 +131,7 @@ class ViewedFacts implements SpanFacts {
   }
 
   get step(): Step {
-    const step = this.#text(fields.step);
-    return isStep(step) ? step : 'other';
+    return (this.#step ??= this.#word(fields.step, stepOf) ?? 'other');
   }
 
   get agent(): string {
@@ -135,8 +159,7 @@ class ViewedFacts implements SpanFacts {
   }
 
   get result(): Result | undefined {
-    const result = this.#text(fields.result);
-    return isResult(result) && this.step === 'tool' ? result : undefined;
+    return this.step === 'tool' ? this.#word(fields.result, resultOf) : undefined;
   }
 
   get failed(): boolean {
@@ -148,23 +171,19 @@ class ViewedFacts implements SpanFacts {
   }
 
   get outcome(): Outcome | undefined {
-    const outcome = this.#text(fields.outcome);
-    return isOutcome(outcome) ? outcome : undefined;
+    return this.#word(fields.outcome, outcomeOf);
   }
 
   get evidence(): EvidenceLevel {
-    const evidence = this.#text(fields.evidence);
-    return isEvidenceLevel(evidence) ? evidence : 'none';
+    return this.#word(fields.evidence, evidenceLevelOf) ?? 'none';
   }
 
   get escalationReason(): EscalationReason | undefined {
-    const reason = this.#text(fields.escalationReason);
-    return isEscalationReason(reason) ? reason : undefined;
+    return this.#word(fields.escalationReason, escalationReasonOf);
   }
 
   get escalationState(): EscalationState | undefined {
-    const state = this.#text(fields.escalationState);
-    return isEscalationState(state) ? state : undefined;
+    return this.#word(fields.escalationState, escalationStateOf);
   }
 
   get costUsd(): number | undefined {
@@ -172,8 +191,7 @@ class ViewedFacts implements SpanFacts {
   }
 
   get costSource(): CostSource | undefined {
-    const source = this.#text(fields.costSource);
-    return isCostSource(source) ? source : undefined;
+    return this.#word(fields.costSource, costSourceOf);
   }
 
   get inputTokens(): number | undefined {
@@ -186,5 +204,10 @@ class ViewedFacts implements SpanFacts {
 
   #text(field: number): string {
     return this.#view.string(field) ?? '';
+  }
+
+  #word<T>(field: number, wordOf: (text: string) => T | undefined): T | undefined {
+    const text = this.#view.string(field);
+    return text === undefined ? undefined : wordOf(text);
   }
 }

@@ -18,6 +18,8 @@ export interface KpiRun {
   readonly priced: boolean;
   /** How far its end lay behind the newest event of its partition when it arrived. */
   readonly behindMs: number;
+  /** Where the KPIs count the run; they set it, and need it again when the run is revised. */
+  place?: unknown;
 }
 
 /** What the KPIs need to know of a tool call that ended. */

@@ -1,7 +1,8 @@
 import type { KpiRun, KpiToolCall } from './facts.ts';
 import type { Family, Sample } from './family.ts';
 import { RollingKpis, type RunSeries } from './rolling.ts';
-import { startsAnew, Totals, widest } from './totals.ts';
+import type { Series } from './series-table.ts';
+import { startsAnew, Totals, widest, type RunTotals } from './totals.ts';
 import { Watermark } from './watermark.ts';
 import { windowOf, type Window } from './window.ts';
 
@@ -19,6 +20,18 @@ export interface KpiSettings {
   readonly expireAfterMs: number;
 }
 
+/** Where a run is counted. */
+class Place {
+  readonly counted: Series<RunTotals> | undefined;
+  /** Undefined when no window took the run: nothing is taken back when it is revised. */
+  readonly held: RunSeries | undefined;
+
+  constructor(counted: Series<RunTotals> | undefined, held: RunSeries | undefined) {
+    this.counted = counted;
+    this.held = held;
+  }
+}
+
 /**
  * Every KPI: gauges over rolling windows, and counters. Windows are what one ownership of the stream has read and
  * begin anew with `restart`; counters start from 0 with the process and last as long as it does. After a kill the
@@ -32,8 +45,8 @@ export class Kpis {
   readonly #totals: Totals;
   #rolling: RollingKpis;
   #watermark: Watermark;
-  /** Where the windows hold a run; one that no window took is not here, and nothing is taken back when it is revised. */
-  readonly #held = new WeakMap<KpiRun, RunSeries>();
+  /** The latest; runs that are counted in the same series share it. */
+  #place = new Place(undefined, undefined);
   readonly #late = { run: 0, tool_call: 0 };
 
   constructor(settings: KpiSettings) {
@@ -66,18 +79,24 @@ export class Kpis {
 
   /** Takes a run that ended. `live` is false for one that an earlier process has counted. */
   finished(run: KpiRun, live: boolean): void {
-    if (live) this.#totals.addRun(run);
-    const series = this.#isInTime(run.closedMs, run.behindMs) ? this.#rolling.addRun(run) : undefined;
-    if (series) this.#held.set(run, series);
-    else if (live) this.#late.run++;
+    const counted = live ? this.#totals.addRun(run) : undefined;
+    const held = this.#isInTime(run.closedMs, run.behindMs) ? this.#rolling.addRun(run) : undefined;
+    if (!held && live) this.#late.run++;
+    run.place = this.#placeOf(counted, held);
   }
 
-  /** Takes what became known of a run after its end. */
+  /** Takes what became known of a run after its end; `before.place` says where that is counted. */
   revised(before: KpiRun, after: KpiRun, live: boolean): void {
-    if (live) this.#totals.reviseRun(before, after);
-    const series = this.#held.get(before);
-    const next = series && this.#rolling.replaceRun(before, series, after);
-    if (next) this.#held.set(after, next);
+    const place = before.place instanceof Place ? before.place : undefined;
+    const counted = live ? this.#totals.reviseRun(before, place?.counted, after) : place?.counted;
+    const held = place?.held && this.#rolling.replaceRun(before, place.held, after);
+    after.place = this.#placeOf(counted, held);
+  }
+
+  #placeOf(counted: Series<RunTotals> | undefined, held: RunSeries | undefined): Place {
+    const last = this.#place;
+    if (last.counted === counted && last.held === held) return last;
+    return (this.#place = new Place(counted, held));
   }
 
   /** Takes a tool call that ended. */

@@ -12,10 +12,17 @@ function labelValue(text: string): string {
 
 /** One set of label values and what is kept of it. */
 export interface Series<T> {
-  readonly key: string;
   readonly values: readonly string[];
   readonly state: T;
   newestMs: number;
+  /** False once it is forgotten. */
+  kept: boolean;
+}
+
+/** What is kept below the first few label values, by the next one; below the last one, the series. */
+class Branch<T> {
+  readonly below = new Map<string, Branch<T>>();
+  series: Series<T> | undefined;
 }
 
 /**
@@ -25,7 +32,8 @@ export interface Series<T> {
 export class SeriesTable<T> {
   readonly #limit: number;
   readonly #create: () => T;
-  readonly #entries = new Map<string, Series<T>>();
+  readonly #root = new Branch<T>();
+  readonly #all = new Set<Series<T>>();
   #overflowed = 0;
 
   constructor(limit: number, create: () => T) {
@@ -38,51 +46,73 @@ export class SeriesTable<T> {
     return this.#overflowed;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   /** The series of `values`, which has an event at `timeMs`; Infinity stands for the time of the next `expire`. */
   at(values: readonly string[], timeMs: number): Series<T> {
-    const series = this.#entries.get(values.join('\n')) ?? this.#find(values);
+    const series = this.#get(values) ?? this.#find(values);
     if (timeMs > series.newestMs) series.newestMs = timeMs;
     return series;
   }
 
   /** The series that counted `values` before, although they may have left the overflow since; as `at` when it is forgotten. */
   again(before: Series<T>, values: readonly string[], timeMs: number): Series<T> {
-    if (this.#entries.get(before.key) !== before) return this.at(values, timeMs);
+    if (!before.kept) return this.at(values, timeMs);
     if (timeMs > before.newestMs) before.newestMs = timeMs;
     return before;
   }
 
-  /** Values with control characters never match a stored key directly: keys are cleaned and joined by one. */
+  /** The series of these very values. Not by one joined key: making and hashing that costs more than a look-up for each. */
+  #get(values: readonly string[]): Series<T> | undefined {
+    let branch: Branch<T> | undefined = this.#root;
+    for (let i = 0; i < values.length; i++) {
+      branch = branch.below.get(values[i]!);
+      if (!branch) return undefined;
+    }
+    return branch.series;
+  }
+
+  /** Values that are not clean never match directly, for what is kept is cleaned. */
   #find(values: readonly string[]): Series<T> {
     const clean = values.map(labelValue);
-    const known = this.#entries.get(clean.join('\n'));
+    const known = this.#get(clean);
     if (known) return known;
-    if (this.#entries.size < this.#limit - 1) return this.#insert(clean);
+    if (this.#all.size < this.#limit - 1) return this.#insert(clean);
     this.#overflowed++;
     const rest = values.map(() => overflow);
-    return this.#entries.get(rest.join('\n')) ?? this.#insert(rest);
+    return this.#get(rest) ?? this.#insert(rest);
   }
 
   #insert(values: readonly string[]): Series<T> {
-    const key = values.join('\n');
-    const series = { key, values, state: this.#create(), newestMs: Number.NEGATIVE_INFINITY };
-    this.#entries.set(key, series);
+    const series = { values, state: this.#create(), newestMs: Number.NEGATIVE_INFINITY, kept: true };
+    let branch = this.#root;
+    for (const value of values) {
+      const below = branch.below.get(value) ?? new Branch<T>();
+      branch.below.set(value, below);
+      branch = below;
+    }
+    branch.series = series;
+    this.#all.add(series);
     return series;
   }
 
   /** Forgets, as of `nowMs`, what has had no event for longer than `keepMs`. */
   expire(nowMs: number, keepMs: number): void {
-    for (const [key, series] of this.#entries) {
+    for (const series of this.#all) {
       if (series.newestMs === Number.POSITIVE_INFINITY) series.newestMs = nowMs;
-      else if (series.newestMs < nowMs - keepMs) this.#entries.delete(key);
+      else if (series.newestMs < nowMs - keepMs) this.#remove(series);
     }
   }
 
+  #remove(series: Series<T>): void {
+    series.kept = false;
+    this.#all.delete(series);
+    const { values } = series;
+    const path = [this.#root];
+    for (const value of values) path.push(path.at(-1)!.below.get(value)!);
+    for (let i = values.length; i > 0 && path[i]!.below.size === 0; i--)
+      path[i - 1]!.below.delete(values[i - 1]!);
+  }
+
   [Symbol.iterator](): IterableIterator<Series<T>> {
-    return this.#entries.values();
+    return this.#all.values();
   }
 }

@@ -29,8 +29,10 @@ class Histogram {
   }
 
   observe(value: number): void {
-    const bucket = this.#bounds.findIndex((bound) => value <= bound);
-    this.#counts[bucket === -1 ? this.#bounds.length : bucket]! += 1;
+    const bounds = this.#bounds;
+    let bucket = 0;
+    while (bucket < bounds.length && value > bounds[bucket]!) bucket++;
+    this.#counts[bucket]! += 1;
     this.#sum += value;
   }
 
@@ -45,7 +47,8 @@ class Histogram {
   }
 }
 
-class RunTotals {
+/** What is counted of runs with the same labels. */
+export class RunTotals {
   readonly ended = new Float64Array(outcomes.length * evidenceLevels.length);
   readonly escalations = new Float64Array(escalationReasons.length);
   readonly costUsd = new Float64Array(categories.length);
@@ -73,8 +76,6 @@ export class Totals {
   readonly #runs: SeriesTable<RunTotals>;
   readonly #tools: SeriesTable<Float64Array>;
   readonly #durations: SeriesTable<Histogram>;
-  /** Where a run was counted: what becomes known later belongs there, whatever its labels are by then. */
-  readonly #counted = new WeakMap<KpiRun, Series<RunTotals>>();
 
   /** `limits` are label sets, of runs and of tools. */
   constructor(limits: { readonly runs: number; readonly tools: number }) {
@@ -88,31 +89,35 @@ export class Totals {
     return { runs: this.#runs.overflowed, tools: this.#tools.overflowed };
   }
 
-  addRun(run: KpiRun): void {
+  /** Counts a run and returns where. */
+  addRun(run: KpiRun): Series<RunTotals> {
     const series = this.#runs.at(labelsOf(run), onArrival);
-    this.#counted.set(run, series);
     const totals = series.state;
     totals.ended[
       outcomes.indexOf(run.outcome) * evidenceLevels.length + evidenceLevels.indexOf(run.evidence)
     ]! += 1;
     if (run.escalationReason) totals.escalations[escalationReasons.indexOf(run.escalationReason)]! += 1;
     totals.duration.observe(Math.max(0, run.endMs - run.startMs) / 1000);
-    categories.forEach((category, i) => (totals.costUsd[i]! += run.costUsd[category]));
+    for (let i = 0; i < categories.length; i++) totals.costUsd[i]! += run.costUsd[categories[i]!];
+    return series;
   }
 
-  /** Adds what became known after the end: a first escalation and more cost. The outcome counted first stays counted. */
-  reviseRun(before: KpiRun, after: KpiRun): void {
-    const counted = this.#counted.get(before);
+  /**
+   * Adds what became known after the end: a first escalation and more cost. The outcome counted first stays counted.
+   * It belongs where `counted` says that the run was counted, whatever its labels are by now. Returns where that is.
+   */
+  reviseRun(before: KpiRun, counted: Series<RunTotals> | undefined, after: KpiRun): Series<RunTotals> {
     const labels = labelsOf(after);
     const series = counted ? this.#runs.again(counted, labels, onArrival) : this.#runs.at(labels, onArrival);
-    this.#counted.set(after, series);
     const totals = series.state;
     if (after.escalationReason && !before.escalationReason) {
       totals.escalations[escalationReasons.indexOf(after.escalationReason)]! += 1;
     }
-    categories.forEach((category, i) => {
+    for (let i = 0; i < categories.length; i++) {
+      const category = categories[i]!;
       totals.costUsd[i]! += Math.max(0, after.costUsd[category] - before.costUsd[category]);
-    });
+    }
+    return series;
   }
 
   addCall(call: KpiToolCall): void {

@@ -19,8 +19,6 @@ interface RunCost {
 /** A run that ended, as known now; a later span of it makes a new one that replaces this. */
 export interface FinishedRun {
   readonly runId: string;
-  /** '' when nobody says. */
-  readonly sessionId: string;
   readonly agent: string;
   readonly release: string;
   readonly environment: string;
@@ -44,6 +42,8 @@ export interface FinishedRun {
   readonly behindMs: number;
   /** One per partition the run has spans on. */
   readonly starts: readonly RunStart[];
+  /** The sink's own: what it leaves here comes back in the next `before` of the run. */
+  place: unknown;
 }
 
 /** One tool call that ended, with the labels of its run. */

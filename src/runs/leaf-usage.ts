@@ -1,79 +1,103 @@
 import type { SpanFacts } from '../semconv/span-facts.ts';
+import type { Arrival } from './arrival.ts';
+import { none } from './rows.ts';
+import { known, type SpanTable } from './span-table.ts';
 
-/** Cost and tokens; `priced` is false when part of it has no known price. */
-export interface Usage {
-  readonly costUsd: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly priced: boolean;
-}
-
-/** A sum of usages. */
-class UsageSum implements Usage {
+/** A sum of usages: US dollars, tokens, and whether every price is known. */
+export class UsageSum {
   costUsd = 0;
   inputTokens = 0;
   outputTokens = 0;
   priced = true;
 
-  add(usage: Usage): void {
-    this.costUsd += usage.costUsd;
-    this.inputTokens += usage.inputTokens;
-    this.outputTokens += usage.outputTokens;
-    this.priced &&= usage.priced;
+  add(costUsd: number, inputTokens: number, outputTokens: number, priced: boolean): void {
+    this.costUsd += costUsd;
+    this.inputTokens += inputTokens;
+    this.outputTokens += outputTokens;
+    this.priced &&= priced;
   }
-}
-
-/** The usage that `span` says; undefined when it says none. */
-function usageOf({ costUsd, inputTokens, outputTokens, costSource }: SpanFacts): Usage | undefined {
-  const priced = costSource !== 'unpriced';
-  if (costUsd === undefined && inputTokens === undefined && outputTokens === undefined && priced)
-    return undefined;
-  return { costUsd: costUsd ?? 0, inputTokens: inputTokens ?? 0, outputTokens: outputTokens ?? 0, priced };
 }
 
 /**
- * Adds up usage over the innermost spans only: an outer span that wraps others repeats their total, and a naive
- * sum is exactly twice the truth on real captures. Spans may come in any order.
+ * Adds up the usage of runs over their innermost spans only: an outer span that wraps others repeats their total, and
+ * a naive sum is exactly twice the truth on real captures. Spans may come in any order.
  */
 export class LeafUsage {
-  readonly #usages = new Map<string, Usage>();
-  readonly #outer = new Set<string>();
-  #folded: UsageSum | undefined;
+  readonly #spans: SpanTable;
+  /** Usage of the spans that a run does not remember: that of model calls by the run, and that of agents. */
+  readonly #foldedModels = new Map<number, UsageSum>();
+  readonly #foldedAgents = new Map<number, UsageSum>();
 
-  get isEmpty(): boolean {
-    return this.#usages.size === 0 && this.#folded === undefined;
-  }
-
-  /** What it holds one by one: three at most for each span that `add` took, none for those that `fold` took alone. */
-  get entryCount(): number {
-    return this.#usages.size + this.#outer.size;
-  }
-
-  /** Takes the usage of `span`; a span without any is ignored. */
-  add(span: SpanFacts, spanId: string, parentSpanId: string): void {
-    const usage = usageOf(span);
-    if (!usage) return;
-    this.#usages.set(spanId, usage);
-    this.#outer.add(parentSpanId);
+  constructor(spans: SpanTable) {
+    this.#spans = spans;
   }
 
   /**
-   * Takes the usage of `span` without remembering the span. It is still left out when it wraps a span that is
-   * remembered, and makes its parent an outer one when that is; of two that nobody remembers both count.
+   * Takes the usage of `span`, a model call or an agent; one that says none is ignored. A folded one is left out when
+   * it wraps a span that is remembered, and makes its parent an outer one when that is; of two folded ones both count.
    */
-  fold(span: SpanFacts, spanId: string, parentSpanId: string): void {
-    const usage = usageOf(span);
-    if (!usage) return;
-    if (!this.#outer.has(spanId)) (this.#folded ??= new UsageSum()).add(usage);
-    if (this.#usages.has(parentSpanId)) this.#outer.add(parentSpanId);
+  add(span: SpanFacts, arrival: Arrival): void {
+    const { costUsd, inputTokens, outputTokens } = span;
+    const priced = span.costSource !== 'unpriced';
+    if (costUsd === undefined && inputTokens === undefined && outputTokens === undefined && priced) return;
+    const { run, row, ids, folded } = arrival;
+    const isModel = arrival.step === 'llm';
+    const says = isModel ? known.modelUsage : known.agentUsage;
+    const wraps = isModel ? known.wrapsModel : known.wrapsAgent;
+    const spans = this.#spans;
+    const facts = row === none ? 0 : spans.known(row);
+    if (!folded) {
+      spans.setKnown(row, facts | says | (priced ? 0 : known.unpriced));
+      spans.setUsage(row, costUsd ?? 0, inputTokens ?? 0, outputTokens ?? 0);
+    } else if ((facts & wraps) === 0) {
+      const sum = foldedOf(isModel ? this.#foldedModels : this.#foldedAgents, run);
+      sum.add(costUsd ?? 0, inputTokens ?? 0, outputTokens ?? 0, priced);
+    }
+    if (arrival.isRoot) return;
+    const { parent0, parent1 } = ids;
+    const parent = folded ? spans.find(run, parent0, parent1) : spans.obtain(run, parent0, parent1);
+    if (parent === none || (folded && (spans.known(parent) & says) === 0)) return;
+    spans.setKnown(parent, spans.known(parent) | wraps);
   }
 
-  total(): Usage {
-    const total = new UsageSum();
-    if (this.#folded) total.add(this.#folded);
-    for (const [spanId, usage] of this.#usages) {
-      if (!this.#outer.has(spanId)) total.add(usage);
-    }
-    return total;
+  /** What model calls of `run` say; agent spans repeat it, and speak where no model call does. */
+  of(run: number): UsageSum {
+    const models = this.#sum(run, known.modelUsage, known.wrapsModel, this.#foldedModels.get(run));
+    return (
+      models ?? this.#sum(run, known.agentUsage, known.wrapsAgent, this.#foldedAgents.get(run)) ?? nothing
+    );
   }
+
+  /** Undefined when no span says such usage. */
+  #sum(run: number, says: number, wraps: number, folded: UsageSum | undefined): UsageSum | undefined {
+    const spans = this.#spans;
+    let isSaid = folded !== undefined;
+    const sum = new UsageSum();
+    if (folded) sum.add(folded.costUsd, folded.inputTokens, folded.outputTokens, folded.priced);
+    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
+      const facts = spans.known(span);
+      if ((facts & says) === 0) continue;
+      isSaid = true;
+      if ((facts & wraps) !== 0) continue;
+      const priced = (facts & known.unpriced) === 0;
+      sum.add(spans.costUsd(span), spans.inputTokens(span), spans.outputTokens(span), priced);
+    }
+    return isSaid ? sum : undefined;
+  }
+
+  /** Forgets what spans of `run` said that it did not remember. */
+  forget(run: number): void {
+    if (this.#foldedModels.size > 0) this.#foldedModels.delete(run);
+    if (this.#foldedAgents.size > 0) this.#foldedAgents.delete(run);
+  }
+}
+
+const nothing = new UsageSum();
+
+function foldedOf(sums: Map<number, UsageSum>, run: number): UsageSum {
+  const folded = sums.get(run);
+  if (folded) return folded;
+  const sum = new UsageSum();
+  sums.set(run, sum);
+  return sum;
 }

@@ -1,6 +1,10 @@
 import type { SpanFacts } from '../semconv/span-facts.ts';
-import type { FinishedRun, RunSink } from './finished-run.ts';
-import { Run } from './run.ts';
+import { Arrival } from './arrival.ts';
+import type { ClosedBy, FinishedRun, RunSink } from './finished-run.ts';
+import { none } from './rows.ts';
+import { RunList } from './run-list.ts';
+import { byte } from './run-table.ts';
+import { Runs } from './runs.ts';
 
 /** Durations are event time, in milliseconds. */
 export interface RunSettings {
@@ -53,6 +57,15 @@ export interface Lane {
 /** At most this many tool calls of a run wait for its root. */
 const maxHeldCalls = 256;
 
+/** Where a run is in its life: one of the lists below holds it. */
+const state = { open: 0, ended: 1, timedOut: 2, settled: 3 } as const;
+
+/** Open runs that have spans on a lane: those that began there, and those that began on another one. */
+interface OpenRuns {
+  readonly own: RunList;
+  readonly guests: Set<number>;
+}
+
 /**
  * Puts runs together from spans in any order. A run ends with its root span or by idle timeout and is then
  * reported once; spans that come later revise it while it is remembered, and never make a second run. Memory is
@@ -62,16 +75,18 @@ export class RunAssembler {
   readonly counts: RunCounts = { spans: 0, resent: 0, clamped: 0, spilled: 0, unremembered: 0, late: 0 };
   readonly #settings: RunSettings;
   readonly #sink: RunSink;
-  readonly #runs = new Map<string, Run>();
-  /** Open runs of each lane, in the order in which they began there. */
-  readonly #open = new Map<Lane, Set<Run>>();
+  readonly #runs = new Runs();
+  readonly #arrival = new Arrival();
+  readonly #lanes = new Map<Lane, number>();
+  /** By the ordinal of the lane. */
+  readonly #open: OpenRuns[] = [];
   /** Remembered runs, in the order in which they ended: by their root or for want of room, and by timeout. */
-  readonly #ended = new Set<Run>();
-  readonly #timedOut = new Set<Run>();
-  /** Results of forgotten runs, so that a late span does not make a second run. */
-  readonly #settled = new Map<string, FinishedRun>();
-  #touched: Run[] = [];
-  #spanIds = 0;
+  readonly #ended = new RunList(this.#runs.table);
+  readonly #timedOut = new RunList(this.#runs.table);
+  /** Forgotten runs of which the result is kept, so that a late span does not make a second run. */
+  readonly #settled = new RunList(this.#runs.table);
+  /** Runs that wait for `settle`, with what was last reported of those that have ended. */
+  readonly #touched = new Map<number, FinishedRun | undefined>();
 
   constructor(settings: RunSettings, sink: RunSink) {
     this.#settings = settings;
@@ -79,202 +94,254 @@ export class RunAssembler {
   }
 
   get openRuns(): number {
-    return this.#runs.size - this.#ended.size - this.#timedOut.size;
+    return this.size - this.#ended.size - this.#timedOut.size;
   }
 
   /** Runs in memory, open and remembered. */
   get size(): number {
-    return this.#runs.size;
+    return this.#runs.table.count - this.#settled.size;
+  }
+
+  /** Span ids in memory. */
+  get spanIds(): number {
+    return this.#runs.spanIds;
+  }
+
+  /** Everything held one by one: at most two spans for each span id, and the tool calls that wait. */
+  get entryCount(): number {
+    return this.#runs.entryCount;
   }
 
   /** Takes one span of the current record of `lane`. */
   add(span: SpanFacts, lane: Lane): void {
     this.counts.spans++;
-    let endMs = span.endMs;
+    const arrival = this.#arrival;
+    let { endMs } = span;
     if (!(endMs <= lane.latestMs)) {
       endMs = lane.latestMs;
       this.counts.clamped++;
     }
     if (endMs > lane.newestMs) lane.newestMs = endMs;
-    const runId = span.runId;
-    const known = this.#runs.get(runId);
-    const settled = known ? undefined : this.#settled.get(runId);
-    if (settled) this.#addLate(span, settled, endMs, lane);
-    else this.#addTo(known ?? this.#begin(span, runId, lane), span, endMs, lane);
+    span.readIds(arrival.ids);
+    arrival.endMs = endMs;
+    arrival.behindMs = lane.newestMs - endMs;
+    const run = this.#runs.table.find(arrival.ids);
+    if (run === none) this.#addTo(this.#begin(lane), span, lane);
+    else if (this.#stateOf(run) === state.settled) this.#addLate(run, span, lane);
+    else this.#addTo(run, span, lane);
   }
 
-  #addTo(run: Run, span: SpanFacts, endMs: number, lane: Lane): void {
-    if (run.starts[0]?.partition !== lane.partition) this.#addStart(run, lane);
-    const spanId = span.spanId;
-    if (run.has(spanId)) {
+  #addTo(run: number, span: SpanFacts, lane: Lane): void {
+    const runs = this.#runs;
+    const arrival = this.#arrival;
+    if (runs.partition(run) !== lane.partition) this.#addStart(run, lane);
+    arrival.run = run;
+    if (runs.find(arrival)) {
       this.counts.resent++;
       return;
     }
-    const { newestMs } = lane;
-    if (run.add(span, spanId, this.#settings.maxSpansPerRun, { endMs, newestMs })) this.#spanIds++;
-    else this.counts.unremembered++;
-    if (!run.touched && (run.finished !== undefined || run.ended || run.heldCount >= maxHeldCalls)) {
-      run.touched = true;
-      this.#touched.push(run);
-    }
+    const isOpen = this.#stateOf(run) === state.open;
+    if (!isOpen && !this.#touched.has(run)) this.#touched.set(run, runs.report(run));
+    arrival.read(span);
+    if (!runs.add(span, arrival, this.#settings.maxSpansPerRun)) this.counts.unremembered++;
+    if (!isOpen) return;
+    if (runs.hasEnded(run) || runs.heldCount(run) >= maxHeldCalls) this.#touched.set(run, undefined);
   }
 
   /** A span of a run of which only the result is left: its call and cost count, its end cannot change. */
-  #addLate(span: SpanFacts, before: FinishedRun, endMs: number, lane: Lane): void {
+  #addLate(run: number, span: SpanFacts, lane: Lane): void {
     this.counts.late++;
     const { step, result, tool, costUsd = 0 } = span;
+    const before = this.#runs.report(run);
     if (result !== undefined) {
       const { agent, release, environment } = before;
+      const { endMs, behindMs } = this.#arrival;
       const durationMs = Math.max(0, endMs - span.startMs);
-      const call = {
-        agent,
-        release,
-        environment,
-        tool,
-        result,
-        endMs,
-        durationMs,
-        behindMs: lane.newestMs - endMs,
-      };
+      const call = { agent, release, environment, tool, result, endMs, durationMs, behindMs };
       this.#sink.toolCall(call, lane.live);
     }
     if (costUsd === 0 || (step !== 'llm' && step !== 'tool' && step !== 'review')) return;
-    const after = { ...before, costUsd: { ...before.costUsd, [step]: before.costUsd[step] + costUsd } };
-    this.#settled.set(before.runId, after);
-    this.#sink.revised(before, after, lane.live);
+    this.#runs.addCost(run, step, costUsd);
+    this.#reportRevised(run, before, lane);
   }
 
   /** Reports what the spans added since the last call ended or changed. Call it after each record. */
   settle(lane: Lane): void {
-    if (this.#spanIds > this.#settings.maxSpans) this.#makeRoom(lane, this.#settings.maxRuns);
-    if (this.#touched.length === 0) return;
-    for (const run of this.#touched) {
-      run.touched = false;
-      if (run.finished) this.#revise(run, run.finished, lane);
-      else if (run.ended) this.#close(run, run.finish('root', run.endMs), lane.live);
-      run.releaseCalls((call) => this.#sink.toolCall(call, lane.live));
-    }
-    this.#touched = [];
+    if (this.#runs.spanIds > this.#settings.maxSpans) this.#makeRoom(lane, this.#settings.maxRuns);
+    if (this.#touched.size === 0) return;
+    for (const [run, before] of this.#touched) this.#settleRun(run, before, lane);
+    this.#touched.clear();
   }
 
-  /** Ends runs that have been idle, of one lane or of all, and forgets ended ones, as of event time `watermarkMs`. */
+  #settleRun(run: number, before: FinishedRun | undefined, lane: Lane): void {
+    const runs = this.#runs;
+    if (before) {
+      const isByRoot = before.closedBy !== 'spill' && runs.hasEnded(run);
+      if (isByRoot) runs.finish(run, 'root', runs.endMs(run));
+      else runs.finish(run, before.closedBy, before.closedMs);
+      this.#reportRevised(run, before, lane);
+    } else if (runs.hasEnded(run)) this.#close(run, 'root', runs.endMs(run), lane.live);
+    runs.releaseCalls(run, this.#sink, lane.live);
+  }
+
+  #reportRevised(run: number, before: FinishedRun, lane: Lane): void {
+    const after = this.#runs.report(run);
+    this.#sink.revised(before, after, lane.live);
+    this.#runs.table.places[run] = after.place;
+  }
+
+  /** Ends runs that have been idle, of one lane or of all, and forgets ended ones, as of event time `watermarkMs`. Between records only. */
   advance(watermarkMs: number, only?: Lane): void {
-    for (const [lane, runs] of this.#open) {
+    for (const [lane, ordinal] of this.#lanes) {
       if (only && lane !== only) continue;
-      for (const run of runs) this.#advanceRun(run, lane, watermarkMs);
+      const { own, guests } = this.#open[ordinal]!;
+      for (let run = own.first; run !== none;) {
+        const next = own.after(run);
+        this.#advanceRun(run, lane, watermarkMs);
+        run = next;
+      }
+      for (const run of guests) this.#advanceRun(run, lane, watermarkMs);
     }
     this.#forgetUntil(watermarkMs);
   }
 
-  #advanceRun(run: Run, lane: Lane, watermarkMs: number): void {
+  #advanceRun(run: number, lane: Lane, watermarkMs: number): void {
     const { idleTimeoutMs, holdMs } = this.#settings;
-    const closedMs = run.lastEndMs + idleTimeoutMs;
-    const releasedMs = Math.min(closedMs, (run.heldSinceMs ?? Number.POSITIVE_INFINITY) + holdMs);
-    if (closedMs <= watermarkMs) {
-      this.#close(run, run.finish('idle', closedMs), closedMs > lane.countedMs);
-    }
-    if (releasedMs <= watermarkMs) {
-      run.releaseCalls((call) => this.#sink.toolCall(call, releasedMs > lane.countedMs));
-    }
+    const runs = this.#runs;
+    const closedMs = runs.lastEndMs(run) + idleTimeoutMs;
+    const releasedMs = Math.min(closedMs, runs.heldSinceMs(run) + holdMs);
+    if (closedMs <= watermarkMs) this.#close(run, 'idle', closedMs, closedMs > lane.countedMs);
+    if (releasedMs <= watermarkMs) runs.releaseCalls(run, this.#sink, releasedMs > lane.countedMs);
   }
 
   #forgetUntil(watermarkMs: number): void {
     const { rememberMs, rememberIdleMs } = this.#settings;
-    for (const run of this.#ended) {
-      if ((run.finished?.closedMs ?? 0) + rememberMs > watermarkMs) break;
-      this.#forget(run);
-    }
-    for (const run of this.#timedOut) {
-      if ((run.finished?.closedMs ?? 0) + rememberIdleMs > watermarkMs) break;
-      this.#forget(run);
-    }
-    for (const [runId, settled] of this.#settled) {
-      if (settled.closedMs + rememberIdleMs > watermarkMs) break;
-      this.#settled.delete(runId);
-    }
+    const isOver = (run: number, forMs: number): boolean =>
+      run !== none && this.#runs.closedMs(run) + forMs <= watermarkMs;
+    while (isOver(this.#ended.first, rememberMs)) this.#forget(this.#ended.first);
+    while (isOver(this.#timedOut.first, rememberIdleMs)) this.#forget(this.#timedOut.first);
+    while (isOver(this.#settled.first, rememberIdleMs)) this.#drop(this.#settled.first);
   }
 
   /** Where the oldest open run of `lane` begins; undefined when none is open. */
   oldestOpenOffset(lane: Lane): number | undefined {
-    const oldest = this.#open.get(lane)?.values().next().value;
-    return oldest?.starts.find((start) => start.partition === lane.partition)?.offset;
+    const ordinal = this.#lanes.get(lane);
+    const run = ordinal === undefined ? none : this.#oldestOf(this.#open[ordinal]!, lane.partition);
+    return run === none ? undefined : this.#runs.startOn(run, lane.partition);
   }
 
-  #begin(span: SpanFacts, runId: string, lane: Lane): Run {
-    const { maxRuns } = this.#settings;
-    if (this.#runs.size >= maxRuns) this.#makeRoom(lane, maxRuns - 1);
-    const run = new Run(runId, span.traceId, { partition: lane.partition, offset: lane.offset });
-    this.#runs.set(runId, run);
-    this.#openIn(lane).add(run);
-    return run;
-  }
-
-  #addStart(run: Run, lane: Lane): void {
-    if (run.starts.some((start) => start.partition === lane.partition)) return;
-    run.starts.push({ partition: lane.partition, offset: lane.offset });
-    if (!run.finished) this.#openIn(lane).add(run);
-  }
-
-  #openIn(lane: Lane): Set<Run> {
-    const open = this.#open.get(lane) ?? new Set<Run>();
-    this.#open.set(lane, open);
-    return open;
-  }
-
-  #close(run: Run, finished: FinishedRun, live: boolean): void {
-    for (const open of this.#open.values()) open.delete(run);
-    (finished.closedBy === 'idle' ? this.#timedOut : this.#ended).add(run);
-    run.finished = finished;
-    this.#sink.finished(finished, live);
-  }
-
-  #revise(run: Run, before: FinishedRun, lane: Lane): void {
-    const after =
-      run.ended && before.closedBy !== 'spill'
-        ? run.finish('root', run.endMs)
-        : run.finish(before.closedBy, before.closedMs);
-    run.finished = after;
-    this.#sink.revised(before, after, lane.live);
-  }
-
-  /** Frees room until at most `runs` runs, and not too many span ids, are in memory. */
-  #makeRoom(lane: Lane, runs: number): void {
-    while (this.#runs.size > runs || this.#spanIds > this.#settings.maxSpans) {
-      const remembered = this.#ended.values().next().value ?? this.#timedOut.values().next().value;
-      const run = remembered ?? this.#oldestOpen();
-      if (!run) return;
-      if (!remembered) this.#spill(run, lane);
-      this.#forget(run);
-    }
-  }
-
-  #spill(run: Run, lane: Lane): void {
-    this.counts.spilled++;
-    this.#close(run, run.finish(run.ended ? 'root' : 'spill', run.endMs), lane.live);
-    run.releaseCalls((call) => this.#sink.toolCall(call, lane.live));
-  }
-
-  /** The open run that has been silent longest among the first of each lane. */
-  #oldestOpen(): Run | undefined {
-    let oldest: Run | undefined;
-    for (const open of this.#open.values()) {
-      const first = open.values().next().value;
-      if (first && (!oldest || first.lastEndMs < oldest.lastEndMs)) oldest = first;
+  /** The run of `open` that was first on `partition`, or `none`. */
+  #oldestOf({ own, guests }: OpenRuns, partition: number): number {
+    let oldest = own.first;
+    for (const run of guests) {
+      if (oldest === none || this.#startOn(run, partition) < this.#startOn(oldest, partition)) oldest = run;
+      break; // guests, too, are in the order in which they came
     }
     return oldest;
   }
 
-  #forget(run: Run): void {
-    this.#ended.delete(run);
-    this.#timedOut.delete(run);
-    this.#runs.delete(run.runId);
-    this.#spanIds -= run.spanCount;
-    if (!run.finished) return;
-    this.#settled.set(run.runId, run.finished);
-    if (this.#settled.size <= this.#settings.maxRuns) return;
-    for (const oldest of this.#settled.keys()) {
-      this.#settled.delete(oldest);
-      break;
+  #startOn(run: number, partition: number): number {
+    return this.#runs.startOn(run, partition) ?? Number.POSITIVE_INFINITY;
+  }
+
+  #begin(lane: Lane): number {
+    const { maxRuns } = this.#settings;
+    if (this.size >= maxRuns) this.#makeRoom(lane, maxRuns - 1);
+    const ordinal = this.#ordinalOf(lane);
+    const run = this.#runs.begin(this.#arrival.ids, ordinal, lane.partition, lane.offset);
+    this.#open[ordinal]!.own.add(run);
+    return run;
+  }
+
+  #addStart(run: number, lane: Lane): void {
+    if (!this.#runs.addStart(run, lane.partition, lane.offset)) return;
+    if (this.#stateOf(run) === state.open) this.#open[this.#ordinalOf(lane)]!.guests.add(run);
+  }
+
+  #ordinalOf(lane: Lane): number {
+    const known = this.#lanes.get(lane);
+    if (known !== undefined) return known;
+    const ordinal = this.#open.length;
+    this.#lanes.set(lane, ordinal);
+    this.#open.push({ own: new RunList(this.#runs.table), guests: new Set() });
+    return ordinal;
+  }
+
+  #stateOf(run: number): number {
+    const { table } = this.#runs;
+    return table.bytes[table.byteAt(run) + byte.state]!;
+  }
+
+  /** Moves `run` to another list, and so to the state `next`. */
+  #move(run: number, from: RunList, to: RunList, next: number): void {
+    const { table } = this.#runs;
+    from.remove(run);
+    to.add(run);
+    table.bytes[table.byteAt(run) + byte.state] = next;
+  }
+
+  /** Ends an open run and reports it. */
+  #close(run: number, closedBy: ClosedBy, closedMs: number, live: boolean): void {
+    const runs = this.#runs;
+    const { own } = this.#open[runs.lane(run)]!;
+    if (runs.isSpread(run)) for (const { guests } of this.#open) guests.delete(run);
+    if (closedBy === 'idle') this.#move(run, own, this.#timedOut, state.timedOut);
+    else this.#move(run, own, this.#ended, state.ended);
+    runs.finish(run, closedBy, closedMs);
+    const finished = runs.report(run);
+    this.#sink.finished(finished, live);
+    runs.table.places[run] = finished.place;
+  }
+
+  /** Frees room until at most `count` runs, and not too many span ids, are in memory. */
+  #makeRoom(lane: Lane, count: number): void {
+    while (this.size > count || this.#runs.spanIds > this.#settings.maxSpans) {
+      const remembered = this.#ended.first === none ? this.#timedOut.first : this.#ended.first;
+      const run = remembered === none ? this.#oldestOpen() : remembered;
+      if (run === none) return;
+      if (remembered === none) this.#spill(run, lane);
+      else this.#settleEarly(run, lane);
+      this.#forget(run);
     }
+  }
+
+  #spill(run: number, lane: Lane): void {
+    this.counts.spilled++;
+    const runs = this.#runs;
+    this.#close(run, runs.hasEnded(run) ? 'root' : 'spill', runs.endMs(run), lane.live);
+    runs.releaseCalls(run, this.#sink, lane.live);
+    this.#touched.delete(run);
+  }
+
+  /** Reports what the current record changed of a run that is about to be forgotten. */
+  #settleEarly(run: number, lane: Lane): void {
+    const before = this.#touched.get(run);
+    if (!before) return;
+    this.#touched.delete(run);
+    this.#settleRun(run, before, lane);
+  }
+
+  /** The open run that has been silent longest among the first of each lane, or `none`. */
+  #oldestOpen(): number {
+    let oldest = none;
+    for (const [{ partition }, ordinal] of this.#lanes) {
+      const first = this.#oldestOf(this.#open[ordinal]!, partition);
+      if (first === none) continue;
+      if (oldest === none || this.#runs.lastEndMs(first) < this.#runs.lastEndMs(oldest)) oldest = first;
+    }
+    return oldest;
+  }
+
+  /** Keeps only the result of a remembered run. */
+  #forget(run: number): void {
+    this.#runs.forgetSpans(run);
+    const from = this.#stateOf(run) === state.timedOut ? this.#timedOut : this.#ended;
+    this.#move(run, from, this.#settled, state.settled);
+    if (this.#settled.size > this.#settings.maxRuns) this.#drop(this.#settled.first);
+  }
+
+  #drop(run: number): void {
+    this.#settled.remove(run);
+    this.#runs.drop(run);
   }
 }

@@ -1,141 +1,189 @@
 import type { SpanFacts } from '../semconv/span-facts.ts';
-import { evidenceLevels } from '../semconv/vocabulary.ts';
-import type { EscalationReason, EvidenceLevel, Outcome } from '../semconv/vocabulary.ts';
+import {
+  escalationReasons,
+  evidenceLevels,
+  outcomes,
+  type EscalationReason,
+  type EvidenceLevel,
+  type Outcome,
+} from '../semconv/vocabulary.ts';
+import type { Arrival } from './arrival.ts';
 import type { ClosedBy } from './finished-run.ts';
+import { none } from './rows.ts';
+import { byte, cell, type RunTable } from './run-table.ts';
+import { known, type SpanTable } from './span-table.ts';
+
+/** Whether a span is there, and whether it failed. */
+const end = { absent: 0, well: 1, failed: 2 } as const;
+
+/** Bits of the latest time control passed to a human, or came back. */
+const gate = { there: 1, pending: 2, final: 4 } as const;
 
 /**
- * How a run ended, from whatever arrived in whatever order. An explicit outcome wins, the strongest evidence
+ * How runs ended, from whatever arrived in whatever order. An explicit outcome wins, the strongest evidence
  * first. Otherwise: a failed root is a failure; a human who was asked and has not answered is an escalation; the
  * rest completed. A failed tool call never decides: agents handle it.
  */
 export class RunEnding {
-  #said: { outcome: Outcome; evidence: EvidenceLevel; atMs: number } | undefined;
-  #root: { endMs: number; failed: boolean; behindMs: number } | undefined;
-  /** Spans that may turn out to be the topmost one that arrived: whether one failed, by the span id of the parent. */
-  #candidates: Map<string, boolean> | undefined;
-  /** The earliest such span among those that the run does not remember. */
-  #folded: { startMs: number; failed: boolean } | undefined;
-  #escalation: { reason: EscalationReason; atMs: number } | undefined;
-  #lastGate: { pending: boolean; final: boolean; atMs: number } | undefined;
-  #lastWorkStartMs = Number.NEGATIVE_INFINITY;
+  readonly #runs: RunTable;
+  readonly #spans: SpanTable;
 
-  /** End of the latest root span; undefined while none has arrived. */
-  get rootEndMs(): number | undefined {
-    return this.#root?.endMs;
+  constructor(runs: RunTable, spans: SpanTable) {
+    this.#runs = runs;
+    this.#spans = spans;
+  }
+
+  /** Whether a root span of `run` has arrived. */
+  hasRoot(run: number): boolean {
+    return this.#runs.bytes[this.#runs.byteAt(run) + byte.root] !== end.absent;
   }
 
   /** Why control first passed to a human. */
-  get escalationReason(): EscalationReason | undefined {
-    return this.#escalation?.reason;
+  escalationReason(run: number): EscalationReason | undefined {
+    return escalationReasons[this.#runs.bytes[this.#runs.byteAt(run) + byte.escalationReason]! - 1];
   }
 
   /** A human was asked and has not answered, and nobody said how the run ended. Work that went on shows an answer, except after a handoff. */
-  get waitsForHuman(): boolean {
-    const gate = this.#lastGate;
-    if (this.#said || !gate?.pending) return false;
-    return gate.final || this.#lastWorkStartMs < gate.atMs;
+  #waitsForHuman(run: number): boolean {
+    const { bytes, cells } = this.#runs;
+    const at = this.#runs.byteAt(run);
+    const bits = bytes[at + byte.gate]!;
+    if (bytes[at + byte.saidOutcome] !== 0 || (bits & gate.pending) === 0) return false;
+    const cellsAt = this.#runs.cellAt(run);
+    return (
+      (bits & gate.final) !== 0 || cells[cellsAt + cell.lastWorkStartMs]! < cells[cellsAt + cell.gateAtMs]!
+    );
   }
 
   /** Another root span is to come where the run can be resumed: a human has not answered, or answered after the latest root ended. */
-  get expectsAnotherRoot(): boolean {
-    return this.waitsForHuman || (!this.#said && (this.#lastGate?.atMs ?? 0) > (this.#root?.endMs ?? 0));
+  expectsAnotherRoot(run: number): boolean {
+    if (this.#waitsForHuman(run)) return true;
+    const { bytes, cells } = this.#runs;
+    const at = this.#runs.cellAt(run);
+    const isSaid = bytes[this.#runs.byteAt(run) + byte.saidOutcome] !== 0;
+    return !isSaid && cells[at + cell.gateAtMs]! > cells[at + cell.rootEndMs]!;
   }
 
-  /** How late the latest root came. */
-  get behindMs(): number {
-    return this.#root?.behindMs ?? 0;
-  }
-
-  /** What it holds one by one: one at most for each span that the run remembers. */
-  get entryCount(): number {
-    return this.#candidates?.size ?? 0;
-  }
-
-  /** `behindMs` is how far `endMs` lies behind the newest event of the partition. `folded` spans are not remembered. */
-  add(
-    span: SpanFacts,
-    { spanId, parentSpanId, folded }: { spanId: string; parentSpanId: string; folded: boolean },
-    when: { startMs: number; endMs: number; behindMs: number },
-  ): void {
-    const { startMs, endMs, behindMs } = when;
-    const { step, failed } = span;
-    const isWork = step === 'llm' || step === 'tool';
-    if (isWork && startMs > this.#lastWorkStartMs && span.escalationReason === undefined) {
-      this.#lastWorkStartMs = startMs;
-    }
-    if (parentSpanId === '') this.#addRoot({ endMs, failed, behindMs });
-    else if (step !== 'tool' && (failed || step === 'agent')) {
-      if (folded) this.#fold({ startMs, failed });
-      else {
-        this.#candidates ??= new Map();
-        this.#candidates.set(parentSpanId, failed || this.#candidates.get(parentSpanId) === true);
-      }
-    }
-    if (folded) this.#candidates?.delete(spanId); // their parent has arrived, though nobody will know its id
-    this.#addOutcome(span, endMs);
-    this.#addEscalation(span, endMs);
-  }
-
-  /** The outcome when `closedBy` ends the run; `has` tells whether a span of the run has arrived. */
-  outcome(
-    closedBy: ClosedBy,
-    has: (spanId: string) => boolean,
-  ): { outcome: Outcome; evidence: EvidenceLevel } {
-    if (this.#said) return { outcome: this.#said.outcome, evidence: this.#said.evidence };
-    return { outcome: closedBy === 'spill' ? 'unknown' : this.#inferred(has), evidence: 'none' };
-  }
-
-  #inferred(has: (spanId: string) => boolean): Outcome {
-    if (this.#root?.failed) return 'failure';
-    const tops = this.#root ? [] : this.#tops(has);
-    if (tops.includes(true)) return 'failure';
-    if (this.waitsForHuman) return 'escalated';
-    return this.#root || tops.length > 0 ? 'completed' : 'unknown';
-  }
-
-  /** Whether they failed. What wraps others starts first, so of the spans not remembered the earliest stands for all. */
-  #tops(has: (spanId: string) => boolean): boolean[] {
-    const tops = this.#folded ? [this.#folded.failed] : [];
-    for (const [parentSpanId, failed] of this.#candidates ?? []) if (!has(parentSpanId)) tops.push(failed);
-    return tops;
-  }
-
-  #fold(next: { startMs: number; failed: boolean }): void {
-    const earliest = this.#folded;
-    if (!earliest || next.startMs < earliest.startMs) this.#folded = next;
-    else if (next.startMs === earliest.startMs) earliest.failed ||= next.failed;
-  }
-
-  #addRoot(next: { endMs: number; failed: boolean; behindMs: number }): void {
-    const root = this.#root;
-    if (!root || next.endMs > root.endMs) this.#root = next;
-    else if (next.endMs === root.endMs) root.failed ||= next.failed;
-  }
-
-  #addOutcome(span: SpanFacts, atMs: number): void {
-    const outcome = span.outcome;
-    if (outcome === undefined) return;
-    const evidence = span.evidence === 'none' ? 'app' : span.evidence;
-    const said = this.#said;
-    const stronger = said ? evidenceLevels.indexOf(evidence) - evidenceLevels.indexOf(said.evidence) : 1;
-    const later = said ? atMs - said.atMs || (outcome < said.outcome ? 1 : 0) : 1;
-    if (stronger > 0 || (stronger === 0 && later > 0)) this.#said = { outcome, evidence, atMs };
-  }
-
-  #addEscalation(span: SpanFacts, atMs: number): void {
+  /** Takes what a span says of the end of its run. */
+  add(span: SpanFacts, arrival: Arrival): void {
+    const { run, step, failed, startMs } = arrival;
+    const { cells } = this.#runs;
+    const at = this.#runs.cellAt(run);
     const reason = span.escalationReason;
-    const state = span.escalationState;
-    if (reason === undefined || state === 'auto') return; // nobody was asked
-    const first = this.#escalation;
-    if (!first || atMs < first.atMs || (atMs === first.atMs && reason < first.reason)) {
-      this.#escalation = { reason, atMs };
+    if (reason === undefined) {
+      const isWork = step === 'llm' || step === 'tool';
+      if (isWork && startMs > cells[at + cell.lastWorkStartMs]!) cells[at + cell.lastWorkStartMs] = startMs;
+    } else this.#addEscalation(span, reason, arrival);
+    if (arrival.isRoot) this.#addRoot(arrival);
+    else if (step !== 'tool' && (failed || step === 'agent')) this.#addTop(arrival);
+    if (arrival.folded && arrival.row !== none) {
+      const facts = this.#spans.known(arrival.row); // it has arrived, though nobody will know its id
+      this.#spans.setKnown(arrival.row, facts & ~(known.aboveTop | known.aboveFailure));
     }
-    const gate = {
-      pending: state === 'requested' || state === 'timed_out',
-      final: reason === 'human_handoff',
-      atMs,
-    };
-    const last = this.#lastGate;
-    if (!last || atMs > last.atMs || (atMs === last.atMs && !gate.pending)) this.#lastGate = gate;
+    const outcome = span.outcome;
+    if (outcome !== undefined) this.#addOutcome(span, outcome, arrival);
+  }
+
+  /** The outcome of `run` when `closedBy` ends it, and who says so. */
+  outcome(run: number, closedBy: ClosedBy): { outcome: Outcome; evidence: EvidenceLevel } {
+    const { bytes } = this.#runs;
+    const at = this.#runs.byteAt(run);
+    const said = outcomes[bytes[at + byte.saidOutcome]! - 1];
+    if (said) return { outcome: said, evidence: evidenceLevels[bytes[at + byte.saidEvidence]! - 1]! };
+    return { outcome: closedBy === 'spill' ? 'unknown' : this.#inferred(run), evidence: 'none' };
+  }
+
+  #inferred(run: number): Outcome {
+    const root = this.#runs.bytes[this.#runs.byteAt(run) + byte.root]!;
+    const top = root === end.absent ? this.#top(run) : root;
+    if (top === end.failed) return 'failure';
+    if (this.#waitsForHuman(run)) return 'escalated';
+    return top === end.absent ? 'unknown' : 'completed';
+  }
+
+  /** Of the topmost spans, whether one is there and whether one failed. What wraps others starts first, so of the spans not remembered the earliest stands for all. */
+  #top(run: number): number {
+    const spans = this.#spans;
+    let top = this.#runs.bytes[this.#runs.byteAt(run) + byte.foldedTop]!;
+    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
+      const facts = spans.known(span);
+      if ((facts & known.arrived) !== 0 || (facts & known.aboveTop) === 0) continue;
+      top = Math.max(top, (facts & known.aboveFailure) === 0 ? end.well : end.failed);
+    }
+    return top;
+  }
+
+  /** Takes a span that may turn out to be the topmost one that arrived. */
+  #addTop({ run, ids, folded, failed, startMs }: Arrival): void {
+    if (folded) {
+      this.#foldTop(run, startMs, failed ? end.failed : end.well);
+      return;
+    }
+    const spans = this.#spans;
+    const parent = spans.obtain(run, ids.parent0, ids.parent1);
+    const facts = spans.known(parent) | known.aboveTop;
+    spans.setKnown(parent, failed ? facts | known.aboveFailure : facts);
+  }
+
+  #foldTop(run: number, startMs: number, top: number): void {
+    const { bytes, cells } = this.#runs;
+    const topAt = this.#runs.byteAt(run) + byte.foldedTop;
+    const startAt = this.#runs.cellAt(run) + cell.foldedTopMs;
+    const earliest = bytes[topAt]!;
+    if (earliest === end.absent || startMs < cells[startAt]!) {
+      bytes[topAt] = top;
+      cells[startAt] = startMs;
+    } else if (startMs === cells[startAt]! && top > earliest) bytes[topAt] = top;
+  }
+
+  #addRoot({ run, failed, endMs, behindMs }: Arrival): void {
+    const { bytes, cells } = this.#runs;
+    const at = this.#runs.cellAt(run);
+    const rootAt = this.#runs.byteAt(run) + byte.root;
+    const before = bytes[rootAt]!;
+    if (before === end.absent || endMs > cells[at + cell.rootEndMs]!) {
+      bytes[rootAt] = failed ? end.failed : end.well;
+      cells[at + cell.rootEndMs] = endMs;
+      cells[at + cell.rootBehindMs] = behindMs;
+    } else if (endMs === cells[at + cell.rootEndMs]! && failed) bytes[rootAt] = end.failed;
+  }
+
+  #addOutcome(span: SpanFacts, outcome: Outcome, { run, endMs }: Arrival): void {
+    const { bytes, cells } = this.#runs;
+    const at = this.#runs.byteAt(run);
+    const saidAt = this.#runs.cellAt(run) + cell.saidAtMs;
+    const evidence = span.evidence === 'none' ? 'app' : span.evidence;
+    const level = evidenceLevels.indexOf(evidence) + 1;
+    const said = outcomes[bytes[at + byte.saidOutcome]! - 1];
+    if (said) {
+      const stronger = level - bytes[at + byte.saidEvidence]!;
+      const later = endMs - cells[saidAt]! || (outcome < said ? 1 : 0);
+      if (stronger < 0 || (stronger === 0 && later <= 0)) return;
+    }
+    bytes[at + byte.saidOutcome] = outcomes.indexOf(outcome) + 1;
+    bytes[at + byte.saidEvidence] = level;
+    cells[saidAt] = endMs;
+  }
+
+  #addEscalation(span: SpanFacts, reason: EscalationReason, { run, endMs }: Arrival): void {
+    const state = span.escalationState;
+    if (state === 'auto') return; // nobody was asked
+    const { bytes, cells } = this.#runs;
+    const at = this.#runs.byteAt(run);
+    const cellsAt = this.#runs.cellAt(run);
+    const first = this.escalationReason(run);
+    const firstMs = cells[cellsAt + cell.escalatedAtMs]!;
+    if (!first || endMs < firstMs || (endMs === firstMs && reason < first)) {
+      bytes[at + byte.escalationReason] = escalationReasons.indexOf(reason) + 1;
+      cells[cellsAt + cell.escalatedAtMs] = endMs;
+    }
+    const isPending = state === 'requested' || state === 'timed_out';
+    const lastMs = cells[cellsAt + cell.gateAtMs]!;
+    const isFirst = bytes[at + byte.gate] === 0;
+    if (isFirst || endMs > lastMs || (endMs === lastMs && !isPending)) {
+      const isFinal = reason === 'human_handoff';
+      bytes[at + byte.gate] = gate.there | (isPending ? gate.pending : 0) | (isFinal ? gate.final : 0);
+      cells[cellsAt + cell.gateAtMs] = endMs;
+    }
   }
 }

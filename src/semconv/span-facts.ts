@@ -8,11 +8,28 @@ import type {
   Step,
 } from './vocabulary.ts';
 
+/** The ids of a span as 32-bit words, little-endian as they stand on the wire: finding them needs no text. Reused. */
+export class SpanIds {
+  trace0 = 0;
+  trace1 = 0;
+  trace2 = 0;
+  trace3 = 0;
+  span0 = 0;
+  span1 = 0;
+  /** Both 0 on a root span. */
+  parent0 = 0;
+  parent1 = 0;
+  /** The explicit run id; '' when the trace is the run. */
+  run = '';
+}
+
 /**
  * What one enriched span says, in our words. Implementations are cursors over the wire bytes: a value is valid
  * until the cursor moves, and is read only when asked for.
  */
 export interface SpanFacts {
+  /** Overwrites all of `ids` with those of the span. */
+  readIds(ids: SpanIds): void;
   /** Lower-case hex. */
   readonly traceId: string;
   readonly spanId: string;

@@ -64,17 +64,35 @@ export const isStep = membership(steps);
 /** Whether a text is one of `results`. */
 export const isResult = membership(results);
 
-/** Whether a text is one of `outcomes`. */
-export const isOutcome = membership(outcomes);
-
-/** Whether a text is one of `evidenceLevels`. */
-export const isEvidenceLevel = membership(evidenceLevels);
-
 /** Whether a text is one of `escalationReasons`. */
 export const isEscalationReason = membership(escalationReasons);
 
 /** Whether a text is one of `escalationStates`. */
 export const isEscalationState = membership(escalationStates);
 
-/** Whether a text is one of `costSources`. */
-export const isCostSource = membership(costSources);
+/** Finds the word that a text is: always the same string, which is compared by its address; undefined when it is none. */
+function lookup<T extends string>(words: readonly T[]): (text: string) => T | undefined {
+  const byText: ReadonlyMap<string, T> = new Map(words.map((word) => [word, word]));
+  return (text) => byText.get(text);
+}
+
+/** The one of `steps` that a text is. */
+export const stepOf = lookup(steps);
+
+/** The one of `results` that a text is. */
+export const resultOf = lookup(results);
+
+/** The one of `outcomes` that a text is. */
+export const outcomeOf = lookup(outcomes);
+
+/** The one of `evidenceLevels` that a text is. */
+export const evidenceLevelOf = lookup(evidenceLevels);
+
+/** The one of `escalationReasons` that a text is. */
+export const escalationReasonOf = lookup(escalationReasons);
+
+/** The one of `escalationStates` that a text is. */
+export const escalationStateOf = lookup(escalationStates);
+
+/** The one of `costSources` that a text is. */
+export const costSourceOf = lookup(costSources);

@@ -3,6 +3,7 @@ import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import { jsonToProtobuf } from '../../src/otlp/json-to-protobuf.ts';
 import { RunAssembler } from '../../src/runs/run-assembler.ts';
+import { SpanIds } from '../../src/semconv/span-facts.ts';
 import { capturedRequests } from '../fixtures.ts';
 import { lane, Reported, settings } from '../runs/spans.ts';
 
@@ -51,3 +52,28 @@ test('a run of two model calls costs their sum, not the double that its agent sp
   expect(runs[0]?.costUsd.llm).toBeGreaterThan(0);
   expect(runs[0]?.costUsd).toMatchObject({ tool: 0, review: 0 });
 });
+
+test('the ids that are read as words are those that are read as texts', () => {
+  const spans = new EnrichedSpans(enricher);
+  const ids = new SpanIds();
+  let count = 0;
+  for (const { json } of capturedRequests()) {
+    for (const record of enricher.enrich(jsonToProtobuf(Buffer.from(json)).bytes, 1).records) {
+      spans.read(record);
+      for (let i = 0; i < spans.count; i++, count++) {
+        const facts = spans.at(i);
+        facts.readIds(ids);
+        const { trace0, trace1, trace2, trace3, span0, span1, parent0, parent1 } = ids;
+        expect(hexOf(trace0, trace1, trace2, trace3)).toBe(facts.traceId);
+        expect(hexOf(span0, span1)).toBe(facts.spanId);
+        expect(parent0 === 0 && parent1 === 0 ? '' : hexOf(parent0, parent1)).toBe(facts.parentSpanId);
+        expect(ids.run || facts.traceId).toBe(facts.runId);
+      }
+    }
+  }
+  expect(count).toBeGreaterThan(50);
+});
+
+function hexOf(...words: readonly number[]): string {
+  return Buffer.from(Int32Array.from(words).buffer).toString('hex');
+}

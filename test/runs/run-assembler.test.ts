@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Run } from '../../src/runs/run.ts';
+import type { FinishedRun } from '../../src/runs/finished-run.ts';
 import { RunAssembler } from '../../src/runs/run-assembler.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { runs } from '../property-runs.ts';
@@ -466,13 +466,18 @@ describe('past the limit on spans of a run', () => {
   test('property: a run holds no more than the limit allows, however many spans it has', () => {
     fc.assert(
       fc.property(spansOfSomeRuns, fc.integer({ min: 0, max: 6 }), (spans, limit) => {
-        const run = new Run('run', 'trace', { partition: 0, offset: 0 });
+        const assembler = new RunAssembler(
+          { ...settings, maxSpansPerRun: limit, holdMs: -1e9 },
+          new Reported(),
+        );
+        const from = lane();
         for (const [i, one] of spans.entries()) {
-          run.add(one, `${i} ${one.spanId}`, limit, { endMs: one.endMs, newestMs: one.endMs });
-          run.releaseCalls(() => {});
-          expect(run.entryCount).toBeLessThanOrEqual(5 * limit);
+          assembler.add({ ...one, traceId: 'trace', runId: 'run', spanId: `${i} ${one.spanId}` }, from);
+          assembler.settle(from);
+          assembler.advance(0);
+          expect(assembler.entryCount).toBeLessThanOrEqual(2 * limit);
         }
-        expect(run.spanCount).toBe(Math.min(limit, spans.length));
+        expect(assembler.spanIds).toBe(Math.min(limit, spans.length));
       }),
       { numRuns: runs },
     );
@@ -505,4 +510,84 @@ test('property: no run and no tool call is lost, however little memory there is'
     ),
     { numRuns: runs },
   );
+});
+
+test('property: each revision of a run takes up where the last report of it ended, however little memory there is', () => {
+  fc.assert(
+    fc.property(
+      spansOfSomeRuns,
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 12 }),
+      fc.integer({ min: 1, max: 8 }),
+      (spans, maxRuns, maxSpans, spansPerRecord) => {
+        const last = new Map<string, unknown>();
+        const sink = {
+          finished: (run: FinishedRun) => void last.set(run.runId, run),
+          revised: (before: FinishedRun, after: FinishedRun) => {
+            expect(before).toEqual(last.get(before.runId));
+            last.set(after.runId, after);
+          },
+          toolCall: () => {},
+        };
+        const assembler = new RunAssembler({ ...settings, maxRuns, maxSpans }, sink);
+        const from = lane();
+        for (const [i, one] of spans.entries()) {
+          assembler.add(one, from);
+          if (i % spansPerRecord === 0) assembler.settle(from);
+        }
+        assembler.settle(from);
+        assembler.advance(1e12);
+        expect([assembler.size, assembler.spanIds, assembler.entryCount]).toEqual([0, 0, 0]);
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
+test('the sink finds what it left with a run when that is revised, also when only the result is left', () => {
+  const places: unknown[] = [];
+  const sink = {
+    finished: (run: FinishedRun) => void (run.place = 'finished'),
+    revised: (before: FinishedRun, after: FinishedRun) => {
+      places.push(before.place);
+      after.place = `revised ${places.length}`;
+    },
+    toolCall: () => {},
+  };
+  const assembler = new RunAssembler(settings, sink);
+  const from = lane();
+  const late = span({ step: 'llm', costUsd: 1, costSource: 'reported' });
+  const add = (one: SpanFacts): void => {
+    assembler.add(one, from);
+    assembler.settle(from);
+  };
+  add(root);
+  add({ ...late, spanId: 'a' });
+  add({ ...late, spanId: 'b' });
+  assembler.advance(9000 + settings.rememberMs);
+  expect(assembler.size).toBe(0);
+  add({ ...late, spanId: 'c' });
+  add({ ...late, spanId: 'd' });
+  expect(places).toEqual(['finished', 'revised 1', 'revised 2', 'revised 3']);
+});
+
+test('a run says where it begins on each partition, and nothing of one that was in its place before', () => {
+  const reported = new Reported();
+  const assembler = new RunAssembler(settings, reported);
+  const [one, two] = [lane(0), lane(1)];
+  one.offset = 3;
+  two.offset = 5;
+  assembler.add(call, one);
+  assembler.add(root, two);
+  assembler.settle(two);
+  assembler.advance(1e9);
+  assembler.add({ ...root, traceId: 'next', runId: 'next', startMs: 2e9, endMs: 2e9 }, one);
+  assembler.settle(one);
+  expect(reported.finishedRuns.map((run) => run.starts)).toEqual([
+    [
+      { partition: 0, offset: 3 },
+      { partition: 1, offset: 5 },
+    ],
+    [{ partition: 0, offset: 3 }],
+  ]);
 });

@@ -1,6 +1,39 @@
 import type { FinishedRun, RunSink, ToolCall } from '../../src/runs/finished-run.ts';
 import type { Lane, RunSettings } from '../../src/runs/run-assembler.ts';
-import type { SpanFacts } from '../../src/semconv/span-facts.ts';
+import type { SpanFacts, SpanIds } from '../../src/semconv/span-facts.ts';
+
+/** Ids in tests are names; on the wire each is a number of its own. */
+const numbers = new Map<string, number>([['', 0]]);
+const names = new Map<string, string>();
+
+function numberOf(name: string): number {
+  const known = numbers.get(name);
+  if (known !== undefined) return known;
+  const number = numbers.size;
+  numbers.set(name, number);
+  const traceId = Buffer.alloc(16);
+  traceId.writeInt32LE(number, 12);
+  names.set(traceId.toString('hex'), name);
+  return number;
+}
+
+/** The ids of the span it belongs to, which a copy of that may have changed. */
+function readIds(this: SpanFacts, ids: SpanIds): void {
+  ids.trace0 = 0;
+  ids.trace1 = 0;
+  ids.trace2 = 0;
+  ids.trace3 = numberOf(this.traceId);
+  ids.span0 = 0;
+  ids.span1 = numberOf(this.spanId);
+  ids.parent0 = 0;
+  ids.parent1 = numberOf(this.parentSpanId);
+  ids.run = this.runId === this.traceId ? '' : this.runId;
+}
+
+/** The run with its id as the test named it. */
+function named(run: FinishedRun): FinishedRun {
+  return { ...run, runId: names.get(run.runId) ?? run.runId };
+}
 
 /** A span that says nothing but what is given. */
 export function span(given: Partial<SpanFacts>): SpanFacts {
@@ -29,6 +62,7 @@ export function span(given: Partial<SpanFacts>): SpanFacts {
     inputTokens: undefined,
     outputTokens: undefined,
     ...given,
+    readIds,
   };
 }
 
@@ -40,12 +74,12 @@ export class Reported implements RunSink {
   readonly live = { runs: 0, calls: 0, revisions: 0 };
 
   finished(run: FinishedRun, live: boolean): void {
-    this.finishedRuns.push(run);
+    this.finishedRuns.push(named(run));
     this.live.runs += Number(live);
   }
 
   revised(before: FinishedRun, after: FinishedRun, live: boolean): void {
-    this.revisions.push({ before, after });
+    this.revisions.push({ before: named(before), after: named(after) });
     this.live.revisions += Number(live);
   }
 

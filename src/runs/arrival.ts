@@ -1,0 +1,31 @@
+import { SpanIds, type SpanFacts } from '../semconv/span-facts.ts';
+import type { Step } from '../semconv/vocabulary.ts';
+import { none } from './rows.ts';
+
+/** The span that is being added, with what several ask of it read once; one object, used again for every span. */
+export class Arrival {
+  readonly ids = new SpanIds();
+  /** Row of its run. */
+  run = none;
+  /** Its own row; `none` when the run does not remember it. */
+  row = none;
+  /** The run has no room to remember it: it goes into sums only. */
+  folded = false;
+  isRoot = false;
+  step: Step = 'other';
+  failed = false;
+  /** Event times in milliseconds since the epoch; the end is clamped, the start not behind it. */
+  startMs = 0;
+  endMs = 0;
+  /** How far the end lies behind the newest event of its partition. */
+  behindMs = 0;
+
+  /** Takes what `span` says of itself, once `ids` and `endMs` are set. */
+  read(span: SpanFacts): void {
+    const { startMs } = span;
+    this.startMs = startMs > this.endMs ? this.endMs : startMs;
+    this.isRoot = (this.ids.parent0 | this.ids.parent1) === 0;
+    this.step = span.step;
+    this.failed = span.failed;
+  }
+}

@@ -1,0 +1,222 @@
+import type { SpanIds } from '../semconv/span-facts.ts';
+import { unknown } from '../semconv/vocabulary.ts';
+import { indexWords, mixed, RowIndex } from './row-index.ts';
+import { none, Rows } from './rows.ts';
+
+/** 32-bit words of a run's row, after those of the index. */
+export const word = {
+  /** Four words: the trace id, of a run that has no id of its own. */
+  trace: indexWords,
+  /** In the list that holds the run. */
+  previous: 6,
+  next: 7,
+  /** Ordinal of the lane on which it began, and the partition of that. */
+  lane: 8,
+  partition: 9,
+  /** Chains in the tables of spans and of calls. */
+  firstSpan: 10,
+  lastSpan: 11,
+  firstCall: 12,
+  lastCall: 13,
+  /** Length of the two chains, and of the spans those that arrived. */
+  knownCount: 14,
+  callCount: 15,
+  spanCount: 16,
+} as const;
+
+/** Doubles of a run's row, behind the words. Event times are in milliseconds since the epoch. */
+export const cell = {
+  /** Offset at which it began. */
+  offset: 9,
+  startMs: 10,
+  lastEndMs: 11,
+  /** Of the latest root span. */
+  rootEndMs: 12,
+  rootBehindMs: 13,
+  saidAtMs: 14,
+  escalatedAtMs: 15,
+  gateAtMs: 16,
+  lastWorkStartMs: 17,
+  foldedTopMs: 18,
+  /** Three: the start of the span that says each label. */
+  labelMs: 19,
+  toolCostUsd: 22,
+  reviewCostUsd: 23,
+  /** The rest is as last reported. */
+  closedMs: 24,
+  llmCostUsd: 25,
+  inputTokens: 26,
+  outputTokens: 27,
+} as const;
+
+/** Bytes of a run's row, behind the cells. One of a vocabulary's words is its place there from 1 on; 0 is none. */
+export const byte = {
+  state: 224,
+  /** Whether a later trace may resume the run: its id is its own. */
+  resumable: 225,
+  root: 226,
+  saidOutcome: 227,
+  saidEvidence: 228,
+  escalationReason: 229,
+  gate: 230,
+  foldedTop: 231,
+  /** Three: how badly the span that says each label speaks for the run, from 1 on. */
+  labelRank: 232,
+  unpriced: 235,
+  /** The rest is as last reported. */
+  closedBy: 236,
+  outcome: 237,
+  evidence: 238,
+  lowerBound: 239,
+} as const;
+
+const cellCount = 30;
+const wordCount = 2 * cellCount;
+const byteCount = 8 * cellCount;
+
+/** Texts of a run: its labels, and its id where that is not a trace's; '' when nobody says. */
+export const text = { agent: 0, release: 1, environment: 2, name: 3 } as const;
+const textCount = 4;
+
+const isTraceId = /^[0-9a-f]{32}$/;
+
+/** The runs in memory, found by their ids. `cells`, `words` and `bytes` are replaced when a run begins. */
+export class RunTable {
+  /** What the sink keeps with each run. */
+  readonly places: unknown[] = [];
+  readonly #rows = new Rows(cellCount);
+  readonly #index = new RowIndex(this.#rows, wordCount);
+  readonly #named = new Map<string, number>();
+  readonly #texts: string[] = [];
+  /** The id looked for last, when it is that of a trace. */
+  readonly #trace = new Int32Array(4);
+
+  get cells(): Float64Array {
+    return this.#rows.cells;
+  }
+
+  get words(): Int32Array {
+    return this.#rows.words;
+  }
+
+  get bytes(): Buffer {
+    return this.#rows.bytes;
+  }
+
+  get count(): number {
+    return this.#rows.count;
+  }
+
+  /** Where the cells of `run` begin. */
+  cellAt(run: number): number {
+    return run * cellCount;
+  }
+
+  /** Where the words of `run` begin. */
+  wordAt(run: number): number {
+    return run * wordCount;
+  }
+
+  /** Where the bytes of `run` begin. */
+  byteAt(run: number): number {
+    return run * byteCount;
+  }
+
+  /** What `run` says; `which` is one of `text`. */
+  text(run: number, which: number): string {
+    return this.#texts[run * textCount + which]!;
+  }
+
+  /** A label of `run`: 'unknown' when nobody says. */
+  label(run: number, which: number): string {
+    return this.text(run, which) || unknown;
+  }
+
+  setText(run: number, which: number, value: string): void {
+    this.#texts[run * textCount + which] = value;
+  }
+
+  /** The run of a span with `ids`; `none` when it is not here. */
+  find(ids: SpanIds): number {
+    if (this.#isNamed(ids)) return this.#named.get(ids.run) ?? none;
+    const trace = this.#trace;
+    const { words } = this.#rows;
+    let run = this.#index.first(hashOf(trace));
+    while (run !== none) {
+      const at = run * wordCount + word.trace;
+      if (
+        words[at] === trace[0] &&
+        words[at + 1] === trace[1] &&
+        words[at + 2] === trace[2] &&
+        words[at + 3] === trace[3]
+      ) {
+        return run;
+      }
+      run = this.#index.after(run);
+    }
+    return none;
+  }
+
+  /** Begins the run of a span with `ids`: a row of zeros and empty texts. */
+  begin(ids: SpanIds): number {
+    const run = this.#rows.take();
+    const { words, bytes } = this.#rows;
+    const at = run * wordCount;
+    for (let which = 0; which < textCount; which++) this.setText(run, which, '');
+    words[at + word.firstSpan] = none;
+    words[at + word.firstCall] = none;
+    const trace = this.#trace;
+    if (this.#isNamed(ids)) {
+      bytes[run * byteCount + byte.resumable] = 1;
+      this.setText(run, text.name, ids.run);
+      this.#named.set(ids.run, run);
+    } else {
+      const isOwn =
+        trace[0] === ids.trace0 &&
+        trace[1] === ids.trace1 &&
+        trace[2] === ids.trace2 &&
+        trace[3] === ids.trace3;
+      bytes[run * byteCount + byte.resumable] = isOwn ? 0 : 1;
+      for (let i = 0; i < 4; i++) words[at + word.trace + i] = trace[i]!;
+      this.#index.add(run, hashOf(trace));
+    }
+    return run;
+  }
+
+  /** Forgets `run`; another one may take its row. */
+  drop(run: number): void {
+    const name = this.text(run, text.name);
+    if (name === '') this.#index.remove(run);
+    else this.#named.delete(name);
+    this.places[run] = undefined;
+    this.#rows.give(run);
+  }
+
+  /** The id of `run`. */
+  id(run: number): string {
+    const name = this.text(run, text.name);
+    if (name !== '') return name;
+    const at = 4 * (run * wordCount + word.trace);
+    return this.#rows.bytes.toString('hex', at, at + 16);
+  }
+
+  /** Whether `ids` name a run by other than the id of a trace; `#trace` is that id else. */
+  #isNamed(ids: SpanIds): boolean {
+    const trace = this.#trace;
+    if (ids.run === '') {
+      trace[0] = ids.trace0;
+      trace[1] = ids.trace1;
+      trace[2] = ids.trace2;
+      trace[3] = ids.trace3;
+      return false;
+    }
+    if (!isTraceId.test(ids.run)) return true;
+    const id = Buffer.from(ids.run, 'hex');
+    for (let i = 0; i < 4; i++) trace[i] = id.readInt32LE(4 * i);
+    return false;
+  }
+}
+
+function hashOf(trace: Int32Array): number {
+  return mixed(mixed(trace[0]!, trace[1]!), mixed(trace[2]!, trace[3]!));
+}

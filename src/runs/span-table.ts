@@ -1,0 +1,175 @@
+import { indexWords, mixed, nextWord, RowIndex } from './row-index.ts';
+import { none, Rows } from './rows.ts';
+import { word as runWord, type RunTable } from './run-table.ts';
+
+/** Bits of what is known of a span. One that others name as their parent is known before it arrives. */
+export const known = {
+  arrived: 1,
+  /** It says a usage, as a model call or as an agent. */
+  modelUsage: 2,
+  agentUsage: 4,
+  /** It wraps a span that says such a usage. */
+  wrapsModel: 8,
+  wrapsAgent: 16,
+  /** The price of its usage is unknown. */
+  unpriced: 32,
+  /** A span below it is the topmost one unless this one arrives; and one such failed. */
+  aboveTop: 64,
+  aboveFailure: 128,
+  /** It is a tool call. */
+  tool: 256,
+} as const;
+
+const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6 } as const;
+const cell = { costUsd: 4, inputTokens: 5, outputTokens: 6 } as const;
+const cellCount = 7;
+const wordCount = 2 * cellCount;
+
+/** Looking through so few spans, which lie side by side, is quicker than finding one by a hash. */
+const unindexed = 16;
+
+/**
+ * The spans that runs remember, chained by run in the order in which they became known. The few spans of a small run
+ * are looked through; those of a large one are found by a hash of run and id.
+ */
+export class SpanTable {
+  readonly #rows = new Rows(cellCount);
+  readonly #index = new RowIndex(this.#rows, wordCount);
+  readonly #tools: string[] = [];
+  readonly #runs: RunTable;
+
+  constructor(runs: RunTable) {
+    this.#runs = runs;
+  }
+
+  /** Spans known, whether they arrived or not. */
+  get count(): number {
+    return this.#rows.count;
+  }
+
+  /** The span of `run` with this id; `none` when nothing is known of it. */
+  find(run: number, id0: number, id1: number): number {
+    const { words } = this.#rows;
+    const isIndexed = this.#isIndexed(run);
+    let span = isIndexed ? this.#index.first(hashOf(run, id0, id1)) : this.first(run);
+    while (span !== none) {
+      const at = span * wordCount;
+      if (words[at + word.id1] === id1 && words[at + word.id0] === id0 && words[at + word.run] === run) break;
+      span = words[at + (isIndexed ? nextWord : word.next)]!;
+    }
+    return span;
+  }
+
+  /** The same; makes it when nothing is known of it. */
+  obtain(run: number, id0: number, id1: number): number {
+    const span = this.find(run, id0, id1);
+    return span === none ? this.add(run, id0, id1) : span;
+  }
+
+  /** Makes the span of `run` with this id, of which nothing is known. */
+  add(run: number, id0: number, id1: number): number {
+    const span = this.#rows.take();
+    const { words } = this.#rows;
+    const at = span * wordCount;
+    words[at + word.run] = run;
+    words[at + word.id0] = id0;
+    words[at + word.id1] = id1;
+    words[at + word.next] = none;
+    const runWords = this.#runs.words;
+    const runAt = this.#runs.wordAt(run);
+    if (runWords[runAt + runWord.firstSpan] === none) runWords[runAt + runWord.firstSpan] = span;
+    else words[runWords[runAt + runWord.lastSpan]! * wordCount + word.next] = span;
+    runWords[runAt + runWord.lastSpan] = span;
+    const count = runWords[runAt + runWord.knownCount]! + 1;
+    runWords[runAt + runWord.knownCount] = count;
+    if (count > unindexed + 1) this.#indexSpan(span);
+    else if (count > unindexed) this.#indexAll(run);
+    return span;
+  }
+
+  #isIndexed(run: number): boolean {
+    return this.#runs.words[this.#runs.wordAt(run) + runWord.knownCount]! > unindexed;
+  }
+
+  #indexAll(run: number): void {
+    for (let span = this.first(run); span !== none; span = this.after(span)) this.#indexSpan(span);
+  }
+
+  #indexSpan(span: number): void {
+    const { words } = this.#rows;
+    const at = span * wordCount;
+    this.#index.add(span, hashOf(words[at + word.run]!, words[at + word.id0]!, words[at + word.id1]!));
+  }
+
+  /** The first span of `run`, or `none`. */
+  first(run: number): number {
+    return this.#runs.words[this.#runs.wordAt(run) + runWord.firstSpan]!;
+  }
+
+  /** The next span of the same run, or `none`. */
+  after(span: number): number {
+    return this.#rows.words[span * wordCount + word.next]!;
+  }
+
+  /** What is known of `span`: bits of `known`. */
+  known(span: number): number {
+    return this.#rows.words[span * wordCount + word.known]!;
+  }
+
+  learn(span: number, bits: number): void {
+    this.#rows.words[span * wordCount + word.known]! |= bits;
+  }
+
+  setKnown(span: number, bits: number): void {
+    this.#rows.words[span * wordCount + word.known] = bits;
+  }
+
+  costUsd(span: number): number {
+    return this.#rows.cells[span * cellCount + cell.costUsd]!;
+  }
+
+  inputTokens(span: number): number {
+    return this.#rows.cells[span * cellCount + cell.inputTokens]!;
+  }
+
+  outputTokens(span: number): number {
+    return this.#rows.cells[span * cellCount + cell.outputTokens]!;
+  }
+
+  setUsage(span: number, costUsd: number, inputTokens: number, outputTokens: number): void {
+    const { cells } = this.#rows;
+    const at = span * cellCount;
+    cells[at + cell.costUsd] = costUsd;
+    cells[at + cell.inputTokens] = inputTokens;
+    cells[at + cell.outputTokens] = outputTokens;
+  }
+
+  /** The tool that `span` called; undefined when it is no tool call. */
+  tool(span: number): string | undefined {
+    return (this.known(span) & known.tool) === 0 ? undefined : this.#tools[span];
+  }
+
+  setTool(span: number, tool: string): void {
+    this.learn(span, known.tool);
+    while (this.#tools.length < span) this.#tools.push(''); // an array with holes would be slow
+    this.#tools[span] = tool;
+  }
+
+  /** Forgets the spans of `run`. */
+  forget(run: number): void {
+    const isIndexed = this.#isIndexed(run);
+    for (let span = this.first(run); span !== none;) {
+      const next = this.after(span);
+      if (isIndexed) this.#index.remove(span);
+      this.#rows.give(span);
+      span = next;
+    }
+    const at = this.#runs.wordAt(run);
+    this.#runs.words[at + runWord.firstSpan] = none;
+    this.#runs.words[at + runWord.knownCount] = 0;
+  }
+}
+
+function hashOf(run: number, id0: number, id1: number): number {
+  return mixed(id0 ^ Math.imul(run, 0x27d4eb2f), id1);
+}
