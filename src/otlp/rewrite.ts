@@ -88,7 +88,7 @@ export class Rewrite {
   #outputOf = new Uint32Array(0);
 
   /** Requests are written to memory that `allocate` gives. */
-  constructor(allocate: Allocate = Buffer.allocUnsafeSlow) {
+  constructor(allocate: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes)) {
     this.#allocate = allocate;
   }
 

@@ -1,9 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import type { Commit, NewRecord, PartitionBounds, StreamRecord } from '../core/stream.ts';
-import { z } from 'zod';
-import { Fact, type GroupCommit, type Transaction } from './group-commit.ts';
+import type { Fact, GroupCommit, Transaction } from './group-commit.ts';
 import type { LogFile, Records } from './log-file.ts';
 import type { ReadMemory } from './read-memory.ts';
 import { RecentRecords } from './recent-records.ts';
@@ -18,6 +16,7 @@ import {
   settledOffset,
   type Retention,
 } from './retention.ts';
+import { committedOf, progressOf, topicId, type Committed, type Progress } from './topic-facts.ts';
 
 /** One topic of the embedded log. */
 export interface TopicOptions {
@@ -30,22 +29,6 @@ export interface TopicOptions {
   readonly groups: readonly string[];
   readonly retention: Retention;
 }
-
-const topicFact = z.object({ id: z.string(), partitions: z.int() });
-
-/** How far a partition goes, and how many spans were ever appended to it. */
-const progressFact = z.object({ start: z.int(), end: z.int(), spans: z.int() });
-type Progress = z.infer<typeof progressFact>;
-
-/** What a group committed of a partition, and when. */
-const committedFact = z
-  .object({
-    position: z.object({ offset: z.int(), index: z.int() }),
-    metadata: z.string(),
-    marks: z.array(z.object({ timeMs: z.number(), offset: z.int() })).readonly(),
-  })
-  .optional();
-type Committed = z.infer<typeof committedFact>;
 
 /** The longest metadata of a commit, in bytes of UTF-8; Kafka's default limit is 4096. */
 const metadataLimitBytes = 2048;
@@ -78,21 +61,13 @@ export class TopicLog {
     this.#file = file;
     this.#commits = commits;
     this.#clock = clock;
-    this.id = identity(file, options);
+    this.id = topicId(file, topic, partitions);
     this.#records = file.records(topic);
-    this.#progress = Array.from({ length: partitions }, (_, partition) =>
-      factOf(
-        file,
-        ['partition', topic, String(partition)],
-        progressFact.default({ start: 0, end: 0, spans: 0 }),
-      ),
-    );
+    this.#progress = Array.from({ length: partitions }, (_, partition) => progressOf(file, topic, partition));
     this.#committed = new Map(
       groups.map((group) => [
         group,
-        Array.from({ length: partitions }, (_, partition) =>
-          factOf(file, ['commit', topic, group, String(partition)], committedFact),
-        ),
+        Array.from({ length: partitions }, (_, partition) => committedOf(file, topic, group, partition)),
       ]),
     );
     this.#waiting = Array.from({ length: partitions }, () => new Set<() => void>());
@@ -354,23 +329,4 @@ export class TopicLog {
     if (fact) return fact;
     throw new Error(`the stream ${this.options.topic} has no partition ${partition} for a group ${group}`);
   }
-}
-
-/** The id of a topic; checks that it is the topic the options mean. */
-function identity(file: LogFile, { topic, partitions }: TopicOptions): string {
-  const key = ['topic', topic];
-  const found = topicFact.optional().parse(file.fact(key));
-  if (found === undefined) {
-    const id = randomBytes(8).toString('hex');
-    file.putFact({ key, value: { id, partitions } });
-    return id;
-  }
-  if (found.partitions === partitions) return found.id;
-  throw new Error(
-    `the topic ${topic} in ${file.directory} has ${found.partitions} partitions and the configuration says ${partitions}: a trace stays on its partition, so set ${found.partitions}, or start anew in another folder`,
-  );
-}
-
-function factOf<T>(file: LogFile, key: string[], schema: z.ZodType<T>): Fact<T> {
-  return new Fact(key, schema.parse(file.fact(key)));
 }
