@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that a Node too old to read TypeScript says so in one sentence instead of a syntax error.
+import { enableCompileCache, flushCompileCache } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 
 const [major = 0] = process.versions.node.split('.').map(Number);
@@ -13,5 +14,9 @@ if (major < 24) {
   // collection of the young gives it back; where those are rare, every 64 MB of it make V8 walk the whole heap instead
   // (75 times in 10 s of load, against 7).
   setFlagsFromString('--semi-space-growth-factor=1');
+  // From the second start on nothing is compiled, nor are types stripped: that is done in WebAssembly, whose growing
+  // memory costs every typed array of the process its fastest path.
+  enableCompileCache();
+  setImmediate(flushCompileCache);
   await import('./main.ts');
 }
