@@ -201,7 +201,7 @@ export class Rewrite {
   #assign(index: SpanIndex, partitions: number, limitBytes: number): Output[] {
     const { bytes, spans, view } = index;
     const plans: Plan[] = [];
-    const open = Array.from<unknown, Plan | undefined>({ length: partitions }, () => undefined);
+    const open: (Plan | undefined)[] = [];
     let lastTraceIdAt = -1;
     let partition = 0;
     for (let row = 0; row < index.count; row++) {
