@@ -179,6 +179,9 @@ export function messageOf(issue: z.core.$ZodIssue): string {
     return `unknown key ${issue.keys.join(', ')}: remove it or correct its spelling`;
   if (issue.code === 'invalid_type' && issue.input === undefined)
     return 'is missing: set it, or give --config config/plimsoll.yaml before your own file';
+  if (issue.code === 'too_small' && issue.origin === 'array') return `must list ${issue.minimum} or more`;
+  if (issue.code === 'too_small' && issue.origin === 'number') return `must be ${issue.minimum} or more`;
+  if (issue.code === 'too_big' && issue.origin === 'number') return `must be ${issue.maximum} or less`;
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`;
   return issue.message;
 }

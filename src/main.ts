@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { ConfigError } from './config-source.ts';
 import { print, UsageError, type Command } from './cli/command.ts';
 import { demoCommand } from './cli/demo.ts';
@@ -53,11 +53,8 @@ async function dispatch(words: readonly string[]): Promise<number> {
     );
     return 2;
   }
-  const { values, positionals } = parseArgs({
-    args: rest,
-    options: { ...command.options, ...shared },
-    allowPositionals: true,
-  });
+  const options = { ...command.options, ...shared };
+  const { values, positionals } = parsed(name, rest, options);
   if (values.help) {
     print(command.help);
     return 0;
@@ -68,17 +65,28 @@ async function dispatch(words: readonly string[]): Promise<number> {
     );
     return 2;
   }
-  const { config, help: _, ...options } = values;
-  return command.run({ config: config ?? [defaultConfig], options, words: positionals });
+  const { config, help: _, ...own } = values;
+  return command.run({ config: config ?? [defaultConfig], options: own, words: positionals });
+}
+
+/** `words` as `options` say. Throws a UsageError that names what is wrong and what there is. */
+function parsed<O extends ParseArgsOptionsConfig>(name: string, words: readonly string[], options: O) {
+  try {
+    return parseArgs({ args: [...words], options, allowPositionals: true });
+  } catch (error) {
+    const [what = ''] = (error instanceof Error ? error.message : String(error)).split(/\.\s/);
+    const known = Object.entries(options).map(([option, { type }]) =>
+      type === 'boolean' ? `--${option}` : `--${option}=VALUE`,
+    );
+    throw new UsageError(`${what}; ${name} takes ${known.join(', ')}`, { cause: error });
+  }
 }
 
 try {
   process.exitCode = await dispatch(process.argv.slice(2));
 } catch (error) {
-  const unparsed =
-    error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
   const message = error instanceof Error ? error.message : String(error);
   const lines = error instanceof ConfigError ? message.split('\n') : [message];
   for (const line of lines) process.stderr.write(`plimsoll: ${line}\n`);
-  process.exitCode = unparsed || error instanceof UsageError ? 2 : 1;
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 }

@@ -3,10 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../config.ts';
 import { reachableUrl } from '../core/listen.ts';
+import { windowOf } from '../kpi/window.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { startFleet, type FleetTarget } from './demo-fleet.ts';
 import { kpiTable, type Sample, parseSamples } from './demo-table.ts';
 import { print, UsageError, type Command } from './command.ts';
+import { onStopSignals } from './stop-signals.ts';
 
 const queries = [
   "SELECT AgentName, Release, count() AS calls, countIf(Result = 'error') AS failed FROM tool_calls GROUP BY ALL ORDER BY AgentName, Release",
@@ -30,15 +32,23 @@ exporters (gRPC and HTTP). One of them runs a bad canary release: watch its KPIs
     const seconds = positive('--seconds', options['seconds'] ?? 'Infinity');
     const rate = positive('--rate', options['rate'] ?? '4');
     const stopping = new AbortController();
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+    let pipeline: Started | undefined;
+    onStopSignals(
+      () => stopping.abort(),
+      () => {
+        pipeline?.child.kill('SIGTERM');
+        process.exit(130);
+      },
+    );
     const urls = urlsOf(plan);
     const target = targetOf(plan);
     const attached = await isUp(urls.health);
     if (attached) print(`sending to the pipeline that already runs (${urls.health})`);
-    const pipeline = attached ? undefined : startPipeline(files);
+    pipeline = attached ? undefined : startPipeline(files);
     try {
       await untilUp(urls.health, pipeline, stopping.signal);
-      await watch(urls, target, rate, AbortSignal.any([stopping.signal, ...deadline(seconds)]));
+      const signal = AbortSignal.any([stopping.signal, ...deadline(seconds)]);
+      await watch(urls, windowLabelOf(plan), { target, rate }, signal);
     } finally {
       await stopPipeline(pipeline);
     }
@@ -131,22 +141,34 @@ async function untilUp(health: string, pipeline: Started | undefined, signal: Ab
   }
 }
 
-async function watch(urls: Urls, target: FleetTarget, rate: number, signal: AbortSignal): Promise<void> {
+/** The window that the table shows: the first that is configured. */
+function windowLabelOf({ assess }: Plan): string {
+  const [lengthMs] = assess?.kpi.windows ?? [];
+  if (lengthMs === undefined)
+    throw new Error('service::pipelines: lists no traces/assess; the demo shows the KPIs that it makes');
+  return windowOf(lengthMs).label;
+}
+
+async function watch(
+  urls: Urls,
+  window: string,
+  { target, rate }: { readonly target: FleetTarget; readonly rate: number },
+  signal: AbortSignal,
+): Promise<void> {
   const fleet = startFleet(target, rate);
+  const table = async (): Promise<string> => kpiTable(await readSamples(urls.metrics), window);
   const redraws = process.stdout.isTTY;
   if (redraws) process.stdout.write('\u001B[2J');
   let shown = 0;
   while (!signal.aborted) {
     await sleep(redraws ? 1000 : 5000, undefined, { signal }).catch(() => undefined); // an abort ends the wait
-    const table = kpiTable(await readSamples(urls.metrics), '5m');
-    print(
-      `${redraws ? '\u001B[H\u001B[J' : ''}${fleet.runs()} tasks so far; the last 5 minutes:\n\n${table}`,
-    );
+    const top = redraws ? '\u001B[H\u001B[J' : '';
+    print(`${top}${fleet.runs()} tasks so far; the last ${window}:\n\n${await table()}`);
     if (redraws || shown === 0) print(hints(urls));
     shown += 1;
   }
   await fleet.stop();
-  print(`\nsent ${fleet.runs()} tasks`);
+  print(`\nsent ${fleet.runs()} tasks; the last ${window}:\n\n${await table()}`);
 }
 
 async function readSamples(metricsUrl: string): Promise<readonly Sample[]> {

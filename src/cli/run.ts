@@ -2,6 +2,7 @@ import { loadConfig } from '../config.ts';
 import { createLog } from '../core/log.ts';
 import { buildPipeline, type Pipeline } from '../pipeline.ts';
 import { print, type Command } from './command.ts';
+import { onStopSignals } from './stop-signals.ts';
 import { version } from './version.ts';
 
 export const runCommand: Command = {
@@ -10,7 +11,7 @@ export const runCommand: Command = {
   help: `Usage: plimsoll run [--config FILE]...
 
 Runs the pipelines listed under service::pipelines until SIGTERM or Ctrl-C, then refuses new input, finishes what is
-in flight and ends. A second signal ends it at once; what was acknowledged is safe either way. Without --config it
+in flight and ends. A second signal, a second later or more, ends it at once; what was acknowledged is safe either way. Without --config it
 runs config/plimsoll.yaml: everything on this machine, in one process, on 127.0.0.1. Several --config merge in order.
 
   plimsoll run
@@ -33,17 +34,10 @@ When it is ready it prints where to point an exporter and where to look.`,
   },
 };
 
-/** Resolves at the first SIGTERM or SIGINT; the second ends the process at once. */
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
 function signalled(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  let signals = 0;
-  for (const name of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(name, () => {
-      signals += 1;
-      if (signals > 1) process.exit(130);
-      resolve();
-    });
-  }
+  onStopSignals(resolve, () => process.exit(130));
   return promise;
 }
 

@@ -32,7 +32,11 @@ export class ProcessMeter {
           { labels: [['mode', 'system']], value: system / 1e6 },
         ],
       },
-      gauge('plimsoll_process_resident_memory_bytes', 'Memory of this process in RAM.', rss),
+      gauge(
+        'plimsoll_process_resident_memory_bytes',
+        'Memory of this process in RAM; mapped pages of the embedded stream count, and are given back when others need them.',
+        rss,
+      ),
       gauge('plimsoll_process_heap_used_bytes', 'JavaScript heap in use.', heapUsed),
       gauge('plimsoll_process_external_memory_bytes', 'Buffers outside of the JavaScript heap.', external),
       gauge(

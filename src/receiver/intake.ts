@@ -35,6 +35,13 @@ export interface IntakeOptions extends AdmissionOptions {
 /** Bodies remembered at most: 30 MB. Beyond 800 requests a second the window is shorter than two minutes. */
 const rememberedBodies = 100_000;
 
+/** They exist from the start, so that their first increase is seen. */
+const spanCounters = [
+  'plimsoll_receiver_accepted_spans_total',
+  'plimsoll_receiver_refused_spans_total',
+  'plimsoll_receiver_rejected_spans_total',
+] as const;
+
 /** Memory kept for bodies between requests. */
 const pooledBytes = 32 << 20;
 
@@ -58,6 +65,8 @@ export class Intake {
     });
     this.#telemetry = options.telemetry;
     this.#log = options.log;
+    for (const transport of ['grpc', 'http'] as const)
+      for (const name of spanCounters) this.#telemetry.count(name, 0, { receiver: 'otlp', transport });
   }
 
   /**

@@ -6,6 +6,7 @@ import type { Component } from '../core/component.ts';
 import { Failure } from '../core/failure.ts';
 import { listen, reachableUrl, type ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
+import { clickHouseErrorCode } from './clickhouse.ts';
 import { SqlError } from './sql-guard.ts';
 import { sqlErrorOf, SqlReader, type QueryLimits, type SqlResult } from './sql-reader.ts';
 import { authenticate, bodyOf, isLoopback, queryOf, refuseForeign } from './sql-request.ts';
@@ -111,7 +112,8 @@ export class SqlPort implements Component {
       await this.#serve(request, response);
     } catch (error) {
       const fault = sqlErrorOf(error);
-      if (fault.status >= 500 && !response.destroyed)
+      const isOurs = clickHouseErrorCode(error) === undefined; // what the engine says of a query, its sender reads
+      if (fault.status >= 500 && isOurs && !response.destroyed)
         this.#options.log.warn({ err: error }, 'a query failed');
       fail(response, fault, this.#reader.version);
     }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseSamples } from '../../src/cli/demo-table.ts';
 import { freePorts } from '../free-ports.ts';
 import { until } from '../until.ts';
-import { Place, plimsoll, Program } from './program.ts';
+import { begin, Place, plimsoll, Program } from './program.ts';
 
 test('without a command, and with --help, it says what there is', async () => {
   const bare = await plimsoll();
@@ -22,7 +22,11 @@ test('an unknown command and an unknown option are named, with code 2', async ()
   });
   expect(await plimsoll('run', '--confg', 'x')).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining("'--confg'"),
+    stderr: "plimsoll: Unknown option '--confg'; run takes --config=VALUE, --help\n",
+  });
+  expect(await plimsoll('demo', '--seconds', '-5')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^plimsoll: .*'--seconds'.*; demo takes --seconds=VALUE, .*\n$/),
   });
 });
 
@@ -123,6 +127,43 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
     expect((await plimsoll('sql', ...place.words, 'DROP TABLE otel_traces')).code).toBe(1);
     expect(await program.query('SELECT count() FROM otel_traces')).toHaveLength(1);
   });
+});
+
+test('a Ctrl-C that arrives twice, as under npm, still drains', async () => {
+  const place = new Place();
+  const program = await Program.start(place);
+  void program.kill('SIGINT');
+  const { code, stderr } = await program.kill('SIGINT');
+  expect([code, stderr]).toEqual([0, expect.stringContaining('"msg":"stopped"')]);
+  place.remove();
+});
+
+test('a Ctrl-C that arrives twice ends the demo and the pipeline that it started', async () => {
+  const [grpc, http, sql, health, metrics] = await freePorts(5);
+  const place = new Place(`
+receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:${grpc}" }, http: { endpoint: "127.0.0.1:${http}" } } } }
+exporters: { kpi: { windows: [1m] } }
+extensions: { health_check: { endpoint: "127.0.0.1:${health}" }, sql: { endpoint: "127.0.0.1:${sql}" } }
+service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
+`);
+  const isUp = async (): Promise<boolean> =>
+    fetch(`http://127.0.0.1:${health}`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  const demo = begin('demo', ...place.words, '--rate', '20');
+  await until('the pipeline of the demo', isUp);
+  await until('the first runs', async () => {
+    const text = await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
+    return text.includes('plimsoll_kpi_run_success_ratio{');
+  });
+  demo.kill('SIGINT');
+  demo.kill('SIGINT');
+  const { code, stdout } = await demo.ended;
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/sent \d+ tasks; the last 1m:\n\n.*\n(.*\n)*refund-agent +1\.4\.0 /);
+  expect(await isUp()).toBe(false);
+  place.remove();
 });
 
 test('sql says so when no pipeline runs', async () => {

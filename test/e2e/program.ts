@@ -22,7 +22,16 @@ export interface Ended {
 
 /** Runs `plimsoll` with `words` to its end. */
 export async function plimsoll(...words: string[]): Promise<Ended> {
-  return ended(spawn(process.execPath, [launcher, ...words], { stdio: ['ignore', 'pipe', 'pipe'] }));
+  return begin(...words).ended;
+}
+
+/** Begins `plimsoll` with `words`. */
+export function begin(...words: string[]): {
+  readonly ended: Promise<Ended>;
+  readonly kill: (signal: NodeJS.Signals) => void;
+} {
+  const child = spawn(process.execPath, [launcher, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return { ended: ended(child), kill: (signal) => void child.kill(signal) };
 }
 
 async function ended(child: ChildProcess): Promise<Ended> {
