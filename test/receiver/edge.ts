@@ -43,7 +43,7 @@ export interface Edge {
   readonly http: HttpReceiver;
   readonly grpcAddress: string;
   readonly httpUrl: string;
-  /** The value of a metric's series, by a part of its text form; 0 when it does not exist. */
+  /** The sum of the series of a metric whose text form begins so. */
   metric(series: string): Promise<number>;
   close(): Promise<void>;
 }
@@ -93,12 +93,8 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     httpUrl: `${options.tls ? 'https' : 'http'}://127.0.0.1:${http.address?.port}`,
     metric: async (series) => {
       const lines = (await telemetry.registry.metrics()).split('\n');
-      return Number(
-        lines
-          .find((line) => line.startsWith(series))
-          ?.split(' ')
-          .at(-1) ?? 0,
-      );
+      const values = lines.filter((line) => line.startsWith(series)).map((line) => line.split(' ').at(-1));
+      return values.reduce((sum, value) => sum + Number(value), 0);
     },
     close: async () => {
       await Promise.all([grpc.stop(AbortSignal.abort()), http.stop(AbortSignal.abort())]);
