@@ -36,7 +36,9 @@ const stages: readonly {
     name: 'enrich',
     repeats: 2,
     work: (request) => {
-      for (const { payload } of enricher.enrich(request, partitions).records) enrichedBytes += payload.length;
+      const { records } = enricher.enrich(request, partitions);
+      for (const { payload } of records) enrichedBytes += payload.length;
+      enricher.release(records);
     },
   },
   {
