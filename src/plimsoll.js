@@ -1,8 +1,5 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that a Node too old to read TypeScript says so in one sentence instead of a syntax error.
-import { enableCompileCache, flushCompileCache } from 'node:module';
-import { setFlagsFromString } from 'node:v8';
-
 const [major = 0] = process.versions.node.split('.').map(Number);
 if (major < 24) {
   process.stderr.write(
@@ -10,6 +7,8 @@ if (major < 24) {
   );
   process.exitCode = 1;
 } else {
+  const { enableCompileCache, flushCompileCache } = await import('node:module'); // an older Node has no such names
+  const { setFlagsFromString } = await import('node:v8');
   // The young generation stays small. What arrives from the network is garbage within milliseconds, and only a
   // collection of the young gives it back; where those are rare, every 64 MB of it make V8 walk the whole heap instead
   // (75 times in 10 s of load, against 7).

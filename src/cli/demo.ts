@@ -32,7 +32,11 @@ exporters (gRPC and HTTP). One of them runs a bad canary release: watch its KPIs
     const seconds = positive('--seconds', options['seconds'] ?? 'Infinity');
     const rate = positive('--rate', options['rate'] ?? '4');
     const stopping = new AbortController();
-    let pipeline: Started | undefined;
+    const urls = urlsOf(plan);
+    const target = targetOf(plan);
+    const attached = await isUp(urls.health);
+    if (attached) print(`sending to the pipeline that already runs (${urls.health})`);
+    const pipeline = attached ? undefined : startPipeline(files);
     onStopSignals(
       () => stopping.abort(),
       () => {
@@ -40,11 +44,6 @@ exporters (gRPC and HTTP). One of them runs a bad canary release: watch its KPIs
         process.exit(130);
       },
     );
-    const urls = urlsOf(plan);
-    const target = targetOf(plan);
-    const attached = await isUp(urls.health);
-    if (attached) print(`sending to the pipeline that already runs (${urls.health})`);
-    pipeline = attached ? undefined : startPipeline(files);
     try {
       await untilUp(urls.health, pipeline, stopping.signal);
       const signal = AbortSignal.any([stopping.signal, ...deadline(seconds)]);

@@ -6,7 +6,7 @@ export interface Position {
   readonly index: number;
 }
 
-/** Record headers; `plimsoll.enriched` names the enrichment revision a record has had. */
+/** Record headers, which never change; `plimsoll.enriched` names the enrichment revision a record has had. */
 export type Headers = Readonly<Record<string, string>>;
 
 /**

@@ -1,5 +1,5 @@
 import { Failure } from '../core/failure.ts';
-import type { Headers } from '../core/stream.ts';
+import type { Headers, NewRecord } from '../core/stream.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
 import { SpanView } from '../otlp/span-view.ts';
 import { limitBytes } from '../otlp/wire.ts';
@@ -35,6 +35,8 @@ export class EnrichedSpans {
   /** The cursor that `at` moves. */
   readonly view = new SpanView(this.index);
   readonly #enricher: Enricher;
+  /** What was made of a record that nobody had enriched, until the next such. */
+  #enriched: readonly NewRecord[] = [];
   readonly #facts = new ViewedFacts(this.view);
 
   constructor(enricher: Enricher) {
@@ -51,7 +53,9 @@ export class EnrichedSpans {
       return;
     }
     this.index.read(nothing);
+    this.#enricher.release(this.#enriched);
     const { records, accepted } = this.#enricher.enrich(record.payload, 1, limitBytes);
+    this.#enriched = records;
     const [enriched] = records;
     if (!enriched) return;
     if (enriched.spans < accepted) {

@@ -31,7 +31,10 @@ export const markedKeyCount = named.length;
 const byEntry: (MarkedKey | undefined)[] = Array.from(canonicalKeys.flags, () => undefined);
 for (const { key, marked } of named) {
   const bytes = new Uint8Array(Buffer.from(key));
-  byEntry[canonicalKeys.find(bytes, new DataView(bytes.buffer), 0, bytes.length)] = marked;
+  const entry = canonicalKeys.find(bytes, new DataView(bytes.buffer), 0, bytes.length);
+  if (entry === -1)
+    throw new Error(`${key} has a meaning here and is no canonical key: list it in the tables`);
+  byEntry[entry] = marked;
 }
 
 /**

@@ -79,6 +79,7 @@ export class MapColumn implements NativeColumn {
       if (
         (head & headMask) !== fieldHead ||
         fieldEnd > safeEnd ||
+        valueAt + 2 > fieldEnd || // the key ends where the field does, or beyond: that length is another field's byte
         keyLength < 7 ||
         keyLength > limitRecentBytes
       )

@@ -15,7 +15,7 @@ const spanTag = 0x12;
 /** The most a tag and a length take in front of a message. */
 const limitHeaderBytes = 6;
 
-/** One ExportTraceServiceRequest that was written: alone in memory that was allocated for it, with 64 bytes behind it that may be read. */
+/** One ExportTraceServiceRequest that was written to memory that was allocated for it, with 64 bytes behind it that may be read. */
 export interface RewrittenRequest {
   readonly partition: number;
   readonly payload: Buffer<ArrayBuffer>;

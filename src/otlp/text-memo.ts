@@ -1,9 +1,12 @@
 /** Texts that are found by comparing one string, before a hash table is asked. A power of two. */
 const recentCount = 64;
 
+/** Longer texts are seldom met again, and a sender could fill the memory with them. */
+const limitCharacters = 128;
+
 /**
- * Remembers what was computed of a text. Texts are the sender's, so all is forgotten when there are `limit` of them:
- * right answers never depend on what is remembered.
+ * Remembers what was computed of a text. Texts are the sender's, so long ones are not remembered, and all is forgotten
+ * when there are `limit` of them: right answers never depend on what is remembered.
  */
 export class TextMemo<T> {
   readonly #compute: (text: string) => T;
@@ -19,6 +22,7 @@ export class TextMemo<T> {
   /** What is computed of `text`. */
   get(text: string): T {
     const { length } = text;
+    if (length > limitCharacters) return this.#compute(text);
     const place = length === 0 ? 0 : (length + (text.charCodeAt(length - 1) << 2)) & (recentCount - 1);
     const recent = this.#recent[place];
     if (recent !== undefined && recent.text === text) return recent.answer;

@@ -70,9 +70,16 @@ export class RowIndex {
   }
 }
 
-/** Spreads the bits of two words over 32 bits. */
+/**
+ * Ids are the senders' choice: without numbers that they cannot know, they could choose such that all fall into one
+ * chain. Nobody else sees these: rows are found whatever the order of a chain.
+ */
+const [seed = 0, factor = 1] = crypto.getRandomValues(new Int32Array(2));
+const oddFactor = factor | 1;
+
+/** Spreads the bits of two words over 32 bits, in every process in another way. */
 export function mixed(high: number, low: number): number {
-  let hash = Math.imul(high, 0x85ebca6b) ^ low;
+  let hash = Math.imul(high ^ seed, oddFactor) ^ low;
   hash = Math.imul(hash ^ (hash >>> 16), 0xc2b2ae35);
   hash = Math.imul(hash ^ (hash >>> 13), 0x9e3779b1);
   return hash ^ (hash >>> 16);

@@ -134,7 +134,6 @@ export class RunAssembler {
   #addTo(run: number, span: SpanFacts, lane: Lane): void {
     const runs = this.#runs;
     const arrival = this.#arrival;
-    if (runs.partition(run) !== lane.partition) this.#addStart(run, lane);
     arrival.run = run;
     if (runs.find(arrival)) {
       this.counts.resent++;
@@ -142,6 +141,7 @@ export class RunAssembler {
     }
     const isOpen = this.#stateOf(run) === state.open;
     if (!isOpen && !this.#touched.has(run)) this.#touched.set(run, runs.report(run));
+    if (runs.partition(run) !== lane.partition) this.#addStart(run, lane);
     arrival.read(span);
     if (!runs.add(span, arrival, this.#settings.maxSpansPerRun)) this.counts.unremembered++;
     if (!isOpen) return;
@@ -232,12 +232,12 @@ export class RunAssembler {
 
   /** The run of `open` that was first on `partition`, or `none`. */
   #oldestOf({ own, guests }: OpenRuns, partition: number): number {
-    let oldest = own.first;
-    for (const run of guests) {
-      if (oldest === none || this.#startOn(run, partition) < this.#startOn(oldest, partition)) oldest = run;
-      break; // guests, too, are in the order in which they came
-    }
-    return oldest;
+    const { first } = own;
+    const [guest = none] = guests; // in the order in which they came, too
+    if (guest === none) return first;
+    return first === none || this.#startOn(guest, partition) < this.#startOn(first, partition)
+      ? guest
+      : first;
   }
 
   #startOn(run: number, partition: number): number {

@@ -80,7 +80,7 @@ async function verify(tenure: Tenure, stretch: Stretch): Promise<void> {
     const held = await tenure.persist('the table', () => table.held(tenure.origin, { from, to: piece.to }));
     if (held.rows === piece.spans && held.positions === piece.spans)
       await tenure.conclude(piece, piece.spans, 0);
-    else await settle(tenure, { from, to: piece.to });
+    else await settle(tenure, { from, to: piece.to }); // reads the claim: of the cursor's records only sizes hold from here on
     from = piece.to;
   }
   await tenure.persist('the table', () => table.rederive(tenure.origin, stretch));

@@ -52,7 +52,8 @@ const arenaBytes = 2 ** 21 + 2 ** 18;
 
 /**
  * A transaction costs 0.2 ms of CPU however little it writes. So while one has begun within `paceMs` and what waits
- * is small, the next one gathers for as long: one append alone waits for nobody, and a hundred share a flush.
+ * is small, the next one gathers for as long: an append after a pause waits for nobody, one right after another waits out
+ * the rest, and a hundred at once share a flush.
  */
 const paceMs = 2;
 const smallBytes = 2 ** 16;

@@ -108,9 +108,10 @@ export class LogFile {
   }
 
   #grow(writes: readonly Write[]): void {
-    if (this.#file) this.#file.grownBytes += changedPagesBytes;
+    for (const measured of [this.#file, ...this.#used.values()])
+      if (measured) measured.grownBytes += changedPagesBytes;
     for (const { records, value } of writes) {
-      const grownBytes = value ? footprintBytes(value.byteLength) : changedPagesBytes;
+      const grownBytes = value ? footprintBytes(value.byteLength) : 0;
       const used = this.#used.get(records);
       if (used) used.grownBytes += grownBytes;
       if (this.#file) this.#file.grownBytes += grownBytes;
@@ -154,7 +155,7 @@ export class LogFile {
   }
 }
 
-/** Values as they stand in lmdb's own memory: with the encoding `binary` it makes memory for each, which is much garbage. */
+/** Values as they stand in lmdb's own memory: with the encoding `binary` it makes memory for each, which is much garbage. lmdb keeps one buffer, of twice the largest value. */
 const lentValues = {
   encoding: 'string', // not asked where there is an encoder
   encoder: {
@@ -174,7 +175,7 @@ function isGoodEnough({ bytes, grownBytes }: Measured, enoughBytes: number): boo
   return grownBytes === 0 || bytes + grownBytes <= enoughBytes;
 }
 
-/** The pages that a transaction copies to change them, in bytes, beside those of its records: branches of a few trees. */
+/** The pages that a transaction may add, in bytes, beside those of its records: branches of a few trees, and their splits. */
 const changedPagesBytes = 64 * 1024;
 
 const pageCounts = z.object({

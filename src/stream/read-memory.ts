@@ -1,9 +1,10 @@
-/** The most memory kept for the next read. */
+/** The most memory that is kept from read to read; readers ask for 4 MiB at most, and a single record may be larger. */
 const keptBytes = 2 ** 23;
 
 /**
  * Where the reads of one claim put the bytes they lend: one arena, begun anew with every read, so that reading makes no
- * garbage. It grows to what the last read wanted.
+ * garbage. It grows to what the last read wanted, to 8 MiB at most, and lives as long as the claim; what does not fit
+ * gets memory of its own.
  */
 export class ReadMemory {
   #arena = Buffer.alloc(0);

@@ -1,8 +1,10 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseSamples } from '../../src/cli/demo-table.ts';
 import { freePorts } from '../free-ports.ts';
 import { until } from '../until.ts';
-import { begin, Place, plimsoll, Program } from './program.ts';
+import { begin, launcher, Place, plimsoll, Program } from './program.ts';
 
 test('without a command, and with --help, it says what there is', async () => {
   const bare = await plimsoll();
@@ -36,6 +38,18 @@ test('a word where none belongs is refused, so that a check of the wrong file ca
     2,
     'plimsoll: validate takes no "/nowhere/mine.yaml"; a configuration file is given as --config FILE\n',
   ]);
+});
+
+test('an older Node says in one sentence which one is needed', () => {
+  const older = `Object.defineProperty(process.versions, 'node', { value: '20.20.2' })`;
+  const words = ['--import', `data:text/javascript,${older}`, launcher, 'version'];
+  const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+  expect([status, stderr]).toEqual([
+    1,
+    'plimsoll needs Node 24 or newer and this is 20.20.2: run it through npm (npm start), or install Node 24.\n',
+  ]);
+  // A name that the older Node does not have would be an error before the first line runs.
+  expect(readFileSync(launcher, 'utf8')).not.toMatch(/^import /m);
 });
 
 test('version prints the version', async () => {

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const launcher = new URL('../../src/plimsoll.js', import.meta.url).pathname;
+/** The program as a user starts it. */
+export const launcher = new URL('../../src/plimsoll.js', import.meta.url).pathname;
 const shippedConfig = new URL('../../config/plimsoll.yaml', import.meta.url).pathname;
 
 /** Ports that the machine chooses, so that tests run beside each other and beside a real pipeline. */

@@ -406,6 +406,21 @@ describe('rows of spans', () => {
     expect(dates).toEqual(['2023-11-14', '2023-11-15', '2023-11-15', '2023-11-13', '2023-11-14']);
   });
 
+  it.each([
+    ['of a span', Buffer.of(0x4a, 0x00)],
+    ['of an event', Buffer.of(0x5a, 0x02, 0x1a, 0x00)],
+    ['of a link', Buffer.of(0x6a, 0x02, 0x22, 0x00)],
+  ])('are made of a record whose last field follows an empty attribute %s', (_, empty) => {
+    const attributes = [{ key: 'agent.name', value: { stringValue: 'a' } }];
+    const span = encodeSpan({ spanId: Buffer.alloc(8, 2), startTimeUnixNano: String(nearNanos), attributes });
+    const body = Buffer.concat([span, empty, delimited(0x0a, Buffer.alloc(16, 1))]);
+    const record = delimited(0x0a, delimited(0x12, delimited(0x12, body)));
+    for (const slackless of [record, new Uint8Array(record)]) {
+      const [row] = readNative(rowsOf([slackless]).finish()).rows;
+      expect(row).toMatchObject({ TraceId: '01'.repeat(16), SpanId: '02'.repeat(8) });
+    }
+  });
+
   it('are the same bytes again after a reset, whatever was written before', () => {
     const body = fc.sample(request, { seed: 3, numRuns: 40 }).map(encodeRequest);
     const used = rowsOf(body.toReversed());

@@ -16,6 +16,13 @@ describe('what is remembered of a text', () => {
     );
   });
 
+  test('is nothing of a long text, with which a sender could fill the memory', () => {
+    let asked = 0;
+    const memo = new TextMemo(() => ++asked);
+    const long = 'x'.repeat(1000);
+    expect([memo.get(long), memo.get(long)]).toEqual([1, 2]);
+  });
+
   test('is computed once, also when another text has taken its place', () => {
     const asked: string[] = [];
     const memo = new TextMemo((text) => {

@@ -530,12 +530,13 @@ test('property: each revision of a run takes up where the last report of it ende
           toolCall: () => {},
         };
         const assembler = new RunAssembler({ ...settings, maxRuns, maxSpans }, sink);
-        const from = lane();
+        const lanes = [lane(0), lane(1)] as const;
         for (const [i, one] of spans.entries()) {
+          const from = lanes[(i >> 3) & 1] ?? lanes[0];
           assembler.add(one, from);
           if (i % spansPerRecord === 0) assembler.settle(from);
         }
-        assembler.settle(from);
+        for (const from of lanes) assembler.settle(from);
         assembler.advance(1e12);
         expect([assembler.size, assembler.spanIds, assembler.entryCount]).toEqual([0, 0, 0]);
       },
@@ -569,6 +570,24 @@ test('the sink finds what it left with a run when that is revised, also when onl
   add({ ...late, spanId: 'c' });
   add({ ...late, spanId: 'd' });
   expect(places).toEqual(['finished', 'revised 1', 'revised 2', 'revised 3']);
+});
+
+test('a revision that begins on another partition says what the last report said', () => {
+  const reports: unknown[] = [];
+  const sink = {
+    finished: (run: FinishedRun) => void reports.push(run.starts),
+    revised: (before: FinishedRun, after: FinishedRun) => void reports.push(before.starts, after.starts),
+    toolCall: () => {},
+  };
+  const assembler = new RunAssembler(settings, sink);
+  const [one, two] = [lane(0), lane(1)];
+  assembler.add(root, one);
+  assembler.settle(one);
+  assembler.add({ ...call, spanId: 'late' }, two);
+  assembler.settle(two);
+  const [first, before, after] = reports;
+  expect(before).toEqual(first);
+  expect(after).toHaveLength(2);
 });
 
 test('a run says where it begins on each partition, and nothing of one that was in its place before', () => {

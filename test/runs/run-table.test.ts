@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { mixed } from '../../src/runs/row-index.ts';
 import { none } from '../../src/runs/rows.ts';
 import { byte, cell, RunTable, text } from '../../src/runs/run-table.ts';
 import { SpanIds } from '../../src/semconv/span-facts.ts';
@@ -50,6 +51,12 @@ describe('a run', () => {
     expect(table.id(run)).toBe('order-7');
     expect(isResumable(table, run)).toBe(true);
   });
+});
+
+test('ids that all fell into one chain, were the numbers in the code all there is, are spread', () => {
+  const places = new Set<number>();
+  for (let n = 0; n < 20_000; n++) places.add(mixed(n, Math.imul(n, 0x85ebca6b)) & 1023);
+  expect(places.size).toBeGreaterThan(900);
 });
 
 test('property: runs are found as long as they are there, and begin empty', () => {
