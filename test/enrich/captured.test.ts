@@ -73,18 +73,23 @@ describe('what the AI SDK exports', () => {
   });
 });
 
-describe.runIf(captured.has('google-adk-2025-08-28'))('what others export with gen_ai keys', () => {
-  test.each([
+/** Where a checkout has no third-party payloads beside it, these are no tests at all. */
+const others = (
+  [
     ['google-adk-2025-08-28', { tools: { 'say_hello ok': 1 }, input: 67, output: 9 }],
     ['microsoft-agent-2025-12-17', { tools: { 'get_weather ok': 1 }, input: 293, output: 106 }],
     ['koog-2025-08-26', { tools: { 'HelloTool ok': 1, 'ByeTool ok': 1 } }],
     ['pydantic-ai-0.7-tool-call', { tools: { 'roulette_wheel ok': 1 } }],
     ['pydantic-ai-tools-2025-12-04', { input: 1315 }],
     ['vercel-aisdk-2025-11-17', { input: 62, output: 85 }],
-  ])('is understood in %s', (name, totals) => {
+  ] as const
+).filter(([name]) => captured.has(name));
+
+for (const [name, totals] of others) {
+  test(`what others export with gen_ai keys is understood in ${name}`, () => {
     expect(totalsOf(name)).toMatchObject(totals);
   });
-});
+}
 
 test.each([...captured.keys()])('no content of %s goes on', (name) => {
   const { records } = enricher.enrich(jsonToProtobuf(Buffer.from(captured.get(name)!)).bytes, 1);
