@@ -9,6 +9,7 @@ const all = [
   'rows',
   'assess',
   'stream',
+  'kafka',
   'schema',
   'receive',
   'ingest',

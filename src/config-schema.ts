@@ -107,6 +107,46 @@ const embeddedConnector = z.strictObject({
   min_free_disk: size.prefault('1GiB'),
 });
 
+const brokerList = z
+  .union([z.string().transform((text) => text.split(',').map((part) => part.trim())), z.array(z.string())])
+  .pipe(z.array(z.string().regex(/^[^:\s]+:\d{1,5}$/, 'must be host:port such as 127.0.0.1:9092')).min(1));
+
+const sasl = z.discriminatedUnion('mechanism', [
+  z.strictObject({
+    mechanism: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']),
+    username: z.string().min(1),
+    password: secret,
+  }),
+  z.strictObject({ mechanism: z.literal('OAUTHBEARER'), token_file: z.string() }),
+]);
+
+const kafkaConnector = z.strictObject({
+  brokers: brokerList,
+  topic: z.string().min(1).prefault('otlp_spans'),
+  dead_letter_topic: z.string().min(1).prefault('otlp_spans_dlq'),
+  partitions: count(1, 256).prefault(12),
+  replication: count(1, 9).prefault(3),
+  retention: z.strictObject({ age: duration.prefault('3d') }).prefault({}),
+  max_record_size: size.prefault('8MiB'),
+  linger: duration.prefault('20ms'),
+  compression: z.enum(['zstd', 'gzip', 'none']).prefault('zstd'),
+  session_timeout: duration.prefault('30s'),
+  groups: z
+    .strictObject({
+      store: z.string().min(1).prefault('plimsoll-store'),
+      assess: z.string().min(1).prefault('plimsoll-assess'),
+    })
+    .prefault({}),
+  sasl: sasl.optional(),
+  tls: z
+    .strictObject({
+      ca_file: z.string().optional(),
+      cert_file: z.string().optional(),
+      key_file: z.string().optional(),
+    })
+    .optional(),
+});
+
 const clickhouseExporter = z.strictObject({
   flush_interval: duration.prefault('1s'),
   max_block_rows: count(1, 50_000).prefault(50_000),
@@ -194,7 +234,7 @@ export const configSchema = z.strictObject({
   data_dir: z.string().min(1).prefault('./data'),
   receivers: section('receiver', { otlp: otlpReceiver }),
   processors: section('processor', { enrich: enrichProcessor, runs: runsProcessor }),
-  connectors: section('connector', { embedded: embeddedConnector }),
+  connectors: section('connector', { embedded: embeddedConnector, kafka: kafkaConnector }),
   exporters: section('exporter', { clickhouse: clickhouseExporter, kpi: kpiExporter }),
   extensions: section('extension', { health_check: healthExtension, sql: sqlExtension }),
   service: z.strictObject({

@@ -1,17 +1,21 @@
 import { ConfigError, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
+import { limitRecordBytes } from './enrich/enricher.ts';
 import { sqlPortFault } from './store/sql-port.ts';
 
 type PipelineName = keyof Config['service']['pipelines'];
 type Shape = { readonly [S in 'receivers' | 'processors' | 'exporters']: readonly string[] };
 
 const largestRequestBytes = 64 * 2 ** 20;
+const leastRetentionMs = 3_600_000;
+
+const aStream = 'embedded or kafka';
 
 /** What each role is built of, in the order in which data flows; a configuration that says otherwise would lie. */
 const shapes: Readonly<Record<PipelineName, Shape>> = {
-  'traces/ingest': { receivers: ['otlp'], processors: ['enrich'], exporters: ['embedded'] },
-  'traces/store': { receivers: ['embedded'], processors: [], exporters: ['clickhouse'] },
-  'traces/assess': { receivers: ['embedded'], processors: ['runs'], exporters: ['kpi'] },
+  'traces/ingest': { receivers: ['otlp'], processors: ['enrich'], exporters: [aStream] },
+  'traces/store': { receivers: [aStream], processors: [], exporters: ['clickhouse'] },
+  'traces/assess': { receivers: [aStream], processors: ['runs'], exporters: ['kpi'] },
 };
 
 /**
@@ -30,6 +34,7 @@ export function loadConfig(files: readonly string[]): Config {
     ...pipelineFaults(parsed.data),
     ...wiringFaults(parsed.data),
     ...limitFaults(parsed.data),
+    ...streamFaults(parsed.data),
     ...securityFaults(parsed.data),
   ];
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
@@ -54,7 +59,7 @@ function* pipelineFaults(config: Config): Generator<string> {
         if (!Object.hasOwn(known[part], id))
           yield `${at}: references "${id}" which is not configured under ${part}`;
       }
-      const types = pipeline[part].map((id) => id.split('/', 1)[0]);
+      const types = pipeline[part].map((id) => id.replace(/\/.*/, '').replace(/^(embedded|kafka)$/, aStream));
       const built = shapes[name][part];
       const fits =
         part === 'receivers' ? types.every((type) => type === built[0]) : types.join() === built.join();
@@ -134,6 +139,23 @@ function* limitFaults(config: Config): Generator<string> {
     if (receiver.in_flight_limit < receiver.max_request_size) {
       yield `receivers::${id}::in_flight_limit: must be at least max_request_size, or that request would never have room`;
     }
+  }
+}
+
+function* streamFaults(config: Config): Generator<string> {
+  for (const [id, connector] of Object.entries(config.connectors)) {
+    if (connector.type !== 'kafka') continue;
+    const { retention, max_record_size, groups, topic, dead_letter_topic, tls } = connector;
+    const at = `connectors::${id}`;
+    if (retention.age < leastRetentionMs)
+      yield `${at}::retention::age: must be 1h or more: after a crash the store reads again what it stored last`;
+    if (max_record_size < limitRecordBytes || max_record_size > largestRequestBytes)
+      yield `${at}::max_record_size: must be from 8MiB, to which ingest cuts records, to 64MiB`;
+    if (groups.store === groups.assess)
+      yield `${at}::groups: store and assess both read everything, so give them different groups`;
+    if (topic === dead_letter_topic) yield `${at}::dead_letter_topic: must be another topic than ${topic}`;
+    if (tls && (tls.cert_file === undefined) !== (tls.key_file === undefined))
+      yield `${at}::tls: cert_file and key_file go together: set both or none`;
   }
 }
 

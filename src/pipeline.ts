@@ -1,10 +1,8 @@
-import { join } from 'node:path';
 import type { Config } from './config-schema.ts';
 import { systemClock as clock } from './core/clock.ts';
 import { startAll, stopAll } from './core/component.ts';
 import { reachableUrl } from './core/listen.ts';
 import type { Log } from './core/log.ts';
-import type { Stream } from './core/stream.ts';
 import { Telemetry } from './core/telemetry.ts';
 import { Enricher } from './enrich/enricher.ts';
 import { Exposition } from './metrics/exposition.ts';
@@ -14,12 +12,7 @@ import { assessRole } from './roles/assess.ts';
 import { ingestRole } from './roles/ingest.ts';
 import type { Address, Site } from './roles/role.ts';
 import { storeRole } from './roles/store.ts';
-import { defaultSettings } from './store/store.ts';
-import { EmbeddedLog } from './stream/embedded.ts';
-
-/** Dead letters are few and wait for an operator: a small share of the stream's disk, kept for long. */
-const deadLetterShare = 1 / 16;
-const deadLetterAgeMs = 30 * 86_400_000;
+import { streamsOf } from './roles/streams.ts';
 
 /** Everything the configuration lists, wired and not yet started. */
 export interface Pipeline {
@@ -92,27 +85,6 @@ function contentOf({ ingest }: Plan) {
   return mode === 'hash'
     ? { mode, key: Buffer.from(ingest?.enrich.content_hash_key?.reveal() ?? '') }
     : { mode };
-}
-
-function streamsOf(plan: Plan, telemetry: Telemetry, log: Log): { spans: Stream; deadLetters: Stream } {
-  const { partitions, retention, min_free_disk } = plan.stream;
-  const directory = join(plan.dataDirectory, 'stream');
-  const embedded = new EmbeddedLog({ directory, minFreeDiskBytes: min_free_disk, clock, log, telemetry });
-  const keep = {
-    ageMs: retention.age,
-    bytes: retention.size * (1 - deadLetterShare),
-    minAfterCommitMs: defaultSettings.verifyMs,
-  };
-  const groups = [...(plan.store ? ['store'] : []), ...(plan.assess ? ['assess'] : [])];
-  return {
-    spans: embedded.stream({ topic: 'otlp_spans', partitions, groups, retention: keep }),
-    deadLetters: embedded.stream({
-      topic: 'otlp_spans_dlq',
-      partitions: 1,
-      groups: [],
-      retention: { ...keep, ageMs: deadLetterAgeMs, bytes: retention.size * deadLetterShare },
-    }),
-  };
 }
 
 function healthOf(

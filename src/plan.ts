@@ -9,7 +9,7 @@ type OptionsOf<S extends Section, T extends Config[S][string]['type']> = Extract
 /** The options of every component that will run, by role; a role that no pipeline lists is undefined. */
 export interface Plan {
   readonly dataDirectory: string;
-  readonly stream: OptionsOf<'connectors', 'embedded'>;
+  readonly stream: Config['connectors'][string];
   readonly ingest:
     | {
         readonly receivers: readonly {
@@ -40,7 +40,7 @@ export function planOf(config: Config): Plan {
   const used = [...(ingest?.exporters ?? []), ...(store?.receivers ?? []), ...(assess?.receivers ?? [])];
   return {
     dataDirectory: config.data_dir,
-    stream: only(config.connectors, used, 'embedded').options,
+    stream: streamOf(config, used),
     ingest: ingest && {
       receivers: all(config.receivers, ingest.receivers, 'otlp'),
       enrich: only(config.processors, ingest.processors, 'enrich').options,
@@ -54,6 +54,12 @@ export function planOf(config: Config): Plan {
     sql: all(config.extensions, config.service.extensions, 'sql')[0],
     metrics: config.service.telemetry.metrics,
   };
+}
+
+function streamOf({ connectors }: Config, used: readonly string[]): Plan['stream'] {
+  const [found] = used.flatMap((id) => connectors[id] ?? []);
+  if (!found) throw new Error('no stream is listed; loadConfig lets no such configuration pass');
+  return found;
 }
 
 function all<C extends { readonly type: string }, T extends C['type']>(

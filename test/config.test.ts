@@ -100,6 +100,24 @@ test('a secret prints as [REDACTED] wherever it is printed', () => {
   expect(String(config.receivers['otlp']?.auth?.bearer_tokens[0])).toBe('[REDACTED]');
 });
 
+test('what the roles around Kafka spell out of it are the defaults', () => {
+  const written = loadConfig([join(shipped, 'ingest.yaml')]).connectors['kafka'];
+  expect(loadConfig([join(shipped, 'store.yaml')]).connectors['kafka']).toEqual(written);
+  expect(loadConfig([join(shipped, 'assess.yaml')]).connectors['kafka']).toEqual(written);
+  expect(written).toMatchObject({ brokers: ['127.0.0.1:9092'], linger: 20, compression: 'zstd' });
+});
+
+function kafkaAt(brokers: string): string {
+  return `connectors: { kafka: { brokers: ${brokers}, sasl: { mechanism: PLAIN, username: me, password: secret } } }`;
+}
+
+test('takes brokers as one text or as a list, and hides the password', () => {
+  const config = load(minimal, kafkaAt('"a:1, b:2"'));
+  expect(config).toEqual(load(minimal, kafkaAt('["a:1", "b:2"]')));
+  expect(config.connectors['kafka']).toMatchObject({ brokers: ['a:1', 'b:2'] });
+  expect(JSON.stringify(config)).toContain('[REDACTED]');
+});
+
 test.each([
   [
     'a typo',
@@ -150,6 +168,51 @@ test.each([
     'an order that is not the built one',
     'service: { pipelines: { traces/assess: { processors: [enrich] } } }',
     'service::pipelines::traces/assess::processors: [enrich] cannot be built; write [runs]',
+  ],
+  [
+    'a stream that is none',
+    'service: { pipelines: { traces/store: { receivers: [otlp] } } }',
+    'service::pipelines::traces/store::receivers: [otlp] cannot be built; write [embedded or kafka]',
+  ],
+  [
+    'two streams',
+    'connectors: { kafka: { brokers: "a:1" } }\nservice: { pipelines: { traces/store: { receivers: [kafka] } } }',
+    'service::pipelines: use the streams embedded and kafka; one process has one stream',
+  ],
+  [
+    'a broker without a port',
+    'connectors: { kafka: { brokers: "a:9092, b" } }',
+    'connectors::kafka::brokers::1: must be host:port such as 127.0.0.1:9092',
+  ],
+  [
+    'a password that is missing',
+    'connectors: { kafka: { brokers: "a:1", sasl: { mechanism: PLAIN, username: me } } }',
+    'connectors::kafka::sasl::password: is missing',
+  ],
+  [
+    'a retention that is too short to read again',
+    'connectors: { kafka: { brokers: "a:1", retention: { age: 5m } } }',
+    'connectors::kafka::retention::age: must be 1h or more',
+  ],
+  [
+    'a record size below what ingest makes',
+    'connectors: { kafka: { brokers: "a:1", max_record_size: 1MiB } }',
+    'connectors::kafka::max_record_size: must be from 8MiB, to which ingest cuts records, to 64MiB',
+  ],
+  [
+    'one group for two readers',
+    'connectors: { kafka: { brokers: "a:1", groups: { store: x, assess: x } } }',
+    'connectors::kafka::groups: store and assess both read everything',
+  ],
+  [
+    'dead letters among the spans',
+    'connectors: { kafka: { brokers: "a:1", dead_letter_topic: otlp_spans } }',
+    'connectors::kafka::dead_letter_topic: must be another topic than otlp_spans',
+  ],
+  [
+    'a certificate without its key',
+    'connectors: { kafka: { brokers: "a:1", tls: { cert_file: c.pem } } }',
+    'connectors::kafka::tls: cert_file and key_file go together',
   ],
   [
     'an unknown pipeline',

@@ -29,6 +29,7 @@ export interface NewRecord {
 export interface StreamRecord {
   readonly offset: number;
   readonly timeMs: number;
+  /** As its writer counted them; 0 when the writer, such as a Collector, did not say. */
   readonly spans: number;
   readonly headers: Headers;
   readonly payload: Uint8Array;
@@ -75,6 +76,8 @@ export interface Claim {
 export interface StreamConsumer extends Component {
   /** Why a worker rejected, so that the process is unhealthy; undefined while all is well. */
   readonly fault: Error | undefined;
+  /** How many partitions it owns, 0 for one that stands by; undefined unless it is in its group and that has dealt them out. */
+  readonly owned: number | undefined;
 }
 
 /**

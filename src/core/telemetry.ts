@@ -48,6 +48,16 @@ const catalogue = {
     help: 'Records appended durably to the stream.',
     labels: ['topic'],
   },
+  plimsoll_stream_append_retries_total: {
+    kind: 'counter',
+    help: 'Batches sent to the broker again because nobody knew that it had them.',
+    labels: ['topic'],
+  },
+  plimsoll_stream_joins_total: {
+    kind: 'counter',
+    help: 'Times a consumer joined its group, so that its partitions changed hands or were taken up anew.',
+    labels: ['topic', 'group'],
+  },
   plimsoll_stream_deleted_records_total: {
     kind: 'counter',
     help: 'Records that retention deleted, after every group had committed them.',
@@ -211,6 +221,11 @@ export class Telemetry {
 
   set<N extends NameOf<'gauge'>>(name: N, value: number, labels: LabelsOf<N>): void {
     this.#gauges.get(name)?.set(labels, value);
+  }
+
+  /** Ends a series that this process no longer knows the truth of. */
+  remove<N extends NameOf<'gauge'>>(name: N, labels: LabelsOf<N>): void {
+    this.#gauges.get(name)?.remove(labels);
   }
 
   observe<N extends NameOf<'histogram'>>(name: N, value: number, labels: LabelsOf<N>): void {

@@ -27,7 +27,10 @@ export function assessRole(
     probes: [
       {
         name: 'assess',
-        check: () => (consumer.fault ? { flowing: false, reason: consumer.fault.message } : assessor.check()),
+        check: () => {
+          if (consumer.fault) return { flowing: false, reason: consumer.fault.message };
+          return consumer.owned === 0 ? { flowing: true, reason: 'stands by' } : assessor.check();
+        },
       },
     ],
     addresses: () => [],

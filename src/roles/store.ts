@@ -45,7 +45,7 @@ export function storeRole(
       {
         name: 'store',
         check: () => {
-          const reason = consumer.fault?.message ?? store.stall(spans.partitions);
+          const reason = consumer.fault?.message ?? store.stall(consumer.owned ?? spans.partitions);
           return { flowing: reason === undefined, reason: reason ?? '' };
         },
       },

@@ -46,6 +46,10 @@ export class ConsumerGroup {
     return this.#epoch;
   }
 
+  has(member: Member): boolean {
+    return this.#members.includes(member);
+  }
+
   owns(member: Member): boolean {
     return this.#members.at(-1) === member;
   }
@@ -88,6 +92,11 @@ class Member implements StreamConsumer {
 
   get fault(): Error | undefined {
     return this.#fault;
+  }
+
+  get owned(): number | undefined {
+    if (!this.#group.has(this)) return undefined;
+    return this.#group.owns(this) ? this.#group.partitions : 0;
   }
 
   async start(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import type { Commit, NewRecord, PartitionBounds, StreamRecord } from '../core/stream.ts';
+import { metadataBytes } from './commit-limit.ts';
 import type { Fact, GroupCommit, Transaction } from './group-commit.ts';
 import type { LogFile, Records } from './log-file.ts';
 import type { ReadMemory } from './read-memory.ts';
@@ -29,9 +30,6 @@ export interface TopicOptions {
   readonly groups: readonly string[];
   readonly retention: Retention;
 }
-
-/** The longest metadata of a commit, in bytes of UTF-8; Kafka's default limit is 4096. */
-const metadataLimitBytes = 2048;
 
 /** Of all partitions together; a topic that nobody reads has none. */
 const recentBytes = 2 ** 24;
@@ -224,12 +222,7 @@ export class TopicLog {
 
   /** Commits durably. A call to `committed` that comes later resolves later, and with this commit: that is the fence. */
   async commit(group: string, partition: number, commit: Commit): Promise<void> {
-    const bytes = Buffer.byteLength(commit.metadata);
-    if (bytes > metadataLimitBytes) {
-      throw new RangeError(
-        `the metadata of a commit is ${bytes} bytes and may be ${metadataLimitBytes}: keep less in it`,
-      );
-    }
+    const bytes = metadataBytes(commit);
     const fact = this.#committedOf(group, partition);
     const write = (transaction: Transaction): void => {
       const mark = { timeMs: this.#clock.nowMs(), offset: commit.position.offset };

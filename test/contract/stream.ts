@@ -223,9 +223,9 @@ export function streamContract(
       expect(await claim.bounds()).toEqual({ start: 0, end: 2 });
     });
 
-    it('counts appended spans by position, across a restart', async ({ skip }) => {
+    it('counts appended spans by position, across a restart, or says that it cannot', async () => {
       if (!features.countsAppendedSpans) {
-        skip();
+        expect(stream.appendedSpans(0)).toBeUndefined();
         return;
       }
       expect(stream.appendedSpans(0)).toBe(0);
@@ -321,6 +321,15 @@ export function streamContract(
       );
       expect(again.committed?.metadata).toBe('second');
       expect(taken.lost.aborted).toBe(true);
+    });
+
+    it('tells how many partitions a member owns, once it is in its group', async () => {
+      const { consumer } = holder(stream, 'store');
+      expect(consumer.owned).toBeUndefined();
+      await consumer.start();
+      await until('all partitions', () => consumer.owned === contractPartitions);
+      await consumer.stop(AbortSignal.timeout(10_000));
+      expect(consumer.owned).toBeUndefined();
     });
 
     it('stops a consumer after its workers returned, and ends their reads', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 /** The program as a user starts it. */
 export const launcher = new URL('../../src/plimsoll.js', import.meta.url).pathname;
-const shippedConfig = new URL('../../config/plimsoll.yaml', import.meta.url).pathname;
+const shipped = (name: string): string => new URL(`../../config/${name}`, import.meta.url).pathname;
 
 /** Ports that the machine chooses, so that tests run beside each other and beside a real pipeline. */
 const anyPorts = `
@@ -43,16 +43,15 @@ async function ended(child: ChildProcess): Promise<Ended> {
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
 }
 
-/** A temporary folder with a configuration over the shipped one. */
+/** A temporary folder with a configuration over a shipped one. */
 export class Place {
   readonly folder = mkdtempSync(join(tmpdir(), 'plimsoll-e2e-'));
   readonly dataDirectory = join(this.folder, 'data');
-  readonly configFiles = [
-    shippedConfig,
-    ...['ports', 'data', 'over'].map((name) => join(this.folder, `${name}.yaml`)),
-  ];
+  readonly configFiles: readonly string[];
 
-  constructor(over = '') {
+  constructor(over = '', config = 'plimsoll.yaml') {
+    const own = ['ports', 'data', 'over'].map((name) => join(this.folder, `${name}.yaml`));
+    this.configFiles = [shipped(config), ...own];
     this.configure(over);
   }
 

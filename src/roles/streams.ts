@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import { systemClock as clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Stream } from '../core/stream.ts';
+import type { Telemetry } from '../core/telemetry.ts';
+import type { Plan } from '../plan.ts';
+import { defaultSettings } from '../store/store.ts';
+import { EmbeddedLog } from '../stream/embedded.ts';
+import type { KafkaOptions } from '../stream/kafka-options.ts';
+import { KafkaStream } from '../stream/kafka.ts';
+
+/** Dead letters are few and wait for an operator: a small share of the stream's disk, kept for long. */
+const deadLetterShare = 1 / 16;
+const deadLetterAgeMs = 30 * 86_400_000;
+
+/** An append is tried longer than most senders wait: their repeat is then joined to it, or finds another broker. */
+const kafkaDeliveryMs = 30_000;
+
+/** The spans, and those that can never be stored. */
+export interface Streams {
+  readonly spans: Stream;
+  readonly deadLetters: Stream;
+}
+
+/** The streams that the plan lists, not started. */
+export function streamsOf(plan: Plan, telemetry: Telemetry, log: Log): Streams {
+  const { stream } = plan;
+  return stream.type === 'kafka'
+    ? kafkaStreams(stream, telemetry, log)
+    : embeddedStreams(stream, plan, telemetry, log);
+}
+
+function embeddedStreams(
+  { partitions, retention, min_free_disk }: Extract<Plan['stream'], { type: 'embedded' }>,
+  plan: Plan,
+  telemetry: Telemetry,
+  log: Log,
+): Streams {
+  const directory = join(plan.dataDirectory, 'stream');
+  const embedded = new EmbeddedLog({ directory, minFreeDiskBytes: min_free_disk, clock, log, telemetry });
+  const keep = {
+    ageMs: retention.age,
+    bytes: retention.size * (1 - deadLetterShare),
+    minAfterCommitMs: defaultSettings.verifyMs,
+  };
+  const groups = [...(plan.store ? ['store'] : []), ...(plan.assess ? ['assess'] : [])];
+  return {
+    spans: embedded.stream({ topic: 'otlp_spans', partitions, groups, retention: keep }),
+    deadLetters: embedded.stream({
+      topic: 'otlp_spans_dlq',
+      partitions: 1,
+      groups: [],
+      retention: { ...keep, ageMs: deadLetterAgeMs, bytes: retention.size * deadLetterShare },
+    }),
+  };
+}
+
+function kafkaStreams(
+  options: Extract<Plan['stream'], { type: 'kafka' }>,
+  telemetry: Telemetry,
+  log: Log,
+): Streams {
+  const { tls, sasl, groups } = options;
+  const common = {
+    brokers: options.brokers,
+    replication: options.replication,
+    maxRecordBytes: options.max_record_size,
+    compression: options.compression,
+    lingerMs: options.linger,
+    deliveryMs: kafkaDeliveryMs,
+    sessionMs: options.session_timeout,
+    tls: tls && { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file },
+    sasl: sasl && saslOf(sasl),
+    clock,
+    log,
+    telemetry,
+  };
+  return {
+    spans: new KafkaStream({
+      ...common,
+      topic: options.topic,
+      partitions: options.partitions,
+      retentionMs: options.retention.age,
+      groups: {
+        store: { id: groups.store, assignment: 'share' },
+        assess: { id: groups.assess, assignment: 'incumbent' },
+      },
+    }),
+    deadLetters: new KafkaStream({
+      ...common,
+      topic: options.dead_letter_topic,
+      partitions: 1,
+      retentionMs: deadLetterAgeMs,
+      groups: {},
+    }),
+  };
+}
+
+type Sasl = NonNullable<Extract<Plan['stream'], { type: 'kafka' }>['sasl']>;
+
+function saslOf(sasl: Sasl): KafkaOptions['sasl'] {
+  return sasl.mechanism === 'OAUTHBEARER' ? { mechanism: sasl.mechanism, tokenFile: sasl.token_file } : sasl;
+}

@@ -1,0 +1,82 @@
+import { Failure } from '../core/failure.ts';
+import type { ClaimWorker, NewRecord, StreamConsumer } from '../core/stream.ts';
+import { Append, PartitionAppender } from './kafka-appender.ts';
+import { BatchEncoder } from './kafka-batch.ts';
+import { Cluster } from './kafka-cluster.ts';
+import { faultText, isClientFault } from './kafka-fault.ts';
+import { KafkaMember } from './kafka-member.ts';
+import type { GroupOptions, KafkaOptions } from './kafka-options.ts';
+import { ensureTopic } from './kafka-topic.ts';
+import { whenAborted } from './when-aborted.ts';
+
+/** A topic of a running cluster, with the connections to it. */
+export class OpenTopic {
+  /** Kafka's id of the topic: another one when it is created anew. */
+  readonly id: string;
+  readonly #options: KafkaOptions;
+  readonly #cluster: Cluster;
+  readonly #appenders: readonly PartitionAppender[];
+  readonly #members: KafkaMember[] = [];
+  readonly #abandoned = new AbortController();
+
+  private constructor(id: string, options: KafkaOptions, cluster: Cluster) {
+    this.id = id;
+    this.#options = options;
+    this.#cluster = cluster;
+    const encoder = new BatchEncoder(options.compression);
+    const parts = { options, cluster, encoder, abandoned: this.#abandoned.signal };
+    this.#appenders = Array.from(
+      { length: options.partitions },
+      (_, partition) => new PartitionAppender(parts, partition),
+    );
+  }
+
+  /** Connects, and creates or checks the topic. */
+  static async open(options: KafkaOptions): Promise<OpenTopic> {
+    const cluster = new Cluster(options);
+    try {
+      cluster.open();
+      return new OpenTopic(await ensureTopic(cluster, options), options, cluster);
+    } catch (error) {
+      cluster.close();
+      if (!isClientFault(error)) throw error;
+      throw new Error(`the topic ${options.topic} cannot be opened: ${faultText(error)}`, { cause: error });
+    }
+  }
+
+  /** Resolves when every record is durable, or rejects when it is known of each whether it is. */
+  async append(records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
+    const { topic, partitions } = this.#options;
+    for (const { partition } of records) {
+      if (!this.#appenders[partition])
+        throw new Failure('invalid', `the stream ${topic} has ${partitions} partitions and no ${partition}`);
+    }
+    const append = new Append(records.length, signal);
+    for (const record of records) this.#appenders[record.partition]?.add(record, append);
+    await append.settled;
+  }
+
+  /** A new member of `group`, not started. */
+  member(group: GroupOptions, worker: ClaimWorker): StreamConsumer {
+    const member = new KafkaMember({
+      options: this.#options,
+      cluster: this.#cluster,
+      topicId: this.id,
+      lane: `member ${this.#members.length}`,
+      group,
+      worker,
+    });
+    this.#members.push(member);
+    return member;
+  }
+
+  /** Stops its members, sends what waits, and disconnects; gives up sending at `deadline`. */
+  async close(deadline: AbortSignal): Promise<void> {
+    await Promise.all(this.#members.map(async (member) => member.stop(deadline)));
+    const sent = Promise.all(this.#appenders.map(async (appender) => appender.close()));
+    await Promise.race([sent, whenAborted(deadline)]);
+    this.#abandoned.abort();
+    this.#cluster.close();
+    await sent;
+  }
+}

@@ -1,0 +1,68 @@
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Secret } from '../core/secret.ts';
+import type { Telemetry } from '../core/telemetry.ts';
+
+/** How records are compressed on their way to the broker and in it. */
+export type Compression = 'zstd' | 'gzip' | 'none';
+
+/** How a client shows who it is. The token of `OAUTHBEARER` is read anew from its file at every connection. */
+export type SaslOptions =
+  | {
+      readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+      readonly username: string;
+      readonly password: Secret;
+    }
+  | { readonly mechanism: 'OAUTHBEARER'; readonly tokenFile: string };
+
+/** TLS to the brokers: PEM files, read when the stream starts. */
+export interface TlsOptions {
+  /** Certificates to trust instead of the system's. */
+  readonly caFile: string | undefined;
+  /** The client's own certificate and its key, for mutual TLS. */
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+}
+
+/**
+ * Who of a group's members gets which partitions: `share` deals them out in turn, the youngest member first, so that a
+ * process started anew takes its part; `incumbent` gives all to the oldest, and the others stand by.
+ */
+export type Assignment = 'share' | 'incumbent';
+
+/** A consumer group: its name in Kafka, and how its members share the topic. */
+export interface GroupOptions {
+  readonly id: string;
+  readonly assignment: Assignment;
+}
+
+/** What a topic must be like; it is created so when it is missing, and refused when it is otherwise. */
+interface TopicShape {
+  readonly topic: string;
+  readonly partitions: number;
+  /** On how many brokers each partition is kept. */
+  readonly replication: number;
+  readonly retentionMs: number;
+  /** The longest batch of records the topic takes, in bytes as they are stored. */
+  readonly maxRecordBytes: number;
+}
+
+/** One topic of a Kafka cluster as a stream. */
+export interface KafkaOptions extends TopicShape {
+  /** `host:port` of some brokers of the cluster; they name the others. */
+  readonly brokers: readonly string[];
+  readonly sasl: SaslOptions | undefined;
+  readonly tls: TlsOptions | undefined;
+  readonly compression: Compression;
+  /** How long a record waits for others to share its batch with. */
+  readonly lingerMs: number;
+  /** How long an append is tried before it is refused. */
+  readonly deliveryMs: number;
+  /** A member that the cluster has not heard of for so long loses its partitions. */
+  readonly sessionMs: number;
+  /** By the names under which consumers ask for them. */
+  readonly groups: Readonly<Record<string, GroupOptions>>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly telemetry: Telemetry;
+}

@@ -1,0 +1,196 @@
+import {
+  apiVersionsV3,
+  createTopicsV7,
+  describeConfigsV4,
+  type Connection,
+  type metadataV12,
+} from '@platformatic/kafka';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cluster } from './kafka-cluster.ts';
+import { faultCode } from './kafka-fault.ts';
+import type { KafkaOptions } from './kafka-options.ts';
+
+type Topic = Awaited<ReturnType<typeof metadataV12.api.async>>['topics'][number];
+
+const topicResource = 2;
+const brokerResource = 4;
+const createMs = 10_000;
+const pollMs = 50;
+/** What a batch adds to the records in it. */
+const overheadBytes = 4096;
+/** From so many copies on, a majority must have a record before it is acknowledged. */
+const replicationWithMajority = 3;
+const safeInSync = 2;
+
+/** The newest of what is spoken that not every broker speaks, and since when. */
+const spoken = [
+  { name: 'Fetch', key: 1, version: 13, since: '3.1' },
+  { name: 'Metadata', key: 3, version: 12, since: '3.1' },
+  { name: 'Produce', key: 0, version: 9, since: '2.8' },
+  { name: 'OffsetFetch', key: 9, version: 8, since: '3.0' },
+  { name: 'OffsetCommit', key: 8, version: 8, since: '2.4' },
+  { name: 'JoinGroup', key: 11, version: 7, since: '2.7' },
+] as const;
+
+/**
+ * Creates the topic of `options` when it is missing and resolves with its id. Throws with one sentence, which names the
+ * fix, when the topic or the cluster would lose records or forget what was read of them.
+ */
+export async function ensureTopic(cluster: Cluster, options: KafkaOptions): Promise<string> {
+  await refuseOtherVersions(cluster);
+  const found = (await describe(cluster)) ?? (await create(cluster, options));
+  const faults = [...shapeFaults(found, options), ...(await configFaults(cluster, options))];
+  const [fault] = faults;
+  if (fault !== undefined) throw new Error(`the topic ${options.topic} ${fault}`);
+  return found.topicId;
+}
+
+async function refuseOtherVersions(cluster: Cluster): Promise<void> {
+  const { apiKeys } = await cluster.ask((connection) => apiVersionsV3.api.async(connection, 'plimsoll', '1'));
+  for (const { name, key, version, since } of spoken) {
+    const range = apiKeys.find(({ apiKey }) => apiKey === key);
+    if (range && range.minVersion <= version && version <= range.maxVersion) continue;
+    throw new Error(
+      `the brokers speak ${name} ${range ? `${range.minVersion} to ${range.maxVersion}` : 'not at all'} and Plimsoll speaks ${version}: use Apache Kafka ${since} or newer, 4.x at best`,
+    );
+  }
+}
+
+/** The topic once each of its partitions has a leader; undefined when there is none. */
+async function describe(
+  cluster: Cluster,
+  untilMs = performance.now() + createMs,
+): Promise<Topic | undefined> {
+  for (;;) {
+    const topic = await cluster.refresh().then(
+      ({ topics }) => topics[0],
+      (error: unknown) => {
+        if (faultCode(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined;
+        throw error;
+      },
+    );
+    if (!topic || topic.partitions.every(({ leaderId }) => leaderId >= 0)) return topic;
+    if (performance.now() > untilMs)
+      throw new Error(`not every partition of the topic ${topic.name} has a leader: are brokers down?`);
+    await sleep(pollMs);
+  }
+}
+
+async function create(cluster: Cluster, options: KafkaOptions): Promise<Topic> {
+  const { topic, partitions, replication, retentionMs, maxRecordBytes } = options;
+  const isSafe = replication >= replicationWithMajority;
+  const configs = {
+    'cleanup.policy': 'delete',
+    'retention.ms': String(retentionMs),
+    'max.message.bytes': String(maxRecordBytes + overheadBytes),
+    'min.insync.replicas': String(isSafe ? safeInSync : 1),
+    'unclean.leader.election.enable': 'false',
+  };
+  const wanted = {
+    name: topic,
+    numPartitions: partitions,
+    replicationFactor: replication,
+    assignments: [],
+    configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
+  };
+  const untilMs = performance.now() + createMs;
+  try {
+    await cluster.ask(
+      (connection) => createTopicsV7.api.async(connection, [wanted], createMs, false),
+      2 * createMs,
+    );
+  } catch (error) {
+    const code = faultCode(error);
+    if (code === 'INVALID_REPLICATION_FACTOR')
+      throw new Error(
+        `the topic ${topic} cannot be kept on ${replication} brokers: start more of them, or set a smaller replication`,
+        { cause: error },
+      );
+    if (code !== 'TOPIC_ALREADY_EXISTS')
+      throw new Error(
+        `the topic ${topic} is missing and cannot be created (${code ?? String(error)}): create it`,
+        {
+          cause: error,
+        },
+      );
+  }
+  for (;;) {
+    const found = await describe(cluster, untilMs);
+    if (found) return found;
+    if (performance.now() > untilMs) throw new Error(`the topic ${topic} was created and does not appear`);
+    await sleep(pollMs);
+  }
+}
+
+function* shapeFaults(topic: Topic, { partitions, replication }: KafkaOptions): Generator<string> {
+  const found = topic.partitions.length;
+  if (found !== partitions)
+    yield `has ${found} partitions and the configuration says ${partitions}: a trace stays on its partition, so set partitions: ${found}`;
+  const copies = Math.min(...topic.partitions.map(({ replicaNodes }) => replicaNodes.length));
+  if (copies < replication)
+    yield `is kept on ${copies} brokers and the configuration says ${replication}: reassign its partitions, or set replication: ${copies}`;
+}
+
+async function configFaults(cluster: Cluster, options: KafkaOptions): Promise<readonly string[]> {
+  const topic = await configOf(cluster, topicResource, options.topic);
+  const faults = [...topicFaults(topic, options)];
+  if (Object.keys(options.groups).length > 0) faults.push(...(await offsetFaults(cluster, topic, options)));
+  return faults;
+}
+
+function fix(setting: string): string {
+  return `set ${setting} with kafka-configs.sh --alter`;
+}
+
+function* topicFaults(config: ReadonlyMap<string, string>, options: KafkaOptions): Generator<string> {
+  const { replication, retentionMs, maxRecordBytes } = options;
+  const policy = config.get('cleanup.policy');
+  if (policy !== 'delete')
+    yield `has cleanup.policy=${policy}, which removes records before they are read: ${fix('cleanup.policy=delete')}`;
+  if (config.get('unclean.leader.election.enable') === 'true')
+    yield `has unclean.leader.election.enable=true, which loses acknowledged records: ${fix('unclean.leader.election.enable=false')}`;
+  const inSync = Number(config.get('min.insync.replicas'));
+  if (replication >= replicationWithMajority && inSync < safeInSync)
+    yield `acknowledges a record that one broker alone has (min.insync.replicas=${inSync}): ${fix(`min.insync.replicas=${safeInSync}`)}`;
+  const keptMs = Number(config.get('retention.ms'));
+  if (keptMs >= 0 && keptMs < retentionMs)
+    yield `keeps records for ${keptMs} ms and the configuration says ${retentionMs}: ${fix(`retention.ms=${retentionMs}`)}, or set a shorter retention`;
+  const largest = Number(config.get('max.message.bytes'));
+  if (largest < maxRecordBytes)
+    yield `takes records of ${largest} bytes and the configuration says ${maxRecordBytes}: ${fix(`max.message.bytes=${maxRecordBytes + overheadBytes}`)}, or set a smaller max_record_size`;
+}
+
+async function offsetFaults(
+  cluster: Cluster,
+  topic: ReadonlyMap<string, string>,
+  options: KafkaOptions,
+): Promise<string[]> {
+  const { brokers } = await cluster.refresh();
+  const [broker] = brokers;
+  if (!broker) return [];
+  const config = await configOf(cluster, brokerResource, String(broker.nodeId)).catch((error: unknown) => {
+    options.log.warn({ err: error }, 'the retention of offsets cannot be checked');
+    return new Map<string, string>();
+  });
+  const offsetsKeptMs = Number(config.get('offsets.retention.minutes')) * 60_000;
+  const keptMs = Number(topic.get('retention.ms'));
+  if (keptMs >= 0 && !(offsetsKeptMs < keptMs)) return [];
+  return [
+    `keeps records for ${keptMs < 0 ? 'ever' : `${keptMs} ms`} and the brokers keep the offsets of a group that stands still for ${offsetsKeptMs} ms, after which it would begin anew: raise offsets.retention.minutes, or lower the topic's retention.ms`,
+  ];
+}
+
+async function configOf(
+  cluster: Cluster,
+  resourceType: 2 | 4,
+  resourceName: string,
+): Promise<ReadonlyMap<string, string>> {
+  const question = (connection: Connection) =>
+    describeConfigsV4.api.async(connection, [{ resourceType, resourceName }], false, false);
+  // A broker's own settings are known to itself alone.
+  const isBroker = resourceType === brokerResource;
+  const { results } = await (isBroker
+    ? cluster.askBroker(Number(resourceName), question)
+    : cluster.ask(question));
+  return new Map(results[0]?.configs.map(({ name, value }) => [name, value ?? '']));
+}

@@ -1,0 +1,54 @@
+import { Admin } from '@platformatic/kafka';
+
+async function withAdmin<T>(brokers: readonly string[], work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Admin({ clientId: 'plimsoll-test', bootstrapBrokers: [...brokers] });
+  try {
+    return await work(admin);
+  } finally {
+    await admin.close();
+  }
+}
+
+/** Removes a topic. */
+export async function deleteTopic(brokers: readonly string[], topic: string): Promise<void> {
+  await withAdmin(brokers, async (admin) => admin.deleteTopics({ topics: [topic] }));
+}
+
+/** Removes the records of partition 0 before `offset`, as retention would. */
+export async function deleteRecords(
+  brokers: readonly string[],
+  topic: string,
+  offset: number,
+): Promise<void> {
+  const partitions = [{ partition: 0, offset: BigInt(offset) }];
+  await withAdmin(brokers, async (admin) => admin.deleteRecords({ topics: [{ name: topic, partitions }] }));
+}
+
+/** Creates a topic with settings that a test wants to be refused. */
+export async function createTopic(
+  brokers: readonly string[],
+  topic: string,
+  shape: {
+    readonly partitions: number;
+    readonly replicas: number;
+    readonly configs: Readonly<Record<string, string>>;
+  },
+): Promise<void> {
+  const configs = Object.entries(shape.configs).map(([name, value]) => ({ name, value }));
+  await withAdmin(brokers, async (admin) =>
+    admin.createTopics({ topics: [topic], partitions: shape.partitions, replicas: shape.replicas, configs }),
+  );
+}
+
+/** Commits `offset` of partition 0 for a group that stands still, as kafka-consumer-groups.sh --reset-offsets does. */
+export async function resetOffsets(
+  brokers: readonly string[],
+  groupId: string,
+  topic: string,
+  offset: number,
+): Promise<void> {
+  const partitionOffsets = [{ partition: 0, offset: BigInt(offset) }];
+  await withAdmin(brokers, async (admin) =>
+    admin.alterConsumerGroupOffsets({ groupId, topics: [{ name: topic, partitionOffsets }] }),
+  );
+}

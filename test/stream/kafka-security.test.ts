@@ -1,0 +1,137 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Secret } from '../../src/core/secret.ts';
+import type { KafkaOptions } from '../../src/stream/kafka-options.ts';
+import { recordOf } from '../contract/stream-records.ts';
+import { KafkaCluster } from '../kafka/broker.ts';
+import { kafkaMissing } from '../kafka/requires-kafka.ts';
+import { payloads } from './kafka-payloads.ts';
+import { kafkaStream, newTopic } from './kafka-place.ts';
+
+const pem = (name: string): string => new URL(`../receiver/tls/${name}`, import.meta.url).pathname;
+const never = new AbortController().signal;
+const soon = (): AbortSignal => AbortSignal.timeout(10_000);
+const modules = 'org.apache.kafka.common.security';
+const password = new Secret('correct horse');
+const tls = { caFile: pem('ca.pem'), certFile: undefined, keyFile: undefined };
+
+function part(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+/** The property that says how a broker checks those who come with `mechanism`. */
+function jaas(mechanism: string): string {
+  return `listener.name.client.${mechanism}.sasl.jaas.config`;
+}
+
+/** A token of the kind that a broker without an identity provider takes: not signed. */
+function token(validMs: number): string {
+  const now = Math.floor(Date.now() / 1000);
+  return `${part({ alg: 'none' })}.${part({ sub: 'plimsoll', iat: now - 10, exp: now + validMs / 1000 })}.`;
+}
+
+/** Properties of a broker that has the test certificate. */
+function keystore(folder: string): Readonly<Record<string, string>> {
+  const file = join(folder, 'keystore.pem');
+  writeFileSync(file, readFileSync(pem('server.key.pem'), 'utf8') + readFileSync(pem('server.pem'), 'utf8'));
+  return {
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': file,
+    'ssl.truststore.type': 'PEM',
+    'ssl.truststore.location': pem('ca.pem'),
+  };
+}
+
+describe.skipIf(kafkaMissing)('a broker that wants to know who comes', () => {
+  let cluster: KafkaCluster;
+  let folder: string;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'plimsoll-kafka-keys-'));
+    cluster = await KafkaCluster.start({
+      protocol: 'SASL_SSL',
+      scramUsers: ['SCRAM-SHA-256', 'SCRAM-SHA-512'].map(
+        (mechanism) => `${mechanism}=[name=plimsoll,password=${password.reveal()}]`,
+      ),
+      properties: {
+        ...keystore(folder),
+        'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+        'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
+        [jaas('plain')]:
+          `${modules}.plain.PlainLoginModule required username="broker" password="broker" user_broker="broker" user_plimsoll="${password.reveal()}";`,
+        [jaas('scram-sha-256')]: `${modules}.scram.ScramLoginModule required;`,
+        [jaas('scram-sha-512')]: `${modules}.scram.ScramLoginModule required;`,
+        [jaas('oauthbearer')]:
+          `${modules}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
+      },
+    });
+  });
+  afterAll(async () => {
+    await cluster.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function goesThrough(sasl: KafkaOptions['sasl']): Promise<void> {
+    const stream = kafkaStream(cluster.addresses, { topic: newTopic(), tls, sasl });
+    try {
+      await stream.start();
+      await stream.consume([recordOf('known')], never);
+      expect(await payloads(stream, 0)).toEqual(['known']);
+    } finally {
+      await stream.stop(soon());
+    }
+  }
+
+  test.each(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const)(
+    'takes the password by %s, and refuses another',
+    async (mechanism) => {
+      await goesThrough({ mechanism, username: 'plimsoll', password });
+      const wrong = { mechanism, username: 'plimsoll', password: new Secret('wrong') };
+      await expect(goesThrough(wrong)).rejects.toThrow(/uthentication failed/);
+    },
+  );
+
+  test('takes a token from its file, and refuses one that has expired', async () => {
+    const tokenFile = join(folder, 'token');
+    writeFileSync(tokenFile, `${token(60_000)}\n`);
+    await goesThrough({ mechanism: 'OAUTHBEARER', tokenFile });
+    writeFileSync(tokenFile, token(-60_000));
+    await expect(goesThrough({ mechanism: 'OAUTHBEARER', tokenFile })).rejects.toThrow(
+      'cannot be opened: the broker answered ILLEGAL_SASL_STATE', // to what follows a refused token
+    );
+  });
+
+  test('is not believed when an unknown authority vouches for it', async () => {
+    const trusting = { ...tls, caFile: undefined };
+    const sasl = { mechanism: 'PLAIN', username: 'plimsoll', password } as const;
+    const stream = kafkaStream(cluster.addresses, { topic: newTopic(), tls: trusting, sasl });
+    await expect(stream.start()).rejects.toThrow(/can be reached: .*certificate/);
+  });
+});
+
+describe.skipIf(kafkaMissing)('a broker that wants a certificate', () => {
+  let cluster: KafkaCluster;
+  let folder: string;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'plimsoll-kafka-keys-'));
+    const properties = { ...keystore(folder), 'ssl.client.auth': 'required' };
+    cluster = await KafkaCluster.start({ protocol: 'SSL', properties });
+  });
+  afterAll(async () => {
+    await cluster.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('takes ours, and nobody without one', async () => {
+    const own = { ...tls, certFile: pem('client.pem'), keyFile: pem('client.key.pem') };
+    const stream = kafkaStream(cluster.addresses, { topic: newTopic(), tls: own });
+    await stream.start();
+    await stream.consume([recordOf('known')], never);
+    expect(await payloads(stream, 0)).toEqual(['known']);
+    await stream.stop(soon());
+    await expect(kafkaStream(cluster.addresses, { topic: newTopic(), tls }).start()).rejects.toThrow(
+      'can be reached: Connection closed',
+    );
+  });
+});
