@@ -16,6 +16,6 @@ if (major < 24) {
   // From the second start on nothing is compiled, nor are types stripped: that is done in WebAssembly, whose growing
   // memory costs every typed array of the process its fastest path.
   enableCompileCache();
-  setImmediate(flushCompileCache);
+  setTimeout(flushCompileCache, 5000).unref(); // all is loaded by then, and a process that is killed writes nothing
   await import('./main.ts');
 }
