@@ -10,7 +10,7 @@ import {
   type ControlFlow,
 } from '../semconv/control-flow.ts';
 import { fields as canonicalFields } from '../semconv/fields.ts';
-import { isEscalationReason, isEscalationState, type EscalationReason } from '../semconv/vocabulary.ts';
+import { escalationReasonOf, escalationStateOf, type EscalationReason } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
@@ -60,12 +60,14 @@ function fireFirst(view: OwnView, finding: Finding): void {
 
 /** `auto` says that a rule decided and nobody was asked, so it is a state without a reason. */
 function findExplicit(view: OwnView, finding: Finding): boolean {
-  const reason = view.own(fields.escalationReason) ?? '';
-  const state = view.own(fields.escalationState) ?? '';
-  if (reason === '' && state === '') return false;
-  if (!isEscalationReason(reason) && !isEscalationState(state)) return false;
-  finding.state = isEscalationState(state) ? state : 'requested';
-  finding.reason = finding.state === 'auto' ? '' : isEscalationReason(reason) ? reason : 'other';
+  const reasonText = view.own(fields.escalationReason);
+  const stateText = view.own(fields.escalationState);
+  if (reasonText === undefined && stateText === undefined) return false;
+  const reason = escalationReasonOf(reasonText ?? '');
+  const state = escalationStateOf(stateText ?? '');
+  if (!reason && !state) return false;
+  finding.state = state ?? 'requested';
+  finding.reason = finding.state === 'auto' ? '' : (reason ?? 'other');
   finding.rule = escalationRule.explicit;
   return true;
 }

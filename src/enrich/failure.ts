@@ -1,7 +1,7 @@
 import type { OwnView } from './own-view.ts';
 import { fields as canonicalFields } from '../semconv/fields.ts';
 import { limitTextBytes } from '../semconv/plimsoll.ts';
-import { isResult, type EscalationState, type Result } from '../semconv/vocabulary.ts';
+import { resultOf, type EscalationState, type Result } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
@@ -24,9 +24,10 @@ const notRun: ReadonlyMap<EscalationState, Result> = new Map([
  */
 export function findFailure(view: OwnView, finding: Finding): void {
   const waited = finding.state === '' ? undefined : notRun.get(finding.state);
-  const said = view.own(fields.result) ?? '';
   if (finding.step === 'tool') {
-    if (said !== '' && isResult(said)) finding.result = said;
+    const text = view.own(fields.result);
+    const said = text === undefined ? undefined : resultOf(text);
+    if (said) finding.result = said;
     else if (waited) finding.result = waited;
     else if (finding.isControlFlow) finding.result = 'cancelled';
     else finding.result = finding.looksFailed || view.hasOwn(fields.errorType) ? 'error' : 'ok';

@@ -5,7 +5,7 @@ import { handoffTool } from '../semconv/control-flow.ts';
 import { fields as canonicalFields } from '../semconv/fields.ts';
 import { limitTextBytes } from '../semconv/plimsoll.ts';
 import { namedSteps, signals } from '../semconv/tables.ts';
-import { isStep, type Step } from '../semconv/vocabulary.ts';
+import { stepOf, type Step } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
@@ -50,7 +50,7 @@ export function findStep(view: OwnView, finding: Finding): void {
   }
   finding.looksFailed ||= view.statusCode === 2 || view.has(fields.senderErrorType);
   const said = view.own(fields.step);
-  finding.step = said !== undefined && isStep(said) ? said : derivedStep(view, signalled);
+  finding.step = (said === undefined ? undefined : stepOf(said)) ?? derivedStep(view, signalled);
   if (finding.step === 'tool' && !view.has(fields.tool))
     finding.toolFromName = stepOfName.get(view.name()).tool;
 }

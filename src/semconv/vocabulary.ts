@@ -53,23 +53,6 @@ export type CostSource = (typeof costSources)[number];
 /** The value of agent, release and environment when nobody says. */
 export const unknown = 'unknown';
 
-function membership<T extends string>(words: readonly T[]): (text: string) => text is T {
-  const set: ReadonlySet<string> = new Set(words);
-  return (text): text is T => set.has(text);
-}
-
-/** Whether a text is one of `steps`. */
-export const isStep = membership(steps);
-
-/** Whether a text is one of `results`. */
-export const isResult = membership(results);
-
-/** Whether a text is one of `escalationReasons`. */
-export const isEscalationReason = membership(escalationReasons);
-
-/** Whether a text is one of `escalationStates`. */
-export const isEscalationState = membership(escalationStates);
-
 /** Finds the word that a text is: always the same string, which is compared by its address; undefined when it is none. */
 function lookup<T extends string>(words: readonly T[]): (text: string) => T | undefined {
   const byText: ReadonlyMap<string, T> = new Map(words.map((word) => [word, word]));
