@@ -1,7 +1,7 @@
-import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { compressionsAlgorithmsByBitmask, crc32c } from '@platformatic/kafka';
+import { crc32c } from '@platformatic/kafka';
 import type { Headers, NewRecord, StreamRecord } from '../core/stream.ts';
 import type { Compression } from './kafka-options.ts';
+import { packed, packingCode, unpacked } from './kafka-packing.ts';
 
 /** The header that says how many spans a record holds; a record of somebody else has none. */
 export const spansHeader = 'plimsoll.spans';
@@ -25,13 +25,10 @@ const baseTimeAt = 27;
 const maxTimeAt = 35;
 const countAt = 57;
 
-const compressionCodes = { none: 0, gzip: 1, zstd: 4 } as const;
 const compressionMask = 7;
 const appendTimeFlag = 8;
 const controlFlag = 32;
 
-/** The most bytes a batch may become when it is read. */
-const largestBytes = 2 ** 28;
 const keptBytes = 2 ** 24;
 
 /** Writes batches; reuses its memory from one to the next. */
@@ -46,13 +43,13 @@ export class BatchEncoder {
 
   /** The batch of `records`, each with the time `nowMs`, in memory of its own. */
   encode(records: readonly NewRecord[], nowMs: number, origin: BatchOrigin): Buffer {
-    const body = compressed(this.#compression, this.#records(records));
+    const body = packed(this.#compression, this.#records(records));
     const batch = Buffer.allocUnsafe(headerBytes + body.length);
     batch.writeBigInt64BE(0n, 0);
     batch.writeInt32BE(batch.length - countedFrom, lengthAt);
     batch.writeInt32BE(-1, countedFrom);
     batch.writeInt8(2, magicAt);
-    batch.writeInt16BE(compressionCodes[this.#compression], summedFrom);
+    batch.writeInt16BE(packingCode(this.#compression), summedFrom);
     batch.writeInt32BE(records.length - 1, 23);
     batch.writeBigInt64BE(BigInt(nowMs), baseTimeAt);
     batch.writeBigInt64BE(BigInt(nowMs), maxTimeAt);
@@ -120,23 +117,6 @@ function headersOf(spans: number, headers: Headers): Buffer {
   return Buffer.concat([varint(all.length / 2), ...all.flatMap((text) => [varint(text.length), text])]);
 }
 
-function compressed(compression: Compression, bytes: Buffer): Buffer {
-  if (compression === 'none') return bytes;
-  if (compression === 'gzip') return gzipSync(bytes, { level: 1 });
-  const params = { [constants.ZSTD_c_compressionLevel]: 1 };
-  return zstdCompressSync(bytes, { params, pledgedSrcSize: bytes.length });
-}
-
-function decompressed(code: number, bytes: Buffer): Buffer {
-  const options = { chunkSize: 2 ** 18, maxOutputLength: largestBytes };
-  if (code === 0) return bytes;
-  if (code === compressionCodes.zstd) return zstdDecompressSync(bytes, options);
-  if (code === compressionCodes.gzip) return gunzipSync(bytes, options);
-  const algorithm = compressionsAlgorithmsByBitmask[String(code)]; // snappy and lz4, which a Collector may be told to use
-  if (!algorithm) throw new Error(`a batch is compressed in a way nobody knows (${code})`);
-  return algorithm.decompressSync(bytes);
-}
-
 /** A batch that is being read. */
 interface OpenBatch {
   readonly bytes: Buffer;
@@ -166,12 +146,15 @@ export class FetchedRecords {
     return this.#next;
   }
 
-  /** The next records: about `limitBytes`, at least one, none only when there is none left. */
+  /**
+   * The next records: about `limitBytes`, at least one, none only when there is none left. Throws one sentence when the
+   * batch of the next one cannot be read; those before it are taken first.
+   */
   take(limitBytes: number): StreamRecord[] {
     const records: StreamRecord[] = [];
     let bytes = 0;
     while (bytes < limitBytes || records.length === 0) {
-      const record = this.#record();
+      const record = this.#recordUnless(records.length > 0);
       if (!record) break;
       if (record.offset < this.#next) continue;
       this.#next = record.offset + 1;
@@ -179,6 +162,16 @@ export class FetchedRecords {
       bytes += record.payload.length;
     }
     return records;
+  }
+
+  /** The next record; where it cannot be read, none if that `mayWait`. */
+  #recordUnless(mayWait: boolean): StreamRecord | undefined {
+    try {
+      return this.#record();
+    } catch (error) {
+      if (mayWait) return undefined;
+      throw error;
+    }
   }
 
   #record(): StreamRecord | undefined {
@@ -208,13 +201,22 @@ export class FetchedRecords {
       return;
     }
     this.#batch = {
-      bytes: decompressed(attributes & compressionMask, batch.subarray(headerBytes)),
+      bytes: recordsOf(batch, attributes & compressionMask, offset),
       at: 0,
       left: batch.readInt32BE(countAt),
       baseOffset: offset,
       baseTimeMs: Number(batch.readBigInt64BE(baseTimeAt)),
       appendTimeMs: attributes & appendTimeFlag ? Number(batch.readBigInt64BE(maxTimeAt)) : undefined,
     };
+  }
+}
+
+function recordsOf(batch: Buffer, code: number, offset: number): Buffer {
+  try {
+    return unpacked(code, batch.subarray(headerBytes));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`the batch at offset ${offset} cannot be unpacked: ${why}`, { cause: error });
   }
 }
 
