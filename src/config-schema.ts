@@ -125,6 +125,7 @@ const kafkaConnector = z.strictObject({
   topic: z.string().min(1).prefault('otlp_spans'),
   dead_letter_topic: z.string().min(1).prefault('otlp_spans_dlq'),
   partitions: count(1, 256).prefault(12),
+  partitioner: z.enum(['murmur2', 'fnv1a']).prefault('murmur2'),
   replication: count(1, 9).prefault(3),
   retention: z.strictObject({ age: duration.prefault('3d') }).prefault({}),
   max_record_size: size.prefault('8MiB'),

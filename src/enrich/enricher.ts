@@ -2,6 +2,8 @@ import { createHmac, hash } from 'node:crypto';
 import { BytePool } from '../core/byte-pool.ts';
 import { Failure } from '../core/failure.ts';
 import type { Headers, NewRecord } from '../core/stream.ts';
+import { leftOutSpans } from '../otlp/left-out.ts';
+import { partitioners, type Partitioner } from '../otlp/partition.ts';
 import { Rewrite } from '../otlp/rewrite.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
 import { limitBytes } from '../otlp/wire.ts';
@@ -47,6 +49,8 @@ const codeRevision = 1;
 /** How to enrich. */
 export interface EnrichOptions {
   readonly content: ContentMode;
+  /** By which hash traces are spread over partitions; default `murmur2`. */
+  readonly partitioner?: Partitioner;
 }
 
 /** One request, ready for the stream. */
@@ -75,15 +79,19 @@ export class Enricher {
   readonly #index = new SpanIndex(canonicalKeys);
   readonly #view = new OwnView(this.#index);
   readonly #memory = new BytePool(pooledBytes);
-  readonly #rewrite = new Rewrite((bytes) => this.#memory.take(bytes));
+  readonly #rewrite: Rewrite;
   readonly #headers: Headers;
   readonly #finding = new Finding();
   readonly #prices = new Prices();
   readonly #ownValues: OwnValues;
   readonly #redaction: Redaction;
+  /** Rows of the last request whose spans nobody could read again. */
+  #unreadable: number[] = [];
 
   constructor(options: EnrichOptions) {
     this.revision = revisionOf(options);
+    const partitionOf = partitioners[options.partitioner ?? 'murmur2'];
+    this.#rewrite = new Rewrite((bytes) => this.#memory.take(bytes), partitionOf);
     this.#headers = { [enrichedHeader]: this.revision };
     this.#ownValues = new OwnValues(this.#index, this.#view, this.#rewrite, options.content.mode === 'keep');
     this.#redaction = new Redaction(this.#index, this.#rewrite, options.content);
@@ -110,8 +118,9 @@ export class Enricher {
     const foreignBefore = this.#redaction.foreignKeys;
     this.#rewrite.begin(index);
     this.#redaction.redactEnvelopes();
-    let unreadable = 0;
-    for (let row = 0; row < index.count; row++) if (!this.#span(row)) unreadable++;
+    this.#unreadable = [];
+    for (let row = 0; row < index.count; row++) if (!this.#span(row)) this.#unreadable.push(row);
+    const unreadable = this.#unreadable.length;
     if (unreadable > 0) reasons.set(tooLong, unreadable);
     const headers = this.#headers;
     const records = this.#rewrite
@@ -126,6 +135,11 @@ export class Enricher {
       removedForeignKeys,
       removedInvalidValues,
     };
+  }
+
+  /** The last request with its rejected spans alone. Reads its bytes, which must not have changed since. */
+  leftOut(): Uint8Array {
+    return leftOutSpans(this.#index, this.#unreadable);
   }
 
   /** Takes back the memory of records, which nobody may read from now on. Those that never come back are the garbage collector's. */
@@ -149,6 +163,14 @@ export class Enricher {
     else this.#rewrite.omitSpan();
     return isReadable;
   }
+}
+
+/** Why spans were left out, reason by reason, as one sentence; '' when none were. */
+export function sentenceOf(reasons: ReadonlyMap<string, number>): string {
+  const sentences = [...reasons].map(
+    ([reason, spans]) => `${spans} span${spans === 1 ? '' : 's'}: ${reason}`,
+  );
+  return sentences.join('; ');
 }
 
 function revisionOf({ content }: EnrichOptions): string {

@@ -2,7 +2,7 @@ import { Attributes } from './attributes.ts';
 import { BackwardWriter, slackBytes } from './backward-writer.ts';
 import type { Envelopes } from './envelopes.ts';
 import { memberContent } from './key-value.ts';
-import { partitionOf } from './partition.ts';
+import { partitioners, type PartitionOf } from './partition.ts';
 import { grown, type MarkColumns } from './span-columns.ts';
 import type { SpanIndex } from './span-index.ts';
 import { lengthAt, limitBytes as readableBytes, varintWidth } from './wire.ts';
@@ -72,6 +72,7 @@ export class Rewrite {
   /** Where the current span's new attributes are written. */
   readonly attributes = new Attributes();
   readonly #allocate: Allocate;
+  readonly #partitionOf: PartitionOf;
   #index: SpanIndex | undefined;
   #row = 0;
   #drops = new Uint32Array(64);
@@ -87,9 +88,13 @@ export class Rewrite {
   /** By row: where in the list of outputs it goes. */
   #outputOf = new Uint32Array(0);
 
-  /** Requests are written to memory that `allocate` gives. */
-  constructor(allocate: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes)) {
+  /** Requests are written to memory that `allocate` gives; `partitionOf` says where a trace goes. */
+  constructor(
+    allocate: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes),
+    partitionOf: PartitionOf = partitioners.murmur2,
+  ) {
     this.#allocate = allocate;
+    this.#partitionOf = partitionOf;
   }
 
   /** Starts on the spans of `index` and forgets everything before. */
@@ -210,7 +215,7 @@ export class Rewrite {
       // Spans of a trace mostly stand together.
       const traceIdAt = spans.traceIdAt[row]!;
       if (lastTraceIdAt === -1 || !isSameTrace(view, traceIdAt, lastTraceIdAt))
-        partition = partitionOf(bytes, traceIdAt, partitions);
+        partition = this.#partitionOf(bytes, traceIdAt, partitions);
       lastTraceIdAt = traceIdAt;
       const fieldBytes = 1 + varintWidth(spanBytes) + spanBytes;
       let plan = open[partition];

@@ -3,7 +3,7 @@ import type { Sink } from '../core/component.ts';
 import { Failure } from '../core/failure.ts';
 import type { NewRecord } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
-import type { Enricher } from '../enrich/enricher.ts';
+import { sentenceOf, type Enricher } from '../enrich/enricher.ts';
 import { RefusedSpans, type ExportTraces } from './export.ts';
 
 /** What an ingest works with. */
@@ -37,10 +37,7 @@ export class Ingest {
     }
     this.#countRemoved('foreign_key', removed.removedForeignKeys);
     this.#countRemoved('invalid_value', removed.removedInvalidValues);
-    const sentences = [...reasons].map(
-      ([reason, spans]) => `${spans} span${spans === 1 ? '' : 's'}: ${reason}`,
-    );
-    return { accepted, rejected, message: sentences.join('; ') };
+    return { accepted, rejected, message: sentenceOf(reasons) };
   };
 
   /** Whether the stream takes what is sent. */
