@@ -18,7 +18,7 @@ export interface Converted {
   /** One sentence for each of the first few things that are wrong; with nothing rejected they are advice. */
   readonly reasons: readonly string[];
   /** OTLP/JSON of the rejected spans alone, with what stands around them. */
-  leftOut(): Uint8Array;
+  readonly leftOut: () => Uint8Array;
 }
 
 /** Values may be nested this deep in JSON; the index of the protobuf is stricter for some shapes. */

@@ -24,6 +24,7 @@ export interface RewrittenRequest {
 
 /** Gives memory of `bytes`, with any content. */
 export type Allocate = (bytes: number) => Buffer<ArrayBuffer>;
+const newMemory: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes);
 
 /**
  * What all spans of a request share is repeated in each request it is cut into, so one is not cut before it is this
@@ -89,10 +90,7 @@ export class Rewrite {
   #outputOf = new Uint32Array(0);
 
   /** Requests are written to memory that `allocate` gives; `partitionOf` says where a trace goes. */
-  constructor(
-    allocate: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes),
-    partitionOf: PartitionOf = partitioners.murmur2,
-  ) {
+  constructor(allocate: Allocate = newMemory, partitionOf: PartitionOf = partitioners.murmur2) {
     this.#allocate = allocate;
     this.#partitionOf = partitionOf;
   }
@@ -140,8 +138,7 @@ export class Rewrite {
   /** Whether a request with nothing but the current span, as it is now, could be read by an index again. */
   isReadable(): boolean {
     const index = this.#current();
-    const { attributes } = this;
-    if (index.bytes.length + attributes.sizeBytes + 4 * limitHeaderBytes <= readableBytes) return true;
+    if (index.bytes.length + this.attributes.sizeBytes + 4 * limitHeaderBytes <= readableBytes) return true;
     const plan = newPlan(0, 0, index);
     const spanBytes = this.#currentBytes(index);
     return (
@@ -207,8 +204,7 @@ export class Rewrite {
     const { bytes, spans, view } = index;
     const plans: Plan[] = [];
     const open: (Plan | undefined)[] = [];
-    let lastTraceIdAt = -1;
-    let partition = 0;
+    let [lastTraceIdAt, partition] = [-1, 0];
     for (let row = 0; row < index.count; row++) {
       const spanBytes = this.#spanBytes[row]!;
       if (spanBytes === 0) continue;

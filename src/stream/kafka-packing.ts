@@ -6,7 +6,7 @@ import type { Compression } from './kafka-options.ts';
 const codes = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
 
 /** The most bytes a batch may become when it is unpacked; larger ones would take the memory of the process. */
-export const unpackedLimitBytes = 2 ** 28;
+const unpackedLimitBytes = 2 ** 28;
 
 const zlibOptions = { chunkSize: 2 ** 18, maxOutputLength: unpackedLimitBytes };
 
