@@ -49,8 +49,6 @@ const codeRevision = 1;
 /** How to enrich. */
 export interface EnrichOptions {
   readonly content: ContentMode;
-  /** By which hash traces are spread over partitions; default `murmur2`. */
-  readonly partitioner?: Partitioner;
 }
 
 /** One request, ready for the stream. */
@@ -88,10 +86,10 @@ export class Enricher {
   /** Rows of the last request whose spans nobody could read again. */
   #unreadable: number[] = [];
 
-  constructor(options: EnrichOptions) {
+  /** Traces are spread over partitions by `partitioner`. */
+  constructor(options: EnrichOptions, partitioner: Partitioner = 'murmur2') {
     this.revision = revisionOf(options);
-    const partitionOf = partitioners[options.partitioner ?? 'murmur2'];
-    this.#rewrite = new Rewrite((bytes) => this.#memory.take(bytes), partitionOf);
+    this.#rewrite = new Rewrite((bytes) => this.#memory.take(bytes), partitioners[partitioner]);
     this.#headers = { [enrichedHeader]: this.revision };
     this.#ownValues = new OwnValues(this.#index, this.#view, this.#rewrite, options.content.mode === 'keep');
     this.#redaction = new Redaction(this.#index, this.#rewrite, options.content);

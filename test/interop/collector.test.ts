@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { enrichedHeader } from '../../src/enrich/enricher.ts';
 import { jsonToProtobuf } from '../../src/otlp/json-to-protobuf.ts';
@@ -209,23 +210,28 @@ async function post(url: string, request: OracleRequest): Promise<void> {
   expect([response.status, await response.text()]).toEqual([200, expect.any(String)]);
 }
 
-/** The spans of `requests` by their ids, as the Collector writes them: it gives a value to an attribute that has none. */
+/** The spans of `requests` by their ids, without what says nothing: the Collector writes an empty status, and an empty value. */
 function byId(requests: readonly OracleRequest[]): ReadonlyMap<string, unknown> {
   const spans = requests.flatMap((request) => spansOf(decodeRequest(encodeRequest(request))));
   return new Map(
     spans.map((place) => {
       const { traceId, spanId } = place.span;
       const ids = [traceId, spanId].map((bytes) => Buffer.from(bytes ?? []).toString('hex'));
-      return [ids.join(''), withValues(place)];
+      return [ids.join(''), withoutNothing(place)];
     }),
   );
 }
 
-function withValues(message: unknown): unknown {
-  if (Array.isArray(message)) return message.map(withValues);
+function withoutNothing(message: unknown): unknown {
+  if (Array.isArray(message)) return message.map(withoutNothing);
   if (message === null || typeof message !== 'object' || message instanceof Uint8Array) return message;
-  const inner = Object.entries(message).map(([name, value]: [string, unknown]) => [name, withValues(value)]);
-  return { ...('key' in message && { value: {} }), ...Object.fromEntries(inner) };
+  return Object.fromEntries(
+    Object.entries(message).flatMap(([name, value]: [string, unknown]) => {
+      const inner = withoutNothing(value);
+      const isNothing = (name === 'value' || name === 'status') && isDeepStrictEqual(inner, {});
+      return isNothing ? [] : [[name, inner]];
+    }),
+  );
 }
 
 /** A message without the attributes under our prefix. */
