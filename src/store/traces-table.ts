@@ -32,6 +32,10 @@ export class TracesTable implements Table {
     this.#clickhouse = clickhouse;
   }
 
+  nowMs(): number {
+    return Date.now();
+  }
+
   async insert({ body, token }: Insert): Promise<void> {
     try {
       const settings = { insert_deduplication_token: token };
