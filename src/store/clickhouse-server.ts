@@ -165,22 +165,21 @@ class ServerClickHouse implements ClickHouse {
 function clientsOf(options: ServerOptions): Clients {
   const { url, username, password, database, answerMs } = options;
   const agents = { keepAlive: true, maxSockets: connections };
-  const agent = url.startsWith('https:')
-    ? new TlsAgent({ ...agents, ...pemsOf(options.tls) })
-    : new Agent(agents);
+  const tls = url.startsWith('https:') && { ...agents, ...pemsOf(options.tls) };
+  // One for each client: a client ends a connection that has been idle for it, also while another client uses it.
+  const agent = (): Agent => (tls ? new TlsAgent(tls) : new Agent(agents));
   const common = {
     url,
     username,
     password: password?.reveal() ?? '',
     database,
     application: 'plimsoll',
-    http_agent: agent,
     keep_alive: { enabled: true, eagerly_destroy_stale_sockets: true },
     log: { level: ClickHouseLogLevel.OFF }, // it throws what it logs
   };
   return {
-    asking: createClient({ ...common, request_timeout: Math.min(askMs, answerMs) }),
-    writing: createClient({ ...common, request_timeout: answerMs }),
+    asking: createClient({ ...common, http_agent: agent(), request_timeout: Math.min(askMs, answerMs) }),
+    writing: createClient({ ...common, http_agent: agent(), request_timeout: answerMs }),
   };
 }
 
