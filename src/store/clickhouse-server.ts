@@ -9,7 +9,7 @@ import { clickHouseErrorCode, ClickHouseFault, faultOf, silenceOf } from './clic
 import type { BlockInsert, ClickHouse, Settings } from './clickhouse.ts';
 import { FarClock } from './far-clock.ts';
 import { contentEncoding, insertBody, type Compression } from './insert-body.ts';
-import { insertBefore, newerSettings, pinnedSettings } from './insert-statement.ts';
+import { insertBefore, newerSettings, pinnedSettings, settingsClause } from './insert-statement.ts';
 import { quoteString } from './sql-text.ts';
 
 /** Where a server is and how to come in. */
@@ -81,6 +81,7 @@ class ServerClickHouse implements ClickHouse {
       ...Object.fromEntries(newer),
       ...(quorum !== undefined && { insert_quorum: quorum }),
     };
+    await this.#readBack();
     await this.#readClock();
     this.#compareClocks();
   }
@@ -132,6 +133,21 @@ class ServerClickHouse implements ClickHouse {
       if (clickHouseErrorCode(error) === tooLate) await this.#readClock().catch(() => undefined); // this machine may have slept
       throw error;
     }
+  }
+
+  /** Rejects unless a statement's own settings hold in it: a profile, or a proxy between, may forbid or change them. */
+  async #readBack(): Promise<void> {
+    const names = Object.keys(this.#pinned).map(quoteString);
+    const held = await this.query<{ name: string; value: string }>(
+      `SELECT name, value FROM system.settings WHERE name IN (${names.join(', ')}) ${settingsClause(this.#pinned)}`,
+    );
+    for (const { name, value } of held)
+      if (value !== String(this.#pinned[name]))
+        throw new ClickHouseFault(
+          'operator',
+          `inserts need ${name} = ${this.#pinned[name]} and ClickHouse makes ${value} of it: remove what overrides it`,
+          {},
+        );
   }
 
   async #sent<T>(send: (clients: Clients) => Promise<T>): Promise<T> {
