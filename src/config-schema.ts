@@ -137,6 +137,10 @@ const kafkaConnector = z.strictObject({
   linger: duration.prefault('20ms'),
   compression: z.enum(['zstd', 'gzip', 'none']).prefault('zstd'),
   session_timeout: duration.prefault('30s'),
+  instance_id: z
+    .string()
+    .regex(/^[\w.-]{1,249}$/, 'must be 1 to 249 letters, digits, dots, dashes or underscores')
+    .optional(),
   groups: z
     .strictObject({
       store: z.string().min(1).prefault('plimsoll-store'),

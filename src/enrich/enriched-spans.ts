@@ -54,7 +54,7 @@ export class EnrichedSpans {
     }
     this.index.read(nothing);
     this.#enricher.release(this.#enriched);
-    const { records, accepted } = this.#enricher.enrich(record.payload, 1, limitBytes);
+    const { records, accepted } = this.#enricher.enrich(record.payload, 1, limitBytes, limitBytes);
     this.#enriched = records;
     const [enriched] = records;
     if (!enriched) return;

@@ -403,6 +403,23 @@ describe('a request', () => {
     expect(records.length).toBeGreaterThan(5);
     for (const { payload } of records) expect(payload.length).toBeLessThanOrEqual(1000);
   });
+
+  test('loses a span that is longer than a record may be, alone, and says how long that is', () => {
+    const ids = { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1) };
+    const long = { ...ids, name: 'x'.repeat(3000) };
+    const resource = { attributes: attributesOf({ shared: 'x'.repeat(700) }) };
+    const request = encodeRequest({
+      resourceSpans: [{ resource, scopeSpans: [{ spans: [ids, long, ids, ids, ids, ids, ids] }] }],
+    });
+    const { enricher } = enrichers[0]!;
+    const { records, accepted, rejected, reasons } = enricher.enrich(request, 1, 1000);
+    expect([accepted, rejected]).toEqual([6, 1]);
+    expect([...reasons.keys()].join()).toContain(
+      'is longer than 1000 bytes, the longest record of the stream',
+    );
+    for (const { payload } of records) expect(payload.length).toBeLessThanOrEqual(1000);
+    expect(records.reduce((sum, { spans }) => sum + spans, 0)).toBe(6);
+  });
 });
 
 /** A field of `bytes`, 130 to 16,000, that no request has. */
