@@ -78,7 +78,12 @@ export class EnrichedSpans {
     const { request, leftOut } = protobufOf(payload);
     this.#enricher.release(this.#enriched);
     this.#enriched = [];
-    const { records, accepted, rejected, reasons } = this.#enricher.enrich(request, 1, limitBytes);
+    const { records, accepted, rejected, reasons } = this.#enricher.enrich(
+      request,
+      1,
+      limitBytes,
+      limitBytes,
+    );
     this.#enriched = records;
     const [enriched] = records;
     if ((enriched?.spans ?? 0) < accepted) {
@@ -90,7 +95,10 @@ export class EnrichedSpans {
     if (enriched) this.index.read(enriched.payload);
     else if (rejected === 0 && leftOut.length === 0) this.#refuseOthers(request, payload);
     if (rejected === 0) return leftOut;
-    return [...leftOut, { payload: this.#enricher.leftOut(), spans: rejected, reason: sentenceOf(reasons) }];
+    return [
+      ...leftOut,
+      { payload: this.#enricher.leftOut(request), spans: rejected, reason: sentenceOf(reasons) },
+    ];
   }
 
   /** A request may be empty. What says something and has no ResourceSpans is somebody else's message. */

@@ -6,7 +6,7 @@ import { leftOutSpans } from '../otlp/left-out.ts';
 import { partitioners, type Partitioner } from '../otlp/partition.ts';
 import { Rewrite } from '../otlp/rewrite.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
-import { limitBytes } from '../otlp/wire.ts';
+import { limitBytes as readableBytes } from '../otlp/wire.ts';
 import { OwnView } from './own-view.ts';
 import {
   controlFlowExceptions,
@@ -40,8 +40,10 @@ export const limitRecordBytes = 8 << 20;
 /** Memory kept for records between requests. */
 const pooledBytes = 32 << 20;
 
-/** What the sender of a span reads that would be longer than what can be read again. */
-const tooLong = `the span, with its resource, scope and what enrichment adds, is longer than ${limitBytes} bytes: send less content`;
+/** What the sender of a span reads that would be longer than what the stream takes or can be read again. */
+function tooLong(limitBytes: number): string {
+  return `the span, with its resource, scope and what enrichment adds, is longer than ${limitBytes} bytes, the longest record of the stream: send less content`;
+}
 
 /** Counts up when the code derives other values from the same tables. */
 const codeRevision = 1;
@@ -83,8 +85,8 @@ export class Enricher {
   readonly #prices = new Prices();
   readonly #ownValues: OwnValues;
   readonly #redaction: Redaction;
-  /** Rows of the last request whose spans nobody could read again. */
-  #unreadable: number[] = [];
+  /** Rows of the last request whose spans are too long for a record. */
+  #omitted: number[] = [];
 
   /** Traces are spread over partitions by `partitioner`. */
   constructor(options: EnrichOptions, partitioner: Partitioner = 'murmur2') {
@@ -97,12 +99,18 @@ export class Enricher {
 
   /**
    * Enriches an ExportTraceServiceRequest in protobuf and splits it by trace over `partitions`. A record longer than
-   * `recordLimitBytes` is cut between spans; one span may still be longer, and so may spans of a very large resource.
-   * Every record can be read again. Throws an `invalid` Failure when the request is none; a span that is not valid,
-   * or whose record would be too long for a reader, is left out alone.
+   * `cutBytes` is cut between spans; one span may still be longer, and so may spans of a very large resource, but no
+   * record is longer than `recordLimitBytes`, and every one can be read again. Throws an `invalid` Failure when the
+   * request is none; a span that is not valid, or too long for a record, is left out alone.
    */
-  enrich(request: Uint8Array, partitions: number, recordLimitBytes = limitRecordBytes): EnrichedRequest {
+  enrich(
+    request: Uint8Array,
+    partitions: number,
+    recordLimitBytes = readableBytes,
+    cutBytes = Math.min(limitRecordBytes, recordLimitBytes),
+  ): EnrichedRequest {
     const index = this.#index;
+    const limitBytes = Math.min(readableBytes, recordLimitBytes);
     index.read(request);
     if (index.looksLikeLogs) {
       throw new Failure(
@@ -114,30 +122,31 @@ export class Enricher {
     const reasons = new Map(index.rejections);
     const removedInvalidValues = this.#ownValues.clean();
     const foreignBefore = this.#redaction.foreignKeys;
-    this.#rewrite.begin(index);
+    this.#rewrite.begin(index, limitBytes);
     this.#redaction.redactEnvelopes();
-    this.#unreadable = [];
-    for (let row = 0; row < index.count; row++) if (!this.#span(row)) this.#unreadable.push(row);
-    const unreadable = this.#unreadable.length;
-    if (unreadable > 0) reasons.set(tooLong, unreadable);
+    this.#omitted = [];
+    for (let row = 0; row < index.count; row++) if (!this.#span(row)) this.#omitted.push(row);
+    const omitted = this.#omitted.length;
+    if (omitted > 0) reasons.set(tooLong(limitBytes), omitted);
     const headers = this.#headers;
     const records = this.#rewrite
-      .finish(partitions, recordLimitBytes)
+      .finish(partitions, cutBytes)
       .map(({ partition, payload, spans }): NewRecord => ({ partition, payload, spans, headers }));
     const removedForeignKeys = this.#redaction.foreignKeys - foreignBefore;
     return {
       records,
-      accepted: index.count - unreadable,
-      rejected: invalid + unreadable,
+      accepted: index.count - omitted,
+      rejected: invalid + omitted,
       reasons,
       removedForeignKeys,
       removedInvalidValues,
     };
   }
 
-  /** The last request with its rejected spans alone. Reads its bytes, which must not have changed since. */
-  leftOut(): Uint8Array {
-    return leftOutSpans(this.#index, this.#unreadable);
+  /** The rejected spans alone of `request`, which is the one that was enriched last. */
+  leftOut(request: Uint8Array): Uint8Array {
+    this.#index.read(request);
+    return leftOutSpans(this.#index, this.#omitted);
   }
 
   /** Takes back the memory of records, which nobody may read from now on. Those that never come back are the garbage collector's. */
@@ -156,10 +165,10 @@ export class Enricher {
     findCost(view, finding, this.#prices);
     appendFinding(view, finding, this.#rewrite.attributes);
     this.#redaction.redact(row, finding);
-    const isReadable = this.#rewrite.isReadable();
-    if (isReadable) this.#rewrite.endSpan();
+    const fits = this.#rewrite.fits();
+    if (fits) this.#rewrite.endSpan();
     else this.#rewrite.omitSpan();
-    return isReadable;
+    return fits;
   }
 }
 

@@ -66,7 +66,7 @@ interface Output {
  * partition. In protobuf a repeated field may go on at the end of a message, so a span is its old bytes plus the
  * new attributes; only lengths around it change, and fields nobody knows survive.
  *
- * Use: `begin(index)`; then for each row in order add to `attributes`, `drop` marks, and `endSpan()` or
+ * Use: `begin`; then for each row in order add to `attributes`, `drop` marks, and `endSpan()` or
  * `omitSpan()`; then `finish`. Reusable; the index must not read another request in between.
  */
 export class Rewrite {
@@ -75,6 +75,7 @@ export class Rewrite {
   readonly #allocate: Allocate;
   readonly #partitionOf: PartitionOf;
   #index: SpanIndex | undefined;
+  #limitBytes = readableBytes;
   #row = 0;
   #drops = new Uint32Array(64);
   #dropCount = 0;
@@ -95,9 +96,10 @@ export class Rewrite {
     this.#partitionOf = partitionOf;
   }
 
-  /** Starts on the spans of `index` and forgets everything before. */
-  begin(index: SpanIndex): void {
+  /** Starts on the spans of `index` and forgets everything before. No request may become longer than `limitBytes`. */
+  begin(index: SpanIndex, limitBytes = readableBytes): void {
     this.#index = index;
+    this.#limitBytes = limitBytes;
     this.#row = 0;
     this.#dropCount = 0;
     this.#droppedBytes = 0;
@@ -135,15 +137,14 @@ export class Rewrite {
     this.#envelopeDrops[this.#envelopeDropCount++] = mark;
   }
 
-  /** Whether a request with nothing but the current span, as it is now, could be read by an index again. */
-  isReadable(): boolean {
+  /** Whether a request with nothing but the current span, as it is now, is short enough. */
+  fits(): boolean {
     const index = this.#current();
-    if (index.bytes.length + this.attributes.sizeBytes + 4 * limitHeaderBytes <= readableBytes) return true;
+    const boundBytes = index.bytes.length + this.attributes.sizeBytes + 4 * limitHeaderBytes;
+    if (boundBytes <= this.#limitBytes) return true;
     const plan = newPlan(0, 0, index);
-    const spanBytes = this.#currentBytes(index);
-    return (
-      plan.boundBytes + headerBytes(index, this.#row, plan) + limitHeaderBytes + spanBytes <= readableBytes
-    );
+    const bytes = plan.boundBytes + headerBytes(index, this.#row, plan) + this.#currentBytes(index);
+    return bytes + limitHeaderBytes <= this.#limitBytes;
   }
 
   /** The current span is as it shall be; the next row's is now current. */
@@ -159,15 +160,16 @@ export class Rewrite {
 
   /**
    * Writes what was asked: for each partition that has spans one request, or several when it would be longer than
-   * `limitBytes`. One span alone may be, and so may spans whose resource and scope are a good part of the limit: these
-   * are not repeated for a few spans. No request is too long for an index unless one span alone makes it. Spans keep their order within a partition. Once for each `begin`.
+   * `cutBytes`. One span alone may be, and so may spans whose resource and scope are a good part of that: these are not
+   * repeated for a few spans. None is longer than the limit unless one span alone makes it, which `fits` tells. Spans
+   * keep their order within a partition. Once for each `begin`.
    */
-  finish(partitions: number, limitBytes = readableBytes): RewrittenRequest[] {
+  finish(partitions: number, cutBytes = this.#limitBytes): RewrittenRequest[] {
     const index = this.#index;
     if (!index || this.#row !== index.count) {
       throw new RangeError(`${this.#row} of ${index?.count ?? 0} spans were ended: end each one`);
     }
-    const outputs = this.#assign(index, partitions, limitBytes);
+    const outputs = this.#assign(index, partitions, cutBytes);
     for (let row = index.count - 1; row >= 0; row--) {
       if (this.#spanBytes[row] !== 0) this.#write(index, row, outputs[this.#outputOf[row]!]!);
     }
@@ -200,7 +202,7 @@ export class Rewrite {
   }
 
   /** Decides for each span which output it goes to. */
-  #assign(index: SpanIndex, partitions: number, limitBytes: number): Output[] {
+  #assign(index: SpanIndex, partitions: number, cutBytes: number): Output[] {
     const { bytes, spans, view } = index;
     const plans: Plan[] = [];
     const open: (Plan | undefined)[] = [];
@@ -216,7 +218,7 @@ export class Rewrite {
       const fieldBytes = 1 + varintWidth(spanBytes) + spanBytes;
       let plan = open[partition];
       let moreBytes = plan ? fieldBytes + headerBytes(index, row, plan) : 0;
-      if (!plan || isTooLong(index, row, plan.boundBytes + moreBytes, limitBytes)) {
+      if (!plan || this.#isTooLong(index, row, plan.boundBytes + moreBytes, cutBytes)) {
         plan = newPlan(partition, plans.length, index);
         plans.push(plan);
         open[partition] = plan;
@@ -232,14 +234,22 @@ export class Rewrite {
     return plans.map((plan) => newOutput(plan, drops, this.#allocate));
   }
 
+  /** Whether a request of `bytes` is to be cut before the span of `row`. */
+  #isTooLong(index: SpanIndex, row: number, bytes: number, cutBytes: number): boolean {
+    if (bytes <= cutBytes) return false;
+    const { requests, resources, scopes, spans } = index;
+    const sharedBytes =
+      requests.sizeBytes(0) + resources.sizeBytes(spans.resource[row]!) + scopes.sizeBytes(spans.scope[row]!);
+    return bytes > Math.min(this.#limitBytes, sharedBytes * limitSharedFactor);
+  }
+
   #write(index: SpanIndex, row: number, output: Output): void {
     const { bytes, spans, view } = index;
     const { writer } = output;
     if (spans.scope[row] !== output.scope) openScope(index, output, row);
     const end = writer.at;
     const added = row === 0 ? 0 : this.#attributesEnd[row - 1]!;
-    const { attributes } = this;
-    writer.copy(attributes.bytes, attributes.view, added, this.#attributesEnd[row]!);
+    writer.copy(this.attributes.bytes, this.attributes.view, added, this.#attributesEnd[row]!);
     const firstDrop = row === 0 ? 0 : this.#dropsEnd[row - 1]!;
     const lastDrop = this.#dropsEnd[row]! - 1;
     const until =
@@ -265,15 +275,6 @@ function newPlan(partition: number, ordinal: number, index: SpanIndex): Plan {
 function newOutput({ partition, spans, boundBytes }: Plan, drops: Uint32Array, allocate: Allocate): Output {
   const writer = new BackwardWriter(allocate(boundBytes + slackBytes));
   return { partition, spans, writer, drops, scope: -1, resource: -1, scopeEnd: 0, resourceEnd: 0 };
-}
-
-/** Whether a request of `bytes` is to be cut before the span of `row`. */
-function isTooLong(index: SpanIndex, row: number, bytes: number, limitBytes: number): boolean {
-  if (bytes <= limitBytes) return false;
-  const { requests, resources, scopes, spans } = index;
-  const sharedBytes =
-    requests.sizeBytes(0) + resources.sizeBytes(spans.resource[row]!) + scopes.sizeBytes(spans.scope[row]!);
-  return bytes > Math.min(readableBytes, sharedBytes * limitSharedFactor);
 }
 
 /** At most what the span of `row` adds to a request for the scope and the resource that it is the first span of. */

@@ -38,7 +38,7 @@ describe.skipIf(kafkaMissing)('records that other programs write to the topic', 
   const topic = `foreign-${randomBytes(4).toString('hex')}`;
   let place: Place;
   let program: Program;
-  let producer: Producer<Buffer, Buffer>;
+  let producer: Producer;
 
   beforeAll(async () => {
     const kafka = {

@@ -42,6 +42,14 @@ function spansOf(request: OracleRequest): OracleSpan[] {
   );
 }
 
+/** A request, with the attributes of its spans in the order of their keys. */
+function inKeyOrder(request: Uint8Array): OracleRequest {
+  const decoded = decodeRequest(request);
+  for (const span of spansOf(decoded))
+    span.attributes?.sort((a, b) => ((a.key ?? '') < (b.key ?? '') ? -1 : 1));
+  return decoded;
+}
+
 function isForeign(attribute: OracleAttribute): boolean {
   return isOurs(attribute) && !allowed.has(attribute.key ?? '');
 }
@@ -179,12 +187,6 @@ describe('enrichment of any request', () => {
   });
 
   test('does not depend on how the request is encoded: a Collector writes fields from the last to the first', () => {
-    const inKeyOrder = (request: Uint8Array): OracleRequest => {
-      const decoded = decodeRequest(request);
-      for (const span of spansOf(decoded))
-        span.attributes?.sort((a, b) => ((a.key ?? '') < (b.key ?? '') ? -1 : 1));
-      return decoded;
-    };
     fc.assert(
       fc.property(
         requests,
@@ -429,6 +431,23 @@ describe('a request', () => {
     const { records } = enrichers[0]!.enricher.enrich(request, 4, 1000);
     expect(records.length).toBeGreaterThan(5);
     for (const { payload } of records) expect(payload.length).toBeLessThanOrEqual(1000);
+  });
+
+  test('loses a span that is longer than a record may be, alone, and says how long that is', () => {
+    const ids = { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1) };
+    const long = { ...ids, name: 'x'.repeat(3000) };
+    const resource = { attributes: attributesOf({ shared: 'x'.repeat(700) }) };
+    const request = encodeRequest({
+      resourceSpans: [{ resource, scopeSpans: [{ spans: [ids, long, ids, ids, ids, ids, ids] }] }],
+    });
+    const { enricher } = enrichers[0]!;
+    const { records, accepted, rejected, reasons } = enricher.enrich(request, 1, 1000);
+    expect([accepted, rejected]).toEqual([6, 1]);
+    expect([...reasons.keys()].join()).toContain(
+      'is longer than 1000 bytes, the longest record of the stream',
+    );
+    for (const { payload } of records) expect(payload.length).toBeLessThanOrEqual(1000);
+    expect(records.reduce((sum, { spans }) => sum + spans, 0)).toBe(6);
   });
 });
 

@@ -96,6 +96,12 @@ describe('spans of a record that are not valid', () => {
     ]);
   });
 
+  test('are left out whole, though what others say wrongly with our keys is removed before', () => {
+    const attributes = [{ key: 'plimsoll.run.outcome', value: { stringValue: 'nonsense' } }];
+    read(requestOf({ ...good, attributes }, { ...bad, attributes }));
+    expect(spans.leftOut.map(({ payload }) => payload)).toEqual([requestOf({ ...bad, attributes })]);
+  });
+
   test('are left out of a record that we enriched, too: its revision may have been another', () => {
     read(requestOf(good, bad), { [enrichedHeader]: 'another revision' });
     expect(spans.count).toBe(1);

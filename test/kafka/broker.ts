@@ -28,7 +28,7 @@ const javaOptions = ['-Xmx384m', '-Xms64m', '-XX:+UseSerialGC', '-XX:TieredStopA
 /** One broker, that is also a controller. */
 interface Node {
   readonly id: number;
-  readonly port: number;
+  port: number;
   readonly controllerPort: number;
   readonly directory: string;
   process: ChildProcess | undefined;
@@ -102,6 +102,20 @@ export class KafkaCluster {
       }),
     ]);
     await until(`the port of broker ${at}`, async () => listens(node.port));
+  }
+
+  /** Starts broker `at` again, elsewhere: it was ended before. */
+  async move(at: number): Promise<void> {
+    const node = this.#node(at);
+    const [port = 0] = await freePorts(1);
+    node.port = port;
+    writeFileSync(`${node.directory}.properties`, this.#properties(node));
+    await this.start(at);
+  }
+
+  /** Where broker `at` keeps its logs, a folder for each partition. */
+  directory(at: number): string {
+    return this.#node(at).directory;
   }
 
   /** Ends broker `at` at once, as a power cut would; what it had not flushed is in the page cache and survives. */

@@ -210,7 +210,7 @@ export function reversed(bytes: Uint8Array, message = 'request'): Uint8Array {
     }
     fields.push({ number: tag >>> 3, encoded });
   }
-  return Buffer.concat(fields.sort((a, b) => b.number - a.number).map(({ encoded }) => encoded));
+  return Buffer.concat(fields.toSorted((a, b) => b.number - a.number).map(({ encoded }) => encoded));
 }
 
 function delimited(tag: number, message: Uint8Array, padded: boolean): Uint8Array {

@@ -195,6 +195,41 @@ test('a request split by partition holds every span once, in order, under its ow
   );
 });
 
+test('no request is longer than the limit, and a span that does not fit would not, alone', () => {
+  fc.assert(
+    fc.property(
+      bytesOf,
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 30, max: 2000 }),
+      fc.integer({ min: 1, max: 2000 }),
+      (bytes, partitions, limitBytes, cutBytes) => {
+        index.read(bytes);
+        rewrite.begin(index, limitBytes);
+        const fit = Array.from({ length: index.count }, () => {
+          const fits = rewrite.fits();
+          if (fits) rewrite.endSpan();
+          else rewrite.omitSpan();
+          return fits;
+        });
+        const written = rewrite.finish(partitions, cutBytes);
+        for (const { payload } of written) expect(payload.length).toBeLessThanOrEqual(limitBytes);
+        const spans = written.reduce((sum, one) => sum + one.spans, 0);
+        expect(spans).toBe(fit.filter(Boolean).length);
+        for (const [row, fits] of fit.entries()) {
+          if (fits) continue;
+          rewrite.begin(index);
+          for (let other = 0; other < index.count; other++)
+            if (other === row) rewrite.endSpan();
+            else rewrite.omitSpan();
+          const [alone] = rewrite.finish(1);
+          expect(alone?.payload.length).toBeGreaterThan(limitBytes - 24); // headers are taken to be as long as they may be
+        }
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
 test('spans that are left out are gone, with resources and scopes that had no others', () => {
   fc.assert(
     fc.property(bytesOf, fc.infiniteStream(fc.boolean()), (bytes, omitted) => {

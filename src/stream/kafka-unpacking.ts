@@ -1,31 +1,17 @@
-import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { compressionsAlgorithms } from '@platformatic/kafka';
-import type { Compression } from './kafka-options.ts';
+import { compressionCodes } from './kafka-batch.ts';
 
-/** How the records of a batch are packed, by the three lowest bits of its attributes (KIP-98, KIP-110). */
-const codes = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
+/** How the records of a batch are packed, by the three lowest bits of its attributes (KIP-98, KIP-110); two we never write. */
+const codes = { ...compressionCodes, snappy: 2, lz4: 3 } as const;
 
 /** The most bytes a batch may become when it is unpacked; larger ones would take the memory of the process. */
 const unpackedLimitBytes = 2 ** 28;
 
 const zlibOptions = { chunkSize: 2 ** 18, maxOutputLength: unpackedLimitBytes };
 
-/** The code that a batch says its packing with. */
-export function packingCode(compression: Compression): number {
-  return codes[compression];
-}
-
-/** `bytes`, or what `compression` makes of them. */
-export function packed(compression: Compression, bytes: Buffer): Buffer {
-  if (compression === 'none') return bytes;
-  if (compression === 'gzip') return gzipSync(bytes, { level: 1 });
-  const params = { [constants.ZSTD_c_compressionLevel]: 1 };
-  return zstdCompressSync(bytes, { params, pledgedSrcSize: bytes.length });
-}
-
 /**
- * What was packed with `code`, by whichever client: we never write snappy or lz4, and others do. Throws one sentence when
- * nobody can unpack it, or nobody should.
+ * What was packed with `code`, by whichever client. Throws one sentence when nobody can unpack it, or nobody should.
  */
 export function unpacked(code: number, bytes: Buffer): Buffer {
   switch (code) {
