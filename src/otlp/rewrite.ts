@@ -236,7 +236,7 @@ export class Rewrite {
 
   /** Whether a request of `bytes` is to be cut before the span of `row`. */
   #isTooLong(index: SpanIndex, row: number, bytes: number, cutBytes: number): boolean {
-    if (bytes <= cutBytes) return false;
+    if (bytes <= Math.min(cutBytes, this.#limitBytes)) return false;
     const { requests, resources, scopes, spans } = index;
     const sharedBytes =
       requests.sizeBytes(0) + resources.sizeBytes(spans.resource[row]!) + scopes.sizeBytes(spans.scope[row]!);
