@@ -2,6 +2,8 @@ import { createHmac, hash } from 'node:crypto';
 import { BytePool } from '../core/byte-pool.ts';
 import { Failure } from '../core/failure.ts';
 import type { Headers, NewRecord } from '../core/stream.ts';
+import { leftOutSpans } from '../otlp/left-out.ts';
+import { partitioners, type Partitioner } from '../otlp/partition.ts';
 import { Rewrite } from '../otlp/rewrite.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
 import { limitBytes as readableBytes } from '../otlp/wire.ts';
@@ -77,15 +79,19 @@ export class Enricher {
   readonly #index = new SpanIndex(canonicalKeys);
   readonly #view = new OwnView(this.#index);
   readonly #memory = new BytePool(pooledBytes);
-  readonly #rewrite = new Rewrite((bytes) => this.#memory.take(bytes));
+  readonly #rewrite: Rewrite;
   readonly #headers: Headers;
   readonly #finding = new Finding();
   readonly #prices = new Prices();
   readonly #ownValues: OwnValues;
   readonly #redaction: Redaction;
+  /** Rows of the last request whose spans are too long for a record. */
+  #omitted: number[] = [];
 
-  constructor(options: EnrichOptions) {
+  /** Traces are spread over partitions by `partitioner`. */
+  constructor(options: EnrichOptions, partitioner: Partitioner = 'murmur2') {
     this.revision = revisionOf(options);
+    this.#rewrite = new Rewrite((bytes) => this.#memory.take(bytes), partitioners[partitioner]);
     this.#headers = { [enrichedHeader]: this.revision };
     this.#ownValues = new OwnValues(this.#index, this.#view, this.#rewrite, options.content.mode === 'keep');
     this.#redaction = new Redaction(this.#index, this.#rewrite, options.content);
@@ -118,8 +124,9 @@ export class Enricher {
     const foreignBefore = this.#redaction.foreignKeys;
     this.#rewrite.begin(index, limitBytes);
     this.#redaction.redactEnvelopes();
-    let omitted = 0;
-    for (let row = 0; row < index.count; row++) if (!this.#span(row)) omitted++;
+    this.#omitted = [];
+    for (let row = 0; row < index.count; row++) if (!this.#span(row)) this.#omitted.push(row);
+    const omitted = this.#omitted.length;
     if (omitted > 0) reasons.set(tooLong(limitBytes), omitted);
     const headers = this.#headers;
     const records = this.#rewrite
@@ -134,6 +141,12 @@ export class Enricher {
       removedForeignKeys,
       removedInvalidValues,
     };
+  }
+
+  /** The rejected spans alone of `request`, which is the one that was enriched last. */
+  leftOut(request: Uint8Array): Uint8Array {
+    this.#index.read(request);
+    return leftOutSpans(this.#index, this.#omitted);
   }
 
   /** Takes back the memory of records, which nobody may read from now on. Those that never come back are the garbage collector's. */
@@ -157,6 +170,14 @@ export class Enricher {
     else this.#rewrite.omitSpan();
     return fits;
   }
+}
+
+/** Why spans were left out, reason by reason, as one sentence; '' when none were. */
+export function sentenceOf(reasons: ReadonlyMap<string, number>): string {
+  const sentences = [...reasons].map(
+    ([reason, spans]) => `${spans} span${spans === 1 ? '' : 's'}: ${reason}`,
+  );
+  return sentences.join('; ');
 }
 
 function revisionOf({ content }: EnrichOptions): string {

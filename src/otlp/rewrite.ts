@@ -2,7 +2,7 @@ import { Attributes } from './attributes.ts';
 import { BackwardWriter, slackBytes } from './backward-writer.ts';
 import type { Envelopes } from './envelopes.ts';
 import { memberContent } from './key-value.ts';
-import { partitionOf } from './partition.ts';
+import { partitioners, type PartitionOf } from './partition.ts';
 import { grown, type MarkColumns } from './span-columns.ts';
 import type { SpanIndex } from './span-index.ts';
 import { lengthAt, limitBytes as readableBytes, varintWidth } from './wire.ts';
@@ -24,6 +24,7 @@ export interface RewrittenRequest {
 
 /** Gives memory of `bytes`, with any content. */
 export type Allocate = (bytes: number) => Buffer<ArrayBuffer>;
+const newMemory: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes);
 
 /**
  * What all spans of a request share is repeated in each request it is cut into, so one is not cut before it is this
@@ -72,6 +73,7 @@ export class Rewrite {
   /** Where the current span's new attributes are written. */
   readonly attributes = new Attributes();
   readonly #allocate: Allocate;
+  readonly #partitionOf: PartitionOf;
   #index: SpanIndex | undefined;
   #limitBytes = readableBytes;
   #row = 0;
@@ -88,9 +90,10 @@ export class Rewrite {
   /** By row: where in the list of outputs it goes. */
   #outputOf = new Uint32Array(0);
 
-  /** Requests are written to memory that `allocate` gives. */
-  constructor(allocate: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes)) {
+  /** Requests are written to memory that `allocate` gives; `partitionOf` says where a trace goes. */
+  constructor(allocate: Allocate = newMemory, partitionOf: PartitionOf = partitioners.murmur2) {
     this.#allocate = allocate;
+    this.#partitionOf = partitionOf;
   }
 
   /** Starts on the spans of `index` and forgets everything before. No request may become longer than `limitBytes`. */
@@ -137,12 +140,11 @@ export class Rewrite {
   /** Whether a request with nothing but the current span, as it is now, is short enough. */
   fits(): boolean {
     const index = this.#current();
-    const { attributes } = this;
-    const limitBytes = this.#limitBytes;
-    if (index.bytes.length + attributes.sizeBytes + 4 * limitHeaderBytes <= limitBytes) return true;
+    const boundBytes = index.bytes.length + this.attributes.sizeBytes + 4 * limitHeaderBytes;
+    if (boundBytes <= this.#limitBytes) return true;
     const plan = newPlan(0, 0, index);
-    const spanBytes = this.#currentBytes(index);
-    return plan.boundBytes + headerBytes(index, this.#row, plan) + limitHeaderBytes + spanBytes <= limitBytes;
+    const bytes = plan.boundBytes + headerBytes(index, this.#row, plan) + this.#currentBytes(index);
+    return bytes + limitHeaderBytes <= this.#limitBytes;
   }
 
   /** The current span is as it shall be; the next row's is now current. */
@@ -204,15 +206,14 @@ export class Rewrite {
     const { bytes, spans, view } = index;
     const plans: Plan[] = [];
     const open: (Plan | undefined)[] = [];
-    let lastTraceIdAt = -1;
-    let partition = 0;
+    let [lastTraceIdAt, partition] = [-1, 0];
     for (let row = 0; row < index.count; row++) {
       const spanBytes = this.#spanBytes[row]!;
       if (spanBytes === 0) continue;
       // Spans of a trace mostly stand together.
       const traceIdAt = spans.traceIdAt[row]!;
       if (lastTraceIdAt === -1 || !isSameTrace(view, traceIdAt, lastTraceIdAt))
-        partition = partitionOf(bytes, traceIdAt, partitions);
+        partition = this.#partitionOf(bytes, traceIdAt, partitions);
       lastTraceIdAt = traceIdAt;
       const fieldBytes = 1 + varintWidth(spanBytes) + spanBytes;
       let plan = open[partition];
@@ -235,7 +236,7 @@ export class Rewrite {
 
   /** Whether a request of `bytes` is to be cut before the span of `row`. */
   #isTooLong(index: SpanIndex, row: number, bytes: number, cutBytes: number): boolean {
-    if (bytes <= cutBytes) return false;
+    if (bytes <= Math.min(cutBytes, this.#limitBytes)) return false;
     const { requests, resources, scopes, spans } = index;
     const sharedBytes =
       requests.sizeBytes(0) + resources.sizeBytes(spans.resource[row]!) + scopes.sizeBytes(spans.scope[row]!);
@@ -248,8 +249,7 @@ export class Rewrite {
     if (spans.scope[row] !== output.scope) openScope(index, output, row);
     const end = writer.at;
     const added = row === 0 ? 0 : this.#attributesEnd[row - 1]!;
-    const { attributes } = this;
-    writer.copy(attributes.bytes, attributes.view, added, this.#attributesEnd[row]!);
+    writer.copy(this.attributes.bytes, this.attributes.view, added, this.#attributesEnd[row]!);
     const firstDrop = row === 0 ? 0 : this.#dropsEnd[row - 1]!;
     const lastDrop = this.#dropsEnd[row]! - 1;
     const until =

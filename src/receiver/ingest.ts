@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import type { NewRecord, Stream } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
-import type { Enricher } from '../enrich/enricher.ts';
+import { sentenceOf, type Enricher } from '../enrich/enricher.ts';
 import { RefusedSpans, type ExportTraces } from './export.ts';
 
 /** What an ingest works with. */
@@ -40,10 +40,7 @@ export class Ingest {
     }
     this.#countRemoved('foreign_key', removed.removedForeignKeys);
     this.#countRemoved('invalid_value', removed.removedInvalidValues);
-    const sentences = [...reasons].map(
-      ([reason, spans]) => `${spans} span${spans === 1 ? '' : 's'}: ${reason}`,
-    );
-    return { accepted, rejected, message: sentences.join('; ') };
+    return { accepted, rejected, message: sentenceOf(reasons) };
   };
 
   /** Whether the stream takes what is sent. */

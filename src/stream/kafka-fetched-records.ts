@@ -1,23 +1,13 @@
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { compressionsAlgorithmsByBitmask, crc32c } from '@platformatic/kafka';
+import { crc32c } from '@platformatic/kafka';
 import type { StreamRecord } from '../core/stream.ts';
-import {
-  compressionCodes,
-  countedFrom,
-  headerBytes,
-  magic,
-  place,
-  spansHeader,
-  summedFrom,
-} from './kafka-batch.ts';
+import { countedFrom, headerBytes, magic, place, spansHeader, summedFrom } from './kafka-batch.ts';
+import { unpacked } from './kafka-unpacking.ts';
 
 const compressionMask = 7;
 const appendTimeFlag = 8;
 const transactionFlag = 16;
 const controlFlag = 32;
 
-/** The most bytes a batch may become when it is read. */
-const largestBytes = 2 ** 28;
 /** What a record costs beside its payload, so that many small ones are no small answer. */
 const recordBytes = 64;
 const nothing = Buffer.alloc(0);
@@ -133,9 +123,7 @@ export class FetchedRecords {
     const appendTimeMs =
       attributes & appendTimeFlag ? Number(batch.readBigInt64BE(place.maxTime)) : undefined;
     const opened = {
-      bytes: isVoid
-        ? nothing
-        : unpacked(attributes & compressionMask, batch.subarray(headerBytes), baseOffset, fix),
+      bytes: isVoid ? nothing : recordsOf(batch, attributes & compressionMask, baseOffset, fix),
       at: 0,
       left: isVoid ? lastOffset - baseOffset + 1 : batch.readInt32BE(place.count),
       isVoid,
@@ -162,22 +150,13 @@ export class FetchedRecords {
   }
 }
 
-function unpacked(code: number, bytes: Buffer, offset: number, fix: string): Buffer {
+function recordsOf(batch: Buffer, code: number, offset: number, fix: string): Buffer {
   try {
-    return decompressed(code, bytes);
+    return unpacked(code, batch.subarray(headerBytes));
   } catch (cause) {
-    throw new Error(`the batch at offset ${offset} cannot be unpacked: ${fix}`, { cause });
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`the batch at offset ${offset} cannot be unpacked, ${why}: ${fix}`, { cause });
   }
-}
-
-function decompressed(code: number, bytes: Buffer): Buffer {
-  const options = { chunkSize: 2 ** 18, maxOutputLength: largestBytes };
-  if (code === compressionCodes.none) return bytes;
-  if (code === compressionCodes.zstd) return zstdDecompressSync(bytes, options);
-  if (code === compressionCodes.gzip) return gunzipSync(bytes, options);
-  const algorithm = compressionsAlgorithmsByBitmask[String(code)]; // snappy and lz4, which a Collector may be told to use
-  if (!algorithm) throw new Error(`nobody knows the compression ${code}`);
-  return algorithm.decompressSync(bytes);
 }
 
 function timeOf(batch: OpenBatch, deltaMs: number): number {

@@ -53,7 +53,7 @@ export class KafkaCluster {
 
   /** Starts a cluster; resolves when it takes requests. */
   static async start(options: ClusterOptions = {}): Promise<KafkaCluster> {
-    const jars = kafkaJars();
+    const jars = await kafkaJars();
     const count = options.brokers ?? 1;
     const directory = mkdtempSync(join(tmpdir(), 'plimsoll-kafka-'));
     const ports = await freePorts(2 * count);

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AttributeKey } from '../../src/otlp/attributes.ts';
 import { keyFlag } from '../../src/otlp/key-table.ts';
-import { partitionOf } from '../../src/otlp/partition.ts';
+import { partitioners } from '../../src/otlp/partition.ts';
 import { Rewrite } from '../../src/otlp/rewrite.ts';
 import { markKind } from '../../src/otlp/span-columns.ts';
 import { SpanIndex } from '../../src/otlp/span-index.ts';
@@ -169,7 +169,10 @@ test('a request split by partition holds every span once, in order, under its ow
         const whole = decodeWithUnknown(bytes);
         for (let partition = 0; partition < partitions; partition++) {
           const mine = written.filter((one) => one.partition === partition);
-          const wanted = pruned(whole, (span) => partitionOf(span.traceId!, 0, partitions) === partition);
+          const wanted = pruned(
+            whole,
+            (span) => partitioners.murmur2(span.traceId!, 0, partitions) === partition,
+          );
           expect(mine.flatMap(({ payload }) => spansOf(decodeWithUnknown(payload)))).toEqual(spansOf(wanted));
           for (const { payload, spans } of mine) {
             const decoded = decodeWithUnknown(payload);
