@@ -203,7 +203,7 @@ export class Block {
       if (!(error instanceof Failure) || error.kind !== 'invalid') throw error;
       const payload = Buffer.from(record.payload); // beyond the next read
       const spans = Math.max(1, record.spans); // nobody knows, and none would hide the loss
-      this.#bury({ record, index: 0, payload, spans, reason: `the record cannot be read: ${error.message}` });
+      this.#bury(record, 0, { payload, spans, reason: `the record cannot be read: ${error.message}` });
       return 0;
     }
   }
@@ -211,14 +211,15 @@ export class Block {
   /** Spans that are left out of a record come after those that are not. */
   #leave(record: StreamRecord, count: number): void {
     let index = count;
-    for (const { payload, spans, reason } of this.#rows.leftOut) {
-      this.#bury({ record, index, payload, spans, reason });
-      index += spans;
+    for (const letter of this.#rows.leftOut) {
+      this.#bury(record, index, letter);
+      index += letter.spans;
     }
   }
 
-  #bury({ record: { offset, headers }, ...letter }: DeadLetter): void {
-    this.#unreadable.push({ record: { offset, headers }, ...letter });
+  #bury(record: StreamRecord, index: number, letter: Omit<DeadLetter, 'record' | 'index'>): void {
+    const kept = { ...record, payload: letter.payload };
+    this.#unreadable.push({ record: kept, index, ...letter });
     this.#unreadableBytes += letter.payload.length;
   }
 }

@@ -49,7 +49,8 @@ describe.skipIf(kafkaMissing)('records that other programs write to the topic', 
       partitions: 1,
       groups: { store: `${topic}-store`, assess: `${topic}-assess` },
     };
-    place = new Place(JSON.stringify({ connectors: { kafka } }), 'all-kafka.yaml');
+    const service = { extensions: ['health_check', 'sql'] };
+    place = new Place(JSON.stringify({ connectors: { kafka }, service }), 'all-kafka.yaml');
     program = await Program.start(place);
     producer = new Producer({ clientId: 'foreign', bootstrapBrokers: [...brokers()] });
   });

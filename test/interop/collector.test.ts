@@ -19,6 +19,7 @@ import { largeRequest, requestsOf, spansOf } from './spans.ts';
 const partitions = 3;
 const recordLimitBytes = 8 * 2 ** 20;
 const buildMs = 900_000;
+const manySpansMs = 180_000;
 
 describe.skipIf(kafkaMissing)('beside an OpenTelemetry Collector', () => {
   const brokers = testCluster(1);
@@ -59,7 +60,10 @@ describe.skipIf(kafkaMissing)('beside an OpenTelemetry Collector', () => {
     await collectorProgram();
     [reference, aroundKafka, ingest] = await Promise.all([
       start('plimsoll.yaml', {}),
-      start('all-kafka.yaml', { connectors: kafka(topics.theirs, {}) }),
+      start('all-kafka.yaml', {
+        connectors: kafka(topics.theirs, {}),
+        service: { extensions: ['health_check', 'sql'] },
+      }),
       start('ingest.yaml', {
         connectors: kafka(topics.ours, { partitioner: 'fnv1a' }),
         processors: { enrich: { content: 'keep' } },
@@ -123,35 +127,39 @@ describe.skipIf(kafkaMissing)('beside an OpenTelemetry Collector', () => {
     return records;
   }
 
-  test('every span that came through it, whichever way, has the row that it has through our own receiver', async () => {
-    let spans = 0;
-    for (const [lane, { name }] of routes.entries()) {
-      const requests = [...requestsOf(lane), ...(name === routes[0]?.name ? [largeRequest(8000)] : [])];
-      for (const request of requests) {
-        await post(`http://127.0.0.1:${ports[lane]}`, request).catch((error: unknown) => {
-          throw new Error(`${name}: ${collector.complaints.join('\n')}`, { cause: error });
-        });
-        await post(reference.url('OTLP HTTP'), request);
-        spans += spansOf(request).length;
+  test(
+    'every span that came through it, whichever way, has the row that it has through our own receiver',
+    { timeout: manySpansMs },
+    async () => {
+      let spans = 0;
+      for (const [lane, { name }] of routes.entries()) {
+        const requests = [...requestsOf(lane), ...(name === routes[0]?.name ? [largeRequest(8000)] : [])];
+        for (const request of requests) {
+          await post(`http://127.0.0.1:${ports[lane]}`, request).catch((error: unknown) => {
+            throw new Error(`${name}: ${collector.complaints.join('\n')}`, { cause: error });
+          });
+          await post(reference.url('OTLP HTTP'), request);
+          spans += spansOf(request).length;
+        }
       }
-    }
-    const wanted = await until('the rows of our own receiver', async () => {
-      const rows = await rowsOf(reference);
-      return rows.length === spans && rows;
-    });
-    const found = await until('a row of every span', async () => {
-      const [count] = await aroundKafka.query<{ n: string }>('SELECT count() AS n FROM otel_traces');
-      return Number(count?.n) >= spans && rowsOf(aroundKafka);
-    });
-    expect(found.length).toBe(spans);
-    for (const [at, row] of found.entries()) expect(row).toEqual(wanted[at]);
-    const assessed = await until('every span to be assessed', async () => {
-      const metrics = await aroundKafka.metrics();
-      return metrics.includes(`plimsoll_assess_spans_total ${spans}\n`) && metrics;
-    });
-    expect(assessed).not.toMatch(/^plimsoll_assess_undecodable_records_total [1-9]/m);
-    expect(assessed).not.toMatch(/^plimsoll_store_dead_letters_total [1-9]/m);
-  });
+      const wanted = await until('the rows of our own receiver', async () => {
+        const rows = await rowsOf(reference);
+        return rows.length === spans && rows;
+      });
+      const found = await until('a row of every span', async () => {
+        const [count] = await aroundKafka.query<{ n: string }>('SELECT count() AS n FROM otel_traces');
+        return Number(count?.n) >= spans && rowsOf(aroundKafka);
+      });
+      expect(found.length).toBe(spans);
+      for (const [at, row] of found.entries()) expect(row).toEqual(wanted[at]);
+      const assessed = await until('every span to be assessed', async () => {
+        const metrics = await aroundKafka.metrics();
+        return metrics.includes(`plimsoll_assess_spans_total ${spans}\n`) && metrics;
+      });
+      expect(assessed).not.toMatch(/^plimsoll_assess_undecodable_records_total [1-9]/m);
+      expect(assessed).not.toMatch(/^plimsoll_store_dead_letters_total [1-9]/m);
+    },
+  );
 
   test('its keyed records are where our partitioners put their traces', async () => {
     const records = await recordsOf(topics.theirs);

@@ -10,7 +10,7 @@ import {
   type OracleSpan,
 } from '../otlp/oracle.ts';
 
-const arbitraryRequests = 40;
+const arbitraryRequests = 20;
 
 /** Requests of real programs and arbitrary ones; those of another `lane` have the same spans under other ids. */
 export function requestsOf(lane: number): readonly OracleRequest[] {
@@ -56,8 +56,8 @@ export interface SpanInPlace {
 
 /** Every span of `request`, in order. */
 export function spansOf({ resourceSpans = [] }: OracleRequest): readonly SpanInPlace[] {
-  return resourceSpans.flatMap(({ resource, scopeSpans = [], schemaUrl: outer }) =>
-    scopeSpans.flatMap(({ scope, spans = [], schemaUrl: inner }) =>
+  return resourceSpans.flatMap(({ resource = {}, scopeSpans = [], schemaUrl: outer }) =>
+    scopeSpans.flatMap(({ scope = {}, spans = [], schemaUrl: inner }) =>
       spans.map((span) => ({ span, resource, schemas: [outer, inner], scope })),
     ),
   );
