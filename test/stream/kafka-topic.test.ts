@@ -36,6 +36,10 @@ async function readerOf(stream: KafkaStream): Promise<StreamConsumer> {
   return consumer;
 }
 
+function spanOf(bytes: number): OracleSpan {
+  return { traceId: randomBytes(16), spanId: randomBytes(8), name: randomBytes(bytes / 2).toString('hex') };
+}
+
 describe.skipIf(kafkaMissing)('a topic', () => {
   const brokers = testCluster(1);
 
@@ -48,11 +52,6 @@ describe.skipIf(kafkaMissing)('a topic', () => {
     const enricher = new Enricher({ content: { mode: 'drop' } });
     const telemetry = new Telemetry();
     const ingest = new Ingest({ enricher, stream, telemetry, clock: systemClock });
-    const spanOf = (bytes: number): OracleSpan => ({
-      traceId: randomBytes(16),
-      spanId: randomBytes(8),
-      name: randomBytes(bytes / 2).toString('hex'),
-    });
     const spans = [...Array.from({ length: 500 }, () => spanOf(1000)), spanOf(70_000)];
     const request = encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
     expect(await ingest.exportTraces(request, never)).toMatchObject({
