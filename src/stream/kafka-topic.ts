@@ -178,7 +178,24 @@ async function offsetFaults(
   ];
 }
 
+/** The settings of a topic or a broker. One that is new is not known to all brokers at once. */
 async function configOf(
+  cluster: Cluster,
+  resourceType: 2 | 4,
+  resourceName: string,
+): Promise<ReadonlyMap<string, string>> {
+  const untilMs = performance.now() + createMs;
+  for (;;) {
+    try {
+      return await configNow(cluster, resourceType, resourceName);
+    } catch (error) {
+      if (faultCode(error) !== 'UNKNOWN_TOPIC_OR_PARTITION' || performance.now() > untilMs) throw error;
+      await sleep(pollMs);
+    }
+  }
+}
+
+async function configNow(
   cluster: Cluster,
   resourceType: 2 | 4,
   resourceName: string,

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,10 +9,12 @@ import { holder } from '../contract/stream.ts';
 import { recordOf } from '../contract/stream-records.ts';
 import { KafkaCluster } from '../kafka/broker.ts';
 import { kafkaMissing } from '../kafka/requires-kafka.ts';
+import { until } from '../until.ts';
 import { payloads } from './kafka-payloads.ts';
 import { kafkaStream, newTopic } from './kafka-place.ts';
 
 const pem = (name: string): string => new URL(`../receiver/tls/${name}`, import.meta.url).pathname;
+const passing = new URL('kafka-passing-child.ts', import.meta.url).pathname;
 const never = new AbortController().signal;
 const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 const modules = 'org.apache.kafka.common.security';
@@ -128,6 +131,23 @@ describe.skipIf(kafkaMissing)('a broker that wants to know who comes', () => {
     expect(claimed.consumer.fault).toBeUndefined();
     expect(await payloads(stream, 0)).toEqual(Array.from({ length: said }, (_, n) => String(n)));
     await stream.stop(soon());
+  });
+
+  test('keeps no process alive that stopped, however long its session still is', async () => {
+    const tokenFile = join(folder, 'long');
+    writeFileSync(tokenFile, token(3_600_000));
+    const options = { topic: newTopic(), tls, sasl: { mechanism: 'OAUTHBEARER', tokenFile } };
+    const child = spawn(process.execPath, [passing, JSON.stringify(options), ...cluster.addresses], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let said = '';
+    child.stdout.on('data', (text) => (said += String(text)));
+    try {
+      await until('its end', () => child.exitCode !== null);
+      expect([child.exitCode, said]).toEqual([0, 'stopped\n']);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   test('is not believed when an unknown authority vouches for it', async () => {

@@ -1,10 +1,18 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
 import { OwnershipLost, type StreamConsumer } from '../../src/core/stream.ts';
+import { Telemetry } from '../../src/core/telemetry.ts';
+import { canonicalKeys } from '../../src/enrich/canonical-keys.ts';
+import { Enricher } from '../../src/enrich/enricher.ts';
+import { SpanIndex } from '../../src/otlp/span-index.ts';
+import { Ingest } from '../../src/receiver/ingest.ts';
 import type { KafkaStream } from '../../src/stream/kafka.ts';
 import { recordOf } from '../contract/stream-records.ts';
 import { createTopic, deleteTopic, growTopic } from '../kafka/admin.ts';
 import { KafkaCluster } from '../kafka/broker.ts';
 import { kafkaMissing, testCluster } from '../kafka/requires-kafka.ts';
+import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 import { until } from '../until.ts';
 import { payloads } from './kafka-payloads.ts';
 import { kafkaStream, newTopic } from './kafka-place.ts';
@@ -28,8 +36,40 @@ async function readerOf(stream: KafkaStream): Promise<StreamConsumer> {
   return consumer;
 }
 
+function spanOf(bytes: number): OracleSpan {
+  return { traceId: randomBytes(16), spanId: randomBytes(8), name: randomBytes(bytes / 2).toString('hex') };
+}
+
 describe.skipIf(kafkaMissing)('a topic', () => {
   const brokers = testCluster(1);
+
+  test('that takes short records gets them cut between spans; a span that is longer is refused to its sender alone', async () => {
+    const topic = newTopic();
+    const configs = { ...kept, 'max.message.bytes': '65536' };
+    await createTopic(brokers(), topic, { partitions: 3, replicas: 1, configs });
+    const stream = kafkaStream(brokers(), { topic, maxRecordBytes: 65_536, compression: 'none' });
+    await stream.start();
+    const enricher = new Enricher({ content: { mode: 'drop' } });
+    const telemetry = new Telemetry();
+    const ingest = new Ingest({ enricher, stream, telemetry, clock: systemClock });
+    const spans = [...Array.from({ length: 500 }, () => spanOf(1000)), spanOf(70_000)];
+    const request = encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
+    expect(await ingest.exportTraces(request, never)).toMatchObject({
+      accepted: 500,
+      rejected: 1,
+      message: expect.stringContaining(`is longer than ${stream.recordLimitBytes} bytes`),
+    });
+    const index = new SpanIndex(canonicalKeys);
+    let stored = 0;
+    for (const partition of [0, 1, 2]) {
+      for (const payload of await payloads(stream, partition, 'latin1')) {
+        index.read(Buffer.from(payload, 'latin1'));
+        stored += index.count;
+      }
+    }
+    expect(stored).toBe(500);
+    await stream.stop(soon());
+  });
 
   test('that was deleted makes whoever reads or writes it unhealthy, and takes nothing', async () => {
     const topic = newTopic();
