@@ -21,6 +21,12 @@ const never = new AbortController().signal;
 const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 const kept = { 'retention.ms': '3600000' };
 
+/** A span of its own trace, about so long, that cannot be packed well. */
+function spanOf(bytes: number): OracleSpan {
+  const name = randomBytes(bytes / 2).toString('hex');
+  return { traceId: randomBytes(16), spanId: randomBytes(8), name };
+}
+
 /** A member that reads all it is given, from the start, for ever. */
 async function readerOf(stream: KafkaStream): Promise<StreamConsumer> {
   const consumer = stream.consumer('store', async (claim, stopping) => {
@@ -48,11 +54,6 @@ describe.skipIf(kafkaMissing)('a topic', () => {
     const enricher = new Enricher({ content: { mode: 'drop' } });
     const telemetry = new Telemetry();
     const ingest = new Ingest({ enricher, stream, telemetry, clock: systemClock });
-    const spanOf = (bytes: number): OracleSpan => ({
-      traceId: randomBytes(16),
-      spanId: randomBytes(8),
-      name: randomBytes(bytes / 2).toString('hex'),
-    });
     const spans = [...Array.from({ length: 500 }, () => spanOf(1000)), spanOf(70_000)];
     const request = encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
     expect(await ingest.exportTraces(request, never)).toMatchObject({
