@@ -42,10 +42,6 @@ async function readerOf(stream: KafkaStream): Promise<StreamConsumer> {
   return consumer;
 }
 
-function spanOf(bytes: number): OracleSpan {
-  return { traceId: randomBytes(16), spanId: randomBytes(8), name: randomBytes(bytes / 2).toString('hex') };
-}
-
 describe.skipIf(kafkaMissing)('a topic', () => {
   const brokers = testCluster(1);
 
