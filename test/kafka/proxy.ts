@@ -9,9 +9,17 @@ const keyAt = 4;
 const requestIdAt = 8;
 const answerIdAt = 4;
 
-/** Stands before a broker. Requests pass; answers can be made to get lost, and their connections with them. */
+/** How a network fails: connections end, or stay open and nothing comes through. */
+export type Cut = 'refuse' | 'silence';
+
+/**
+ * Stands before a broker. Requests pass; answers can be made to get lost, and their connections with them; or nothing
+ * passes at all.
+ */
 export class Proxy {
   readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #cut: Cut | undefined;
   readonly #seen = new Map<number, number>();
   readonly #swallow = new Map<number, number>();
 
@@ -33,15 +41,40 @@ export class Proxy {
     return this.#seen.get(key) ?? 0;
   }
 
+  /** Until `mend`, clients and broker cannot reach each other. */
+  cut(how: Cut): void {
+    this.#cut = how;
+    for (const socket of this.#sockets)
+      if (how === 'refuse') socket.destroy();
+      else socket.pause();
+  }
+
+  /** What was silent goes on where it was, so that requests may arrive late. */
+  mend(): void {
+    this.#cut = undefined;
+    for (const socket of this.#sockets) socket.resume();
+  }
+
+  /** Ends every connection too. */
   close(): void {
     this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   #join(client: Socket, broker: Socket): void {
     const doomed = new Set<number>();
     const [requests, answers] = [new Frames(), new Frames()];
-    client.on('error', () => undefined).on('close', () => broker.destroy());
-    broker.on('error', () => undefined).on('close', () => client.destroy());
+    for (const [socket, other] of [
+      [client, broker],
+      [broker, client],
+    ] as const) {
+      this.#sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        other.destroy();
+      });
+    }
     client.on('data', (bytes) => {
       for (const request of requests.take(bytes)) {
         if (this.#see(request.readInt16BE(keyAt))) doomed.add(request.readInt32BE(requestIdAt));
@@ -54,6 +87,8 @@ export class Proxy {
         if (!client.destroyed) client.write(answer);
       }
     });
+    if (this.#cut === 'refuse') client.destroy();
+    if (this.#cut === 'silence') for (const socket of [client, broker]) socket.pause();
   }
 
   /** Counts a request; whether its answer must get lost. */
