@@ -77,7 +77,10 @@ export class KafkaView {
     const end = await edgeOffset(this.#cluster, 'view', at, 'end');
     for (let offset = await edgeOffset(this.#cluster, 'view', at, 'start'); offset < end;) {
       const request = { topicId, partition, offset, limitBytes: fetchBytes, waitMs: 1000 };
-      const fetched = new FetchedRecords((await fetchRecords(this.#cluster, 'view', request)).records, offset);
+      const fetched = new FetchedRecords(
+        (await fetchRecords(this.#cluster, 'view', request)).records,
+        offset,
+      );
       yield* fetched.take(Infinity);
       offset = fetched.next;
     }

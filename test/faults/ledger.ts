@@ -48,13 +48,17 @@ const mostExamples = 10;
 /** Every span that was sent, exactly once each, and what its sender was told. */
 export class Ledger {
   readonly #spans: number[] = [];
+  /** Spans that the table refuses, of those requests that have any. */
+  readonly #poison = new Map<number, number>();
   readonly #answers: (Answer | undefined)[] = [];
   #acceptedSpans = 0;
 
-  /** A new request of `spans` spans; returns its number. It is unknown until it is answered. */
-  open(spans: number): number {
+  /** A new request of `spans` spans, `poison` of which the table refuses; returns its number. It is unknown until it is answered. */
+  open(spans: number, poison = 0): number {
     this.#answers.push(undefined);
-    return this.#spans.push(spans) - 1;
+    const request = this.#spans.push(spans) - 1;
+    if (poison > 0) this.#poison.set(request, poison);
+    return request;
   }
 
   answer(request: number, answer: Answer): void {
@@ -79,8 +83,17 @@ export class Ledger {
     );
   }
 
-  spansOf(request: number): number {
-    return this.#spans[request] ?? 0;
+  /** How many rows a request becomes. */
+  rowsOf(request: number): number {
+    return (this.#spans[request] ?? 0) - (this.#poison.get(request) ?? 0);
+  }
+
+  /** Spans that were acknowledged and that the table refuses. */
+  get poisonSpans(): number {
+    return [...this.#poison].reduce(
+      (sum, [request, spans]) => sum + (this.#answers[request] === 'acknowledged' ? spans : 0),
+      0,
+    );
   }
 
   /**
@@ -96,7 +109,7 @@ export class Ledger {
     let [duplicated, storedAndDead] = [0, 0];
     for (const [request, answer] of this.#answers.entries()) {
       const tally = answer === 'acknowledged' ? accepted : answer === 'refused' ? refused : unknown;
-      for (let index = 0; index < this.spansOf(request); index++) {
+      for (let index = 0; index < (this.#spans[request] ?? 0); index++) {
         const { rows: count, isDead } = found.at(request, index);
         tally.add(count > 0, isDead);
         if (count > 1) duplicated++;

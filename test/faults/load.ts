@@ -13,7 +13,7 @@ const poisonEveryMs = 20_000;
 
 /** Sends requests of the ledger over OTLP gRPC at a steady rate, each once, and notes what became of each. */
 export class Load {
-  readonly #ledger: Ledger;
+  readonly ledger: Ledger;
   readonly #requests: LedgerRequests;
   readonly #url: () => Promise<string>;
   readonly #everyMs: number;
@@ -26,7 +26,7 @@ export class Load {
 
   /** `url` chooses a receiver that is up, for every connection anew. */
   constructor(ledger: Ledger, requests: LedgerRequests, url: () => Promise<string>, spansPerSecond: number) {
-    this.#ledger = ledger;
+    this.ledger = ledger;
     this.#requests = requests;
     this.#url = url;
     this.#everyMs = (1000 * spansPerRequest) / spansPerSecond;
@@ -46,9 +46,9 @@ export class Load {
 
   /** Resolves with the numbers of `count` requests that were sent from now on and acknowledged. */
   async acknowledged(count: number, limitMs: number): Promise<readonly number[]> {
-    const from = this.#ledger.requests;
+    const from = this.ledger.requests;
     const enough = (): readonly number[] | undefined => {
-      const requests = this.#ledger.acknowledgedSince(from);
+      const requests = this.ledger.acknowledgedSince(from);
       return requests.length >= count ? requests : undefined;
     };
     return until(
@@ -69,10 +69,10 @@ export class Load {
       const { request, bytes } = this.#next();
       try {
         const status = await load.send(bytes);
-        this.#ledger.answer(request, status === 0 ? 'acknowledged' : 'refused');
+        this.ledger.answer(request, status === 0 ? 'acknowledged' : 'refused');
         if (status !== 0) this.refusals.set(status, (this.refusals.get(status) ?? 0) + 1);
       } catch {
-        this.#ledger.answer(request, 'unknown');
+        this.ledger.answer(request, 'unknown');
         load.close();
         load = undefined;
         await sleep(retryMs);

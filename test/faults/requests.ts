@@ -58,7 +58,7 @@ export class LedgerRequests {
   poisoned(nowMs: number): LedgerRequest {
     const traceId = randomBytes(16);
     const names = ['invoke_agent', poisonName, 'execute_tool search'];
-    const request = this.#ledger.open(names.length);
+    const request = this.#ledger.open(names.length, 1);
     const spans = names.map((name, index) => ({
       traceId,
       spanId: spanIdOf(request, index),

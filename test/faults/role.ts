@@ -19,7 +19,7 @@ export class Role {
   readonly #place: Place;
   readonly #words: readonly string[] | undefined;
   readonly #log: number;
-  readonly #logFile: string;
+  readonly logFile: string;
   readonly #killed = new AbortController();
   #program: Program | undefined;
   #running: Promise<void> | undefined;
@@ -38,8 +38,8 @@ export class Role {
     this.name = name;
     this.#place = place;
     this.#words = words;
-    this.#logFile = join(place.folder, 'log');
-    this.#log = openSync(this.#logFile, 'a');
+    this.logFile = join(place.folder, 'log');
+    this.#log = openSync(this.logFile, 'a');
   }
 
   /** Begins to keep it running. */
@@ -95,7 +95,7 @@ export class Role {
 
   /** The end of what it logged, over all lives. */
   get lastWords(): string {
-    return readFileSync(this.#logFile, 'utf8').slice(-2000);
+    return readFileSync(this.logFile, 'utf8').slice(-2000);
   }
 
   /** What it measures now. Rejects when it does not answer. */
@@ -107,7 +107,9 @@ export class Role {
       kept.map((name) => [
         name,
         samples
-          .filter((sample) => sample.name === name && (sample.labels['outcome'] ?? 'uncertain') === 'uncertain')
+          .filter(
+            (sample) => sample.name === name && (sample.labels['outcome'] ?? 'uncertain') === 'uncertain',
+          )
           .reduce((sum, { value }) => sum + value, 0),
       ]),
     );
@@ -130,7 +132,11 @@ export class Role {
   }
 
   async #run(): Promise<void> {
-    const options = { log: this.#log, signal: this.#killed.signal, ...(this.#words && { words: this.#words }) };
+    const options = {
+      log: this.#log,
+      signal: this.#killed.signal,
+      ...(this.#words && { words: this.#words }),
+    };
     while (!this.#isStopped) {
       try {
         this.#program = await Program.start(this.#place, options);

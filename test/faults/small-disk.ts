@@ -18,7 +18,9 @@ export class SmallDisk {
   static mount(folder: string, mebibytes: number): SmallDisk | undefined {
     mkdirSync(folder, { recursive: true });
     try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder], { stdio: 'ignore' });
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder], {
+        stdio: 'ignore',
+      });
       return new SmallDisk(folder);
     } catch {
       return undefined;

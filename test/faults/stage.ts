@@ -15,6 +15,8 @@ export const groups = { store: 'plimsoll-store', assess: 'plimsoll-assess' } as 
 export const partitions = 6;
 /** So short that a paused process loses its partitions soon. */
 const sessionTimeout = '6s';
+/** So short that inserts which are held up for long come too late. */
+const insertDeadline = '10s';
 const pollMs = 250;
 const lookMs = 1000;
 
@@ -24,7 +26,14 @@ export async function eventually<T>(
   condition: () => Promise<T | false | null | undefined>,
   limitMs = 120_000,
 ): Promise<T> {
-  return until(what, async () => (await condition().finally(async () => sleep(pollMs))) || undefined, limitMs);
+  const look = async (): Promise<T | undefined> => {
+    try {
+      return (await condition()) || undefined;
+    } finally {
+      await sleep(pollMs);
+    }
+  };
+  return until(what, look, limitMs);
 }
 
 /** The value of a series, summed over those whose labels are as `labels` say; 0 when there is none. */
@@ -94,7 +103,11 @@ export class Stage {
 
   /** A further store, not started. */
   spareStore(): Role {
-    return this.#role('store', this.#roles.filter(({ name }) => name.startsWith('store')).length + 1, this.#storeWords);
+    return this.#role(
+      'store',
+      this.#roles.filter(({ name }) => name.startsWith('store')).length + 1,
+      this.#storeWords,
+    );
   }
 
   /** The role among `roles` that owns partitions, asked as often as need be. */
@@ -117,12 +130,27 @@ export class Stage {
     return this.#roles.reduce((sum, role) => sum + role.total('plimsoll_store_duplicate_rows_total'), 0);
   }
 
+  /** Folders and files by which to find out what happened. */
+  get files(): readonly string[] {
+    return [this.#folder, ...this.#roles.map(({ logFile }) => logFile)];
+  }
+
+  /** The most memory that a process of each kind of role has taken, in MiB. */
+  maxRssMebibytes(): Readonly<Record<string, number>> {
+    const most: Record<string, number> = {};
+    for (const { name, maxRssBytes } of this.#roles) {
+      const [kind = name] = name.split(' ');
+      most[kind] = Math.max(most[kind] ?? 0, Math.round(maxRssBytes / 2 ** 20));
+    }
+    return most;
+  }
+
   /** Ends everything at once, and removes its files unless they are to be looked at. */
-  async stop({ keepFiles = false } = {}): Promise<void> {
+  async stop({ keepsFiles = false } = {}): Promise<void> {
     clearInterval(this.#looking);
     await Promise.all(this.#roles.map(async (role) => role.stop('SIGKILL')));
     await this.around.stop();
-    if (keepFiles) return;
+    if (keepsFiles) return;
     for (const place of this.#places) place.remove();
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -136,10 +164,11 @@ export class Stage {
       session_timeout: sessionTimeout,
       groups,
     };
+    const { url } = this.around.clickhouse;
     const over = {
       connectors: { kafka },
       ...(kind === 'ingest' && { processors: { enrich: { content: 'keep' } } }),
-      ...(kind === 'store' && { exporters: { clickhouse: { url: this.around.clickhouse.url } } }),
+      ...(kind === 'store' && { exporters: { clickhouse: { url, insert_deadline: insertDeadline } } }),
     };
     const place = new Place(JSON.stringify(over), `${kind}.yaml`);
     const role = new Role(`${kind} ${n}`, place, words);

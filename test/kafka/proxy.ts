@@ -20,6 +20,8 @@ export class Proxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #cut: Cut | undefined;
+  /** Answers that were lost so far. */
+  swallowed = 0;
   readonly #seen = new Map<number, number>();
   readonly #swallow = new Map<number, number>();
 
@@ -96,6 +98,7 @@ export class Proxy {
     this.#seen.set(key, this.seen(key) + 1);
     const left = this.#swallow.get(key) ?? 0;
     this.#swallow.set(key, Math.max(0, left - 1));
+    if (left > 0) this.swallowed++;
     return left > 0;
   }
 }
