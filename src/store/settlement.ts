@@ -6,7 +6,7 @@ import { recordBefore, RecordCursor } from './record-cursor.ts';
 import { InsertRejected } from './table.ts';
 import type { Tenure } from './tenure.ts';
 
-/** What the table answered, and when it was asked. */
+/** What the table answered, and when it was asked, by its own clock. */
 interface Asked {
   readonly askedMs: number;
   readonly rows: number;
@@ -152,7 +152,7 @@ export class Settlement {
   #ask(stretch: Stretch): Promise<Asked> {
     const { origin, parts } = this.#tenure;
     return this.#tenure.persist('the table', async () => {
-      const askedMs = this.#tenure.nowMs();
+      const askedMs = parts.table.nowMs();
       return { askedMs, ...(await parts.table.positions(origin, stretch)) };
     });
   }

@@ -226,8 +226,8 @@ export class Tenure {
 
   /**
    * Inserts `block` as `intent` announced it: once, without a retry. No copy of it lands later than the deadline after
-   * `sinceMs`, a time at which nobody had yet gone past the intent. Never rejects: returns the error, or undefined when
-   * the table acknowledged.
+   * `sinceMs`, a time by the table's clock at which nobody had yet gone past the intent. Never rejects: returns the error,
+   * or undefined when the table acknowledged.
    */
   async insert(block: Block, intent: Intent, sinceMs: number): Promise<unknown> {
     const { table, telemetry, settings } = this.parts;

@@ -2,7 +2,7 @@ import type { ClickHouseClient, DataFormat } from '@clickhouse/client';
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connectEmbedded } from '../../src/store/clickhouse.ts';
+import { connectEmbedded } from '../../src/store/clickhouse-embedded.ts';
 import { quoteIdentifier, quoteString } from '../../src/store/sql-text.ts';
 
 /** One statement as it came over HTTP. */

@@ -6,7 +6,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { clickHouseErrorCode } from '../../src/store/clickhouse.ts';
+import { clickHouseErrorCode } from '../../src/store/clickhouse-fault.ts';
 import { Engine, type Outcome, type Statement } from './engine.ts';
 import { errors, statusOf, type Fault } from './faults.ts';
 import { authenticate, isInsert, ServerError, statementOf } from './http-statement.ts';

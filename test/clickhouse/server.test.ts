@@ -1,6 +1,6 @@
 import { createClient, type ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { clickHouseErrorCode } from '../../src/store/clickhouse.ts';
+import { clickHouseErrorCode } from '../../src/store/clickhouse-fault.ts';
 import { until } from '../until.ts';
 import { ClickHouseServer } from './server.ts';
 

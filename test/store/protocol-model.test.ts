@@ -242,6 +242,7 @@ describe('the model sees each assumption break', () => {
     ['commits are not fenced', false, 'duplicated'],
     ['the owner stays after an unknown commit', false, 'duplicated'],
     ['the table checks no deadline', false, 'duplicated'],
+    ['deadlines are counted from the clock of the store', false, 'duplicated'],
     ['the table is not verified after a power cut', true, 'lost'],
   ] as const)('%s (embedded: %s): spans are %s', async (planted, isEmbedded, what) => {
     for (let seed = 1; seed <= enough; seed++)
