@@ -2,7 +2,7 @@ import type { Draw } from './draw.ts';
 import type { Stage } from './stage.ts';
 
 /** What a fault leaves in no state to have another one beside it. */
-export type Part = 'kafka' | 'clickhouse' | 'ingest' | 'store' | 'assess';
+type Part = 'kafka' | 'clickhouse' | 'ingest' | 'store' | 'assess';
 
 /** One way in which things go wrong. */
 export interface Fault {

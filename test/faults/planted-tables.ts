@@ -38,6 +38,10 @@ class PassingTable implements Table {
     this.table = table;
   }
 
+  nowMs(): number {
+    return this.table.nowMs();
+  }
+
   insert(insert: Insert): Promise<void> {
     return this.table.insert(insert);
   }

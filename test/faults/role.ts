@@ -13,6 +13,13 @@ const stopMs = 60_000;
 /** Counters that go on over the lives of a role. */
 const kept = ['plimsoll_store_duplicate_rows_total', 'plimsoll_store_blocks_total'] as const;
 
+/** Of inserts, only those whose outcome was uncertain. */
+function sumOf(samples: readonly Sample[], name: string): number {
+  return samples
+    .filter((sample) => sample.name === name && (sample.labels['outcome'] ?? 'uncertain') === 'uncertain')
+    .reduce((sum, { value }) => sum + value, 0);
+}
+
 /** One role in a process of its own, started again whenever it ends, as an init system does it. */
 export class Role {
   readonly name: string;
@@ -100,19 +107,11 @@ export class Role {
 
   /** What it measures now. Rejects when it does not answer. */
   async samples(): Promise<readonly Sample[]> {
-    if (!this.program) throw new Error(`${this.name} is not up`);
+    const { program } = this;
+    if (!program) throw new Error(`${this.name} is not up`);
     const signal = AbortSignal.timeout(scrapeMs);
-    const samples = parseSamples(await (await fetch(this.program.url('metrics'), { signal })).text());
-    this.#life = new Map(
-      kept.map((name) => [
-        name,
-        samples
-          .filter(
-            (sample) => sample.name === name && (sample.labels['outcome'] ?? 'uncertain') === 'uncertain',
-          )
-          .reduce((sum, { value }) => sum + value, 0),
-      ]),
-    );
+    const samples = parseSamples(await (await fetch(program.url('metrics'), { signal })).text());
+    if (program === this.#program) this.#life = new Map(kept.map((name) => [name, sumOf(samples, name)]));
     return samples;
   }
 

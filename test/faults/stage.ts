@@ -96,6 +96,11 @@ export class Stage {
     return stage;
   }
 
+  /** Whether the stores are not the shipped ones. */
+  get isPlanted(): boolean {
+    return this.#storeWords !== undefined;
+  }
+
   /** Every role there has been. */
   get roles(): readonly Role[] {
     return this.#roles;
