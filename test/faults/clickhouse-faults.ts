@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault as Failing } from '../clickhouse/faults.ts';
 import type { Draw } from './draw.ts';
 import type { Fault } from './fault.ts';
-import { eventually, type Stage } from './stage.ts';
+import { eventually, valueOf, type Stage } from './stage.ts';
 
 /** Ways in which the server answers an INSERT, or does not. */
 const answers: readonly Failing[] = [
@@ -42,15 +42,21 @@ async function answerWith(stage: Stage, draw: Draw, failing: Failing): Promise<v
   const before = stage.uncertainBlocks();
   await clickhouse.fault(failing);
   try {
-    await untilUncertain(stage, before);
+    await untilNoticed(stage, before);
     await sleep(draw.between(0, 4000));
   } finally {
     await clickhouse.fault(undefined);
   }
 }
 
-async function untilUncertain(stage: Stage, before: number): Promise<void> {
-  await eventually('an insert to fail', async () => Promise.resolve(stage.uncertainBlocks() > before));
+/** A store has an insert fail, or waits with what it does in recovery. */
+async function untilNoticed(stage: Stage, before: number): Promise<void> {
+  await eventually('a store to notice', async () => {
+    if (stage.uncertainBlocks() > before) return true;
+    const up = stage.stores.filter(({ program }) => program);
+    const all = await Promise.all(up.map(async (store) => store.samples()));
+    return all.some((samples) => valueOf(samples, 'plimsoll_store_state', { state: 'waiting' }) > 0);
+  });
 }
 
 /** Inserts are neither applied nor answered, and their connections end after a while. */
@@ -91,19 +97,20 @@ async function freeze({ around: { clickhouse } }: Stage, draw: Draw): Promise<vo
   clickhouse.wake();
 }
 
-/** Fills the disk again and again, each time to another last byte, until inserts have failed. */
+/** Fills the disk again and again, each time to another last byte, until a store has noticed, and some more. */
 async function fillDisk(stage: Stage, draw: Draw): Promise<void> {
   const { disk } = stage.around;
   if (!disk) throw new Error('there is no small disk');
   const before = stage.uncertainBlocks();
+  let isNoticed = false;
+  const noticed = untilNoticed(stage, before).finally(() => (isNoticed = true));
   try {
-    await eventually('an insert to fail', async () => {
+    for (let more = draw.between(1, 4); more > 0; more -= isNoticed ? 1 : 0) {
       disk.clear();
       disk.fill(draw.between(leastFree, mostFree));
       await sleep(draw.between(500, 2000));
-      return stage.uncertainBlocks() > before;
-    });
-    await sleep(draw.between(0, 3000));
+    }
+    await noticed;
   } finally {
     disk.clear();
   }
