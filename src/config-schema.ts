@@ -131,12 +131,17 @@ const kafkaConnector = z.strictObject({
   topic: z.string().min(1).prefault('otlp_spans'),
   dead_letter_topic: z.string().min(1).prefault('otlp_spans_dlq'),
   partitions: count(1, 256).prefault(12),
+  partitioner: z.enum(['murmur2', 'fnv1a']).prefault('murmur2'),
   replication: count(1, 9).prefault(3),
   retention: z.strictObject({ age: duration.prefault('3d') }).prefault({}),
   max_record_size: size.prefault('8MiB'),
   linger: duration.prefault('20ms'),
   compression: z.enum(['zstd', 'gzip', 'none']).prefault('zstd'),
   session_timeout: duration.prefault('30s'),
+  instance_id: z
+    .string()
+    .regex(/^[\w.-]{1,249}$/, 'must be 1 to 249 letters, digits, dots, dashes or underscores')
+    .optional(),
   groups: z
     .strictObject({
       store: z.string().min(1).prefault('plimsoll-store'),

@@ -1,6 +1,5 @@
 import { ConfigError, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
-import { limitRecordBytes } from './enrich/enricher.ts';
 import { sqlPortFault } from './store/sql-port.ts';
 
 type PipelineName = keyof Config['service']['pipelines'];
@@ -9,6 +8,8 @@ type Shape = { readonly [S in 'receivers' | 'processors' | 'exporters']: readonl
 const largestRequestBytes = 64 * 2 ** 20;
 const leastRetentionMs = 3_600_000;
 const leastDeadlineMs = 10_000;
+/** Far above a span, so that few are refused. */
+const leastRecordBytes = 65_536;
 
 const aStream = 'embedded or kafka';
 
@@ -155,8 +156,8 @@ function* streamFaults(config: Config): Generator<string> {
     const at = `connectors::${id}`;
     if (retention.age < leastRetentionMs)
       yield `${at}::retention::age: must be 1h or more: after a crash the store reads again what it stored last`;
-    if (max_record_size < limitRecordBytes || max_record_size > largestRequestBytes)
-      yield `${at}::max_record_size: must be from 8MiB, to which ingest cuts records, to 64MiB`;
+    if (max_record_size < leastRecordBytes || max_record_size > largestRequestBytes)
+      yield `${at}::max_record_size: must be from 64KiB to 64MiB`;
     if (groups.store === groups.assess)
       yield `${at}::groups: store and assess both read everything, so give them different groups`;
     if (topic === dead_letter_topic) yield `${at}::dead_letter_topic: must be another topic than ${topic}`;

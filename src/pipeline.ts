@@ -29,7 +29,7 @@ export interface Pipeline {
 export function buildPipeline(config: Config, log: Log): Pipeline {
   const plan = planOf(config);
   const telemetry = new Telemetry();
-  const enricher = new Enricher({ content: contentOf(plan) });
+  const enricher = new Enricher({ content: contentOf(plan) }, partitionerOf(plan));
   const site: Site = { plan, enricher, ...streamsOf(plan, telemetry, log), telemetry, log };
 
   const ingest = plan.ingest && ingestRole(site, plan.ingest);
@@ -85,6 +85,10 @@ function contentOf({ ingest }: Plan) {
   return mode === 'hash'
     ? { mode, key: Buffer.from(ingest?.enrich.content_hash_key?.reveal() ?? '') }
     : { mode };
+}
+
+function partitionerOf({ stream }: Plan) {
+  return stream.type === 'kafka' ? stream.partitioner : undefined;
 }
 
 function healthOf(

@@ -195,9 +195,14 @@ test.each([
     'connectors::kafka::retention::age: must be 1h or more',
   ],
   [
-    'a record size below what ingest makes',
-    'connectors: { kafka: { brokers: "a:1", max_record_size: 1MiB } }',
-    'connectors::kafka::max_record_size: must be from 8MiB, to which ingest cuts records, to 64MiB',
+    'a record size that many spans would not fit',
+    'connectors: { kafka: { brokers: "a:1", max_record_size: 10KiB } }',
+    'connectors::kafka::max_record_size: must be from 64KiB to 64MiB',
+  ],
+  [
+    'a name that a member cannot have',
+    'connectors: { kafka: { brokers: "a:1", instance_id: "store 1" } }',
+    'connectors::kafka::instance_id: must be 1 to 249 letters',
   ],
   [
     'one group for two readers',

@@ -1,6 +1,7 @@
 import { createHmac, type Hmac } from 'node:crypto';
 import { AttributeKey, type Attributes } from '../otlp/attributes.ts';
 import { keyFlag as keyFlags } from '../otlp/key-table.ts';
+import { memberContent } from '../otlp/key-value.ts';
 import type { Rewrite } from '../otlp/rewrite.ts';
 import { markKind as markKinds } from '../otlp/span-columns.ts';
 import type { SpanIndex } from '../otlp/span-index.ts';
@@ -108,8 +109,8 @@ export class Redaction {
     this.#sizes[name]! += sizeBytes;
     if (this.#content.mode === 'hash') {
       const hash = (this.#hashes[name] ??= createHmac('sha256', this.#content.key));
-      const end = marks.end[mark]!;
-      hash.update(bytes.subarray(end - sizeBytes, end));
+      const content = memberContent(bytes, marks.memberAt[mark]!, marks.end[mark]!);
+      hash.update(bytes.subarray(content, content + sizeBytes));
     }
   }
 

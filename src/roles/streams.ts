@@ -69,6 +69,7 @@ function kafkaStreams(
     lingerMs: options.linger,
     deliveryMs: kafkaDeliveryMs,
     sessionMs: options.session_timeout,
+    instanceId: options.instance_id,
     tls: tls && { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file },
     sasl: sasl && saslOf(sasl),
     clock,

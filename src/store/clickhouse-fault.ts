@@ -107,6 +107,9 @@ export function faultOf(error: unknown): unknown {
   return new ClickHouseFault(remedy, `${sentence} (${type} ${code}: ${inShort(error.message)})`, options);
 }
 
+/** What @clickhouse/client says when it gives up. */
+const clientTimeout = 'Timeout error.';
+
 /** Codes of Node by which a certificate is refused. */
 const distrust = /CERT|SELF_SIGNED|UNABLE_TO|ERR_SSL|ERR_TLS|EPROTO/;
 
@@ -129,11 +132,9 @@ export function silenceOf(error: unknown, url: string): ClickHouseFault {
       `ClickHouse at ${url} cannot be reached (${code}): is it running, and is the url right?`,
       options,
     );
-  return new ClickHouseFault(
-    'time',
-    `ClickHouse at ${url} did not answer as it should: ${inShort(said)}`,
-    options,
-  );
+  if (said === clientTimeout)
+    return new ClickHouseFault('time', `ClickHouse at ${url} has not answered in time`, options);
+  return new ClickHouseFault('time', `what answers at ${url} is not ClickHouse: ${inShort(said)}`, options);
 }
 
 /** What helps against `error` or what caused it; undefined when nobody knows. */

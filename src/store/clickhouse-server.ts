@@ -9,7 +9,7 @@ import { clickHouseErrorCode, ClickHouseFault, faultOf, silenceOf } from './clic
 import type { BlockInsert, ClickHouse, Settings } from './clickhouse.ts';
 import { FarClock } from './far-clock.ts';
 import { contentEncoding, insertBody, type Compression } from './insert-body.ts';
-import { insertBefore, newerSettings, pinnedSettings } from './insert-statement.ts';
+import { insertBefore, newerSettings, pinnedSettings, settingsClause } from './insert-statement.ts';
 import { quoteString } from './sql-text.ts';
 
 /** Where a server is and how to come in. */
@@ -81,6 +81,7 @@ class ServerClickHouse implements ClickHouse {
       ...Object.fromEntries(newer),
       ...(quorum !== undefined && { insert_quorum: quorum }),
     };
+    await this.#readBack();
     await this.#readClock();
     this.#compareClocks();
   }
@@ -134,6 +135,21 @@ class ServerClickHouse implements ClickHouse {
     }
   }
 
+  /** Rejects unless a statement's own settings hold in it: a profile, or a proxy between, may forbid or change them. */
+  async #readBack(): Promise<void> {
+    const names = Object.keys(this.#pinned).map(quoteString);
+    const held = await this.query<{ name: string; value: string }>(
+      `SELECT name, value FROM system.settings WHERE name IN (${names.join(', ')}) ${settingsClause(this.#pinned)}`,
+    );
+    for (const { name, value } of held)
+      if (value !== String(this.#pinned[name]))
+        throw new ClickHouseFault(
+          'operator',
+          `inserts need ${name} = ${this.#pinned[name]} and ClickHouse makes ${value} of it: remove what overrides it`,
+          {},
+        );
+  }
+
   async #sent<T>(send: (clients: Clients) => Promise<T>): Promise<T> {
     if (this.#clients === undefined) throw new ClickHouseFault('time', 'ClickHouse is not connected', {});
     try {
@@ -165,22 +181,21 @@ class ServerClickHouse implements ClickHouse {
 function clientsOf(options: ServerOptions): Clients {
   const { url, username, password, database, answerMs } = options;
   const agents = { keepAlive: true, maxSockets: connections };
-  const agent = url.startsWith('https:')
-    ? new TlsAgent({ ...agents, ...pemsOf(options.tls) })
-    : new Agent(agents);
+  const tls = url.startsWith('https:') && { ...agents, ...pemsOf(options.tls) };
+  // One for each client: a client ends a connection that has been idle for it, also while another client uses it.
+  const agent = (): Agent => (tls ? new TlsAgent(tls) : new Agent(agents));
   const common = {
     url,
     username,
     password: password?.reveal() ?? '',
     database,
     application: 'plimsoll',
-    http_agent: agent,
     keep_alive: { enabled: true, eagerly_destroy_stale_sockets: true },
     log: { level: ClickHouseLogLevel.OFF }, // it throws what it logs
   };
   return {
-    asking: createClient({ ...common, request_timeout: Math.min(askMs, answerMs) }),
-    writing: createClient({ ...common, request_timeout: answerMs }),
+    asking: createClient({ ...common, http_agent: agent(), request_timeout: Math.min(askMs, answerMs) }),
+    writing: createClient({ ...common, http_agent: agent(), request_timeout: answerMs }),
   };
 }
 

@@ -75,10 +75,10 @@ export class Settlement {
       if (isRepeat) return stretch.from;
     }
     this.#open = undefined;
-    const { to, last, undecodable, expiredRecords } = block;
+    const { to, last, unreadable, expiredRecords } = block;
     const spans = block.spans + present - presentSpans; // rows whose records retention has removed were passed too
     await this.#tenure.conclude(
-      { to, last, spans, undecodable, expiredRecords },
+      { to, last, spans, unreadable, expiredRecords },
       present + block.rows,
       this.#dead.size,
     );

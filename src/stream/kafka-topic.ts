@@ -16,8 +16,6 @@ const topicResource = 2;
 const brokerResource = 4;
 const createMs = 10_000;
 const pollMs = 50;
-/** What a batch adds to the records in it. */
-const overheadBytes = 4096;
 /** From so many copies on, a majority must have a record before it is acknowledged. */
 const replicationWithMajority = 3;
 const safeInSync = 2;
@@ -82,7 +80,7 @@ async function create(cluster: Cluster, options: KafkaOptions): Promise<Topic> {
   const configs = {
     'cleanup.policy': 'delete',
     'retention.ms': String(retentionMs),
-    'max.message.bytes': String(maxRecordBytes + overheadBytes),
+    'max.message.bytes': String(maxRecordBytes),
     'min.insync.replicas': String(isSafe ? safeInSync : 1),
     'unclean.leader.election.enable': 'false',
   };
@@ -157,7 +155,7 @@ function* topicFaults(config: ReadonlyMap<string, string>, options: KafkaOptions
     yield `keeps records for ${keptMs} ms and the configuration says ${retentionMs}: ${fix(`retention.ms=${retentionMs}`)}, or set a shorter retention`;
   const largest = Number(config.get('max.message.bytes'));
   if (largest < maxRecordBytes)
-    yield `takes records of ${largest} bytes and the configuration says ${maxRecordBytes}: ${fix(`max.message.bytes=${maxRecordBytes + overheadBytes}`)}, or set a smaller max_record_size`;
+    yield `takes records of ${largest} bytes and the configuration says ${maxRecordBytes}: ${fix(`max.message.bytes=${maxRecordBytes}`)}, or set a smaller max_record_size`;
 }
 
 async function offsetFaults(
@@ -180,7 +178,24 @@ async function offsetFaults(
   ];
 }
 
+/** The settings of a topic or a broker. One that is new is not known to all brokers at once. */
 async function configOf(
+  cluster: Cluster,
+  resourceType: 2 | 4,
+  resourceName: string,
+): Promise<ReadonlyMap<string, string>> {
+  const untilMs = performance.now() + createMs;
+  for (;;) {
+    try {
+      return await configNow(cluster, resourceType, resourceName);
+    } catch (error) {
+      if (faultCode(error) !== 'UNKNOWN_TOPIC_OR_PARTITION' || performance.now() > untilMs) throw error;
+      await sleep(pollMs);
+    }
+  }
+}
+
+async function configNow(
   cluster: Cluster,
   resourceType: 2 | 4,
   resourceName: string,

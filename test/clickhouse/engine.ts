@@ -32,11 +32,13 @@ export class Engine {
   readonly #directory: string;
   readonly #spool: string;
   readonly #serverId: string;
+  readonly #skewSeconds: number;
   #control: ClickHouseClient | undefined;
   #spooled = 0;
 
-  constructor(directory: string) {
+  constructor(directory: string, skewSeconds: number) {
     this.#directory = directory;
+    this.#skewSeconds = skewSeconds;
     this.#spool = join(directory, 'spool');
     rmSync(this.#spool, { recursive: true, force: true });
     mkdirSync(this.#spool, { recursive: true });
@@ -62,8 +64,7 @@ export class Engine {
       if (preparation !== '') await client.command({ query: preparation });
       if (statement.data !== undefined) writeFileSync(file, statement.data);
       const sql = statement.data === undefined ? statement.sql : fromFile(statement.sql, file);
-      // The engine alone is no server and has no identity.
-      const query = sql.replaceAll('serverUUID()', `toUUID('${this.#serverId}')`);
+      const query = this.#asServer(sql);
       const { stream, summary } = await client.exec({
         query,
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the engine knows which formats there are, and says so
@@ -74,6 +75,16 @@ export class Engine {
       rmSync(file, { force: true });
       await client.close();
     }
+  }
+
+  /** The engine has no identity, as a server has, and the clock of this machine. */
+  #asServer(sql: string): string {
+    const identified = sql.replaceAll('serverUUID()', `toUUID('${this.#serverId}')`);
+    if (this.#skewSeconds === 0) return identified;
+    return identified.replaceAll(
+      /\b(?:now|nowInBlock|now64)\(\d?\)/g,
+      (clock) => `(${clock} + toIntervalSecond(${this.#skewSeconds}))`,
+    );
   }
 }
 

@@ -14,7 +14,7 @@ import type { Answer, Ask, ChildOptions } from './server.ts';
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- server.ts wrote it
 const options = JSON.parse(process.argv[2] ?? '') as ChildOptions;
-const engine = new Engine(options.directory);
+const engine = new Engine(options.directory, options.skewSeconds ?? 0);
 await engine.open();
 const version = (await ask<{ v: string }>('SELECT version() AS v'))[0]?.v ?? '';
 

@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly user?: User;
   /** Paths of PEM files; it speaks HTTPS then. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** By how much its clock is ahead of this machine's; behind when negative. */
+  readonly skewSeconds?: number;
 }
 
 /** What the child is started with. */

@@ -49,6 +49,16 @@ export const kafkaFaults: readonly Fault[] = [
     touches: ['kafka'],
     inflict: async (stage, draw) => loseAnswers(stage, draw, requestKeys.offsetCommit),
   },
+  {
+    kind: 'produce-late',
+    touches: ['kafka'],
+    inflict: async (stage, draw) => delay(stage, draw, requestKeys.produce),
+  },
+  {
+    kind: 'commit-late',
+    touches: ['kafka'],
+    inflict: async (stage, draw) => delay(stage, draw, requestKeys.offsetCommit),
+  },
 ];
 
 /** Kills brokers, at once, and starts them again once the others, if any, lead all partitions. */
@@ -99,6 +109,19 @@ async function loseAnswers({ around: { proxies } }: Stage, draw: Draw, key: numb
   );
   await sleep(draw.between(500, 3000));
   for (const proxy of proxies) proxy.swallow(key, 0);
+}
+
+/** Keeps requests of a kind on their way, so that they arrive when their senders have given them up, or given up everything. */
+async function delay({ around: { proxies } }: Stage, draw: Draw, key: number): Promise<void> {
+  for (const proxy of proxies) proxy.hold(key);
+  try {
+    await eventually('a request to be held', async () =>
+      Promise.resolve(proxies.some((proxy) => proxy.held(key) > 0)),
+    );
+    await sleep(draw.between(500, 12_000));
+  } finally {
+    for (const proxy of proxies) proxy.release(key);
+  }
 }
 
 async function whole({ spans }: Stage['around']): Promise<void> {

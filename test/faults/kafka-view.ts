@@ -1,6 +1,6 @@
 import { findCoordinatorV4, offsetFetchV8 } from '@platformatic/kafka';
 import type { StreamRecord } from '../../src/core/stream.ts';
-import { FetchedRecords } from '../../src/stream/kafka-batch.ts';
+import { FetchedRecords } from '../../src/stream/kafka-fetched-records.ts';
 import { Cluster } from '../../src/stream/kafka-cluster.ts';
 import { edgeOffset, fetchRecords } from '../../src/stream/kafka-fetch.ts';
 
@@ -76,7 +76,7 @@ export class KafkaView {
     const at = { topic: this.topic, partition };
     const end = await edgeOffset(this.#cluster, 'view', at, 'end');
     for (let offset = await edgeOffset(this.#cluster, 'view', at, 'start'); offset < end;) {
-      const request = { topicId, partition, offset, limitBytes: fetchBytes, waitMs: 1000 };
+      const request = { topicId, partition, offset, leaderEpoch: -1, limitBytes: fetchBytes, waitMs: 1000 };
       const fetched = new FetchedRecords(
         (await fetchRecords(this.#cluster, 'view', request)).records,
         offset,

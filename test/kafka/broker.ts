@@ -28,7 +28,7 @@ const javaOptions = ['-Xmx384m', '-Xms64m', '-XX:+UseSerialGC', '-XX:TieredStopA
 /** One broker, that is also a controller. */
 interface Node {
   readonly id: number;
-  readonly port: number;
+  port: number;
   /** Where it talks with the other brokers, so that what stands before `port` does not stand between them. */
   readonly brokerPort: number;
   readonly controllerPort: number;
@@ -55,7 +55,7 @@ export class KafkaCluster {
 
   /** Starts a cluster; resolves when it takes requests. */
   static async start(options: ClusterOptions = {}): Promise<KafkaCluster> {
-    const jars = kafkaJars();
+    const jars = await kafkaJars();
     const count = options.brokers ?? 1;
     const directory = mkdtempSync(join(tmpdir(), 'plimsoll-kafka-'));
     const ports = await freePorts(3 * count);
@@ -105,6 +105,20 @@ export class KafkaCluster {
       }),
     ]);
     await until(`the port of broker ${at}`, async () => listens(node.port));
+  }
+
+  /** Starts broker `at` again, elsewhere: it was ended before. */
+  async move(at: number): Promise<void> {
+    const node = this.#node(at);
+    const [port = 0] = await freePorts(1);
+    node.port = port;
+    writeFileSync(`${node.directory}.properties`, this.#properties(node));
+    await this.start(at);
+  }
+
+  /** Where broker `at` keeps its logs, a folder for each partition. */
+  directory(at: number): string {
+    return this.#node(at).directory;
   }
 
   /** Ends broker `at` at once, as a power cut would; what it had not flushed is in the page cache and survives. */

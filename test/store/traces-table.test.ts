@@ -1,21 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { NewRecord, StreamRecord } from '../../src/core/stream.ts';
-import { Telemetry } from '../../src/core/telemetry.ts';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
-import { DeadLetters } from '../../src/store/dead-letters.ts';
 import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
 import { SpanEncoder } from '../../src/store/span-encoder.ts';
-import { defaultSettings, Store } from '../../src/store/store.ts';
 import { InsertRejected } from '../../src/store/table.ts';
 import { TracesTable } from '../../src/store/traces-table.ts';
 import { decodeRequest } from '../otlp/oracle.ts';
-import { until } from '../until.ts';
 import { silentLog } from './embedded.ts';
 import { engines } from './engines.ts';
-import { MemoryPartition } from './memory-stream.ts';
 import { requestOf, rowName } from './span-requests.ts';
+import { Storing } from './storing.ts';
 
 const enricher = new Enricher({ content: { mode: 'drop' } });
 const encoder = new SpanEncoder(new EnrichedSpans(enricher));
@@ -158,7 +154,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
     });
 
     test('is found, becomes a dead letter that holds this span alone, and everything around it is stored once', async () => {
-      const letters = await storeAll([4, 5, 6].map((offset) => recordOf(offset, 60)));
+      const letters = await storeAll(4, 5, 6);
       expect(await table.held({ streamId, partition: 0 }, { from: at(0), to: at(9) })).toEqual({
         rows: 179,
         positions: 179,
@@ -182,7 +178,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
     );
     try {
       await expect(insert(`${streamId} a`, recordOf(8, 10))).rejects.toThrow("Value passed to 'throwIf'");
-      expect(await storeAll([recordOf(7, 60), recordOf(8, 60), recordOf(9, 60)])).toEqual([]);
+      expect(await storeAll(7, 8, 9)).toEqual([]);
       expect(await table.held({ streamId, partition: 0 }, { from: at(0), to: at(9) })).toEqual({
         rows: 180,
         positions: 180,
@@ -193,32 +189,13 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
     }
   });
 
-  /** Stores `records` as partition 0, in order and with offsets from 0; returns the dead letters. */
-  async function storeAll(records: readonly StreamRecord[]): Promise<readonly NewRecord[]> {
-    const partition = new MemoryPartition();
-    partition.timeMs = Date.now();
-    for (const { payload, spans, headers } of records) partition.append(payload, spans, headers);
-    const letters: NewRecord[] = [];
-    const consume = async (some: readonly NewRecord[]): Promise<void> => {
-      letters.push(...some);
-      return Promise.resolve();
-    };
-    const store = new Store(
-      { id: streamId },
-      {
-        table,
-        encoder,
-        deadLetters: new DeadLetters({ consume }),
-        telemetry: new Telemetry(),
-        log: silentLog,
-        settings: { ...defaultSettings, flushIntervalMs: 10, backoff: { initialMs: 5, maxMs: 20 } },
-      },
-    );
-    const stopping = new AbortController();
-    const work = store.worker(partition.claim(), stopping.signal);
-    const drained = until('everything is stored', () => partition.isDrained);
-    await Promise.race([drained, work]).finally(() => stopping.abort());
-    await work;
-    return letters;
+  /** Stores requests of 60 spans as partition 0, with offsets from 0; returns the dead letters. */
+  async function storeAll(...requests: readonly number[]): Promise<readonly NewRecord[]> {
+    const storing = new Storing(streamId);
+    for (const request of requests) storing.append(request, 60);
+    storing.begin(table);
+    await storing.drained();
+    await storing.stop();
+    return storing.letters;
   }
 });
