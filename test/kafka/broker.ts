@@ -29,6 +29,8 @@ const javaOptions = ['-Xmx384m', '-Xms64m', '-XX:+UseSerialGC', '-XX:TieredStopA
 interface Node {
   readonly id: number;
   port: number;
+  /** Where it talks with the other brokers, so that what stands before `port` does not stand between them. */
+  readonly brokerPort: number;
   readonly controllerPort: number;
   readonly directory: string;
   process: ChildProcess | undefined;
@@ -56,11 +58,12 @@ export class KafkaCluster {
     const jars = await kafkaJars();
     const count = options.brokers ?? 1;
     const directory = mkdtempSync(join(tmpdir(), 'plimsoll-kafka-'));
-    const ports = await freePorts(2 * count);
+    const ports = await freePorts(3 * count);
     const nodes = Array.from({ length: count }, (_, at) => ({
       id: at + 1,
       port: ports[at] ?? 0,
-      controllerPort: ports[count + at] ?? 0,
+      brokerPort: ports[count + at] ?? 0,
+      controllerPort: ports[2 * count + at] ?? 0,
       directory: join(directory, String(at + 1)),
       process: undefined,
     }));
@@ -172,10 +175,10 @@ export class KafkaCluster {
       'process.roles': 'broker,controller',
       'node.id': node.id,
       'controller.quorum.voters': voters.join(),
-      listeners: `CLIENT://${host}:${node.port},CONTROLLER://${host}:${node.controllerPort}`,
-      'advertised.listeners': `CLIENT://${host}:${advertised}`,
-      'listener.security.protocol.map': `CLIENT:${this.#options.protocol ?? 'PLAINTEXT'},CONTROLLER:PLAINTEXT`,
-      'inter.broker.listener.name': 'CLIENT',
+      listeners: `CLIENT://${host}:${node.port},BROKER://${host}:${node.brokerPort},CONTROLLER://${host}:${node.controllerPort}`,
+      'advertised.listeners': `CLIENT://${host}:${advertised},BROKER://${host}:${node.brokerPort}`,
+      'listener.security.protocol.map': `CLIENT:${this.#options.protocol ?? 'PLAINTEXT'},BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT`,
+      'inter.broker.listener.name': 'BROKER',
       'controller.listener.names': 'CONTROLLER',
       'log.dirs': node.directory,
       'auto.create.topics.enable': false,

@@ -11,10 +11,16 @@ const answerIdAt = 4;
 
 type Fate = 'lost' | 'silent';
 type Only = (request: Buffer) => boolean;
+/** How a network fails: connections end, or stay open and nothing comes through. */
+export type Cut = 'refuse' | 'silence';
 
-/** Stands before a broker. Requests pass; answers can be made to get lost, and requests to wait. */
+/** Stands before a broker. Requests pass; answers can be made to get lost, requests to wait, or nothing to pass at all. */
 export class Proxy {
   readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #cut: Cut | undefined;
+  /** Answers that `swallow` has lost so far. */
+  swallowed = 0;
   readonly #seen = new Map<number, number>();
   readonly #doomed = new Map<number, { fate: Fate; left: number; only: Only }>();
   readonly #held = new Map<number, (() => void)[]>();
@@ -59,8 +65,24 @@ export class Proxy {
     return this.#seen.get(key) ?? 0;
   }
 
+  /** Until `mend`, clients and broker cannot reach each other. */
+  cut(how: Cut): void {
+    this.#cut = how;
+    for (const socket of this.#sockets)
+      if (how === 'refuse') socket.destroy();
+      else socket.pause();
+  }
+
+  /** What was silent goes on where it was, so that requests may arrive late. */
+  mend(): void {
+    this.#cut = undefined;
+    for (const socket of this.#sockets) socket.resume();
+  }
+
+  /** Ends every connection too. */
   close(): void {
     this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   #join(client: Socket, broker: Socket): void {
@@ -76,8 +98,12 @@ export class Proxy {
       for (const request of waiting.splice(0)) pass(request);
       if (client.destroyed) broker.end();
     };
-    client.on('error', () => undefined).on('close', () => waiting.length > 0 || broker.destroy());
-    broker.on('error', () => undefined).on('close', () => client.destroy());
+    for (const socket of [client, broker]) {
+      this.#sockets.add(socket);
+      socket.on('error', () => undefined).on('close', () => this.#sockets.delete(socket));
+    }
+    client.on('close', () => waiting.length > 0 || broker.destroy());
+    broker.on('close', () => client.destroy());
     client.on('data', (bytes) => {
       for (const request of requests.take(bytes)) {
         const held = this.#held.get(request.readInt16BE(keyAt));
@@ -95,6 +121,8 @@ export class Proxy {
         if (fate === undefined && !client.destroyed) client.write(answer);
       }
     });
+    if (this.#cut === 'refuse') client.destroy();
+    if (this.#cut === 'silence') for (const socket of [client, broker]) socket.pause();
   }
 
   /** Counts a request; what becomes of its answer. */
@@ -104,6 +132,7 @@ export class Proxy {
     const doom = this.#doomed.get(key);
     if (!doom || doom.left <= 0 || !doom.only(request)) return undefined;
     doom.left--;
+    if (doom.fate === 'lost') this.swallowed++;
     return doom.fate;
   }
 }
