@@ -79,6 +79,9 @@ export class EnrichedSpans {
   }
 }
 
+/** More attempts than this are a sender's mistake. */
+const limitAttempts = 1000;
+
 const nothing = new Uint8Array(0);
 
 /** The facts of the span that the view is at. */
@@ -144,6 +147,19 @@ class ViewedFacts implements SpanFacts {
 
   get tool(): string {
     return this.#text(fields.tool);
+  }
+
+  get toolCallId(): string {
+    return this.#text(fields.toolCallId);
+  }
+
+  get attempt(): number {
+    const attempt = this.#view.number(fields.attempt);
+    return attempt === undefined ? 1 : Math.min(Math.max(1, Math.trunc(attempt)), limitAttempts);
+  }
+
+  get argumentsPrint(): number {
+    return this.#view.print(fields.toolArguments);
   }
 
   get runId(): string {

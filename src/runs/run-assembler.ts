@@ -151,13 +151,13 @@ export class RunAssembler {
   /** A span of a run of which only the result is left: its call and cost count, its end cannot change. */
   #addLate(run: number, span: SpanFacts, lane: Lane): void {
     this.counts.late++;
-    const { step, result, tool, costUsd = 0 } = span;
+    const { step, result, tool, attempt: attempts, costUsd = 0 } = span;
     const before = this.#runs.report(run);
     if (result !== undefined) {
       const { agent, release, environment } = before;
       const { endMs, behindMs } = this.#arrival;
       const durationMs = Math.max(0, endMs - span.startMs);
-      const call = { agent, release, environment, tool, result, endMs, durationMs, behindMs };
+      const call = { agent, release, environment, tool, result, attempts, endMs, durationMs, behindMs };
       this.#sink.toolCall(call, lane.live);
     }
     if (costUsd === 0 || (step !== 'llm' && step !== 'tool' && step !== 'review')) return;

@@ -1,5 +1,5 @@
 import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
-import { evidenceLevels, outcomes } from '../semconv/vocabulary.ts';
+import { evidenceLevels, outcomes, type EscalationState } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
 import type { ClosedBy, FinishedRun, RunSink, RunStart } from './finished-run.ts';
 import { HeldCalls } from './held-calls.ts';
@@ -9,6 +9,14 @@ import { RunEnding } from './run-ending.ts';
 import { addLabels } from './run-labels.ts';
 import { byte, cell, RunTable, text, word } from './run-table.ts';
 import { known, SpanTable } from './span-table.ts';
+
+/** What an answer tells of the call that was asked about; calls that were allowed to run say themselves what came of it. */
+const answers: Readonly<Partial<Record<EscalationState, number>>> = {
+  rejected: known.refused,
+  requested: known.unanswered,
+  aborted: known.unanswered,
+  timed_out: known.unanswered,
+};
 
 const closings = ['root', 'idle', 'spill'] as const satisfies readonly ClosedBy[];
 
@@ -111,6 +119,7 @@ export class Runs {
     if (step === 'llm' || step === 'agent') this.#usage.add(span, arrival);
     else if (step === 'tool' || step === 'review') this.#addCost(span, arrival);
     if (step === 'tool') this.#addCall(span, arrival);
+    else if (step === 'review') this.#addAnswer(span, arrival);
     return !folded;
   }
 
@@ -126,7 +135,14 @@ export class Runs {
   #addCall(span: SpanFacts, arrival: Arrival): void {
     const { tool, result } = span;
     if (!arrival.folded) this.#spans.setTool(arrival.row, tool);
-    if (result !== undefined) this.#calls.hold(tool, result, arrival);
+    if (result !== undefined) this.#calls.hold(span, result, arrival);
+  }
+
+  /** A human's answer decides whether the call around the review ran. */
+  #addAnswer({ escalationState }: SpanFacts, { run, ids, folded, isRoot }: Arrival): void {
+    const bit = escalationState === undefined ? undefined : answers[escalationState];
+    if (bit === undefined || folded || isRoot) return;
+    this.#spans.learn(this.#spans.obtain(run, ids.parent0, ids.parent1), bit);
   }
 
   lastEndMs(run: number): number {
