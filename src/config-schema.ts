@@ -89,6 +89,7 @@ const otlpReceiver = z.strictObject({
 const enrichProcessor = z.strictObject({
   content: z.enum(['drop', 'hash', 'keep']).prefault('drop'),
   content_hash_key: secretOf(16).optional(),
+  attributes: z.record(z.string(), z.enum(['drop', 'hash', 'keep'])).prefault({}),
 });
 
 const runsProcessor = z.strictObject({

@@ -86,13 +86,23 @@ const userKeys: ReadonlySet<string> = new Set(
 );
 
 /** The content name of the ids of users. */
-const userContent = 'user.id';
+export const userContent = 'user.id';
 
 /** Content keys and patterns of all conventions. */
-const content = [...new Set([...conventions.flatMap((convention) => convention.content), ...userKeys])];
+const content: readonly string[] = [
+  ...new Set([...conventions.flatMap((convention) => convention.content), ...userKeys]),
+];
 
 /** Keys that say something; no pattern of content covers them. */
-const sourceKeys: ReadonlySet<string> = new Set(sources.map(({ key }) => key));
+const sourceKeys: ReadonlySet<string> = new Set([
+  ...sources.map(({ key }) => key),
+  ...signals.map(({ key }) => key),
+]);
+
+/** Whether whoever reads an enriched record needs attribute `key`. */
+export function needsKey(key: string): boolean {
+  return sourceKeys.has(key) && !exactContent.has(key);
+}
 
 /** The name that a content key or pattern has behind `contentSizePrefix`: patterns are added up under their prefix. */
 function nameOfContent(pattern: string): string {
@@ -112,7 +122,9 @@ export function contentNameOf(key: string): string | undefined {
   return undefined;
 }
 
-const exactContent: ReadonlySet<string> = new Set(content.filter((key) => !/[*#]$/.test(key)));
+/** Keys that are content each by itself. */
+export const contentKeys: readonly string[] = content.filter((key) => !/[*#]$/.test(key));
+const exactContent: ReadonlySet<string> = new Set(contentKeys);
 const patterns = content
   .filter((key) => /[*#]$/.test(key))
   .map((key) => ({ prefix: key.slice(0, -1), isNumbered: key.endsWith('#'), name: nameOfContent(key) }));
