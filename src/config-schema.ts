@@ -95,6 +95,7 @@ const enrichProcessor = z.strictObject({
 const runsProcessor = z.strictObject({
   idle_timeout: duration.prefault('5m'),
   max_open_runs: count(100, 10_000_000).prefault(100_000),
+  guess_escalations: z.boolean().prefault(false),
 });
 
 const embeddedConnector = z.strictObject({

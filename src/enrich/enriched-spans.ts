@@ -3,6 +3,7 @@ import type { Headers, NewRecord } from '../core/stream.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
 import { SpanView } from '../otlp/span-view.ts';
 import { limitBytes } from '../otlp/wire.ts';
+import { asksForTool } from '../semconv/control-flow.ts';
 import { fields } from '../semconv/fields.ts';
 import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
 import {
@@ -204,6 +205,10 @@ class ViewedFacts implements SpanFacts {
 
   get escalationState(): EscalationState | undefined {
     return this.#word(fields.escalationState, escalationStateOf);
+  }
+
+  get asksForTool(): boolean {
+    return this.step === 'llm' && asksForTool.has(this.#text(fields.finishReason));
   }
 
   get costUsd(): number | undefined {

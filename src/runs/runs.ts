@@ -26,10 +26,15 @@ export class Runs {
   readonly #spans = new SpanTable(this.table);
   readonly #calls = new HeldCalls(this.table, this.#spans);
   readonly #usage = new LeafUsage(this.#spans);
-  readonly #ending = new RunEnding(this.table, this.#spans);
+  readonly #ending: RunEnding;
   /** Where runs with spans on several partitions begin on others than the first. */
   readonly #otherStarts = new Map<number, RunStart[]>();
   #spanIds = 0;
+
+  /** `guesses` as of `RunEnding`. */
+  constructor(guesses: boolean) {
+    this.#ending = new RunEnding(this.table, this.#spans, guesses);
+  }
 
   /** Span ids in memory. */
   get spanIds(): number {

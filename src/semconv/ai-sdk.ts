@@ -24,6 +24,7 @@ export const aiSdk: Convention = {
     { field: 'provider', key: 'ai.model.provider' },
     { field: 'model', key: 'ai.response.model' },
     { field: 'model', key: 'ai.model.id' },
+    { field: 'finishReason', key: 'ai.response.finishReason' },
     { field: 'inputTokens', key: 'ai.usage.inputTokens' },
     { field: 'inputTokens', key: 'ai.usage.promptTokens' },
     { field: 'inputTokens', key: 'ai.usage.tokens' },

@@ -46,3 +46,11 @@ export const mergedTools = '(merged tools)';
 /** Names of handoff targets that are humans: a handoff to anybody else is no escalation. */
 export const humanTarget =
   /(?:^|[^a-z])(?:human|person|operator|live[_ -]?agent|representative)(?:[^a-z]|$)/i;
+
+/** Reasons to stop by which a model asks for a tool. */
+export const asksForTool: ReadonlySet<string> = new Set([
+  'tool-calls',
+  'tool_calls',
+  'tool_call',
+  'tool_use',
+]);

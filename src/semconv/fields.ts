@@ -71,6 +71,8 @@ export const fields = {
   escalationSource: 39,
   /** Something that is equal for equal arguments of a tool call: their hash, else their size. */
   toolArguments: 40,
+  /** Why a model stopped. */
+  finishReason: 41,
 } as const;
 
 /** Name of a canonical field. */

@@ -32,6 +32,8 @@ export const otelGenAi: Convention = {
     { field: 'provider', key: 'gen_ai.system' },
     { field: 'model', key: 'gen_ai.response.model' },
     { field: 'model', key: 'gen_ai.request.model' },
+    { field: 'finishReason', key: 'gen_ai.response.finish_reasons' },
+    { field: 'finishReason', key: 'gen_ai.response.finish_reason' },
     { field: 'inputTokens', key: 'gen_ai.usage.input_tokens' },
     { field: 'inputTokens', key: 'gen_ai.usage.prompt_tokens' },
     { field: 'outputTokens', key: 'gen_ai.usage.output_tokens' },

@@ -69,6 +69,8 @@ export interface SpanFacts {
   /** Set when control passed to a human at this span. */
   readonly escalationReason: EscalationReason | undefined;
   readonly escalationState: EscalationState | undefined;
+  /** A model call that ended by asking for a tool. */
+  readonly asksForTool: boolean;
   /** US dollars; undefined when this span has no cost of its own or it is unpriced. */
   readonly costUsd: number | undefined;
   readonly costSource: CostSource | undefined;

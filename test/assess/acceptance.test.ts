@@ -323,6 +323,32 @@ test('an approval that is asked for, granted and denied is three traces', () => 
   expect(new Set(traces).size).toBe(3);
 });
 
+/** Outcome and escalation of the run of a request where guesses are allowed. */
+function outcomeOf(name: string): readonly unknown[] {
+  const [run] = readRequest(requests.get(name)!, { guessEscalations: true }).reported.runs;
+  return [run!.outcome, run!.escalationReason];
+}
+
+describe('where guessing is allowed', () => {
+  test('a run whose model asked for a tool that nobody called waits for an approval', () => {
+    expect(outcomeOf('ai-sdk-v7-approval-requested')).toEqual(['escalated', 'approval']);
+  });
+
+  test.each([
+    'v7-tool-success',
+    'v7-tool-error',
+    'v7-approval-granted',
+    'v7-approval-denied',
+    'legacy-tool-error',
+  ])('a run that went on is none: %s', (name) => {
+    expect(outcomeOf(`ai-sdk-${name}`)).toEqual(['completed', undefined]);
+  });
+
+  test('a failed run is a failed run', () => {
+    expect(outcomeOf('ai-sdk-v7-llm-error')).toEqual(['failure', undefined]);
+  });
+});
+
 test('cached tokens of a call are counted once, whatever number of keys says them', () => {
   const { spans } = readRequest(requests.get('ai-sdk-v7-tool-success')!);
   expect(spans.filter(({ step }) => step === 'llm').map(({ cacheReadTokens }) => cacheReadTokens)).toEqual([

@@ -1,7 +1,7 @@
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import { jsonToProtobuf } from '../../src/otlp/json-to-protobuf.ts';
-import { RunAssembler } from '../../src/runs/run-assembler.ts';
+import { RunAssembler, type RunSettings } from '../../src/runs/run-assembler.ts';
 import { fields } from '../../src/semconv/fields.ts';
 import { lane, Reported, settings } from '../runs/spans.ts';
 
@@ -32,13 +32,16 @@ function readingOf({ view }: EnrichedSpans, row: number, facts: ReturnType<Enric
 }
 
 /** Enriches, reads and assesses an OTLP/JSON request: what each span says, and what runs there were when all had timed out. */
-export function readRequest(json: string): {
+export function readRequest(
+  json: string,
+  given: Partial<RunSettings> = {},
+): {
   readonly spans: readonly SpanReading[];
   readonly reported: Reported;
 } {
   const { bytes } = jsonToProtobuf(Buffer.from(json));
   const reported = new Reported();
-  const assembler = new RunAssembler(settings, reported);
+  const assembler = new RunAssembler({ ...settings, ...given }, reported);
   const enriched = new EnrichedSpans(enricher);
   const from = lane();
   const spans: SpanReading[] = [];
