@@ -31,7 +31,7 @@ export const keyFlag = { content: 1, own: 2, foreign: 4, exceptionType: 8 } as c
 const limitSources = 63;
 
 /** How many bytes of keys are compared at once, and of prefixes hashed. */
-const wordBytes = 8;
+export const wordBytes = 8;
 
 /** Checks `spec` and compiles it. Throws an Error that names the key at fault. */
 export function compileKeys(spec: KeyTableSpec): KeyTable {
@@ -179,8 +179,12 @@ export class KeyTable {
 
   /** The entry of the key at [at, at + length), or -1. `view` covers the same bytes as `bytes`. */
   find(bytes: Uint8Array, view: DataView, at: number, length: number): number {
+    return length < wordBytes ? this.findShort(bytes, at, length) : this.findLong(view, at, length);
+  }
+
+  /** As `find`, of a key of `wordBytes` or more. */
+  findLong(view: DataView, at: number, length: number): number {
     const last = at + length - wordBytes;
-    if (last < at) return this.#findShort(bytes, at, length);
     const entries = this.#entries;
     const words = this.#words;
     const tail = view.getInt32(last + 4, true);
@@ -205,7 +209,8 @@ export class KeyTable {
     return prefixes.length === 0 ? 0 : flagsOf(prefixes, bytes, at, length);
   }
 
-  #findShort(bytes: Uint8Array, at: number, length: number): number {
+  /** As `find`, of a key below `wordBytes`. */
+  findShort(bytes: Uint8Array, at: number, length: number): number {
     const keys = this.#shortKeys[shortBucket(bytes, at, length)];
     if (keys === undefined) return -1;
     for (const { bytes: key, entry } of keys) {
