@@ -45,19 +45,28 @@ export function logicalCalls(spans: readonly CallSpan[]): readonly LogicalCall[]
 /** The spans that are in no other of the same call, with what those in them know better. */
 function outermost(spans: readonly CallSpan[]): CallSpan[] {
   const inside = new Map<CallSpan, CallSpan>();
+  const last = new Map<CallSpan, CallSpan>();
   for (const span of spans) {
     const outer =
       spans.find((other) => isParent(other, span)) ?? spans.find((other) => isAround(other, span));
-    if (outer && !isWithin(outer, span, inside)) inside.set(span, outer);
+    if (!outer || isWithin(outer, span, inside)) continue;
+    inside.set(span, outer);
+    const before = last.get(outer);
+    if (!before || before.endMs < span.endMs) last.set(outer, span);
   }
-  const depths = new Map<CallSpan, number>();
-  for (const span of spans) {
-    let depth = 0;
-    let call = span;
-    for (let outer = inside.get(call); outer; outer = inside.get(call), depth++) call = outer;
-    if (depth > 0) merge(call, span, depth, depths);
-  }
-  return spans.filter((span) => !inside.has(span));
+  const outer = spans.filter((span) => !inside.has(span));
+  for (const call of outer) learn(call, last);
+  return outer;
+}
+
+/** What is inside was carried out, and knows how long that took and, unless the call failed around it, how it ended. */
+function learn(call: CallSpan, last: ReadonlyMap<CallSpan, CallSpan>): void {
+  const inner = last.get(call);
+  if (!inner) return;
+  learn(inner, last);
+  call.tool ||= inner.tool;
+  call.durationMs = inner.durationMs;
+  if (call.result === 'ok') call.result = inner.result;
 }
 
 /** Whether `outer` is the parent of `span` and calls the same tool. */
@@ -78,15 +87,6 @@ function isAround(outer: CallSpan, span: CallSpan): boolean {
 function isWithin(span: CallSpan, outer: CallSpan, inside: ReadonlyMap<CallSpan, CallSpan>): boolean {
   for (let at: CallSpan | undefined = span; at; at = inside.get(at)) if (at === outer) return true;
   return false;
-}
-
-/** What is inside was carried out, and the innermost knows best how long it took; the last of those how it ended. */
-function merge(call: CallSpan, inner: CallSpan, depth: number, depths: Map<CallSpan, number>): void {
-  call.tool ||= inner.tool;
-  if (call.result === 'ok') call.result = inner.result;
-  if (depth <= (depths.get(call) ?? 0)) return;
-  depths.set(call, depth);
-  call.durationMs = inner.durationMs;
 }
 
 function attemptsOf(calls: readonly CallSpan[]): LogicalCall[] {

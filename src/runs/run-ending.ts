@@ -50,9 +50,8 @@ export class RunEnding {
     return escalationReasons[this.#runs.bytes[this.#runs.byteAt(run) + byte.escalationReason]! - 1];
   }
 
-  /** Whether a guess is allowed and a model asked for a tool after which nothing was done. */
+  /** Whether a model asked for a tool after which nothing was done; never so where guesses are not allowed. */
   #seemsToWait(run: number): boolean {
-    if (!this.#guesses) return false;
     const { bytes, cells } = this.#runs;
     if (bytes[this.#runs.byteAt(run) + byte.saidOutcome] !== 0) return false;
     const at = this.#runs.cellAt(run);

@@ -288,7 +288,7 @@ const constructed: Readonly<Record<string, Expected>> = {
   },
   'openinference-python-handoff': {
     steps: { guardrail: 1 },
-    calls: [],
+    calls: ['get_order ok'],
     handoffs: ['Billing', 'Human support'],
     escalations: ['human_handoff requested'],
     runs: [{ outcome: 'escalated', escalationReason: 'human_handoff' }],

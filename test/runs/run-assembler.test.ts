@@ -288,6 +288,14 @@ describe('tool calls', () => {
     expect(assemble([execution, call, root]).calls).toMatchObject([{ tool: 'pay', result: 'error' }]);
   });
 
+  test('whose inner spans failed and then went well went well, unless the outer one failed', () => {
+    const first = { ...call, spanId: 'a', parentSpanId: 'call', result: 'error', endMs: 2400 } as const;
+    const second = { ...call, spanId: 'b', parentSpanId: 'call', startMs: 2500, endMs: 2900 };
+    expect(assemble([second, first, call, root]).calls).toMatchObject([{ result: 'ok', durationMs: 400 }]);
+    const lost = { ...call, result: 'error' } as const;
+    expect(assemble([second, lost, root]).calls).toMatchObject([{ result: 'error' }]);
+  });
+
   test('with one call id at one time are one call, whoever is whose parent', () => {
     const named = { ...call, toolCallId: 'c1' };
     const other = { ...named, spanId: 'other', parentSpanId: 'elsewhere', startMs: 2200, endMs: 2900 };
