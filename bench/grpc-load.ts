@@ -14,21 +14,32 @@ const headers = {
  * prepared bytes over node:http2, `connections` of them, each call answered before its place is taken again.
  */
 export class GrpcLoad {
+  readonly #url: string;
   readonly #sessions: ClientHttp2Session[];
   #next = 0;
   /** What the last answer other than OK said. */
   lastMessage = '';
 
   constructor(url: string, connections: number) {
-    this.#sessions = Array.from(
-      { length: connections },
-      () => connect(url).on('error', () => undefined), // every call on it fails, and says so
-    );
+    this.#url = url;
+    this.#sessions = Array.from({ length: connections }, () => this.#connect());
+  }
+
+  #connect(): ClientHttp2Session {
+    return connect(this.#url).on('error', () => undefined); // every call on it fails, and says so
+  }
+
+  /** The next session in turn: another one in its place when the server has ended it. */
+  #session(): ClientHttp2Session {
+    const place = this.#next++ % this.#sessions.length;
+    const session = this.#sessions[place];
+    if (session && !session.closed && !session.destroyed) return session;
+    return (this.#sessions[place] = this.#connect());
   }
 
   /** Sends one request; resolves with its gRPC status, 0 being acknowledged. */
   send(request: Uint8Array): Promise<number> {
-    const session = this.#sessions[this.#next++ % this.#sessions.length]!;
+    const session = this.#session();
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     const stream = session.request(headers);
     let status = -1;

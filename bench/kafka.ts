@@ -32,6 +32,7 @@ function streamOn(brokers: readonly string[], compression: Compression, lingerMs
     lingerMs,
     deliveryMs: 30_000,
     sessionMs: 30_000,
+    instanceId: undefined,
     groups: { store: { id: topic, assignment: 'share' } },
     clock: systemClock,
     log: createLog('silent'),

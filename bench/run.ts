@@ -1,4 +1,4 @@
-// Every benchmark in turn, or those named: `npm run bench`, `npm run bench -- otlp ingest`.
+// Every benchmark but the long ones in turn, or those named: `npm run bench`, `npm run bench -- otlp ingest`.
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,13 +15,16 @@ const all = [
   'ingest',
   'store',
   'all-in-one',
+  'roles',
 ];
 /** The program runs with a compile cache, too: without one, types are stripped in a way that slows typed arrays. */
 const cache = join(tmpdir(), 'plimsoll-bench-compile-cache');
+/** Long ones, that run only when named. */
+const long = ['replay', 'outage'];
 const named = process.argv.slice(2);
-const unknown = named.filter((name) => !all.includes(name));
+const unknown = named.filter((name) => ![...all, ...long].includes(name));
 if (unknown.length > 0) {
-  console.error(`there is no benchmark ${unknown.join(', ')}; there are ${all.join(', ')}`);
+  console.error(`there is no benchmark ${unknown.join(', ')}; there are ${[...all, ...long].join(', ')}`);
   process.exit(2);
 }
 for (const name of named.length > 0 ? named : all) {

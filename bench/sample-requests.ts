@@ -225,8 +225,8 @@ function draw(random: () => number): number {
   return Math.floor(random() * 2 ** 32);
 }
 
-/** Mulberry32 (Tommy Ettinger, public domain): a generator without the short cycles of an LCG in doubles. */
-function randomOf(seed: number): () => number {
+/** Numbers of [0, 1), the same for the same seed: Mulberry32 (Tommy Ettinger, public domain): a generator without the short cycles of an LCG in doubles. */
+export function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

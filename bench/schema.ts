@@ -8,8 +8,9 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLog } from '../src/core/log.ts';
-import { openEmbeddedClickHouse, type ClickHouse } from '../src/store/clickhouse.ts';
-import { embeddedDialect, readMigrations, statementsOf, type Dialect } from '../src/store/migrations.ts';
+import { openEmbeddedClickHouse } from '../src/store/clickhouse-embedded.ts';
+import type { ClickHouse } from '../src/store/clickhouse.ts';
+import { aloneDialect, readMigrations, statementsOf, type Dialect } from '../src/store/migrations.ts';
 import { traceColumns } from '../src/store/trace-columns.ts';
 import { until } from '../test/until.ts';
 
@@ -47,7 +48,7 @@ const exporterTables = [
 
 async function ourTables(
   change: (sql: string) => string,
-  dialect: Dialect = embeddedDialect,
+  dialect: Dialect = aloneDialect,
 ): Promise<readonly string[]> {
   return (await readMigrations()).flatMap((migration) => statementsOf(migration, dialect)).map(change);
 }
@@ -67,7 +68,7 @@ const variants: Record<
   ours: { isOurs: true, tables: () => ourTables(same) },
   'ours, no fsync': {
     isOurs: true,
-    tables: () => ourTables(same, { ...embeddedDialect, durability: 'old_parts_lifetime = 480' }),
+    tables: () => ourTables(same, { ...aloneDialect, durability: 'old_parts_lifetime = 480' }),
   },
   'ours, 0 for unknown': {
     isOurs: true,
@@ -188,8 +189,9 @@ async function fill(directory: string, folder: string, variant: string): Promise
   for (const [block, body] of bodies.entries())
     await clickhouse.insertBlock({
       table: 'otel_traces',
-      columns: columns.map(({ name }) => name),
+      columns,
       settings: { insert_deduplication_token: `block ${block}`, input_format_null_as_default: 1 },
+      deadlineMs: Infinity,
       body: [body],
     });
   await quiet(clickhouse);

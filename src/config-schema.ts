@@ -65,6 +65,12 @@ const tls = z.strictObject({
   client_ca_file: z.string().optional(),
 });
 
+const clientTls = z.strictObject({
+  ca_file: z.string().optional(),
+  cert_file: z.string().optional(),
+  key_file: z.string().optional(),
+});
+
 const listener = (address: string) => ({
   endpoint: endpoint.prefault(address),
   tls: tls.optional(),
@@ -127,12 +133,17 @@ const kafkaConnector = z.strictObject({
   topic: z.string().min(1).prefault('otlp_spans'),
   dead_letter_topic: z.string().min(1).prefault('otlp_spans_dlq'),
   partitions: count(1, 256).prefault(12),
+  partitioner: z.enum(['murmur2', 'fnv1a']).prefault('murmur2'),
   replication: count(1, 9).prefault(3),
   retention: z.strictObject({ age: duration.prefault('3d') }).prefault({}),
   max_record_size: size.prefault('8MiB'),
   linger: duration.prefault('20ms'),
   compression: z.enum(['zstd', 'gzip', 'none']).prefault('zstd'),
   session_timeout: duration.prefault('30s'),
+  instance_id: z
+    .string()
+    .regex(/^[\w.-]{1,249}$/, 'must be 1 to 249 letters, digits, dots, dashes or underscores')
+    .optional(),
   groups: z
     .strictObject({
       store: z.string().min(1).prefault('plimsoll-store'),
@@ -140,16 +151,38 @@ const kafkaConnector = z.strictObject({
     })
     .prefault({}),
   sasl: sasl.optional(),
-  tls: z
-    .strictObject({
-      ca_file: z.string().optional(),
-      cert_file: z.string().optional(),
-      key_file: z.string().optional(),
-    })
-    .optional(),
+  tls: clientTls.optional(),
+});
+
+/** What `${env:NAME:-}` gives where NAME is not set is as if nothing had been said. */
+const orNothing = <S extends z.ZodType>(schema: S) =>
+  z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
+
+const serverUrl = z.string().transform((text, context) => {
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    context.addIssue('must be a URL of http or https such as http://127.0.0.1:8123'); // it may hold a password
+    return z.NEVER;
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.pathname !== '/') {
+    context.addIssue(
+      'must be scheme, host and port alone: username, password and database are options of their own',
+    );
+    return z.NEVER;
+  }
+  return url.origin;
 });
 
 const clickhouseExporter = z.strictObject({
+  url: orNothing(serverUrl),
+  username: z.string().min(1).prefault('default'),
+  password: orNothing(secret),
+  database: z.string().min(1).prefault('default'),
+  tls: clientTls.optional(),
+  compression: z.enum(['zstd', 'gzip', 'none']).prefault('zstd'),
+  cluster: orNothing(z.string()),
+  insert_quorum: z.union([z.literal('auto'), count(1, 100).transform(String)]).optional(),
+  insert_deadline: duration.prefault('5m'),
   flush_interval: duration.prefault('1s'),
   max_block_rows: count(1, 50_000).prefault(50_000),
   max_block_size: size.prefault('32MiB'),

@@ -1,7 +1,6 @@
 import { ConfigError, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
 import { patternFault } from './enrich/content-rules.ts';
-import { limitRecordBytes } from './enrich/enricher.ts';
 import { sqlPortFault } from './store/sql-port.ts';
 
 type PipelineName = keyof Config['service']['pipelines'];
@@ -9,6 +8,9 @@ type Shape = { readonly [S in 'receivers' | 'processors' | 'exporters']: readonl
 
 const largestRequestBytes = 64 * 2 ** 20;
 const leastRetentionMs = 3_600_000;
+const leastDeadlineMs = 10_000;
+/** Far above a span, so that few are refused. */
+const leastRecordBytes = 65_536;
 
 const aStream = 'embedded or kafka';
 
@@ -36,6 +38,7 @@ export function loadConfig(files: readonly string[]): Config {
     ...wiringFaults(parsed.data),
     ...limitFaults(parsed.data),
     ...streamFaults(parsed.data),
+    ...clickhouseFaults(parsed.data),
     ...securityFaults(parsed.data),
   ];
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
@@ -102,6 +105,10 @@ function* extensionFaults(config: Config, active: ReadonlySet<PipelineName>): Ge
   if (types.includes('sql') && !active.has('traces/store')) {
     yield 'service::extensions: sql needs the embedded ClickHouse of traces/store; list that pipeline or remove sql';
   }
+  const store = config.service.pipelines['traces/store']?.exporters.map((id) => config.exporters[id]) ?? [];
+  if (types.includes('sql') && store.some((exporter) => exporter?.type === 'clickhouse' && exporter.url)) {
+    yield 'service::extensions: sql serves the embedded ClickHouse, and exporters::clickhouse::url names a server: query that server itself, and remove sql';
+  }
 }
 
 /** Every address the process would listen on, with the path that sets it. */
@@ -150,13 +157,37 @@ function* streamFaults(config: Config): Generator<string> {
     const at = `connectors::${id}`;
     if (retention.age < leastRetentionMs)
       yield `${at}::retention::age: must be 1h or more: after a crash the store reads again what it stored last`;
-    if (max_record_size < limitRecordBytes || max_record_size > largestRequestBytes)
-      yield `${at}::max_record_size: must be from 8MiB, to which ingest cuts records, to 64MiB`;
+    if (max_record_size < leastRecordBytes || max_record_size > largestRequestBytes)
+      yield `${at}::max_record_size: must be from 64KiB to 64MiB`;
     if (groups.store === groups.assess)
       yield `${at}::groups: store and assess both read everything, so give them different groups`;
     if (topic === dead_letter_topic) yield `${at}::dead_letter_topic: must be another topic than ${topic}`;
-    if (tls && (tls.cert_file === undefined) !== (tls.key_file === undefined))
-      yield `${at}::tls: cert_file and key_file go together: set both or none`;
+    yield* tlsFaults(`${at}::tls`, tls);
+  }
+}
+
+function* tlsFaults(
+  at: string,
+  tls: { readonly cert_file?: string | undefined; readonly key_file?: string | undefined } | undefined,
+): Generator<string> {
+  if (tls && (tls.cert_file === undefined) !== (tls.key_file === undefined))
+    yield `${at}: cert_file and key_file go together: set both or none`;
+}
+
+function* clickhouseFaults(config: Config): Generator<string> {
+  for (const [id, exporter] of Object.entries(config.exporters)) {
+    if (exporter.type !== 'clickhouse') continue;
+    const { url, tls, cluster, insert_quorum, insert_deadline } = exporter;
+    const at = `exporters::${id}`;
+    for (const [name, value] of Object.entries({ tls, cluster }))
+      if (url === undefined && value !== undefined)
+        yield `${at}::${name}: is for a server: set url, or remove ${name}`;
+    if (tls && url?.startsWith('http:')) yield `${at}::tls: the url is not one of https: correct one of them`;
+    if (insert_quorum !== undefined && cluster === undefined)
+      yield `${at}::insert_quorum: counts replicas: set cluster, or remove insert_quorum`;
+    if (insert_deadline < leastDeadlineMs)
+      yield `${at}::insert_deadline: must be 10s or more: inserting a full block takes seconds`;
+    yield* tlsFaults(`${at}::tls`, tls);
   }
 }
 

@@ -30,7 +30,7 @@ export interface Pipeline {
 export function buildPipeline(config: Config, log: Log): Pipeline {
   const plan = planOf(config);
   const telemetry = new Telemetry();
-  const enricher = new Enricher(contentOf(plan));
+  const enricher = new Enricher(contentOf(plan), partitionerOf(plan));
   const site: Site = { plan, enricher, ...streamsOf(plan, telemetry, log), telemetry, log };
 
   const ingest = plan.ingest && ingestRole(site, plan.ingest);
@@ -85,6 +85,10 @@ function contentOf({ ingest }: Plan): ContentOptions {
   const { content: mode = 'drop', attributes = {}, content_hash_key } = ingest?.enrich ?? {};
   const hashKey = content_hash_key && Buffer.from(content_hash_key.reveal());
   return { content: mode === 'hash' ? { mode, key: hashKey! } : { mode }, attributes, hashKey };
+}
+
+function partitionerOf({ stream }: Plan) {
+  return stream.type === 'kafka' ? stream.partitioner : undefined;
 }
 
 function healthOf(

@@ -9,6 +9,8 @@ type OptionsOf<S extends Section, T extends Config[S][string]['type']> = Extract
 /** The options of every component that will run, by role; a role that no pipeline lists is undefined. */
 export interface Plan {
   readonly dataDirectory: string;
+  /** Whether anything is embedded, and so keeps its files in `dataDirectory`. */
+  readonly keepsFiles: boolean;
   readonly stream: Config['connectors'][string];
   readonly ingest:
     | {
@@ -38,14 +40,17 @@ export function planOf(config: Config): Plan {
     'traces/assess': assess,
   } = config.service.pipelines;
   const used = [...(ingest?.exporters ?? []), ...(store?.receivers ?? []), ...(assess?.receivers ?? [])];
+  const stream = streamOf(config, used);
+  const clickhouse = store && only(config.exporters, store.exporters, 'clickhouse').options;
   return {
     dataDirectory: config.data_dir,
-    stream: streamOf(config, used),
+    keepsFiles: stream.type === 'embedded' || (clickhouse !== undefined && clickhouse.url === undefined),
+    stream,
     ingest: ingest && {
       receivers: all(config.receivers, ingest.receivers, 'otlp'),
       enrich: only(config.processors, ingest.processors, 'enrich').options,
     },
-    store: store && { clickhouse: only(config.exporters, store.exporters, 'clickhouse').options },
+    store: clickhouse && { clickhouse },
     assess: assess && {
       runs: only(config.processors, assess.processors, 'runs').options,
       kpi: only(config.exporters, assess.exporters, 'kpi').options,

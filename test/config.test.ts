@@ -195,9 +195,14 @@ test.each([
     'connectors::kafka::retention::age: must be 1h or more',
   ],
   [
-    'a record size below what ingest makes',
-    'connectors: { kafka: { brokers: "a:1", max_record_size: 1MiB } }',
-    'connectors::kafka::max_record_size: must be from 8MiB, to which ingest cuts records, to 64MiB',
+    'a record size that many spans would not fit',
+    'connectors: { kafka: { brokers: "a:1", max_record_size: 10KiB } }',
+    'connectors::kafka::max_record_size: must be from 64KiB to 64MiB',
+  ],
+  [
+    'a name that a member cannot have',
+    'connectors: { kafka: { brokers: "a:1", instance_id: "store 1" } }',
+    'connectors::kafka::instance_id: must be 1 to 249 letters',
   ],
   [
     'one group for two readers',
@@ -213,6 +218,41 @@ test.each([
     'a certificate without its key',
     'connectors: { kafka: { brokers: "a:1", tls: { cert_file: c.pem } } }',
     'connectors::kafka::tls: cert_file and key_file go together',
+  ],
+  [
+    'a server that is no URL',
+    'exporters: { clickhouse: { url: "clickhouse:9000" } }',
+    'exporters::clickhouse::url: must be a URL of http or https such as http://127.0.0.1:8123',
+  ],
+  [
+    'a password in the URL of a server',
+    'exporters: { clickhouse: { url: "https://me:secret@clickhouse:8443/db" } }',
+    'exporters::clickhouse::url: must be scheme, host and port alone: username, password and database are options of their own',
+  ],
+  [
+    'a SQL port where there is a server',
+    'exporters: { clickhouse: { url: "http://clickhouse:8123" } }',
+    'service::extensions: sql serves the embedded ClickHouse, and exporters::clickhouse::url names a server: query that server itself, and remove sql',
+  ],
+  [
+    'a cluster without a server',
+    'exporters: { clickhouse: { cluster: main } }',
+    'exporters::clickhouse::cluster: is for a server: set url, or remove cluster',
+  ],
+  [
+    'TLS over http',
+    'exporters: { clickhouse: { url: "http://clickhouse:8123", tls: {} } }',
+    'exporters::clickhouse::tls: the url is not one of https: correct one of them',
+  ],
+  [
+    'a quorum without replicas',
+    'exporters: { clickhouse: { url: "http://clickhouse:8123", insert_quorum: auto } }',
+    'exporters::clickhouse::insert_quorum: counts replicas: set cluster, or remove insert_quorum',
+  ],
+  [
+    'a deadline that no insert can meet',
+    'exporters: { clickhouse: { insert_deadline: 2s } }',
+    'exporters::clickhouse::insert_deadline: must be 10s or more',
   ],
   [
     'an unknown pipeline',
@@ -270,6 +310,22 @@ test.each([
   expect(() => load(minimal, over)).toThrow(sentence);
 });
 
+test.each(['store.yaml', 'all-kafka.yaml'])(
+  '%s uses the server that the environment names, if any',
+  (name) => {
+    const file = join(shipped, name);
+    expect(loadConfig([file]).exporters['clickhouse']).toMatchObject({ url: undefined, password: undefined });
+    vi.stubEnv('CLICKHOUSE_URL', 'http://clickhouse:8123/');
+    vi.stubEnv('CLICKHOUSE_PASSWORD', 'hunter2');
+    const config = loadConfig([file]);
+    expect(config.exporters['clickhouse']).toMatchObject({
+      url: 'http://clickhouse:8123',
+      username: 'default',
+    });
+    expect(JSON.stringify(config)).not.toContain('hunter2');
+  },
+);
+
 test.each([
   ['max_request_size: 200MiB', 'max_request_size: must be from 1KiB to 64MiB'],
   ['in_flight_limit: 0B', 'in_flight_limit: must be at least max_request_size'],
@@ -279,7 +335,15 @@ test.each([
 
 test('the shipped file names every option there is', () => {
   const text = readFileSync(join(shipped, 'plimsoll.yaml'), 'utf8');
-  const optional = ['tls', 'max_connection_age', 'auth', 'content_hash_key', 'token', 'allowed_hosts'];
+  const server = 'url username password database tls compression cluster insert_quorum insert_deadline';
+  const optional = [
+    'max_connection_age',
+    'auth',
+    'content_hash_key',
+    'token',
+    'allowed_hosts',
+    ...server.split(' '),
+  ];
   const missing = [...optionNames(load(minimal)), ...optional].filter(
     (name) => !new RegExp(`\\b${name}:`).test(text),
   );

@@ -1,6 +1,7 @@
 import { loadConfig } from '../config.ts';
 import { createLog } from '../core/log.ts';
 import { buildPipeline, type Pipeline } from '../pipeline.ts';
+import { planOf, type Plan } from '../plan.ts';
 import { print, type Command } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
 import { version } from './version.ts';
@@ -25,7 +26,7 @@ When it is ready it prints where to point an exporter and where to look.`,
     const pipeline = buildPipeline(config, log);
     const asked = signalled();
     await pipeline.start(AbortSignal.timeout(config.service.drain_timeout));
-    print(readyText(pipeline, config.data_dir));
+    print(readyText(pipeline, planOf(config)));
     await asked;
     log.info('stopping: refusing new input and finishing what is in flight');
     await pipeline.stop(AbortSignal.timeout(config.service.drain_timeout));
@@ -41,7 +42,7 @@ function signalled(): Promise<void> {
   return promise;
 }
 
-function readyText(pipeline: Pipeline, dataDirectory: string): string {
+function readyText(pipeline: Pipeline, { keepsFiles, dataDirectory }: Plan): string {
   const addresses = pipeline.addresses();
   const width = Math.max(...addresses.map(({ what }) => what.length));
   const http = addresses.find(({ what }) => what === 'OTLP HTTP')?.url;
@@ -51,7 +52,7 @@ function readyText(pipeline: Pipeline, dataDirectory: string): string {
     ...(grpc ? [`OTEL_EXPORTER_OTLP_ENDPOINT=${grpc} OTEL_EXPORTER_OTLP_PROTOCOL=grpc`] : []),
   ];
   return [
-    `plimsoll ${version()} is ready: ${pipeline.roles.join(', ')}; data in ${dataDirectory}`,
+    `plimsoll ${version()} is ready: ${pipeline.roles.join(', ')}${keepsFiles ? `; data in ${dataDirectory}` : ''}`,
     ...addresses.map(({ what, url }) => `  ${what.padEnd(width)}  ${url}`),
     ...(hints.length > 0 ? [`Point an exporter at it: ${hints.join('\n                      or: ')}`] : []),
   ].join('\n');

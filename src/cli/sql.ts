@@ -19,7 +19,10 @@ Sends one query to the SQL port of the running pipeline and prints the answer. I
   options: { format: { type: 'string' } },
   takesWords: true,
   run: async ({ config: files, options, words }) => {
-    const { sql } = planOf(loadConfig(files));
+    const { sql, store } = planOf(loadConfig(files));
+    const server = store?.clickhouse.url;
+    if (server !== undefined)
+      throw new Error(`exporters::clickhouse::url: the tables are on ${server}: query that server itself`);
     if (!sql) throw new Error('service::extensions: lists no sql; add it, so that there is a port to ask');
     if (words.length !== 1)
       throw new UsageError('give one query, in quotes: plimsoll sql "SELECT count() FROM otel_traces"');

@@ -74,7 +74,7 @@ export interface Claim {
  * their worker returned.
  */
 export interface StreamConsumer extends Component {
-  /** Why a worker rejected, so that the process is unhealthy; undefined while all is well. */
+  /** Why a worker rejected, or nothing can be consumed, so that the process is unhealthy; undefined while all is well. */
   readonly fault: Error | undefined;
   /** How many partitions it owns, 0 for one that stands by; undefined unless it is in its group and that has dealt them out. */
   readonly owned: number | undefined;
@@ -94,6 +94,10 @@ export interface Stream extends Component, Sink<readonly NewRecord[]> {
   /** Changes when the stream is created anew; part of every row's position. Known after start. */
   readonly id: string;
   readonly partitions: number;
+  /** The longest payload it takes, in bytes; Infinity when it takes any. */
+  readonly recordLimitBytes: number;
+  /** Why it neither takes nor gives all it should until an operator acts; undefined while all is well. */
+  readonly fault: Error | undefined;
   /** A new member of `group`; a second member takes ownership from the first. */
   consumer(group: string, worker: ClaimWorker): StreamConsumer;
   /** Spans ever appended to `partition`; undefined when the driver cannot count them. */

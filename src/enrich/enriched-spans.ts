@@ -1,5 +1,7 @@
 import { Failure } from '../core/failure.ts';
 import type { Headers, NewRecord } from '../core/stream.ts';
+import { jsonToProtobuf } from '../otlp/json-to-protobuf.ts';
+import { leftOutSpans } from '../otlp/left-out.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
 import { SpanView } from '../otlp/span-view.ts';
 import { limitBytes } from '../otlp/wire.ts';
@@ -24,11 +26,21 @@ import {
   type Step,
 } from '../semconv/vocabulary.ts';
 import { canonicalKeys } from './canonical-keys.ts';
-import { enrichedHeader, type Enricher } from './enricher.ts';
+import { enrichedHeader, sentenceOf, type Enricher } from './enricher.ts';
+
+/** Spans of a record that are not valid, and so are none of its rows. */
+export interface LeftOut {
+  /** A payload with them alone, in the encoding of the record. */
+  readonly payload: Uint8Array;
+  readonly spans: number;
+  /** What is wrong with them, as one sentence. */
+  readonly reason: string;
+}
 
 /**
  * Reads the spans of records. A record that nobody of ours enriched, such as a Collector's, is enriched first by the
- * same code. What it hands out is valid until the next `read`.
+ * same code, whichever of OTLP's two encodings it has; another revision's work is left as it is. What it hands out is
+ * valid until the next `read`.
  */
 export class EnrichedSpans {
   /** Where everything stands in the record as it was enriched. */
@@ -38,6 +50,7 @@ export class EnrichedSpans {
   readonly #enricher: Enricher;
   /** What was made of a record that nobody had enriched, until the next such. */
   #enriched: readonly NewRecord[] = [];
+  #leftOut: readonly LeftOut[] = [];
   readonly #facts = new ViewedFacts(this.view);
 
   constructor(enricher: Enricher) {
@@ -46,31 +59,65 @@ export class EnrichedSpans {
 
   /**
    * Reads `record`. Throws an `invalid` Failure when its payload is no ExportTraceServiceRequest, or so long that it
-   * cannot be read once it is enriched; `count` is then 0.
+   * cannot be read once it is enriched; `count` is then 0. Spans that are not valid are `leftOut`, alone.
    */
   read(record: { readonly payload: Uint8Array; readonly headers: Headers }): void {
-    if (record.headers[enrichedHeader] !== undefined) {
-      this.index.read(record.payload);
+    this.#leftOut = [];
+    if (record.headers[enrichedHeader] === undefined) {
+      this.index.read(nothing);
+      this.#leftOut = this.#foreign(record.payload);
       return;
     }
-    this.index.read(nothing);
+    this.index.read(record.payload);
+    const { rejectedCount: spans, rejections } = this.index;
+    if (spans > 0)
+      this.#leftOut = [{ payload: leftOutSpans(this.index), spans, reason: sentenceOf(rejections) }];
+  }
+
+  /** Enriches `payload` and reads what came of it; returns what is left out. */
+  #foreign(payload: Uint8Array): readonly LeftOut[] {
+    const { request, leftOut } = protobufOf(payload);
     this.#enricher.release(this.#enriched);
-    const { records, accepted } = this.#enricher.enrich(record.payload, 1, limitBytes);
+    this.#enriched = [];
+    const { records, accepted, rejected, reasons } = this.#enricher.enrich(
+      request,
+      1,
+      limitBytes,
+      limitBytes,
+    );
     this.#enriched = records;
     const [enriched] = records;
-    if (!enriched) return;
-    if (enriched.spans < accepted) {
+    if ((enriched?.spans ?? 0) < accepted) {
       throw new Failure(
         'invalid',
-        `the record of ${record.payload.byteLength} bytes is longer than ${limitBytes} when enriched: send smaller batches`,
+        `the record of ${payload.byteLength} bytes is longer than ${limitBytes} when enriched: send smaller batches`,
       );
     }
-    this.index.read(enriched.payload);
+    if (enriched) this.index.read(enriched.payload);
+    else if (rejected === 0 && leftOut.length === 0) this.#refuseOthers(request, payload);
+    if (rejected === 0) return leftOut;
+    return [
+      ...leftOut,
+      { payload: this.#enricher.leftOut(request), spans: rejected, reason: sentenceOf(reasons) },
+    ];
+  }
+
+  /** A request may be empty. What says something and has no ResourceSpans is somebody else's message. */
+  #refuseOthers(request: Uint8Array, payload: Uint8Array): void {
+    this.index.read(request);
+    const isEmpty = payload.length === 0 || this.index.requests.sizeBytes(0) < request.length;
+    if (isEmpty || emptyJson.test(Buffer.from(payload).toString('latin1'))) return;
+    throw new Failure('invalid', 'it has no ResourceSpans, and so is no ExportTraceServiceRequest');
   }
 
   /** How many spans the record has. */
   get count(): number {
     return this.index.count;
+  }
+
+  /** Those of its spans that are not valid, and so not counted. */
+  get leftOut(): readonly LeftOut[] {
+    return this.#leftOut;
   }
 
   /** What span `row`, from 0, says; always the same object, moved. */
@@ -84,6 +131,37 @@ export class EnrichedSpans {
 const limitAttempts = 1000;
 
 const nothing = new Uint8Array(0);
+const brace = 0x7b;
+const jsonWhitespace: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+const emptyJson = /^\s*\{\s*(?:\}|"resourceSpans")/;
+
+/**
+ * Whether `payload` begins like a JSON object. No protobuf message begins with a brace, but a request may begin with
+ * white space and a brace; then it is JSON if it can be read as such, because JSON has no byte that could be the length
+ * of a trace id.
+ */
+function beginsLikeJson(payload: Uint8Array): boolean {
+  let at = 0;
+  while (jsonWhitespace.has(payload[at])) at++;
+  return payload[at] === brace;
+}
+
+/** A record's request in protobuf, and what was left out of it on the way. */
+function protobufOf(payload: Uint8Array): { request: Uint8Array; leftOut: readonly LeftOut[] } {
+  const asIs = { request: payload, leftOut: [] };
+  if (!beginsLikeJson(payload)) return asIs;
+  try {
+    const { bytes, rejected, reasons, leftOut } = jsonToProtobuf(payload);
+    if (rejected === 0) return { request: bytes, leftOut: [] };
+    return {
+      request: bytes,
+      leftOut: [{ payload: leftOut(), spans: rejected, reason: reasons.join('; ') }],
+    };
+  } catch (error) {
+    if (payload[0] === brace) throw error;
+    return asIs;
+  }
+}
 
 /** The facts of the span that the view is at. */
 class ViewedFacts implements SpanFacts {

@@ -2,9 +2,11 @@ import { createHmac, hash } from 'node:crypto';
 import { BytePool } from '../core/byte-pool.ts';
 import { Failure } from '../core/failure.ts';
 import type { Headers, NewRecord } from '../core/stream.ts';
+import { leftOutSpans } from '../otlp/left-out.ts';
+import { partitioners, type Partitioner } from '../otlp/partition.ts';
 import { Rewrite } from '../otlp/rewrite.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
-import { limitBytes } from '../otlp/wire.ts';
+import { limitBytes as readableBytes } from '../otlp/wire.ts';
 import { OwnView } from './own-view.ts';
 import {
   controlFlowExceptions,
@@ -41,8 +43,10 @@ export const limitRecordBytes = 8 << 20;
 /** Memory kept for records between requests. */
 const pooledBytes = 32 << 20;
 
-/** What the sender of a span reads that would be longer than what can be read again. */
-const tooLong = `the span, with its resource, scope and what enrichment adds, is longer than ${limitBytes} bytes: send less content`;
+/** What the sender of a span reads that would be longer than what the stream takes or can be read again. */
+function tooLong(limitBytes: number): string {
+  return `the span, with its resource, scope and what enrichment adds, is longer than ${limitBytes} bytes, the longest record of the stream: send less content`;
+}
 
 /** Counts up when the code derives other values from the same tables. */
 const codeRevision = 2;
@@ -73,19 +77,22 @@ export class Enricher {
   readonly #index: SpanIndex;
   readonly #view: OwnView;
   readonly #memory = new BytePool(pooledBytes);
-  readonly #rewrite = new Rewrite((bytes) => this.#memory.take(bytes));
+  readonly #rewrite: Rewrite;
   readonly #headers: Headers;
   readonly #finding = new Finding();
   readonly #prices = new Prices();
   readonly #ownValues: OwnValues;
   readonly #redaction: Redaction;
   readonly #userIds: UserIds;
+  /** Rows of the last request whose spans are too long for a record. */
+  #omitted: number[] = [];
 
-  /** Throws an Error that names the option at fault. */
-  constructor(options: ContentOptions) {
+  /** Traces are spread over partitions by `partitioner`. Throws an Error that names the option at fault. */
+  constructor(options: ContentOptions, partitioner: Partitioner = 'murmur2') {
     const rules = new ContentRules(options);
     const keys = new MarkedKeys(rules);
     this.revision = revisionOf(options.content.mode, rules);
+    this.#rewrite = new Rewrite((bytes) => this.#memory.take(bytes), partitioners[partitioner]);
     this.#headers = { [enrichedHeader]: this.revision };
     this.#index = new SpanIndex(keys.table);
     this.#view = new OwnView(this.#index);
@@ -96,12 +103,18 @@ export class Enricher {
 
   /**
    * Enriches an ExportTraceServiceRequest in protobuf and splits it by trace over `partitions`. A record longer than
-   * `recordLimitBytes` is cut between spans; one span may still be longer, and so may spans of a very large resource.
-   * Every record can be read again. Throws an `invalid` Failure when the request is none; a span that is not valid,
-   * or whose record would be too long for a reader, is left out alone.
+   * `cutBytes` is cut between spans; one span may still be longer, and so may spans of a very large resource, but no
+   * record is longer than `recordLimitBytes`, and every one can be read again. Throws an `invalid` Failure when the
+   * request is none; a span that is not valid, or too long for a record, is left out alone.
    */
-  enrich(request: Uint8Array, partitions: number, recordLimitBytes = limitRecordBytes): EnrichedRequest {
+  enrich(
+    request: Uint8Array,
+    partitions: number,
+    recordLimitBytes = readableBytes,
+    cutBytes = Math.min(limitRecordBytes, recordLimitBytes),
+  ): EnrichedRequest {
     const index = this.#index;
+    const limitBytes = Math.min(readableBytes, recordLimitBytes);
     index.read(request);
     if (index.looksLikeLogs) {
       throw new Failure(
@@ -113,24 +126,31 @@ export class Enricher {
     const reasons = new Map(index.rejections);
     const removedInvalidValues = this.#ownValues.clean();
     const foreignBefore = this.#redaction.foreignKeys;
-    this.#rewrite.begin(index);
+    this.#rewrite.begin(index, limitBytes);
     this.#redaction.redactEnvelopes();
-    let unreadable = 0;
-    for (let row = 0; row < index.count; row++) if (!this.#span(row)) unreadable++;
-    if (unreadable > 0) reasons.set(tooLong, unreadable);
+    this.#omitted = [];
+    for (let row = 0; row < index.count; row++) if (!this.#span(row)) this.#omitted.push(row);
+    const omitted = this.#omitted.length;
+    if (omitted > 0) reasons.set(tooLong(limitBytes), omitted);
     const headers = this.#headers;
     const records = this.#rewrite
-      .finish(partitions, recordLimitBytes)
+      .finish(partitions, cutBytes)
       .map(({ partition, payload, spans }): NewRecord => ({ partition, payload, spans, headers }));
     const removedForeignKeys = this.#redaction.foreignKeys - foreignBefore;
     return {
       records,
-      accepted: index.count - unreadable,
-      rejected: invalid + unreadable,
+      accepted: index.count - omitted,
+      rejected: invalid + omitted,
       reasons,
       removedForeignKeys,
       removedInvalidValues,
     };
+  }
+
+  /** The rejected spans alone of `request`, which is the one that was enriched last. */
+  leftOut(request: Uint8Array): Uint8Array {
+    this.#index.read(request);
+    return leftOutSpans(this.#index, this.#omitted);
   }
 
   /** Takes back the memory of records, which nobody may read from now on. Those that never come back are the garbage collector's. */
@@ -150,11 +170,19 @@ export class Enricher {
     appendFinding(view, finding, this.#rewrite.attributes);
     this.#userIds.append(view, this.#rewrite.attributes);
     this.#redaction.redact(row, finding);
-    const isReadable = this.#rewrite.isReadable();
-    if (isReadable) this.#rewrite.endSpan();
+    const fits = this.#rewrite.fits();
+    if (fits) this.#rewrite.endSpan();
     else this.#rewrite.omitSpan();
-    return isReadable;
+    return fits;
   }
+}
+
+/** Why spans were left out, reason by reason, as one sentence; '' when none were. */
+export function sentenceOf(reasons: ReadonlyMap<string, number>): string {
+  const sentences = [...reasons].map(
+    ([reason, spans]) => `${spans} span${spans === 1 ? '' : 's'}: ${reason}`,
+  );
+  return sentences.join('; ');
 }
 
 function revisionOf(mode: string, { hashKey, given }: ContentRules): string {

@@ -1,5 +1,4 @@
 import { keyFlag } from '../otlp/key-table.ts';
-import { memberContent } from '../otlp/key-value.ts';
 import type { Rewrite } from '../otlp/rewrite.ts';
 import { markKind } from '../otlp/span-columns.ts';
 import type { SpanIndex } from '../otlp/span-index.ts';
@@ -8,10 +7,10 @@ import { fields } from '../semconv/fields.ts';
 import { limitTextBytes, type OwnKey } from '../semconv/plimsoll.ts';
 import type { MarkedKey, MarkedKeys } from './marked-keys.ts';
 
-/** Tags of a KeyValue's value and of the two kinds that sizes and hashes have. */
-const valueTag = 0x12;
+/** Tags of the two kinds of values that sizes and hashes have, and how long their content may be. */
 const intTag = 0x18;
 const stringTag = 0x0a;
+const limitLeftBytes = 64;
 
 /** Those of values that are read as a text: texts, booleans, integers and doubles. */
 const scalarTags: ReadonlySet<number> = new Set([stringTag, 0x10, intTag, 0x21]);
@@ -92,14 +91,8 @@ export class OwnValues {
     if (marks.kind[mark] !== markKind.resourceAttribute) return false;
     const key = this.#keys.of(this.#index, mark, marks);
     if (key?.kind !== 'own' || !key.own.places.includes('resource')) return false;
-    const at = marks.keyEnd[mark]!;
     const sizeBytes = marks.sizeBytes[mark]!;
-    return (
-      sizeBytes > 0 &&
-      sizeBytes <= limitTextBytes &&
-      bytes[at] === valueTag &&
-      scalarTags.has(bytes[memberContent(bytes, at, bytes.length)]!)
-    );
+    return sizeBytes > 0 && sizeBytes <= limitTextBytes && scalarTags.has(bytes[marks.memberAt[mark]!]!);
   }
 
   #isOwn(mark: number): boolean {
@@ -132,11 +125,10 @@ export class OwnValues {
     return this.#view.has(fields.costUsd) !== (this.#view.string(fields.costSource) === 'unpriced');
   }
 
-  /** Nobody but us writes these, so only our own encoding is taken. */
+  /** Nobody but us writes these, and what we write is short. */
   #isOfKind(mark: number, tag: number): boolean {
     const { bytes, marks } = this.#index;
-    const at = marks.keyEnd[mark]!;
-    return bytes[at] === valueTag && bytes[at + 2] === tag;
+    return bytes[marks.memberAt[mark]!] === tag && marks.sizeBytes[mark]! <= limitLeftBytes;
   }
 
   #hasContent(row: number, key: Extract<MarkedKey, { readonly kind: 'size' | 'hash' }>): boolean {

@@ -1,6 +1,7 @@
 import { createHmac, type Hmac } from 'node:crypto';
 import { AttributeKey, type Attributes } from '../otlp/attributes.ts';
 import { keyFlag as keyFlags } from '../otlp/key-table.ts';
+import { memberContent } from '../otlp/key-value.ts';
 import type { Rewrite } from '../otlp/rewrite.ts';
 import { markKind as markKinds } from '../otlp/span-columns.ts';
 import type { SpanIndex } from '../otlp/span-index.ts';
@@ -116,8 +117,8 @@ export class Redaction {
     this.#sizes[name]! += sizeBytes;
     if (!isHashed) return;
     const hash = (this.#hashes[name] ??= createHmac('sha256', this.#keys.rules.hashKey!));
-    const end = marks.end[mark]!;
-    hash.update(bytes.subarray(end - sizeBytes, end));
+    const contentAt = memberContent(bytes, marks.memberAt[mark]!, marks.end[mark]!);
+    hash.update(bytes.subarray(contentAt, contentAt + sizeBytes));
   }
 
   #contentAt(mark: number): Content | undefined {

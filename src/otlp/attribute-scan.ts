@@ -9,7 +9,7 @@ import {
 import { isText } from './message-check.ts';
 import { markKind as markKinds, type MarkColumns } from './span-columns.ts';
 import { verdict as verdicts, type Verdict } from './verdict.ts';
-import { broken as brokenOffset, lengthAt, skipVarint } from './wire.ts';
+import { broken as brokenOffset, lengthAt, skipField, skipVarint } from './wire.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
 const keyFlag = keyFlags;
@@ -30,6 +30,12 @@ const markedFlags = keyFlag.content | keyFlag.own | keyFlag.foreign;
 export const owner = { span: 0, resource: 1, event: 2, scope: 3 } as const;
 export type Owner = (typeof owner)[keyof typeof owner];
 const { span: ofSpan, resource: ofResource, event: ofEvent, scope: ofScope } = owner;
+
+/** How long the content of the member at `member` is; 0 when there is none. The key may stand behind it. */
+function contentBytes(bytes: Uint8Array, member: number, end: number): number {
+  if (member === 0) return 0;
+  return skipField(bytes, member + 1, end, bytes[member]!) - memberContent(bytes, member, end);
+}
 
 /** Reads attributes: into the slots of the fields they are sources of, and into marks. */
 export class AttributeScan implements KeyValueParts {
@@ -139,13 +145,7 @@ export class AttributeScan implements KeyValueParts {
         const mark = marks.add(offset, next, flags, container);
         if (of === ofResource) marks.kind[mark] = markKind.resourceAttribute;
         else if (of === ofScope) marks.kind[mark] = markKind.scopeAttribute;
-        marks.key(
-          mark,
-          entry,
-          keyAt,
-          keyAt + keyBytes,
-          member === 0 ? 0 : next - memberContent(bytes, member, next),
-        );
+        marks.key(mark, entry, keyAt, keyAt + keyBytes, member, contentBytes(bytes, member, next));
       }
       offset = next;
     }
@@ -180,9 +180,43 @@ export class AttributeScan implements KeyValueParts {
     const packed = lengthAt(this.#bytes, at, end);
     const start = at + (packed & 7);
     const next = start + (packed >>> 3);
+    if (packed !== broken && this.#isValueFirst(start, next)) return next;
     this.why =
       packed === broken ? verdict.malformed : readKeyValue(this.#bytes, this.#view, start, next, this);
     return this.why ? broken : next;
+  }
+
+  /** Whether the KeyValue [at, end) is a usual value and then a short key, as every Collector writes it; reads it then. */
+  #isValueFirst(at: number, end: number): boolean {
+    const bytes = this.#bytes;
+    if (bytes[at] !== keyValueTag.value) return false;
+    const packed = lengthAt(bytes, at + 1, end);
+    if (packed === broken) return false;
+    const member = at + 1 + (packed & 7);
+    const valueEnd = member + (packed >>> 3);
+    const keyAt = valueEnd + 2;
+    if (keyAt > end || bytes[valueEnd] !== keyValueTag.key || keyAt + bytes[valueEnd + 1]! !== end)
+      return false;
+    if (bytes[valueEnd + 1]! > 0x7f || !this.#isUsualMember(member, valueEnd)) return false;
+    this.keyAt = keyAt;
+    this.keyEnd = end;
+    return true;
+  }
+
+  /** Whether the AnyValue [at, end) is nothing or one member as every SDK writes it, and valid; sets where that is. */
+  #isUsualMember(at: number, end: number): boolean {
+    const bytes = this.#bytes;
+    this.memberAt = 0;
+    if (at === end) return true;
+    if (bytes[at] !== valueTag.string) {
+      this.memberAt = at;
+      return this.#isUsualValue(bytes, this.#view, at, end);
+    }
+    const packed = lengthAt(bytes, at + 1, end);
+    const text = at + 1 + (packed & 7);
+    if (packed === broken || text + (packed >>> 3) !== end) return false;
+    if (text < end) this.memberAt = at;
+    return isText(bytes, this.#view, text, end);
   }
 
   #fail(why: Verdict): typeof broken {

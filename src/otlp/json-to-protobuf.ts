@@ -17,6 +17,8 @@ export interface Converted {
   readonly rejected: number;
   /** One sentence for each of the first few things that are wrong; with nothing rejected they are advice. */
   readonly reasons: readonly string[];
+  /** OTLP/JSON of the rejected spans alone, with what stands around them. */
+  readonly leftOut: () => Uint8Array;
 }
 
 /** Values may be nested this deep in JSON; the index of the protobuf is stricter for some shapes. */
@@ -91,14 +93,28 @@ function camelCase(key: string): string {
 class Converter {
   readonly #path: (string | number)[] = [];
   readonly #reasons = new Set<string>();
-  #rejected = 0;
+  readonly #rejected: unknown[] = [];
   #unnamed = 0;
 
   convert(json: unknown): Converted {
     const writer = protobuf.Writer.create();
     this.#message(writer, request, json, 0);
     const more = this.#unnamed === 0 ? [] : [`and ${this.#unnamed} more`];
-    return { bytes: writer.finish(), rejected: this.#rejected, reasons: [...this.#reasons, ...more] };
+    return {
+      bytes: writer.finish(),
+      rejected: this.#rejected.length,
+      reasons: [...this.#reasons, ...more],
+      leftOut: () => this.#leftOut(json),
+    };
+  }
+
+  #leftOut(json: unknown): Uint8Array {
+    const rejected = new Set(this.#rejected);
+    const text = JSON.stringify(json, (key, value: unknown) => {
+      if (typeof value === 'bigint') return value.toString();
+      return key === 'spans' && Array.isArray(value) ? value.filter((span) => rejected.has(span)) : value;
+    });
+    return Buffer.from(text);
   }
 
   #fault(expected: string, value?: unknown): NotOtlp {
@@ -173,7 +189,7 @@ class Converter {
     } catch (error) {
       if (!(error instanceof NotOtlp)) throw error;
       this.#path.length = level;
-      this.#rejected++;
+      this.#rejected.push(element);
       this.#note(error.message);
       return;
     }

@@ -2,7 +2,7 @@ import { Attributes } from './attributes.ts';
 import { BackwardWriter, slackBytes } from './backward-writer.ts';
 import type { Envelopes } from './envelopes.ts';
 import { memberContent } from './key-value.ts';
-import { partitionOf } from './partition.ts';
+import { partitioners, type PartitionOf } from './partition.ts';
 import { grown, type MarkColumns } from './span-columns.ts';
 import type { SpanIndex } from './span-index.ts';
 import { lengthAt, limitBytes as readableBytes, varintWidth } from './wire.ts';
@@ -24,6 +24,7 @@ export interface RewrittenRequest {
 
 /** Gives memory of `bytes`, with any content. */
 export type Allocate = (bytes: number) => Buffer<ArrayBuffer>;
+const newMemory: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes);
 
 /**
  * What all spans of a request share is repeated in each request it is cut into, so one is not cut before it is this
@@ -65,14 +66,16 @@ interface Output {
  * partition. In protobuf a repeated field may go on at the end of a message, so a span is its old bytes plus the
  * new attributes; only lengths around it change, and fields nobody knows survive.
  *
- * Use: `begin(index)`; then for each row in order add to `attributes`, `drop` marks, and `endSpan()` or
+ * Use: `begin`; then for each row in order add to `attributes`, `drop` marks, and `endSpan()` or
  * `omitSpan()`; then `finish`. Reusable; the index must not read another request in between.
  */
 export class Rewrite {
   /** Where the current span's new attributes are written. */
   readonly attributes = new Attributes();
   readonly #allocate: Allocate;
+  readonly #partitionOf: PartitionOf;
   #index: SpanIndex | undefined;
+  #limitBytes = readableBytes;
   #row = 0;
   #drops = new Uint32Array(64);
   #dropCount = 0;
@@ -87,14 +90,16 @@ export class Rewrite {
   /** By row: where in the list of outputs it goes. */
   #outputOf = new Uint32Array(0);
 
-  /** Requests are written to memory that `allocate` gives. */
-  constructor(allocate: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes)) {
+  /** Requests are written to memory that `allocate` gives; `partitionOf` says where a trace goes. */
+  constructor(allocate: Allocate = newMemory, partitionOf: PartitionOf = partitioners.murmur2) {
     this.#allocate = allocate;
+    this.#partitionOf = partitionOf;
   }
 
-  /** Starts on the spans of `index` and forgets everything before. */
-  begin(index: SpanIndex): void {
+  /** Starts on the spans of `index` and forgets everything before. No request may become longer than `limitBytes`. */
+  begin(index: SpanIndex, limitBytes = readableBytes): void {
     this.#index = index;
+    this.#limitBytes = limitBytes;
     this.#row = 0;
     this.#dropCount = 0;
     this.#droppedBytes = 0;
@@ -132,16 +137,14 @@ export class Rewrite {
     this.#envelopeDrops[this.#envelopeDropCount++] = mark;
   }
 
-  /** Whether a request with nothing but the current span, as it is now, could be read by an index again. */
-  isReadable(): boolean {
+  /** Whether a request with nothing but the current span, as it is now, is short enough. */
+  fits(): boolean {
     const index = this.#current();
-    const { attributes } = this;
-    if (index.bytes.length + attributes.sizeBytes + 4 * limitHeaderBytes <= readableBytes) return true;
+    const boundBytes = index.bytes.length + this.attributes.sizeBytes + 4 * limitHeaderBytes;
+    if (boundBytes <= this.#limitBytes) return true;
     const plan = newPlan(0, 0, index);
-    const spanBytes = this.#currentBytes(index);
-    return (
-      plan.boundBytes + headerBytes(index, this.#row, plan) + limitHeaderBytes + spanBytes <= readableBytes
-    );
+    const bytes = plan.boundBytes + headerBytes(index, this.#row, plan) + this.#currentBytes(index);
+    return bytes + limitHeaderBytes <= this.#limitBytes;
   }
 
   /** The current span is as it shall be; the next row's is now current. */
@@ -157,15 +160,16 @@ export class Rewrite {
 
   /**
    * Writes what was asked: for each partition that has spans one request, or several when it would be longer than
-   * `limitBytes`. One span alone may be, and so may spans whose resource and scope are a good part of the limit: these
-   * are not repeated for a few spans. No request is too long for an index unless one span alone makes it. Spans keep their order within a partition. Once for each `begin`.
+   * `cutBytes`. One span alone may be, and so may spans whose resource and scope are a good part of that: these are not
+   * repeated for a few spans. None is longer than the limit unless one span alone makes it, which `fits` tells. Spans
+   * keep their order within a partition. Once for each `begin`.
    */
-  finish(partitions: number, limitBytes = readableBytes): RewrittenRequest[] {
+  finish(partitions: number, cutBytes = this.#limitBytes): RewrittenRequest[] {
     const index = this.#index;
     if (!index || this.#row !== index.count) {
       throw new RangeError(`${this.#row} of ${index?.count ?? 0} spans were ended: end each one`);
     }
-    const outputs = this.#assign(index, partitions, limitBytes);
+    const outputs = this.#assign(index, partitions, cutBytes);
     for (let row = index.count - 1; row >= 0; row--) {
       if (this.#spanBytes[row] !== 0) this.#write(index, row, outputs[this.#outputOf[row]!]!);
     }
@@ -198,24 +202,23 @@ export class Rewrite {
   }
 
   /** Decides for each span which output it goes to. */
-  #assign(index: SpanIndex, partitions: number, limitBytes: number): Output[] {
+  #assign(index: SpanIndex, partitions: number, cutBytes: number): Output[] {
     const { bytes, spans, view } = index;
     const plans: Plan[] = [];
     const open: (Plan | undefined)[] = [];
-    let lastTraceIdAt = -1;
-    let partition = 0;
+    let [lastTraceIdAt, partition] = [-1, 0];
     for (let row = 0; row < index.count; row++) {
       const spanBytes = this.#spanBytes[row]!;
       if (spanBytes === 0) continue;
       // Spans of a trace mostly stand together.
       const traceIdAt = spans.traceIdAt[row]!;
       if (lastTraceIdAt === -1 || !isSameTrace(view, traceIdAt, lastTraceIdAt))
-        partition = partitionOf(bytes, traceIdAt, partitions);
+        partition = this.#partitionOf(bytes, traceIdAt, partitions);
       lastTraceIdAt = traceIdAt;
       const fieldBytes = 1 + varintWidth(spanBytes) + spanBytes;
       let plan = open[partition];
       let moreBytes = plan ? fieldBytes + headerBytes(index, row, plan) : 0;
-      if (!plan || isTooLong(index, row, plan.boundBytes + moreBytes, limitBytes)) {
+      if (!plan || this.#isTooLong(index, row, plan.boundBytes + moreBytes, cutBytes)) {
         plan = newPlan(partition, plans.length, index);
         plans.push(plan);
         open[partition] = plan;
@@ -231,14 +234,22 @@ export class Rewrite {
     return plans.map((plan) => newOutput(plan, drops, this.#allocate));
   }
 
+  /** Whether a request of `bytes` is to be cut before the span of `row`. */
+  #isTooLong(index: SpanIndex, row: number, bytes: number, cutBytes: number): boolean {
+    if (bytes <= Math.min(cutBytes, this.#limitBytes)) return false;
+    const { requests, resources, scopes, spans } = index;
+    const sharedBytes =
+      requests.sizeBytes(0) + resources.sizeBytes(spans.resource[row]!) + scopes.sizeBytes(spans.scope[row]!);
+    return bytes > Math.min(this.#limitBytes, sharedBytes * limitSharedFactor);
+  }
+
   #write(index: SpanIndex, row: number, output: Output): void {
     const { bytes, spans, view } = index;
     const { writer } = output;
     if (spans.scope[row] !== output.scope) openScope(index, output, row);
     const end = writer.at;
     const added = row === 0 ? 0 : this.#attributesEnd[row - 1]!;
-    const { attributes } = this;
-    writer.copy(attributes.bytes, attributes.view, added, this.#attributesEnd[row]!);
+    writer.copy(this.attributes.bytes, this.attributes.view, added, this.#attributesEnd[row]!);
     const firstDrop = row === 0 ? 0 : this.#dropsEnd[row - 1]!;
     const lastDrop = this.#dropsEnd[row]! - 1;
     const until =
@@ -264,15 +275,6 @@ function newPlan(partition: number, ordinal: number, index: SpanIndex): Plan {
 function newOutput({ partition, spans, boundBytes }: Plan, drops: Uint32Array, allocate: Allocate): Output {
   const writer = new BackwardWriter(allocate(boundBytes + slackBytes));
   return { partition, spans, writer, drops, scope: -1, resource: -1, scopeEnd: 0, resourceEnd: 0 };
-}
-
-/** Whether a request of `bytes` is to be cut before the span of `row`. */
-function isTooLong(index: SpanIndex, row: number, bytes: number, limitBytes: number): boolean {
-  if (bytes <= limitBytes) return false;
-  const { requests, resources, scopes, spans } = index;
-  const sharedBytes =
-    requests.sizeBytes(0) + resources.sizeBytes(spans.resource[row]!) + scopes.sizeBytes(spans.scope[row]!);
-  return bytes > Math.min(readableBytes, sharedBytes * limitSharedFactor);
 }
 
 /** At most what the span of `row` adds to a request for the scope and the resource that it is the first span of. */

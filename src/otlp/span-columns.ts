@@ -142,6 +142,8 @@ export class MarkColumns {
   keyEnd = new Uint32Array(0);
   /** The key's entry in the key table; -1 when it is none, or there is no key. */
   entry = new Int32Array(0);
+  /** The tag of the value's member, or of a status message, behind which its content stands; 0 when there is none. */
+  memberAt = new Uint32Array(0);
   /** Bytes of the content, without tag and length: of a text, its UTF-8; of anything else, as encoded. */
   sizeBytes = new Uint32Array(0);
   /** A `markKind`. */
@@ -161,11 +163,12 @@ export class MarkColumns {
     return mark;
   }
 
-  /** Sets the key of `mark`, and the size of what it holds. */
-  key(mark: number, entry: number, keyAt: number, keyEnd: number, sizeBytes: number): void {
+  /** Sets the key of `mark`, and where what it holds is. */
+  key(mark: number, entry: number, keyAt: number, keyEnd: number, memberAt: number, sizeBytes: number): void {
     this.entry[mark] = entry;
     this.keyAt[mark] = keyAt;
     this.keyEnd[mark] = keyEnd;
+    this.memberAt[mark] = memberAt;
     this.sizeBytes[mark] = sizeBytes;
   }
 
@@ -185,6 +188,7 @@ export class MarkColumns {
     this.container = grown(this.container, this.#capacity);
     this.keyAt = grown(this.keyAt, this.#capacity);
     this.keyEnd = grown(this.keyEnd, this.#capacity);
+    this.memberAt = grown(this.memberAt, this.#capacity);
     this.sizeBytes = grown(this.sizeBytes, this.#capacity);
     const entry = new Int32Array(this.#capacity);
     entry.set(this.entry);

@@ -326,6 +326,6 @@ export class SpanScan {
     this.#spans.statusMessageEnd[this.#row] = next;
     const mark = this.#marks.add(at, next, keyFlag.content, container);
     this.#marks.kind[mark] = markKind.statusMessage;
-    this.#marks.key(mark, -1, 0, 0, next - content);
+    this.#marks.key(mark, -1, 0, 0, at, next - content);
   }
 }

@@ -1,15 +1,14 @@
 import type { Clock } from '../core/clock.ts';
-import type { Sink } from '../core/component.ts';
 import { Failure } from '../core/failure.ts';
-import type { NewRecord } from '../core/stream.ts';
+import type { NewRecord, Stream } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
-import type { Enricher } from '../enrich/enricher.ts';
+import { sentenceOf, type Enricher } from '../enrich/enricher.ts';
 import { RefusedSpans, type ExportTraces } from './export.ts';
 
 /** What an ingest works with. */
 export interface IngestParts {
   readonly enricher: Enricher;
-  readonly stream: Sink<readonly NewRecord[]> & { readonly partitions: number };
+  readonly stream: Pick<Stream, 'consume' | 'partitions' | 'recordLimitBytes' | 'fault'>;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
 }
@@ -29,7 +28,11 @@ export class Ingest {
   /** Takes a request. What was left out of it is told to the sender, reason by reason. */
   readonly exportTraces: ExportTraces = async (request, signal) => {
     const { enricher, stream } = this.#parts;
-    const { records, accepted, rejected, reasons, ...removed } = enricher.enrich(request, stream.partitions);
+    const { records, accepted, rejected, reasons, ...removed } = enricher.enrich(
+      request,
+      stream.partitions,
+      stream.recordLimitBytes,
+    );
     try {
       if (records.length > 0) await this.#append(records, accepted, signal);
     } finally {
@@ -37,14 +40,13 @@ export class Ingest {
     }
     this.#countRemoved('foreign_key', removed.removedForeignKeys);
     this.#countRemoved('invalid_value', removed.removedInvalidValues);
-    const sentences = [...reasons].map(
-      ([reason, spans]) => `${spans} span${spans === 1 ? '' : 's'}: ${reason}`,
-    );
-    return { accepted, rejected, message: sentences.join('; ') };
+    return { accepted, rejected, message: sentenceOf(reasons) };
   };
 
   /** Whether the stream takes what is sent. */
   check(): { readonly flowing: boolean; readonly reason: string } {
+    const { fault } = this.#parts.stream;
+    if (fault) return { flowing: false, reason: fault.message };
     const refused = this.#refused;
     const flowing = !refused || this.#parts.clock.nowMs() - refused.atMs > rememberRefusalMs;
     return { flowing, reason: flowing ? '' : refused.reason };

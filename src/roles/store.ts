@@ -1,14 +1,16 @@
 import { join } from 'node:path';
 import type { Component } from '../core/component.ts';
+import type { Log } from '../core/log.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';
 import type { Plan } from '../plan.ts';
-import { openEmbeddedClickHouse } from '../store/clickhouse.ts';
+import { openEmbeddedClickHouse } from '../store/clickhouse-embedded.ts';
+import { openClickHouseServer } from '../store/clickhouse-server.ts';
+import type { ClickHouse } from '../store/clickhouse.ts';
 import { DeadLetters } from '../store/dead-letters.ts';
 import { SpanEncoder } from '../store/span-encoder.ts';
 import { SqlPort } from '../store/sql-port.ts';
 import { defaultSettings, Store } from '../store/store.ts';
 import { Tables } from '../store/tables.ts';
-import { TracesTable } from '../store/traces-table.ts';
 import type { Role, Site } from './role.ts';
 
 /** Readers share what the SQL port may take: this many queries at once, each waiting and then reading this long. */
@@ -16,16 +18,25 @@ const concurrentQueries = 2;
 const queryWaitMs = 10_000;
 const answerReadMs = 120_000;
 
+/** How much longer than its deadline an insert is waited for: by then the server has given it up, too. */
+const graceMs = 30_000;
+
 /** stream → rows → ClickHouse; `tables` start before the stream does and stop after it. */
 export function storeRole(
   site: Site,
   { clickhouse: options }: NonNullable<Plan['store']>,
 ): Role & { tables: readonly Component[] } {
   const { enricher, spans, deadLetters, telemetry, log, plan } = site;
-  const directory = join(plan.dataDirectory, 'clickhouse');
-  const clickhouse = openEmbeddedClickHouse({ directory, log });
+  const { url, cluster } = options;
+  const isEmbedded = url === undefined;
+  const tables = new Tables({
+    clickhouse: clickhouseOf(plan, options, log),
+    cluster,
+    isForeign: !isEmbedded,
+    log,
+  });
   const store = new Store(spans, {
-    table: new TracesTable(clickhouse),
+    table: tables,
     encoder: new SpanEncoder(new EnrichedSpans(enricher)),
     deadLetters: new DeadLetters(deadLetters),
     telemetry,
@@ -34,13 +45,15 @@ export function storeRole(
       ...defaultSettings,
       flushIntervalMs: options.flush_interval,
       limits: { ...defaultSettings.limits, rows: options.max_block_rows, bytes: options.max_block_size },
+      insertDeadlineMs: options.insert_deadline,
+      ...(!isEmbedded && { verifyMs: 0 }), // this machine's power cut is not the table's
     },
   });
   const consumer = spans.consumer('store', store.worker);
-  const sql = plan.sql && sqlPort(site, plan.sql, directory);
+  const sql = plan.sql && sqlPort(site, plan.sql, embeddedDirectory(plan));
   return {
     components: [consumer],
-    tables: [...(sql ? [sql] : []), new Tables(clickhouse, log)],
+    tables: [...(sql ? [sql] : []), tables],
     probes: [
       {
         name: 'store',
@@ -50,8 +63,36 @@ export function storeRole(
         },
       },
     ],
-    addresses: () => (sql ? [{ what: 'SQL', url: sql.url }] : []),
+    addresses: () => [
+      ...(sql ? [{ what: 'SQL', url: sql.url }] : []),
+      ...(isEmbedded ? [] : [{ what: 'ClickHouse', url }]),
+    ],
   };
+}
+
+/** ClickHouse where `options` say that it is, not started. */
+export function clickhouseOf(
+  plan: Plan,
+  options: NonNullable<Plan['store']>['clickhouse'],
+  log: Log,
+): ClickHouse {
+  const { url, username, password, database, tls, compression, insert_quorum, insert_deadline } = options;
+  if (url === undefined) return openEmbeddedClickHouse({ directory: embeddedDirectory(plan), log });
+  return openClickHouseServer({
+    url,
+    username,
+    password,
+    database,
+    tls: tls && { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file },
+    compression,
+    insertQuorum: insert_quorum,
+    answerMs: insert_deadline + graceMs,
+    log,
+  });
+}
+
+function embeddedDirectory(plan: Plan): string {
+  return join(plan.dataDirectory, 'clickhouse');
 }
 
 function sqlPort({ log }: Site, { id, options }: NonNullable<Plan['sql']>, directory: string): SqlPort {

@@ -1,5 +1,6 @@
 import { Failure } from '../core/failure.ts';
 import type { Position, StreamRecord } from '../core/stream.ts';
+import type { DeadLetter } from './dead-letters.ts';
 import { afterRecord, isBefore, type Origin } from './place.ts';
 
 /**
@@ -9,6 +10,12 @@ import { afterRecord, isBefore, type Origin } from './place.ts';
 export interface Rows {
   /** Makes `record` the one that `dayOf` and `append` mean; returns how many spans it holds. Throws an `invalid` Failure when it is undecodable. */
   read(record: StreamRecord): number;
+  /** Spans of the record that are none of these, because they are not valid; their memory is their own. */
+  readonly leftOut: readonly {
+    readonly payload: Uint8Array;
+    readonly spans: number;
+    readonly reason: string;
+  }[];
   /** The day, counted from the epoch, whose part the row of span `index` goes to. */
   dayOf(index: number): number;
   /** Adds the row of span `index`. */
@@ -45,8 +52,8 @@ export class Block {
   readonly #days = new Set<number>();
   /** The last one admitted; NaN when there is none. */
   #day = NaN;
-  readonly #undecodable: StreamRecord[] = [];
-  #undecodableBytes = 0;
+  readonly #unreadable: DeadLetter[] = [];
+  #unreadableBytes = 0;
   #from: Position = { offset: 0, index: 0 };
   #to: Position = { offset: 0, index: 0 };
   #spans = 0;
@@ -71,7 +78,7 @@ export class Block {
     return this.#rows.rows;
   }
 
-  /** Spans passed, wanted or not; those of undecodable records not included. */
+  /** Spans passed, wanted or not; those of `unreadable` not included. */
   get spans(): number {
     return this.#spans;
   }
@@ -81,9 +88,9 @@ export class Block {
     return this.#lastRow;
   }
 
-  /** Records within the block that no encoder can read, in order. */
-  get undecodable(): readonly StreamRecord[] {
-    return this.#undecodable;
+  /** Records, and spans of records, within the block that no encoder can read, in order. */
+  get unreadable(): readonly DeadLetter[] {
+    return this.#unreadable;
   }
 
   /** How many records retention had removed before they were read. */
@@ -105,8 +112,8 @@ export class Block {
     this.#rows.reset();
     this.#days.clear();
     this.#day = NaN;
-    this.#undecodable.length = 0;
-    this.#undecodableBytes = 0;
+    this.#unreadable.length = 0;
+    this.#unreadableBytes = 0;
     this.#from = from;
     this.#to = from;
     this.#spans = 0;
@@ -146,6 +153,7 @@ export class Block {
     if (last >= 0) this.#lastRow = { offset: record.offset, index: last };
     this.#last = { offset: record.offset, timeMs: record.timeMs };
     this.#to = end < count ? { offset: record.offset, index: end } : afterRecord(record.offset);
+    if (end === count) this.#leave(record, count);
     return true;
   }
 
@@ -161,7 +169,7 @@ export class Block {
   }
 
   #isFull(limits: BlockLimits): boolean {
-    return this.#rows.rows >= limits.rows || this.#rows.bytes + this.#undecodableBytes >= limits.bytes;
+    return this.#rows.rows >= limits.rows || this.#rows.bytes + this.#unreadableBytes >= limits.bytes;
   }
 
   #admit(day: number, limits: BlockLimits): boolean {
@@ -187,14 +195,31 @@ export class Block {
     this.#to = { offset, index: 0 };
   }
 
+  /** The number of its spans; 0, and a dead letter of it, when nobody can read it. */
   #read(record: StreamRecord): number {
     try {
       return this.#rows.read(record);
     } catch (error) {
       if (!(error instanceof Failure) || error.kind !== 'invalid') throw error;
-      this.#undecodable.push({ ...record, payload: Buffer.from(record.payload) }); // beyond the next read
-      this.#undecodableBytes += record.payload.length;
+      const payload = Buffer.from(record.payload); // beyond the next read
+      const spans = Math.max(1, record.spans); // nobody knows, and none would hide the loss
+      this.#bury(record, 0, { payload, spans, reason: `the record cannot be read: ${error.message}` });
       return 0;
     }
+  }
+
+  /** Spans that are left out of a record come after those that are not. */
+  #leave(record: StreamRecord, count: number): void {
+    let index = count;
+    for (const letter of this.#rows.leftOut) {
+      this.#bury(record, index, letter);
+      index += letter.spans;
+    }
+  }
+
+  #bury(record: StreamRecord, index: number, letter: Omit<DeadLetter, 'record' | 'index'>): void {
+    const kept = { ...record, payload: letter.payload };
+    this.#unreadable.push({ record: kept, index, ...letter });
+    this.#unreadableBytes += letter.payload.length;
   }
 }

@@ -1,9 +1,5 @@
-import { createClient, type ClickHouseClient, type ClickHouseClientConfigOptions } from '@clickhouse/client';
-import { access, constants, mkdir, open, readdir, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
 import type { Component } from '../core/component.ts';
-import type { Log } from '../core/log.ts';
-import { quoteIdentifier, quoteString } from './sql-text.ts';
+import type { Column } from '../otlp/row-columns.ts';
 
 /** Values of one statement's SETTINGS clause, by setting name. */
 export type Settings = Readonly<Record<string, string | number>>;
@@ -11,18 +7,20 @@ export type Settings = Readonly<Record<string, string | number>>;
 /** One Native block for one table. */
 export interface BlockInsert {
   readonly table: string;
-  /** In the order of the block; a table may have more. */
-  readonly columns: readonly string[];
+  /** Those of the block, in its order; the table may have more. */
+  readonly columns: readonly Column[];
   /** On top of the pinned ones, such as `insert_deduplication_token`. */
   readonly settings: Settings;
+  /** Nothing lands later, in Unix milliseconds by the clock that `nowMs` reads. An engine that dies with this process may ignore it. */
+  readonly deadlineMs: number;
   /** The block's bytes in order; owned by the callee until the promise settles. */
   readonly body: readonly Uint8Array[];
 }
 
 /**
- * The tables, written and read by SQL. Every method rejects with the engine's own error, whose code
- * `clickHouseErrorCode` tells. Statements carry their settings inline: a setting given beside a statement
- * sticks to the connection, and a deduplication token that sticks swallows later inserts.
+ * The tables, written and read by SQL. Every method rejects with a ClickHouseFault where one is known, else with the
+ * engine's own error; `clickHouseErrorCode` tells the code of both. Statements carry their settings inline: a setting
+ * given beside a statement may stick to the connection, and a deduplication token that sticks swallows later inserts.
  */
 export interface ClickHouse extends Component {
   /** Runs a statement that returns nothing. */
@@ -34,172 +32,6 @@ export interface ClickHouse extends Component {
   query<Row>(sql: string, params?: Readonly<Record<string, unknown>>): Promise<readonly Row[]>;
   /** Inserts the block as one chunk; durable when resolved. After a rejection nothing, some or all of it may be there. */
   insertBlock(insert: BlockInsert): Promise<void>;
-}
-
-/**
- * What makes one insert one chunk. ClickHouse identifies an insert by token and number of chunks read, so
- * a token alone names a block only while there is one chunk; and an asynchronous insert has other token rules.
- */
-const pinnedSettings: Settings = {
-  async_insert: 0,
-  max_block_size: 1_048_576,
-  max_insert_block_size: 1_048_576,
-  min_insert_block_size_rows: 1_048_576,
-  min_insert_block_size_bytes: 0,
-  max_insert_threads: 1,
-};
-
-/** The INSERT statement of a block whose bytes are in `file`, or follow the statement when there is no file. */
-export function insertStatement(insert: Omit<BlockInsert, 'body'>, file?: string): string {
-  const columns = insert.columns.map(quoteIdentifier).join(', ');
-  const source = file === undefined ? '' : ` FROM INFILE ${quoteString(file)}`;
-  const settings = Object.entries({ ...insert.settings, ...pinnedSettings }).map(
-    ([name, value]) => `${quoteIdentifier(name)} = ${typeof value === 'number' ? value : quoteString(value)}`,
-  );
-  return `INSERT INTO ${quoteIdentifier(insert.table)} (${columns})${source} SETTINGS ${settings.join(', ')} FORMAT Native`;
-}
-
-/** The code of an error that ClickHouse raised, such as 252 TOO_MANY_PARTS; undefined for any other error. */
-export function clickHouseErrorCode(error: unknown): number | undefined {
-  // By shape: chDB and the client each bring a ClickHouseError class of their own.
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
-  return /^\d+$/.test(error.code) ? Number(error.code) : undefined;
-}
-
-/**
- * ClickHouse in this process (chDB, an optional dependency) with its data in `directory`. One process owns a
- * directory, and one process has one directory open at a time. Nothing is opened before `start`.
- */
-export function openEmbeddedClickHouse(options: { directory: string; log: Log }): ClickHouse {
-  return new EmbeddedClickHouse(resolve(options.directory), options.log);
-}
-
-type ConnectionOption = NonNullable<ClickHouseClientConfigOptions['connection']>;
-
-/** A client on its own connection to the engine over `directory`; other connections do not see its settings. */
-export async function connectEmbedded(directory: string): Promise<ClickHouseClient> {
-  const { createChdbConnection } = await import('chdb/connection').catch((cause: unknown) => {
-    throw new Error(
-      'the embedded ClickHouse needs the optional package chdb, which is not installed or has no build for this platform: run `npm install chdb`',
-      { cause },
-    );
-  });
-  try {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both packages bring the same interface, whose private members TypeScript keeps apart
-    const connection = createChdbConnection({ path: enginePath(directory) }) as unknown as ConnectionOption;
-    return createClient({ connection });
-  } catch (cause) {
-    throw new Error(
-      `cannot open the embedded ClickHouse in ${directory}: one process owns this folder, so stop the other one or set another data_dir (${String(cause)})`,
-      { cause },
-    );
-  }
-}
-
-/** Where the engine keeps its files within our directory. */
-function enginePath(directory: string): string {
-  return join(resolve(directory), 'engine');
-}
-
-interface Clients {
-  readonly statements: ClickHouseClient;
-  readonly inserts: ClickHouseClient;
-}
-
-class EmbeddedClickHouse implements ClickHouse {
-  readonly name = 'clickhouse';
-  readonly #directory: string;
-  readonly #insertsDirectory: string;
-  readonly #log: Log;
-  #clients: Clients | undefined;
-  #insertsStarted = 0;
-
-  constructor(directory: string, log: Log) {
-    this.#directory = directory;
-    this.#insertsDirectory = join(directory, 'inserts');
-    this.#log = log;
-  }
-
-  async start(): Promise<void> {
-    await this.#prepareDirectory();
-    // The engine runs one statement at a time per connection; a long query must not hold up an insert.
-    const statements = await connectEmbedded(this.#directory);
-    this.#clients = { statements, inserts: await connectEmbedded(this.#directory) };
-    await this.#removeLeftovers(); // only now is it certain that no other process uses them
-  }
-
-  async stop(): Promise<void> {
-    const clients = this.#clients;
-    this.#clients = undefined;
-    await clients?.inserts.close();
-    await clients?.statements.close();
-  }
-
-  async command(sql: string): Promise<void> {
-    await this.#open().statements.command({ query: sql });
-  }
-
-  async query<Row>(sql: string, params?: Readonly<Record<string, unknown>>): Promise<readonly Row[]> {
-    const result = await this.#open().statements.query({
-      query: sql,
-      format: 'JSONEachRow',
-      ...(params && { query_params: { ...params } }),
-    });
-    return result.json<Row>();
-  }
-
-  async insertBlock(insert: BlockInsert): Promise<void> {
-    const { inserts } = this.#open();
-    const file = join(this.#insertsDirectory, `${process.pid}-${this.#insertsStarted++}.native`);
-    try {
-      await writeWhole(file, insert.body);
-      await inserts.command({ query: insertStatement(insert, file) });
-    } finally {
-      await rm(file, { force: true });
-    }
-  }
-
-  #open(): Clients {
-    if (this.#clients === undefined) throw new Error('the embedded ClickHouse is not open');
-    return this.#clients;
-  }
-
-  async #prepareDirectory(): Promise<void> {
-    if (/[*?{}]/.test(this.#directory)) {
-      // INFILE would read the path as a pattern that matches nothing, and say OK.
-      throw new Error(
-        `cannot keep ClickHouse data in ${this.#directory}: the path must not contain * ? { or }; set another data_dir`,
-      );
-    }
-    try {
-      await mkdir(this.#insertsDirectory, { recursive: true });
-      await access(this.#insertsDirectory, constants.W_OK);
-    } catch (cause) {
-      throw new Error(
-        `cannot write to ${this.#directory}: make it writable for this user or set another data_dir (${String(cause)})`,
-        { cause },
-      );
-    }
-  }
-
-  async #removeLeftovers(): Promise<void> {
-    const leftovers = await readdir(this.#insertsDirectory);
-    await Promise.all(
-      leftovers.map((name) => rm(join(this.#insertsDirectory, name), { force: true, recursive: true })),
-    );
-    if (leftovers.length > 0)
-      this.#log.info({ files: leftovers.length }, 'removed insert files of an interrupted run');
-  }
-}
-
-async function writeWhole(file: string, body: readonly Uint8Array[]): Promise<void> {
-  const totalBytes = body.reduce((sum, part) => sum + part.byteLength, 0);
-  const handle = await open(file, 'w');
-  try {
-    const { bytesWritten } = await handle.writev(body);
-    if (bytesWritten !== totalBytes)
-      throw new Error(`wrote ${bytesWritten} of ${totalBytes} bytes to ${file}: is the disk full?`);
-  } finally {
-    await handle.close();
-  }
+  /** ClickHouse's own clock, in Unix milliseconds: never later than it is. */
+  nowMs(): number;
 }

@@ -79,7 +79,7 @@ export class Flow {
 
   /** Announces `block` and begins its insert; a block without rows has nothing to announce. */
   async #launch(block: Block): Promise<void> {
-    const sinceMs = this.#tenure.nowMs();
+    const sinceMs = this.#tenure.parts.table.nowMs();
     const intent = block.rows > 0 ? await this.#tenure.announce(block, newAttempt(), block.rows) : undefined;
     const outcome = intent ? this.#tenure.insert(block, intent, sinceMs) : Promise.resolve(undefined);
     const flight: Flight = { block, outcome, hasLanded: false };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import type { Log } from '../core/log.ts';
 import type { ClickHouse } from './clickhouse.ts';
-import { quoteString } from './sql-text.ts';
+import { quoteIdentifier, quoteString } from './sql-text.ts';
 
 /** One numbered step of the schema. Once released its text never changes: a further step changes the tables. */
 export interface Migration {
@@ -13,7 +13,7 @@ export interface Migration {
 
 /** What stands for the placeholders of a migration: the same tables on one machine or on a cluster. */
 export interface Dialect {
-  /** An ON CLUSTER clause, or nothing. */
+  /** An ON CLUSTER clause; empty without a cluster. */
   readonly onCluster: string;
   /** The ENGINE clause for an engine of the MergeTree family, by its plain name. */
   readonly engine: (family: string) => string;
@@ -23,8 +23,8 @@ export interface Dialect {
   readonly durability: string;
 }
 
-/** ClickHouse in this process: nobody else holds a copy of the rows, so the disk is asked to keep them. */
-export const embeddedDialect: Dialect = {
+/** One ClickHouse, in this process or elsewhere: nobody else holds a copy of the rows, so the disk is asked to keep them. */
+export const aloneDialect: Dialect = {
   onCluster: '',
   engine: (family) => `${family}()`,
   deduplication: 'non_replicated_deduplication_window = 100000',
@@ -36,6 +36,20 @@ export const embeddedDialect: Dialect = {
     'old_parts_lifetime = 480',
   ].join(', '),
 };
+
+/**
+ * The replicas of `cluster`: the disk is asked to keep what was inserted, which one replica alone holds at first; what
+ * was merged another one has, too.
+ */
+export function clusterDialect(cluster: string): Dialect {
+  return {
+    onCluster: `ON CLUSTER ${quoteIdentifier(cluster)}`,
+    engine: (family) => `Replicated${family}()`,
+    deduplication:
+      'replicated_deduplication_window = 100000, replicated_deduplication_window_seconds = 604800',
+    durability: 'fsync_after_insert = 1, fsync_part_directory = 1',
+  };
+}
 
 /** The program's migrations in order, as they lie beside this file. */
 export async function readMigrations(): Promise<readonly Migration[]> {
@@ -66,7 +80,8 @@ export function statementsOf(migration: Migration, dialect: Dialect): readonly s
 
 /**
  * Brings the tables up to the last of `migrations`, which are in order. A migration cut short is run again from its
- * start, so every statement of one can be repeated. Rejects when the tables were made by other migrations.
+ * start, and several processes may run the same one at once, so every statement of one can be repeated. Rejects when the
+ * tables were made by other migrations.
  */
 export async function migrate(
   clickhouse: Pick<ClickHouse, 'command' | 'query'>,
@@ -74,7 +89,26 @@ export async function migrate(
   dialect: Dialect,
   log: Log,
 ): Promise<void> {
-  await clickhouse.command(recordTable(dialect));
+  const done = await appliedMigrations(clickhouse, migrations);
+  // Not where it is in use: on a cluster this waits for every replica, also for one that is down.
+  if (done.size === 0) await clickhouse.command(recordTable(dialect));
+  for (const migration of migrations) {
+    if (done.has(migration.number)) continue;
+    await apply(clickhouse, migration, dialect);
+    log.debug({ number: migration.number, migration: migration.name }, 'applied a migration');
+  }
+}
+
+/**
+ * The numbers of the migrations that the tables have had; none where there are no tables. Rejects when they are not
+ * those of `migrations`.
+ */
+export async function appliedMigrations(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  migrations: readonly Migration[],
+): Promise<ReadonlySet<number>> {
+  const [exists] = await clickhouse.query<{ result: number }>('EXISTS TABLE plimsoll_migrations');
+  if (exists?.result !== 1) return new Set();
   const applied = await clickhouse.query<{ Number: number; Name: string; Checksum: string }>(
     'SELECT Number, Name, Checksum FROM plimsoll_migrations FINAL ORDER BY Number',
   );
@@ -91,12 +125,7 @@ export async function migrate(
         `the tables have had ${which} with another text than this program's: run the version that applied it, and change tables by a new migration`,
       );
   }
-  const done = new Set(applied.map((row) => row.Number));
-  for (const migration of migrations) {
-    if (done.has(migration.number)) continue;
-    await apply(clickhouse, migration, dialect);
-    log.debug({ number: migration.number, migration: migration.name }, 'applied a migration');
-  }
+  return new Set(applied.map((row) => row.Number));
 }
 
 async function apply(
@@ -120,7 +149,8 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function recordTable(dialect: Dialect): string {
+/** The statement that makes the table in which it stands which migrations were applied. */
+export function recordTable(dialect: Dialect): string {
   return `CREATE TABLE IF NOT EXISTS plimsoll_migrations ${dialect.onCluster}
 (Number UInt32, Name String, Checksum String, AppliedAt DateTime64(3))
 ENGINE = ${dialect.engine('ReplacingMergeTree')} ORDER BY Number SETTINGS ${dialect.durability}`;

@@ -108,7 +108,7 @@ async function nextPiece(tenure: Tenure, cursor: RecordCursor, stretch: Stretch)
     to = isCut ? stretch.to : afterRecord(record.offset);
     cursor.advance();
   }
-  return { to, spans: isCounted ? spans : NaN, last, expiredRecords, undecodable: [] };
+  return { to, spans: isCounted ? spans : NaN, last, expiredRecords, unreadable: [] };
 }
 
 async function settle(tenure: Tenure, stretch: Stretch, open?: Intent): Promise<void> {

@@ -6,7 +6,7 @@ import { recordBefore, RecordCursor } from './record-cursor.ts';
 import { InsertRejected } from './table.ts';
 import type { Tenure } from './tenure.ts';
 
-/** What the table answered, and when it was asked. */
+/** What the table answered, and when it was asked, by its own clock. */
 interface Asked {
   readonly askedMs: number;
   readonly rows: number;
@@ -75,10 +75,10 @@ export class Settlement {
       if (isRepeat) return stretch.from;
     }
     this.#open = undefined;
-    const { to, last, undecodable, expiredRecords } = block;
+    const { to, last, unreadable, expiredRecords } = block;
     const spans = block.spans + present - presentSpans; // rows whose records retention has removed were passed too
     await this.#tenure.conclude(
-      { to, last, spans, undecodable, expiredRecords },
+      { to, last, spans, unreadable, expiredRecords },
       present + block.rows,
       this.#dead.size,
     );
@@ -152,7 +152,7 @@ export class Settlement {
   #ask(stretch: Stretch): Promise<Asked> {
     const { origin, parts } = this.#tenure;
     return this.#tenure.persist('the table', async () => {
-      const askedMs = this.#tenure.nowMs();
+      const askedMs = parts.table.nowMs();
       return { askedMs, ...(await parts.table.positions(origin, stretch)) };
     });
   }

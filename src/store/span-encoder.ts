@@ -59,6 +59,10 @@ class TraceRows implements Rows {
     return this.#spans.count;
   }
 
+  get leftOut(): EnrichedSpans['leftOut'] {
+    return this.#spans.leftOut;
+  }
+
   dayOf(index: number): number {
     return dayOf(this.#spans.view.at(index), this.#timeMs);
   }

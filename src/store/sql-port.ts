@@ -6,7 +6,7 @@ import type { Component } from '../core/component.ts';
 import { Failure } from '../core/failure.ts';
 import { listen, reachableUrl, type ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
-import { clickHouseErrorCode } from './clickhouse.ts';
+import { clickHouseErrorCode } from './clickhouse-fault.ts';
 import { SqlError } from './sql-guard.ts';
 import { sqlErrorOf, SqlReader, type QueryLimits, type SqlResult } from './sql-reader.ts';
 import { authenticate, bodyOf, isLoopback, queryOf, refuseForeign } from './sql-request.ts';

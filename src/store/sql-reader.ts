@@ -1,6 +1,7 @@
 import type { ClickHouseClient, DataFormat } from '@clickhouse/client';
 import { randomUUID } from 'node:crypto';
-import { clickHouseErrorCode, connectEmbedded } from './clickhouse.ts';
+import { connectEmbedded } from './clickhouse-embedded.ts';
+import { clickHouseErrorCode } from './clickhouse-fault.ts';
 import { formatOf, reachingFunctionsOf, readingStatement, SqlError } from './sql-guard.ts';
 import { quoteIdentifier, quoteString } from './sql-text.ts';
 

@@ -7,8 +7,8 @@ export interface Insert {
   readonly body: readonly Uint8Array[];
   readonly token: string;
   /**
-   * Nothing of this insert may land after this time (Unix milliseconds, checked by the table's own clock), so that a late
-   * copy cannot outlive the memory of its token. A table whose copies die with this process may ignore it.
+   * Nothing of this insert may land after this time (Unix milliseconds by the table's own clock, which checks it), so that
+   * a late copy cannot outlive the memory of its token. A table whose copies die with this process may ignore it.
    */
   readonly deadlineMs: number;
 }
@@ -24,6 +24,11 @@ export interface Held {
  * rejects when there is no answer; only InsertRejected says something about what was written.
  */
 export interface Table {
+  /**
+   * The time by the clock that checks deadlines, in Unix milliseconds: never later than it is, so that what is counted
+   * from it is never too late, whatever this machine's own clock says and however long the process stood still.
+   */
+  nowMs(): number;
   /**
    * Inserts the rows of one block, atomically per date only. A token the table remembers makes it answer without
    * inserting. Resolves when the table answered; rejects with InsertRejected, or with anything else when nobody

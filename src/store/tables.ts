@@ -1,25 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Component } from '../core/component.ts';
 import type { Log } from '../core/log.ts';
+import type { Position } from '../core/stream.ts';
+import { serverFaults, tableFaults } from './clickhouse-check.ts';
+import { ClickHouseFault, remedyOf } from './clickhouse-fault.ts';
 import type { ClickHouse } from './clickhouse.ts';
-import { embeddedDialect, migrate, readMigrations } from './migrations.ts';
+import { aloneDialect, clusterDialect, migrate, readMigrations } from './migrations.ts';
+import type { Origin, PositionSet, Stretch } from './place.ts';
+import type { Held, Insert, Table } from './table.ts';
+import { TracesTable } from './traces-table.ts';
 
-/** ClickHouse with its tables: open once every migration has been applied. */
-export class Tables implements Component {
+/** ClickHouse, and what is particular about the tables in it. */
+export interface TablesOptions {
+  readonly clickhouse: ClickHouse;
+  /** Whose replicas keep the tables; undefined when one ClickHouse does. */
+  readonly cluster: string | undefined;
+  /** Whether others may have changed the tables, or the server itself, since they were made. */
+  readonly isForeign: boolean;
+  readonly log: Log;
+}
+
+/** How long a start waits for a ClickHouse that does not answer before it goes on without. */
+const patienceMs = 10_000;
+
+/**
+ * ClickHouse with its tables, which are there once every migration has been applied. A ClickHouse that is down does not
+ * keep the process from starting: until it answers, every use of the tables begins by trying again.
+ */
+export class Tables implements Component, Table {
   readonly name = 'tables';
-  readonly #clickhouse: ClickHouse;
-  readonly #log: Log;
+  readonly #options: TablesOptions;
+  readonly #traces: TracesTable;
+  #opening: Promise<void> | undefined;
 
-  constructor(clickhouse: ClickHouse, log: Log) {
-    this.#clickhouse = clickhouse;
-    this.#log = log;
+  constructor(options: TablesOptions) {
+    this.#options = options;
+    this.#traces = new TracesTable(options.clickhouse, { isReplicated: options.cluster !== undefined });
   }
 
+  /** Rejects when only an operator can help. */
   async start(): Promise<void> {
-    await this.#clickhouse.start();
-    await migrate(this.#clickhouse, await readMigrations(), embeddedDialect, this.#log);
+    const opened = this.#open().catch((error: unknown) => {
+      if (remedyOf(error) !== 'time') throw error;
+      this.#options.log.warn({ err: error }, 'ClickHouse does not answer; the store waits for it');
+    });
+    const waited = new AbortController();
+    const patience = sleep(patienceMs, undefined, { signal: waited.signal }).catch(() => undefined); // opened first
+    await Promise.race([opened, patience]).finally(() => waited.abort());
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
-    await this.#clickhouse.stop(deadline);
+    await this.#options.clickhouse.stop(deadline);
   }
+
+  nowMs(): number {
+    return this.#traces.nowMs();
+  }
+
+  async insert(insert: Insert): Promise<void> {
+    await this.#open();
+    await this.#traces.insert(insert);
+  }
+
+  async held(origin: Origin, stretch: Stretch): Promise<Held> {
+    await this.#open();
+    return this.#traces.held(origin, stretch);
+  }
+
+  async positions(
+    origin: Origin,
+    stretch: Stretch,
+  ): Promise<{ readonly rows: number; readonly present: PositionSet }> {
+    await this.#open();
+    return this.#traces.positions(origin, stretch);
+  }
+
+  async highest(origin: Origin, from: Position): Promise<Position | undefined> {
+    await this.#open();
+    return this.#traces.highest(origin, from);
+  }
+
+  async rederive(origin: Origin, stretch: Stretch): Promise<void> {
+    await this.#open();
+    await this.#traces.rederive(origin, stretch);
+  }
+
+  async #open(): Promise<void> {
+    this.#opening ??= this.#prepare().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    await this.#opening;
+  }
+
+  async #prepare(): Promise<void> {
+    const { clickhouse, cluster, isForeign, log } = this.#options;
+    await clickhouse.start();
+    const migrations = await readMigrations();
+    if (isForeign) refuse(await serverFaults(clickhouse, cluster, migrations));
+    const dialect = cluster === undefined ? aloneDialect : clusterDialect(cluster);
+    await migrate(clickhouse, migrations, dialect, log);
+    if (isForeign) refuse(await tableFaults(clickhouse, cluster));
+  }
+}
+
+function refuse([fault]: readonly string[]): void {
+  if (fault !== undefined) throw new ClickHouseFault('operator', fault, {});
 }

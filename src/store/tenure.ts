@@ -2,7 +2,7 @@ import { delayMs, type Backoff } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { Failure } from '../core/failure.ts';
-import { OwnershipLost, type Claim, type Position, type StreamRecord } from '../core/stream.ts';
+import { OwnershipLost, type Claim, type Position } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Block, BlockLimits, RowEncoder } from './block.ts';
 import type { Conservation } from './conservation.ts';
@@ -64,9 +64,10 @@ export interface Passed {
   /** The position of the first span it did not pass. */
   readonly to: Position;
   readonly last: Ledger['last'];
-  /** Spans passed; those of undecodable records not included. */
+  /** Spans passed; those of `unreadable` not included. */
   readonly spans: number;
-  readonly undecodable: readonly StreamRecord[];
+  /** What of it no encoder can read. */
+  readonly unreadable: readonly DeadLetter[];
   readonly expiredRecords: number;
 }
 
@@ -167,29 +168,22 @@ export class Tenure {
 
   /**
    * Concludes everything before `passed.to`: `stored` spans of it are in the table, `dead` in the dead letters. What
-   * lies before the position was counted when it was passed, and is not counted again. Holds the position until the
-   * undecodable records are among the dead letters.
+   * lies before the position was counted when it was passed, and is not counted again. Holds the position until what is
+   * unreadable is among the dead letters.
    */
   async conclude(passed: Passed, stored: number, dead: number): Promise<void> {
     if (!isBefore(this.#ledger.position, passed.to)) return;
-    const undecodable = passed.undecodable.map((record) => ({
-      record,
-      index: 0,
-      payload: record.payload,
-      spans: record.spans,
-      reason: 'the record is not an ExportTraceServiceRequest in protobuf',
-    }));
-    await this.bury(undecodable);
+    await this.bury(passed.unreadable);
     this.expire(0, passed.expiredRecords);
     this.parts.telemetry.count('plimsoll_store_rows_total', stored, {});
-    const undecodableSpans = undecodable.reduce((sum, { spans }) => sum + spans, 0);
+    const unreadableSpans = passed.unreadable.reduce((sum, { spans }) => sum + spans, 0);
     this.#ledger = {
       ...this.#ledger,
       position: passed.to,
       last: passed.last ?? this.#ledger.last,
-      passedSpans: this.#ledger.passedSpans + passed.spans + undecodableSpans,
+      passedSpans: this.#ledger.passedSpans + passed.spans + unreadableSpans,
       storedSpans: this.#ledger.storedSpans + stored,
-      deadSpans: this.#ledger.deadSpans + dead + undecodableSpans,
+      deadSpans: this.#ledger.deadSpans + dead + unreadableSpans,
     };
   }
 
@@ -226,8 +220,8 @@ export class Tenure {
 
   /**
    * Inserts `block` as `intent` announced it: once, without a retry. No copy of it lands later than the deadline after
-   * `sinceMs`, a time at which nobody had yet gone past the intent. Never rejects: returns the error, or undefined when
-   * the table acknowledged.
+   * `sinceMs`, a time by the table's clock at which nobody had yet gone past the intent. Never rejects: returns the error,
+   * or undefined when the table acknowledged.
    */
   async insert(block: Block, intent: Intent, sinceMs: number): Promise<unknown> {
     const { table, telemetry, settings } = this.parts;

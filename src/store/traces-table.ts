@@ -1,83 +1,86 @@
 import type { Position } from '../core/stream.ts';
-import { clickHouseErrorCode, type ClickHouse } from './clickhouse.ts';
+import { ClickHouseFault, remedyOf } from './clickhouse-fault.ts';
+import type { ClickHouse } from './clickhouse.ts';
 import { PositionSet, type Origin, type Stretch } from './place.ts';
 import { quoteString } from './sql-text.ts';
 import { InsertRejected, type Held, type Insert, type Table } from './table.ts';
 import { traceColumns } from './trace-columns.ts';
 
-/**
- * The codes by which ClickHouse refuses rows for what they are, before it writes a part. Whatever is not here may have
- * written something, or may succeed another time: too many parts (252), memory (241), timeouts (159, 209), disk (243,
- * 1001), unknown tables and columns, anything a view throws.
- */
-const rejectingCodes: ReadonlyMap<number, string> = new Map([
-  [117, 'INCORRECT_DATA'],
-  [128, 'TOO_LARGE_ARRAY_SIZE'],
-  [131, 'TOO_LARGE_STRING_SIZE'],
-  [321, 'VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE'],
-  [407, 'DECIMAL_OVERFLOW'],
-  [469, 'VIOLATED_CONSTRAINT'],
-]);
-
-const columns = traceColumns.map((column) => column.name);
+/** What every answer says of who gave it. */
+interface Answer {
+  readonly server: string;
+}
 
 /**
- * `otel_traces` in a ClickHouse that dies with this process, and every copy of an insert with it, so that deadlines
- * mean nothing here.
+ * `otel_traces` in ClickHouse. Where it is replicated, a replica answers only once it has what all others had when it was
+ * asked: one that is behind would have rows inserted again.
  */
 export class TracesTable implements Table {
-  readonly #clickhouse: Pick<ClickHouse, 'command' | 'query' | 'insertBlock'>;
+  readonly #clickhouse: Pick<ClickHouse, 'command' | 'query' | 'insertBlock' | 'nowMs'>;
+  readonly #isReplicated: boolean;
 
-  constructor(clickhouse: Pick<ClickHouse, 'command' | 'query' | 'insertBlock'>) {
+  constructor(
+    clickhouse: Pick<ClickHouse, 'command' | 'query' | 'insertBlock' | 'nowMs'>,
+    { isReplicated = false } = {},
+  ) {
     this.#clickhouse = clickhouse;
+    this.#isReplicated = isReplicated;
   }
 
-  async insert({ body, token }: Insert): Promise<void> {
+  nowMs(): number {
+    return this.#clickhouse.nowMs();
+  }
+
+  async insert({ body, token, deadlineMs }: Insert): Promise<void> {
+    const settings = { insert_deduplication_token: token };
     try {
-      const settings = { insert_deduplication_token: token };
-      await this.#clickhouse.insertBlock({ table: 'otel_traces', columns, settings, body });
-    } catch (cause) {
-      const code = clickHouseErrorCode(cause);
-      const name = code === undefined ? undefined : rejectingCodes.get(code);
-      if (name === undefined) throw cause;
-      throw new InsertRejected(`ClickHouse refused the row: ${name} (${code})`, { cause });
+      await this.#clickhouse.insertBlock({
+        table: 'otel_traces',
+        columns: traceColumns,
+        settings,
+        deadlineMs,
+        body,
+      });
+    } catch (error) {
+      if (remedyOf(error) !== 'rows') throw error;
+      throw new InsertRejected(error instanceof Error ? error.message : '', { cause: error });
     }
   }
 
   async held(origin: Origin, stretch: Stretch): Promise<Held> {
-    const [held] = await this.#clickhouse.query<Readonly<Record<keyof Held, string | number>>>(
-      `SELECT count() AS rows, uniqExact(StreamOffset, StreamIndex) AS positions FROM otel_traces WHERE ${within(origin, stretch)}`,
+    const held = await this.#ask<Record<keyof Held, string | number>>(
+      'count() AS rows, uniqExact(StreamOffset, StreamIndex) AS positions',
+      `otel_traces WHERE ${within(origin, stretch)}`,
     );
-    return { rows: Number(held?.rows ?? 0), positions: Number(held?.positions ?? 0) };
+    return { rows: Number(held.rows), positions: Number(held.positions) };
   }
 
   async positions(
     origin: Origin,
     stretch: Stretch,
   ): Promise<{ readonly rows: number; readonly present: PositionSet }> {
-    const records = await this.#clickhouse.query<{
-      readonly offset: string | number;
-      readonly indexes: readonly number[];
-    }>(
-      `SELECT StreamOffset AS offset, groupArray(StreamIndex) AS indexes FROM otel_traces WHERE ${within(origin, stretch)} GROUP BY StreamOffset`,
+    const { records } = await this.#ask<{ records: readonly string[] }>(
+      `groupArray(concat(toString(offset), ':', arrayStringConcat(indexes, ','))) AS records`,
+      `(SELECT StreamOffset AS offset, groupArray(StreamIndex) AS indexes FROM otel_traces WHERE ${within(origin, stretch)} GROUP BY StreamOffset)`,
     );
     const present = new PositionSet();
     let rows = 0;
-    for (const { offset, indexes } of records) {
-      for (const index of indexes) present.add(Number(offset), index);
-      rows += indexes.length;
+    for (const record of records) {
+      const [offset, indexes = ''] = record.split(':');
+      for (const index of indexes.split(',')) {
+        present.add(Number(offset), Number(index));
+        rows++;
+      }
     }
     return { rows, present };
   }
 
   async highest(origin: Origin, from: Position): Promise<Position | undefined> {
-    const [row] = await this.#clickhouse.query<{
-      readonly offset: string | number;
-      readonly index: string | number;
-    }>(
-      `SELECT StreamOffset AS offset, StreamIndex AS index FROM otel_traces WHERE ${of(origin)} AND ${notBefore(from)} ORDER BY StreamOffset DESC, StreamIndex DESC LIMIT 1`,
+    const { rows, offset, index } = await this.#ask<Record<'rows' | 'offset' | 'index', string | number>>(
+      'count() AS rows, max(StreamOffset) AS offset, argMax(StreamIndex, (StreamOffset, StreamIndex)) AS index',
+      `otel_traces WHERE ${of(origin)} AND ${notBefore(from)}`,
     );
-    return row && { offset: Number(row.offset), index: Number(row.index) };
+    return Number(rows) === 0 ? undefined : { offset: Number(offset), index: Number(index) };
   }
 
   async rederive(origin: Origin, stretch: Stretch): Promise<void> {
@@ -85,6 +88,38 @@ export class TracesTable implements Table {
       // Without deduplication: a table may remember the block of a statement whose part a crash took.
       `INSERT INTO otel_traces_trace_id_ts SELECT TraceId, min(Timestamp) AS Start, max(Timestamp) AS End FROM otel_traces WHERE TraceId != '' AND ${within(origin, stretch)} GROUP BY TraceId SETTINGS async_insert = 0, insert_deduplicate = 0`,
     );
+  }
+
+  /** The one row that aggregates of `from` give. */
+  async #ask<Row>(aggregates: string, from: string): Promise<Row> {
+    const replica = this.#isReplicated ? await this.#caughtUp() : undefined;
+    const [row] = await this.#clickhouse.query<Row & Answer>(
+      `SELECT ${aggregates}, toString(serverUUID()) AS server FROM ${from}`,
+    );
+    if (row === undefined) throw new Error('ClickHouse gave no row for an aggregate');
+    if (replica !== undefined && row.server !== replica)
+      throw new ClickHouseFault(
+        'time',
+        'two replicas of otel_traces answered, and one must: it is asked again',
+        {},
+      );
+    return row;
+  }
+
+  /** Which replica answers, now that it has every part that was inserted anywhere before this was called. */
+  async #caughtUp(): Promise<string> {
+    const [replica] = await this.#clickhouse.query<Answer & { isCurrent: number }>(
+      `SELECT toString(serverUUID()) AS server, log_pointer > log_max_index AND inserts_in_queue = 0 AND NOT is_readonly AND NOT is_session_expired AS isCurrent FROM system.replicas WHERE database = currentDatabase() AND table = 'otel_traces'`,
+    );
+    if (replica === undefined)
+      throw new ClickHouseFault(
+        'operator',
+        'otel_traces is not a replicated table although a cluster is configured: make it one, or remove cluster',
+        {},
+      );
+    if (replica.isCurrent !== 1)
+      throw new ClickHouseFault('time', 'the replica of otel_traces that answers is behind the others', {});
+    return replica.server;
   }
 }
 

@@ -229,6 +229,9 @@ interface LogAccess {
 class EmbeddedStream implements Stream {
   readonly name: string;
   readonly partitions: number;
+  readonly recordLimitBytes = Number.POSITIVE_INFINITY;
+  /** What is amiss with the disk is told by the appends it refuses. */
+  readonly fault = undefined;
   readonly #options: TopicOptions;
   readonly #access: LogAccess;
   readonly #groups = new Map<string, ConsumerGroup>();

@@ -1,23 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createAPI, initProducerIdV4, produceV9, Writer } from '@platformatic/kafka';
+import { initProducerIdV4 } from '@platformatic/kafka';
 import { delayMs } from '../core/backoff.ts';
 import { Failure } from '../core/failure.ts';
 import type { NewRecord } from '../core/stream.ts';
+import type { Append } from './kafka-append.ts';
 import type { BatchEncoder, BatchOrigin } from './kafka-batch.ts';
 import type { Cluster } from './kafka-cluster.ts';
 import { faultCode, faultText } from './kafka-fault.ts';
-import type { KafkaOptions } from './kafka-options.ts';
+import { payloadLimitBytes, type KafkaOptions } from './kafka-options.ts';
+import { leaderMs, produce } from './kafka-produce.ts';
 
 const backoff = { initialMs: 50, maxMs: 1000 };
-/** How long the leader may wait for its followers before it answers. */
-const followersMs = 5000;
-/** A leader that takes longer hangs: by then another may lead. */
-const leaderMs = followersMs + 1000;
 const noTransaction = null;
-const allReplicas = -1;
 
-/** About the most bytes of one batch before compression: beyond, a batch is not packed any better and only stalls. */
-const batchBytes = 2 ** 20;
+/** About the most bytes of one batch before compression, if the topic takes so many: beyond, a batch is not packed any better and only stalls. */
+const largeBatchBytes = 2 ** 20;
 const sequences = 2 ** 31;
 /** Partitions share so many connections: a broker answers those of one connection one after another. */
 const lanes = 8;
@@ -39,31 +36,6 @@ const finalCodes: ReadonlySet<string> = new Set([
 ]);
 const tooLargeCodes: ReadonlySet<string> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 
-/** One append: settles when each of its records has, in whichever partition, because until then their memory is lent. */
-export class Append {
-  readonly signal: AbortSignal;
-  readonly settled: Promise<void>;
-  readonly #settle: { resolve: () => void; reject: (reason: Failure) => void };
-  #left: number;
-  #failure: Failure | undefined;
-
-  constructor(records: number, signal: AbortSignal) {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.settled = promise;
-    this.#settle = { resolve, reject };
-    this.#left = records;
-    this.signal = signal;
-  }
-
-  /** Settles one record: durable, or not because of `failure`. */
-  settle(failure: Failure | undefined): void {
-    this.#failure ??= failure;
-    if (--this.#left > 0) return;
-    if (this.#failure) this.#settle.reject(this.#failure);
-    else this.#settle.resolve();
-  }
-}
-
 interface Waiting {
   readonly record: NewRecord;
   readonly append: Append;
@@ -79,27 +51,6 @@ export interface AppenderParts {
   readonly abandoned: AbortSignal;
 }
 
-/** Produces a batch that is ready, unlike the API of the package, which makes and packs it again for every try. */
-const produce = createAPI<[topic: string, partition: number, batch: Buffer], produceV9.ProduceResponse>(
-  0,
-  9,
-  (topic: string, partition: number, batch: Buffer) =>
-    Writer.create()
-      .appendString(noTransaction)
-      .appendInt16(allReplicas)
-      .appendInt32(followersMs)
-      .appendArray([topic], (topics, name) =>
-        topics.appendString(name).appendArray([partition], (partitions, number) => {
-          partitions
-            .appendInt32(number)
-            .appendUnsignedVarInt(batch.length + 1)
-            .append(batch);
-        }),
-      )
-      .appendTaggedFields(),
-  produceV9.parseResponse,
-);
-
 /**
  * Appends to one partition, one batch at a time, as a producer of its own. A batch whose outcome is unknown is sent again
  * byte for byte, under its sequence number, so that the broker keeps one of the copies; when it is given up, so is
@@ -108,24 +59,30 @@ const produce = createAPI<[topic: string, partition: number, batch: Buffer], pro
 export class PartitionAppender {
   readonly #parts: AppenderParts;
   readonly #partition: number;
+  readonly #batchBytes: number;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #origin: BatchOrigin | undefined;
   #running: Promise<void> | undefined;
+  /** The broker wants nothing before this time of `performance.now()`. */
+  #throttledUntilMs = 0;
+  /** What went wrong last, for those who never got their turn. */
+  #fault: unknown;
   #hurry = new AbortController();
   #closing = false;
 
   constructor(parts: AppenderParts, partition: number) {
     this.#parts = parts;
     this.#partition = partition;
+    this.#batchBytes = Math.min(largeBatchBytes, payloadLimitBytes(parts.options.maxRecordBytes));
   }
 
   /** Takes a record; settles `append` for it once it is durable or given up. */
   add(record: NewRecord, append: Append): void {
     this.#waiting.push({ record, append, sinceMs: performance.now() });
     this.#waitingBytes += record.payload.length;
-    if (this.#waitingBytes >= batchBytes) this.#hurry.abort();
-    this.#running ??= this.#run().finally(() => (this.#running = undefined));
+    if (this.#waitingBytes >= this.#batchBytes) this.#hurry.abort();
+    this.#running ??= this.#run();
   }
 
   /** Sends what waits without waiting for more; resolves when everything has settled. */
@@ -138,29 +95,40 @@ export class PartitionAppender {
   async #run(): Promise<void> {
     for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
       await this.#linger(first.sinceMs + this.#parts.options.lingerMs - performance.now());
+      await this.#throttled();
       const batch = this.#take();
-      if (batch.length > 0) await this.#send(batch, performance.now() + this.#parts.options.deliveryMs);
+      const [oldest] = batch;
+      if (oldest) await this.#send(batch, oldest.sinceMs + this.#parts.options.deliveryMs);
     }
+    this.#running = undefined; // in the same breath as the look at what waits: whoever comes next begins anew
   }
 
   async #linger(ms: number): Promise<void> {
-    if (ms <= 0 || this.#closing || this.#waitingBytes >= batchBytes) return;
+    if (ms <= 0 || this.#closing || this.#waitingBytes >= this.#batchBytes) return;
     this.#hurry = new AbortController();
     await sleep(ms, undefined, { signal: this.#hurry.signal }).catch(() => undefined); // enough has come to go at once
   }
 
-  /** Takes the records of the next batch; those whose append was given up are settled instead. */
+  /** A broker reads nothing from a connection that it throttles: what is sent would seem to be lost. */
+  async #throttled(): Promise<void> {
+    const ms = this.#throttledUntilMs - performance.now();
+    const { abandoned } = this.#parts;
+    if (ms > 0) await sleep(ms, undefined, { signal: abandoned }).catch(() => undefined); // then one last try
+  }
+
+  /** Takes the records of the next batch; those that nobody waits for, or that waited too long, are settled instead. */
   #take(): Waiting[] {
     const batch: Waiting[] = [];
     let bytes = 0;
     let taken = 0;
     for (const waiting of this.#waiting) {
       const { payload } = waiting.record;
-      if (batch.length > 0 && bytes + payload.length > batchBytes) break;
+      if (batch.length > 0 && bytes + payload.length > this.#batchBytes) break;
       taken++;
       this.#waitingBytes -= payload.length;
-      if (waiting.append.signal.aborted) {
-        waiting.append.settle(new Failure('unavailable', 'the append was given up before it began'));
+      const failure = this.#refusal(waiting);
+      if (failure) {
+        waiting.append.settle(failure);
         continue;
       }
       batch.push(waiting);
@@ -170,16 +138,28 @@ export class PartitionAppender {
     return batch;
   }
 
+  #refusal({ append, sinceMs }: Waiting): Failure | undefined {
+    if (append.signal.aborted) return new Failure('unavailable', 'the append was given up before it began');
+    const waitedMs = performance.now() - sinceMs;
+    if (waitedMs <= this.#parts.options.deliveryMs) return undefined;
+    const { topic } = this.#parts.options;
+    const why = this.#fault === undefined ? '' : `: ${faultText(this.#fault)}`;
+    return new Failure(
+      'unavailable',
+      `the topic ${topic} could not be appended to for ${Math.round(waitedMs)} ms${why}`,
+    );
+  }
+
   async #send(batch: readonly Waiting[], untilMs: number): Promise<void> {
     const { options, cluster, encoder, abandoned } = this.#parts;
     let encoded: { readonly bytes: Buffer; readonly origin: BatchOrigin } | undefined;
     for (let attempt = 0; ; attempt++) {
       try {
         encoded ??= await this.#encode(batch, encoder);
-        const offset = await this.#produce(encoded.bytes);
-        this.#conclude(batch, encoded.origin, offset);
+        this.#conclude(batch, encoded.origin, await this.#produce(encoded.bytes));
         return;
       } catch (error) {
+        this.#fault = error;
         const code = faultCode(error) ?? '';
         if (encoded && code === 'DUPLICATE_SEQUENCE_NUMBER') {
           this.#conclude(batch, encoded.origin, undefined);
@@ -201,7 +181,8 @@ export class PartitionAppender {
         );
         options.telemetry.count('plimsoll_stream_append_retries_total', 1, { topic });
         await sleep(waitMs, undefined, { signal: abandoned }).catch(() => undefined); // then one last try
-        await cluster.refresh().catch(() => undefined); // the next try fails if that matters
+        const hung = code === '' ? this.#partition : undefined;
+        await cluster.refresh(hung).catch(() => undefined); // the next try fails if that matters
       }
     }
   }
@@ -221,18 +202,19 @@ export class PartitionAppender {
   }
 
   /** Resolves with the offset of the batch when the broker holds it on every replica in sync. */
-  async #produce(batch: Buffer): Promise<number | undefined> {
+  async #produce(batch: Buffer): Promise<number> {
     const { cluster, options } = this.#parts;
     const lane = `append ${this.#partition % lanes}`;
     const connection = await cluster.leader(this.#partition, lane, leaderMs);
-    const { responses } = await produce.async(connection, options.topic, this.#partition, batch);
-    const offset = responses[0]?.partitionResponses[0]?.baseOffset;
-    return offset === undefined ? undefined : Number(offset);
+    const { offset, throttleMs } = await produce(connection, options.topic, this.#partition, batch);
+    this.#throttledUntilMs = performance.now() + throttleMs;
+    return offset;
   }
 
   #conclude(batch: readonly Waiting[], origin: BatchOrigin, offset: number | undefined): void {
     const { topic, telemetry } = this.#parts.options;
     this.#origin = { ...origin, sequence: (origin.sequence + batch.length) % sequences };
+    this.#fault = undefined;
     telemetry.count('plimsoll_stream_records_total', batch.length, { topic });
     const partition = String(this.#partition);
     if (offset !== undefined && offset >= 0)
@@ -240,8 +222,12 @@ export class PartitionAppender {
     for (const { append } of batch) append.settle(undefined);
   }
 
-  /** Sends the halves of a batch that the topic does not take whole; nothing of it was stored. */
+  /**
+   * Sends the halves of a batch that the topic does not take whole. By another producer: should an earlier try have been
+   * taken after all, what follows under its number would pass for a copy of it.
+   */
   async #sendSmaller(batch: readonly Waiting[], untilMs: number): Promise<void> {
+    this.#origin = undefined;
     if (batch.length > 1) {
       const half = Math.ceil(batch.length / 2);
       await this.#send(batch.slice(0, half), untilMs);

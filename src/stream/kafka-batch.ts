@@ -1,6 +1,6 @@
-import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { compressionsAlgorithmsByBitmask, crc32c } from '@platformatic/kafka';
-import type { Headers, NewRecord, StreamRecord } from '../core/stream.ts';
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
+import { crc32c } from '@platformatic/kafka';
+import type { Headers, NewRecord } from '../core/stream.ts';
 import type { Compression } from './kafka-options.ts';
 
 /** The header that says how many spans a record holds; a record of somebody else has none. */
@@ -14,24 +14,30 @@ export interface BatchOrigin {
   readonly sequence: number;
 }
 
-// A batch as Kafka stores it (KIP-98): this header, then the records, which are compressed together.
-const headerBytes = 61;
-const lengthAt = 8;
-const countedFrom = 12; // its length counts what follows
-const magicAt = 16;
-const crcAt = 17;
-const summedFrom = 21; // its checksum covers what follows
-const baseTimeAt = 27;
-const maxTimeAt = 35;
-const countAt = 57;
+/** A batch as Kafka stores it (KIP-98): this header, then the records, which are compressed together. */
+export const headerBytes = 61;
+/** Where what stands in the header of a batch. */
+export const place = {
+  offset: 0,
+  length: 8,
+  leaderEpoch: 12,
+  magic: 16,
+  checksum: 17,
+  attributes: 21,
+  lastDelta: 23,
+  baseTime: 27,
+  maxTime: 35,
+  producerId: 43,
+  producerEpoch: 51,
+  sequence: 53,
+  count: 57,
+} as const;
+/** The length of a batch counts what follows it, and its checksum covers what follows that. */
+export const countedFrom: number = place.leaderEpoch;
+export const summedFrom: number = place.attributes;
+export const magic = 2;
+export const compressionCodes = { none: 0, gzip: 1, zstd: 4 } as const;
 
-const compressionCodes = { none: 0, gzip: 1, zstd: 4 } as const;
-const compressionMask = 7;
-const appendTimeFlag = 8;
-const controlFlag = 32;
-
-/** The most bytes a batch may become when it is read. */
-const largestBytes = 2 ** 28;
 const keptBytes = 2 ** 24;
 
 /** Writes batches; reuses its memory from one to the next. */
@@ -48,20 +54,20 @@ export class BatchEncoder {
   encode(records: readonly NewRecord[], nowMs: number, origin: BatchOrigin): Buffer {
     const body = compressed(this.#compression, this.#records(records));
     const batch = Buffer.allocUnsafe(headerBytes + body.length);
-    batch.writeBigInt64BE(0n, 0);
-    batch.writeInt32BE(batch.length - countedFrom, lengthAt);
-    batch.writeInt32BE(-1, countedFrom);
-    batch.writeInt8(2, magicAt);
-    batch.writeInt16BE(compressionCodes[this.#compression], summedFrom);
-    batch.writeInt32BE(records.length - 1, 23);
-    batch.writeBigInt64BE(BigInt(nowMs), baseTimeAt);
-    batch.writeBigInt64BE(BigInt(nowMs), maxTimeAt);
-    batch.writeBigInt64BE(origin.producerId, 43);
-    batch.writeInt16BE(origin.producerEpoch, 51);
-    batch.writeInt32BE(origin.sequence, 53);
-    batch.writeInt32BE(records.length, countAt);
+    batch.writeBigInt64BE(0n, place.offset);
+    batch.writeInt32BE(batch.length - countedFrom, place.length);
+    batch.writeInt32BE(-1, place.leaderEpoch);
+    batch.writeInt8(magic, place.magic);
+    batch.writeInt16BE(compressionCodes[this.#compression], place.attributes);
+    batch.writeInt32BE(records.length - 1, place.lastDelta);
+    batch.writeBigInt64BE(BigInt(nowMs), place.baseTime);
+    batch.writeBigInt64BE(BigInt(nowMs), place.maxTime);
+    batch.writeBigInt64BE(origin.producerId, place.producerId);
+    batch.writeInt16BE(origin.producerEpoch, place.producerEpoch);
+    batch.writeInt32BE(origin.sequence, place.sequence);
+    batch.writeInt32BE(records.length, place.count);
     batch.set(body, headerBytes);
-    batch.writeUInt32BE(crc32c(batch.subarray(summedFrom)), crcAt);
+    batch.writeUInt32BE(crc32c(batch.subarray(summedFrom)), place.checksum);
     return batch;
   }
 
@@ -125,137 +131,4 @@ function compressed(compression: Compression, bytes: Buffer): Buffer {
   if (compression === 'gzip') return gzipSync(bytes, { level: 1 });
   const params = { [constants.ZSTD_c_compressionLevel]: 1 };
   return zstdCompressSync(bytes, { params, pledgedSrcSize: bytes.length });
-}
-
-function decompressed(code: number, bytes: Buffer): Buffer {
-  const options = { chunkSize: 2 ** 18, maxOutputLength: largestBytes };
-  if (code === 0) return bytes;
-  if (code === compressionCodes.zstd) return zstdDecompressSync(bytes, options);
-  if (code === compressionCodes.gzip) return gunzipSync(bytes, options);
-  const algorithm = compressionsAlgorithmsByBitmask[String(code)]; // snappy and lz4, which a Collector may be told to use
-  if (!algorithm) throw new Error(`a batch is compressed in a way nobody knows (${code})`);
-  return algorithm.decompressSync(bytes);
-}
-
-/** A batch that is being read. */
-interface OpenBatch {
-  readonly bytes: Buffer;
-  at: number;
-  left: number;
-  readonly baseOffset: number;
-  readonly baseTimeMs: number;
-  /** When the broker stored it, if the topic's times are the broker's. */
-  readonly appendTimeMs: number | undefined;
-}
-
-/** The batches of one answer to a fetch, read record by record: a batch is unpacked when its first record is wanted. */
-export class FetchedRecords {
-  readonly #bytes: Buffer;
-  #at = 0;
-  #batch: OpenBatch | undefined;
-  #next: number;
-
-  /** Records before `from` are passed over: an answer begins with the batch that holds the offset asked for. */
-  constructor(bytes: Buffer, from: number) {
-    this.#bytes = bytes;
-    this.#next = from;
-  }
-
-  /** The offset that the next record has at least. */
-  get next(): number {
-    return this.#next;
-  }
-
-  /** The next records: about `limitBytes`, at least one, none only when there is none left. */
-  take(limitBytes: number): StreamRecord[] {
-    const records: StreamRecord[] = [];
-    let bytes = 0;
-    while (bytes < limitBytes || records.length === 0) {
-      const record = this.#record();
-      if (!record) break;
-      if (record.offset < this.#next) continue;
-      this.#next = record.offset + 1;
-      records.push(record);
-      bytes += record.payload.length;
-    }
-    return records;
-  }
-
-  #record(): StreamRecord | undefined {
-    while (this.#batch === undefined || this.#batch.left === 0) {
-      const left = this.#bytes.length - this.#at;
-      const length = left < headerBytes ? 0 : countedFrom + this.#bytes.readInt32BE(this.#at + lengthAt);
-      if (left < headerBytes || left < length) return undefined; // an answer may be cut off within its last batch
-      this.#open(this.#bytes.subarray(this.#at, this.#at + length));
-      this.#at += length;
-    }
-    this.#batch.left--;
-    return readRecord(this.#batch);
-  }
-
-  #open(batch: Buffer): void {
-    const magic = batch.readInt8(magicAt);
-    const offset = Number(batch.readBigInt64BE(0));
-    if (magic !== 2)
-      throw new Error(`the batch at offset ${offset} has the format ${magic}, older than Kafka 0.11`);
-    if (crc32c(batch.subarray(summedFrom)) !== batch.readUInt32BE(crcAt)) {
-      throw new Error(`the batch at offset ${offset} is damaged: its checksum does not match`);
-    }
-    const attributes = batch.readInt16BE(summedFrom);
-    if (attributes & controlFlag) {
-      this.#next = Math.max(this.#next, offset + batch.readInt32BE(23) + 1);
-      this.#batch = undefined;
-      return;
-    }
-    this.#batch = {
-      bytes: decompressed(attributes & compressionMask, batch.subarray(headerBytes)),
-      at: 0,
-      left: batch.readInt32BE(countAt),
-      baseOffset: offset,
-      baseTimeMs: Number(batch.readBigInt64BE(baseTimeAt)),
-      appendTimeMs: attributes & appendTimeFlag ? Number(batch.readBigInt64BE(maxTimeAt)) : undefined,
-    };
-  }
-}
-
-function readRecord(batch: OpenBatch): StreamRecord {
-  const length = readVarint(batch);
-  const end = batch.at + length;
-  batch.at++; // attributes
-  const timeMs = batch.baseTimeMs + readVarint(batch);
-  const offset = batch.baseOffset + readVarint(batch);
-  readBytes(batch); // the key, which may say the trace id and nothing more
-  const payload = readBytes(batch);
-  const headers: [string, string][] = [];
-  let spans = 0;
-  for (let left = readVarint(batch); left > 0; left--) {
-    const name = String(readBytes(batch));
-    const value = String(readBytes(batch));
-    if (name === spansHeader) spans = Number(value);
-    else headers.push([name, value]);
-  }
-  batch.at = end;
-  return {
-    offset,
-    timeMs: batch.appendTimeMs ?? timeMs,
-    spans: Number.isSafeInteger(spans) && spans > 0 ? spans : 0,
-    headers: Object.fromEntries(headers),
-    payload,
-  };
-}
-
-function readBytes(batch: OpenBatch): Buffer {
-  const length = Math.max(0, readVarint(batch)); // -1 is none
-  batch.at += length;
-  return batch.bytes.subarray(batch.at - length, batch.at);
-}
-
-function readVarint(batch: OpenBatch): number {
-  let value = 0;
-  for (let scale = 1; ; scale *= 128) {
-    const byte = batch.bytes[batch.at++];
-    if (byte === undefined) throw new Error('a batch ends within a record');
-    value += (byte & 0x7f) * scale;
-    if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-  }
 }

@@ -5,19 +5,19 @@ import {
   type Claim,
   type Commit,
   type PartitionBounds,
+  type Position,
   type StreamRecord,
 } from '../core/stream.ts';
 import { metadataBytes } from './commit-limit.ts';
-import { FetchedRecords } from './kafka-batch.ts';
 import type { Cluster } from './kafka-cluster.ts';
 import { faultCode } from './kafka-fault.ts';
-import { edgeOffset, fetchRecords } from './kafka-fetch.ts';
+import { edgeOffset, fetchRecords, longestFetchMs, type Fetched } from './kafka-fetch.ts';
+import { FetchedRecords } from './kafka-fetched-records.ts';
+import { Lag } from './kafka-lag.ts';
 import type { KafkaOptions } from './kafka-options.ts';
+import type { TopicWatch } from './kafka-topic-watch.ts';
 
-/** No fetch waits longer, so that a claim notices soon that the partition has another leader. */
-const longestFetchMs = 1000;
 const backoff = { initialMs: 20, maxMs: 1000 };
-const nothing = Buffer.alloc(0);
 
 /** Answers that prove that a commit was not carried out. Others, such as a time-out of the replicas, prove nothing. */
 const refusals: ReadonlySet<string> = new Set([
@@ -34,19 +34,15 @@ export interface ClaimOwner {
   readonly options: KafkaOptions;
   readonly cluster: Cluster;
   readonly group: string;
-  /** The topic as it was when the stream started. */
-  readonly topicId: string;
+  readonly watch: TopicWatch;
   /** A connection of its own for what the claim reads. */
   readonly lane: string;
   /** Whether the cluster may have given the partition away without telling yet. */
   isOverdue(): boolean;
   /** Sends a commit under the generation of the claim. Rejects when it was refused or nobody knows. */
-  commit(partition: number, offset: number, metadata: string): Promise<void>;
-  /**
-   * A commit failed: the member gives up all its claims and joins again; as a new member when nobody knows whether the
-   * commit was carried out.
-   */
-  giveUp(isUncertain: boolean): void;
+  commit(partition: number, position: Position, metadata: string): Promise<void>;
+  /** A commit failed, with `code` if it was answered: the member gives up all its claims and joins again. */
+  giveUp(code: string | undefined): void;
 }
 
 /** One generation's ownership of a partition in a consumer group. */
@@ -59,15 +55,17 @@ export class KafkaClaim implements Claim {
   #reason: OwnershipLost | undefined;
   #interrupted = false;
   #fetched: FetchedRecords | undefined;
+  /** Up to where was read, and who led when that was written; undefined when a reader was sent elsewhere. */
+  #read: { readonly offset: number; readonly leaderEpoch: number } | undefined;
+  #throttledUntilMs = 0;
   #faults = 0;
-  #bounds: PartitionBounds = { start: 0, end: 0 };
-  #committedOffset: number;
+  readonly #lag: Lag;
 
   constructor(owner: ClaimOwner, partition: number, committed: Commit | undefined) {
     this.#owner = owner;
     this.partition = partition;
     this.committed = committed;
-    this.#committedOffset = committed?.position.offset ?? 0;
+    this.#lag = new Lag(owner.options, owner.group, partition, committed?.position.offset ?? 0);
   }
 
   get lost(): AbortSignal {
@@ -75,21 +73,31 @@ export class KafkaClaim implements Claim {
   }
 
   async bounds(): Promise<PartitionBounds> {
-    const { cluster, lane, options } = this.#owner;
-    const at = { topic: options.topic, partition: this.partition };
     for (let attempt = 0; ; attempt++) {
       this.#refuseWhenLost();
       try {
-        const start = await edgeOffset(cluster, lane, at, 'start');
-        const end = await edgeOffset(cluster, lane, at, 'end');
+        const bounds = await this.#bounds();
         this.#refuseWhenLost();
-        this.#bounds = { start, end };
-        this.#report();
-        return this.#bounds;
+        return bounds;
       } catch (error) {
         await this.#recover(delayMs(backoff, attempt, 1), error);
       }
     }
+  }
+
+  async #bounds(): Promise<PartitionBounds> {
+    const { cluster, lane, options } = this.#owner;
+    const at = { topic: options.topic, partition: this.partition };
+    const start = await edgeOffset(cluster, lane, at, 'start');
+    const end = await edgeOffset(cluster, lane, at, 'end');
+    if (!this.#reason) this.#lag.reached(end, start);
+    return { start, end };
+  }
+
+  /** Asks where the partition ends, if no read has heard that for `staleMs`: a worker that hangs reads nothing. */
+  async measure(staleMs: number): Promise<void> {
+    if (this.#reason || performance.now() - this.#lag.heardMs < staleMs) return;
+    await this.#bounds().catch(() => undefined); // whoever reads will be told
   }
 
   async read(offset: number, limitBytes: number, waitMs: number): Promise<readonly StreamRecord[]> {
@@ -103,50 +111,82 @@ export class KafkaClaim implements Claim {
       from = Math.max(from, this.#fetched?.next ?? 0);
       const leftMs = this.#interrupted ? 0 : Math.max(0, untilMs - performance.now());
       if (leftMs <= 0 && from === asked) return [];
-      const fetched = await this.#fetch(from, limitBytes, Math.min(leftMs, longestFetchMs));
-      if (!fetched) return [];
       asked = from;
-      from = fetched.from;
-      this.#fetched = fetched.records.length > 0 ? new FetchedRecords(fetched.records, from) : undefined;
+      const next = await this.#fetch(from, limitBytes, Math.min(leftMs, longestFetchMs));
+      if (next === undefined) return [];
+      from = next;
     }
   }
 
   /** The next of what was fetched, if `from` is where it goes on. */
   #take(from: number, limitBytes: number): StreamRecord[] {
-    if (this.#fetched?.next !== from) {
+    const fetched = this.#fetched;
+    if (fetched?.next !== from) {
       this.#fetched = undefined;
       return [];
     }
-    return this.#fetched.take(limitBytes);
+    const records = fetched.take(limitBytes);
+    if (records.length > 0) this.#read = { offset: fetched.next, leaderEpoch: fetched.leaderEpoch };
+    return records;
   }
 
-  /** One fetch, and where the next read goes on; undefined when `interrupt` ended its wait. */
-  async #fetch(from: number, limitBytes: number, waitMs: number) {
-    const { cluster, lane, topicId } = this.#owner;
-    const { partition } = this;
-    const request = { topicId, partition, offset: from, limitBytes: Math.max(1, limitBytes), waitMs };
+  /** Fetches once, and resolves with where the next read goes on; undefined when `interrupt` ended its wait. */
+  async #fetch(from: number, limitBytes: number, waitMs: number): Promise<number | undefined> {
+    const { cluster, lane, watch } = this.#owner;
+    const throttledMs = Math.min(waitMs, this.#throttledUntilMs - performance.now());
+    if (throttledMs > 0) {
+      await this.#pause(throttledMs);
+      return from;
+    }
+    const leaderEpoch = this.#read?.offset === from ? this.#read.leaderEpoch : -1;
+    const request = {
+      topicId: watch.id,
+      partition: this.partition,
+      offset: from,
+      leaderEpoch,
+      limitBytes: Math.max(1, limitBytes),
+      waitMs,
+    };
+    let fetched: Fetched | undefined;
     try {
       const work = fetchRecords(cluster, lane, request);
-      const fetched = waitMs > 0 ? await this.#unlessInterrupted(work) : await work;
-      this.#faults = 0;
-      if (fetched) this.#reached(fetched.end);
-      return fetched && { records: fetched.records, from };
+      fetched = waitMs > 0 ? await this.#unlessInterrupted(work) : await work;
     } catch (error) {
-      return { records: nothing, from: await this.#mend(from, waitMs, error) };
+      return this.#mend(from, waitMs, error);
     }
+    this.#faults = 0;
+    if (!fetched) return undefined;
+    if (fetched.divergedAt !== undefined) throw this.#truncated(fetched.divergedAt, from);
+    if (!this.#reason) this.#lag.reached(fetched.end);
+    this.#throttledUntilMs = performance.now() + fetched.throttleMs;
+    this.#fetched =
+      fetched.records.length > 0 ? new FetchedRecords(fetched.records, from, fetched.aborted) : undefined;
+    return from;
   }
 
   /** Where to go on after a fetch from `from` failed. */
   async #mend(from: number, waitMs: number, error: unknown): Promise<number> {
-    const { cluster, lane, options } = this.#owner;
-    if (faultCode(error) !== 'OFFSET_OUT_OF_RANGE') {
-      await this.#recover(Math.min(delayMs(backoff, this.#faults++, 1), Math.max(waitMs, 5)), error);
+    const recover = async (fault: unknown): Promise<number> => {
+      await this.#recover(Math.min(delayMs(backoff, this.#faults++, 1), Math.max(waitMs, 5)), fault);
       return from;
-    }
-    const at = { topic: options.topic, partition: this.partition };
-    const start = await edgeOffset(cluster, lane, at, 'start').catch(() => 0); // then the next read asks again
-    if (from >= start) await this.#pause(waitMs); // beyond the end
-    return Math.max(from, start);
+    };
+    if (faultCode(error) !== 'OFFSET_OUT_OF_RANGE') return recover(error);
+    const bounds = await this.#bounds().catch((fault: unknown) => ({ fault }));
+    if ('fault' in bounds) return recover(bounds.fault);
+    const { start, end } = bounds;
+    const read = this.#read;
+    this.#read = undefined; // the leader may not know it any more
+    if (from < start) return start;
+    if (read?.offset === from && end < from) throw this.#truncated(end, from);
+    await this.#pause(waitMs);
+    return from;
+  }
+
+  #truncated(end: number, read: number): Error {
+    const { topic } = this.#owner.options;
+    return new Error(
+      `partition ${this.partition} of the topic ${topic} ends at offset ${end} and was read up to ${read}: the brokers lost records that they had; restart, so that what was stored is checked against it`,
+    );
   }
 
   async commit(commit: Commit): Promise<void> {
@@ -154,18 +194,17 @@ export class KafkaClaim implements Claim {
     const { position, metadata } = commit;
     metadataBytes(commit); // refuses too many
     try {
-      await this.#owner.commit(this.partition, position.offset, `${position.index}:${metadata}`);
+      await this.#owner.commit(this.partition, position, metadata);
     } catch (error) {
-      const code = faultCode(error) ?? '';
-      const isRefused = refusals.has(code);
-      const why = isRefused ? `was refused with ${code}` : 'has an unknown outcome';
+      const code = faultCode(error);
+      const why =
+        code !== undefined && refusals.has(code) ? `was refused with ${code}` : 'has an unknown outcome';
       const lost = new OwnershipLost(`a commit ${why}`, { cause: error });
-      this.#owner.giveUp(!isRefused);
+      this.#owner.giveUp(code);
       this.lose(lost);
       throw lost;
     }
-    this.#committedOffset = position.offset;
-    this.#report();
+    if (!this.#reason) this.#lag.committed(position.offset);
   }
 
   /** Reads that wait end with nothing, and later ones wait no more. */
@@ -180,7 +219,7 @@ export class KafkaClaim implements Claim {
     this.#lost.abort(reason);
     this.#fetched = undefined;
     for (const wake of this.#waiting) wake();
-    this.#report();
+    this.#lag.withdraw();
   }
 
   #refuseWhenLost(): void {
@@ -191,21 +230,15 @@ export class KafkaClaim implements Claim {
     if (this.#reason) throw this.#reason;
   }
 
-  /** After a failed request: asks who leads now and waits a little. Throws when the topic is another one. */
+  /** After a failed request: waits a little and asks who leads now. Throws when the topic is gone. */
   async #recover(waitMs: number, error: unknown): Promise<void> {
     this.#refuseWhenLost();
-    const { cluster, options, topicId } = this.#owner;
-    options.log.debug(
-      { topic: options.topic, partition: this.partition, err: error },
-      'read will be retried',
-    );
+    const { options, watch } = this.#owner;
+    const { partition } = this;
+    options.log.debug({ topic: options.topic, partition, err: error }, 'read will be retried');
     await this.#pause(waitMs);
-    await cluster.refresh().catch(() => undefined); // the next try fails if that matters
-    if (faultCode(error) === 'UNKNOWN_TOPIC_ID' && cluster.topicId !== topicId) {
-      throw new Error(
-        `the topic ${options.topic} was deleted or created anew while it was read: its offsets mean other records now; restart, so that what was stored is checked against it`,
-      );
-    }
+    await watch.look(faultCode(error) === undefined ? partition : undefined);
+    if (watch.gone) throw watch.gone;
   }
 
   async #pause(ms: number): Promise<void> {
@@ -224,28 +257,5 @@ export class KafkaClaim implements Claim {
     } finally {
       this.#waiting.delete(wake);
     }
-  }
-
-  #reached(end: number): void {
-    if (end === this.#bounds.end) return;
-    this.#bounds = { ...this.#bounds, end };
-    const { topic, telemetry } = this.#owner.options;
-    telemetry.set('plimsoll_stream_end_offset', end, { topic, partition: String(this.partition) });
-    this.#report();
-  }
-
-  /** Tells how far the group is behind; a claim that was lost takes back what it told. */
-  #report(): void {
-    const { options, group } = this.#owner;
-    const { telemetry, topic } = options;
-    const labels = { topic, partition: String(this.partition), group };
-    if (this.#reason) {
-      telemetry.remove('plimsoll_stream_committed_offset', labels);
-      telemetry.remove('plimsoll_stream_lag_records', labels);
-      return;
-    }
-    const { start, end } = this.#bounds;
-    telemetry.set('plimsoll_stream_committed_offset', this.#committedOffset, labels);
-    telemetry.set('plimsoll_stream_lag_records', end - Math.max(start, this.#committedOffset), labels);
   }
 }

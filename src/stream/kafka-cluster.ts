@@ -8,7 +8,8 @@ import {
   type ConnectionOptions,
 } from '@platformatic/kafka';
 import { faultCode, faultText } from './kafka-fault.ts';
-import type { KafkaOptions, SaslOptions, TlsOptions } from './kafka-options.ts';
+import type { KafkaOptions, TlsOptions } from './kafka-options.ts';
+import { saslOf } from './kafka-sasl.ts';
 
 type ConnectionSettings = Pick<KafkaOptions, 'brokers' | 'sasl' | 'tls' | 'topic'>;
 type Metadata = Awaited<ReturnType<typeof metadataV12.api.async>>;
@@ -18,6 +19,21 @@ const connectMs = 5000;
 /** How long an answer may take: to a question that any broker can answer at once, and to others. */
 const askMs = 3000;
 const requestMs = 10_000;
+/** A broker that did not answer is asked after all others for so long. */
+const silentMs = 30_000;
+const unknownTopic = 3;
+
+/** A topic as a broker tells of it. */
+export interface HeardTopic {
+  readonly id: string;
+  readonly partitions: number;
+}
+
+interface Link {
+  readonly opening: Promise<Connection>;
+  /** Ends it, also while it opens; what waits for an answer fails. */
+  end(): void;
+}
 
 /**
  * The brokers of a cluster, and who leads which partition of one topic. A broker answers the requests of a connection one
@@ -25,11 +41,13 @@ const requestMs = 10_000;
  */
 export class Cluster {
   readonly #settings: ConnectionSettings;
-  readonly #connections = new Map<string, Promise<Connection>>();
+  readonly #links = new Map<string, Link>();
   #options: ConnectionOptions = {};
   #metadata: Metadata | undefined;
   #refreshing: Promise<Metadata> | undefined;
-  /** Counts up when a broker did not answer, so that another is asked. */
+  /** Until when an address is asked last, in ms of `performance.now()`. */
+  readonly #silentUntilMs = new Map<string, number>();
+  /** Counts up with every question, so that one broker that is cut off from the others is not the only one asked. */
   #asked = 0;
   #closed = false;
 
@@ -43,8 +61,13 @@ export class Cluster {
     this.#options = { connectTimeout: connectMs, ...tlsOf(tls), ...saslOf(sasl) };
   }
 
-  /** What the cluster says of itself and of the topic, asked now. Calls made meanwhile get the same answer. */
-  async refresh(): Promise<Metadata> {
+  /**
+   * What the cluster says of itself and of the topic, asked now. Calls made meanwhile get the same answer. The leader of
+   * `hung`, a partition, did not answer: others are asked first.
+   */
+  async refresh(hung?: number): Promise<Metadata> {
+    const address = hung === undefined ? undefined : this.#leaderOf(hung);
+    if (address !== undefined) this.#passOver(address);
     this.#refreshing ??= this.#describe().finally(() => (this.#refreshing = undefined));
     return this.#refreshing;
   }
@@ -55,26 +78,39 @@ export class Cluster {
       this.#metadata = await this.ask((connection) =>
         metadataV12.api.async(connection, topics, false, false),
       );
+      return this.#metadata;
     } catch (error) {
-      // A partition without a leader makes an error of an answer that tells the leaders of the others.
-      if (!(error instanceof ResponseError) || faultCode(error) !== 'LEADER_NOT_AVAILABLE') throw error;
-      this.#metadata = error['response'] as Metadata; // oxlint-disable-line typescript/no-unsafe-type-assertion -- what the same call answers when all is well
+      if (!(error instanceof ResponseError)) throw error;
+      const answer = error['response'] as Metadata; // oxlint-disable-line typescript/no-unsafe-type-assertion -- what the same call answers when all is well
+      const code = answer.topics[0]?.errorCode;
+      // One partition without a leader makes an error of an answer that tells the leaders of the others.
+      if (code === 0 || code === unknownTopic) this.#metadata = answer;
+      if (code === 0) return answer;
+      throw error;
     }
-    return this.#metadata;
   }
 
-  /** The id of the topic as last heard; another one when the topic was created anew. */
-  get topicId(): string | undefined {
-    return this.#metadata?.topics[0]?.topicId;
+  /** The topic as last heard; undefined when there was none. */
+  get topic(): HeardTopic | undefined {
+    const topic = this.#metadata?.topics[0];
+    if (topic?.errorCode !== 0) return undefined;
+    return { id: topic.topicId, partitions: topic.partitions.length };
   }
 
   /** A connection to the leader of `partition`; rejects when none is known, and asks anew for the next time. */
   async leader(partition: number, lane: string, patienceMs = requestMs): Promise<Connection> {
-    const metadata = this.#metadata ?? (await this.refresh());
-    const found = metadata.topics[0]?.partitions.find(({ partitionIndex }) => partitionIndex === partition);
-    const broker = metadata.brokers.find(({ nodeId }) => nodeId === found?.leaderId);
-    if (!broker) throw new Error(`partition ${partition} of ${this.#settings.topic} has no leader`);
-    return this.#connection(lane, `${broker.host}:${broker.port}`, patienceMs);
+    if (!this.#metadata) await this.refresh();
+    const address = this.#leaderOf(partition);
+    if (address === undefined)
+      throw new Error(`partition ${partition} of ${this.#settings.topic} has no leader`);
+    return this.#connection(lane, address, patienceMs);
+  }
+
+  #leaderOf(partition: number): string | undefined {
+    const { topics, brokers } = this.#metadata ?? { topics: [], brokers: [] };
+    const found = topics[0]?.partitions.find(({ partitionIndex }) => partitionIndex === partition);
+    const broker = brokers.find(({ nodeId }) => nodeId === found?.leaderId);
+    return broker && `${broker.host}:${broker.port}`;
   }
 
   /** A connection to the broker that coordinates the consumer group `group`. */
@@ -92,56 +128,60 @@ export class Cluster {
     return question(await this.#connection('ask', `${found.host}:${found.port}`, askMs));
   }
 
-  /** What the first broker to answer says. One that is down or hangs is passed over, now and the next time. */
+  /** What the first broker to answer says. One that is down or hangs is passed over, now and for a while. */
   async ask<T>(question: (connection: Connection) => Promise<T>, patienceMs = askMs): Promise<T> {
-    const known = this.#metadata?.brokers.map(({ host, port }) => `${host}:${port}`) ?? [];
-    const addresses = [...new Set([...known, ...this.#settings.brokers])];
     let fault: unknown;
-    for (let tries = 0; tries < addresses.length; tries++) {
-      const address = addresses[this.#asked % addresses.length] ?? '';
+    for (const address of this.#inTurn()) {
       try {
         return await question(await this.#connection(`ask ${patienceMs}`, address, patienceMs));
       } catch (error) {
         if (faultCode(error) !== undefined) throw error;
         fault ??= error;
-        this.#asked++;
+        this.#passOver(address);
       }
     }
     const brokers = this.#settings.brokers.join();
     throw new Error(`no broker of ${brokers} can be reached: ${faultText(fault)}`, { cause: fault });
   }
 
+  /** Whom to ask: another first than the last time, and those that were silent lately last. */
+  #inTurn(): readonly string[] {
+    const known = this.#metadata?.brokers.map(({ host, port }) => `${host}:${port}`) ?? [];
+    const addresses = [...new Set([...known, ...this.#settings.brokers])];
+    const first = this.#asked++ % addresses.length;
+    const nowMs = performance.now();
+    const isSilent = (address: string): boolean => (this.#silentUntilMs.get(address) ?? 0) > nowMs;
+    return [...addresses.slice(first), ...addresses.slice(0, first)].toSorted(
+      (a, b) => Number(isSilent(a)) - Number(isSilent(b)),
+    );
+  }
+
+  #passOver(address: string): void {
+    this.#silentUntilMs.set(address, performance.now() + silentMs);
+  }
+
   /** Ends the connections of a lane; what waits for an answer there fails. */
   closeLane(lane: string): void {
-    for (const [key, connection] of this.#connections) {
-      if (key.startsWith(`${lane} `)) this.#end(key, connection);
-    }
+    for (const [key, link] of this.#links) if (key.startsWith(`${lane} `)) link.end();
   }
 
   /** Ends every connection, for good. */
   close(): void {
     this.#closed = true;
-    for (const [key, connection] of this.#connections) this.#end(key, connection);
+    for (const link of this.#links.values()) link.end();
   }
 
-  #end(key: string, connection: Promise<Connection>): void {
-    this.#connections.delete(key);
-    connection.then((open) => open.socket.destroy()).catch(() => undefined); // it never opened
-  }
-
-  #connection(lane: string, address: string, patienceMs: number): Promise<Connection> {
+  async #connection(lane: string, address: string, patienceMs: number): Promise<Connection> {
     const key = `${lane} ${address}`;
-    const open = this.#connections.get(key);
-    if (open) return open;
-    if (this.#closed) return Promise.reject(new Error('the stream is stopped'));
-    const opening = this.#connect(address, patienceMs, () => {
-      if (this.#connections.get(key) === opening) this.#connections.delete(key);
-    });
-    this.#connections.set(key, opening);
-    return opening;
+    const open = this.#links.get(key);
+    if (open) return open.opening;
+    if (this.#closed) throw new Error('the stream is stopped');
+    const link = this.#link(key, address, patienceMs);
+    this.#links.set(key, link);
+    return link.opening;
   }
 
-  async #connect(address: string, patienceMs: number, onEnd: () => void): Promise<Connection> {
+  #link(key: string, address: string, patienceMs: number): Link {
     const at = address.lastIndexOf(':');
     const host = address.slice(0, at);
     const connection = new Connection(clientId, {
@@ -149,15 +189,25 @@ export class Cluster {
       requestTimeout: patienceMs,
       tlsServerName: isIP(host) === 0, // an address is no name that TLS could ask for
     });
-    connection.on('error', onEnd);
-    connection.on('close', onEnd);
-    try {
-      await connection.connect(host, Number(address.slice(at + 1)));
-    } catch (error) {
-      onEnd();
-      throw error;
-    }
-    return connection;
+    const end = (): void => {
+      if (this.#links.get(key) === link) this.#links.delete(key);
+      connection.close(() => undefined); // ends its timers too
+      connection.socket?.destroy();
+    };
+    connection.on('error', end);
+    connection.on('close', end);
+    const opening = (async () => {
+      try {
+        await connection.connect(host, Number(address.slice(at + 1)));
+        return connection;
+      } catch (error) {
+        end();
+        throw error;
+      }
+    })();
+    opening.catch(() => undefined); // told to whoever waits for it; nobody may
+    const link = { opening, end };
+    return link;
   }
 }
 
@@ -171,14 +221,4 @@ function tlsOf(tls: TlsOptions | undefined): ConnectionOptions {
       ...(keyFile !== undefined && { key: readFileSync(keyFile) }),
     },
   };
-}
-
-function saslOf(sasl: SaslOptions | undefined): ConnectionOptions {
-  if (!sasl) return {};
-  if (sasl.mechanism === 'OAUTHBEARER') {
-    const { mechanism, tokenFile } = sasl;
-    return { sasl: { mechanism, token: () => readFileSync(tokenFile, 'utf8').trim() } };
-  }
-  const { mechanism, username, password } = sasl;
-  return { sasl: { mechanism, username, password: () => password.reveal() } };
 }

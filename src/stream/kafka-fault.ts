@@ -2,6 +2,7 @@ import { GenericError, MultipleErrors, ResponseError } from '@platformatic/kafka
 import { z } from 'zod';
 
 const named = z.object({ apiId: z.string() });
+const unknown = 'UNKNOWN_SERVER_ERROR';
 
 /**
  * The name of the first error code in a broker's answer, such as `NOT_LEADER_OR_FOLLOWER`; undefined when there was no
@@ -9,8 +10,8 @@ const named = z.object({ apiId: z.string() });
  */
 export function faultCode(error: unknown): string | undefined {
   if (!(error instanceof ResponseError)) return undefined;
-  const parsed = named.safeParse(error.errors[0]);
-  return parsed.success ? parsed.data.apiId : 'UNKNOWN_SERVER_ERROR';
+  const names = error.errors.map((each) => named.safeParse(each).data?.apiId ?? unknown);
+  return names.find((name) => name !== unknown) ?? unknown; // a record's fault stands before its partition's, without a code
 }
 
 /** What went wrong and why, in few words. */

@@ -6,7 +6,7 @@ import {
   type Connection,
 } from '@platformatic/kafka';
 import { z } from 'zod';
-import type { Commit } from '../core/stream.ts';
+import type { Commit, Position } from '../core/stream.ts';
 import { assign, assignmentOf, partitionsOf, sinceMsOf, subscription } from './kafka-assignment.ts';
 import type { Cluster } from './kafka-cluster.ts';
 import { faultCode } from './kafka-fault.ts';
@@ -17,6 +17,8 @@ export interface Membership {
   readonly memberId: string;
   readonly generation: number;
   readonly partitions: readonly number[];
+  /** A time, in ms of `performance.now()`, after which the coordinator heard of the member. */
+  readonly heardAtMs: number;
 }
 
 /** Which group, of which topic, and over which connection to its coordinator. */
@@ -27,8 +29,9 @@ export interface GroupAt {
   readonly lane: string;
 }
 
+/** How much longer than for the other members, for each of whom it waits a session at most, a coordinator may take. */
+const answerMs = 5000;
 const protocolType = 'consumer';
-const noInstance = null;
 const named = z.object({ response: z.object({ memberId: z.string() }) });
 
 /**
@@ -42,10 +45,9 @@ export async function join(
   onMember: (memberId: string) => void,
 ): Promise<Membership> {
   const { group, options, cluster, lane } = at;
-  const protocolName = `plimsoll-${group.assignment}`;
-  const protocols = [{ name: protocolName, metadata: subscription(options.topic, sinceMs) }];
-  const { sessionMs } = options;
-  const connection = await cluster.coordinator(group.id, lane, 2 * sessionMs);
+  const protocols = [{ name: protocolOf(group), metadata: subscription(options.topic, sinceMs) }];
+  const { sessionMs, instanceId = null } = options;
+  const connection = await cluster.coordinator(group.id, lane, sessionMs + answerMs);
   const ask = async (id: string) =>
     joinGroupV7.api.async(
       connection,
@@ -53,7 +55,7 @@ export async function join(
       sessionMs,
       sessionMs,
       id,
-      noInstance,
+      instanceId,
       protocolType,
       protocols,
     );
@@ -64,32 +66,48 @@ export async function join(
     return ask(given);
   });
   onMember(joined.memberId);
-  const members = joined.members.map(({ memberId: id, metadata }) => ({ id, sinceMs: sinceMsOf(metadata) }));
-  const dealt = assign(group.assignment, members, options.partitions); // only the leader is told the members
-  const synced = await syncGroupV5.api.async(
-    connection,
-    group.id,
-    joined.generationId,
-    joined.memberId,
-    noInstance,
-    protocolType,
-    protocolName,
-    [...dealt].map(([id, partitions]) => ({
-      memberId: id,
-      assignment: assignmentOf(options.topic, partitions),
-    })),
-  );
-  return {
-    memberId: joined.memberId,
-    generation: joined.generationId,
-    partitions: partitionsOf(synced.assignment),
-  };
+  return sync(connection, at, joined);
 }
 
-/** What the group has committed of `partitions`. */
+type Joined = Awaited<ReturnType<typeof joinGroupV7.api.async>>;
+
+/** Deals out the partitions if that is this member's office, and learns its own. */
+async function sync(
+  connection: Connection,
+  { group, options }: GroupAt,
+  joined: Joined,
+): Promise<Membership> {
+  const { memberId, generationId: generation } = joined;
+  const { topic, instanceId = null } = options;
+  const members = joined.members.map(({ memberId: id, metadata }) => ({ id, sinceMs: sinceMsOf(metadata) }));
+  const dealt = assign(group.assignment, members, options.partitions); // only the leader is told the members
+  const assignments = [...dealt].map(([id, partitions]) => ({
+    memberId: id,
+    assignment: assignmentOf(topic, partitions),
+  }));
+  const heardAtMs = performance.now();
+  const { assignment } = await syncGroupV5.api.async(
+    connection,
+    group.id,
+    generation,
+    memberId,
+    instanceId,
+    protocolType,
+    protocolOf(group),
+    assignments,
+  );
+  return { memberId, generation, partitions: partitionsOf(assignment), heardAtMs };
+}
+
+function protocolOf({ assignment }: GroupOptions): string {
+  return `plimsoll-${assignment}`;
+}
+
+/** What the group has committed of `partitions` of the topic with the id `topicId`. */
 export async function committedOffsets(
   connection: Connection,
   { group, options }: Pick<GroupAt, 'group' | 'options'>,
+  topicId: string,
   partitions: readonly number[],
 ): Promise<ReadonlyMap<number, Commit>> {
   if (partitions.length === 0) return new Map();
@@ -106,39 +124,42 @@ export async function committedOffsets(
   );
   const found = answer.groups[0]?.topics[0]?.partitions ?? [];
   return new Map(
-    found
-      .filter(({ committedOffset }) => committedOffset >= 0n)
-      .map(({ partitionIndex, committedOffset, metadata }) => [
-        partitionIndex,
-        commitOf(Number(committedOffset), metadata ?? ''),
-      ]),
+    found.flatMap(({ partitionIndex, committedOffset, metadata }) => {
+      const commit =
+        committedOffset < 0n ? undefined : commitOf(Number(committedOffset), metadata ?? '', topicId);
+      return commit ? [[partitionIndex, commit]] : [];
+    }),
   );
 }
 
-/** Metadata of ours begins with the index of the position; that of another tool's commit, such as a reset, does not. */
-function commitOf(offset: number, text: string): Commit {
-  const [whole = '', index] = /^(\d+):/.exec(text) ?? [];
-  return {
-    position: { offset, index: index === undefined ? 0 : Number(index) },
-    metadata: text.slice(whole.length),
-  };
+/**
+ * Kafka keeps commits by the name of a topic, and one that is late may come after the topic was created anew: so ours
+ * begin with the id of the topic, after the index of the position. Those of another tool, such as a reset, do not.
+ */
+function commitOf(offset: number, text: string, topicId: string): Commit | undefined {
+  const [whole, index, id] = /^(\d+)@([\da-f-]{36}):/.exec(text) ?? [];
+  if (whole === undefined) return { position: { offset, index: 0 }, metadata: text };
+  if (id !== topicId) return undefined;
+  return { position: { offset, index: Number(index) }, metadata: text.slice(whole.length) };
 }
 
 /** Commits under the generation of `membership`; rejects when the coordinator refuses, or nobody knows. */
-export async function commitOffset(
+export async function commitPosition(
   connection: Connection,
   { group, options }: Pick<GroupAt, 'group' | 'options'>,
-  membership: Membership,
-  commit: { readonly partition: number; readonly offset: number; readonly metadata: string },
+  { generation, memberId }: Membership,
+  topicId: string,
+  commit: { readonly partition: number; readonly position: Position; readonly metadata: string },
 ): Promise<void> {
+  const { position, metadata } = commit;
   const partition = {
     partitionIndex: commit.partition,
-    committedOffset: BigInt(commit.offset),
+    committedOffset: BigInt(position.offset),
     committedLeaderEpoch: -1,
-    committedMetadata: commit.metadata,
+    committedMetadata: `${position.index}@${topicId}:${metadata}`,
   };
-  const { generation, memberId } = membership;
-  await offsetCommitV8.api.async(connection, group.id, generation, memberId, noInstance, [
-    { name: options.topic, partitions: [partition] },
+  const { instanceId = null, topic } = options;
+  await offsetCommitV8.api.async(connection, group.id, generation, memberId, instanceId, [
+    { name: topic, partitions: [partition] },
   ]);
 }

@@ -1,26 +1,34 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../core/failure.ts';
 import type { ClaimWorker, NewRecord, StreamConsumer } from '../core/stream.ts';
-import { Append, PartitionAppender } from './kafka-appender.ts';
+import { Append } from './kafka-append.ts';
+import { PartitionAppender } from './kafka-appender.ts';
 import { BatchEncoder } from './kafka-batch.ts';
 import { Cluster } from './kafka-cluster.ts';
 import { faultText, isClientFault } from './kafka-fault.ts';
 import { KafkaMember } from './kafka-member.ts';
 import type { GroupOptions, KafkaOptions } from './kafka-options.ts';
+import { TopicWatch } from './kafka-topic-watch.ts';
 import { ensureTopic } from './kafka-topic.ts';
 import { whenAborted } from './when-aborted.ts';
 
+/** How often is asked who leads, whether the topic is what it was, and where partitions end that nobody reads. */
+const watchMs = 5000;
+
 /** A topic of a running cluster, with the connections to it. */
 export class OpenTopic {
-  /** Kafka's id of the topic: another one when it is created anew. */
-  readonly id: string;
+  readonly #watch: TopicWatch;
   readonly #options: KafkaOptions;
   readonly #cluster: Cluster;
   readonly #appenders: readonly PartitionAppender[];
   readonly #members: KafkaMember[] = [];
   readonly #abandoned = new AbortController();
 
+  readonly #closing = new AbortController();
+  #watching: Promise<void> | undefined;
+
   private constructor(id: string, options: KafkaOptions, cluster: Cluster) {
-    this.id = id;
+    this.#watch = new TopicWatch(cluster, options, id);
     this.#options = options;
     this.#cluster = cluster;
     const encoder = new BatchEncoder(options.compression);
@@ -36,7 +44,9 @@ export class OpenTopic {
     const cluster = new Cluster(options);
     try {
       cluster.open();
-      return new OpenTopic(await ensureTopic(cluster, options), options, cluster);
+      const topic = new OpenTopic(await ensureTopic(cluster, options), options, cluster);
+      topic.#watching = topic.#look();
+      return topic;
     } catch (error) {
       cluster.close();
       if (!isClientFault(error)) throw error;
@@ -44,9 +54,30 @@ export class OpenTopic {
     }
   }
 
+  /** Kafka's id of the topic: another one when it is created anew. */
+  get id(): string {
+    return this.#watch.id;
+  }
+
+  /** Why the topic is not what it was; undefined while it is. */
+  get fault(): Error | undefined {
+    return this.#watch.fault;
+  }
+
+  async #look(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await sleep(watchMs, undefined, { signal }).catch(() => undefined); // the loop looks at the signal
+      if (signal.aborted) return;
+      await this.#watch.look();
+      await Promise.all(this.#members.map(async (member) => member.measure(watchMs)));
+    }
+  }
+
   /** Resolves when every record is durable, or rejects when it is known of each whether it is. */
   async append(records: readonly NewRecord[], signal: AbortSignal): Promise<void> {
     const { topic, partitions } = this.#options;
+    if (this.#watch.gone) throw new Failure('unavailable', this.#watch.gone.message);
     for (const { partition } of records) {
       if (!this.#appenders[partition])
         throw new Failure('invalid', `the stream ${topic} has ${partitions} partitions and no ${partition}`);
@@ -61,7 +92,7 @@ export class OpenTopic {
     const member = new KafkaMember({
       options: this.#options,
       cluster: this.#cluster,
-      topicId: this.id,
+      watch: this.#watch,
       lane: `member ${this.#members.length}`,
       group,
       worker,
@@ -76,7 +107,9 @@ export class OpenTopic {
     const sent = Promise.all(this.#appenders.map(async (appender) => appender.close()));
     await Promise.race([sent, whenAborted(deadline)]);
     this.#abandoned.abort();
+    this.#closing.abort();
     this.#cluster.close();
     await sent;
+    await this.#watching;
   }
 }

@@ -43,8 +43,18 @@ interface TopicShape {
   /** On how many brokers each partition is kept. */
   readonly replication: number;
   readonly retentionMs: number;
-  /** The longest batch of records the topic takes, in bytes as they are stored. */
+  /** The longest batch of records the topic takes, in bytes as they are stored: its `max.message.bytes`. */
   readonly maxRecordBytes: number;
+}
+
+/** What a batch of one record has beside its payload: its own header, and the headers of the record. */
+const overheadBytes = 4096;
+/** By so much of it can a payload that does not compress become longer when it is packed. */
+const packedShare = 1 / 256;
+
+/** The longest payload, in bytes, that surely goes into a batch of `maxRecordBytes`. */
+export function payloadLimitBytes(maxRecordBytes: number): number {
+  return maxRecordBytes - overheadBytes - Math.ceil(maxRecordBytes * packedShare);
 }
 
 /** One topic of a Kafka cluster as a stream. */
@@ -60,6 +70,11 @@ export interface KafkaOptions extends TopicShape {
   readonly deliveryMs: number;
   /** A member that the cluster has not heard of for so long loses its partitions. */
   readonly sessionMs: number;
+  /**
+   * What no other process of the groups is called (Kafka's `group.instance.id`): whoever comes back under the name within
+   * `sessionMs` has its partitions again without anybody else noticing. Undefined: partitions are given up at the stop.
+   */
+  readonly instanceId: string | undefined;
   /** By the names under which consumers ask for them. */
   readonly groups: Readonly<Record<string, GroupOptions>>;
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 import { Failure } from '../core/failure.ts';
 import type { ClaimWorker, NewRecord, Stream, StreamConsumer } from '../core/stream.ts';
-import type { KafkaOptions } from './kafka-options.ts';
+import { payloadLimitBytes, type KafkaOptions } from './kafka-options.ts';
 import type { OpenTopic } from './kafka-open-topic.ts';
 
 /**
@@ -10,18 +10,24 @@ import type { OpenTopic } from './kafka-open-topic.ts';
 export class KafkaStream implements Stream {
   readonly name: string;
   readonly partitions: number;
+  readonly recordLimitBytes: number;
   readonly #options: KafkaOptions;
   #topic: OpenTopic | undefined;
 
   constructor(options: KafkaOptions) {
     this.name = `stream ${options.topic}`;
     this.partitions = options.partitions;
+    this.recordLimitBytes = payloadLimitBytes(options.maxRecordBytes);
     this.#options = options;
   }
 
   get id(): string {
     if (this.#topic) return this.#topic.id;
     throw new Error(`the id of the stream ${this.#options.topic} is known once it has started`);
+  }
+
+  get fault(): Error | undefined {
+    return this.#topic?.fault;
   }
 
   async start(): Promise<void> {

@@ -71,6 +71,13 @@ export class Place {
   }
 }
 
+/** How a program is started otherwise than a user does it. */
+export interface StartOptions {
+  readonly words?: readonly string[];
+  readonly log?: number;
+  readonly signal?: AbortSignal;
+}
+
 /** The whole program, running in a process of its own, exactly as a user runs it. */
 export class Program {
   readonly #child: ChildProcess;
@@ -83,12 +90,18 @@ export class Program {
     this.#urls = urls;
   }
 
-  /** Starts it and waits for the ready lines; throws what it said when it ends before. */
-  static async start(place: Place): Promise<Program> {
-    const child = spawn(process.execPath, [launcher, 'run', ...place.words], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+  /**
+   * Starts it and waits for the ready lines; throws what it said when it ends before. `words` come before those of the
+   * place, and name another program for a test that plants a fault. What it says on standard error goes to the file
+   * descriptor `log`, if there is one. Ends it at once when `signal` aborts.
+   */
+  static async start(place: Place, options: StartOptions = {}): Promise<Program> {
+    const { words = [launcher, 'run'], log = 'pipe', signal } = options;
+    const child = spawn(process.execPath, [...words, ...place.words], { stdio: ['ignore', 'pipe', log] });
     const end = ended(child);
+    const kill = (): void => void child.kill('SIGKILL');
+    signal?.addEventListener('abort', kill);
+    void end.then(() => signal?.removeEventListener('abort', kill));
     let said = '';
     const ready = new Promise<string>((resolve) => {
       child.stdout?.on('data', (text: string) => {

@@ -16,6 +16,8 @@ import {
   type OracleRequest,
   type OracleSpan,
 } from '../otlp/oracle.ts';
+import { partitioners } from '../../src/otlp/partition.ts';
+import { reversed, shuffled } from '../otlp/arbitraries.ts';
 import { requests } from './arbitrary-requests.ts';
 import { attributesOf, enriched, ownAttributes, requestOf, spanOf } from './one-span.ts';
 
@@ -39,6 +41,14 @@ function spansOf(request: OracleRequest): OracleSpan[] {
   return (request.resourceSpans ?? []).flatMap(({ scopeSpans = [] }) =>
     scopeSpans.flatMap(({ spans = [] }) => spans),
   );
+}
+
+/** A request, with the attributes of its spans in the order of their keys. */
+function inKeyOrder(request: Uint8Array): OracleRequest {
+  const decoded = decodeRequest(request);
+  for (const span of spansOf(decoded))
+    span.attributes?.sort((a, b) => ((a.key ?? '') < (b.key ?? '') ? -1 : 1));
+  return decoded;
 }
 
 function isForeign(attribute: OracleAttribute): boolean {
@@ -173,6 +183,38 @@ describe('enrichment of any request', () => {
         expect(Buffer.compare(twice.records[0]?.payload ?? empty, once)).toBe(0);
         expect([twice.removedForeignKeys, twice.removedInvalidValues]).toEqual([0, 0]);
       }),
+      { numRuns: runs },
+    );
+  });
+
+  test.each(['murmur2', 'fnv1a'] as const)('goes where %s sends its trace', (name) => {
+    const enricher = new Enricher({ content: { mode: 'drop' } }, name);
+    fc.assert(
+      fc.property(requests, fc.integer({ min: 1, max: 20 }), (request, partitions) => {
+        for (const { partition, payload } of enricher.enrich(encodeRequest(request), partitions).records)
+          for (const { traceId = empty } of spansOf(decodeRequest(payload)))
+            expect(partitioners[name](traceId, 0, partitions)).toBe(partition);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test('does not depend on how the request is encoded: a Collector writes fields from the last to the first', () => {
+    fc.assert(
+      fc.property(
+        requests,
+        // A hash is of values in the order they stand.
+        fc.constantFrom(...enrichers.filter(({ content }) => content.mode !== 'hash')),
+        fc.infiniteStream(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })),
+        (request, { enricher }, stream) => {
+          const plain = encodeRequest(request);
+          const [wanted = empty] = enricher.enrich(plain, 1).records.map(({ payload }) => payload);
+          for (const other of [reversed(plain), shuffled(plain, () => stream.next().value ?? 0)]) {
+            const [found = empty] = enricher.enrich(other, 1).records.map(({ payload }) => payload);
+            expect(inKeyOrder(found)).toEqual(inKeyOrder(wanted));
+          }
+        },
+      ),
       { numRuns: runs },
     );
   });
@@ -402,6 +444,23 @@ describe('a request', () => {
     const { records } = enrichers[0]!.enricher.enrich(request, 4, 1000);
     expect(records.length).toBeGreaterThan(5);
     for (const { payload } of records) expect(payload.length).toBeLessThanOrEqual(1000);
+  });
+
+  test('loses a span that is longer than a record may be, alone, and says how long that is', () => {
+    const ids = { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1) };
+    const long = { ...ids, name: 'x'.repeat(3000) };
+    const resource = { attributes: attributesOf({ shared: 'x'.repeat(700) }) };
+    const request = encodeRequest({
+      resourceSpans: [{ resource, scopeSpans: [{ spans: [ids, long, ids, ids, ids, ids, ids] }] }],
+    });
+    const { enricher } = enrichers[0]!;
+    const { records, accepted, rejected, reasons } = enricher.enrich(request, 1, 1000);
+    expect([accepted, rejected]).toEqual([6, 1]);
+    expect([...reasons.keys()].join()).toContain(
+      'is longer than 1000 bytes, the longest record of the stream',
+    );
+    for (const { payload } of records) expect(payload.length).toBeLessThanOrEqual(1000);
+    expect(records.reduce((sum, { spans }) => sum + spans, 0)).toBe(6);
   });
 });
 

@@ -1,4 +1,10 @@
-import { Admin } from '@platformatic/kafka';
+import {
+  Admin,
+  ClientQuotaEntityTypes,
+  ClientQuotaKeys,
+  ConfigResourceTypes,
+  IncrementalAlterConfigOperationTypes,
+} from '@platformatic/kafka';
 
 async function withAdmin<T>(brokers: readonly string[], work: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = new Admin({ clientId: 'plimsoll-test', bootstrapBrokers: [...brokers] });
@@ -51,4 +57,39 @@ export async function resetOffsets(
   await withAdmin(brokers, async (admin) =>
     admin.alterConsumerGroupOffsets({ groupId, topics: [{ name: topic, partitionOffsets }] }),
   );
+}
+
+/** Sets one setting of a topic. */
+export async function setTopic(
+  brokers: readonly string[],
+  topic: string,
+  name: string,
+  value: string,
+): Promise<void> {
+  const configs = [{ name, value, configOperation: IncrementalAlterConfigOperationTypes.SET }];
+  const resources = [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic, configs }];
+  await withAdmin(brokers, async (admin) => admin.incrementalAlterConfigs({ resources }));
+}
+
+/** Gives a topic more partitions. */
+export async function growTopic(
+  brokers: readonly string[],
+  topic: string,
+  partitions: number,
+): Promise<void> {
+  const topics = [{ name: topic, count: partitions, assignments: null }];
+  await withAdmin(brokers, async (admin) => admin.createPartitions({ topics }));
+}
+
+/** Lets clients of our name write no more than so many bytes in a second. */
+export async function limitProducers(brokers: readonly string[], bytesPerSecond: number): Promise<void> {
+  const entities = [{ entityType: ClientQuotaEntityTypes.CLIENT_ID, entityName: 'plimsoll' }];
+  const ops = [{ key: ClientQuotaKeys.PRODUCER_BYTE_RATE, value: bytesPerSecond, remove: false } as const];
+  await withAdmin(brokers, async (admin) => admin.alterClientQuotas({ entries: [{ entities, ops }] }));
+}
+
+/** The ids of a group's members. */
+export async function membersOf(brokers: readonly string[], group: string): Promise<readonly string[]> {
+  const groups = await withAdmin(brokers, async (admin) => admin.describeGroups({ groups: [group] }));
+  return [...(groups.get(group)?.members.keys() ?? [])];
 }

@@ -28,7 +28,9 @@ const javaOptions = ['-Xmx384m', '-Xms64m', '-XX:+UseSerialGC', '-XX:TieredStopA
 /** One broker, that is also a controller. */
 interface Node {
   readonly id: number;
-  readonly port: number;
+  port: number;
+  /** Where it talks with the other brokers, so that what stands before `port` does not stand between them. */
+  readonly brokerPort: number;
   readonly controllerPort: number;
   readonly directory: string;
   process: ChildProcess | undefined;
@@ -53,14 +55,15 @@ export class KafkaCluster {
 
   /** Starts a cluster; resolves when it takes requests. */
   static async start(options: ClusterOptions = {}): Promise<KafkaCluster> {
-    const jars = kafkaJars();
+    const jars = await kafkaJars();
     const count = options.brokers ?? 1;
     const directory = mkdtempSync(join(tmpdir(), 'plimsoll-kafka-'));
-    const ports = await freePorts(2 * count);
+    const ports = await freePorts(3 * count);
     const nodes = Array.from({ length: count }, (_, at) => ({
       id: at + 1,
       port: ports[at] ?? 0,
-      controllerPort: ports[count + at] ?? 0,
+      brokerPort: ports[count + at] ?? 0,
+      controllerPort: ports[2 * count + at] ?? 0,
       directory: join(directory, String(at + 1)),
       process: undefined,
     }));
@@ -102,6 +105,20 @@ export class KafkaCluster {
       }),
     ]);
     await until(`the port of broker ${at}`, async () => listens(node.port));
+  }
+
+  /** Starts broker `at` again, elsewhere: it was ended before. */
+  async move(at: number): Promise<void> {
+    const node = this.#node(at);
+    const [port = 0] = await freePorts(1);
+    node.port = port;
+    writeFileSync(`${node.directory}.properties`, this.#properties(node));
+    await this.start(at);
+  }
+
+  /** Where broker `at` keeps its logs, a folder for each partition. */
+  directory(at: number): string {
+    return this.#node(at).directory;
   }
 
   /** Ends broker `at` at once, as a power cut would; what it had not flushed is in the page cache and survives. */
@@ -158,10 +175,10 @@ export class KafkaCluster {
       'process.roles': 'broker,controller',
       'node.id': node.id,
       'controller.quorum.voters': voters.join(),
-      listeners: `CLIENT://${host}:${node.port},CONTROLLER://${host}:${node.controllerPort}`,
-      'advertised.listeners': `CLIENT://${host}:${advertised}`,
-      'listener.security.protocol.map': `CLIENT:${this.#options.protocol ?? 'PLAINTEXT'},CONTROLLER:PLAINTEXT`,
-      'inter.broker.listener.name': 'CLIENT',
+      listeners: `CLIENT://${host}:${node.port},BROKER://${host}:${node.brokerPort},CONTROLLER://${host}:${node.controllerPort}`,
+      'advertised.listeners': `CLIENT://${host}:${advertised},BROKER://${host}:${node.brokerPort}`,
+      'listener.security.protocol.map': `CLIENT:${this.#options.protocol ?? 'PLAINTEXT'},BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT`,
+      'inter.broker.listener.name': 'BROKER',
       'controller.listener.names': 'CONTROLLER',
       'log.dirs': node.directory,
       'auto.create.topics.enable': false,

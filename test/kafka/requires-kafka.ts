@@ -1,6 +1,8 @@
 import { afterAll, beforeAll } from 'vitest';
 import { requires } from '../requires.ts';
-import { KafkaCluster } from './broker.ts';
+import { freePorts } from '../free-ports.ts';
+import { KafkaCluster, type ClusterOptions } from './broker.ts';
+import { Proxy } from './proxy.ts';
 
 const missing = process.env['KAFKA_BROKERS']
   ? undefined
@@ -22,4 +24,30 @@ export function testCluster(brokers: 1 | 3): () => readonly string[] {
   });
   afterAll(async () => cluster?.stop());
   return () => given ?? cluster?.addresses ?? [];
+}
+
+/** A broker that clients reach through a proxy alone. */
+export interface ProxiedBroker {
+  readonly addresses: readonly string[];
+  readonly proxy: Proxy;
+}
+
+/** A broker behind a proxy for the tests of a file, once they run. */
+export function proxiedBroker(properties: ClusterOptions['properties'] = {}): () => ProxiedBroker {
+  let place: (ProxiedBroker & { readonly cluster: KafkaCluster }) | undefined;
+  beforeAll(async () => {
+    const [port = 0] = await freePorts(1);
+    const cluster = await KafkaCluster.start({ advertisedPorts: [port], properties });
+    const proxy = new Proxy(cluster.port(0));
+    await proxy.listen(port);
+    place = { cluster, proxy, addresses: cluster.addresses };
+  });
+  afterAll(async () => {
+    place?.proxy.close();
+    await place?.cluster.stop();
+  });
+  return () => {
+    if (place) return place;
+    throw new Error('the broker has not been started');
+  };
 }

@@ -194,6 +194,25 @@ export function shuffled(bytes: Uint8Array, random: () => number, message = 'req
   return Buffer.concat(out);
 }
 
+/** The same request as a Collector writes it: the fields of each message from the highest number to the lowest. */
+export function reversed(bytes: Uint8Array, message = 'request'): Uint8Array {
+  const reader = protobuf.Reader.create(bytes);
+  const fields: { readonly number: number; readonly encoded: Uint8Array }[] = [];
+  while (reader.pos < reader.len) {
+    const start = reader.pos;
+    const tag = reader.uint32();
+    const child = messageFields[message]?.[tag >>> 3];
+    let encoded: Uint8Array;
+    if (child && (tag & 7) === 2) encoded = delimited(tag, reversed(reader.bytes(), child), false);
+    else {
+      reader.skipType(tag & 7);
+      encoded = bytes.slice(start, reader.pos);
+    }
+    fields.push({ number: tag >>> 3, encoded });
+  }
+  return Buffer.concat(fields.toSorted((a, b) => b.number - a.number).map(({ encoded }) => encoded));
+}
+
 function delimited(tag: number, message: Uint8Array, padded: boolean): Uint8Array {
   const writer = protobuf.Writer.create().uint32(tag);
   if (!padded || message.length > 127) return writer.bytes(message).finish();

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AttributeKey } from '../../src/otlp/attributes.ts';
 import { keyFlag } from '../../src/otlp/key-table.ts';
-import { partitionOf } from '../../src/otlp/partition.ts';
+import { partitioners } from '../../src/otlp/partition.ts';
 import { Rewrite } from '../../src/otlp/rewrite.ts';
 import { markKind } from '../../src/otlp/span-columns.ts';
 import { SpanIndex } from '../../src/otlp/span-index.ts';
@@ -169,7 +169,10 @@ test('a request split by partition holds every span once, in order, under its ow
         const whole = decodeWithUnknown(bytes);
         for (let partition = 0; partition < partitions; partition++) {
           const mine = written.filter((one) => one.partition === partition);
-          const wanted = pruned(whole, (span) => partitionOf(span.traceId!, 0, partitions) === partition);
+          const wanted = pruned(
+            whole,
+            (span) => partitioners.murmur2(span.traceId!, 0, partitions) === partition,
+          );
           expect(mine.flatMap(({ payload }) => spansOf(decodeWithUnknown(payload)))).toEqual(spansOf(wanted));
           for (const { payload, spans } of mine) {
             const decoded = decodeWithUnknown(payload);
@@ -185,6 +188,41 @@ test('a request split by partition holds every span once, in order, under its ow
             const held = new Set(spansOf(decoded).map((span) => JSON.stringify(span)));
             expect(decoded).toEqual(pruned(wanted, (span) => held.has(JSON.stringify(span))));
           }
+        }
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
+test('no request is longer than the limit, and a span that does not fit would not, alone', () => {
+  fc.assert(
+    fc.property(
+      bytesOf,
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 30, max: 2000 }),
+      fc.integer({ min: 1, max: 2000 }),
+      (bytes, partitions, limitBytes, cutBytes) => {
+        index.read(bytes);
+        rewrite.begin(index, limitBytes);
+        const fit = Array.from({ length: index.count }, () => {
+          const fits = rewrite.fits();
+          if (fits) rewrite.endSpan();
+          else rewrite.omitSpan();
+          return fits;
+        });
+        const written = rewrite.finish(partitions, cutBytes);
+        for (const { payload } of written) expect(payload.length).toBeLessThanOrEqual(limitBytes);
+        const spans = written.reduce((sum, one) => sum + one.spans, 0);
+        expect(spans).toBe(fit.filter(Boolean).length);
+        for (const [row, fits] of fit.entries()) {
+          if (fits) continue;
+          rewrite.begin(index);
+          for (let other = 0; other < index.count; other++)
+            if (other === row) rewrite.endSpan();
+            else rewrite.omitSpan();
+          const [alone] = rewrite.finish(1);
+          expect(alone?.payload.length).toBeGreaterThan(limitBytes - 24); // headers are taken to be as long as they may be
         }
       },
     ),

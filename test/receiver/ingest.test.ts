@@ -13,7 +13,7 @@ const requestOf = (...spans: OracleSpan[]) => encodeRequest({ resourceSpans: [{ 
 
 function place(consume: (records: readonly NewRecord[]) => Promise<void>) {
   const clock = { nowMs: () => clock.atMs, atMs: 1000 };
-  const stream = { partitions: 1, consume };
+  const stream = { partitions: 1, recordLimitBytes: 2000, fault: undefined, consume };
   const enricher = new Enricher({ content: { mode: 'drop' } });
   return { clock, enricher, ingest: new Ingest({ enricher, stream, telemetry: new Telemetry(), clock }) };
 }
@@ -35,6 +35,19 @@ test('a bad span does not cost the others, and its sender is told why', async ()
   const { ingest } = place(() => Promise.resolve());
   const result = await ingest.exportTraces(requestOf(good, bad), never);
   expect(result).toMatchObject({ accepted: 1, rejected: 1, message: expect.stringContaining('1 span: ') });
+});
+
+test('a span longer than the stream takes does not cost the others, and its sender is told so', async () => {
+  const appended: NewRecord[] = [];
+  const { ingest } = place((records) => Promise.resolve(void appended.push(...records)));
+  const long = { ...good, name: 'x'.repeat(3000) };
+  const result = await ingest.exportTraces(requestOf(good, long), never);
+  expect(result).toMatchObject({
+    accepted: 1,
+    rejected: 1,
+    message: expect.stringContaining('is longer than 2000 bytes, the longest record of the stream'),
+  });
+  expect(appended).toMatchObject([{ spans: 1 }]);
 });
 
 test('a request without spans is taken and appends nothing', async () => {

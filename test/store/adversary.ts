@@ -24,6 +24,7 @@ export interface Hazards {
     | 'commits are not fenced'
     | 'the owner stays after an unknown commit'
     | 'the table checks no deadline'
+    | 'deadlines are counted from the clock of the store'
     | 'the table is not verified after a power cut'
     | undefined;
 }
@@ -134,9 +135,12 @@ interface Part {
   readonly landedMs: number;
 }
 
+/** By how many virtual milliseconds the clock of a table elsewhere may differ. */
+const largestSkewMs = 2000;
+
 /**
  * A table with every fault a MergeTree has been seen to have. Parts land date by date, each beside its token, which is
- * forgotten after `rememberMs`: as soon as the protocol allows.
+ * forgotten after `rememberMs`: as soon as the protocol allows. Where it is elsewhere its clock is another one.
  */
 export class AdversarialTable {
   readonly #world: World;
@@ -147,16 +151,22 @@ export class AdversarialTable {
   #tokens: { readonly name: string; readonly isVolatile: boolean; readonly atMs: number }[] = [];
   #believed = new Map<string, TestRow>();
   #lives = 0;
+  readonly #skewMs: number;
 
   constructor(world: World, hazards: Hazards, rememberMs: number) {
     this.#world = world;
     this.#hazards = hazards;
     this.#rememberMs = rememberMs;
+    // A store that counts from its own clock never gets a row into a table whose clock is ahead: that needs no finding.
+    const mayBeAhead = hazards.planted !== 'deadlines are counted from the clock of the store';
+    const skewMs = world.below(2 * largestSkewMs) - largestSkewMs;
+    this.#skewMs = hazards.isEmbedded ? 0 : mayBeAhead ? skewMs : -Math.abs(skewMs);
   }
 
   /** What this table is to one process. */
   seenBy(life: Life): Table {
     return {
+      nowMs: () => this.#saidMs(),
       insert: (insert) => life.outlive(this.#insert(insert)),
       held: (_, stretch) => life.outlive(this.#held(stretch)),
       positions: (_, stretch) => life.outlive(this.#positions(stretch)),
@@ -183,6 +193,17 @@ export class AdversarialTable {
     this.parts = this.parts.filter(isSafe);
   }
 
+  get #clockMs(): number {
+    return this.#world.nowMs + this.#skewMs;
+  }
+
+  /** What a process takes the table's clock for: it was asked a while ago, and never runs ahead. */
+  #saidMs(): number {
+    if (this.#hazards.planted === 'deadlines are counted from the clock of the store')
+      return this.#world.nowMs;
+    return this.#clockMs - (this.#hazards.isEmbedded ? 0 : this.#world.below(50));
+  }
+
   async #insert(insert: Insert): Promise<void> {
     const world = this.#world;
     const body = insert.body.map((chunk) => Uint8Array.from(chunk)); // sent: what becomes of the buffers no longer matters
@@ -206,7 +227,7 @@ export class AdversarialTable {
     const rows = rowsOf(insert.body);
     this.#mustLive(life);
     if (world.fault(0.05)) throw new Error('TOO_MANY_PARTS');
-    if (this.#hazards.planted !== 'the table checks no deadline' && world.nowMs > insert.deadlineMs)
+    if (this.#hazards.planted !== 'the table checks no deadline' && this.#clockMs > insert.deadlineMs)
       throw new Error('the deadline passed');
     if (rows.some((row) => row.poison === 'row')) throw new InsertRejected('VIOLATED_CONSTRAINT');
     for (const date of new Set(rows.map((row) => row.date))) {

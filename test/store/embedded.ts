@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLog } from '../../src/core/log.ts';
-import { openEmbeddedClickHouse, type ClickHouse } from '../../src/store/clickhouse.ts';
+import { openEmbeddedClickHouse } from '../../src/store/clickhouse-embedded.ts';
+import type { BlockInsert, ClickHouse } from '../../src/store/clickhouse.ts';
 
 export const silentLog = createLog('silent');
 
@@ -25,6 +26,17 @@ export async function startClickHouse(): Promise<{
     await rm(directory, { recursive: true, force: true });
   };
   return { clickhouse, directory, remove };
+}
+
+/** An insert of whole numbers into the column `value`, that may land for an hour. */
+export function numbersInsert(table: string, values: readonly number[], token?: string): BlockInsert {
+  return {
+    table,
+    columns: [{ name: 'value', type: 'UInt64' }],
+    settings: token === undefined ? {} : { insert_deduplication_token: token },
+    deadlineMs: Date.now() + 3_600_000,
+    body: numbersBlock('value', values),
+  };
 }
 
 /** One column of whole numbers as a Native block, in three chunks. */

@@ -8,6 +8,8 @@ export interface TestSpan {
   readonly date: string;
   /** `row`: the table refuses any insert that has it. `view`: a view throws after the row has landed. */
   readonly poison?: 'row' | 'view' | undefined;
+  /** Not valid: the encoder leaves it out. */
+  readonly isInvalid?: boolean | undefined;
 }
 
 /** A row of the tests, as an insert's body carries it. */
@@ -40,6 +42,7 @@ class JsonRows implements Rows {
   #record: StreamRecord | undefined;
   #spans: readonly TestSpan[] = [];
   #rows: TestRow[] = [];
+  leftOut: Rows['leftOut'] = [];
   bytes = 0;
 
   get rows(): number {
@@ -47,8 +50,13 @@ class JsonRows implements Rows {
   }
 
   read(record: StreamRecord): number {
-    this.#spans = spansOf(record);
+    this.leftOut = [];
+    const all = spansOf(record);
+    this.#spans = all.filter(({ isInvalid }) => !isInvalid);
     this.#record = record;
+    const invalid = all.filter(({ isInvalid }) => isInvalid);
+    if (invalid.length > 0)
+      this.leftOut = [{ payload: payloadOf(invalid), spans: invalid.length, reason: 'not valid' }];
     return this.#spans.length;
   }
 
@@ -80,5 +88,10 @@ class JsonRows implements Rows {
 export const jsonEncoder: RowEncoder = {
   version: 1,
   rows: () => new JsonRows(),
-  single: (record, index) => payloadOf(spansOf(record).slice(index, index + 1)),
+  single: (record, index) =>
+    payloadOf(
+      spansOf(record)
+        .filter(({ isInvalid }) => !isInvalid)
+        .slice(index, index + 1),
+    ),
 };

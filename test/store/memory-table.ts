@@ -13,6 +13,10 @@ export class MemoryTable implements Table {
   /** Throws what an insert shall fail with. */
   beforeInsert: (rows: readonly TestRow[]) => void = () => undefined;
 
+  nowMs(): number {
+    return Date.now();
+  }
+
   async insert({ body, token }: Insert): Promise<void> {
     const rows = rowsOf(body);
     this.tried.push(rows);

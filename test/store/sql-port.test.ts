@@ -14,7 +14,7 @@ import { SqlPort, sqlPortFault, type SqlPortOptions } from '../../src/store/sql-
 import { quoteIdentifier, quoteString } from '../../src/store/sql-text.ts';
 import { runs } from '../property-runs.ts';
 import { until } from '../until.ts';
-import { numbersBlock, silentLog, startClickHouse } from './embedded.ts';
+import { numbersInsert, silentLog, startClickHouse } from './embedded.ts';
 
 let clickhouse: ClickHouse;
 let directory: string;
@@ -45,12 +45,7 @@ const startPort = async (options: Partial<SqlPortOptions> = {}): Promise<SqlPort
 beforeAll(async () => {
   ({ clickhouse, directory, remove } = await startClickHouse());
   await clickhouse.command('CREATE TABLE t (value UInt64) ENGINE = MergeTree ORDER BY value');
-  await clickhouse.insertBlock({
-    table: 't',
-    columns: ['value'],
-    settings: {},
-    body: numbersBlock('value', [1, 2, 3]),
-  });
+  await clickhouse.insertBlock(numbersInsert('t', [1, 2, 3]));
   port = await startPort();
 });
 afterAll(async () => {
@@ -494,13 +489,7 @@ describe('a query that takes too much', () => {
     const hogs = [endless, 'SELECT sleepEachRow(1) FROM numbers(3)', endless, endless].map((sql) =>
       ask(sql, '', busy).finally(() => running--),
     );
-    for (let block = 0; block < 20; block++)
-      await clickhouse.insertBlock({
-        table: 'flow',
-        columns: ['value'],
-        settings: {},
-        body: numbersBlock('value', [block]),
-      });
+    for (let block = 0; block < 20; block++) await clickhouse.insertBlock(numbersInsert('flow', [block]));
     expect(running).toBeGreaterThan(0);
     expect(await clickhouse.query('SELECT count() AS rows FROM flow')).toEqual([{ rows: 20 }]);
     await Promise.all(hogs);

@@ -168,12 +168,30 @@ describe('what can never be stored', () => {
         headers: {
           kept: 'yes',
           'plimsoll.dead.key': 's1/0/1/0',
-          'plimsoll.dead.reason': 'the record is not an ExportTraceServiceRequest in protobuf',
+          'plimsoll.dead.reason': 'the record cannot be read: not JSON',
           'plimsoll.dead.origin': 'store',
         },
       },
     ]);
     expect(ledger()).toMatchObject({ position: at(3), storedSpans: 2, deadSpans: 7 });
+  });
+
+  test('a record that nobody can read and whose spans nobody counted is one dead span', async () => {
+    partition.append(undecodablePayload, 0);
+    append(span());
+    await storeAll();
+    expect(letters.map(({ spans }) => spans)).toEqual([1]);
+    expect(ledger()).toMatchObject({ position: at(2), passedSpans: 2, storedSpans: 1, deadSpans: 1 });
+  });
+
+  test('spans of a record that are not valid are one dead letter, placed behind those that are', async () => {
+    append(span(), { ...span(), isInvalid: true }, span(), { ...span(), isInvalid: true });
+    await storeAll();
+    expect(places()).toEqual(['0.0', '0.1']);
+    expect(letters.map(({ spans, headers }) => [spans, headers['plimsoll.dead.key']])).toEqual([
+      [2, 's1/0/0/2'],
+    ]);
+    expect(ledger()).toMatchObject({ position: at(1), passedSpans: 4, storedSpans: 2, deadSpans: 2 });
   });
 
   test('one span that the table refuses is found among many, and only it is a dead letter', async () => {
@@ -206,7 +224,7 @@ describe('what can never be stored', () => {
     for (let n = 0; n < 5; n++) partition.append(large, 1);
     const sent: number[] = [];
     beforeLetters = () => sent.push(letters.length);
-    await storeAll();
+    await storeAll({ flushIntervalMs: 500 }); // one block, however slow the machine
     expect(letters).toHaveLength(5);
     expect(sent).toEqual([0, 2, 4]);
   });

@@ -1,38 +1,23 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { NewRecord, StreamRecord } from '../../src/core/stream.ts';
-import { Telemetry } from '../../src/core/telemetry.ts';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
-import { DeadLetters } from '../../src/store/dead-letters.ts';
-import { embeddedDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
+import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
 import { SpanEncoder } from '../../src/store/span-encoder.ts';
-import { defaultSettings, Store } from '../../src/store/store.ts';
 import { InsertRejected } from '../../src/store/table.ts';
 import { TracesTable } from '../../src/store/traces-table.ts';
 import { decodeRequest } from '../otlp/oracle.ts';
-import { until } from '../until.ts';
-import { silentLog, startClickHouse } from './embedded.ts';
-import { MemoryPartition } from './memory-stream.ts';
+import { silentLog } from './embedded.ts';
+import { engines } from './engines.ts';
 import { requestOf, rowName } from './span-requests.ts';
+import { Storing } from './storing.ts';
 
-let clickhouse: ClickHouse;
-let remove: () => Promise<void>;
-let table: TracesTable;
-let streamId: string;
-let streams = 0;
 const enricher = new Enricher({ content: { mode: 'drop' } });
 const encoder = new SpanEncoder(new EnrichedSpans(enricher));
+let streams = 0;
 
-beforeAll(async () => {
-  ({ clickhouse, remove } = await startClickHouse());
-  await migrate(clickhouse, await readMigrations(), embeddedDialect, silentLog);
-  table = new TracesTable(clickhouse);
-});
-afterAll(() => remove());
-beforeEach(() => {
-  streamId = `it's stream ${streams++}`;
-});
+const at = (offset: number, index = 0) => ({ offset, index });
 
 function recordOf(offset: number, spans: number): StreamRecord {
   const [record] = enricher.enrich(requestOf(offset, spans), 1).records;
@@ -40,175 +25,177 @@ function recordOf(offset: number, spans: number): StreamRecord {
   return { offset, timeMs: Date.now(), spans, headers: record.headers, payload: record.payload };
 }
 
-/** The rows of all spans of `records`, as one block. */
-function blockOf(...records: readonly StreamRecord[]): readonly Uint8Array[] {
-  const rows = encoder.rows(stored());
-  for (const record of records) {
-    const count = rows.read(record);
-    for (let index = 0; index < count; index++) rows.append(index);
+describe.each(engines)('with ClickHouse $name', ({ start }) => {
+  let clickhouse: ClickHouse;
+  let remove: () => Promise<void>;
+  let table: TracesTable;
+  let streamId: string;
+
+  beforeAll(async () => {
+    ({ clickhouse, remove } = await start());
+    await migrate(clickhouse, await readMigrations(), aloneDialect, silentLog);
+    table = new TracesTable(clickhouse);
+  });
+  afterAll(async () => {
+    await remove();
+  });
+  beforeEach(() => {
+    streamId = `it's stream ${streams++}`;
+  });
+
+  /** The rows of all spans of `records`, as one block. */
+  function blockOf(...records: readonly StreamRecord[]): readonly Uint8Array[] {
+    const rows = encoder.rows(stored());
+    for (const record of records) {
+      const count = rows.read(record);
+      for (let index = 0; index < count; index++) rows.append(index);
+    }
+    return rows.finish();
   }
-  return rows.finish();
-}
 
-async function insert(token: string, ...records: readonly StreamRecord[]): Promise<void> {
-  await table.insert({ origin: stored(), body: blockOf(...records), token, deadlineMs: 0 });
-}
+  async function insert(token: string, ...records: readonly StreamRecord[]): Promise<void> {
+    await table.insert({ origin: stored(), body: blockOf(...records), token, deadlineMs: soon() });
+  }
 
-async function number(sql: string): Promise<number> {
-  const [row] = await clickhouse.query<{ readonly n: number | string }>(`SELECT (${sql}) AS n`);
-  return Number(row?.n);
-}
+  async function number(sql: string): Promise<number> {
+    const [row] = await clickhouse.query<{ readonly n: number | string }>(`SELECT (${sql}) AS n`);
+    return Number(row?.n);
+  }
 
-const at = (offset: number, index = 0) => ({ offset, index });
-const stored = () => ({ streamId, partition: 3 });
+  const soon = () => table.nowMs() + 60_000;
+  const stored = () => ({ streamId, partition: 3 });
 
-describe('the table', () => {
-  test('knows rows by their position, and tells streams and partitions apart', async () => {
-    await insert(`${streamId} a`, recordOf(7, 5), recordOf(9, 2));
-    expect(await table.held(stored(), { from: at(0), to: at(99) })).toEqual({ rows: 7, positions: 7 });
-    expect(await table.held(stored(), { from: at(7, 1), to: at(9, 1) })).toEqual({ rows: 5, positions: 5 });
-    expect(await table.held({ streamId, partition: 4 }, { from: at(0), to: at(99) })).toMatchObject({
-      rows: 0,
-    });
-    expect(await table.held({ streamId: 'other', partition: 3 }, { from: at(0), to: at(99) })).toMatchObject({
-      rows: 0,
-    });
-    const { rows, present } = await table.positions(stored(), { from: at(7, 3), to: at(9, 1) });
-    expect([
-      rows,
-      present.size,
-      present.has(7, 2),
-      present.has(7, 3),
-      present.has(9, 0),
-      present.has(9, 1),
-    ]).toEqual([3, 3, false, true, true, false]);
-  });
-
-  test('says which position is the highest from another on', async () => {
-    expect(await table.highest(stored(), at(0))).toBeUndefined();
-    await insert(`${streamId} a`, recordOf(7, 5), recordOf(9, 2));
-    expect(await table.highest(stored(), at(0))).toEqual(at(9, 1));
-    expect(await table.highest(stored(), at(9, 1))).toEqual(at(9, 1));
-    expect(await table.highest(stored(), at(9, 2))).toBeUndefined();
-  });
-
-  test('counts a row twice that is there twice', async () => {
-    await insert(`${streamId} a`, recordOf(0, 3));
-    await insert(`${streamId} b`, recordOf(0, 3));
-    expect(await table.held(stored(), { from: at(0), to: at(1) })).toEqual({ rows: 6, positions: 3 });
-    expect(await table.positions(stored(), { from: at(0), to: at(1) })).toMatchObject({ rows: 6 });
-  });
-
-  test(
-    'refuses a token it knows, whatever the number of rows: one insert is one chunk',
-    { timeout: 120_000 },
-    async () => {
-      // 65,409 rows are one chunk of ClickHouse by default; a token alone does not name a block that takes two.
-      const base = [recordOf(0, 20_000), recordOf(1, 20_000), recordOf(2, 20_000)];
-      for (const more of [0, 1000, 5409, 5410])
-        await insert(`${streamId} a`, ...base, ...(more > 0 ? [recordOf(3, more)] : []));
-      expect(await table.held(stored(), { from: at(0), to: at(9) })).toEqual({
-        rows: 60_000,
-        positions: 60_000,
+  describe('the table', () => {
+    test('knows rows by their position, and tells streams and partitions apart', async () => {
+      await insert(`${streamId} a`, recordOf(7, 5), recordOf(9, 2));
+      expect(await table.held(stored(), { from: at(0), to: at(99) })).toEqual({ rows: 7, positions: 7 });
+      expect(await table.held(stored(), { from: at(7, 1), to: at(9, 1) })).toEqual({ rows: 5, positions: 5 });
+      expect(await table.held({ streamId, partition: 4 }, { from: at(0), to: at(99) })).toMatchObject({
+        rows: 0,
       });
-    },
-  );
+      expect(
+        await table.held({ streamId: 'other', partition: 3 }, { from: at(0), to: at(99) }),
+      ).toMatchObject({
+        rows: 0,
+      });
+      const { rows, present } = await table.positions(stored(), { from: at(7, 3), to: at(9, 1) });
+      expect([
+        rows,
+        present.size,
+        present.has(7, 2),
+        present.has(7, 3),
+        present.has(9, 0),
+        present.has(9, 1),
+      ]).toEqual([3, 3, false, true, true, false]);
+    });
 
-  test('would not know the token of an insert of two blocks, so an insert is one', async () => {
-    await insert(`${streamId} a`, recordOf(0, 10));
-    const body = [...blockOf(recordOf(0, 10)), ...blockOf(recordOf(1, 10))];
-    await table.insert({ origin: stored(), body, token: `${streamId} a`, deadlineMs: 0 });
-    expect(await table.held(stored(), { from: at(0), to: at(1) })).toEqual({ rows: 20, positions: 10 });
+    test('says which position is the highest from another on', async () => {
+      expect(await table.highest(stored(), at(0))).toBeUndefined();
+      await insert(`${streamId} a`, recordOf(7, 5), recordOf(9, 2));
+      expect(await table.highest(stored(), at(0))).toEqual(at(9, 1));
+      expect(await table.highest(stored(), at(9, 1))).toEqual(at(9, 1));
+      expect(await table.highest(stored(), at(9, 2))).toBeUndefined();
+    });
+
+    test('counts a row twice that is there twice', async () => {
+      await insert(`${streamId} a`, recordOf(0, 3));
+      await insert(`${streamId} b`, recordOf(0, 3));
+      expect(await table.held(stored(), { from: at(0), to: at(1) })).toEqual({ rows: 6, positions: 3 });
+      expect(await table.positions(stored(), { from: at(0), to: at(1) })).toMatchObject({ rows: 6 });
+    });
+
+    test(
+      'refuses a token it knows, whatever the number of rows: one insert is one chunk',
+      { timeout: 120_000 },
+      async () => {
+        // 65,409 rows are one chunk of ClickHouse by default; a token alone does not name a block that takes two.
+        const base = [recordOf(0, 20_000), recordOf(1, 20_000), recordOf(2, 20_000)];
+        for (const more of [0, 1000, 5409, 5410])
+          await insert(`${streamId} a`, ...base, ...(more > 0 ? [recordOf(3, more)] : []));
+        expect(await table.held(stored(), { from: at(0), to: at(9) })).toEqual({
+          rows: 60_000,
+          positions: 60_000,
+        });
+      },
+    );
+
+    test('would not know the token of an insert of two blocks, so an insert is one', async () => {
+      await insert(`${streamId} a`, recordOf(0, 10));
+      const body = [...blockOf(recordOf(0, 10)), ...blockOf(recordOf(1, 10))];
+      await table.insert({ origin: stored(), body, token: `${streamId} a`, deadlineMs: soon() });
+      expect(await table.held(stored(), { from: at(0), to: at(1) })).toEqual({ rows: 20, positions: 10 });
+    });
+
+    test('derives the times of traces again, and doing so changes nothing', async () => {
+      await insert(`${streamId} a`, recordOf(1_000_000, 4));
+      const traces = `SELECT count() FROM (SELECT TraceId FROM otel_traces_trace_id_ts WHERE TraceId LIKE '000f4241%' GROUP BY TraceId)`;
+      expect(await number(traces)).toBe(4);
+      await clickhouse.command('TRUNCATE TABLE otel_traces_trace_id_ts');
+      const stretch = { from: at(1_000_000), to: at(1_000_001) };
+      await table.rederive(stored(), stretch);
+      await table.rederive(stored(), stretch);
+      expect(await number(traces)).toBe(4);
+      const starts = `SELECT count() FROM otel_traces AS t INNER JOIN (SELECT TraceId, min(Start) AS s FROM otel_traces_trace_id_ts GROUP BY TraceId) AS v USING TraceId WHERE toDateTime(t.Timestamp) = v.s AND StreamOffset = 1000000`;
+      expect(await number(starts)).toBe(4);
+    });
   });
 
-  test('derives the times of traces again, and doing so changes nothing', async () => {
-    await insert(`${streamId} a`, recordOf(1_000_000, 4));
-    const traces = `SELECT count() FROM (SELECT TraceId FROM otel_traces_trace_id_ts WHERE TraceId LIKE '000f4241%' GROUP BY TraceId)`;
-    expect(await number(traces)).toBe(4);
-    await clickhouse.command('TRUNCATE TABLE otel_traces_trace_id_ts');
-    const stretch = { from: at(1_000_000), to: at(1_000_001) };
-    await table.rederive(stored(), stretch);
-    await table.rederive(stored(), stretch);
-    expect(await number(traces)).toBe(4);
-    const starts = `SELECT count() FROM otel_traces AS t INNER JOIN (SELECT TraceId, min(Start) AS s FROM otel_traces_trace_id_ts GROUP BY TraceId) AS v USING TraceId WHERE toDateTime(t.Timestamp) = v.s AND StreamOffset = 1000000`;
-    expect(await number(starts)).toBe(4);
-  });
-});
+  describe('a row that the table can never take', () => {
+    beforeEach(async () => {
+      await clickhouse.command(
+        `ALTER TABLE otel_traces ADD CONSTRAINT sane CHECK SpanName != '${rowName(5, 17)}'`,
+      );
+      return () => clickhouse.command('ALTER TABLE otel_traces DROP CONSTRAINT sane');
+    });
 
-describe('a row that the table can never take', () => {
-  beforeEach(async () => {
+    test('is refused with a code that proves nothing was written', async () => {
+      await expect(insert(`${streamId} a`, recordOf(5, 30))).rejects.toThrow(InsertRejected);
+      expect(await table.held(stored(), { from: at(0), to: at(9) })).toEqual({ rows: 0, positions: 0 });
+    });
+
+    test('is found, becomes a dead letter that holds this span alone, and everything around it is stored once', async () => {
+      const letters = await storeAll(4, 5, 6);
+      expect(await table.held({ streamId, partition: 0 }, { from: at(0), to: at(9) })).toEqual({
+        rows: 179,
+        positions: 179,
+      });
+      expect(letters.map((letter) => letter.headers['plimsoll.dead.key'])).toEqual([`${streamId}/0/1/17`]);
+      expect(letters[0]?.headers['plimsoll.dead.reason']).toBe(
+        'ClickHouse refused the row: VIOLATED_CONSTRAINT (469)',
+      );
+      const names = decodeRequest(letters[0]?.payload ?? new Uint8Array())
+        .resourceSpans?.flatMap((resource) => resource.scopeSpans ?? [])
+        .flatMap((scope) => scope.spans ?? [])
+        .map((span) => span.name);
+      expect(names).toEqual([rowName(5, 17)]);
+    });
+  });
+
+  test('a view that throws delays rows, and neither loses nor doubles them', async () => {
+    await clickhouse.command('CREATE TABLE broken_target (n UInt64) ENGINE = MergeTree ORDER BY n');
     await clickhouse.command(
-      `ALTER TABLE otel_traces ADD CONSTRAINT sane CHECK SpanName != '${rowName(5, 17)}'`,
+      `CREATE MATERIALIZED VIEW broken TO broken_target AS SELECT throwIf(SpanName = '${rowName(8, 3)}') AS n FROM otel_traces`,
     );
-    return () => clickhouse.command('ALTER TABLE otel_traces DROP CONSTRAINT sane');
+    try {
+      await expect(insert(`${streamId} a`, recordOf(8, 10))).rejects.toThrow("Value passed to 'throwIf'");
+      expect(await storeAll(7, 8, 9)).toEqual([]);
+      expect(await table.held({ streamId, partition: 0 }, { from: at(0), to: at(9) })).toEqual({
+        rows: 180,
+        positions: 180,
+      });
+    } finally {
+      await clickhouse.command('DROP VIEW broken');
+      await clickhouse.command('DROP TABLE broken_target');
+    }
   });
 
-  test('is refused with a code that proves nothing was written', async () => {
-    await expect(insert(`${streamId} a`, recordOf(5, 30))).rejects.toThrow(InsertRejected);
-    expect(await table.held(stored(), { from: at(0), to: at(9) })).toEqual({ rows: 0, positions: 0 });
-  });
-
-  test('is found, becomes a dead letter that holds this span alone, and everything around it is stored once', async () => {
-    const letters = await storeAll([4, 5, 6].map((offset) => recordOf(offset, 60)));
-    expect(await table.held({ streamId, partition: 0 }, { from: at(0), to: at(9) })).toEqual({
-      rows: 179,
-      positions: 179,
-    });
-    expect(letters.map((letter) => letter.headers['plimsoll.dead.key'])).toEqual([`${streamId}/0/1/17`]);
-    expect(letters[0]?.headers['plimsoll.dead.reason']).toBe(
-      'ClickHouse refused the row: VIOLATED_CONSTRAINT (469)',
-    );
-    const names = decodeRequest(letters[0]?.payload ?? new Uint8Array())
-      .resourceSpans?.flatMap((resource) => resource.scopeSpans ?? [])
-      .flatMap((scope) => scope.spans ?? [])
-      .map((span) => span.name);
-    expect(names).toEqual([rowName(5, 17)]);
-  });
-});
-
-test('a view that throws delays rows, and neither loses nor doubles them', async () => {
-  await clickhouse.command('CREATE TABLE broken_target (n UInt64) ENGINE = MergeTree ORDER BY n');
-  await clickhouse.command(
-    `CREATE MATERIALIZED VIEW broken TO broken_target AS SELECT throwIf(SpanName = '${rowName(8, 3)}') AS n FROM otel_traces`,
-  );
-  try {
-    await expect(insert(`${streamId} a`, recordOf(8, 10))).rejects.toThrow("Value passed to 'throwIf'");
-    expect(await storeAll([recordOf(7, 60), recordOf(8, 60), recordOf(9, 60)])).toEqual([]);
-    expect(await table.held({ streamId, partition: 0 }, { from: at(0), to: at(9) })).toEqual({
-      rows: 180,
-      positions: 180,
-    });
-  } finally {
-    await clickhouse.command('DROP VIEW broken');
-    await clickhouse.command('DROP TABLE broken_target');
+  /** Stores requests of 60 spans as partition 0, with offsets from 0; returns the dead letters. */
+  async function storeAll(...requests: readonly number[]): Promise<readonly NewRecord[]> {
+    const storing = new Storing(streamId);
+    for (const request of requests) storing.append(request, 60);
+    storing.begin(table);
+    await storing.drained();
+    await storing.stop();
+    return storing.letters;
   }
 });
-
-/** Stores `records` as partition 0, in order and with offsets from 0; returns the dead letters. */
-async function storeAll(records: readonly StreamRecord[]): Promise<readonly NewRecord[]> {
-  const partition = new MemoryPartition();
-  partition.timeMs = Date.now();
-  for (const { payload, spans, headers } of records) partition.append(payload, spans, headers);
-  const letters: NewRecord[] = [];
-  const consume = async (some: readonly NewRecord[]): Promise<void> => {
-    letters.push(...some);
-    return Promise.resolve();
-  };
-  const store = new Store(
-    { id: streamId },
-    {
-      table,
-      encoder,
-      deadLetters: new DeadLetters({ consume }),
-      telemetry: new Telemetry(),
-      log: silentLog,
-      settings: { ...defaultSettings, flushIntervalMs: 10, backoff: { initialMs: 5, maxMs: 20 } },
-    },
-  );
-  const stopping = new AbortController();
-  const work = store.worker(partition.claim(), stopping.signal);
-  const drained = until('everything is stored', () => partition.isDrained);
-  await Promise.race([drained, work]).finally(() => stopping.abort());
-  await work;
-  return letters;
-}

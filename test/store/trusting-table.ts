@@ -16,6 +16,10 @@ export class TrustingTable implements Table {
     this.#spansPerRecord = spansPerRecord;
   }
 
+  nowMs(): number {
+    return this.#table.nowMs();
+  }
+
   async insert(insert: Insert): Promise<void> {
     await this.#table.insert(insert);
     this.#isAcknowledged = true;

@@ -1,35 +1,31 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTopic } from '../kafka/admin.ts';
-import { KafkaCluster } from '../kafka/broker.ts';
-import { Proxy, requestKeys } from '../kafka/proxy.ts';
-import { kafkaMissing } from '../kafka/requires-kafka.ts';
-import { freePorts } from '../free-ports.ts';
+import { randomBytes } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { Failure } from '../../src/core/failure.ts';
 import { OwnershipLost, type Claim } from '../../src/core/stream.ts';
+import { Telemetry } from '../../src/core/telemetry.ts';
+import { Append } from '../../src/stream/kafka-append.ts';
+import { PartitionAppender } from '../../src/stream/kafka-appender.ts';
+import { BatchEncoder } from '../../src/stream/kafka-batch.ts';
+import { Cluster } from '../../src/stream/kafka-cluster.ts';
+import { ensureTopic } from '../../src/stream/kafka-topic.ts';
 import { whenAborted } from '../../src/stream/when-aborted.ts';
 import { recordOf } from '../contract/stream-records.ts';
+import { createTopic, limitProducers, setTopic } from '../kafka/admin.ts';
+import { requestKeys } from '../kafka/proxy.ts';
+import { kafkaMissing, proxiedBroker, testCluster } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
-import { kafkaStream, newTopic } from './kafka-place.ts';
+import { kafkaOptions, kafkaStream, newTopic } from './kafka-place.ts';
 import { payloads } from './kafka-payloads.ts';
 
 const never = new AbortController().signal;
 const soon = (): AbortSignal => AbortSignal.timeout(10_000);
+
 describe.skipIf(kafkaMissing)('answers that are lost on their way from the broker', () => {
-  let cluster: KafkaCluster;
-  let proxy: Proxy;
-  beforeAll(async () => {
-    const [port = 0] = await freePorts(1);
-    cluster = await KafkaCluster.start({ advertisedPorts: [port] });
-    proxy = new Proxy(cluster.port(0));
-    await proxy.listen(port);
-  });
-  afterAll(async () => {
-    proxy.close();
-    await cluster.stop();
-  });
+  const broker = proxiedBroker();
 
   test('neither lose nor double a record: the batch is sent again as it was', async () => {
-    const topic = newTopic();
-    const stream = kafkaStream(cluster.addresses, { topic, lingerMs: 0 });
+    const { addresses, proxy } = broker();
+    const stream = kafkaStream(addresses, { topic: newTopic(), lingerMs: 0 });
     await stream.start();
     await stream.consume([recordOf('a')], never);
     for (const text of ['b', 'c', 'd']) {
@@ -43,8 +39,8 @@ describe.skipIf(kafkaMissing)('answers that are lost on their way from the broke
   });
 
   test('make an append fail when they go on; the next one is stored, and not taken for a copy', async () => {
-    const topic = newTopic();
-    const stream = kafkaStream(cluster.addresses, { topic, lingerMs: 0, deliveryMs: 300 });
+    const { addresses, proxy } = broker();
+    const stream = kafkaStream(addresses, { topic: newTopic(), lingerMs: 0, deliveryMs: 300 });
     await stream.start();
     await stream.consume([recordOf('a')], never);
     proxy.swallow(requestKeys.produce, 1000);
@@ -58,8 +54,8 @@ describe.skipIf(kafkaMissing)('answers that are lost on their way from the broke
   });
 
   test('leave appends to other partitions alone, and settle an append only when all of its records have', async () => {
-    const topic = newTopic();
-    const stream = kafkaStream(cluster.addresses, { topic, lingerMs: 0, partitions: 2 });
+    const { addresses, proxy } = broker();
+    const stream = kafkaStream(addresses, { topic: newTopic(), lingerMs: 0, partitions: 2 });
     await stream.start();
     await Promise.all(
       Array.from({ length: 20 }, async (_, n) => {
@@ -73,29 +69,50 @@ describe.skipIf(kafkaMissing)('answers that are lost on their way from the broke
     await stream.stop(soon());
   });
 
-  test('a batch that the topic does not take is sent in halves, and only a record that is too large alone is refused', async () => {
+  test('do not let a record pass for a copy of one that was stored and then found too large', async () => {
+    const { addresses, proxy } = broker();
     const topic = newTopic();
-    const configs = { 'max.message.bytes': '2000', 'retention.ms': '3600000' };
-    await createTopic(cluster.addresses, topic, { partitions: 3, replicas: 1, configs });
-    const options = { topic, maxRecordBytes: 2000, compression: 'none', lingerMs: 20 } as const;
-    const stream = kafkaStream(cluster.addresses, options);
+    const stream = kafkaStream(addresses, { topic, lingerMs: 0, compression: 'none' });
     await stream.start();
-    const texts = ['a', 'b', 'c', 'd', 'e'].map((letter) => letter.repeat(900));
-    await stream.consume(
-      texts.map((text) => recordOf(text)),
-      never,
+    await stream.consume([recordOf('a')], never);
+    const before = proxy.seen(requestKeys.produce);
+    proxy.swallow(requestKeys.produce, 1);
+    const large = stream.consume([recordOf('x'.repeat(2000))], never);
+    await until('the first try', () => proxy.seen(requestKeys.produce) > before);
+    proxy.hold(requestKeys.produce);
+    await until('the second try', () => proxy.held(requestKeys.produce) > 0);
+    await setTopic(addresses, topic, 'max.message.bytes', '1000');
+    proxy.release(requestKeys.produce);
+    await expect(large).rejects.toMatchObject({ kind: 'invalid' });
+    await stream.consume([recordOf('b')], never);
+    expect(await payloads(stream, 0)).toEqual(['a', 'x'.repeat(2000), 'b']);
+    await stream.stop(soon());
+  });
+
+  test('end the wait of everything that waits behind, as soon as that has waited too long as well', async () => {
+    const { addresses, proxy } = broker();
+    const stream = kafkaStream(addresses, { topic: newTopic(), compression: 'none', deliveryMs: 3000 });
+    await stream.start();
+    await stream.consume([recordOf('a')], never);
+    proxy.swallow(requestKeys.produce, 1e6);
+    const payload = 'x'.repeat(900_000); // a batch of its own
+    const outcomes = Promise.allSettled(
+      Array.from({ length: 30 }, async () => stream.consume([recordOf(payload)], never)),
     );
-    const tooLarge = stream.consume([recordOf('x'.repeat(3000))], never);
-    await expect(tooLarge).rejects.toMatchObject({ kind: 'invalid' });
-    await expect(tooLarge).rejects.toThrow("raise the topic's max.message.bytes");
-    await stream.consume([recordOf('last')], never);
-    expect(await payloads(stream, 0)).toEqual([...texts, 'last']);
+    let refused: readonly PromiseSettledResult<void>[] = [];
+    void outcomes.then((all) => (refused = all));
+    await until('every append', () => refused.length > 0); // one after another would take 90 s
+    for (const outcome of refused)
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { kind: 'unavailable' } });
+    proxy.swallow(requestKeys.produce, 0);
+    await stream.consume([recordOf('b')], never);
+    expect((await payloads(stream, 0)).at(-1)).toBe('b');
     await stream.stop(soon());
   });
 
   test('make a commit end the ownership, because nobody knows its outcome, and the new one knows it', async () => {
-    const topic = newTopic();
-    const stream = kafkaStream(cluster.addresses, { topic });
+    const { addresses, proxy } = broker();
+    const stream = kafkaStream(addresses, { topic: newTopic() });
     await stream.start();
     const claims: Claim[] = [];
     const consumer = stream.consumer('store', async (claim, stopping) => {
@@ -117,8 +134,8 @@ describe.skipIf(kafkaMissing)('answers that are lost on their way from the broke
   });
 
   test('leave a read to be tried again within its wait', async () => {
-    const topic = newTopic();
-    const stream = kafkaStream(cluster.addresses, { topic });
+    const { addresses, proxy } = broker();
+    const stream = kafkaStream(addresses, { topic: newTopic() });
     await stream.start();
     await stream.consume([recordOf('a')], never);
     proxy.swallow(requestKeys.fetch, 2);
@@ -128,103 +145,102 @@ describe.skipIf(kafkaMissing)('answers that are lost on their way from the broke
   });
 });
 
-describe.skipIf(kafkaMissing)('brokers that die or hang', () => {
-  let cluster: KafkaCluster;
-  beforeAll(async () => {
-    cluster = await KafkaCluster.start({ brokers: 3 });
-  });
-  afterAll(async () => cluster.stop());
+describe.skipIf(kafkaMissing)('appends', () => {
+  const brokers = testCluster(1);
 
-  /** Writes and reads while `fault` goes on; expects every acknowledged record to be there once and to be read in order. */
-  async function survives(fault: (goingOn: () => Promise<void>) => Promise<void>): Promise<void> {
-    const topic = newTopic();
-    const stream = kafkaStream(cluster.addresses, { topic, partitions: 3 });
-    await stream.start();
-    const acknowledged: string[][] = [[], [], []];
-    const over = new AbortController();
-    const read: Map<number, string>[] = [new Map(), new Map(), new Map()];
-    const committed = [0, 0, 0];
-    const reader = stream.consumer('store', async (claim, stopping) => {
-      const { partition } = claim;
-      try {
-        for (let next = claim.committed?.position.offset ?? 0; !stopping.aborted;) {
-          for (const { offset, payload } of await claim.read(next, 1e6, 100)) {
-            expect(offset).toBe(next++);
-            read[partition]?.set(offset, String(payload));
-          }
-          await claim.commit({ position: { offset: next, index: 0 }, metadata: '' });
-          committed[partition] = next;
-        }
-      } catch (error) {
-        if (!(error instanceof OwnershipLost)) throw error;
-      }
-    });
-    await reader.start();
-    const writers = acknowledged.map(async (texts, partition) => {
-      for (let n = 0; !over.signal.aborted; n++) {
-        const text = `${partition}-${n}`;
-        await stream.consume([recordOf(text, partition)], never);
-        texts.push(text);
-      }
-    });
-    const goingOn = async (): Promise<void> => {
-      const before = acknowledged.map(({ length }) => length);
-      await until('every partition to go on', () =>
-        acknowledged.every(({ length }, at) => length > (before[at] ?? 0) + 50),
-      );
-    };
-    await goingOn();
-    await fault(goingOn);
-    await goingOn();
-    over.abort();
-    await Promise.all(writers);
-    for (const [partition, texts] of acknowledged.entries()) {
-      expect(await payloads(stream, partition)).toEqual(texts);
-      await until('the reader', () => committed[partition] === texts.length);
-      expect([...(read[partition] ?? [])].toSorted(([a], [b]) => a - b).map(([, text]) => text)).toEqual(
-        texts,
-      );
+  test('take a record that comes in the very moment in which the one before it settles', async () => {
+    const options = kafkaOptions(brokers(), { topic: newTopic(), lingerMs: 0 });
+    const cluster = new Cluster(options);
+    cluster.open();
+    await ensureTopic(cluster, options);
+    const encoder = new BatchEncoder('none');
+    const appender = new PartitionAppender({ options, cluster, encoder, abandoned: never }, 0);
+    for (let ticks = 0; ticks < 12; ticks++) {
+      const [first, second] = [new Append(1, never), new Append(1, never)];
+      appender.add(recordOf('first'), first);
+      await first.settled;
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+      appender.add(recordOf('second'), second);
+      let isSettled = false;
+      void second.settled.then(() => (isSettled = true));
+      await until(`the one that came ${ticks} ticks later`, () => isSettled, 10_000);
     }
-    expect(reader.fault).toBeUndefined();
-    await reader.stop(soon());
-    await stream.stop(soon());
-  }
+    cluster.close();
+  });
 
-  test('stop the partitions that have no other copy, and no others, until they come back', async () => {
+  test('are sent in halves where the topic does not take the batch, and only a record that is too large alone is refused', async () => {
     const topic = newTopic();
-    const stream = kafkaStream(cluster.addresses, { topic, replication: 1, deliveryMs: 4000 });
+    const configs = { 'max.message.bytes': '20000', 'retention.ms': '3600000' };
+    await createTopic(brokers(), topic, { partitions: 3, replicas: 1, configs });
+    const options = { topic, maxRecordBytes: 20_000, compression: 'none', lingerMs: 20 } as const;
+    const stream = kafkaStream(brokers(), options);
     await stream.start();
-    await cluster.kill(1);
-    const outcomes = await Promise.allSettled(
-      [0, 1, 2].map(async (partition) => stream.consume([recordOf('a', partition)], never)),
+    const texts = Array.from({ length: 400 }, (_, n) => `${n}`);
+    await stream.consume(
+      texts.map((text) => recordOf(text)),
+      never,
     );
-    const lost = outcomes.findIndex(({ status }) => status === 'rejected');
-    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
-    await cluster.start(1);
-    await stream.consume([recordOf('b', lost)], never);
-    expect((await payloads(stream, lost)).at(-1)).toBe('b');
+    const tooLarge = stream.consume([recordOf('x'.repeat(30_000))], never);
+    await expect(tooLarge).rejects.toMatchObject({ kind: 'invalid' });
+    await expect(tooLarge).rejects.toThrow("raise the topic's max.message.bytes");
+    await stream.consume([recordOf('last')], never);
+    expect(await payloads(stream, 0)).toEqual([...texts, 'last']);
     await stream.stop(soon());
   });
 
-  test('lose nothing and double nothing when each of them is killed and comes back', async () => {
-    await survives(async (goingOn) => {
-      for (const broker of [0, 1, 2]) {
-        await cluster.kill(broker);
-        await goingOn();
-        await cluster.start(broker);
-      }
-    });
-  }, 240_000);
-
-  test.each([0, 1, 2])(
-    'lose nothing and double nothing when number %i hangs and goes on',
-    async (broker) => {
-      await survives(async (goingOn) => {
-        cluster.freeze(broker);
-        await goingOn();
-        cluster.wake(broker);
-      });
+  test.each([
+    [2 ** 16, 'zstd'],
+    [2 ** 20, 'none'],
+    [2 ** 20, 'gzip'],
+    [2 ** 23, 'gzip'],
+  ] as const)(
+    'take a record as long as is said for topics with batches of %i bytes, when %s packs what cannot be packed',
+    async (maxRecordBytes, compression) => {
+      const topic = newTopic();
+      const configs = { 'max.message.bytes': String(maxRecordBytes), 'retention.ms': '3600000' };
+      await createTopic(brokers(), topic, { partitions: 3, replicas: 1, configs });
+      const stream = kafkaStream(brokers(), { topic, maxRecordBytes, compression });
+      await stream.start();
+      const payload = randomBytes(stream.recordLimitBytes);
+      expect(payload.length).toBeGreaterThan(0.9 * maxRecordBytes);
+      const headers = { 'plimsoll.enriched': '0123456789abcdef', note: 'x'.repeat(2000) };
+      await stream.consume([{ ...recordOf(''), payload, headers }], never);
+      const [stored] = await payloads(stream, 0, 'latin1');
+      expect(stored === payload.toString('latin1')).toBe(true);
+      await stream.stop(soon());
     },
-    240_000,
   );
+
+  test('wait as long as a broker wants that throttles them, and do not send what it has again', async () => {
+    const telemetry = new Telemetry();
+    const stream = kafkaStream(brokers(), { topic: newTopic(), telemetry, compression: 'none' });
+    await stream.start();
+    await limitProducers(brokers(), 50_000);
+    try {
+      await stream.consume([recordOf('x'.repeat(1_000_000))], never); // the broker then reads nothing for about 10 s
+      await stream.consume([recordOf('b')], never);
+      expect(await telemetry.registry.metrics()).not.toMatch(
+        /^plimsoll_stream_append_retries_total\{.* [1-9]/m,
+      );
+    } finally {
+      await limitProducers(brokers(), 1e9);
+    }
+    await stream.stop(soon());
+  });
+
+  test('that no retry can cure are refused at once, with what the broker said', async () => {
+    const clock = { nowMs: () => Date.now() + 2 * 86_400_000 };
+    const stream = kafkaStream(brokers(), { topic: newTopic(), clock });
+    await stream.start();
+    await expect(stream.consume([recordOf('from tomorrow')], never)).rejects.toThrow('INVALID_TIMESTAMP');
+    await stream.stop(soon());
+  });
+
+  test('are worth a retry when any of their records is', async () => {
+    const kinds = ['invalid', 'unavailable', 'invalid'] as const;
+    const append = new Append(kinds.length + 1, never);
+    for (const kind of kinds) append.settle(new Failure(kind, kind));
+    append.settle(undefined);
+    await expect(append.settled).rejects.toMatchObject({ kind: 'unavailable' });
+  });
 });

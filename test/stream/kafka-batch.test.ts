@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { BatchEncoder, FetchedRecords, spansHeader } from '../../src/stream/kafka-batch.ts';
+import { BatchEncoder, spansHeader } from '../../src/stream/kafka-batch.ts';
+import { FetchedRecords } from '../../src/stream/kafka-fetched-records.ts';
 import { readRecordsBatches, Reader } from '@platformatic/kafka';
 import { runs } from '../property-runs.ts';
 
@@ -118,4 +119,25 @@ test('a batch that was damaged or cut off is not read as another', () => {
     expect(() => new FetchedRecords(damaged, 0).take(1)).toThrow('is damaged');
     expect(new FetchedRecords(batch.subarray(0, at), 0).take(1)).toEqual([]);
   }
+});
+
+test('what stands before a batch that is damaged is handed out, and then what is amiss and how to go on', () => {
+  const from = { producerId: 1n, producerEpoch: 0, sequence: 0 };
+  const batches = ['good', 'damaged'].map((text, at) =>
+    storedAt(
+      at,
+      new BatchEncoder('zstd').encode(
+        [{ partition: 0, payload: Buffer.from(text), spans: 1, headers: {} }],
+        nowMs,
+        from,
+      ),
+    ),
+  );
+  const bytes = Buffer.concat(batches);
+  bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+  const fetched = new FetchedRecords(bytes, 0);
+  expect(fetched.take(1e6).map(({ payload }) => String(payload))).toEqual(['good']);
+  expect(fetched.next).toBe(1);
+  for (let again = 0; again < 2; again++)
+    expect(() => fetched.take(1e6)).toThrow(/the batch at offset 1 is damaged.*--reset-offsets/);
 });

@@ -1,8 +1,11 @@
 import type { Stream } from '../../src/core/stream.ts';
-import { texts } from '../contract/stream-records.ts';
 
 /** The payloads of a partition, from its start to its end, as text. */
-export async function payloads(stream: Stream, partition: number): Promise<string[]> {
+export async function payloads(
+  stream: Stream,
+  partition: number,
+  encoding: BufferEncoding = 'utf8',
+): Promise<string[]> {
   const seen: string[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const consumer = stream.consumer('assess', async (claim) => {
@@ -11,7 +14,7 @@ export async function payloads(stream: Stream, partition: number): Promise<strin
       const { end } = await claim.bounds();
       for (let next = 0; next < end;) {
         const records = await claim.read(next, 1e6, 1000);
-        seen.push(...texts(records));
+        seen.push(...records.map(({ payload }) => Buffer.from(payload).toString(encoding)));
         next = (records.at(-1)?.offset ?? next - 1) + 1;
       }
       resolve();

@@ -12,7 +12,7 @@ export function newTopic(): string {
 }
 
 /** Options of a stream that a test does not care about; groups are the topic's own. */
-function kafkaOptions(
+export function kafkaOptions(
   brokers: readonly string[],
   changes: Partial<KafkaOptions> & { readonly topic: string },
 ): KafkaOptions {
@@ -29,6 +29,7 @@ function kafkaOptions(
     lingerMs: 5,
     deliveryMs: 30_000,
     sessionMs: 6000,
+    instanceId: undefined,
     groups: {
       store: { id: `${topic}-store`, assignment: 'share' },
       assess: { id: `${topic}-assess`, assignment: 'incumbent' },

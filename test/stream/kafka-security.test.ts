@@ -1,16 +1,20 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Secret } from '../../src/core/secret.ts';
 import type { KafkaOptions } from '../../src/stream/kafka-options.ts';
+import { holder } from '../contract/stream.ts';
 import { recordOf } from '../contract/stream-records.ts';
 import { KafkaCluster } from '../kafka/broker.ts';
 import { kafkaMissing } from '../kafka/requires-kafka.ts';
+import { until } from '../until.ts';
 import { payloads } from './kafka-payloads.ts';
 import { kafkaStream, newTopic } from './kafka-place.ts';
 
 const pem = (name: string): string => new URL(`../receiver/tls/${name}`, import.meta.url).pathname;
+const passing = new URL('kafka-passing-child.ts', import.meta.url).pathname;
 const never = new AbortController().signal;
 const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 const modules = 'org.apache.kafka.common.security';
@@ -57,6 +61,7 @@ describe.skipIf(kafkaMissing)('a broker that wants to know who comes', () => {
       properties: {
         ...keystore(folder),
         'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+        'connections.max.reauth.ms': 3_600_000, // a session then ends with its token
         'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
         [jaas('plain')]:
           `${modules}.plain.PlainLoginModule required username="broker" password="broker" user_broker="broker" user_plimsoll="${password.reveal()}";`,
@@ -92,14 +97,57 @@ describe.skipIf(kafkaMissing)('a broker that wants to know who comes', () => {
     },
   );
 
-  test('takes a token from its file, and refuses one that has expired', async () => {
+  test('takes a token from its file, and says when one has expired or is refused', async () => {
     const tokenFile = join(folder, 'token');
     writeFileSync(tokenFile, `${token(60_000)}\n`);
     await goesThrough({ mechanism: 'OAUTHBEARER', tokenFile });
     writeFileSync(tokenFile, token(-60_000));
-    await expect(goesThrough({ mechanism: 'OAUTHBEARER', tokenFile })).rejects.toThrow(
-      'cannot be opened: the broker answered ILLEGAL_SASL_STATE', // to what follows a refused token
-    );
+    const expired = goesThrough({ mechanism: 'OAUTHBEARER', tokenFile });
+    await expect(expired).rejects.toThrow(`the token in ${tokenFile} expired at 20`);
+    writeFileSync(tokenFile, 'opaque');
+    const refused = goesThrough({ mechanism: 'OAUTHBEARER', tokenFile });
+    await expect(refused).rejects.toThrow(/the token in .* was refused \(.*invalid_token/);
+    const missing = goesThrough({ mechanism: 'OAUTHBEARER', tokenFile: join(folder, 'none') });
+    await expect(missing).rejects.toThrow(/no such file or directory, open '.*none'/);
+  });
+
+  test('is shown the token of the day when a session ends, and what flows flows on', async () => {
+    const tokenFile = join(folder, 'short');
+    writeFileSync(tokenFile, token(4000));
+    const sasl = { mechanism: 'OAUTHBEARER', tokenFile } as const;
+    const stream = kafkaStream(cluster.addresses, { topic: newTopic(), tls, sasl });
+    await stream.start();
+    let said = 0;
+    const renewing = setInterval(() => writeFileSync(tokenFile, token(4000)), 500);
+    const claimed = holder(stream, 'store');
+    await claimed.consumer.start();
+    const endMs = Date.now() + 10_000; // longer than two sessions
+    try {
+      for (; Date.now() < endMs; said++) await stream.consume([recordOf(String(said))], never);
+    } finally {
+      clearInterval(renewing);
+    }
+    writeFileSync(tokenFile, token(60_000));
+    expect(claimed.consumer.fault).toBeUndefined();
+    expect(await payloads(stream, 0)).toEqual(Array.from({ length: said }, (_, n) => String(n)));
+    await stream.stop(soon());
+  });
+
+  test('keeps no process alive that stopped, however long its session still is', async () => {
+    const tokenFile = join(folder, 'long');
+    writeFileSync(tokenFile, token(3_600_000));
+    const options = { topic: newTopic(), tls, sasl: { mechanism: 'OAUTHBEARER', tokenFile } };
+    const child = spawn(process.execPath, [passing, JSON.stringify(options), ...cluster.addresses], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let said = '';
+    child.stdout.on('data', (text) => (said += String(text)));
+    try {
+      await until('its end', () => child.exitCode !== null);
+      expect([child.exitCode, said]).toEqual([0, 'stopped\n']);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   test('is not believed when an unknown authority vouches for it', async () => {

@@ -1,0 +1,97 @@
+import { createClient, type ClickHouseClient } from '@clickhouse/client';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { clickHouseErrorCode } from '../../src/store/clickhouse-fault.ts';
+import { until } from '../until.ts';
+import { ClickHouseServer } from './server.ts';
+
+describe('the loopback server', () => {
+  let server: ClickHouseServer;
+  let client: ClickHouseClient;
+  beforeAll(async () => {
+    server = await ClickHouseServer.start();
+    client = createClient({ url: server.url, log: { level: 127 } });
+    await client.command({
+      query:
+        'CREATE TABLE t (value UInt64) ENGINE = MergeTree ORDER BY value SETTINGS fsync_after_insert = 1',
+    });
+  });
+  afterAll(async () => {
+    await client.close();
+    await server.stop();
+  });
+
+  let inserted = 0;
+  const insert = async (): Promise<number> => {
+    const value = ++inserted;
+    await client.insert({ table: 't', values: [{ value }], format: 'JSONEachRow' });
+    return value;
+  };
+  const code = async (): Promise<number | undefined> =>
+    clickHouseErrorCode(await insert().catch((error: unknown) => error));
+  const has = async (value: number): Promise<boolean> =>
+    (await server.query(`SELECT 1 FROM t WHERE value = ${value}`)).length === 1;
+
+  test('keeps what it acknowledged when it is killed, on the same port', async () => {
+    const { url } = server;
+    const value = await insert();
+    await server.restart();
+    expect(server.url).toBe(url);
+    expect(await has(value)).toBe(true);
+  });
+
+  test('answers with an error of ClickHouse and applies nothing', async () => {
+    await server.fault('too-many-parts');
+    expect(await code()).toBe(252);
+    expect(await has(inserted)).toBe(false);
+    await server.fault(undefined);
+    expect(await has(await insert())).toBe(true);
+  });
+
+  test('refuses connections', async () => {
+    await server.fault('refuse');
+    await expect(insert()).rejects.toThrow(/ECONNRESET|hang up/);
+    expect((await client.ping()).success).toBe(false);
+    await server.fault(undefined);
+    expect(await has(inserted)).toBe(false);
+  });
+
+  test('applies rows and says nothing', async () => {
+    await server.fault('drop-answer');
+    await expect(insert()).rejects.toThrow('hang up');
+    await server.fault(undefined);
+    expect(await has(inserted)).toBe(true);
+  });
+
+  test.each([
+    ['hang', false],
+    ['late', true],
+  ] as const)(
+    '%s: holds an insert whose client has gone, and applies it afterwards: %s',
+    async (kind, applies) => {
+      await server.fault(kind);
+      const gone = new AbortController();
+      const value = ++inserted;
+      const inserting = client
+        .insert({ table: 't', values: [{ value }], format: 'JSONEachRow', abort_signal: gone.signal })
+        .catch((error: unknown) => error);
+      await until('the server holds it', async () => (await server.held()) === 1);
+      gone.abort();
+      await inserting;
+      expect(await has(value)).toBe(false);
+      await server.fault(undefined);
+      expect(await has(value)).toBe(applies);
+    },
+  );
+
+  test('stands still', async () => {
+    server.freeze();
+    const inserting = insert();
+    const first = await Promise.race([
+      inserting,
+      new Promise((resolve) => setTimeout(resolve, 100, 'nothing')),
+    ]);
+    expect(first).toBe('nothing');
+    server.wake();
+    expect(await has(await inserting)).toBe(true);
+  });
+});

@@ -1,0 +1,50 @@
+import { createTopic, deleteTopic } from '../kafka/admin.ts';
+import type { Load } from './load.ts';
+import { settled } from './reckoning.ts';
+import { eventually, partitions, type Stage } from './stage.ts';
+import { recovered } from './storm.ts';
+import { topic } from './surroundings.ts';
+
+/** Of the topic, as the configuration creates it. */
+const shape = {
+  partitions,
+  replicas: 3,
+  configs: {
+    'retention.ms': String(3 * 86_400_000),
+    'max.message.bytes': String(8 * 2 ** 20 + 4096),
+    'min.insync.replicas': '2',
+  },
+};
+
+/**
+ * An operator deletes the topic and creates it anew. That destroys what was not yet stored, so the stores come to rest
+ * first; from then on every span counts again. Receivers go on by themselves. Stores and assessors refuse to take the
+ * records of the new topic for those of the old one: they say so, until they are started again.
+ */
+export async function recreateTopic(stage: Stage, load: Load): Promise<void> {
+  const { kafka, spans } = stage.around;
+  await settled(stage);
+  const before = await spans.id();
+  await deleteTopic(kafka.addresses, topic);
+  await eventually(
+    'the topic to be gone',
+    async () => (await spans.id().catch(() => undefined)) === undefined,
+  );
+  load.start();
+  await createTopic(kafka.addresses, topic, shape);
+  await eventually('another topic of the name', async () => (await spans.id()) !== before);
+  await load.acknowledged(1, 60_000);
+  const readers = [...stage.stores, ...stage.assessors];
+  await eventually('every reader that owned partitions to say that the topic is another one', async () => {
+    const said = await Promise.all(readers.map(async (role) => healthOf(role)));
+    return said.filter((text) => text.includes('deleted or created anew')).length >= stage.stores.length + 1;
+  });
+  for (const role of readers) await role.end('SIGTERM');
+  await recovered(stage, load);
+}
+
+async function healthOf(role: Stage['roles'][number]): Promise<string> {
+  const { program } = role;
+  if (!program) return '';
+  return (await fetch(program.url('health'))).text();
+}

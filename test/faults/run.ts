@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import type { Fault } from './fault.ts';
+import { Draw } from './draw.ts';
+import { Ledger } from './ledger.ts';
+import { Load } from './load.ts';
+import { reckon, type Reckoning } from './reckoning.ts';
+import { recreateTopic } from './recreated-topic.ts';
+import { LedgerRequests } from './requests.ts';
+import { Stage } from './stage.ts';
+import { allFaults, recovered, Storm, type Done } from './storm.ts';
+
+/** What a run is to be. */
+export interface RunOptions {
+  readonly seed: number;
+  readonly spansPerSecond: number;
+  /** Says when the storm has done enough. */
+  readonly isOver: (done: Done) => boolean;
+  /** Default: every one. */
+  readonly faults?: readonly Fault[];
+  /** Whether the topic is deleted and created anew in the end. */
+  readonly recreatesTopic: boolean;
+  /** Starts another store than the shipped one. */
+  readonly storeWords?: readonly string[];
+  readonly say: (text: string) => void;
+}
+
+/** What a run has found. */
+export interface Report {
+  readonly reckoning: Reckoning;
+  readonly kinds: Readonly<Record<string, number>>;
+  readonly zombies: number;
+  /** Accepted spans that the table refuses for what they are: so many dead letters there must be. */
+  readonly poisonSpans: number;
+  /** Rows that the stores themselves found to be there twice. */
+  readonly countedDuplicates: number;
+  /** Inserts of which nobody knew at once whether they had landed. */
+  readonly uncertainBlocks: number;
+  /** Answers other than OK, by gRPC status. */
+  readonly refusals: Readonly<Record<string, number>>;
+  /** What roles said when they ended by themselves. */
+  readonly crashes: readonly string[];
+  /** The most memory that a process of each role has taken, in MiB. */
+  readonly maxRssMebibytes: Readonly<Record<string, number>>;
+}
+
+const topicRecreated = 'topic-recreated';
+
+/** Sends spans through the whole pipeline while it is broken in every way, and compares what was acknowledged with what is there. */
+export async function run(options: RunOptions): Promise<Report> {
+  const { seed, say, storeWords } = options;
+  say(`starting; --seed ${seed} gives these faults again`);
+  const stage = await Stage.start(storeWords);
+  let keepsFiles = storeWords === undefined;
+  try {
+    const report = await Promise.race([rage(stage, options), interruption()]);
+    keepsFiles &&= report.reckoning.lost + report.reckoning.duplicated > 0;
+    return report;
+  } finally {
+    if (keepsFiles) say(`kept, to be looked at: ${stage.files.join(' ')}`);
+    await stage.stop({ keepsFiles });
+  }
+}
+
+/** Rejects at Ctrl-C, so that nothing is left behind. */
+async function interruption(): Promise<never> {
+  await once(process, 'SIGINT');
+  throw new Error('interrupted');
+}
+
+async function rage(stage: Stage, options: RunOptions): Promise<Report> {
+  const { seed, say, spansPerSecond, isOver, faults = allFaults } = options;
+  const draw = new Draw(seed);
+  const ledger = new Ledger();
+  const requests = new LedgerRequests(ledger, draw.random);
+  const load = new Load(
+    ledger,
+    requests,
+    async () => (await draw.pick(stage.ingests).up()).url('OTLP gRPC'),
+    spansPerSecond,
+  );
+  load.start();
+  await recovered(stage, load);
+  const storm = new Storm({ stage, load, draw, say }, faults);
+  await storm.rage(isOver);
+  const kinds = new Map(storm.done.kinds);
+  await load.stop();
+  if (options.recreatesTopic) {
+    say(topicRecreated);
+    await recreateTopic(stage, load);
+    kinds.set(topicRecreated, 1);
+    await load.stop();
+  }
+  say(`counting what became of ${ledger.acceptedSpans} spans`);
+  const reckoning = await reckon(stage, ledger);
+  return {
+    reckoning,
+    kinds: Object.fromEntries(kinds),
+    zombies: storm.done.zombies,
+    poisonSpans: ledger.poisonSpans,
+    countedDuplicates: stage.duplicateRows(),
+    uncertainBlocks: stage.uncertainBlocks(),
+    refusals: Object.fromEntries(load.refusals),
+    crashes: stage.roles.flatMap(({ crashes }) => crashes),
+    maxRssMebibytes: stage.maxRssMebibytes(),
+  };
+}

@@ -1,0 +1,100 @@
+CREATE TABLE IF NOT EXISTS plimsoll_migrations 
+(Number UInt32, Name String, Checksum String, AppliedAt DateTime64(3))
+ENGINE = ReplacingMergeTree() ORDER BY Number SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1, old_parts_lifetime = 480;
+
+CREATE TABLE IF NOT EXISTS otel_traces 
+(
+    Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
+    TraceId String CODEC(ZSTD(1)),
+    SpanId String CODEC(ZSTD(1)),
+    ParentSpanId String CODEC(ZSTD(1)),
+    TraceState String CODEC(ZSTD(1)),
+    SpanName LowCardinality(String) CODEC(ZSTD(1)),
+    SpanKind LowCardinality(String) CODEC(ZSTD(1)),
+    ServiceName LowCardinality(String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ScopeName String CODEC(ZSTD(1)),
+    ScopeVersion String CODEC(ZSTD(1)),
+    SpanAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    Duration UInt64 CODEC(T64, ZSTD(1)),
+    StatusCode LowCardinality(String) CODEC(ZSTD(1)),
+    StatusMessage String CODEC(ZSTD(1)),
+    Events Nested
+    (
+        Timestamp DateTime64(9),
+        Name LowCardinality(String),
+        Attributes Map(LowCardinality(String), String)
+    ) CODEC(ZSTD(1)),
+    Links Nested
+    (
+        TraceId String,
+        SpanId String,
+        TraceState String,
+        Attributes Map(LowCardinality(String), String)
+    ) CODEC(ZSTD(1)),
+    Step LowCardinality(String) CODEC(ZSTD(1)),
+    AgentName LowCardinality(String) CODEC(ZSTD(1)),
+    ToolName LowCardinality(String) CODEC(ZSTD(1)),
+    RunId String CODEC(ZSTD(1)),
+    SessionId String CODEC(ZSTD(1)),
+    Release LowCardinality(String) CODEC(ZSTD(1)),
+    Environment LowCardinality(String) CODEC(ZSTD(1)),
+    Result LowCardinality(String) CODEC(ZSTD(1)),
+    Outcome LowCardinality(String) CODEC(ZSTD(1)),
+    Evidence LowCardinality(String) CODEC(ZSTD(1)),
+    ErrorType LowCardinality(String) CODEC(ZSTD(1)),
+    Escalated Bool CODEC(ZSTD(1)),
+    EscalationReason LowCardinality(String) CODEC(ZSTD(1)),
+    EscalationState LowCardinality(String) CODEC(ZSTD(1)),
+    Provider LowCardinality(String) CODEC(ZSTD(1)),
+    Model LowCardinality(String) CODEC(ZSTD(1)),
+    InputTokens Nullable(UInt64) CODEC(ZSTD(1)),
+    OutputTokens Nullable(UInt64) CODEC(ZSTD(1)),
+    CacheReadTokens Nullable(UInt64) CODEC(ZSTD(1)),
+    CacheWriteTokens Nullable(UInt64) CODEC(ZSTD(1)),
+    ReasoningTokens Nullable(UInt64) CODEC(ZSTD(1)),
+    CostUsd Nullable(Decimal(18, 9)) CODEC(ZSTD(1)),
+    CostSource LowCardinality(String) CODEC(ZSTD(1)),
+    PolicyRevision LowCardinality(String) CODEC(ZSTD(1)),
+    Rule LowCardinality(String) CODEC(ZSTD(1)),
+    StreamId LowCardinality(String) CODEC(ZSTD(1)),
+    StreamPartition UInt16 CODEC(ZSTD(1)),
+    StreamOffset UInt64 CODEC(Delta, ZSTD(1)),
+    StreamIndex UInt32 CODEC(ZSTD(1)),
+    ResourceAttributeItems Array(String) ALIAS arrayMap(kv -> concat(kv.1, '=', kv.2), CAST(ResourceAttributes, 'Array(Tuple(String, String))')),
+    SpanAttributeItems Array(String) ALIAS arrayMap(kv -> concat(kv.1, '=', kv.2), CAST(SpanAttributes, 'Array(Tuple(String, String))')),
+    INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX idx_stream_offset StreamOffset TYPE minmax GRANULARITY 1
+)
+ENGINE = MergeTree()
+PARTITION BY toDate(Timestamp, 'UTC')
+ORDER BY (ServiceName, Timestamp)
+SETTINGS non_replicated_deduplication_window = 100000, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192, ttl_only_drop_parts = 1,
+    min_bytes_for_wide_part = 134217728, merge_selector_base = 20;
+
+CREATE TABLE IF NOT EXISTS otel_traces_trace_id_ts 
+(
+    TraceId String CODEC(ZSTD(1)),
+    Start SimpleAggregateFunction(min, DateTime) CODEC(ZSTD(1)),
+    End SimpleAggregateFunction(max, DateTime) CODEC(ZSTD(1))
+)
+ENGINE = AggregatingMergeTree()
+PARTITION BY toStartOfWeek(Start)
+ORDER BY TraceId
+SETTINGS non_replicated_deduplication_window = 100000, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1, old_parts_lifetime = 480, index_granularity = 8192, ttl_only_drop_parts = 1,
+    min_bytes_for_wide_part = 134217728, merge_selector_base = 20;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_trace_id_ts_mv  TO otel_traces_trace_id_ts AS
+SELECT TraceId, min(Timestamp) AS Start, max(Timestamp) AS End
+FROM otel_traces
+WHERE TraceId != ''
+GROUP BY TraceId;
+
+CREATE VIEW IF NOT EXISTS tool_calls  AS
+SELECT
+    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, RunId, SessionId, AgentName, Release, Environment, ToolName,
+    Result, ErrorType, Duration / 1e9 AS DurationSeconds, Escalated, EscalationReason, EscalationState,
+    CostUsd, CostSource, Rule
+FROM otel_traces
+WHERE Step = 'tool'
+LIMIT 1 BY ServiceName, Timestamp, TraceId, SpanId;
