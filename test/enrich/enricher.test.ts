@@ -3,7 +3,7 @@ import protobuf from 'protobufjs';
 import { describe, expect, test } from 'vitest';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { enrichedHeader, Enricher, limitRecordBytes } from '../../src/enrich/enricher.ts';
-import type { ContentMode } from '../../src/enrich/redaction.ts';
+import type { ContentMode } from '../../src/enrich/content-rules.ts';
 import { ownKeys } from '../../src/semconv/plimsoll.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { contentNameOf, contentNames } from '../../src/semconv/tables.ts';
