@@ -8,6 +8,7 @@ import {
   type Message,
   type MessageField,
 } from './json-schema.ts';
+import { parseJson } from './json-text.ts';
 
 /** An OTLP/JSON request as protobuf. */
 export interface Converted {
@@ -23,40 +24,9 @@ export interface Converted {
 
 /** Values may be nested this deep in JSON; the index of the protobuf is stricter for some shapes. */
 const limitDepth = 64;
-/** A bare integer of 16 digits or more may not survive as a double. */
-const largeInteger = /[:[,\s]-?\d{16}/;
 const reasonsShown = 5;
-const densityFromBytes = 1 << 20;
 
 class NotOtlp extends Error {}
-
-/** Large integers keep their digits, as bigint. The engine gives the source text to revivers (ES2025). */
-function keepingLargeIntegers(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
-  const source = context?.source;
-  return typeof value === 'number' && source !== undefined && /^-?\d{16,}$/.test(source)
-    ? BigInt(source)
-    : value;
-}
-
-/** OTLP/JSON has 15 bytes or more for each `{` or `[`; a body with many more would take the parser a hundred times its size in memory. */
-function checkDensity(body: Uint8Array): void {
-  if (body.length < densityFromBytes) return;
-  let containers = 0;
-  for (const byte of body) if (byte === 0x7b || byte === 0x5b) containers++;
-  if (containers * 8 > body.length)
-    throw new Failure('invalid', 'the body has more brackets than OTLP/JSON can have');
-}
-
-function parse(body: Uint8Array): unknown {
-  checkDensity(body);
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
-    return largeInteger.test(text) ? JSON.parse(text, keepingLargeIntegers) : JSON.parse(text);
-  } catch (error) {
-    const what = error instanceof RangeError ? 'it is nested too deep' : String(error).replace(/^\w+: /, '');
-    throw new Failure('invalid', `the body is no JSON: ${what}`, { cause: error });
-  }
-}
 
 /**
  * Converts an OTLP/JSON ExportTraceServiceRequest. Ids are hex in either case, 64-bit integers are strings or numbers
@@ -65,7 +35,7 @@ function parse(body: Uint8Array): unknown {
  * Throws an `invalid` Failure when the envelope around the spans is wrong.
  */
 export function jsonToProtobuf(body: Uint8Array): Converted {
-  const json = parse(body);
+  const json = parseJson(body);
   const converter = new Converter();
   try {
     return converter.convert(json);

@@ -85,6 +85,15 @@ describe('a record that nobody enriched', () => {
   });
 });
 
+test('a record of JSON that is nested without end is refused, whatever else is wrong with it', () => {
+  const deep = '['.repeat(5000) + ']'.repeat(5000);
+  const span = JSON.stringify({ ...goodJson, spanId: 'odd', ignored: 0 }).replace(':0}', `:${deep}}`);
+  const text = `{"resourceSpans":[{"scopeSpans":[{"spans":[${span}]}]}]}`;
+  for (const payload of [text, `\n${text}`])
+    expect(() => read(Buffer.from(payload))).toThrow(expect.objectContaining({ kind: 'invalid' }));
+  expect([spans.count, spans.leftOut]).toEqual([0, []]);
+});
+
 describe('spans of a record that are not valid', () => {
   const bad = { ...good, name: 'bad', traceId: id(0, 16) };
 

@@ -294,6 +294,16 @@ describe('OTLP/JSON', () => {
     expect(() => convert(opening.repeat(2_000_000))).toThrow(expect.objectContaining({ kind: 'invalid' }));
   });
 
+  it('takes brackets in texts for no nesting, and ignores what nobody knows up to 500 brackets', () => {
+    const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+    const name = `"\\\\${'[{'.repeat(500)}\\"${'[{'.repeat(500)}`;
+    const body = (depth: number) =>
+      `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":${JSON.stringify(name)},"x":${nested(depth)}}]}]}]}`;
+    const { resourceSpans } = decodeRequest(convert(body(493)).bytes);
+    expect(resourceSpans?.[0]?.scopeSpans?.[0]?.spans).toEqual([{ name }]);
+    expect(() => convert(body(494))).toThrow('the body is nested too deep: 500 brackets may be open at once');
+  });
+
   it('answers arbitrary bytes with a result or as invalid, nothing else', () => {
     const bytes = fc.oneof(
       fc.uint8Array(),
