@@ -49,11 +49,13 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** What `value` is. It is not quoted: the sentence goes to logs and dead letters, and the value may be anybody's secret. */
 function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60));
   if (isObject(value)) return 'an object';
-  return typeof value === 'bigint' ? value.toString() : JSON.stringify(value);
+  if (typeof value === 'string') return `a string of ${value.length} characters`;
+  if (typeof value === 'bigint' || Number.isInteger(value)) return 'an integer';
+  return typeof value === 'number' ? 'a fraction' : String(value);
 }
 
 function camelCase(key: string): string {
@@ -237,7 +239,7 @@ class Converter {
     else if (typeof value === 'string' && /^-?\d{1,20}$/.test(value)) integer = BigInt(value);
     if (integer === undefined)
       throw this.#fault('must be an integer, as a number or as a decimal string', value);
-    if (integer < min || integer > max) throw this.#fault(`must be an integer from ${min} to ${max}`, value);
+    if (integer < min || integer > max) throw this.#fault(`must be an integer from ${min} to ${max}`);
     return integer;
   }
 
