@@ -150,6 +150,12 @@ function beginsLikeJson(payload: Uint8Array): boolean {
 function protobufOf(payload: Uint8Array): { request: Uint8Array; leftOut: readonly LeftOut[] } {
   const asIs = { request: payload, leftOut: [] };
   if (!beginsLikeJson(payload)) return asIs;
+  if (payload.length > limitBytes) {
+    throw new Failure(
+      'invalid',
+      `the record of ${payload.length} bytes of JSON is longer than ${limitBytes}: send smaller batches`,
+    );
+  }
   try {
     const { bytes, rejected, reasons, leftOut } = jsonToProtobuf(payload);
     if (rejected === 0) return { request: bytes, leftOut: [] };
