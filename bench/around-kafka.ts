@@ -6,6 +6,7 @@ import { Place, Program } from '../test/e2e/program.ts';
 import { KafkaCluster } from '../test/kafka/broker.ts';
 
 const pollMs = 200;
+const patienceMs = 15 * 60_000;
 
 /** Apache Kafka and a ClickHouse server of their own, and places for roles on one fresh topic between them. */
 export class AroundKafka {
@@ -69,10 +70,12 @@ export class AroundKafka {
 
   /** How many rows there are once there are `least`; `each` is called at every look. */
   async rowsReach(least: number, each: (rows: number) => unknown = () => undefined): Promise<number> {
+    const giveUpAt = performance.now() + patienceMs;
     for (;;) {
       const rows = await this.rows();
       await each(rows);
       if (rows >= least) return rows;
+      if (performance.now() > giveUpAt) throw new Error(`there are ${rows} rows and not ${least}`);
       await sleep(pollMs);
     }
   }

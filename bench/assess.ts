@@ -81,6 +81,7 @@ const assessor = new Assessor(
     maxSeries: 10_000,
     idleTimeoutMs: 300_000,
     maxRuns,
+    guessEscalations: false,
   },
   {
     partitions: 1,

@@ -2,7 +2,7 @@
 // beside decoding and encoding the same requests with protobufjs. `node bench/enrich.ts [drop|keep|hash]`.
 import { canonicalKeys } from '../src/enrich/canonical-keys.ts';
 import { Enricher } from '../src/enrich/enricher.ts';
-import type { ContentMode } from '../src/enrich/redaction.ts';
+import type { ContentMode } from '../src/enrich/content-rules.ts';
 import { SpanIndex } from '../src/otlp/span-index.ts';
 import { requestType } from '../test/otlp/oracle.ts';
 import { SampleRequests } from './sample-requests.ts';

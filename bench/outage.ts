@@ -2,6 +2,8 @@
 // every acknowledged span there once, and is memory bounded? `node bench/outage.ts [ClickHouse minutes] [Kafka minutes]`.
 // Linux only.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { canonicalKeys } from '../src/enrich/canonical-keys.ts';
+import { SpanIndex } from '../src/otlp/span-index.ts';
 import type { Program } from '../test/e2e/program.ts';
 import { AroundKafka, rssMib } from './around-kafka.ts';
 import { GrpcLoad } from './grpc-load.ts';
@@ -19,12 +21,22 @@ const store = await around.role('store.yaml');
 const load = new GrpcLoad(ingest.url('OTLP gRPC'), 2);
 const samples = new SampleRequests({ spans });
 let acknowledged = 0;
+/** The first span id of every acknowledged request. */
+const witnesses: string[] = [];
+const index = new SpanIndex(canonicalKeys);
 
 /** Sends one request; resolves with how it was answered. */
 async function answerToOne(): Promise<string> {
   try {
-    const status = await load.send(samples.next(Date.now()));
-    if (status === 0) acknowledged += spans;
+    const request = samples.next(Date.now());
+    index.read(request);
+    const at = index.spans.spanIdAt[0] ?? 0;
+    const witness = Buffer.from(request.subarray(at, at + 8)).toString('hex');
+    const status = await load.send(request);
+    if (status === 0) {
+      acknowledged += spans;
+      witnesses.push(witness);
+    }
     return status === 0 ? 'acknowledged' : `refused with gRPC status ${status} (${load.lastMessage})`;
   } catch (error) {
     return `lost (${String(error)})`;
@@ -60,15 +72,19 @@ async function healthOf(program: Program): Promise<string> {
   return `${response.status} ${(await response.text()).trim().replaceAll(/\s+/g, ' ')}`;
 }
 
+/** Waits for the rows of what was acknowledged; anything but each of them once ends the process with 1. */
 async function drained(what: string): Promise<void> {
   const began = performance.now();
   await around.rowsReach(acknowledged);
-  const [exact] = await around.clickhouse.query<{ rows: string; spans: string }>(
-    'SELECT toString(count()) AS rows, toString(uniqExact(SpanId)) AS spans FROM otel_traces',
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  const list = witnesses.map((id) => `'${id}'`).join();
+  const [exact] = await around.clickhouse.query<{ rows: string; spans: string; witnesses: string }>(
+    `SELECT toString(count()) AS rows, toString(uniqExact(SpanId)) AS spans, toString(uniqExactIf(SpanId, SpanId IN (${list}))) AS witnesses FROM otel_traces`,
   );
   console.log(
-    `${what}: drained in ${((performance.now() - began) / 1000).toFixed(1)} s; ${acknowledged} acknowledged, ${exact?.rows} rows, ${exact?.spans} distinct`,
+    `${what}: drained in ${seconds} s; ${acknowledged} acknowledged, ${exact?.rows} rows, ${exact?.spans} distinct; of ${witnesses.length} acknowledged requests ${exact?.witnesses} are there`,
   );
+  if (exact?.rows !== exact?.spans || Number(exact?.witnesses) !== witnesses.length) process.exitCode = 1;
 }
 
 await send('all well', settleMs);

@@ -54,6 +54,8 @@ console.log(
 console.log(
   `${(total / seconds).toFixed(0)} rows a second; store: ${((cpuSecondsOf(store.pid) / total) * 1e6).toFixed(2)} µs CPU a span, peak RSS ${(peakRssBytesOf(store.pid) / 2 ** 20).toFixed(0)} MiB; most parts of a date ${mostParts}`,
 );
+if ([exact?.rows, exact?.spans, exact?.positions].some((count) => Number(count) !== total))
+  process.exitCode = 1;
 await store.kill('SIGTERM');
 await around.stop();
 process.exit();

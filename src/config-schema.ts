@@ -95,11 +95,13 @@ const otlpReceiver = z.strictObject({
 const enrichProcessor = z.strictObject({
   content: z.enum(['drop', 'hash', 'keep']).prefault('drop'),
   content_hash_key: secretOf(16).optional(),
+  attributes: z.record(z.string(), z.enum(['drop', 'hash', 'keep'])).prefault({}),
 });
 
 const runsProcessor = z.strictObject({
   idle_timeout: duration.prefault('5m'),
   max_open_runs: count(100, 10_000_000).prefault(100_000),
+  guess_escalations: z.boolean().prefault(false),
 });
 
 const embeddedConnector = z.strictObject({

@@ -1,5 +1,6 @@
 import { ConfigError, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
+import { patternFault } from './enrich/content-rules.ts';
 import { sqlPortFault } from './store/sql-port.ts';
 
 type PipelineName = keyof Config['service']['pipelines'];
@@ -197,8 +198,14 @@ function* securityFaults(config: Config): Generator<string> {
     if (fault) yield `extensions::${id}::token: ${fault}`;
   }
   for (const [id, processor] of Object.entries(config.processors)) {
-    if (processor.type === 'enrich' && processor.content === 'hash' && !processor.content_hash_key) {
-      yield `processors::${id}::content_hash_key: is missing: content: hash needs a secret key`;
+    if (processor.type !== 'enrich') continue;
+    const { content, content_hash_key, attributes } = processor;
+    if (content_hash_key === undefined && [content, ...Object.values(attributes)].includes('hash')) {
+      yield `processors::${id}::content_hash_key: is missing: hash needs a secret key`;
+    }
+    for (const pattern of Object.keys(attributes)) {
+      const fault = patternFault(pattern);
+      if (fault !== undefined) yield `processors::${id}::attributes::${pattern}: ${fault}`;
     }
   }
 }

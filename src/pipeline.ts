@@ -4,6 +4,7 @@ import { startAll, stopAll } from './core/component.ts';
 import { reachableUrl } from './core/listen.ts';
 import type { Log } from './core/log.ts';
 import { Telemetry } from './core/telemetry.ts';
+import type { ContentOptions } from './enrich/content-rules.ts';
 import { Enricher } from './enrich/enricher.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { Health } from './metrics/health.ts';
@@ -29,7 +30,7 @@ export interface Pipeline {
 export function buildPipeline(config: Config, log: Log): Pipeline {
   const plan = planOf(config);
   const telemetry = new Telemetry();
-  const enricher = new Enricher({ content: contentOf(plan) }, partitionerOf(plan));
+  const enricher = new Enricher(contentOf(plan), partitionerOf(plan));
   const site: Site = { plan, enricher, ...streamsOf(plan, telemetry, log), telemetry, log };
 
   const ingest = plan.ingest && ingestRole(site, plan.ingest);
@@ -80,11 +81,10 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
   };
 }
 
-function contentOf({ ingest }: Plan) {
-  const mode = ingest?.enrich.content ?? 'drop';
-  return mode === 'hash'
-    ? { mode, key: Buffer.from(ingest?.enrich.content_hash_key?.reveal() ?? '') }
-    : { mode };
+function contentOf({ ingest }: Plan): ContentOptions {
+  const { content: mode = 'drop', attributes = {}, content_hash_key } = ingest?.enrich ?? {};
+  const hashKey = content_hash_key && Buffer.from(content_hash_key.reveal());
+  return { content: mode === 'hash' ? { mode, key: hashKey! } : { mode }, attributes, hashKey };
 }
 
 function partitionerOf({ stream }: Plan) {

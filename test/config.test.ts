@@ -277,7 +277,22 @@ test.each([
   [
     'a keyed hash without a key',
     'processors: { enrich: { content: hash } }',
-    'processors::enrich::content_hash_key: is missing: content: hash needs a secret key',
+    'processors::enrich::content_hash_key: is missing: hash needs a secret key',
+  ],
+  [
+    'a keyed hash of one attribute without a key',
+    'processors: { enrich: { attributes: { acme.account: hash } } }',
+    'processors::enrich::content_hash_key: is missing: hash needs a secret key',
+  ],
+  [
+    'an attribute that nothing works without',
+    'processors: { enrich: { attributes: { gen_ai.tool.name: drop } } }',
+    'processors::enrich::attributes::gen_ai.tool.name: is an attribute that Plimsoll reads of every record: it stays',
+  ],
+  [
+    'a pattern for every attribute',
+    'processors: { enrich: { attributes: { "*": drop } } }',
+    'processors::enrich::attributes::*: would match every attribute: name a key, or what keys begin with and *',
   ],
   [
     'an unknown section',

@@ -18,6 +18,11 @@ export function capturedRequests(): readonly CapturedRequest[] {
   return read(new URL('otlp-captured/', import.meta.url));
 }
 
+/** Requests written by hand from what frameworks document, where no capture is to be had: constructed, not seen. */
+export function constructedRequests(): readonly CapturedRequest[] {
+  return read(new URL('otlp-constructed/', import.meta.url));
+}
+
 /** Third-party payloads, read where a checkout has them beside it; they are not ours to copy. */
 export function thirdPartyRequests(): readonly CapturedRequest[] {
   return ['otlp-derived', 'otlp-test-payloads'].flatMap((name) => {

@@ -36,6 +36,8 @@ export interface AssessorSettings {
   readonly idleTimeoutMs: number;
   /** Runs in memory, open ones and those that ended a moment ago. */
   readonly maxRuns: number;
+  /** Whether a run that ended with a call for a tool that nobody made counts as one that waits for an approval. */
+  readonly guessEscalations: boolean;
 }
 
 /** What the assessor works with. */
@@ -98,7 +100,7 @@ export class Assessor {
   }
 
   #newSession(): Session {
-    const { idleTimeoutMs, latenessMs, maxRuns } = this.#settings;
+    const { idleTimeoutMs, latenessMs, maxRuns, guessEscalations } = this.#settings;
     const runs: RunSettings = {
       idleTimeoutMs,
       rememberMs: latenessMs,
@@ -107,6 +109,7 @@ export class Assessor {
       maxRuns,
       maxSpansPerRun: 10_000,
       maxSpans: spansPerRun * maxRuns,
+      guessEscalations,
     };
     return new Session(this.#kpis, runs, latenessMs);
   }

@@ -1,19 +1,33 @@
 import { loadConfig } from '../config.ts';
+import { createLog } from '../core/log.ts';
+import { planOf } from '../plan.ts';
+import { probeClickHouse, probeStream } from '../roles/probes.ts';
 import { print, type Command } from './command.ts';
 
 export const validateCommand: Command = {
   name: 'validate',
   summary: 'check a configuration without running it',
-  help: `Usage: plimsoll validate [--config FILE]...
+  help: `Usage: plimsoll validate [--config FILE]... [--probe]
 
 Reads the configuration as "run" would and prints one line per mistake: the path, what is wrong, and the fix.
 Exits with 0 when it is valid and with 1 when it is not.
 
-  plimsoll validate --config config/plimsoll.yaml`,
-  options: {},
-  run: ({ config }) => {
-    loadConfig(config);
+  plimsoll validate --config config/plimsoll.yaml
+  plimsoll validate --config config/store.yaml --probe
+
+  --probe   also ask Kafka and the ClickHouse server that it names: can they be reached, do they accept the credentials,
+            are topics and tables as they must be, or can they be made. Nothing is made or changed.`,
+  options: { probe: { type: 'boolean' } },
+  run: async ({ config, options }) => {
+    const plan = planOf(loadConfig(config));
     print(`${config.join(', ')}: valid`);
-    return Promise.resolve(0);
+    if (options['probe'] !== true) return 0;
+    const log = createLog('warn');
+    const findings = (await Promise.all([probeStream(plan, log), probeClickHouse(plan, log)])).flat();
+    for (const { what, faults } of findings) {
+      print(`${what}${faults.length === 0 ? ': fine' : ''}`);
+      for (const fault of faults) process.stderr.write(`plimsoll: ${fault}\n`);
+    }
+    return findings.every(({ faults }) => faults.length === 0) ? 0 : 1;
   },
 };

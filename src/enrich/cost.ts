@@ -51,14 +51,15 @@ const tokens: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
  */
 function findUsage(view: OwnView, finding: Finding): Tokens | undefined {
   const input = count(view, fields.inputTokens);
+  const uncached = input === undefined ? count(view, fields.uncachedInputTokens) : undefined;
   const output = count(view, fields.outputTokens);
-  if (input === undefined && output === undefined) return undefined;
-  tokens.input = input ?? 0;
+  if (input === undefined && uncached === undefined && output === undefined) return undefined;
+  tokens.input = input ?? uncached ?? 0;
   tokens.output = output ?? 0;
   tokens.cacheRead = count(view, fields.cacheReadTokens) ?? 0;
   tokens.cacheWrite = count(view, fields.cacheWriteTokens) ?? 0;
   const cached = tokens.cacheRead + tokens.cacheWrite;
-  if (cached > tokens.input) finding.inputTokens = tokens.input += cached;
+  if (uncached !== undefined || cached > tokens.input) finding.inputTokens = tokens.input += cached;
   const reasoning = count(view, fields.reasoningTokens) ?? 0;
   if (reasoning > tokens.output) finding.outputTokens = tokens.output += reasoning;
   return tokens;

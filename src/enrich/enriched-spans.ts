@@ -5,6 +5,7 @@ import { leftOutSpans } from '../otlp/left-out.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
 import { SpanView } from '../otlp/span-view.ts';
 import { limitBytes } from '../otlp/wire.ts';
+import { asksForTool } from '../semconv/control-flow.ts';
 import { fields } from '../semconv/fields.ts';
 import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
 import {
@@ -126,6 +127,9 @@ export class EnrichedSpans {
   }
 }
 
+/** More attempts than this are a sender's mistake. */
+const limitAttempts = 1000;
+
 const nothing = new Uint8Array(0);
 const brace = 0x7b;
 const jsonWhitespace: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
@@ -224,6 +228,19 @@ class ViewedFacts implements SpanFacts {
     return this.#text(fields.tool);
   }
 
+  get toolCallId(): string {
+    return this.#text(fields.toolCallId);
+  }
+
+  get attempt(): number {
+    const attempt = this.#view.number(fields.attempt);
+    return attempt === undefined ? 1 : Math.min(Math.max(1, Math.trunc(attempt)), limitAttempts);
+  }
+
+  get argumentsPrint(): number {
+    return this.#view.print(fields.toolArguments);
+  }
+
   get runId(): string {
     return this.#text(fields.runId) || this.traceId;
   }
@@ -266,6 +283,10 @@ class ViewedFacts implements SpanFacts {
 
   get escalationState(): EscalationState | undefined {
     return this.#word(fields.escalationState, escalationStateOf);
+  }
+
+  get asksForTool(): boolean {
+    return this.step === 'llm' && asksForTool.has(this.#text(fields.finishReason));
   }
 
   get costUsd(): number | undefined {

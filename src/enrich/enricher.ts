@@ -13,19 +13,22 @@ import {
   handoffTool,
   humanTarget,
   humanTools,
+  mergedTools,
   rejectedApproval,
 } from '../semconv/control-flow.ts';
 import { keyTableSpec, namedSteps, signals } from '../semconv/tables.ts';
 import { appendFinding } from './additions.ts';
-import { canonicalKeys } from './canonical-keys.ts';
+import { ContentRules, type ContentOptions } from './content-rules.ts';
 import { findCost } from './cost.ts';
 import { findEscalation } from './escalation.ts';
 import { findFailure } from './failure.ts';
 import { Finding } from './finding.ts';
 import { OwnValues } from './own-values.ts';
 import { priceRevision, Prices } from './prices.ts';
-import { Redaction, type ContentMode } from './redaction.ts';
+import { MarkedKeys } from './marked-keys.ts';
+import { Redaction } from './redaction.ts';
 import { findStep } from './semantics.ts';
+import { UserIds } from './user-ids.ts';
 
 /** The header of a record that has been enriched; its value is the revision of the enrichment. */
 export const enrichedHeader = 'plimsoll.enriched';
@@ -46,12 +49,7 @@ function tooLong(limitBytes: number): string {
 }
 
 /** Counts up when the code derives other values from the same tables. */
-const codeRevision = 1;
-
-/** How to enrich. */
-export interface EnrichOptions {
-  readonly content: ContentMode;
-}
+const codeRevision = 2;
 
 /** One request, ready for the stream. */
 export interface EnrichedRequest {
@@ -76,8 +74,8 @@ export interface EnrichedRequest {
 export class Enricher {
   /** Names the tables, the prices and the options: records enriched alike have the same revision. */
   readonly revision: string;
-  readonly #index = new SpanIndex(canonicalKeys);
-  readonly #view = new OwnView(this.#index);
+  readonly #index: SpanIndex;
+  readonly #view: OwnView;
   readonly #memory = new BytePool(pooledBytes);
   readonly #rewrite: Rewrite;
   readonly #headers: Headers;
@@ -85,16 +83,22 @@ export class Enricher {
   readonly #prices = new Prices();
   readonly #ownValues: OwnValues;
   readonly #redaction: Redaction;
+  readonly #userIds: UserIds;
   /** Rows of the last request whose spans are too long for a record. */
   #omitted: number[] = [];
 
-  /** Traces are spread over partitions by `partitioner`. */
-  constructor(options: EnrichOptions, partitioner: Partitioner = 'murmur2') {
-    this.revision = revisionOf(options);
+  /** Traces are spread over partitions by `partitioner`. Throws an Error that names the option at fault. */
+  constructor(options: ContentOptions, partitioner: Partitioner = 'murmur2') {
+    const rules = new ContentRules(options);
+    const keys = new MarkedKeys(rules);
+    this.revision = revisionOf(options.content.mode, rules);
     this.#rewrite = new Rewrite((bytes) => this.#memory.take(bytes), partitioners[partitioner]);
     this.#headers = { [enrichedHeader]: this.revision };
-    this.#ownValues = new OwnValues(this.#index, this.#view, this.#rewrite, options.content.mode === 'keep');
-    this.#redaction = new Redaction(this.#index, this.#rewrite, options.content);
+    this.#index = new SpanIndex(keys.table);
+    this.#view = new OwnView(this.#index);
+    this.#ownValues = new OwnValues(this.#index, this.#view, this.#rewrite, keys);
+    this.#redaction = new Redaction(this.#index, this.#rewrite, keys);
+    this.#userIds = new UserIds(rules);
   }
 
   /**
@@ -164,6 +168,7 @@ export class Enricher {
     findFailure(view, finding);
     findCost(view, finding, this.#prices);
     appendFinding(view, finding, this.#rewrite.attributes);
+    this.#userIds.append(view, this.#rewrite.attributes);
     this.#redaction.redact(row, finding);
     const fits = this.#rewrite.fits();
     if (fits) this.#rewrite.endSpan();
@@ -180,9 +185,8 @@ export function sentenceOf(reasons: ReadonlyMap<string, number>): string {
   return sentences.join('; ');
 }
 
-function revisionOf({ content }: EnrichOptions): string {
-  const contentKey =
-    content.mode === 'hash' ? createHmac('sha256', content.key).update(enrichedHeader).digest('hex') : '';
+function revisionOf(mode: string, { hashKey, given }: ContentRules): string {
+  const contentKey = hashKey ? createHmac('sha256', hashKey).update(enrichedHeader).digest('hex') : '';
   const everything = [
     codeRevision,
     priceRevision,
@@ -190,8 +194,8 @@ function revisionOf({ content }: EnrichOptions): string {
     signals,
     namedSteps,
     [...controlFlowExceptions],
-    [rejectedApproval, humanTools, handoffTool, humanTarget],
-    [content.mode, contentKey],
+    [rejectedApproval, humanTools, handoffTool, mergedTools, humanTarget],
+    [mode, contentKey, Object.entries(given).toSorted(([a], [b]) => (a < b ? -1 : 1))],
   ];
   const text = JSON.stringify(everything, (_, value: unknown) =>
     value instanceof RegExp ? value.source : value,

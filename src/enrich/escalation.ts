@@ -3,7 +3,6 @@ import type { OwnView } from './own-view.ts';
 import {
   controlFlowExceptions,
   controlFlowRule,
-  handoffTool,
   humanTarget,
   humanTools,
   rejectedApproval,
@@ -24,17 +23,13 @@ const escalationRule = {
   humanHandoff: 'human_handoff',
 } as const;
 
-/** What a tool's name says: why it asks a human, and whom it hands on to. */
-interface Asked {
-  readonly reason: EscalationReason | '';
-  readonly target: string;
-}
-
-const askedBy = new TextMemo((tool): Asked => {
+/** Why a tool with that name asks a human. */
+const askedBy = new TextMemo((tool): EscalationReason | '' => {
   const name = tool.toLowerCase();
-  const reason = humanTools.find((human) => human.name.test(name))?.reason ?? '';
-  return { reason, target: handoffTool.exec(tool)?.[1] ?? '' };
+  return humanTools.find((human) => human.name.test(name))?.reason ?? '';
 });
+
+const isHuman = new TextMemo((target) => humanTarget.test(target));
 
 /**
  * Decides whether control passed to a human at this span, before anything decides whether it failed: what frameworks
@@ -43,19 +38,23 @@ const askedBy = new TextMemo((tool): Asked => {
  */
 export function findEscalation(view: OwnView, finding: Finding): void {
   fireFirst(view, finding);
-  if (finding.rule === '' || !view.hasOwn(fields.rule)) return;
-  finding.keepsRule = !finding.isControlFlow || view.own(fields.rule) === escalationRule.controlFlow;
+  if (finding.rule === '') finding.rule = finding.stepRule;
+  else if (!finding.isControlFlow && view.hasOwn(fields.rule)) {
+    finding.keepsRule = true;
+    return;
+  }
+  finding.keepsRule = view.hasOwn(fields.rule) && view.own(fields.rule) === finding.rule;
 }
 
 function fireFirst(view: OwnView, finding: Finding): void {
   if (findExplicit(view, finding)) return;
   if (finding.looksFailed && findControlFlow(view, finding)) return;
-  const tool = view.string(fields.tool) ?? finding.toolFromName;
-  const asked = tool === '' ? undefined : askedBy.get(tool);
-  if (asked && asked.reason !== '') finding.escalate(asked.reason, 'requested', escalationRule.humanTool);
+  const tool = view.string(fields.tool) ?? finding.toolFromSpan;
+  const reason = tool === '' ? '' : askedBy.get(tool);
+  if (reason !== '') finding.escalate(reason, 'requested', escalationRule.humanTool);
   if (finding.rule !== '' || finding.step !== 'handoff') return;
-  const target = view.string(fields.handoffTarget) ?? asked?.target ?? '';
-  if (humanTarget.test(target)) finding.escalate('human_handoff', 'requested', escalationRule.humanHandoff);
+  const target = view.string(fields.handoffTarget) ?? finding.handoffTarget;
+  if (isHuman.get(target)) finding.escalate('human_handoff', 'requested', escalationRule.humanHandoff);
 }
 
 /** `auto` says that a rule decided and nobody was asked, so it is a state without a reason. */
@@ -66,9 +65,8 @@ function findExplicit(view: OwnView, finding: Finding): boolean {
   const reason = escalationReasonOf(reasonText ?? '');
   const state = escalationStateOf(stateText ?? '');
   if (!reason && !state) return false;
-  finding.state = state ?? 'requested';
-  finding.reason = finding.state === 'auto' ? '' : (reason ?? 'other');
-  finding.rule = escalationRule.explicit;
+  finding.escalate(reason ?? 'other', state ?? 'requested', escalationRule.explicit);
+  finding.isExplicit = true;
   return true;
 }
 

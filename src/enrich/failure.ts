@@ -29,12 +29,22 @@ export function findFailure(view: OwnView, finding: Finding): void {
     const said = text === undefined ? undefined : resultOf(text);
     if (said) finding.result = said;
     else if (waited) finding.result = waited;
-    else if (finding.isControlFlow) finding.result = 'cancelled';
+    else if (finding.isControlFlow || finding.isDeferred) finding.result = 'cancelled';
     else finding.result = finding.looksFailed || view.hasOwn(fields.errorType) ? 'error' : 'ok';
     if (finding.result === 'error') finding.errorType = errorTypeOf(view);
-  } else if (!waited && !finding.isControlFlow && (finding.looksFailed || view.hasOwn(fields.errorType))) {
+  } else if (
+    !waited &&
+    !finding.isControlFlow &&
+    !finding.isDeferred &&
+    (finding.looksFailed || view.hasOwn(fields.errorType))
+  ) {
     finding.errorType = errorTypeOf(view);
   }
+}
+
+/** A word without spaces is a category; anything else is a message, and content. */
+function categoryOf(text: string): string | undefined {
+  return /^[A-Za-z_][\w.:-]{0,63}$/.test(text) && text.toLowerCase() !== 'true' ? text : undefined;
 }
 
 function errorTypeOf(view: OwnView): string {
@@ -42,6 +52,7 @@ function errorTypeOf(view: OwnView): string {
     view.own(fields.errorType),
     view.string(fields.senderErrorType),
     view.exceptionType(),
+    categoryOf(view.string(fields.errorCategory) ?? ''),
     // The beginning of a message that names its exception; any other message is content.
     /^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)(?=:|\(|$)/.exec(view.statusMessage())?.[0],
   ];

@@ -6,16 +6,26 @@ import type { CostSource, EscalationReason, EscalationState, Result, Step } from
  */
 export class Finding {
   step: Step = 'other';
-  /** The tool's name where only the span's name says it. */
-  toolFromName = '';
+  /** Which rule said the step; '' when it was `gen_ai.operation.name`, as usual, or none. */
+  stepRule = '';
+  /** The tool's name where no attribute is only that. */
+  toolFromSpan = '';
+  /** The agent's name, likewise. */
+  agentFromSpan = '';
+  /** Whom a handoff is to where only a name says it. */
+  handoffTarget = '';
   /** Something about the span says that it failed; control flow may still say otherwise. */
   looksFailed = false;
   /** The exception or message was a pause or a jump, not a failure. */
   isControlFlow = false;
+  /** A signal says that the call was put off. */
+  isDeferred = false;
   reason: EscalationReason | '' = '';
   state: EscalationState | '' = '';
-  /** Which escalation rule fired. */
+  /** Which rule saw the escalation or the control flow; when none did, which said the step. */
   rule = '';
+  /** Nobody but the sender says that there was an escalation. */
+  isExplicit = false;
   /** The rule stamped on the span before is the one, or can be: it stands. */
   keepsRule = false;
   result: Result | '' = '';
@@ -30,12 +40,17 @@ export class Finding {
   /** Forgets the last span. */
   reset(): void {
     this.step = 'other';
-    this.toolFromName = '';
+    this.stepRule = '';
+    this.toolFromSpan = '';
+    this.agentFromSpan = '';
+    this.handoffTarget = '';
     this.looksFailed = false;
     this.isControlFlow = false;
+    this.isDeferred = false;
     this.reason = '';
     this.state = '';
     this.rule = '';
+    this.isExplicit = false;
     this.keepsRule = false;
     this.result = '';
     this.errorType = '';
@@ -45,9 +60,9 @@ export class Finding {
     this.costSource = '';
   }
 
-  /** Records that control passed to a human, by `rule`. */
+  /** Records that control passed to a human, by `rule`; `auto` says that nobody was asked, so it has no reason. */
   escalate(reason: EscalationReason, state: EscalationState, rule: string): void {
-    this.reason = reason;
+    this.reason = state === 'auto' ? '' : reason;
     this.state = state;
     this.rule = rule;
   }

@@ -5,7 +5,7 @@ import type { SpanIndex } from '../otlp/span-index.ts';
 import type { OwnView } from './own-view.ts';
 import { fields } from '../semconv/fields.ts';
 import { limitTextBytes, type OwnKey } from '../semconv/plimsoll.ts';
-import { markedKey, markedKeyCount, statusContent, type MarkedKey } from './marked-keys.ts';
+import type { MarkedKey, MarkedKeys } from './marked-keys.ts';
 
 /** Tags of the two kinds of values that sizes and hashes have, and how long their content may be. */
 const intTag = 0x18;
@@ -25,15 +25,17 @@ export class OwnValues {
   readonly #index: SpanIndex;
   readonly #view: OwnView;
   readonly #rewrite: Rewrite;
-  readonly #keepsContent: boolean;
+  readonly #keys: MarkedKeys;
   /** By ordinal of the key: the last row that had it, plus 1. */
-  readonly #seen = new Uint32Array(markedKeyCount);
+  readonly #seen: Uint32Array;
 
-  constructor(index: SpanIndex, view: OwnView, rewrite: Rewrite, keepsContent: boolean) {
+  /** Has its index made with the table of `keys`. */
+  constructor(index: SpanIndex, view: OwnView, rewrite: Rewrite, keys: MarkedKeys) {
     this.#index = index;
     this.#view = view;
     this.#rewrite = rewrite;
-    this.#keepsContent = keepsContent;
+    this.#keys = keys;
+    this.#seen = new Uint32Array(keys.ordinals);
   }
 
   /** Removes them from the request that the index has read, and has it read what is left. Returns how many. */
@@ -87,7 +89,7 @@ export class OwnValues {
   #isValidOnEnvelope(mark: number): boolean {
     const { bytes, envelopeMarks: marks } = this.#index;
     if (marks.kind[mark] !== markKind.resourceAttribute) return false;
-    const key = markedKey(this.#index, mark, marks);
+    const key = this.#keys.of(this.#index, mark, marks);
     if (key?.kind !== 'own' || !key.own.places.includes('resource')) return false;
     const sizeBytes = marks.sizeBytes[mark]!;
     return sizeBytes > 0 && sizeBytes <= limitTextBytes && scalarTags.has(bytes[marks.memberAt[mark]!]!);
@@ -99,7 +101,7 @@ export class OwnValues {
   }
 
   #isValid(row: number, mark: number): boolean {
-    const key = markedKey(this.#index, mark);
+    const key = this.#keys.of(this.#index, mark);
     if (!key || key.kind === 'content' || this.#index.marks.sizeBytes[mark] === 0) return false;
     if (this.#seen[key.ordinal] === row + 1) return false;
     this.#seen[key.ordinal] = row + 1;
@@ -130,14 +132,14 @@ export class OwnValues {
   }
 
   #hasContent(row: number, key: Extract<MarkedKey, { readonly kind: 'size' | 'hash' }>): boolean {
-    if (this.#keepsContent) return false;
+    const { status } = this.#keys.rules;
     const { marks, spans } = this.#index;
     for (let mark = spans.marksFrom[row]!; mark < spans.marksFrom[row + 1]!; mark++) {
       if (marks.kind[mark] === markKind.statusMessage) {
-        if (key.content === statusContent && marks.sizeBytes[mark]! > 0) return true;
+        if (key.name === status.name && status.action !== 'keep' && marks.sizeBytes[mark]! > 0) return true;
       } else if (marks.flags[mark]! & keyFlag.content) {
-        const other = markedKey(this.#index, mark);
-        if (other?.kind === 'content' && other.content === key.content) return true;
+        const other = this.#keys.of(this.#index, mark);
+        if (other?.kind === 'content' && other.name === key.name && other.action !== 'keep') return true;
       }
     }
     return false;

@@ -44,6 +44,11 @@ export class OwnView extends SpanView {
     return this.#slotOf(field) !== emptySlot;
   }
 
+  override source(field: number): number {
+    const slot = this.#slotOf(field);
+    return slot === emptySlot ? -1 : slot >>> 26;
+  }
+
   override string(field: number): string | undefined {
     const slot = this.#slotOf(field);
     return slot === emptySlot ? undefined : this.stringAt(slot & slotOffset);

@@ -6,23 +6,14 @@ import type { Rewrite } from '../otlp/rewrite.ts';
 import { markKind as markKinds } from '../otlp/span-columns.ts';
 import type { SpanIndex } from '../otlp/span-index.ts';
 import { contentHashPrefix, contentSizePrefix } from '../semconv/plimsoll.ts';
-import { contentNames } from '../semconv/tables.ts';
+import { userContent } from '../semconv/tables.ts';
+import type { Content } from './content-rules.ts';
 import type { Finding } from './finding.ts';
-import { markedKey, statusContent } from './marked-keys.ts';
+import type { MarkedKeys } from './marked-keys.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
 const keyFlag = keyFlags;
 const markKind = markKinds;
-
-/** What becomes of content: dropped but for its size, kept, or dropped but for its size and a keyed hash. */
-export type ContentMode =
-  | { readonly mode: 'drop' }
-  | { readonly mode: 'keep' }
-  /** HMAC-SHA256 in lower-case hex, of the values' bytes in the order they stand. */
-  | { readonly mode: 'hash'; readonly key: Uint8Array };
-
-const sizeKeys = contentNames.map((name) => new AttributeKey(contentSizePrefix + name));
-const hashKeys = contentNames.map((name) => new AttributeKey(contentHashPrefix + name));
 
 /**
  * Takes out of spans, resources and scopes what must not go on: content, keys of ours that are not ours, and what the sender said with
@@ -34,22 +25,32 @@ export class Redaction {
   foreignKeys = 0;
   readonly #index: SpanIndex;
   readonly #rewrite: Rewrite;
-  readonly #content: ContentMode;
-  readonly #keepsContent: boolean;
-  /** By content name: bytes on the current span, and their hash. */
-  readonly #sizes = new Float64Array(contentNames.length);
-  readonly #hashes: (Hmac | undefined)[] = contentNames.map(() => undefined);
+  readonly #keys: MarkedKeys;
+  /** By content name: what says its size and its hash, the bytes on the current span, and their hash. */
+  readonly #sizeKeys: readonly AttributeKey[];
+  readonly #hashKeys: readonly AttributeKey[];
+  readonly #sizes: Float64Array;
+  readonly #hashes: (Hmac | undefined)[];
   /** The content names on the current span, in the order in which they were met: the first #foundCount. */
-  readonly #found = new Uint16Array(contentNames.length);
+  readonly #found: Uint16Array;
   #foundCount = 0;
   /** By content name: whether it is among them. */
-  readonly #isFound = new Uint8Array(contentNames.length);
+  readonly #isFound: Uint8Array;
+  readonly #userContent: number;
 
-  constructor(index: SpanIndex, rewrite: Rewrite, content: ContentMode) {
+  /** Has its index made with the table of `keys`. */
+  constructor(index: SpanIndex, rewrite: Rewrite, keys: MarkedKeys) {
     this.#index = index;
     this.#rewrite = rewrite;
-    this.#content = content;
-    this.#keepsContent = content.mode === 'keep';
+    this.#keys = keys;
+    const { names } = keys.rules;
+    this.#sizeKeys = names.map((name) => new AttributeKey(contentSizePrefix + name));
+    this.#hashKeys = names.map((name) => new AttributeKey(contentHashPrefix + name));
+    this.#sizes = new Float64Array(names.length);
+    this.#hashes = names.map(() => undefined);
+    this.#found = new Uint16Array(names.length);
+    this.#isFound = new Uint8Array(names.length);
+    this.#userContent = names.indexOf(userContent);
   }
 
   /**
@@ -57,13 +58,19 @@ export class Redaction {
    * same of many spans, so its size is no size of a span's.
    */
   redactEnvelopes(): void {
-    const { flags, count } = this.#index.envelopeMarks;
-    for (let mark = 0; mark < count; mark++) {
-      const isForeign = (flags[mark]! & keyFlag.foreign) !== 0;
-      const isContent = (flags[mark]! & keyFlag.content) !== 0 && !this.#keepsContent;
+    const { envelopeMarks: marks } = this.#index;
+    for (let mark = 0; mark < marks.count; mark++) {
+      const isForeign = (marks.flags[mark]! & keyFlag.foreign) !== 0;
       if (isForeign) this.foreignKeys++;
-      if (isForeign || isContent) this.#rewrite.dropEnvelope(mark);
+      if (isForeign || this.#isToGo(mark)) this.#rewrite.dropEnvelope(mark);
     }
+  }
+
+  #isToGo(mark: number): boolean {
+    const { envelopeMarks: marks } = this.#index;
+    if ((marks.flags[mark]! & keyFlag.content) === 0) return false;
+    const key = this.#keys.of(this.#index, mark, marks);
+    return key?.kind === 'content' && key.action !== 'keep';
   }
 
   /** Redacts the span of `row`, which is the current one of the rewrite. */
@@ -84,7 +91,7 @@ export class Redaction {
 
   #contradicts(mark: number, finding: Finding): boolean {
     if (this.#index.marks.kind[mark] !== markKind.attribute) return false;
-    const key = markedKey(this.#index, mark);
+    const key = this.#keys.of(this.#index, mark);
     if (key?.kind !== 'own') return false;
     const { field } = key.own;
     if (field === 'rule') return !finding.keepsRule;
@@ -97,32 +104,40 @@ export class Redaction {
   #dropContent(mark: number): void {
     const { marks, bytes } = this.#index;
     const sizeBytes = marks.sizeBytes[mark]!;
-    const isMessage = marks.kind[mark] === markKind.statusMessage;
-    if (this.#keepsContent || (isMessage && sizeBytes === 0)) return;
-    const key = isMessage ? undefined : markedKey(this.#index, mark);
-    const name = key?.kind === 'content' ? key.content : statusContent;
+    const content = this.#contentAt(mark);
+    if (!content || content.action === 'keep') return;
+    const { name, action } = content;
     this.#rewrite.drop(mark);
+    const isHashed = action === 'hash';
+    if (isHashed && name === this.#userContent) return; // its hash is the user's id
     if (this.#isFound[name] === 0) {
       this.#isFound[name] = 1;
       this.#found[this.#foundCount++] = name;
     }
     this.#sizes[name]! += sizeBytes;
-    if (this.#content.mode === 'hash') {
-      const hash = (this.#hashes[name] ??= createHmac('sha256', this.#content.key));
-      const content = memberContent(bytes, marks.memberAt[mark]!, marks.end[mark]!);
-      hash.update(bytes.subarray(content, content + sizeBytes));
-    }
+    if (!isHashed) return;
+    const hash = (this.#hashes[name] ??= createHmac('sha256', this.#keys.rules.hashKey!));
+    const contentAt = memberContent(bytes, marks.memberAt[mark]!, marks.end[mark]!);
+    hash.update(bytes.subarray(contentAt, contentAt + sizeBytes));
+  }
+
+  #contentAt(mark: number): Content | undefined {
+    const { marks } = this.#index;
+    if (marks.kind[mark] === markKind.statusMessage)
+      return marks.sizeBytes[mark] === 0 ? undefined : this.#keys.rules.status;
+    const key = this.#keys.of(this.#index, mark);
+    return key?.kind === 'content' ? key : undefined;
   }
 
   #appendFound(attributes: Attributes): void {
     for (let k = 0; k < this.#foundCount; k++) {
       const name = this.#found[k]!;
-      attributes.int(sizeKeys[name]!, this.#sizes[name]!);
+      attributes.int(this.#sizeKeys[name]!, this.#sizes[name]!);
       this.#sizes[name] = 0;
       this.#isFound[name] = 0;
       const hash = this.#hashes[name];
       if (!hash) continue;
-      attributes.string(hashKeys[name]!, hash.digest('hex'));
+      attributes.string(this.#hashKeys[name]!, hash.digest('hex'));
       this.#hashes[name] = undefined;
     }
     this.#foundCount = 0;

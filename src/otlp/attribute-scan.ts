@@ -1,4 +1,4 @@
-import { keyFlag as keyFlags, type KeyTable } from './key-table.ts';
+import { keyFlag as keyFlags, wordBytes as wordSize, type KeyTable } from './key-table.ts';
 import {
   keyValueTag as keyValueTags,
   memberContent,
@@ -13,6 +13,7 @@ import { broken as brokenOffset, lengthAt, skipField, skipVarint } from './wire.
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
 const keyFlag = keyFlags;
+const wordBytes = wordSize;
 const keyValueTag = keyValueTags;
 const valueTag = valueTags;
 const markKind = markKinds;
@@ -120,7 +121,8 @@ export class AttributeScan implements KeyValueParts {
         keyBytes = this.keyEnd - keyAt;
         member = this.memberAt;
       }
-      const entry = keys.find(bytes, view, keyAt, keyBytes);
+      const entry =
+        keyBytes < wordBytes ? keys.findShort(bytes, keyAt, keyBytes) : keys.findLong(view, keyAt, keyBytes);
       let flags: number;
       if (entry !== -1) {
         flags = flagsOf[entry]!;

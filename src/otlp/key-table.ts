@@ -16,7 +16,7 @@ export interface KeyTableSpec {
   /** Fields are numbered from 0 to `fieldCount - 1`. */
   readonly fieldCount: number;
   readonly sources: readonly KeySource[];
-  /** Attributes that hold content, of spans and of span events: exact keys, or `prefix*`. */
+  /** Attributes that hold content, of spans and of span events: exact keys, or `prefix*`, which spares keys that are sources. */
   readonly content: readonly string[];
   /** What our own attributes begin with. */
   readonly ownPrefix: string;
@@ -31,7 +31,7 @@ export const keyFlag = { content: 1, own: 2, foreign: 4, exceptionType: 8 } as c
 const limitSources = 63;
 
 /** How many bytes of keys are compared at once, and of prefixes hashed. */
-const wordBytes = 8;
+export const wordBytes = 8;
 
 /** Checks `spec` and compiles it. Throws an Error that names the key at fault. */
 export function compileKeys(spec: KeyTableSpec): KeyTable {
@@ -72,7 +72,10 @@ export function compileKeys(spec: KeyTableSpec): KeyTable {
   }
   prefixes.set(spec.ownPrefix, (prefixes.get(spec.ownPrefix) ?? 0) | keyFlag.foreign);
   for (const entry of entries.values()) {
-    for (const [prefix, flags] of prefixes) if (entry.key.startsWith(prefix)) entry.flags |= flags;
+    const isSource = entry.span.length + entry.resource.length > 0;
+    for (const [prefix, flags] of prefixes) {
+      if (entry.key.startsWith(prefix)) entry.flags |= isSource ? flags & ~keyFlag.content : flags;
+    }
     if (entry.flags & keyFlag.own) entry.flags &= ~keyFlag.foreign;
   }
   return new KeyTable(spec.fieldCount, [...entries.values()], prefixes);
@@ -88,6 +91,11 @@ interface Entry {
   flags: number;
   readonly span: Target[];
   readonly resource: Target[];
+}
+
+interface ShortKey {
+  readonly bytes: Uint8Array;
+  readonly entry: number;
 }
 
 interface Prefix {
@@ -114,8 +122,8 @@ export class KeyTable {
   readonly #entries: Int32Array;
   /** The keys in words of eight bytes, of which the last overlaps the one before. */
   readonly #words: BigInt64Array;
-  /** Keys too short for a word, as Latin-1. */
-  readonly #shortKeys = new Map<string, number>();
+  /** Keys too short for a word, by `shortBucket`: few share their length and their first byte. */
+  readonly #shortKeys: (ShortKey[] | undefined)[] = Array.from({ length: wordBytes << 8 }, () => undefined);
   /** The first entry of a bucket; -1 when it is empty. */
   readonly #buckets: Int32Array;
   readonly #shift: number;
@@ -159,7 +167,8 @@ export class KeyTable {
   #add(key: Buffer, entry: number, wordsFrom: number): void {
     const { length } = key;
     if (length < wordBytes) {
-      this.#shortKeys.set(key.toString('latin1'), entry);
+      const bytes = new Uint8Array(key);
+      (this.#shortKeys[shortBucket(bytes, 0, length)] ??= []).push({ bytes, entry });
       return;
     }
     const bucket =
@@ -170,8 +179,12 @@ export class KeyTable {
 
   /** The entry of the key at [at, at + length), or -1. `view` covers the same bytes as `bytes`. */
   find(bytes: Uint8Array, view: DataView, at: number, length: number): number {
+    return length < wordBytes ? this.findShort(bytes, at, length) : this.findLong(view, at, length);
+  }
+
+  /** As `find`, of a key of `wordBytes` or more. */
+  findLong(view: DataView, at: number, length: number): number {
     const last = at + length - wordBytes;
-    if (last < at) return this.#findShort(bytes, at, length);
     const entries = this.#entries;
     const words = this.#words;
     const tail = view.getInt32(last + 4, true);
@@ -196,10 +209,22 @@ export class KeyTable {
     return prefixes.length === 0 ? 0 : flagsOf(prefixes, bytes, at, length);
   }
 
-  #findShort(bytes: Uint8Array, at: number, length: number): number {
-    if (this.#shortKeys.size === 0) return -1;
-    return this.#shortKeys.get(Buffer.from(bytes.subarray(at, at + length)).toString('latin1')) ?? -1;
+  /** As `find`, of a key below `wordBytes`. */
+  findShort(bytes: Uint8Array, at: number, length: number): number {
+    const keys = this.#shortKeys[shortBucket(bytes, at, length)];
+    if (keys === undefined) return -1;
+    for (const { bytes: key, entry } of keys) {
+      let matched = length - 1;
+      while (matched > 0 && key[matched] === bytes[at + matched]) matched--;
+      if (matched <= 0) return entry;
+    }
+    return -1;
   }
+}
+
+/** The length is below `wordBytes`. */
+function shortBucket(bytes: Uint8Array, at: number, length: number): number {
+  return length === 0 ? 0 : (length << 8) | bytes[at]!;
 }
 
 /** Keys of one convention share their beginning, so the hash takes four bytes of the end and of the middle. */

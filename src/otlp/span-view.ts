@@ -2,12 +2,17 @@ import { memberContent, valueTag as valueTags } from './key-value.ts';
 import { emptySlot as noSlot, slotOffset as slotOffsetBits } from './span-columns.ts';
 import type { SpanIndex } from './span-index.ts';
 import { TextCache } from './text-cache.ts';
-import { lengthAt, varint32, varint64, varintNumber } from './wire.ts';
+import { lengthAt, skipField, varint32, varint64, varintNumber } from './wire.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
 const valueTag = valueTags;
 const emptySlot = noSlot;
 const slotOffset = slotOffsetBits;
+
+/** Where the field at `at`, whose tag is one byte, ends. */
+function memberEnd(bytes: Uint8Array, at: number): number {
+  return skipField(bytes, at + 1, bytes.length, bytes[at]!);
+}
 
 /** Tag of ArrayValue's elements. */
 const elementTag = 0x0a;
@@ -146,6 +151,18 @@ export class SpanView {
     if (bytes[at] !== valueTag.string) return undefined;
     const text = this.stringAt(at)?.toLowerCase();
     return text === 'true' ? true : text === 'false' ? false : undefined;
+  }
+
+  /** 32 bits that are equal for equal values of `field` from the same source; 0 when there is none. */
+  print(field: number): number {
+    const slot = this.#slot(field);
+    if (slot === emptySlot) return 0;
+    const { bytes } = this.#index;
+    const at = slot & slotOffset;
+    const end = memberEnd(bytes, at);
+    let print = slot >>> 26;
+    for (let k = at; k < end; k++) print = Math.imul(print ^ bytes[k]!, 0x01000193);
+    return print || 1;
   }
 
   /** `exception.type` of the last span event named `exception`. */

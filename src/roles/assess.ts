@@ -18,6 +18,7 @@ export function assessRole(
       maxSeries: kpi.max_series,
       idleTimeoutMs: runs.idle_timeout,
       maxRuns: runs.max_open_runs,
+      guessEscalations: runs.guess_escalations,
     },
     { partitions: spans.partitions, spans: new EnrichedSpans(enricher), clock, telemetry, log },
   );

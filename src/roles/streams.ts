@@ -55,11 +55,19 @@ function embeddedStreams(
   };
 }
 
-function kafkaStreams(
-  options: Extract<Plan['stream'], { type: 'kafka' }>,
+function kafkaStreams(options: KafkaConnector, telemetry: Telemetry, log: Log): Streams {
+  const topics = topicsOf(options, telemetry, log);
+  return { spans: new KafkaStream(topics.spans), deadLetters: new KafkaStream(topics.deadLetters) };
+}
+
+type KafkaConnector = Extract<Plan['stream'], { type: 'kafka' }>;
+
+/** The topics that `options` name. */
+export function topicsOf(
+  options: KafkaConnector,
   telemetry: Telemetry,
   log: Log,
-): Streams {
+): { readonly spans: KafkaOptions; readonly deadLetters: KafkaOptions } {
   const { tls, sasl, groups } = options;
   const common = {
     brokers: options.brokers,
@@ -77,7 +85,7 @@ function kafkaStreams(
     telemetry,
   };
   return {
-    spans: new KafkaStream({
+    spans: {
       ...common,
       topic: options.topic,
       partitions: options.partitions,
@@ -86,18 +94,18 @@ function kafkaStreams(
         store: { id: groups.store, assignment: 'share' },
         assess: { id: groups.assess, assignment: 'incumbent' },
       },
-    }),
-    deadLetters: new KafkaStream({
+    },
+    deadLetters: {
       ...common,
       topic: options.dead_letter_topic,
       partitions: 1,
       retentionMs: deadLetterAgeMs,
       groups: {},
-    }),
+    },
   };
 }
 
-type Sasl = NonNullable<Extract<Plan['stream'], { type: 'kafka' }>['sasl']>;
+type Sasl = NonNullable<KafkaConnector['sasl']>;
 
 function saslOf(sasl: Sasl): KafkaOptions['sasl'] {
   return sasl.mechanism === 'OAUTHBEARER' ? { mechanism: sasl.mechanism, tokenFile: sasl.token_file } : sasl;

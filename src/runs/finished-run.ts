@@ -46,14 +46,18 @@ export interface FinishedRun {
   place: unknown;
 }
 
-/** One tool call that ended, with the labels of its run. */
+/** One tool call that ended, however many spans and attempts it took, with the labels of its run. */
 export interface ToolCall {
   readonly agent: string;
   readonly release: string;
   readonly environment: string;
   readonly tool: string;
+  /** Of the last attempt; those before it failed. */
   readonly result: Result;
+  /** From 1 on. */
+  readonly attempts: number;
   readonly endMs: number;
+  /** Of the last attempt, without what it waited for a human where its spans tell. */
   readonly durationMs: number;
   /** How far its end lay behind the newest event of its partition when it arrived. */
   readonly behindMs: number;

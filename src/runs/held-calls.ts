@@ -1,19 +1,31 @@
+import type { SpanFacts } from '../semconv/span-facts.ts';
 import { results, type Result } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
 import type { RunSink } from './finished-run.ts';
+import { logicalCalls, type CallSpan } from './logical-calls.ts';
 import { none, Rows } from './rows.ts';
 import { text, word as runWord, type RunTable } from './run-table.ts';
-import type { SpanTable } from './span-table.ts';
+import { known, type SpanTable } from './span-table.ts';
 
-const word = { next: 0, parent0: 1, parent1: 2, result: 3 } as const;
-const cell = { endMs: 2, durationMs: 3, behindMs: 4 } as const;
-const cellCount = 5;
+const word = {
+  next: 0,
+  parent0: 1,
+  parent1: 2,
+  result: 3,
+  id0: 4,
+  id1: 5,
+  attempt: 6,
+  print: 7,
+} as const;
+const cell = { startMs: 4, endMs: 5, behindMs: 6 } as const;
+const cellCount = 7;
 const wordCount = 2 * cellCount;
 
 /** Tool calls that wait for the labels of their runs, chained by run in the order in which they arrived. */
 export class HeldCalls {
   readonly #rows = new Rows(cellCount);
   readonly #tools: string[] = [];
+  readonly #callIds: string[] = [];
   readonly #runs: RunTable;
   readonly #spans: SpanTable;
 
@@ -28,7 +40,7 @@ export class HeldCalls {
   }
 
   /** Holds the call that is the span which arrived. */
-  hold(tool: string, result: Result, { run, ids, startMs, endMs, behindMs }: Arrival): void {
+  hold(span: SpanFacts, result: Result, { run, ids, startMs, endMs, behindMs }: Arrival): void {
     const call = this.#rows.take();
     const { words, cells } = this.#rows;
     const at = call * wordCount;
@@ -36,11 +48,20 @@ export class HeldCalls {
     words[at + word.parent0] = ids.parent0;
     words[at + word.parent1] = ids.parent1;
     words[at + word.result] = results.indexOf(result);
+    words[at + word.id0] = ids.span0;
+    words[at + word.id1] = ids.span1;
+    words[at + word.attempt] = span.attempt;
+    words[at + word.print] = span.argumentsPrint;
     const cellsAt = call * cellCount;
+    cells[cellsAt + cell.startMs] = startMs;
     cells[cellsAt + cell.endMs] = endMs;
-    cells[cellsAt + cell.durationMs] = endMs - startMs;
     cells[cellsAt + cell.behindMs] = behindMs;
-    this.#tools[call] = tool;
+    while (this.#tools.length < call) {
+      this.#tools.push(''); // arrays with holes would be slow
+      this.#callIds.push('');
+    }
+    this.#tools[call] = span.tool;
+    this.#callIds[call] = span.toolCallId;
     const runWords = this.#runs.words;
     const runAt = this.#runs.wordAt(run);
     if (runWords[runAt + runWord.firstCall] === none) runWords[runAt + runWord.firstCall] = call;
@@ -60,38 +81,79 @@ export class HeldCalls {
     return call === none ? Number.POSITIVE_INFINITY : this.#rows.cells[call * cellCount + cell.endMs]!;
   }
 
-  /** Hands the calls of `run` held so far to `sink`, with its labels as known now. A call inside a call of the same tool is that call. */
+  /**
+   * Hands the calls of `run` held so far to `sink`, with its labels as known now. What comes later of the same call
+   * changes nothing: a span below it is left out, and a repetition is a call of its own.
+   */
   release(run: number, sink: RunSink, live: boolean): void {
+    const spans = this.#take(run);
+    if (spans.length === 0) return;
     const runs = this.#runs;
-    const runAt = runs.wordAt(run);
-    let call = runs.words[runAt + runWord.firstCall]!;
-    if (call === none) return;
     const agent = runs.label(run, text.agent);
     const release = runs.label(run, text.release);
     const environment = runs.label(run, text.environment);
-    const { words, cells } = this.#rows;
+    for (const { last, attempts } of logicalCalls(spans)) {
+      const { tool, result, endMs, durationMs, behindMs } = last;
+      const call = { agent, release, environment, tool, result, attempts, endMs, durationMs, behindMs };
+      sink.toolCall(call, live);
+    }
+  }
+
+  /** Takes the held calls of `run`, but for those inside calls that were released before. */
+  #take(run: number): CallSpan[] {
+    const runs = this.#runs;
+    const runAt = runs.wordAt(run);
+    const taken: CallSpan[] = [];
+    let call = runs.words[runAt + runWord.firstCall]!;
     while (call !== none) {
-      const at = call * wordCount;
-      const tool = this.#tools[call]!;
-      if (!this.#isInside(run, words[at + word.parent0]!, words[at + word.parent1]!, tool)) {
-        const cellsAt = call * cellCount;
-        const result = results[words[at + word.result]!]!;
-        const endMs = cells[cellsAt + cell.endMs]!;
-        const durationMs = cells[cellsAt + cell.durationMs]!;
-        const behindMs = cells[cellsAt + cell.behindMs]!;
-        sink.toolCall({ agent, release, environment, tool, result, endMs, durationMs, behindMs }, live);
-      }
-      const next = words[at + word.next]!;
+      taken.push(this.#spanOf(run, call));
+      const next = this.#rows.words[call * wordCount + word.next]!;
       this.#rows.give(call);
       call = next;
     }
     runs.words[runAt + runWord.firstCall] = none;
     runs.words[runAt + runWord.callCount] = 0;
+    return taken.filter((span) => !this.#isOfReleased(run, span, taken));
   }
 
-  #isInside(run: number, parent0: number, parent1: number, tool: string): boolean {
-    const spans = this.#spans;
-    const parent = spans.find(run, parent0, parent1);
-    return parent !== none && spans.tool(parent) === tool;
+  #spanOf(run: number, call: number): CallSpan {
+    const { words, cells } = this.#rows;
+    const at = call * wordCount;
+    const cellsAt = call * cellCount;
+    const startMs = cells[cellsAt + cell.startMs]!;
+    const endMs = cells[cellsAt + cell.endMs]!;
+    const id0 = words[at + word.id0]!;
+    const id1 = words[at + word.id1]!;
+    return {
+      id0,
+      id1,
+      parent0: words[at + word.parent0]!,
+      parent1: words[at + word.parent1]!,
+      tool: this.#tools[call]!,
+      callId: this.#callIds[call]!,
+      result: this.#resultOf(run, id0, id1, results[words[at + word.result]!]!),
+      startMs,
+      endMs,
+      durationMs: endMs - startMs,
+      behindMs: cells[cellsAt + cell.behindMs]!,
+      attempt: words[at + word.attempt]!,
+      print: words[at + word.print]!,
+    };
+  }
+
+  /** A call that a human refused, in a span below it, did not run, though its own span does not say so. */
+  #resultOf(run: number, id0: number, id1: number, result: Result): Result {
+    const span = this.#spans.find(run, id0, id1);
+    if (span === none || result !== 'ok') return result;
+    const facts = this.#spans.known(span);
+    if ((facts & known.refused) !== 0) return 'rejected';
+    return (facts & known.unanswered) === 0 ? result : 'cancelled';
+  }
+
+  #isOfReleased(run: number, { parent0, parent1, tool }: CallSpan, taken: readonly CallSpan[]): boolean {
+    const parent = this.#spans.find(run, parent0, parent1);
+    const outer = parent === none ? undefined : this.#spans.tool(parent);
+    if (outer === undefined || (tool !== '' && outer !== tool)) return false;
+    return !taken.some(({ id0, id1 }) => id0 === parent0 && id1 === parent1);
   }
 }

@@ -22,6 +22,8 @@ export interface RunSettings {
   readonly maxSpansPerRun: number;
   /** Span ids in memory over all runs. */
   readonly maxSpans: number;
+  /** Whether a run that ended with a call for a tool that nobody made counts as one that waits for an approval. */
+  readonly guessEscalations: boolean;
 }
 
 /** What the assembler counts since it was made. */
@@ -75,22 +77,26 @@ export class RunAssembler {
   readonly counts: RunCounts = { spans: 0, resent: 0, clamped: 0, spilled: 0, unremembered: 0, late: 0 };
   readonly #settings: RunSettings;
   readonly #sink: RunSink;
-  readonly #runs = new Runs();
+  readonly #runs: Runs;
   readonly #arrival = new Arrival();
   readonly #lanes = new Map<Lane, number>();
   /** By the ordinal of the lane. */
   readonly #open: OpenRuns[] = [];
   /** Remembered runs, in the order in which they ended: by their root or for want of room, and by timeout. */
-  readonly #ended = new RunList(this.#runs.table);
-  readonly #timedOut = new RunList(this.#runs.table);
+  readonly #ended: RunList;
+  readonly #timedOut: RunList;
   /** Forgotten runs of which the result is kept, so that a late span does not make a second run. */
-  readonly #settled = new RunList(this.#runs.table);
+  readonly #settled: RunList;
   /** Runs that wait for `settle`, with what was last reported of those that have ended. */
   readonly #touched = new Map<number, FinishedRun | undefined>();
 
   constructor(settings: RunSettings, sink: RunSink) {
     this.#settings = settings;
     this.#sink = sink;
+    this.#runs = new Runs(settings.guessEscalations);
+    this.#ended = new RunList(this.#runs.table);
+    this.#timedOut = new RunList(this.#runs.table);
+    this.#settled = new RunList(this.#runs.table);
   }
 
   get openRuns(): number {
@@ -151,13 +157,13 @@ export class RunAssembler {
   /** A span of a run of which only the result is left: its call and cost count, its end cannot change. */
   #addLate(run: number, span: SpanFacts, lane: Lane): void {
     this.counts.late++;
-    const { step, result, tool, costUsd = 0 } = span;
+    const { step, result, tool, attempt: attempts, costUsd = 0 } = span;
     const before = this.#runs.report(run);
     if (result !== undefined) {
       const { agent, release, environment } = before;
       const { endMs, behindMs } = this.#arrival;
       const durationMs = Math.max(0, endMs - span.startMs);
-      const call = { agent, release, environment, tool, result, endMs, durationMs, behindMs };
+      const call = { agent, release, environment, tool, result, attempts, endMs, durationMs, behindMs };
       this.#sink.toolCall(call, lane.live);
     }
     if (costUsd === 0 || (step !== 'llm' && step !== 'tool' && step !== 'review')) return;

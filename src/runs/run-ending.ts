@@ -27,10 +27,13 @@ const gate = { there: 1, pending: 2, final: 4 } as const;
 export class RunEnding {
   readonly #runs: RunTable;
   readonly #spans: SpanTable;
+  readonly #guesses: boolean;
 
-  constructor(runs: RunTable, spans: SpanTable) {
+  /** `guesses`: a run that ended with a call for a tool that nobody made is taken to wait for a human's approval. */
+  constructor(runs: RunTable, spans: SpanTable, guesses: boolean) {
     this.#runs = runs;
     this.#spans = spans;
+    this.#guesses = guesses;
   }
 
   /** Whether a root span of `run` has arrived. */
@@ -40,7 +43,20 @@ export class RunEnding {
 
   /** Why control first passed to a human. */
   escalationReason(run: number): EscalationReason | undefined {
+    return this.#seenReason(run) ?? (this.#seemsToWait(run) ? 'approval' : undefined);
+  }
+
+  #seenReason(run: number): EscalationReason | undefined {
     return escalationReasons[this.#runs.bytes[this.#runs.byteAt(run) + byte.escalationReason]! - 1];
+  }
+
+  /** Whether a model asked for a tool after which nothing was done; never so where guesses are not allowed. */
+  #seemsToWait(run: number): boolean {
+    const { bytes, cells } = this.#runs;
+    if (bytes[this.#runs.byteAt(run) + byte.saidOutcome] !== 0) return false;
+    const at = this.#runs.cellAt(run);
+    const askedMs = cells[at + cell.toolAskedMs]!;
+    return askedMs > 0 && cells[at + cell.lastWorkStartMs]! < askedMs;
   }
 
   /** A human was asked and has not answered, and nobody said how the run ended. Work that went on shows an answer, except after a handoff. */
@@ -71,6 +87,8 @@ export class RunEnding {
     const at = this.#runs.cellAt(run);
     const reason = span.escalationReason;
     if (reason === undefined) {
+      if (this.#guesses && span.asksForTool && arrival.endMs > cells[at + cell.toolAskedMs]!)
+        cells[at + cell.toolAskedMs] = arrival.endMs;
       const isWork = step === 'llm' || step === 'tool';
       if (isWork && startMs > cells[at + cell.lastWorkStartMs]!) cells[at + cell.lastWorkStartMs] = startMs;
     } else this.#addEscalation(span, reason, arrival);
@@ -97,7 +115,7 @@ export class RunEnding {
     const root = this.#runs.bytes[this.#runs.byteAt(run) + byte.root]!;
     const top = root === end.absent ? this.#top(run) : root;
     if (top === end.failed) return 'failure';
-    if (this.#waitsForHuman(run)) return 'escalated';
+    if (this.#waitsForHuman(run) || this.#seemsToWait(run)) return 'escalated';
     return top === end.absent ? 'unknown' : 'completed';
   }
 
@@ -171,7 +189,7 @@ export class RunEnding {
     const { bytes, cells } = this.#runs;
     const at = this.#runs.byteAt(run);
     const cellsAt = this.#runs.cellAt(run);
-    const first = this.escalationReason(run);
+    const first = this.#seenReason(run);
     const firstMs = cells[cellsAt + cell.escalatedAtMs]!;
     if (!first || endMs < firstMs || (endMs === firstMs && reason < first)) {
       bytes[at + byte.escalationReason] = escalationReasons.indexOf(reason) + 1;

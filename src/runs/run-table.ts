@@ -47,30 +47,32 @@ export const cell = {
   llmCostUsd: 25,
   inputTokens: 26,
   outputTokens: 27,
+  /** End of the latest model call that asked for a tool. */
+  toolAskedMs: 28,
 } as const;
 
 /** Bytes of a run's row, behind the cells. One of a vocabulary's words is its place there from 1 on; 0 is none. */
 export const byte = {
-  state: 224,
+  state: 232,
   /** Whether a later trace may resume the run: its id is its own. */
-  resumable: 225,
-  root: 226,
-  saidOutcome: 227,
-  saidEvidence: 228,
-  escalationReason: 229,
-  gate: 230,
-  foldedTop: 231,
+  resumable: 233,
+  root: 234,
+  saidOutcome: 235,
+  saidEvidence: 236,
+  escalationReason: 237,
+  gate: 238,
+  foldedTop: 239,
   /** Three: how badly the span that says each label speaks for the run, from 1 on. */
-  labelRank: 232,
-  unpriced: 235,
+  labelRank: 240,
+  unpriced: 243,
   /** The rest is as last reported. */
-  closedBy: 236,
-  outcome: 237,
-  evidence: 238,
-  lowerBound: 239,
+  closedBy: 244,
+  outcome: 245,
+  evidence: 246,
+  lowerBound: 247,
 } as const;
 
-const cellCount = 30;
+const cellCount = 31;
 const wordCount = 2 * cellCount;
 const byteCount = 8 * cellCount;
 

@@ -1,5 +1,5 @@
 import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
-import { evidenceLevels, outcomes } from '../semconv/vocabulary.ts';
+import { evidenceLevels, outcomes, type EscalationState } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
 import type { ClosedBy, FinishedRun, RunSink, RunStart } from './finished-run.ts';
 import { HeldCalls } from './held-calls.ts';
@@ -10,6 +10,14 @@ import { addLabels } from './run-labels.ts';
 import { byte, cell, RunTable, text, word } from './run-table.ts';
 import { known, SpanTable } from './span-table.ts';
 
+/** What an answer tells of the call that was asked about; calls that were allowed to run say themselves what came of it. */
+const answers: Readonly<Partial<Record<EscalationState, number>>> = {
+  rejected: known.refused,
+  requested: known.unanswered,
+  aborted: known.unanswered,
+  timed_out: known.unanswered,
+};
+
 const closings = ['root', 'idle', 'spill'] as const satisfies readonly ClosedBy[];
 
 /** The runs in memory: folds their spans, in whatever order they arrive, and says what is known of each. */
@@ -18,10 +26,15 @@ export class Runs {
   readonly #spans = new SpanTable(this.table);
   readonly #calls = new HeldCalls(this.table, this.#spans);
   readonly #usage = new LeafUsage(this.#spans);
-  readonly #ending = new RunEnding(this.table, this.#spans);
+  readonly #ending: RunEnding;
   /** Where runs with spans on several partitions begin on others than the first. */
   readonly #otherStarts = new Map<number, RunStart[]>();
   #spanIds = 0;
+
+  /** `guesses` as of `RunEnding`. */
+  constructor(guesses: boolean) {
+    this.#ending = new RunEnding(this.table, this.#spans, guesses);
+  }
 
   /** Span ids in memory. */
   get spanIds(): number {
@@ -111,6 +124,7 @@ export class Runs {
     if (step === 'llm' || step === 'agent') this.#usage.add(span, arrival);
     else if (step === 'tool' || step === 'review') this.#addCost(span, arrival);
     if (step === 'tool') this.#addCall(span, arrival);
+    else if (step === 'review') this.#addAnswer(span, arrival);
     return !folded;
   }
 
@@ -126,7 +140,14 @@ export class Runs {
   #addCall(span: SpanFacts, arrival: Arrival): void {
     const { tool, result } = span;
     if (!arrival.folded) this.#spans.setTool(arrival.row, tool);
-    if (result !== undefined) this.#calls.hold(tool, result, arrival);
+    if (result !== undefined) this.#calls.hold(span, result, arrival);
+  }
+
+  /** A human's answer decides whether the call around the review ran. */
+  #addAnswer({ escalationState }: SpanFacts, { run, ids, folded, isRoot }: Arrival): void {
+    const bit = escalationState === undefined ? undefined : answers[escalationState];
+    if (bit === undefined || folded || isRoot) return;
+    this.#spans.learn(this.#spans.obtain(run, ids.parent0, ids.parent1), bit);
   }
 
   lastEndMs(run: number): number {

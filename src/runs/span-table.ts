@@ -18,6 +18,9 @@ export const known = {
   aboveFailure: 128,
   /** It is a tool call. */
   tool: 256,
+  /** A human who was asked about it said no, or said nothing. */
+  refused: 512,
+  unanswered: 1024,
 } as const;
 
 const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6 } as const;

@@ -40,6 +40,17 @@ export const humanTools: readonly { readonly name: RegExp; readonly reason: Esca
 /** Tools that pass control to the agent their name ends with (OpenAI Agents SDK, LangGraph, ADK). */
 export const handoffTool = /^(?:handoff_to_|transfer_to_)(.+)$/;
 
+/** Google ADK repeats the calls of one turn in a span with this for a tool. */
+export const mergedTools = '(merged tools)';
+
 /** Names of handoff targets that are humans: a handoff to anybody else is no escalation. */
 export const humanTarget =
   /(?:^|[^a-z])(?:human|person|operator|live[_ -]?agent|representative)(?:[^a-z]|$)/i;
+
+/** Reasons to stop by which a model asks for a tool. */
+export const asksForTool: ReadonlySet<string> = new Set([
+  'tool-calls',
+  'tool_calls',
+  'tool_call',
+  'tool_use',
+]);

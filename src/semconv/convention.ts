@@ -16,6 +16,8 @@ interface Source {
 export interface Meaning {
   readonly step?: Step;
   readonly failed?: true;
+  /** The call was put off or handed out and did not run, which is no failure. */
+  readonly deferred?: true;
   readonly escalation?: {
     readonly reason: EscalationReason;
     readonly state: EscalationState;
@@ -24,17 +26,20 @@ export interface Meaning {
 }
 
 /** A key whose value says something about the span in the convention's own words. Values not listed say nothing. */
-export interface Signal {
+interface Signal {
   readonly key: string;
   readonly meanings: Readonly<Record<string, Meaning>>;
+  /** What the beginning of the span's name must be, where the key is too common a word to mean this on any span. */
+  readonly within?: string;
 }
 
-/** A span name, or its beginning, that says what the span means; `tool` when the rest of the name is the tool's. */
+/** A span name, or its beginning, that says what the span means; `rest` is what the rest of the name names. */
 export interface NamedStep {
   readonly name: string;
   readonly match: 'whole' | 'beginning';
   readonly step: Step;
-  readonly rest?: 'tool';
+  readonly rest?: 'tool' | 'target';
+  readonly failed?: true;
 }
 
 /**
@@ -48,7 +53,10 @@ export interface Convention {
   readonly namedSteps: readonly NamedStep[];
   /**
    * Keys whose values are what people and models said or did: prompts, arguments, results, URLs, query texts.
-   * `prefix.*` is every key that begins with `prefix.`; `prefix.#` only those that go on with a number.
+   * `prefix.*` is every key that begins with `prefix.`; `prefix.#` only those that go on with a number. A key that is a
+   * source is no content because a prefix covers it.
    */
   readonly content: readonly string[];
+  /** Those of them that hold a tool call's arguments: a call with the same ones after a failed one is a retry. */
+  readonly toolArguments?: readonly string[];
 }

@@ -38,7 +38,10 @@ export const fields = {
   /** The package and version whose prices a computed cost used. */
   priceRevision: 23,
   policyRevision: 24,
-  /** Which escalation rule fired. */
+  /**
+   * Which rule fired: the one that saw an escalation or control flow, else the one that said the step, unless that is
+   * `gen_ai.operation.name`, as usual.
+   */
   rule: 25,
   /** ISO 4217 code of a reported cost; US dollars when absent. */
   costCurrency: 26,
@@ -54,6 +57,22 @@ export const fields = {
   reviewerRole: 32,
   /** What the sender calls the error, failed or not. */
   senderErrorType: 33,
+  /** Who used the agent: a keyed hash once enriched, unless raw ids are kept. */
+  userId: 34,
+  /** The name of what the span stands for, whatever that is: a tool's on a tool call, an agent's on an agent span. */
+  entity: 35,
+  /** As `inputTokens`, but without the cached ones. */
+  uncachedInputTokens: 36,
+  /** A word or a sentence about the error of a span that failed; presence alone is no failure. */
+  errorCategory: 37,
+  /** Milliseconds that the agent waited for the human. */
+  escalationWaitMs: 38,
+  /** What an escalation was seen in: one of `escalationSources`. */
+  escalationSource: 39,
+  /** Something that is equal for equal arguments of a tool call: their hash, else their size. */
+  toolArguments: 40,
+  /** Why a model stopped. */
+  finishReason: 41,
 } as const;
 
 /** Name of a canonical field. */

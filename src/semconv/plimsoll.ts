@@ -3,6 +3,7 @@ import type { FieldName } from './fields.ts';
 import {
   costSources,
   escalationReasons,
+  escalationSources,
   escalationStates,
   evidenceLevels,
   outcomes,
@@ -65,6 +66,20 @@ export const ownKeys: readonly OwnKey[] = [
     rule: oneOf(escalationReasons),
   },
   { key: 'plimsoll.escalation.state', field: 'escalationState', places: span, rule: oneOf(escalationStates) },
+  {
+    key: 'plimsoll.escalation.source',
+    field: 'escalationSource',
+    places: span,
+    rule: oneOf(escalationSources),
+  },
+  {
+    key: 'plimsoll.escalation.wait_ms',
+    field: 'escalationWaitMs',
+    places: span,
+    rule: number(0, limitCount),
+  },
+  { key: 'plimsoll.handoff.target', field: 'handoffTarget', places: span, rule: text },
+  { key: 'plimsoll.user.id', field: 'userId', places: anywhere, rule: text },
   { key: 'plimsoll.rule', field: 'rule', places: span, rule: text },
   { key: 'plimsoll.usage.input_tokens', field: 'inputTokens', places: span, rule: number(0, limitCount) },
   { key: 'plimsoll.usage.output_tokens', field: 'outputTokens', places: span, rule: number(0, limitCount) },

@@ -43,6 +43,12 @@ export interface SpanFacts {
   readonly agent: string;
   /** '' unless the step is a tool call or names one. */
   readonly tool: string;
+  /** Names a tool call across the spans that tell of it; '' when nobody says. */
+  readonly toolCallId: string;
+  /** 1 is the first attempt of a tool call, and what nobody counts. */
+  readonly attempt: number;
+  /** 32 bits that are equal for equal arguments of a tool call; 0 when nothing is known of them. */
+  readonly argumentsPrint: number;
   /** The explicit run id, else the trace id. */
   readonly runId: string;
   /** '' when nobody says. */
@@ -63,6 +69,8 @@ export interface SpanFacts {
   /** Set when control passed to a human at this span. */
   readonly escalationReason: EscalationReason | undefined;
   readonly escalationState: EscalationState | undefined;
+  /** A model call that ended by asking for a tool. */
+  readonly asksForTool: boolean;
   /** US dollars; undefined when this span has no cost of its own or it is unpriced. */
   readonly costUsd: number | undefined;
   readonly costSource: CostSource | undefined;

@@ -46,6 +46,9 @@ export const escalationStates = [
 ] as const;
 export type EscalationState = (typeof escalationStates)[number];
 
+/** What an escalation was seen in: the sender's word for it, what a span shows, a log record, or a guess. */
+export const escalationSources = ['explicit', 'span', 'log', 'heuristic'] as const;
+
 /** Where a cost comes from: the sender said it, we computed it from tokens, or no price is known (never 0, never a guess). */
 export const costSources = ['reported', 'computed', 'unpriced'] as const;
 export type CostSource = (typeof costSources)[number];

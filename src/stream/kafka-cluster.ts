@@ -67,7 +67,7 @@ export class Cluster {
    */
   async refresh(hung?: number): Promise<Metadata> {
     const address = hung === undefined ? undefined : this.#leaderOf(hung);
-    if (address !== undefined) this.#isSilent(address);
+    if (address !== undefined) this.#passOver(address);
     this.#refreshing ??= this.#describe().finally(() => (this.#refreshing = undefined));
     return this.#refreshing;
   }
@@ -137,7 +137,7 @@ export class Cluster {
       } catch (error) {
         if (faultCode(error) !== undefined) throw error;
         fault ??= error;
-        this.#isSilent(address);
+        this.#passOver(address);
       }
     }
     const brokers = this.#settings.brokers.join();
@@ -156,7 +156,7 @@ export class Cluster {
     );
   }
 
-  #isSilent(address: string): void {
+  #passOver(address: string): void {
     this.#silentUntilMs.set(address, performance.now() + silentMs);
   }
 

@@ -37,10 +37,35 @@ const spoken = [
 export async function ensureTopic(cluster: Cluster, options: KafkaOptions): Promise<string> {
   await refuseOtherVersions(cluster);
   const found = (await describe(cluster)) ?? (await create(cluster, options));
-  const faults = [...shapeFaults(found, options), ...(await configFaults(cluster, options))];
-  const [fault] = faults;
-  if (fault !== undefined) throw new Error(`the topic ${options.topic} ${fault}`);
+  const [fault] = await faultsOf(cluster, found, options);
+  if (fault !== undefined) throw new Error(fault);
   return found.topicId;
+}
+
+/**
+ * How the topic of `options` is and what is wrong with it, each as one sentence with the fix; when it is missing, what
+ * keeps it from being created. Changes nothing. Throws when the brokers cannot be asked.
+ */
+export async function inspectTopic(
+  cluster: Cluster,
+  options: KafkaOptions,
+): Promise<{ readonly state: string; readonly faults: readonly string[] }> {
+  await refuseOtherVersions(cluster);
+  const found = await describe(cluster);
+  if (!found) {
+    await requestTopic(cluster, options, { isTrial: true });
+    return { state: 'is missing and will be created', faults: [] };
+  }
+  const copies = Math.min(...found.partitions.map(({ replicaNodes }) => replicaNodes.length));
+  return {
+    state: `has partitions: ${found.partitions.length}, copies of each: ${copies}`,
+    faults: await faultsOf(cluster, found, options),
+  };
+}
+
+async function faultsOf(cluster: Cluster, found: Topic, options: KafkaOptions): Promise<readonly string[]> {
+  const faults = [...shapeFaults(found, options), ...(await configFaults(cluster, options))];
+  return faults.map((fault) => `the topic ${options.topic} ${fault}`);
 }
 
 async function refuseOtherVersions(cluster: Cluster): Promise<void> {
@@ -74,7 +99,12 @@ async function describe(
   }
 }
 
-async function create(cluster: Cluster, options: KafkaOptions): Promise<Topic> {
+/** Asks for the topic to be created; on trial nothing is, and only what would keep it from being is thrown. */
+async function requestTopic(
+  cluster: Cluster,
+  options: KafkaOptions,
+  { isTrial }: { readonly isTrial: boolean },
+): Promise<void> {
   const { topic, partitions, replication, retentionMs, maxRecordBytes } = options;
   const isSafe = replication >= replicationWithMajority;
   const configs = {
@@ -91,10 +121,9 @@ async function create(cluster: Cluster, options: KafkaOptions): Promise<Topic> {
     assignments: [],
     configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
   };
-  const untilMs = performance.now() + createMs;
   try {
     await cluster.ask(
-      (connection) => createTopicsV7.api.async(connection, [wanted], createMs, false),
+      (connection) => createTopicsV7.api.async(connection, [wanted], createMs, isTrial),
       2 * createMs,
     );
   } catch (error) {
@@ -112,10 +141,16 @@ async function create(cluster: Cluster, options: KafkaOptions): Promise<Topic> {
         },
       );
   }
+}
+
+async function create(cluster: Cluster, options: KafkaOptions): Promise<Topic> {
+  const untilMs = performance.now() + createMs;
+  await requestTopic(cluster, options, { isTrial: false });
   for (;;) {
     const found = await describe(cluster, untilMs);
     if (found) return found;
-    if (performance.now() > untilMs) throw new Error(`the topic ${topic} was created and does not appear`);
+    if (performance.now() > untilMs)
+      throw new Error(`the topic ${options.topic} was created and does not appear`);
     await sleep(pollMs);
   }
 }

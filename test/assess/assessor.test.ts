@@ -20,6 +20,7 @@ const settings: AssessorSettings = {
   maxSeries: 10_000,
   idleTimeoutMs: 5 * minute,
   maxRuns: 1000,
+  guessEscalations: false,
 };
 
 /** One process that assesses, with a clock of its own. */

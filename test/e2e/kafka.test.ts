@@ -1,29 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
+import { existsSync, readFileSync } from 'node:fs';
 import { GrpcLoad } from '../../bench/grpc-load.ts';
+import { ClickHouseServer } from '../clickhouse/server.ts';
 import { kafkaMissing, testCluster } from '../kafka/requires-kafka.ts';
-import { encodeRequest } from '../otlp/oracle.ts';
 import { until } from '../until.ts';
-import { Place, Program } from './program.ts';
-
-const spansPerRequest = 100;
-
-/** A request of fresh spans of one run, and their ids. */
-function freshRequest(): { readonly request: Uint8Array; readonly ids: readonly string[] } {
-  const now = Date.now();
-  const traceId = randomBytes(16);
-  const spans = Array.from({ length: spansPerRequest }, () => ({
-    traceId,
-    spanId: randomBytes(8),
-    name: 'execute_tool search',
-    kind: 1,
-    startTimeUnixNano: `${now - 50}000000`,
-    endTimeUnixNano: `${now}000000`,
-    attributes: [{ key: 'gen_ai.tool.name', value: { stringValue: 'search' } }],
-  }));
-  const ids = spans.map(({ spanId }) => spanId.toString('hex'));
-  return { request: encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans }] }] }), ids };
-}
+import { freshRequest, spansPerRequest } from './fresh-request.ts';
+import { Place, plimsoll, Program } from './program.ts';
 
 describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () => {
   const brokers = testCluster(1);
@@ -34,17 +17,19 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
     for (const place of places) place.remove();
   });
 
-  function placeOf(config: string, topic: string): Place {
-    const kafka = {
-      brokers: brokers(),
-      topic,
-      dead_letter_topic: `${topic}-dlq`,
-      replication: 1,
-      partitions: 3,
-      session_timeout: '6s',
-      groups: { store: `${topic}-store`, assess: `${topic}-assess` },
-    };
-    const place = new Place(JSON.stringify({ connectors: { kafka } }), config);
+  const placeOptions = (topic: string) => ({
+    brokers: brokers(),
+    topic,
+    dead_letter_topic: `${topic}-dlq`,
+    replication: 1,
+    partitions: 3,
+    session_timeout: '6s',
+    groups: { store: `${topic}-store`, assess: `${topic}-assess` },
+  });
+
+  function placeOf(config: string, topic: string, over: object = {}): Place {
+    const kafka = placeOptions(topic);
+    const place = new Place(JSON.stringify({ connectors: { kafka }, ...over }), config);
     places.push(place);
     return place;
   }
@@ -62,7 +47,8 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
 
   test('every acknowledged span has one row and is assessed, though store and ingest are killed', async () => {
     const topic = `e2e-${randomBytes(4).toString('hex')}`;
-    const [ingestPlace, storePlace] = [placeOf('ingest.yaml', topic), placeOf('store.yaml', topic)];
+    const sql = { service: { extensions: ['health_check', 'sql'] } };
+    const [ingestPlace, storePlace] = [placeOf('ingest.yaml', topic), placeOf('store.yaml', topic, sql)];
     let ingest = await start(ingestPlace);
     let store = await start(storePlace);
     const assess = await start(placeOf('assess.yaml', topic));
@@ -98,5 +84,87 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       await until('health', async () => (await fetch(program.url('health'))).status === 200);
       expect((await kill(program, 'SIGTERM')).code).toBe(0);
     }
+  });
+
+  test('two stores and a ClickHouse server: every acknowledged span has one row, though all three are killed', async () => {
+    const topic = `e2e-${randomBytes(4).toString('hex')}`;
+    const clickhouse = await ClickHouseServer.start();
+    try {
+      const server = { exporters: { clickhouse: { url: clickhouse.url, flush_interval: '100ms' } } };
+      const storePlaces = [placeOf('store.yaml', topic, server), placeOf('store.yaml', topic, server)];
+      const ingest = await start(placeOf('ingest.yaml', topic));
+      const stores = await Promise.all(storePlaces.map(start));
+      const acknowledged = new Set<string>();
+      const load = new GrpcLoad(ingest.url('OTLP gRPC'), 1);
+      for (let n = 0; n < 150; n++) {
+        const { request, ids } = freshRequest();
+        const sent = load.send(request);
+        if (n % 50 === 20) await clickhouse.restart();
+        const [place, store] = [storePlaces[n % 2], stores[n % 2]];
+        if (n % 50 === 40 && place && store) {
+          await kill(store, 'SIGKILL');
+          stores[n % 2] = await start(place);
+        }
+        if ((await sent) === 0) for (const id of ids) acknowledged.add(id);
+      }
+      expect(acknowledged.size).toBe(150 * spansPerRequest);
+      const rows = await until('a row of every acknowledged span', async () => {
+        const found = await clickhouse.query<{ SpanId: string }>('SELECT SpanId FROM otel_traces');
+        return acknowledged.isSubsetOf(new Set(found.map(({ SpanId }) => SpanId))) && found;
+      });
+      expect(rows).toHaveLength(acknowledged.size);
+      for (const store of stores) {
+        await until('health', async () => (await fetch(store.url('health'))).status === 200);
+        expect(readFileSync(`/proc/${store.pid}/maps`, 'utf8')).not.toContain('chdb');
+        expect((await kill(store, 'SIGTERM')).code).toBe(0);
+      }
+      for (const place of storePlaces) expect(existsSync(place.dataDirectory)).toBe(false);
+    } finally {
+      await clickhouse.stop();
+    }
+  });
+
+  test('validate --probe says how topics are and what is wrong with them, and makes none', async () => {
+    const topic = `e2e-${randomBytes(4).toString('hex')}`;
+    const place = placeOf('ingest.yaml', topic);
+    for (const _ of ['before', 'after'])
+      expect(await plimsoll('validate', '--probe', ...place.words)).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(
+          new RegExp(
+            `topic ${topic} on \\S+ is missing and will be created: fine\ntopic ${topic}-dlq on \\S+ is missing and will be created: fine\n$`,
+          ),
+        ),
+        stderr: '',
+      });
+    await kill(await start(place), 'SIGTERM');
+    expect((await plimsoll('validate', '--probe', ...place.words)).stdout).toContain(
+      `topic ${topic} on ${brokers().join()} has partitions: 3, copies of each: 1: fine`,
+    );
+    const kafka = {
+      ...placeOptions(topic),
+      partitions: 5,
+      retention: { age: '4d' },
+      replication: 9,
+      dead_letter_topic: `${topic}-other`,
+    };
+    place.configure(JSON.stringify({ connectors: { kafka } }));
+    const { code, stderr } = await plimsoll('validate', '--probe', ...place.words);
+    expect([code, ...stderr.split('\n')]).toEqual([
+      1,
+      expect.stringMatching(/^plimsoll: the topic \S+ has 3 partitions and the configuration says 5: /),
+      expect.stringMatching(/^plimsoll: the topic \S+ is kept on 1 brokers and the configuration says 9: /),
+      expect.stringMatching(/^plimsoll: the topic \S+ acknowledges a record that one broker alone has /),
+      expect.stringMatching(
+        /^plimsoll: the topic \S+ keeps records for \d+ ms and the configuration says \d+: /,
+      ),
+      expect.stringMatching(/^plimsoll: the topic \S+-other cannot be kept on 9 brokers: start more of them/),
+      '',
+    ]);
+    place.configure(JSON.stringify({ connectors: { kafka: { ...kafka, brokers: '127.0.0.1:1' } } }));
+    expect(await plimsoll('validate', '--probe', ...place.words)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('plimsoll: no broker of 127.0.0.1:1 can be reached'),
+    });
   });
 });

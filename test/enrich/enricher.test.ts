@@ -3,7 +3,7 @@ import protobuf from 'protobufjs';
 import { describe, expect, test } from 'vitest';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { enrichedHeader, Enricher, limitRecordBytes } from '../../src/enrich/enricher.ts';
-import type { ContentMode } from '../../src/enrich/redaction.ts';
+import type { ContentMode } from '../../src/enrich/content-rules.ts';
 import { ownKeys } from '../../src/semconv/plimsoll.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { contentNameOf, contentNames } from '../../src/semconv/tables.ts';
@@ -16,6 +16,7 @@ import {
   type OracleRequest,
   type OracleSpan,
 } from '../otlp/oracle.ts';
+import { partitioners } from '../../src/otlp/partition.ts';
 import { reversed, shuffled } from '../otlp/arbitraries.ts';
 import { requests } from './arbitrary-requests.ts';
 import { attributesOf, enriched, ownAttributes, requestOf, spanOf } from './one-span.ts';
@@ -181,6 +182,18 @@ describe('enrichment of any request', () => {
         expect(decodeRequest(twice.records[0]?.payload ?? empty)).toEqual(decodeRequest(once));
         expect(Buffer.compare(twice.records[0]?.payload ?? empty, once)).toBe(0);
         expect([twice.removedForeignKeys, twice.removedInvalidValues]).toEqual([0, 0]);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test.each(['murmur2', 'fnv1a'] as const)('goes where %s sends its trace', (name) => {
+    const enricher = new Enricher({ content: { mode: 'drop' } }, name);
+    fc.assert(
+      fc.property(requests, fc.integer({ min: 1, max: 20 }), (request, partitions) => {
+        for (const { partition, payload } of enricher.enrich(encodeRequest(request), partitions).records)
+          for (const { traceId = empty } of spansOf(decodeRequest(payload)))
+            expect(partitioners[name](traceId, 0, partitions)).toBe(partition);
       }),
       { numRuns: runs },
     );

@@ -1,6 +1,6 @@
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher, type EnrichedRequest } from '../../src/enrich/enricher.ts';
-import type { ContentMode } from '../../src/enrich/redaction.ts';
+import type { ContentMode, ContentOptions } from '../../src/enrich/content-rules.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import {
   decodeRequest,
@@ -67,13 +67,14 @@ export function enriched(
   rest: OracleSpan = {},
   resource: Values = {},
   content: ContentMode = { mode: 'drop' },
+  options: Omit<ContentOptions, 'content'> = {},
 ): {
   readonly facts: SpanFacts;
   readonly span: OracleSpan;
   readonly own: Record<string, unknown>;
   readonly request: EnrichedRequest;
 } {
-  const enricher = new Enricher({ content });
+  const enricher = new Enricher({ content, ...options });
   const request = enricher.enrich(requestOf(attributesOf(values), rest, resource), 1);
   const spans = new EnrichedSpans(enricher);
   spans.read(request.records[0]!);

@@ -1,8 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import type { ContentOptions } from '../../src/enrich/content-rules.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import { decodeRequest, encodeRequest } from '../otlp/oracle.ts';
-import { attributesOf, enriched, ownAttributes } from './one-span.ts';
+import { attributesOf, enriched, ownAttributes, requestOf, type Values } from './one-span.ts';
 
 const call = { 'gen_ai.tool.call.arguments': '{"id":"ü1"}', 'gen_ai.tool.name': 'get_order' };
 const exception = [
@@ -115,5 +116,117 @@ describe('content', () => {
     const [first] = decodeRequest(record!.payload).resourceSpans![0]!.scopeSpans![0]!.spans!;
     expect(ownAttributes(first!)['plimsoll.content_size.gen_ai.tool.call.arguments']).toBe('12');
     expect(enriched({}).own).toEqual({});
+  });
+});
+
+describe('attributes for which the operator decides', () => {
+  const drop = { mode: 'drop' } as const;
+  const hashKey = Buffer.from('a secret of sixteen');
+  const hashOf = (text: string): string => createHmac('sha256', hashKey).update(text).digest('hex');
+  const keysOf = (values: Values, attributes: NonNullable<ContentOptions['attributes']>): string[] => {
+    const { span } = enriched(values, {}, {}, drop, { attributes, hashKey });
+    return (span.attributes ?? []).map(({ key }) => key!).filter((key) => !key.startsWith('plimsoll.'));
+  };
+
+  test('stay, go or leave a hash, content or not', () => {
+    const values = { 'input.value': 'a', 'output.value': 'b', 'acme.account': 'c', 'acme.tier': 'd' };
+    const attributes = { 'input.value': 'keep', 'acme.account': 'hash', 'acme.tier': 'drop' } as const;
+    const { span, own } = enriched(values, {}, {}, drop, { attributes, hashKey });
+    expect(span.attributes!.find(({ key }) => key === 'input.value')?.value).toEqual({ stringValue: 'a' });
+    expect(span.attributes!.map(({ key }) => key)).not.toContain('acme.account');
+    expect(own).toMatchObject({
+      'plimsoll.content_hash.acme.account': hashOf('c'),
+      'plimsoll.content_size.acme.account': '1',
+      'plimsoll.content_size.acme.tier': '1',
+      'plimsoll.content_size.output.value': '1',
+    });
+  });
+
+  test('are matched by the longest beginning, and by their whole key before that', () => {
+    const attributes = { 'acme.*': 'drop', 'acme.public.*': 'keep', 'acme.public.secret': 'drop' } as const;
+    const values = { 'acme.x': '1', 'acme.public.x': '1', 'acme.public.secret': '1', acmeX: '1' };
+    expect(keysOf(values, attributes)).toEqual(['acme.public.x', 'acmeX']);
+  });
+
+  test('by a beginning spare what is read of every record', () => {
+    const attributes = { 'langsmith.*': 'drop', 'gen_ai.*': 'drop' } as const;
+    const { facts, span } = enriched(
+      { 'langsmith.metadata.session_id': 's1', 'langsmith.metadata.plan': 'x', 'gen_ai.tool.name': 'pay' },
+      {},
+      {},
+      drop,
+      { attributes },
+    );
+    expect([facts.sessionId, facts.tool]).toEqual(['s1', 'pay']);
+    expect(JSON.stringify(span)).not.toContain('langsmith.metadata.plan');
+  });
+
+  test('may be the status message, and those of resources', () => {
+    const kept = enriched({}, { status: { code: 2, message: 'no stock' } }, {}, drop, {
+      attributes: { 'status.message': 'keep' },
+    });
+    expect(kept.span.status).toEqual({ code: 2, message: 'no stock' });
+    const { request } = enriched({}, {}, { 'acme.host': 'h1', 'service.name': 's' }, drop, {
+      attributes: { 'acme.host': 'drop' },
+    });
+    const [resource] = decodeRequest(request.records[0]!.payload).resourceSpans!;
+    expect(resource!.resource!.attributes!.map(({ key }) => key)).toEqual(['service.name']);
+  });
+
+  test('of a pattern that cannot be are refused', () => {
+    for (const pattern of ['', '*', 'a*b', 'plimsoll.x', 'plim*', 'session.id'])
+      expect(() => new Enricher({ content: drop, attributes: { [pattern]: 'drop' } })).toThrow();
+    expect(() => new Enricher({ content: drop, attributes: { a: 'hash' } })).toThrow('without a key');
+  });
+
+  test('change the revision', () => {
+    const attributes = { 'acme.*': 'drop' } as const;
+    expect(new Enricher({ content: drop, attributes }).revision).not.toBe(
+      new Enricher({ content: drop }).revision,
+    );
+  });
+
+  test('treated once stay as they are when the record is enriched again', () => {
+    const enricher = new Enricher({ content: drop, attributes: { 'acme.*': 'hash' }, hashKey });
+    const values = { 'acme.x': 'ü', 'user.id': 'anna', 'input.value': 'hello', 'gen_ai.tool.name': 'pay' };
+    const once = enricher.enrich(requestOf(attributesOf(values)), 1).records[0]!.payload;
+    expect(Buffer.compare(enricher.enrich(once, 1).records[0]!.payload, once)).toBe(0);
+  });
+});
+
+describe('the id of a user', () => {
+  const hashKey = Buffer.from('a secret of sixteen');
+  const keyed = createHmac('sha256', hashKey).update('anna').digest('hex').slice(0, 32);
+  const drop = { mode: 'drop' } as const;
+
+  test.each([
+    'user.id',
+    'enduser.id',
+    'langfuse.user.id',
+    'ai.telemetry.metadata.userId',
+    'traceloop.association.properties.user_id',
+  ])('in %s is replaced by a keyed hash, the same from everywhere', (key) => {
+    const { span, own } = enriched({ [key]: 'anna' }, {}, {}, drop, { hashKey });
+    expect(JSON.stringify(span)).not.toContain('anna');
+    expect(own).toEqual({ 'plimsoll.user.id': keyed });
+  });
+
+  test('on the resource is hashed on each of its spans', () => {
+    const { own, request } = enriched({}, {}, { 'user.id': 'anna' }, drop, { hashKey });
+    expect(own).toEqual({ 'plimsoll.user.id': keyed });
+    expect(decodeRequest(request.records[0]!.payload).resourceSpans![0]!.resource).toEqual({});
+  });
+
+  test('is dropped without a key', () => {
+    const { span, own } = enriched({ 'user.id': 'anna' });
+    expect(JSON.stringify(span)).not.toContain('anna');
+    expect(own).toEqual({ 'plimsoll.content_size.user.id': '4' });
+  });
+
+  test('stays as it is when it is configured to, or when the sender has hashed it himself', () => {
+    const { own } = enriched({ 'user.id': 'anna' }, {}, {}, drop, { attributes: { 'user.id': 'keep' } });
+    expect(own).toEqual({});
+    const said = enriched({ 'plimsoll.user.id': 'u1', 'user.id': 'anna' }, {}, {}, drop, { hashKey });
+    expect(said.own).toEqual({ 'plimsoll.user.id': 'u1' });
   });
 });

@@ -6,7 +6,7 @@ import { Proxy } from './proxy.ts';
 
 const missing = process.env['KAFKA_BROKERS']
   ? undefined
-  : (requires('java', { version: '-version', from: 'openjdk-17-jre-headless' }) ??
+  : (requires('java', { version: '-version', from: 'default-jre-headless' }) ??
     requires('mvn', { version: '--version', from: 'maven' }));
 
 /** Why tests of Kafka are skipped on this machine; undefined when they can run. */

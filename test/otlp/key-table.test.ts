@@ -43,6 +43,37 @@ test('a key that differs in one byte, or goes on, is another key', () => {
   }
 });
 
+test('a key too short for a word is found among its likes, and by all of its bytes', () => {
+  const keys = ['a', 'ab', 'model', 'moder', 'modem', 'error', 'tool.id', 'ü', 'attempt'];
+  const table = compileKeys({
+    ...spec,
+    sources: keys.map((key) => ({ key, field: 0, place: 'span' as const })),
+  });
+  const find = (key: string): number => {
+    const bytes = Buffer.from(`x${key}y`);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return table.find(bytes, view, 1, Buffer.byteLength(key));
+  };
+  expect(keys.map(find)).toEqual(keys.map((_, entry) => entry));
+  for (const other of ['', 'b', 'aa', 'mode', 'models', 'nodel', 'modez', 'mxdel', 'tool.ix'])
+    expect(find(other)).toBe(-1);
+});
+
+test('a prefix spares the keys that are sources', () => {
+  const table = compileKeys({
+    ...spec,
+    sources: [{ key: 'llm.input.model', field: 0, place: 'span' }],
+  });
+  const bytes = Buffer.from('llm.input.model');
+  const entry = table.find(
+    bytes,
+    new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+    0,
+    bytes.length,
+  );
+  expect(table.flags[entry]).toBe(0);
+});
+
 test('content is exact keys and prefixes; what begins with our prefix is foreign unless it is an own key', () => {
   expect(flagsOf('input.value')).toBe(keyFlag.content);
   expect(flagsOf('input.values')).toBe(0);

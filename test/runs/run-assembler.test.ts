@@ -38,6 +38,19 @@ const call = span({
   endMs: 3000,
 });
 
+/** A human's answer to whether `call` may be made. */
+function answer(escalationState: 'rejected' | 'aborted' | 'approved'): SpanFacts {
+  return span({
+    spanId: 'asked',
+    parentSpanId: 'call',
+    step: 'review',
+    escalationReason: 'approval',
+    escalationState,
+    startMs: 2100,
+    endMs: 2900,
+  });
+}
+
 describe('a run', () => {
   test('ends with its root span, at the end of it', () => {
     const { finishedRuns } = assemble([call, root]);
@@ -260,9 +273,107 @@ describe('tool calls', () => {
     expect(calls).toMatchObject([{ agent: 'orders-service', tool: 'pay' }]);
   });
 
-  test('seen by client and server are one call, with the duration of the outer span', () => {
+  test('seen by client and server are one call, which took what the server took', () => {
     const server = { ...call, spanId: 'server', parentSpanId: 'call', startMs: 2500 };
-    expect(assemble([server, call, root]).calls).toMatchObject([{ durationMs: 1000 }]);
+    expect(assemble([server, call, root]).calls).toMatchObject([{ durationMs: 500, endMs: 3000 }]);
+  });
+
+  test('seen by a server whose clock is ahead of the client are one call all the same', () => {
+    const server = { ...call, spanId: 'server', parentSpanId: 'call', startMs: 1500, endMs: 1600 };
+    expect(assemble([server, call, root]).calls).toMatchObject([{ durationMs: 100 }]);
+  });
+
+  test('whose inner span failed or has no name are the outer call, and failed', () => {
+    const execution = { ...call, spanId: 'e', parentSpanId: 'call', tool: '', result: 'error' } as const;
+    expect(assemble([execution, call, root]).calls).toMatchObject([{ tool: 'pay', result: 'error' }]);
+  });
+
+  test('whose inner spans failed and then went well went well, unless the outer one failed', () => {
+    const first = { ...call, spanId: 'a', parentSpanId: 'call', result: 'error', endMs: 2400 } as const;
+    const second = { ...call, spanId: 'b', parentSpanId: 'call', startMs: 2500, endMs: 2900 };
+    expect(assemble([second, first, call, root]).calls).toMatchObject([{ result: 'ok', durationMs: 400 }]);
+    const lost = { ...call, result: 'error' } as const;
+    expect(assemble([second, lost, root]).calls).toMatchObject([{ result: 'error' }]);
+  });
+
+  test('with one call id at one time are one call, whoever is whose parent', () => {
+    const named = { ...call, toolCallId: 'c1' };
+    const other = { ...named, spanId: 'other', parentSpanId: 'elsewhere', startMs: 2200, endMs: 2900 };
+    expect(assemble([other, named, root]).calls).toMatchObject([{ durationMs: 700 }]);
+  });
+
+  test('of one tool side by side are as many calls', () => {
+    const other = { ...call, spanId: 'other' };
+    expect(assemble([other, call, root]).calls).toHaveLength(2);
+  });
+
+  test('that name each other as their parents are still a call', () => {
+    const first = { ...call, parentSpanId: 'second' };
+    const second = { ...call, spanId: 'second', parentSpanId: 'call' };
+    expect(assemble([first, second, root]).calls).toHaveLength(1);
+  });
+
+  test('that a human refused did not run, though their spans say nothing', () => {
+    expect(assemble([answer('rejected'), call, root]).calls).toMatchObject([{ result: 'rejected' }]);
+    expect(assemble([call, answer('aborted'), root]).calls).toMatchObject([{ result: 'cancelled' }]);
+    expect(assemble([answer('approved'), call, root]).calls).toMatchObject([{ result: 'ok' }]);
+  });
+});
+
+describe('a tool call that failed and was made again', () => {
+  const failed = { ...call, result: 'error', failed: true, argumentsPrint: 7 } as const;
+  const again = { ...failed, spanId: 'again', startMs: 4000, endMs: 5000 };
+  const good = { ...again, result: 'ok', failed: false } as const;
+
+  test('is one call of several attempts, and the last decides', () => {
+    expect(assemble([failed, good, root]).calls).toMatchObject([
+      { result: 'ok', attempts: 2, endMs: 5000, durationMs: 1000 },
+    ]);
+    expect(assemble([again, failed, root]).calls).toMatchObject([{ result: 'error', attempts: 2 }]);
+  });
+
+  test('is the same by its call id, or because it says that it is no first attempt', () => {
+    const byId = { ...good, argumentsPrint: 0, toolCallId: 'c1' };
+    expect(assemble([{ ...failed, toolCallId: 'c1' }, byId, root]).calls).toMatchObject([{ attempts: 2 }]);
+    expect(assemble([failed, { ...good, argumentsPrint: 0, attempt: 2 }, root]).calls).toMatchObject([
+      { attempts: 2 },
+    ]);
+  });
+
+  test('counts the attempts that it says, though only the last was seen', () => {
+    expect(assemble([{ ...good, attempt: 3 }, root]).calls).toMatchObject([{ attempts: 3 }]);
+    expect(
+      assemble([{ ...good, attempt: 3 }, { ...call, tool: 'look', spanId: 'x' }, root]).calls,
+    ).toMatchObject([{ attempts: 1 }, { attempts: 3 }]);
+  });
+
+  test.each([
+    ['with other arguments', { argumentsPrint: 8 }],
+    ['with arguments that nobody recorded', { argumentsPrint: 0 }],
+    ['of another tool', { tool: 'refund' }],
+    ['before the failed one ended', { startMs: 2500 }],
+    ['ten minutes later', { startMs: 603_000, endMs: 604_000 }],
+  ])('is another call %s', (_, other) => {
+    const end = { ...root, endMs: 700_000 };
+    expect(assemble([failed, { ...good, ...other }, end]).calls.map(({ attempts }) => attempts)).toEqual([
+      1, 1,
+    ]);
+  });
+
+  test('is another call when the one before went well', () => {
+    const well = { ...failed, result: 'ok', failed: false } as const;
+    expect(assemble([well, good, root]).calls).toHaveLength(2);
+  });
+});
+
+describe('the labels of tool calls', () => {
+  test('are those of the run', () => {
+    expect(
+      assemble([
+        { ...call, agent: 'x' },
+        { ...root, release: 'r' },
+      ]).calls,
+    ).toMatchObject([{ agent: 'refund', release: 'r' }]);
   });
 });
 
@@ -361,7 +472,11 @@ const spansOfSomeRuns = fc
         agent,
         failed,
         ...(step === 'tool' && { tool: `tool${id}`, result: failed ? 'error' : 'ok' }),
-        ...(asked && { escalationReason: 'approval', escalationState: asked }),
+        // A call is not revised once it was handed on, so no later answer may be that it did not run.
+        ...(asked && {
+          escalationReason: 'approval',
+          escalationState: step === 'review' ? 'approved' : asked,
+        }),
         outcome,
         // Eighths add up exactly in any order.
         ...(step !== 'other' && { costUsd: cents / 8, costSource: 'computed' }),

@@ -46,6 +46,9 @@ export function span(given: Partial<SpanFacts>): SpanFacts {
     step: 'other',
     agent: 'unknown',
     tool: '',
+    toolCallId: '',
+    attempt: 1,
+    argumentsPrint: 0,
     runId: given.traceId ?? 'trace',
     sessionId: '',
     release: 'unknown',
@@ -57,6 +60,7 @@ export function span(given: Partial<SpanFacts>): SpanFacts {
     evidence: 'none',
     escalationReason: undefined,
     escalationState: undefined,
+    asksForTool: false,
     costUsd: undefined,
     costSource: undefined,
     inputTokens: undefined,
@@ -104,6 +108,7 @@ export const settings: RunSettings = {
   maxRuns: 1000,
   maxSpansPerRun: 100,
   maxSpans: 10_000,
+  guessEscalations: false,
 };
 
 export function lane(partition = 0): Lane {

@@ -107,6 +107,18 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
     SELECT toDateTime64('2026-03-01 00:00:00', 9, 'UTC') + number, 'trace', toString(number), 'execute_tool', 'shop',
       map('k', 'v'), 1500000000, if(number < 3, 'tool', 'llm'), 'search', 'ok', number FROM numbers(5)`);
 
+  test('parses what makes the tables on a cluster, too', async () => {
+    const dialect = clusterDialect('main');
+    for (const migration of await readMigrations())
+      for (const sql of [recordTable(dialect), ...statementsOf(migration, dialect)]) {
+        const [row] = await clickhouse.query<{ f: string }>(
+          'SELECT formatQuerySingleLine({sql:String}) AS f',
+          { sql },
+        );
+        expect(row?.f).toContain('ON CLUSTER main');
+      }
+  });
+
   describe("the program's tables", () => {
     beforeEach(async () => {
       await run(await readMigrations());

@@ -24,7 +24,7 @@ beforeEach(() => {
   streamId = `stream ${streams++}`;
 });
 
-/** The tables as one process sees them. */
+/** The tables as one process sees them, not opened. */
 function tablesOf(answerMs = 20_000): Tables {
   const clickhouse = clientOf(server.url, { answerMs });
   const tables = new Tables({ clickhouse, cluster: undefined, isForeign: true, log: silentLog });
@@ -124,7 +124,9 @@ describe('a ClickHouse that is down', () => {
 /** An owner whose insert the server holds, and who then loses the partition without knowing it. */
 async function orphaned(insertDeadlineMs: number): Promise<Storing> {
   const storing = new Storing(streamId, { insertDeadlineMs });
-  storing.begin(tablesOf());
+  const tables = tablesOf();
+  await tables.start();
+  storing.begin(tables);
   await server.fault('late');
   storing.append(0, spans);
   await until('the server holds the insert', async () => (await server.held()) === 1);

@@ -21,6 +21,12 @@ const never = new AbortController().signal;
 const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 const kept = { 'retention.ms': '3600000' };
 
+/** A span of its own trace, about so long, that cannot be packed well. */
+function spanOf(bytes: number): OracleSpan {
+  const name = randomBytes(bytes / 2).toString('hex');
+  return { traceId: randomBytes(16), spanId: randomBytes(8), name };
+}
+
 /** A member that reads all it is given, from the start, for ever. */
 async function readerOf(stream: KafkaStream): Promise<StreamConsumer> {
   const consumer = stream.consumer('store', async (claim, stopping) => {
@@ -34,10 +40,6 @@ async function readerOf(stream: KafkaStream): Promise<StreamConsumer> {
   await consumer.start();
   await until('its partitions', () => consumer.owned);
   return consumer;
-}
-
-function spanOf(bytes: number): OracleSpan {
-  return { traceId: randomBytes(16), spanId: randomBytes(8), name: randomBytes(bytes / 2).toString('hex') };
 }
 
 describe.skipIf(kafkaMissing)('a topic', () => {

@@ -1,0 +1,69 @@
+import type { Convention, Meaning } from './convention.ts';
+
+const within = 'claude_code.';
+const rule = 'claude_code_decision';
+const approved: Meaning = { escalation: { reason: 'approval', state: 'approved', rule } };
+const rejected: Meaning = { escalation: { reason: 'approval', state: 'rejected', rule } };
+const aborted: Meaning = { escalation: { reason: 'approval', state: 'aborted', rule } };
+/** A setting or a hook decided, and nobody was asked. */
+const auto: Meaning = { escalation: { reason: 'approval', state: 'auto', rule } };
+
+/**
+ * Claude Code's traces (beta), scope `com.anthropic.claude_code.tracing`. A tool call is a span around the wait for a
+ * permission and the execution, of which only the last says whether it failed. Input tokens leave out the cached ones.
+ */
+export const claudeCode: Convention = {
+  name: 'claude-code',
+  sources: [
+    { field: 'toolCallId', key: 'tool_use_id' },
+    { field: 'uncachedInputTokens', key: 'input_tokens' },
+    { field: 'outputTokens', key: 'output_tokens' },
+    { field: 'cacheReadTokens', key: 'cache_read_tokens' },
+    { field: 'cacheWriteTokens', key: 'cache_creation_tokens' },
+    { field: 'model', key: 'model' },
+    { field: 'attempt', key: 'attempt' },
+    { field: 'errorCategory', key: 'error_type' },
+    { field: 'errorCategory', key: 'error' },
+    { field: 'userId', key: 'user.account_uuid', places: ['span', 'resource'] },
+  ],
+  signals: [
+    { key: 'success', within, meanings: { false: { failed: true } } },
+    {
+      key: 'source',
+      within: 'claude_code.tool.blocked_on_user',
+      meanings: {
+        config: auto,
+        hook: auto,
+        user_permanent: approved,
+        user_temporary: approved,
+        user_reject: rejected,
+        user_abort: aborted,
+      },
+    },
+    {
+      key: 'decision',
+      within: 'claude_code.tool.blocked_on_user',
+      meanings: { accept: approved, reject: rejected },
+    },
+  ],
+  namedSteps: [
+    { name: 'claude_code.interaction', match: 'whole', step: 'agent' },
+    { name: 'claude_code.llm_request', match: 'whole', step: 'llm' },
+    { name: 'claude_code.tool', match: 'whole', step: 'tool' },
+    { name: 'claude_code.tool.execution', match: 'whole', step: 'tool' },
+    { name: 'claude_code.tool.blocked_on_user', match: 'whole', step: 'review' },
+    { name: 'claude_code.hook', match: 'whole', step: 'other' },
+  ],
+  content: [
+    'user_prompt',
+    'full_command',
+    'bash_command',
+    'file_path',
+    'tool_input',
+    'tool_parameters',
+    'output',
+    'error',
+    'user.account_id',
+  ],
+  toolArguments: ['full_command', 'file_path', 'tool_input'],
+};

@@ -1,0 +1,60 @@
+import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
+import { Enricher } from '../../src/enrich/enricher.ts';
+import { jsonToProtobuf } from '../../src/otlp/json-to-protobuf.ts';
+import { RunAssembler, type RunSettings } from '../../src/runs/run-assembler.ts';
+import { fields } from '../../src/semconv/fields.ts';
+import { lane, Reported, settings } from '../runs/spans.ts';
+
+const enricher = new Enricher({ content: { mode: 'drop' } });
+
+/** What one span says once it is enriched. */
+export type SpanReading = ReturnType<typeof readingOf>;
+
+function readingOf({ view }: EnrichedSpans, row: number, facts: ReturnType<EnrichedSpans['at']>) {
+  view.at(row);
+  const { step, tool, result, errorType, escalationReason, escalationState, sessionId, costSource } = facts;
+  return {
+    name: view.name(),
+    step,
+    tool,
+    result,
+    errorType,
+    escalationReason,
+    escalationState,
+    sessionId,
+    costSource,
+    handoffTarget: view.string(fields.handoffTarget) ?? '',
+    cacheReadTokens: view.number(fields.cacheReadTokens),
+    rule: view.string(fields.rule) ?? '',
+    waitMs: view.number(fields.escalationWaitMs),
+    escalationSource: view.string(fields.escalationSource),
+  };
+}
+
+/** Enriches, reads and assesses an OTLP/JSON request: what each span says, and what runs there were when all had timed out. */
+export function readRequest(
+  json: string,
+  given: Partial<RunSettings> = {},
+): {
+  readonly spans: readonly SpanReading[];
+  readonly reported: Reported;
+} {
+  const { bytes } = jsonToProtobuf(Buffer.from(json));
+  const reported = new Reported();
+  const assembler = new RunAssembler({ ...settings, ...given }, reported);
+  const enriched = new EnrichedSpans(enricher);
+  const from = lane();
+  const spans: SpanReading[] = [];
+  for (const record of enricher.enrich(bytes, 1).records) {
+    enriched.read(record);
+    for (let row = 0; row < enriched.count; row++) {
+      const facts = enriched.at(row);
+      spans.push(readingOf(enriched, row, facts));
+      assembler.add(facts, from);
+    }
+    assembler.settle(from);
+    from.offset++;
+  }
+  assembler.advance(Number.MAX_SAFE_INTEGER);
+  return { spans, reported };
+}

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { GrpcLoad } from '../../bench/grpc-load.ts';
+import { ClickHouseServer } from '../clickhouse/server.ts';
+import { until } from '../until.ts';
+import { freshRequest, spansPerRequest } from './fresh-request.ts';
+import { Place, plimsoll, Program } from './program.ts';
+
+const user = { name: 'plimsoll', password: 'correct horse' };
+let server: ClickHouseServer;
+const places: Place[] = [];
+
+beforeAll(async () => {
+  server = await ClickHouseServer.start({ user });
+});
+afterAll(async () => {
+  await server.stop();
+  for (const place of places) place.remove();
+});
+
+/** The laptop configuration, but with the server. */
+function placeOf(password = user.password): Place {
+  const clickhouse = { url: server.url, username: user.name, password, flush_interval: '100ms' };
+  const over = { exporters: { clickhouse }, service: { extensions: ['health_check'] } };
+  const place = new Place(JSON.stringify(over));
+  places.push(place);
+  return place;
+}
+
+async function health(program: Program): Promise<string> {
+  return (await fetch(program.url('health'))).text();
+}
+
+test('validate --probe says how the server is, and makes nothing there', async () => {
+  const found = await plimsoll('validate', '--probe', ...placeOf().words);
+  expect(found).toMatchObject({ code: 0, stderr: '' });
+  expect(found.stdout).toMatch(
+    /\nthe stream is embedded: fine\nClickHouse at http:\S+, database default: version [\d.]+, has no tables yet: fine\n$/,
+  );
+  expect(await server.query('SHOW TABLES')).toEqual([]);
+  expect(await plimsoll('validate', '--probe', ...placeOf('guessed').words)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^plimsoll: ClickHouse does not accept the user: check username and password .*\n$/,
+    ),
+  });
+});
+
+test('a password that is wrong ends the start with one sentence', async () => {
+  expect(await plimsoll('run', ...placeOf('guessed').words)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^plimsoll: ClickHouse does not accept the user: check username and password .*\n$/,
+    ),
+  });
+});
+
+test('ClickHouse is down at the start, and later; the program is killed: agents see success and every span has one row', async () => {
+  await server.kill();
+  const place = placeOf();
+  let program = await Program.start(place);
+  const acknowledged = new Set<string>();
+  const send = async (requests: number): Promise<void> => {
+    const load = new GrpcLoad(program.url('OTLP gRPC'), 1);
+    for (let n = 0; n < requests; n++) {
+      const { request, ids } = freshRequest();
+      expect(await load.send(request)).toBe(0);
+      for (const id of ids) acknowledged.add(id);
+    }
+    load.close();
+  };
+  const stored = async (): Promise<void> => {
+    const rows = await until('a row of every acknowledged span', async () => {
+      const found = await server.query<{ SpanId: string }>('SELECT SpanId FROM otel_traces');
+      return acknowledged.isSubsetOf(new Set(found.map(({ SpanId }) => SpanId))) && found;
+    });
+    expect(rows).toHaveLength(acknowledged.size);
+  };
+  await send(20);
+  await until('a reason', async () => (await health(program)).includes('cannot be reached (ECONNREFUSED)'));
+  await server.restart();
+  await stored();
+
+  await server.kill();
+  await send(20);
+  await program.kill('SIGKILL');
+  program = await Program.start(place);
+  await send(20);
+  await server.restart();
+  await stored();
+
+  for (let n = 0; n < 10; n++) {
+    await send(5);
+    if (n % 3 === 0) await server.restart();
+    if (n % 3 === 1) {
+      await program.kill('SIGKILL');
+      program = await Program.start(place);
+    }
+  }
+  await stored();
+  expect(acknowledged.size).toBe(110 * spansPerRequest);
+  await until('health', async () => (await fetch(program.url('health'))).status === 200);
+  expect(readFileSync(`/proc/${program.pid}/maps`, 'utf8')).not.toContain('chdb');
+  expect((await program.kill('SIGTERM')).code).toBe(0);
+
+  const probed = await plimsoll('validate', '--probe', ...place.words);
+  expect(probed.stdout).toMatch(/has its tables, 1 of 1 migrations applied: fine\n$/);
+  await server.query('ALTER TABLE otel_traces DROP COLUMN Rule');
+  expect(await plimsoll('validate', '--probe', ...place.words)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(
+      'plimsoll: otel_traces lacks the column Rule: ALTER TABLE otel_traces ADD COLUMN',
+    ),
+  });
+});

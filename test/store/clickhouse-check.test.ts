@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { serverFaults, tableFaults } from '../../src/store/clickhouse-check.ts';
+import type { ClickHouse } from '../../src/store/clickhouse.ts';
+import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
+import { ClickHouseServer } from '../clickhouse/server.ts';
+import { silentLog } from './embedded.ts';
+import { clientOf } from './engines.ts';
+
+let servers: readonly ClickHouseServer[];
+let clickhouse: ClickHouse;
+
+beforeAll(async () => {
+  servers = await Promise.all([ClickHouseServer.start(), ClickHouseServer.start()]);
+  clickhouse = clientOf(servers[0]?.url ?? '');
+  await clickhouse.start();
+});
+afterAll(async () => {
+  await clickhouse.stop(AbortSignal.timeout(1000));
+  for (const server of servers) await server.stop();
+});
+beforeEach(async () => {
+  const tables = await clickhouse.query<{ name: string }>('SHOW TABLES');
+  for (const { name } of tables) await clickhouse.command(`DROP TABLE IF EXISTS ${name} SYNC`);
+});
+
+function join(from: Socket, to: Socket): void {
+  from.on('error', () => undefined).on('close', () => to.destroy());
+  from.pipe(to);
+}
+
+test('a server that is as it should be, before and after its tables are made, has no fault', async () => {
+  const migrations = await readMigrations();
+  expect(await serverFaults(clickhouse, undefined, migrations)).toEqual([]);
+  expect(await tableFaults(clickhouse, undefined)).toEqual([]);
+  await migrate(clickhouse, migrations, aloneDialect, silentLog);
+  expect(await serverFaults(clickhouse, undefined, migrations)).toEqual([]);
+  expect(await tableFaults(clickhouse, undefined)).toEqual([]);
+});
+
+test('several servers behind one address are found', async () => {
+  let turn = 0;
+  const balancer = createServer((client) => {
+    const url = new URL(servers[turn++ % servers.length]?.url ?? '');
+    const server = connect(Number(url.port), url.hostname);
+    join(client, server);
+    join(server, client);
+  });
+  await once(balancer.listen(0, '127.0.0.1'), 'listening');
+  const address = balancer.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  const balanced = clientOf(`http://127.0.0.1:${port}`);
+  await balanced.start();
+  expect(await serverFaults(balanced, undefined, [])).toEqual([
+    '2 servers answer at this url, and each would keep other rows: name one of them, or set cluster to have the tables replicated',
+  ]);
+  await balanced.stop(AbortSignal.timeout(1000));
+  balancer.close();
+});
+
+test('a cluster that the server does not know is named', async () => {
+  expect(await serverFaults(clickhouse, 'main', [])).toEqual([
+    'ClickHouse knows no cluster main: it knows none, so configure one or remove cluster',
+  ]);
+});
+
+test('a server too old for the tables is told by what it lacks', async () => {
+  const text =
+    'CREATE TABLE t (x UInt8) ENGINE = {engine:MergeTree} ORDER BY x\nSETTINGS {deduplication}, of_the_future = 1;\n';
+  expect(await serverFaults(clickhouse, undefined, [{ number: 1, name: 't', text }])).toEqual([
+    expect.stringMatching(/^ClickHouse [\d.]+ lacks the table settings of_the_future: use a newer one$/),
+  ]);
+});
+
+test('tables that somebody changed are told by what to change back', async () => {
+  await migrate(clickhouse, await readMigrations(), aloneDialect, silentLog);
+  await clickhouse.command(
+    'ALTER TABLE otel_traces DROP COLUMN Rule, MODIFY COLUMN ScopeName LowCardinality(String)',
+  );
+  await clickhouse.command(
+    'ALTER TABLE otel_traces MODIFY SETTING non_replicated_deduplication_window = 100',
+  );
+  expect(await tableFaults(clickhouse, undefined)).toEqual([
+    'the column ScopeName of otel_traces is LowCardinality(String): ALTER TABLE otel_traces MODIFY COLUMN `ScopeName` String',
+    'otel_traces lacks the column Rule: ALTER TABLE otel_traces ADD COLUMN `Rule` LowCardinality(String)',
+    'otel_traces remembers 100 inserts, so that a repeated one may land twice: ALTER TABLE otel_traces MODIFY SETTING non_replicated_deduplication_window = 100000',
+  ]);
+});
+
+test('tables of one server where a cluster is configured are refused', async () => {
+  await migrate(clickhouse, await readMigrations(), aloneDialect, silentLog);
+  expect((await tableFaults(clickhouse, 'main'))[0]).toBe(
+    'otel_traces is a MergeTree, which one server has to itself, and cluster is set: move it to a ReplicatedMergeTree, or remove cluster',
+  );
+});
