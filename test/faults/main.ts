@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { plants } from './planted-tables.ts';
+import { topicRecreated } from './recreated-topic.ts';
 import { run, type Report } from './run.ts';
 import { allFaults } from './storm.ts';
 
@@ -61,11 +62,7 @@ function lineOf({ reckoning, ...rest }: Report): Readonly<Record<string, unknown
 const startedMs = performance.now();
 const { plant } = values;
 among('plant', plant === undefined ? [] : [plant], [...plants.keys()]);
-among(
-  'only',
-  values.only,
-  allFaults.map(({ kind }) => kind),
-);
+among('only', values.only, [...allFaults.map(({ kind }) => kind), topicRecreated]);
 const endMs = startedMs + Number(values.minutes) * 60_000;
 const planted = fileURLToPath(new URL('planted-store.ts', import.meta.url));
 const kinds = values.only.length > 0 ? values.only : (plants.get(plant ?? '')?.kinds ?? []);
@@ -74,7 +71,7 @@ const report = await run({
   spansPerSecond: Number(values['spans-per-second']),
   isOver: () => performance.now() >= endMs,
   ...(kinds.length > 0 && { faults: allFaults.filter(({ kind }) => kinds.includes(kind)) }),
-  recreatesTopic: kinds.length === 0,
+  recreatesTopic: kinds.length === 0 || kinds.includes(topicRecreated),
   ...(plant !== undefined && { storeWords: [planted, plant] }),
   say,
 });

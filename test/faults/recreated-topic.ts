@@ -5,6 +5,9 @@ import { eventually, partitions, type Stage } from './stage.ts';
 import { recovered } from './storm.ts';
 import { topic } from './surroundings.ts';
 
+/** What this is called among the faults. */
+export const topicRecreated = 'topic-recreated';
+
 /** Of the topic, as the configuration creates it. */
 const shape = {
   partitions,
@@ -37,7 +40,7 @@ export async function recreateTopic(stage: Stage, load: Load): Promise<void> {
   const readers = [...stage.stores, ...stage.assessors];
   await eventually('every reader that owned partitions to say that the topic is another one', async () => {
     const said = await Promise.all(readers.map(async (role) => healthOf(role)));
-    return said.filter((text) => text.includes('deleted or created anew')).length >= stage.stores.length + 1;
+    return said.filter((text) => text.includes('created anew')).length >= stage.stores.length + 1;
   });
   for (const role of readers) await role.end('SIGTERM');
   await recovered(stage, load);

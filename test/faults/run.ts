@@ -4,7 +4,7 @@ import { Draw } from './draw.ts';
 import { Ledger } from './ledger.ts';
 import { Load } from './load.ts';
 import { reckon, type Reckoning } from './reckoning.ts';
-import { recreateTopic } from './recreated-topic.ts';
+import { recreateTopic, topicRecreated } from './recreated-topic.ts';
 import { LedgerRequests } from './requests.ts';
 import { Stage } from './stage.ts';
 import { allFaults, recovered, Storm, type Done } from './storm.ts';
@@ -42,8 +42,6 @@ export interface Report {
   /** The most memory that a process of each role has taken, in MiB. */
   readonly maxRssMebibytes: Readonly<Record<string, number>>;
 }
-
-const topicRecreated = 'topic-recreated';
 
 /** Sends spans through the whole pipeline while it is broken in every way, and compares what was acknowledged with what is there. */
 export async function run(options: RunOptions): Promise<Report> {
