@@ -35,6 +35,7 @@ export class EnrichedSpans {
   /** The cursor that `at` moves. */
   readonly view = new SpanView(this.index);
   readonly #enricher: Enricher;
+  #headers: Headers = {};
   /** What was made of a record that nobody had enriched, until the next such. */
   #enriched: readonly NewRecord[] = [];
   readonly #facts = new ViewedFacts(this.view);
@@ -48,6 +49,7 @@ export class EnrichedSpans {
    * cannot be read once it is enriched; `count` is then 0.
    */
   read(record: { readonly payload: Uint8Array; readonly headers: Headers }): void {
+    this.#headers = record.headers;
     if (record.headers[enrichedHeader] !== undefined) {
       this.index.read(record.payload);
       return;
@@ -65,6 +67,12 @@ export class EnrichedSpans {
       );
     }
     this.index.read(enriched.payload);
+    this.#headers = { ...record.headers, ...enriched.headers };
+  }
+
+  /** The headers of the record as it was enriched. */
+  get headers(): Headers {
+    return this.#headers;
   }
 
   /** How many spans the record has. */

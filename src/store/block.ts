@@ -11,8 +11,8 @@ export interface Rows {
   read(record: StreamRecord): number;
   /** The day, counted from the epoch, whose part the row of span `index` goes to. */
   dayOf(index: number): number;
-  /** Adds the row of span `index`. */
-  append(index: number): void;
+  /** Adds the row of span `index`, at its own place in the record, or at the index `place` if the record holds a part of another. */
+  append(index: number, place?: number): void;
   readonly rows: number;
   readonly bytes: number;
   /** The insert's body; it stays valid until `reset`. */
@@ -25,9 +25,12 @@ export interface RowEncoder {
   /** Changes whenever the same record would give other rows. */
   readonly version: number;
   rows(origin: Origin): Rows;
-  /** A payload that holds span `index` of `record` alone, for the dead letters. */
-  single(record: StreamRecord, index: number): Uint8Array;
+  /** A record that holds span `index` of `record` alone and gives the same row, for the dead letters. */
+  single(record: StreamRecord, index: number): Pick<StreamRecord, 'headers' | 'payload'>;
 }
+
+/** Why a record that no encoder can read is dead. */
+export const undecodableReason = 'the record is not an ExportTraceServiceRequest in protobuf';
 
 /** What one block may hold. Bytes are a soft limit, looked at every 8 rows and at the start of a record. */
 export interface BlockLimits {

@@ -1,10 +1,9 @@
 import { delayMs, type Backoff } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { Failure } from '../core/failure.ts';
 import { OwnershipLost, type Claim, type Position, type StreamRecord } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
-import type { Block, BlockLimits, RowEncoder } from './block.ts';
+import { undecodableReason, type Block, type BlockLimits, type RowEncoder } from './block.ts';
 import type { Conservation } from './conservation.ts';
 import type { DeadLetter, DeadLetters } from './dead-letters.ts';
 import { toCommit, tokenOf, type Intent, type Ledger } from './intent.ts';
@@ -177,7 +176,7 @@ export class Tenure {
       index: 0,
       payload: record.payload,
       spans: record.spans,
-      reason: 'the record is not an ExportTraceServiceRequest in protobuf',
+      reason: undecodableReason,
     }));
     await this.bury(undecodable);
     this.expire(0, passed.expiredRecords);
@@ -193,11 +192,12 @@ export class Tenure {
     };
   }
 
-  /** Sends `letters` until they are durable. */
+  /** Sends `letters` until they are durable: no position goes past one that is not, whatever keeps it. */
   async bury(letters: readonly DeadLetter[]): Promise<void> {
     if (letters.length === 0) return;
     const { deadLetters, log, telemetry } = this.parts;
-    await this.persist('the dead letters', () => deadLetters.send(this.origin, letters, this.halt));
+    const giver = { part: 'store', attempt: 1, nowMs: this.nowMs() } as const;
+    await this.persist('the dead letters', () => deadLetters.send(this.origin, letters, giver, this.halt));
     telemetry.count('plimsoll_store_dead_letters_total', letters.length, {});
     for (const { record, index, reason } of letters)
       log.error({ ...this.origin, offset: record.offset, index, reason }, 'a span can never be stored');
@@ -252,10 +252,7 @@ export class Tenure {
     return failure;
   }
 
-  /**
-   * Repeats `work` until it succeeds or the tenure has to end; meanwhile the partition waits for `what`. Rejects with an
-   * `invalid` Failure of `work`, which no repetition helps.
-   */
+  /** Repeats `work` until it succeeds or the tenure has to end; meanwhile the partition waits for `what`. */
   async persist<T>(what: string, work: () => Promise<T>): Promise<T> {
     const { state, reason } = this.#health;
     for (let attempt = 0; ; attempt++) {
@@ -266,7 +263,6 @@ export class Tenure {
         return result;
       } catch (error) {
         if (error instanceof OwnershipLost) throw error;
-        if (error instanceof Failure && error.kind === 'invalid') throw error;
         await this.wait(what, error, attempt);
       }
     }

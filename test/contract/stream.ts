@@ -213,7 +213,10 @@ export function streamContract(
       expect(await reader.bounds()).toEqual({ start: 0, end: 2 });
       expect(texts(await reader.read(0, 1e6, 5000))).toEqual(['a', 'b']);
       expect(await reader.read(2, 1e6, 20)).toEqual([]);
-      expect(await stream.committed('store', 0)).toEqual({ position: { offset: 1, index: 3 }, metadata: 'm' });
+      expect(await stream.committed('store', 0)).toEqual({
+        position: { offset: 1, index: 3 },
+        metadata: 'm',
+      });
       expect(await stream.committed('assess', 0)).toBeUndefined();
       await claim.commit({ position: { offset: 2, index: 0 }, metadata: '' });
       expect(claim.lost.aborted).toBe(false);

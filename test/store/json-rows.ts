@@ -56,8 +56,8 @@ class JsonRows implements Rows {
     return Date.parse(this.#span(index).date) / 86_400_000;
   }
 
-  append(index: number): void {
-    this.#rows.push({ ...this.#span(index), offset: this.#record?.offset ?? NaN, index });
+  append(index: number, place = index): void {
+    this.#rows.push({ ...this.#span(index), offset: this.#record?.offset ?? NaN, index: place });
     this.bytes += 100;
   }
 
@@ -80,5 +80,8 @@ class JsonRows implements Rows {
 export const jsonEncoder: RowEncoder = {
   version: 1,
   rows: () => new JsonRows(),
-  single: (record, index) => payloadOf(spansOf(record).slice(index, index + 1)),
+  single: (record, index) => ({
+    headers: record.headers,
+    payload: payloadOf(spansOf(record).slice(index, index + 1)),
+  }),
 };

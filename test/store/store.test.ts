@@ -170,6 +170,9 @@ describe('what can never be stored', () => {
           'plimsoll.dead.key': 's1/0/1/0',
           'plimsoll.dead.reason': 'the record is not an ExportTraceServiceRequest in protobuf',
           'plimsoll.dead.origin': 'store',
+          'plimsoll.dead.attempt': '1',
+          'plimsoll.dead.time': expect.stringMatching(/^2025-11-24T16:\d\d:\d\d\.\d{3}Z$/),
+          'plimsoll.dead.record_time': '2025-11-24T16:00:00.001Z',
         },
       },
     ]);
@@ -211,13 +214,30 @@ describe('what can never be stored', () => {
     expect(sent).toEqual([0, 2, 4]);
   });
 
-  test('a letter that the dead letters can never take is a matter of an operator', async () => {
+  test('a letter larger than the dead letters take holds its position and says so, until they take it', async () => {
+    append(span());
     partition.append(undecodablePayload, 1);
+    append(span());
+    let isTooLarge = true;
     beforeLetters = () => {
-      throw new Failure('invalid', 'the batch takes 9 MB and the stream may keep 8 MB: raise its size');
+      if (isTooLarge)
+        throw new Failure('invalid', 'the topic does not take a record of 9 bytes: raise its limit');
     };
-    await expect(storeAll()).rejects.toThrow('raise its size');
-    expect(ledger().position).toEqual(at(0));
+    const stopping = new AbortController();
+    const store = newStore();
+    const work = store.worker(partition.claim(), stopping.signal);
+    await until('it waits', () => store.health()[0]?.state === 'waiting');
+    expect(store.stall(1)).toBe(
+      'partition 0 waits for the dead letters: the topic does not take a record of 9 bytes: raise its limit',
+    );
+    expect(letters).toEqual([]);
+    expect(ledger().position.offset).toBeLessThanOrEqual(1);
+    isTooLarge = false;
+    await until('everything is committed', () => partition.isDrained);
+    expect([letters.length, places()]).toEqual([1, ['0.0', '2.0']]);
+    await until('it flows', () => store.stall(1) === undefined);
+    stopping.abort();
+    await work;
   });
 
   test('an insert that fails for another reason is repeated whole, under the same token', async () => {
