@@ -6,6 +6,7 @@ import { Telemetry } from '../../src/core/telemetry.ts';
 import type { RowEncoder } from '../../src/store/block.ts';
 import { DeadLetters } from '../../src/store/dead-letters.ts';
 import { emptyLedger, fromCommit, toCommit, type Ledger } from '../../src/store/intent.ts';
+import { isBefore } from '../../src/store/place.ts';
 import { defaultSettings, Store } from '../../src/store/store.ts';
 import type { StoreSettings } from '../../src/store/tenure.ts';
 import { until } from '../until.ts';
@@ -429,6 +430,23 @@ describe('taking over', () => {
     table.rows = [];
     await storeAll({}, 'b2');
     expect(places()).toEqual(['1.0', '2.0']);
+  });
+
+  test('what was passed is counted once, also where a recovery ended with the last span of a record', async () => {
+    append(span('2026-01-01', 'row'));
+    append(span());
+    commit({ position: at(1), passedSpans: 1, deadSpans: 1 });
+    table.rows.push({ ...span(), offset: 1, index: 0 });
+    const stopping = new AbortController();
+    const claim = partition.claim();
+    const persist = claim.commit.bind(claim);
+    claim.commit = async (next) => {
+      if (isBefore(at(1), next.position)) stopping.abort(); // as soon as it has recovered
+      await persist(next);
+    };
+    await newStore().worker(claim, stopping.signal);
+    await storeAll({}, 'b2');
+    expect(ledger()).toMatchObject({ position: at(2), passedSpans: 2, storedSpans: 1, deadSpans: 1 });
   });
 
   test('after a stop in order, in the same boot, they are not', async () => {
