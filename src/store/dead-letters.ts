@@ -11,6 +11,8 @@ export interface DeadLetter {
   readonly spans: number;
   /** Why, as one sentence. */
   readonly reason: string;
+  /** How often it has been given up: 1 by the store, one more by each replay. */
+  readonly attempt: number;
 }
 
 /** What a dead letter says of itself, beside the headers its record had. Times are ISO 8601 in UTC. */
@@ -20,7 +22,6 @@ export const deadLetterHeaders = {
   reason: 'plimsoll.dead.reason',
   /** Which part of the pipeline gave it up: `store`, or `replay` when that failed too. */
   origin: 'plimsoll.dead.origin',
-  /** How often it has been given up: 1 by the store, one more by each replay. */
   attempt: 'plimsoll.dead.attempt',
   /** When it was given up. */
   time: 'plimsoll.dead.time',
@@ -28,10 +29,9 @@ export const deadLetterHeaders = {
   recordTime: 'plimsoll.dead.record_time',
 } as const;
 
-/** What the letters that are sent together have in common. */
+/** Who gives up the letters that are sent together, and when. */
 export interface Giver {
   readonly part: 'store' | 'replay';
-  readonly attempt: number;
   readonly nowMs: number;
 }
 
@@ -75,8 +75,8 @@ export class DeadLetters {
   }
 }
 
-function recordOf(origin: Origin, letter: DeadLetter, { part, attempt, nowMs }: Giver): NewRecord {
-  const { record, index, payload, spans, reason } = letter;
+function recordOf(origin: Origin, letter: DeadLetter, { part, nowMs }: Giver): NewRecord {
+  const { record, index, payload, spans, reason, attempt } = letter;
   const headers = {
     ...record.headers,
     [deadLetterHeaders.key]: letterKey(origin, { offset: record.offset, index }),

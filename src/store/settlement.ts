@@ -109,7 +109,7 @@ export class Settlement {
     if (record === undefined) return; // retention was faster; the next step counts it as expired
     const { headers, payload } = parts.encoder.single(record, index);
     await this.#tenure.bury([
-      { record: { ...record, headers }, index, payload, spans: 1, reason: error.message },
+      { record: { ...record, headers }, index, payload, spans: 1, reason: error.message, attempt: 1 },
     ]);
     this.#dead.add(offset, index);
   }

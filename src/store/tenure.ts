@@ -177,6 +177,7 @@ export class Tenure {
       payload: record.payload,
       spans: record.spans,
       reason: undecodableReason,
+      attempt: 1,
     }));
     await this.bury(undecodable);
     this.expire(0, passed.expiredRecords);
@@ -196,7 +197,7 @@ export class Tenure {
   async bury(letters: readonly DeadLetter[]): Promise<void> {
     if (letters.length === 0) return;
     const { deadLetters, log, telemetry } = this.parts;
-    const giver = { part: 'store', attempt: 1, nowMs: this.nowMs() } as const;
+    const giver = { part: 'store', nowMs: this.nowMs() } as const;
     await this.persist('the dead letters', () => deadLetters.send(this.origin, letters, giver, this.halt));
     telemetry.count('plimsoll_store_dead_letters_total', letters.length, {});
     for (const { record, index, reason } of letters)
