@@ -148,6 +148,7 @@ const kafkaConnector = z.strictObject({
     .strictObject({
       store: z.string().min(1).prefault('plimsoll-store'),
       assess: z.string().min(1).prefault('plimsoll-assess'),
+      replay: z.string().min(1).prefault('plimsoll-replay'),
     })
     .prefault({}),
   sasl: sasl.optional(),

@@ -161,6 +161,8 @@ function* streamFaults(config: Config): Generator<string> {
       yield `${at}::max_record_size: must be from 64KiB to 64MiB`;
     if (groups.store === groups.assess)
       yield `${at}::groups: store and assess both read everything, so give them different groups`;
+    if (groups.replay === groups.store || groups.replay === groups.assess)
+      yield `${at}::groups::replay: must be another group than ${groups.replay}: it reads the dead letters`;
     if (topic === dead_letter_topic) yield `${at}::dead_letter_topic: must be another topic than ${topic}`;
     yield* tlsFaults(`${at}::tls`, tls);
   }

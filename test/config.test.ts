@@ -210,6 +210,11 @@ test.each([
     'connectors::kafka::groups: store and assess both read everything',
   ],
   [
+    'a group that reads spans for replays too',
+    'connectors: { kafka: { brokers: "a:1", groups: { replay: plimsoll-store } } }',
+    'connectors::kafka::groups::replay: must be another group than plimsoll-store',
+  ],
+  [
     'dead letters among the spans',
     'connectors: { kafka: { brokers: "a:1", dead_letter_topic: otlp_spans } }',
     'connectors::kafka::dead_letter_topic: must be another topic than otlp_spans',

@@ -27,14 +27,9 @@ export function storeRole(
   { clickhouse: options }: NonNullable<Plan['store']>,
 ): Role & { tables: readonly Component[] } {
   const { enricher, spans, deadLetters, telemetry, log, plan } = site;
-  const { url, cluster } = options;
+  const { url } = options;
   const isEmbedded = url === undefined;
-  const tables = new Tables({
-    clickhouse: clickhouseOf(plan, options, log),
-    cluster,
-    isForeign: !isEmbedded,
-    log,
-  });
+  const tables = tablesOf(plan, options, log);
   const store = new Store(spans, {
     table: tables,
     encoder: new SpanEncoder(new EnrichedSpans(enricher)),
@@ -68,6 +63,12 @@ export function storeRole(
       ...(isEmbedded ? [] : [{ what: 'ClickHouse', url }]),
     ],
   };
+}
+
+/** The tables where `options` say that they are, not started. */
+export function tablesOf(plan: Plan, options: NonNullable<Plan['store']>['clickhouse'], log: Log): Tables {
+  const clickhouse = clickhouseOf(plan, options, log);
+  return new Tables({ clickhouse, cluster: options.cluster, isForeign: options.url !== undefined, log });
 }
 
 /** ClickHouse where `options` say that it is, not started. */

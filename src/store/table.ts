@@ -41,6 +41,8 @@ export interface Table {
     origin: Origin,
     stretch: Stretch,
   ): Promise<{ readonly rows: number; readonly present: PositionSet }>;
+  /** Which of `positions`, a thousand at most and in any order, have a row. */
+  rowsAt(origin: Origin, positions: readonly Position[]): Promise<PositionSet>;
   /** The highest position from `from` on that has a row; undefined when none has. */
   highest(origin: Origin, from: Position): Promise<Position | undefined>;
   /** Derives again, from the rows of `stretch`, what idempotent views keep of them. */

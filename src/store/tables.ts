@@ -75,6 +75,11 @@ export class Tables implements Component, Table {
     return this.#traces.positions(origin, stretch);
   }
 
+  async rowsAt(origin: Origin, positions: readonly Position[]): Promise<PositionSet> {
+    await this.#open();
+    return this.#traces.rowsAt(origin, positions);
+  }
+
   async highest(origin: Origin, from: Position): Promise<Position | undefined> {
     await this.#open();
     return this.#traces.highest(origin, from);

@@ -75,6 +75,18 @@ export class TracesTable implements Table {
     return { rows, present };
   }
 
+  async rowsAt(origin: Origin, positions: readonly Position[]): Promise<PositionSet> {
+    const found = new PositionSet();
+    if (positions.length === 0) return found;
+    const offsets = new Set(positions.map(({ offset }) => offset)); // by which the index of the table finds them
+    const places = positions.map(({ offset, index }) => `(${offset}, ${index})`).join(', ');
+    const rows = await this.#clickhouse.query<{ readonly offset: string | number; readonly index: number }>(
+      `SELECT DISTINCT StreamOffset AS offset, StreamIndex AS index FROM otel_traces WHERE ${of(origin)} AND StreamOffset IN (${[...offsets].join(', ')}) AND (StreamOffset, StreamIndex) IN (${places})`,
+    );
+    for (const { offset, index } of rows) found.add(Number(offset), index);
+    return found;
+  }
+
   async highest(origin: Origin, from: Position): Promise<Position | undefined> {
     const { rows, offset, index } = await this.#ask<Record<'rows' | 'offset' | 'index', string | number>>(
       'count() AS rows, max(StreamOffset) AS offset, argMax(StreamIndex, (StreamOffset, StreamIndex)) AS index',

@@ -167,7 +167,8 @@ function* shapeFaults(topic: Topic, { partitions, replication }: KafkaOptions): 
 async function configFaults(cluster: Cluster, options: KafkaOptions): Promise<readonly string[]> {
   const topic = await configOf(cluster, topicResource, options.topic);
   const faults = [...topicFaults(topic, options)];
-  if (Object.keys(options.groups).length > 0) faults.push(...(await offsetFaults(cluster, topic, options)));
+  if (Object.values(options.groups).some((group) => group.isForgettable !== true))
+    faults.push(...(await offsetFaults(cluster, topic, options)));
   return faults;
 }
 
