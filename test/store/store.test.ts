@@ -96,6 +96,11 @@ async function metric(name: string): Promise<number> {
 }
 
 describe('storing', () => {
+  test('a claim that is lost before its worker has begun is no failure of the store', async () => {
+    const lost = AbortSignal.abort(new OwnershipLost('lost'));
+    await newStore().worker(partition.claim(lost), new AbortController().signal);
+  });
+
   test('every span becomes a row, and the commit goes past the last record', async () => {
     append(span(), span());
     append(span());
