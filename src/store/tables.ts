@@ -21,7 +21,7 @@ export interface TablesOptions {
 }
 
 /** How long a start waits for a ClickHouse that does not answer before it goes on without. */
-const patienceMs = 10_000;
+const patienceMs = 5000;
 
 /**
  * ClickHouse with its tables, which are there once every migration has been applied. A ClickHouse that is down does not
@@ -32,6 +32,7 @@ export class Tables implements Component, Table {
   readonly #options: TablesOptions;
   readonly #traces: TracesTable;
   #opening: Promise<void> | undefined;
+  #isStopped = false;
 
   constructor(options: TablesOptions) {
     this.#options = options;
@@ -50,6 +51,7 @@ export class Tables implements Component, Table {
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
+    this.#isStopped = true;
     await this.#options.clickhouse.stop(deadline);
   }
 
@@ -91,6 +93,7 @@ export class Tables implements Component, Table {
   }
 
   async #open(): Promise<void> {
+    if (this.#isStopped) throw new Error('the tables are closed');
     this.#opening ??= this.#prepare().catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
