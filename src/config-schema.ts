@@ -179,7 +179,6 @@ const clickhouseExporter = z.strictObject({
   tls: clientTls.optional(),
   compression: z.enum(['zstd', 'gzip', 'none']).prefault('zstd'),
   cluster: orNothing(z.string()),
-  insert_quorum: z.union([z.literal('auto'), count(1, 100).transform(String)]).optional(),
   insert_deadline: duration.prefault('5m'),
   flush_interval: duration.prefault('1s'),
   max_block_rows: count(1, 50_000).prefault(50_000),

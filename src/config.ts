@@ -176,14 +176,12 @@ function* tlsFaults(
 function* clickhouseFaults(config: Config): Generator<string> {
   for (const [id, exporter] of Object.entries(config.exporters)) {
     if (exporter.type !== 'clickhouse') continue;
-    const { url, tls, cluster, insert_quorum, insert_deadline } = exporter;
+    const { url, tls, cluster, insert_deadline } = exporter;
     const at = `exporters::${id}`;
     for (const [name, value] of Object.entries({ tls, cluster }))
       if (url === undefined && value !== undefined)
         yield `${at}::${name}: is for a server: set url, or remove ${name}`;
     if (tls && url?.startsWith('http:')) yield `${at}::tls: the url is not one of https: correct one of them`;
-    if (insert_quorum !== undefined && cluster === undefined)
-      yield `${at}::insert_quorum: counts replicas: set cluster, or remove insert_quorum`;
     if (insert_deadline < leastDeadlineMs)
       yield `${at}::insert_deadline: must be 10s or more: inserting a full block takes seconds`;
     yield* tlsFaults(`${at}::tls`, tls);

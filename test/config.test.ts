@@ -245,9 +245,9 @@ test.each([
     'exporters::clickhouse::tls: the url is not one of https: correct one of them',
   ],
   [
-    'a quorum without replicas',
+    'a quorum, which is not kept',
     'exporters: { clickhouse: { url: "http://clickhouse:8123", insert_quorum: auto } }',
-    'exporters::clickhouse::insert_quorum: counts replicas: set cluster, or remove insert_quorum',
+    'exporters::clickhouse: unknown key insert_quorum: remove it or correct its spelling',
   ],
   [
     'a deadline that no insert can meet',
@@ -320,7 +320,7 @@ test.each([
 
 test('the shipped file names every option there is', () => {
   const text = readFileSync(join(shipped, 'plimsoll.yaml'), 'utf8');
-  const server = 'url username password database tls compression cluster insert_quorum insert_deadline';
+  const server = 'url username password database tls compression cluster insert_deadline';
   const optional = [
     'max_connection_age',
     'auth',

@@ -76,7 +76,7 @@ export function clickhouseOf(
   options: NonNullable<Plan['store']>['clickhouse'],
   log: Log,
 ): ClickHouse {
-  const { url, username, password, database, tls, compression, insert_quorum, insert_deadline } = options;
+  const { url, username, password, database, tls, compression, insert_deadline } = options;
   if (url === undefined) return openEmbeddedClickHouse({ directory: embeddedDirectory(plan), log });
   return openClickHouseServer({
     url,
@@ -85,7 +85,6 @@ export function clickhouseOf(
     database,
     tls: tls && { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file },
     compression,
-    insertQuorum: insert_quorum,
     answerMs: insert_deadline + graceMs,
     log,
   });

@@ -49,7 +49,7 @@ const passing: ReadonlyMap<number, string> = new Map([
   [243, 'the disk of ClickHouse is full: free some space'],
   [252, 'the table has too many parts, and gets time to merge them'],
   [279, 'ClickHouse cannot reach its own servers'],
-  [285, 'too few replicas are alive for insert_quorum'],
+  [285, 'too few replicas are alive for the insert_quorum of this user'],
   [286, 'an earlier insert has not reached its quorum'],
   [319, 'ClickHouse does not know what became of the insert'],
   [341, 'a replica has not finished what all have to do'],

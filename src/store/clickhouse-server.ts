@@ -28,8 +28,6 @@ export interface ServerOptions {
       }
     | undefined;
   readonly compression: Compression;
-  /** On how many replicas an insert must be before it is acknowledged, or `auto` for most of them; undefined for one. */
-  readonly insertQuorum: string | undefined;
   /** How long an insert may go without an answer, in milliseconds: longer than until its deadline, or it is repeated beside itself. */
   readonly answerMs: number;
   readonly log: Log;
@@ -75,12 +73,7 @@ class ServerClickHouse implements ClickHouse {
       `SELECT name FROM system.settings WHERE name IN (${names.join(', ')})`,
     );
     const newer = known.map(({ name }) => [name, newerSettings[name] ?? '']);
-    const quorum = this.#options.insertQuorum;
-    this.#pinned = {
-      ...pinnedSettings,
-      ...Object.fromEntries(newer),
-      ...(quorum !== undefined && { insert_quorum: quorum }),
-    };
+    this.#pinned = { ...pinnedSettings, ...Object.fromEntries(newer) };
     await this.#readBack();
     await this.#readClock();
     this.#compareClocks();

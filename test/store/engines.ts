@@ -28,7 +28,6 @@ export function clientOf(url: string, changes: Partial<ServerOptions> = {}): Cli
     database: 'default',
     tls: undefined,
     compression: 'zstd',
-    insertQuorum: undefined,
     answerMs: 20_000,
     log: silentLog,
     ...changes,
