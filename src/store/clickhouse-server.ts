@@ -40,6 +40,8 @@ const clockAgeMs = 60_000;
 /** From such a difference on, somebody should know that the clocks of two machines differ. */
 const noticeableSkewMs = 60_000;
 const tooLate = 395;
+/** ClickHouse has one of these in every answer to a query. */
+const headers = ['x-clickhouse-summary', 'x-clickhouse-query-id'];
 
 /**
  * A ClickHouse server over its HTTP interface. Nothing is opened before `start`, which asks the server who it is and may
@@ -115,12 +117,15 @@ class ServerClickHouse implements ClickHouse {
     const statement = Buffer.from(insertBefore(insert, insert.deadlineMs, this.#pinned));
     try {
       await this.#sent(async ({ writing }) => {
-        const { stream } = await writing.exec({
+        const { stream, response_headers } = await writing.exec({
           query: '',
           values: insertBody([statement, ...insert.body], compression),
           http_headers: contentEncoding(compression),
         });
-        await text(stream);
+        // A proxy or another service may say 200 to anything.
+        const isClickHouse = headers.some((name) => name in response_headers);
+        if ((await text(stream)) !== '' || !isClickHouse)
+          throw new Error('it acknowledged an insert as ClickHouse does not');
       });
     } catch (error) {
       if (clickHouseErrorCode(error) === tooLate) await this.#readClock().catch(() => undefined); // this machine may have slept

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Secret } from '../../src/core/secret.ts';
 import { clickHouseErrorCode } from '../../src/store/clickhouse-fault.ts';
@@ -97,6 +99,29 @@ describe('an insert', () => {
       expect(await rows(server)).toBe(1);
     },
   );
+});
+
+describe('an insert is not taken for stored', () => {
+  test.each([
+    ['a page without a sign of ClickHouse', '<html>Welcome</html>', {}],
+    ['nothing, without a sign of ClickHouse', '', {}],
+    ['a page, through a proxy that keeps headers', '<html>Welcome</html>', { 'x-clickhouse-query-id': '1' }],
+  ])('when 200 comes with %s', async (_, page, headers) => {
+    const server = await startServer();
+    const clickhouse = await connect(server.url);
+    const { port } = new URL(server.url);
+    await server.kill();
+    const other = createServer((request, response) => {
+      request.resume().on('end', () => response.writeHead(200, headers).end(page));
+    });
+    await once(other.listen(Number(port), '127.0.0.1'), 'listening');
+    const error = await failure(clickhouse.insertBlock(numbersInsert('t', [1])));
+    other.close();
+    other.closeAllConnections();
+    expect(error).toBe(
+      `what answers at ${server.url} is not ClickHouse: it acknowledged an insert as ClickHouse does not`,
+    );
+  });
 });
 
 describe('what keeps a server from answering is said with the fix', () => {
