@@ -171,19 +171,42 @@ const serverUrl = z.string().transform((text, context) => {
   return url.origin;
 });
 
-const clickhouseExporter = z.strictObject({
-  url: orNothing(serverUrl),
-  username: z.string().min(1).prefault('default'),
+/** What is said of a server; where no server is named, somebody forgot its url. */
+const server = z.strictObject({
+  username: orNothing(z.string()),
   password: orNothing(secret),
-  database: z.string().min(1).prefault('default'),
+  database: orNothing(z.string()),
   tls: clientTls.optional(),
-  compression: z.enum(['zstd', 'gzip', 'none']).prefault('zstd'),
+  compression: z.enum(['zstd', 'gzip', 'none']).optional(),
   cluster: orNothing(z.string()),
-  insert_deadline: duration.prefault('5m'),
-  flush_interval: duration.prefault('1s'),
-  max_block_rows: count(1, 50_000).prefault(50_000),
-  max_block_size: size.prefault('32MiB'),
+  insert_deadline: duration.optional(),
 });
+
+const clickhouseExporter = z
+  .strictObject({
+    url: orNothing(serverUrl),
+    ...server.shape,
+    flush_interval: duration.prefault('1s'),
+    max_block_rows: count(1, 50_000).prefault(50_000),
+    max_block_size: size.prefault('32MiB'),
+  })
+  .superRefine((options, context) => {
+    if (options.url !== undefined) return;
+    for (const name of server.keyof().options)
+      if (options[name] !== undefined)
+        context.addIssue({
+          code: 'custom',
+          path: [name],
+          message: `is for a server: set url, or remove ${name}`,
+        });
+  })
+  .transform((options) => ({
+    ...options,
+    username: options.username ?? 'default',
+    database: options.database ?? 'default',
+    compression: options.compression ?? 'zstd',
+    insert_deadline: options.insert_deadline ?? 5 * 60_000,
+  }));
 
 const kpiExporter = z.strictObject({
   windows: z.array(duration).min(1).prefault(['5m', '1h']),

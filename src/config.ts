@@ -7,7 +7,8 @@ type Shape = { readonly [S in 'receivers' | 'processors' | 'exporters']: readonl
 
 const largestRequestBytes = 64 * 2 ** 20;
 const leastRetentionMs = 3_600_000;
-const leastDeadlineMs = 10_000;
+const leastDeadlineMs = 30_000;
+const mostDeadlineMs = 3_600_000;
 /** Far above a span, so that few are refused. */
 const leastRecordBytes = 65_536;
 
@@ -176,14 +177,11 @@ function* tlsFaults(
 function* clickhouseFaults(config: Config): Generator<string> {
   for (const [id, exporter] of Object.entries(config.exporters)) {
     if (exporter.type !== 'clickhouse') continue;
-    const { url, tls, cluster, insert_deadline } = exporter;
+    const { url, tls, insert_deadline } = exporter;
     const at = `exporters::${id}`;
-    for (const [name, value] of Object.entries({ tls, cluster }))
-      if (url === undefined && value !== undefined)
-        yield `${at}::${name}: is for a server: set url, or remove ${name}`;
     if (tls && url?.startsWith('http:')) yield `${at}::tls: the url is not one of https: correct one of them`;
-    if (insert_deadline < leastDeadlineMs)
-      yield `${at}::insert_deadline: must be 10s or more: inserting a full block takes seconds`;
+    if (insert_deadline < leastDeadlineMs || insert_deadline > mostDeadlineMs)
+      yield `${at}::insert_deadline: must be from 30s to 1h: a full block takes seconds to insert, and the table remembers which blocks it has for a limited time`;
     yield* tlsFaults(`${at}::tls`, tls);
   }
 }

@@ -34,8 +34,11 @@ export function clientOf(url: string, changes: Partial<ServerOptions> = {}): Cli
   });
 }
 
-/** The server of `CLICKHOUSE_URL`, with a database for these tests alone; a loopback server when there is none. */
-async function startServer(): Promise<StartedClickHouse> {
+/**
+ * The server of `CLICKHOUSE_URL`, with a database for these tests alone; a loopback server when there is none. `exporter`
+ * is what a configuration says of it.
+ */
+export async function startServer(): Promise<StartedClickHouse & { readonly exporter: object }> {
   const own = env['CLICKHOUSE_URL'] ? undefined : await ClickHouseServer.start();
   const url = own?.url ?? env['CLICKHOUSE_URL'] ?? '';
   const user = {
@@ -54,5 +57,7 @@ async function startServer(): Promise<StartedClickHouse> {
     await admin.stop(AbortSignal.timeout(10_000));
     await own?.stop();
   };
-  return { clickhouse, remove };
+  const username = own ? '' : user.username;
+  const password = own ? '' : user.password.reveal();
+  return { clickhouse, remove, exporter: { url, username, password, database } };
 }
