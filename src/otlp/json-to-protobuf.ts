@@ -53,9 +53,18 @@ function parse(body: Uint8Array): unknown {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
     return largeInteger.test(text) ? JSON.parse(text, keepingLargeIntegers) : JSON.parse(text);
   } catch (error) {
-    const what = error instanceof RangeError ? 'it is nested too deep' : String(error).replace(/^\w+: /, '');
-    throw new Failure('invalid', `the body is no JSON: ${what}`, { cause: error });
+    throw new Failure('invalid', `the body is no JSON${whereOf(error)}`);
   }
+}
+
+/** Where a parser stopped. Without its own words, which quote the body. */
+function whereOf(error: unknown): string {
+  if (error instanceof RangeError) return ': it is nested too deep';
+  if (error instanceof TypeError) return ': it is not UTF-8';
+  const message = error instanceof Error ? error.message : '';
+  const [position] = /\bat position \d+/.exec(message.replaceAll(/"[^]*"/g, '')) ?? [];
+  if (position !== undefined) return ` ${position}`;
+  return message.startsWith('Unexpected end') ? ': it ends too soon' : '';
 }
 
 /**

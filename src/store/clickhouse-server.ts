@@ -113,14 +113,17 @@ class ServerClickHouse implements ClickHouse {
 
   async insertBlock(insert: BlockInsert): Promise<void> {
     const { compression } = this.#options;
+    const { signal } = insert;
     // In the body and not in the URL, whose length proxies limit.
     const statement = Buffer.from(insertBefore(insert, insert.deadlineMs, this.#pinned));
     try {
+      signal?.throwIfAborted();
       await this.#sent(async ({ writing }) => {
         const { stream, response_headers } = await writing.exec({
           query: '',
           values: insertBody([statement, ...insert.body], compression),
           http_headers: contentEncoding(compression),
+          ...(signal && { abort_signal: signal }),
         });
         // A proxy or another service may say 200 to anything.
         const isClickHouse = headers.some((name) => name in response_headers);
@@ -128,6 +131,8 @@ class ServerClickHouse implements ClickHouse {
           throw new Error('it acknowledged an insert as ClickHouse does not');
       });
     } catch (error) {
+      if (signal?.aborted === true)
+        throw new ClickHouseFault('time', 'nobody waits for the insert any more', { cause: error });
       if (clickHouseErrorCode(error) === tooLate) await this.#readClock().catch(() => undefined); // this machine may have slept
       throw error;
     }

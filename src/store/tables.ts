@@ -3,7 +3,7 @@ import type { Component } from '../core/component.ts';
 import type { Log } from '../core/log.ts';
 import type { Position } from '../core/stream.ts';
 import { serverFaults, tableFaults } from './clickhouse-check.ts';
-import { ClickHouseFault, remedyOf } from './clickhouse-fault.ts';
+import { ClickHouseFault, mayPass } from './clickhouse-fault.ts';
 import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, migrate, readMigrations } from './migrations.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
@@ -38,11 +38,11 @@ export class Tables implements Component, Table {
     this.#traces = new TracesTable(options.clickhouse, { isReplicated: options.cluster !== undefined });
   }
 
-  /** Rejects when only an operator can help. */
+  /** Rejects when only an operator can help, and when the error is none of ClickHouse's. */
   async start(): Promise<void> {
     const opened = this.#open().catch((error: unknown) => {
-      if (remedyOf(error) !== 'time') throw error;
-      this.#options.log.warn({ err: error }, 'ClickHouse does not answer; the store waits for it');
+      if (!mayPass(error)) throw error;
+      this.#options.log.warn({ err: error }, 'ClickHouse cannot be used yet; the store waits for it');
     });
     const waited = new AbortController();
     const patience = sleep(patienceMs, undefined, { signal: waited.signal }).catch(() => undefined); // opened first

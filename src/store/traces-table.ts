@@ -39,7 +39,7 @@ export class TracesTable implements Table {
     return this.#clickhouse.nowMs();
   }
 
-  async insert({ body, token, deadlineMs }: Insert): Promise<void> {
+  async insert({ body, token, deadlineMs, signal }: Insert): Promise<void> {
     const settings = { insert_deduplication_token: token };
     try {
       await this.#clickhouse.insertBlock({
@@ -47,11 +47,12 @@ export class TracesTable implements Table {
         columns: traceColumns,
         settings,
         deadlineMs,
+        signal,
         body,
       });
     } catch (error) {
       if (remedyOf(error) !== 'rows') throw error;
-      throw new InsertRejected(error instanceof Error ? error.message : '', { cause: error });
+      throw new InsertRejected(error instanceof Error ? error.message : '');
     }
   }
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Failure } from '../../src/core/failure.ts';
@@ -260,7 +261,7 @@ describe('OTLP/JSON', () => {
   });
 
   it.each([
-    ['', 'the body is no JSON'],
+    ['', 'the body is no JSON: it ends too soon'],
     ['[]', 'the request: must be an object such as {"resourceSpans": []}, not a list'],
     ['{"resourceSpans":{}}', 'resourceSpans: must be a list of objects, not an object'],
     ['{"resource_spans":[]}', 'the request: has "resource_spans": OTLP/JSON spells it "resourceSpans"'],
@@ -310,4 +311,21 @@ describe('OTLP/JSON', () => {
       { numRuns: runs },
     );
   });
+});
+
+it.each([
+  ['{"resourceSpans": SECRET}', 'the body is no JSON'],
+  ['{"resourceSpans": "SECRET" SECRET}', 'the body is no JSON at position 27'],
+  ['{"SECRET": "', 'the body is no JSON at position 12'],
+  ['{"at position 5": "SECRET" SECRET', 'the body is no JSON at position 27'],
+  ['SECRET "at position 5"', 'the body is no JSON'],
+])('what is no JSON is not quoted: %s', (text, sentence) => {
+  let error: unknown;
+  try {
+    jsonToProtobuf(Buffer.from(text));
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(error).toMatchObject({ message: sentence });
+  expect(inspect(error)).not.toContain('SECRET');
 });

@@ -75,7 +75,7 @@ describe('an insert', () => {
     'that the server held back, %s its deadline, lands so often though nobody waits any more',
     async (_, graceMs, landed) => {
       const server = await startServer();
-      const clickhouse = await connect(server.url, { answerMs: 300 });
+      const clickhouse = await connect(server.url, { answerMs: 3000 });
       const deadlineMs = clickhouse.nowMs() + graceMs;
       await server.fault('late');
       const inserting = clickhouse.insertBlock({ ...numbersInsert('t', [1]), deadlineMs });
@@ -99,6 +99,19 @@ describe('an insert', () => {
       expect(await rows(server)).toBe(1);
     },
   );
+});
+
+test('an insert that nobody waits for any more ends at once, and may land', async () => {
+  const server = await startServer();
+  const clickhouse = await connect(server.url, { answerMs: 600_000 });
+  await server.fault('late');
+  const gone = new AbortController();
+  const inserting = failure(clickhouse.insertBlock({ ...numbersInsert('t', [1]), signal: gone.signal }));
+  await until('the server holds it', async () => (await server.held()) === 1);
+  gone.abort();
+  expect(await inserting).toBe('nobody waits for the insert any more');
+  await server.fault(undefined);
+  expect(await rows(server)).toBe(1);
 });
 
 describe('an insert is not taken for stored', () => {
