@@ -105,9 +105,10 @@ function* extensionFaults(config: Config, active: ReadonlySet<PipelineName>): Ge
   if (types.includes('sql') && !active.has('traces/store')) {
     yield 'service::extensions: sql needs the embedded ClickHouse of traces/store; list that pipeline or remove sql';
   }
-  const store = config.service.pipelines['traces/store']?.exporters.map((id) => config.exporters[id]) ?? [];
-  if (types.includes('sql') && store.some((exporter) => exporter?.type === 'clickhouse' && exporter.url)) {
-    yield 'service::extensions: sql serves the embedded ClickHouse, and exporters::clickhouse::url names a server: query that server itself, and remove sql';
+  for (const id of config.service.pipelines['traces/store']?.exporters ?? []) {
+    const exporter = config.exporters[id];
+    if (types.includes('sql') && exporter?.type === 'clickhouse' && exporter.url)
+      yield `service::extensions: sql serves the embedded ClickHouse, and exporters::${id}::url names a server: query that server itself, and remove sql`;
   }
 }
 

@@ -237,6 +237,11 @@ test.each([
     'exporters: { clickhouse: { url: "http://clickhouse:8123" } }',
     'service::extensions: sql serves the embedded ClickHouse, and exporters::clickhouse::url names a server: query that server itself, and remove sql',
   ],
+  [
+    'a SQL port where there is a server of another name',
+    'exporters: { clickhouse: null, clickhouse/eu: { url: "http://clickhouse:8123" } }\nservice: { pipelines: { traces/store: { exporters: [clickhouse/eu] } } }',
+    'service::extensions: sql serves the embedded ClickHouse, and exporters::clickhouse/eu::url names a server',
+  ],
   ...[
     ['cluster', 'main'],
     ['tls', '{}'],

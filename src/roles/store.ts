@@ -32,7 +32,7 @@ export function storeRole(
   const tables = new Tables({
     clickhouse: clickhouseOf(plan, options, log),
     cluster,
-    isForeign: !isEmbedded,
+    isServer: !isEmbedded,
     log,
   });
   const store = new Store(spans, {
@@ -86,7 +86,6 @@ export function clickhouseOf(
     tls: tls && { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file },
     compression,
     answerMs: insert_deadline + graceMs,
-    log,
   });
 }
 

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { Agent as TlsAgent } from 'node:https';
 import { text } from 'node:stream/consumers';
-import type { Log } from '../core/log.ts';
 import type { Secret } from '../core/secret.ts';
 import { clickHouseErrorCode, ClickHouseFault, faultOf, silenceOf } from './clickhouse-fault.ts';
 import type { BlockInsert, ClickHouse, Settings } from './clickhouse.ts';
@@ -30,15 +29,18 @@ export interface ServerOptions {
   readonly compression: Compression;
   /** How long an insert may go without an answer, in milliseconds: longer than until its deadline, or it is repeated beside itself. */
   readonly answerMs: number;
-  readonly log: Log;
 }
 
 /** A statement that asks takes seconds; one that is not answered for so long is asked again. */
 const askMs = 60_000;
+/** What nobody waits for any more ends; ClickHouse ends it with the connection only when it may but read. */
+const askSettings = {
+  max_execution_time: askMs / 1000,
+  readonly: '2',
+  cancel_http_readonly_queries_on_client_close: 1,
+} as const;
 const connections = 64;
 const clockAgeMs = 60_000;
-/** From such a difference on, somebody should know that the clocks of two machines differ. */
-const noticeableSkewMs = 60_000;
 const tooLate = 395;
 /** ClickHouse has one of these in every answer to a query. */
 const headers = ['x-clickhouse-summary', 'x-clickhouse-query-id'];
@@ -78,7 +80,6 @@ class ServerClickHouse implements ClickHouse {
     this.#pinned = { ...pinnedSettings, ...Object.fromEntries(newer) };
     await this.#readBack();
     await this.#readClock();
-    this.#compareClocks();
   }
 
   async stop(): Promise<void> {
@@ -105,6 +106,7 @@ class ServerClickHouse implements ClickHouse {
       const result = await asking.query({
         query: sql,
         format: 'JSONEachRow',
+        clickhouse_settings: askSettings,
         ...(params && { query_params: { ...params } }),
       });
       return result.json<Row>();
@@ -169,15 +171,6 @@ class ServerClickHouse implements ClickHouse {
       .then(([row]) => this.#clock.set(Number(row?.nowMs)))
       .finally(() => (this.#reading = undefined));
     await this.#reading;
-  }
-
-  #compareClocks(): void {
-    const skewMs = Math.round(this.#clock.nowMs - Date.now());
-    if (Math.abs(skewMs) < noticeableSkewMs) return;
-    this.#options.log.warn(
-      { skewMs },
-      'the clocks of ClickHouse and of this machine differ: set both by NTP, or times in rows and in queries do not fit',
-    );
   }
 }
 

@@ -26,6 +26,8 @@ interface Replica extends Answer {
 export class TracesTable implements Table {
   readonly #clickhouse: Pick<ClickHouse, 'command' | 'query' | 'insertBlock' | 'nowMs'>;
   readonly #isReplicated: boolean;
+  /** The one that has the rows; undefined until it was asked, and where several have them. */
+  #server: string | undefined;
 
   constructor(
     clickhouse: Pick<ClickHouse, 'command' | 'query' | 'insertBlock' | 'nowMs'>,
@@ -112,6 +114,12 @@ export class TracesTable implements Table {
       `SELECT ${aggregates}, toString(serverUUID()) AS server FROM ${from}`,
     );
     if (row === undefined) throw new Error('ClickHouse gave no row for an aggregate');
+    if (!this.#isReplicated && row.server !== (this.#server ??= row.server))
+      throw new ClickHouseFault(
+        'operator',
+        `another server answers than at first, and it has other rows: let ${this.#server} answer, or restart to use ${row.server}`,
+        {},
+      );
     if (replica !== undefined && row.server !== replica)
       throw new ClickHouseFault(
         'time',

@@ -319,10 +319,10 @@ it.each([
   ['{"SECRET": "', 'the body is no JSON at position 12'],
   ['{"at position 5": "SECRET" SECRET', 'the body is no JSON at position 27'],
   ['SECRET "at position 5"', 'the body is no JSON'],
-])('what is no JSON is not quoted: %s', (text, sentence) => {
+])('what is no JSON is not quoted: %s', (body, sentence) => {
   let error: unknown;
   try {
-    jsonToProtobuf(Buffer.from(text));
+    jsonToProtobuf(Buffer.from(body));
   } catch (thrown) {
     error = thrown;
   }

@@ -137,6 +137,15 @@ describe('an insert is not taken for stored', () => {
   });
 });
 
+test('a question ends by itself, and with the connection', async () => {
+  const clickhouse = await connect((await startServer()).url);
+  const settings = ['max_execution_time', 'readonly', 'cancel_http_readonly_queries_on_client_close'];
+  const values = settings.map((name) => `toUInt32(getSetting('${name}'))`);
+  expect(await clickhouse.query(`SELECT [${values.join(', ')}] AS settings`)).toEqual([
+    { settings: [60, 2, 1] },
+  ]);
+});
+
 describe('what keeps a server from answering is said with the fix', () => {
   test('nobody listens', async () => {
     const [port = 0] = await freePorts(1);

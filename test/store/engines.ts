@@ -4,7 +4,7 @@ import { Secret } from '../../src/core/secret.ts';
 import { openClickHouseServer, type ServerOptions } from '../../src/store/clickhouse-server.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { ClickHouseServer } from '../clickhouse/server.ts';
-import { silentLog, startClickHouse } from './embedded.ts';
+import { startClickHouse } from './embedded.ts';
 
 /** A started ClickHouse whose tables nobody else sees. */
 export interface StartedClickHouse {
@@ -29,7 +29,6 @@ export function clientOf(url: string, changes: Partial<ServerOptions> = {}): Cli
     tls: undefined,
     compression: 'zstd',
     answerMs: 20_000,
-    log: silentLog,
     ...changes,
   });
 }

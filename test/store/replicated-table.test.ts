@@ -75,6 +75,17 @@ beforeEach(async () => {
   for (const table of ['replicas', 'zookeeper']) await clickhouse.command(`TRUNCATE TABLE stand_in_${table}`);
 });
 
+test("a table that is not replicated is the first server's alone: another has other rows", async () => {
+  const alone = new TracesTable(replicas);
+  answering = [servers[0], servers[0], servers[1], servers[0]];
+  for (const _ of ['first', 'again']) await alone.held(origin, stretch);
+  await expect(alone.held(origin, stretch)).rejects.toMatchObject({
+    remedy: 'operator',
+    message: `another server answers than at first, and it has other rows: let ${servers[0]} answer, or restart to use ${servers[1]}`,
+  });
+  await alone.held(origin, stretch);
+});
+
 const table = new TracesTable(replicas, { isReplicated: true });
 const uses: readonly (readonly [string, () => Promise<unknown>])[] = [
   ['asked for rows', async () => table.held(origin, stretch)],

@@ -27,7 +27,7 @@ beforeEach(() => {
 /** The tables as one process sees them, not opened. */
 function tablesOf(answerMs = 20_000): Tables {
   const clickhouse = clientOf(server.url, { answerMs });
-  const tables = new Tables({ clickhouse, cluster: undefined, isForeign: true, log: silentLog });
+  const tables = new Tables({ clickhouse, cluster: undefined, isServer: true, log: silentLog });
   opened.push(tables);
   return tables;
 }
@@ -128,7 +128,7 @@ describe('an error that nobody knows', () => {
     try {
       await other.fault('starting');
       const clickhouse = clientOf(other.url);
-      const tables = new Tables({ clickhouse, cluster: undefined, isForeign: true, log: silentLog });
+      const tables = new Tables({ clickhouse, cluster: undefined, isServer: true, log: silentLog });
       opened.push(tables);
       await tables.start();
       await other.fault(undefined);
