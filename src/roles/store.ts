@@ -68,7 +68,7 @@ export function storeRole(
 /** The tables where `options` say that they are, not started. */
 export function tablesOf(plan: Plan, options: NonNullable<Plan['store']>['clickhouse'], log: Log): Tables {
   const clickhouse = clickhouseOf(plan, options, log);
-  return new Tables({ clickhouse, cluster: options.cluster, isForeign: options.url !== undefined, log });
+  return new Tables({ clickhouse, cluster: options.cluster, isServer: options.url !== undefined, log });
 }
 
 /** ClickHouse where `options` say that it is, not started. */
@@ -77,7 +77,7 @@ export function clickhouseOf(
   options: NonNullable<Plan['store']>['clickhouse'],
   log: Log,
 ): ClickHouse {
-  const { url, username, password, database, tls, compression, insert_quorum, insert_deadline } = options;
+  const { url, username, password, database, tls, compression, insert_deadline } = options;
   if (url === undefined) return openEmbeddedClickHouse({ directory: embeddedDirectory(plan), log });
   return openClickHouseServer({
     url,
@@ -86,9 +86,7 @@ export function clickhouseOf(
     database,
     tls: tls && { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file },
     compression,
-    insertQuorum: insert_quorum,
     answerMs: insert_deadline + graceMs,
-    log,
   });
 }
 

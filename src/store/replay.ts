@@ -214,6 +214,7 @@ export class Replay {
       body: rows?.finish() ?? [],
       token: `${letterKey(origin, { offset: position.offset, index })}/replay/${attempt}`,
       deadlineMs: this.#askedMs + settings.insertDeadlineMs,
+      signal: this.#claim.lost,
     };
     try {
       await table.insert(insert);

@@ -11,6 +11,8 @@ export interface Insert {
    * a late copy cannot outlive the memory of its token. A table whose copies die with this process may ignore it.
    */
   readonly deadlineMs: number;
+  /** Ends the wait for an answer: the insert rejects at once, and what becomes of it is unknown. A table in this process may ignore it. */
+  readonly signal: AbortSignal;
 }
 
 /** What the table holds of a stretch: rows, and how many different positions they have. More rows than positions are duplicates. */

@@ -234,6 +234,7 @@ export class Tenure {
         body: block.body(),
         token: tokenOf(this.origin, intent),
         deadlineMs: sinceMs + settings.insertDeadlineMs,
+        signal: this.halt,
       });
     } catch (error) {
       failure = error ?? new Error('failed without saying why');

@@ -19,8 +19,8 @@ afterAll(async () => {
 });
 
 /** The laptop configuration, but with the server. */
-function placeOf(password = user.password): Place {
-  const clickhouse = { url: server.url, username: user.name, password, flush_interval: '100ms' };
+function placeOf(password = user.password, url = server.url): Place {
+  const clickhouse = { url, username: user.name, password, flush_interval: '100ms' };
   const over = { exporters: { clickhouse }, service: { extensions: ['health_check'], drain_timeout: '3s' } };
   const place = new Place(JSON.stringify(over));
   places.push(place);
@@ -44,6 +44,18 @@ test('validate --probe says how the server is, and makes nothing there', async (
       /^plimsoll: ClickHouse does not accept the user: check username and password .*\n$/,
     ),
   });
+});
+
+test('validate --probe says that clocks differ', async () => {
+  const ahead = await ClickHouseServer.start({ user, skewSeconds: 3600 });
+  const place = placeOf(user.password, ahead.url);
+  expect(await plimsoll('validate', '--probe', ...place.words)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^plimsoll: the clock of ClickHouse is (?:3600|359\d) s ahead of this machine's: set both by NTP, .*\n$/,
+    ),
+  });
+  await ahead.stop();
 });
 
 test('a password that is wrong ends the start with one sentence', async () => {
