@@ -5,7 +5,6 @@ import {
   type Claim,
   type Commit,
   type PartitionBounds,
-  type Position,
   type StreamRecord,
 } from '../core/stream.ts';
 import { metadataBytes } from './commit-limit.ts';
@@ -14,6 +13,7 @@ import { faultCode } from './kafka-fault.ts';
 import { edgeOffset, fetchRecords, longestFetchMs, type Fetched } from './kafka-fetch.ts';
 import { FetchedRecords } from './kafka-fetched-records.ts';
 import { Lag } from './kafka-lag.ts';
+import type { PartitionCommit } from './kafka-group.ts';
 import type { KafkaOptions } from './kafka-options.ts';
 import type { TopicWatch } from './kafka-topic-watch.ts';
 
@@ -39,8 +39,11 @@ export interface ClaimOwner {
   readonly lane: string;
   /** Whether the cluster may have given the partition away without telling yet. */
   isOverdue(): boolean;
-  /** Sends a commit under the generation of the claim. Rejects when it was refused or nobody knows. */
-  commit(partition: number, position: Position, metadata: string): Promise<void>;
+  /**
+   * Sends a commit under the generation of the claim, once those before it are answered. Rejects when it was refused or
+   * nobody knows, and with the reason of `lost`, unsent, when that has aborted by then.
+   */
+  commit(commit: PartitionCommit, lost: AbortSignal): Promise<void>;
   /** A commit failed, with `code` if it was answered: the member gives up all its claims and joins again. */
   giveUp(code: string | undefined): void;
 }
@@ -192,10 +195,12 @@ export class KafkaClaim implements Claim {
   async commit(commit: Commit): Promise<void> {
     this.#refuseWhenLost();
     const { position, metadata } = commit;
+    const { partition, lost: ended } = this;
     metadataBytes(commit); // refuses too many
     try {
-      await this.#owner.commit(this.partition, position, metadata);
+      await this.#owner.commit({ partition, position, metadata }, ended);
     } catch (error) {
+      if (error === this.#reason) throw error;
       const code = faultCode(error);
       const why =
         code !== undefined && refusals.has(code) ? `was refused with ${code}` : 'has an unknown outcome';

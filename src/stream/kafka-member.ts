@@ -9,6 +9,7 @@ import { faultCode, faultText } from './kafka-fault.ts';
 import { commitPosition, committedOffsets, join, type Membership } from './kafka-group.ts';
 import type { GroupOptions, KafkaOptions } from './kafka-options.ts';
 import type { TopicWatch } from './kafka-topic-watch.ts';
+import { Turns } from './turns.ts';
 import { whenAborted } from './when-aborted.ts';
 
 const backoff = { initialMs: 200, maxMs: 5000 };
@@ -75,6 +76,7 @@ export class KafkaMember implements StreamConsumer {
   #joinFault: unknown;
   #outSinceMs = 0;
   readonly #commits: CoordinatorLink;
+  readonly #commitTurns = new Turns();
   /** Commits may wait for replicas; heartbeats never do. */
   readonly #heartbeats: CoordinatorLink;
 
@@ -207,10 +209,11 @@ export class KafkaMember implements StreamConsumer {
       watch,
       lane,
       isOverdue: () => this.#isOverdue(),
-      commit: async (partition, position, metadata) => {
-        const commit = { partition, position, metadata };
-        await commitPosition(await this.#commits.get(), { group, options }, membership, watch.id, commit);
-      },
+      commit: async (commit, lost) =>
+        this.#commitTurns.take(async () => {
+          lost.throwIfAborted();
+          await commitPosition(await this.#commits.get(), { group, options }, membership, watch.id, commit);
+        }),
       giveUp: (code) => {
         if (this.#over !== over) return;
         this.#endedBy ??= code;

@@ -93,6 +93,23 @@ describe.skipIf(kafkaMissing)('a member whose coordinator is slow or silent', ()
     await stream.stop(soon());
   });
 
+  test('keeps its partitions while the commits of all of them are slow, one after another', async () => {
+    const { addresses, proxy } = broker();
+    const stream = kafkaStream(addresses, { topic: newTopic() });
+    await stream.start();
+    const { claims, consumer } = await memberOf(stream);
+    await until('the claims', () => claims.length === 3);
+    proxy.slow(requestKeys.offsetCommit, 3500); // each in time, and no two of them together
+    try {
+      await Promise.all(claims.map(async (claim) => claim.commit(commitTo(1, 'slow'))));
+    } finally {
+      proxy.slow(requestKeys.offsetCommit, 0);
+    }
+    expect(claims.map(({ lost }) => lost.aborted)).toEqual([false, false, false]);
+    await consumer.stop(soon());
+    await stream.stop(soon());
+  });
+
   test('is told that it lost its partitions by the end of its session, whatever it waits for', async () => {
     const { addresses, proxy } = broker();
     const stream = kafkaStream(addresses, { topic: newTopic(), sessionMs: 1000 });
