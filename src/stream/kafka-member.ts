@@ -90,7 +90,11 @@ export class KafkaMember implements StreamConsumer {
   }
 
   get fault(): Error | undefined {
-    return this.#fault ?? this.#twin ?? this.#parts.watch.fault ?? this.#outside();
+    return this.#fault ?? this.#twin ?? this.#parts.watch.fault ?? this.#outside() ?? this.#unread();
+  }
+
+  #unread(): Error | undefined {
+    return [...this.#claims.values()].map(({ fault }) => fault).find((fault) => fault !== undefined);
   }
 
   /** Why the member is not in its group for longer than a session, in which all of it should have come together. */
