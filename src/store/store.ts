@@ -93,6 +93,7 @@ export class Store {
         throw error;
       }
     }
+    tenure.end();
     this.#tenures.delete(partition);
   }
 
