@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** The numbers by which Kafka tells its requests apart. */
-export const requestKeys = { produce: 0, fetch: 1, offsetCommit: 8, heartbeat: 12 } as const;
+export const requestKeys = { produce: 0, fetch: 1, offsetCommit: 8, offsetFetch: 9, heartbeat: 12 } as const;
 
 /** Where a request says what it is and which, and an answer to which it belongs; each begins with its length. */
 const keyAt = 4;

@@ -12,7 +12,7 @@ import { whenAborted } from '../../src/stream/when-aborted.ts';
 import { recordOf } from '../contract/stream-records.ts';
 import { createTopic, limitProducers, setTopic } from '../kafka/admin.ts';
 import { requestKeys } from '../kafka/proxy.ts';
-import { kafkaMissing, proxiedBroker, testCluster } from '../kafka/requires-kafka.ts';
+import { kafkaMissing, ownBrokerMissing, proxiedBroker, testCluster } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
 import { kafkaOptions, kafkaStream, newTopic } from './kafka-place.ts';
 import { payloads } from './kafka-payloads.ts';
@@ -20,7 +20,7 @@ import { payloads } from './kafka-payloads.ts';
 const never = new AbortController().signal;
 const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 
-describe.skipIf(kafkaMissing)('answers that are lost on their way from the broker', () => {
+describe.skipIf(ownBrokerMissing())('answers that are lost on their way from the broker', () => {
   const broker = proxiedBroker();
 
   test('neither lose nor double a record: the batch is sent again as it was', async () => {

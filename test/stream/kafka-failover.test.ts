@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OwnershipLost } from '../../src/core/stream.ts';
 import { recordOf, texts } from '../contract/stream-records.ts';
 import { KafkaCluster } from '../kafka/broker.ts';
-import { kafkaMissing } from '../kafka/requires-kafka.ts';
+import { ownBrokerMissing } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
 import { payloads } from './kafka-payloads.ts';
 import { kafkaStream, newTopic } from './kafka-place.ts';
@@ -12,7 +12,7 @@ import { kafkaStream, newTopic } from './kafka-place.ts';
 const never = new AbortController().signal;
 const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 
-describe.skipIf(kafkaMissing)('brokers that die or hang', () => {
+describe.skipIf(ownBrokerMissing())('brokers that die or hang', () => {
   let cluster: KafkaCluster;
   beforeAll(async () => {
     cluster = await KafkaCluster.start({ brokers: 3 });
@@ -137,7 +137,7 @@ describe.skipIf(kafkaMissing)('brokers that die or hang', () => {
   );
 });
 
-describe.skipIf(kafkaMissing)('a broker that lost its newest records', () => {
+describe.skipIf(ownBrokerMissing())('a broker that lost its newest records', () => {
   let cluster: KafkaCluster;
   beforeAll(async () => {
     cluster = await KafkaCluster.start();

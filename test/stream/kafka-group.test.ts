@@ -7,7 +7,7 @@ import { holder } from '../contract/stream.ts';
 import { recordOf } from '../contract/stream-records.ts';
 import { createTopic, deleteTopic, membersOf } from '../kafka/admin.ts';
 import { requestKeys } from '../kafka/proxy.ts';
-import { kafkaMissing, proxiedBroker, testCluster } from '../kafka/requires-kafka.ts';
+import { kafkaMissing, ownBrokerMissing, proxiedBroker, testCluster } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
 import { kafkaStream, newTopic } from './kafka-place.ts';
 
@@ -31,7 +31,7 @@ function joins(telemetry: Telemetry, group: string): Promise<number> {
   return telemetry.registry.metrics().then((text) => Number(line.exec(text)?.[1] ?? 0));
 }
 
-describe.skipIf(kafkaMissing)('a member whose coordinator is slow or silent', () => {
+describe.skipIf(ownBrokerMissing())('a member whose coordinator is slow or silent', () => {
   const broker = proxiedBroker();
 
   test('leaves no commit behind that could be taken after its next claim has asked what was committed', async () => {
@@ -107,6 +107,20 @@ describe.skipIf(kafkaMissing)('a member whose coordinator is slow or silent', ()
     }
     expect(claims.map(({ lost }) => lost.aborted)).toEqual([false, false, false]);
     await consumer.stop(soon());
+    await stream.stop(soon());
+  });
+
+  test('begins no work when it stops while it asks what was committed', async () => {
+    const { addresses, proxy } = broker();
+    const stream = kafkaStream(addresses, { topic: newTopic() });
+    await stream.start();
+    proxy.hold(requestKeys.offsetFetch);
+    const { claims, consumer } = await memberOf(stream);
+    await until('the question', () => proxy.held(requestKeys.offsetFetch) > 0);
+    const stopped = consumer.stop(soon());
+    proxy.release(requestKeys.offsetFetch);
+    await stopped;
+    expect(claims).toEqual([]);
     await stream.stop(soon());
   });
 
@@ -238,29 +252,5 @@ describe.skipIf(kafkaMissing)('a consumer group', () => {
     const next = await until('a claim', () => member.claims.find(({ partition }) => partition === 0));
     expect(next.committed).toBeUndefined();
     await anew.stop(soon());
-  });
-
-  test('begins no work for a member that stops while it joins', async () => {
-    const topic = newTopic();
-    const first = kafkaStream(brokers(), { topic });
-    await first.start();
-    const old = await memberOf(first);
-    await until('a claim', () => old.claims.length > 0);
-    const second = kafkaStream(brokers(), { topic });
-    await second.start();
-    for (let turn = 0; turn < 10; turn++) {
-      let [isStopped, late] = [false, false];
-      const consumer = second.consumer('store', async (claim, stopping) => {
-        late ||= isStopped;
-        await whenAborted(AbortSignal.any([claim.lost, stopping]));
-      });
-      await consumer.start();
-      await new Promise((resolve) => setTimeout(resolve, turn * 7));
-      await consumer.stop(soon());
-      isStopped = true;
-      await new Promise((resolve) => setImmediate(resolve));
-      expect(late).toBe(false);
-    }
-    for (const each of [first, second]) await each.stop(soon());
   });
 });
