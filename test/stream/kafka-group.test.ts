@@ -243,11 +243,11 @@ describe.skipIf(kafkaMissing)('a consumer group', () => {
       await createTopic(brokers(), topic, { partitions: 3, replicas: 1, configs });
       return true;
     });
+    const anew = kafkaStream(brokers(), { topic });
+    await anew.start();
     await claim.commit(commitTo(7, 'of the old topic'));
     await consumer.stop(soon());
     await stream.stop(soon());
-    const anew = kafkaStream(brokers(), { topic });
-    await anew.start();
     const member = await memberOf(anew);
     const next = await until('a claim', () => member.claims.find(({ partition }) => partition === 0));
     expect(next.committed).toBeUndefined();
