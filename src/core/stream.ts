@@ -100,7 +100,7 @@ export interface Stream extends Component, Sink<readonly NewRecord[]> {
   readonly partitions: number;
   /** The longest payload it takes, in bytes; Infinity when it takes any. */
   readonly recordLimitBytes: number;
-  /** Why it neither takes nor gives all it should until an operator acts; undefined while all is well. */
+  /** Why it takes nothing, until that is cured; undefined while it does. What is not read is its consumers' fault. */
   readonly fault: Error | undefined;
   /** A new member of `group`; a second member takes ownership from the first. */
   consumer(group: string, worker: ClaimWorker): StreamConsumer;

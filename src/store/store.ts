@@ -99,6 +99,7 @@ export class Store {
         throw error;
       }
     }
+    tenure.end();
     this.#tenures.delete(partition);
   }
 

@@ -143,6 +143,15 @@ export class Tenure {
     this.#health = { partition, state, reason, sinceMs };
   }
 
+  /** Says no longer what the partition is doing: somebody else may own it by now. */
+  end(): void {
+    for (const state of states)
+      this.parts.telemetry.remove('plimsoll_store_state', {
+        partition: String(this.origin.partition),
+        state,
+      });
+  }
+
   /** Commits that `block` is about to be inserted, with everything concluded so far. The intent is then open. */
   async announce(block: Block, attempt: string, rows: number): Promise<Intent> {
     const intent = { from: block.from, to: block.to, attempt, rows };

@@ -66,9 +66,9 @@ export class OpenTopic {
     return this.#watch.id;
   }
 
-  /** Why the topic is not what it was; undefined while it is. */
+  /** Why nothing can be appended; undefined while it can. Members say themselves what is not read. */
   get fault(): Error | undefined {
-    return this.#watch.fault;
+    return this.#watch.stopped;
   }
 
   async #look(): Promise<void> {

@@ -110,6 +110,7 @@ async function requestTopic(
   const configs = {
     'cleanup.policy': 'delete',
     'retention.ms': String(retentionMs),
+    'retention.bytes': '-1',
     'max.message.bytes': String(maxRecordBytes),
     'min.insync.replicas': String(isSafe ? safeInSync : 1),
     'unclean.leader.election.enable': 'false',
@@ -189,6 +190,9 @@ function* topicFaults(config: ReadonlyMap<string, string>, options: KafkaOptions
   const keptMs = Number(config.get('retention.ms'));
   if (keptMs >= 0 && keptMs < retentionMs)
     yield `keeps records for ${keptMs} ms and the configuration says ${retentionMs}: ${fix(`retention.ms=${retentionMs}`)}, or set a shorter retention`;
+  const keptBytes = Number(config.get('retention.bytes'));
+  if (keptBytes >= 0)
+    yield `keeps the newest ${keptBytes} bytes of a partition, whether or not older ones were read: ${fix('retention.bytes=-1')}`;
   const largest = Number(config.get('max.message.bytes'));
   if (largest < maxRecordBytes)
     yield `takes records of ${largest} bytes and the configuration says ${maxRecordBytes}: ${fix(`max.message.bytes=${maxRecordBytes}`)}, or set a smaller max_record_size`;

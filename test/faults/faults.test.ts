@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { kafkaMissing } from '../kafka/requires-kafka.ts';
+import { ownBrokerMissing } from '../kafka/requires-kafka.ts';
 import { run, type Report } from './run.ts';
 import { allFaults } from './storm.ts';
 
@@ -17,7 +17,7 @@ async function once(seed: number, kinds: readonly string[]): Promise<Report> {
   });
 }
 
-describe.skipIf(kafkaMissing)('the whole pipeline under load', () => {
+describe.skipIf(ownBrokerMissing())('the whole pipeline under load', () => {
   test('loses no span and stores none twice, though processes, brokers and ClickHouse fail', async () => {
     const kinds = [
       'store-kill',

@@ -579,6 +579,21 @@ describe('what the store says of itself', () => {
     expect(await metric('plimsoll_store_stored_spans')).toBe(2);
   });
 
+  test('it says nothing of a partition any more that it lost while it waited', async () => {
+    append(span());
+    table.beforeInsert = () => {
+      throw new Error('Code: 243. NOT_ENOUGH_SPACE');
+    };
+    const lost = new AbortController();
+    const store = newStore();
+    const work = store.worker(partition.claim(lost.signal), new AbortController().signal);
+    await until('it waits', () => store.health()[0]?.state === 'waiting');
+    expect(await metric('plimsoll_store_state')).toBe(1);
+    lost.abort(new OwnershipLost('lost'));
+    await work;
+    expect(await metric('plimsoll_store_state')).toBe(0);
+  });
+
   test('an insert that hangs is something to wait for', async () => {
     append(span());
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -7,7 +7,7 @@ import { holder } from '../contract/stream.ts';
 import { recordOf } from '../contract/stream-records.ts';
 import { createTopic, deleteTopic, membersOf } from '../kafka/admin.ts';
 import { requestKeys } from '../kafka/proxy.ts';
-import { kafkaMissing, proxiedBroker, testCluster } from '../kafka/requires-kafka.ts';
+import { kafkaMissing, ownBrokerMissing, proxiedBroker, testCluster } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
 import { kafkaStream, newTopic } from './kafka-place.ts';
 
@@ -31,7 +31,7 @@ function joins(telemetry: Telemetry, group: string): Promise<number> {
   return telemetry.registry.metrics().then((text) => Number(line.exec(text)?.[1] ?? 0));
 }
 
-describe.skipIf(kafkaMissing)('a member whose coordinator is slow or silent', () => {
+describe.skipIf(ownBrokerMissing())('a member whose coordinator is slow or silent', () => {
   const broker = proxiedBroker();
 
   test('leaves no commit behind that could be taken after its next claim has asked what was committed', async () => {
@@ -90,6 +90,37 @@ describe.skipIf(kafkaMissing)('a member whose coordinator is slow or silent', ()
     await commit;
     expect(claim.lost.aborted).toBe(false);
     await consumer.stop(soon());
+    await stream.stop(soon());
+  });
+
+  test('keeps its partitions while the commits of all of them are slow, one after another', async () => {
+    const { addresses, proxy } = broker();
+    const stream = kafkaStream(addresses, { topic: newTopic() });
+    await stream.start();
+    const { claims, consumer } = await memberOf(stream);
+    await until('the claims', () => claims.length === 3);
+    proxy.slow(requestKeys.offsetCommit, 3500); // each in time, and no two of them together
+    try {
+      await Promise.all(claims.map(async (claim) => claim.commit(commitTo(1, 'slow'))));
+    } finally {
+      proxy.slow(requestKeys.offsetCommit, 0);
+    }
+    expect(claims.map(({ lost }) => lost.aborted)).toEqual([false, false, false]);
+    await consumer.stop(soon());
+    await stream.stop(soon());
+  });
+
+  test('begins no work when it stops while it asks what was committed', async () => {
+    const { addresses, proxy } = broker();
+    const stream = kafkaStream(addresses, { topic: newTopic() });
+    await stream.start();
+    proxy.hold(requestKeys.offsetFetch);
+    const { claims, consumer } = await memberOf(stream);
+    await until('the question', () => proxy.held(requestKeys.offsetFetch) > 0);
+    const stopped = consumer.stop(soon());
+    proxy.release(requestKeys.offsetFetch);
+    await stopped;
+    expect(claims).toEqual([]);
     await stream.stop(soon());
   });
 
@@ -226,11 +257,11 @@ describe.skipIf(kafkaMissing)('a consumer group', () => {
       await createTopic(brokers(), topic, { partitions: 3, replicas: 1, configs });
       return true;
     });
+    const anew = kafkaStream(brokers(), { topic });
+    await anew.start();
     await claim.commit(commitTo(7, 'of the old topic'));
     await consumer.stop(soon());
     await stream.stop(soon());
-    const anew = kafkaStream(brokers(), { topic });
-    await anew.start();
     const member = await memberOf(anew);
     const next = await until('a claim', () => member.claims.find(({ partition }) => partition === 0));
     expect(next.committed).toBeUndefined();
