@@ -25,7 +25,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 beforeEach(() => {
-  for (const name of ['URL', 'USERNAME', 'PASSWORD', 'DATABASE']) vi.stubEnv(`CLICKHOUSE_${name}`, undefined);
+  vi.stubEnv('CLICKHOUSE_URL', '');
+  for (const name of ['USERNAME', 'PASSWORD', 'DATABASE']) vi.stubEnv(`CLICKHOUSE_${name}`, undefined);
 });
 afterEach(() => vi.unstubAllEnvs());
 
@@ -332,6 +333,11 @@ test.each([
   ['a file that is a list', '- a', '1.yaml: must be a mapping with receivers, exporters and service'],
 ])('%s gets one sentence with the path and the fix', (_, over, sentence) => {
   expect(() => load(minimal, over)).toThrow(sentence);
+});
+
+test('store.yaml without CLICKHOUSE_URL is refused: its rows would go where nobody looks for them', () => {
+  vi.stubEnv('CLICKHOUSE_URL', undefined);
+  expect(() => loadConfig([join(shipped, 'store.yaml')])).toThrow('CLICKHOUSE_URL');
 });
 
 test.each(['store.yaml', 'all-kafka.yaml'])(

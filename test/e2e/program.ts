@@ -7,6 +7,9 @@ import { join } from 'node:path';
 export const launcher = new URL('../../src/plimsoll.js', import.meta.url).pathname;
 const shipped = (name: string): string => new URL(`../../config/${name}`, import.meta.url).pathname;
 
+/** Without a server of their own, stores of tests have their tables embedded. */
+const environment = { CLICKHOUSE_URL: '', ...process.env };
+
 /** Ports that the machine chooses, so that tests run beside each other and beside a real pipeline. */
 const anyPorts = `
 receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:0" }, http: { endpoint: "127.0.0.1:0" } } } }
@@ -31,7 +34,10 @@ export function begin(...words: string[]): {
   readonly ended: Promise<Ended>;
   readonly kill: (signal: NodeJS.Signals) => void;
 } {
-  const child = spawn(process.execPath, [launcher, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [launcher, ...words], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: environment,
+  });
   return { ended: ended(child), kill: (signal) => void child.kill(signal) };
 }
 
@@ -97,7 +103,10 @@ export class Program {
    */
   static async start(place: Place, options: StartOptions = {}): Promise<Program> {
     const { words = [launcher, 'run'], log = 'pipe', signal } = options;
-    const child = spawn(process.execPath, [...words, ...place.words], { stdio: ['ignore', 'pipe', log] });
+    const child = spawn(process.execPath, [...words, ...place.words], {
+      stdio: ['ignore', 'pipe', log],
+      env: environment,
+    });
     const end = ended(child);
     const kill = (): void => void child.kill('SIGKILL');
     signal?.addEventListener('abort', kill);
