@@ -1,38 +1,7 @@
 import { z } from 'zod';
+import { duration, size } from './config-quantities.ts';
 import { logLevels } from './core/log.ts';
 import { Secret } from './core/secret.ts';
-
-const durationUnits: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-const sizeUnits: Readonly<Record<string, number>> = {
-  B: 1,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
-  TiB: 2 ** 40,
-};
-
-function quantity(units: Readonly<Record<string, number>>, what: string) {
-  return z.union([z.string(), z.number()]).transform((text, context) => {
-    const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(String(text)) ?? [];
-    const scale = unit === undefined ? undefined : units[unit];
-    if (amount === undefined || scale === undefined) {
-      context.addIssue(`must be ${what}, not ${JSON.stringify(text)}`);
-      return z.NEVER;
-    }
-    return Math.round(Number(amount) * scale);
-  });
-}
-
-/** A duration with its unit, as milliseconds. */
-const duration = quantity(durationUnits, 'a duration such as 500ms, 20s, 5m, 1h or 7d');
-/** A size with its unit, as bytes. */
-const size = quantity(sizeUnits, 'a size such as 512KiB, 64MiB or 10GiB');
 
 const count = (min: number, max: number) =>
   z
@@ -148,6 +117,7 @@ const kafkaConnector = z.strictObject({
     .strictObject({
       store: z.string().min(1).prefault('plimsoll-store'),
       assess: z.string().min(1).prefault('plimsoll-assess'),
+      replay: z.string().min(1).prefault('plimsoll-replay'),
     })
     .prefault({}),
   sasl: sasl.optional(),
@@ -173,20 +143,44 @@ const serverUrl = z.string().transform((text, context) => {
   return url.origin;
 });
 
-const clickhouseExporter = z.strictObject({
-  url: orNothing(serverUrl),
-  username: z.string().min(1).prefault('default'),
+/** What is said of a server alone. */
+const server = {
+  username: orNothing(z.string()),
   password: orNothing(secret),
-  database: z.string().min(1).prefault('default'),
+  database: orNothing(z.string()),
   tls: clientTls.optional(),
-  compression: z.enum(['zstd', 'gzip', 'none']).prefault('zstd'),
+  compression: z.enum(['zstd', 'gzip', 'none']).optional(),
   cluster: orNothing(z.string()),
-  insert_quorum: z.union([z.literal('auto'), count(1, 100).transform(String)]).optional(),
-  insert_deadline: duration.prefault('5m'),
-  flush_interval: duration.prefault('1s'),
-  max_block_rows: count(1, 50_000).prefault(50_000),
-  max_block_size: size.prefault('32MiB'),
-});
+  insert_deadline: duration.optional(),
+};
+
+const clickhouseExporter = z
+  .strictObject({
+    url: orNothing(serverUrl),
+    ...server,
+    flush_interval: duration.prefault('1s'),
+    max_block_rows: count(1, 50_000).prefault(50_000),
+    max_block_size: size.prefault('32MiB'),
+  })
+  .superRefine(({ url, ...options }, context) => {
+    if (url !== undefined) return;
+    for (const [name, value] of Object.entries(options))
+      if (value !== undefined && Object.hasOwn(server, name))
+        context.addIssue({
+          code: 'custom',
+          path: [name],
+          message: `is for a server: set url, or remove ${name}`,
+        });
+  })
+  .transform(
+    ({
+      username = 'default',
+      database = 'default',
+      compression = 'zstd',
+      insert_deadline = 300_000,
+      ...rest
+    }) => ({ ...rest, username, database, compression, insert_deadline }),
+  );
 
 const kpiExporter = z.strictObject({
   windows: z.array(duration).min(1).prefault(['5m', '1h']),

@@ -8,7 +8,8 @@ type Shape = { readonly [S in 'receivers' | 'processors' | 'exporters']: readonl
 
 const largestRequestBytes = 64 * 2 ** 20;
 const leastRetentionMs = 3_600_000;
-const leastDeadlineMs = 10_000;
+const leastDeadlineMs = 30_000;
+const mostDeadlineMs = 3_600_000;
 /** Far above a span, so that few are refused. */
 const leastRecordBytes = 65_536;
 
@@ -105,9 +106,10 @@ function* extensionFaults(config: Config, active: ReadonlySet<PipelineName>): Ge
   if (types.includes('sql') && !active.has('traces/store')) {
     yield 'service::extensions: sql needs the embedded ClickHouse of traces/store; list that pipeline or remove sql';
   }
-  const store = config.service.pipelines['traces/store']?.exporters.map((id) => config.exporters[id]) ?? [];
-  if (types.includes('sql') && store.some((exporter) => exporter?.type === 'clickhouse' && exporter.url)) {
-    yield 'service::extensions: sql serves the embedded ClickHouse, and exporters::clickhouse::url names a server: query that server itself, and remove sql';
+  for (const id of config.service.pipelines['traces/store']?.exporters ?? []) {
+    const exporter = config.exporters[id];
+    if (types.includes('sql') && exporter?.type === 'clickhouse' && exporter.url)
+      yield `service::extensions: sql serves the embedded ClickHouse, and exporters::${id}::url names a server: query that server itself, and remove sql`;
   }
 }
 
@@ -161,6 +163,8 @@ function* streamFaults(config: Config): Generator<string> {
       yield `${at}::max_record_size: must be from 64KiB to 64MiB`;
     if (groups.store === groups.assess)
       yield `${at}::groups: store and assess both read everything, so give them different groups`;
+    if (groups.replay === groups.store || groups.replay === groups.assess)
+      yield `${at}::groups::replay: must be another group than ${groups.replay}: it reads the dead letters`;
     if (topic === dead_letter_topic) yield `${at}::dead_letter_topic: must be another topic than ${topic}`;
     yield* tlsFaults(`${at}::tls`, tls);
   }
@@ -177,16 +181,11 @@ function* tlsFaults(
 function* clickhouseFaults(config: Config): Generator<string> {
   for (const [id, exporter] of Object.entries(config.exporters)) {
     if (exporter.type !== 'clickhouse') continue;
-    const { url, tls, cluster, insert_quorum, insert_deadline } = exporter;
+    const { url, tls, insert_deadline } = exporter;
     const at = `exporters::${id}`;
-    for (const [name, value] of Object.entries({ tls, cluster }))
-      if (url === undefined && value !== undefined)
-        yield `${at}::${name}: is for a server: set url, or remove ${name}`;
     if (tls && url?.startsWith('http:')) yield `${at}::tls: the url is not one of https: correct one of them`;
-    if (insert_quorum !== undefined && cluster === undefined)
-      yield `${at}::insert_quorum: counts replicas: set cluster, or remove insert_quorum`;
-    if (insert_deadline < leastDeadlineMs)
-      yield `${at}::insert_deadline: must be 10s or more: inserting a full block takes seconds`;
+    if (insert_deadline < leastDeadlineMs || insert_deadline > mostDeadlineMs)
+      yield `${at}::insert_deadline: must be from 30s to 1h: a full block takes seconds to insert, and the table remembers which blocks it has for a limited time`;
     yield* tlsFaults(`${at}::tls`, tls);
   }
 }

@@ -4,6 +4,7 @@ import { ConfigError } from './config-source.ts';
 import { print, UsageError, type Command } from './cli/command.ts';
 import { demoCommand } from './cli/demo.ts';
 import { printConfigCommand } from './cli/print-config.ts';
+import { dlqCommand } from './cli/dlq.ts';
 import { runCommand } from './cli/run.ts';
 import { sqlCommand } from './cli/sql.ts';
 import { validateCommand } from './cli/validate.ts';
@@ -13,6 +14,7 @@ const commands: readonly Command[] = [
   runCommand,
   demoCommand,
   sqlCommand,
+  dlqCommand,
   validateCommand,
   printConfigCommand,
   versionCommand,

@@ -4,12 +4,11 @@ import { startAll, stopAll } from './core/component.ts';
 import { reachableUrl } from './core/listen.ts';
 import type { Log } from './core/log.ts';
 import { Telemetry } from './core/telemetry.ts';
-import type { ContentOptions } from './enrich/content-rules.ts';
-import { Enricher } from './enrich/enricher.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { Health } from './metrics/health.ts';
 import { planOf, type Plan } from './plan.ts';
 import { assessRole } from './roles/assess.ts';
+import { enricherOf } from './roles/enricher.ts';
 import { ingestRole } from './roles/ingest.ts';
 import type { Address, Site } from './roles/role.ts';
 import { storeRole } from './roles/store.ts';
@@ -30,7 +29,7 @@ export interface Pipeline {
 export function buildPipeline(config: Config, log: Log): Pipeline {
   const plan = planOf(config);
   const telemetry = new Telemetry();
-  const enricher = new Enricher(contentOf(plan), partitionerOf(plan));
+  const enricher = enricherOf(plan);
   const site: Site = { plan, enricher, ...streamsOf(plan, telemetry, log), telemetry, log };
 
   const ingest = plan.ingest && ingestRole(site, plan.ingest);
@@ -79,16 +78,6 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
         : []),
     ],
   };
-}
-
-function contentOf({ ingest }: Plan): ContentOptions {
-  const { content: mode = 'drop', attributes = {}, content_hash_key } = ingest?.enrich ?? {};
-  const hashKey = content_hash_key && Buffer.from(content_hash_key.reveal());
-  return { content: mode === 'hash' ? { mode, key: hashKey! } : { mode }, attributes, hashKey };
-}
-
-function partitionerOf({ stream }: Plan) {
-  return stream.type === 'kafka' ? stream.partitioner : undefined;
 }
 
 function healthOf(

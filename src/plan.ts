@@ -21,7 +21,9 @@ export interface Plan {
         readonly enrich: OptionsOf<'processors', 'enrich'>;
       }
     | undefined;
-  readonly store: { readonly clickhouse: OptionsOf<'exporters', 'clickhouse'> } | undefined;
+  readonly store:
+    | { readonly id: string; readonly clickhouse: OptionsOf<'exporters', 'clickhouse'> }
+    | undefined;
   readonly assess:
     | { readonly runs: OptionsOf<'processors', 'runs'>; readonly kpi: OptionsOf<'exporters', 'kpi'> }
     | undefined;
@@ -41,16 +43,17 @@ export function planOf(config: Config): Plan {
   } = config.service.pipelines;
   const used = [...(ingest?.exporters ?? []), ...(store?.receivers ?? []), ...(assess?.receivers ?? [])];
   const stream = streamOf(config, used);
-  const clickhouse = store && only(config.exporters, store.exporters, 'clickhouse').options;
+  const clickhouse = store && only(config.exporters, store.exporters, 'clickhouse');
   return {
     dataDirectory: config.data_dir,
-    keepsFiles: stream.type === 'embedded' || (clickhouse !== undefined && clickhouse.url === undefined),
+    keepsFiles:
+      stream.type === 'embedded' || (clickhouse !== undefined && clickhouse.options.url === undefined),
     stream,
     ingest: ingest && {
       receivers: all(config.receivers, ingest.receivers, 'otlp'),
       enrich: only(config.processors, ingest.processors, 'enrich').options,
     },
-    store: clickhouse && { clickhouse },
+    store: clickhouse && { id: clickhouse.id, clickhouse: clickhouse.options },
     assess: assess && {
       runs: only(config.processors, assess.processors, 'runs').options,
       kpi: only(config.exporters, assess.exporters, 'kpi').options,

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { endpoints, loadConfig } from '../src/config.ts';
 
 const shipped = new URL('../config/', import.meta.url).pathname;
@@ -24,6 +24,9 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'plimsoll-config-'));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
+beforeEach(() => {
+  for (const name of ['URL', 'USERNAME', 'PASSWORD', 'DATABASE']) vi.stubEnv(`CLICKHOUSE_${name}`, undefined);
+});
 afterEach(() => vi.unstubAllEnvs());
 
 /** The keys of a configuration, those of endpoints aside. */
@@ -210,6 +213,11 @@ test.each([
     'connectors::kafka::groups: store and assess both read everything',
   ],
   [
+    'a group that reads spans for replays too',
+    'connectors: { kafka: { brokers: "a:1", groups: { replay: plimsoll-store } } }',
+    'connectors::kafka::groups::replay: must be another group than plimsoll-store',
+  ],
+  [
     'dead letters among the spans',
     'connectors: { kafka: { brokers: "a:1", dead_letter_topic: otlp_spans } }',
     'connectors::kafka::dead_letter_topic: must be another topic than otlp_spans',
@@ -235,25 +243,41 @@ test.each([
     'service::extensions: sql serves the embedded ClickHouse, and exporters::clickhouse::url names a server: query that server itself, and remove sql',
   ],
   [
-    'a cluster without a server',
-    'exporters: { clickhouse: { cluster: main } }',
-    'exporters::clickhouse::cluster: is for a server: set url, or remove cluster',
+    'a SQL port where there is a server of another name',
+    'exporters: { clickhouse: null, clickhouse/eu: { url: "http://clickhouse:8123" } }\nservice: { pipelines: { traces/store: { exporters: [clickhouse/eu] } } }',
+    'service::extensions: sql serves the embedded ClickHouse, and exporters::clickhouse/eu::url names a server',
   ],
+  ...[
+    ['cluster', 'main'],
+    ['tls', '{}'],
+    ['username', 'me'],
+    ['password', 'secret'],
+    ['database', 'traces'],
+    ['compression', 'gzip'],
+    ['insert_deadline', '5m'],
+  ].map(([name, value]) => [
+    `a server's ${name} without its url`,
+    `exporters: { clickhouse: { ${name}: ${value} } }`,
+    `exporters::clickhouse::${name}: is for a server: set url, or remove ${name}`,
+  ]),
   [
     'TLS over http',
     'exporters: { clickhouse: { url: "http://clickhouse:8123", tls: {} } }',
     'exporters::clickhouse::tls: the url is not one of https: correct one of them',
   ],
   [
-    'a quorum without replicas',
+    'a quorum, which is not kept',
     'exporters: { clickhouse: { url: "http://clickhouse:8123", insert_quorum: auto } }',
-    'exporters::clickhouse::insert_quorum: counts replicas: set cluster, or remove insert_quorum',
+    'exporters::clickhouse: unknown key insert_quorum: remove it or correct its spelling',
   ],
-  [
-    'a deadline that no insert can meet',
-    'exporters: { clickhouse: { insert_deadline: 2s } }',
-    'exporters::clickhouse::insert_deadline: must be 10s or more',
-  ],
+  ...[
+    ['that no insert can meet', '2s'],
+    ['that outlives the memory of a table', '2h'],
+  ].map(([what, deadline]) => [
+    `a deadline ${what}`,
+    `exporters: { clickhouse: { url: "http://clickhouse:8123", insert_deadline: ${deadline} } }`,
+    'exporters::clickhouse::insert_deadline: must be from 30s to 1h: a full block takes seconds to insert, and the table',
+  ]),
   [
     'an unknown pipeline',
     'service: { pipelines: { logs: { receivers: [otlp], exporters: [kpi] } } }',
@@ -315,6 +339,9 @@ test.each(['store.yaml', 'all-kafka.yaml'])(
   (name) => {
     const file = join(shipped, name);
     expect(loadConfig([file]).exporters['clickhouse']).toMatchObject({ url: undefined, password: undefined });
+    vi.stubEnv('CLICKHOUSE_USERNAME', 'me');
+    expect(() => loadConfig([file])).toThrow('exporters::clickhouse::username: is for a server: set url');
+    vi.stubEnv('CLICKHOUSE_USERNAME', undefined);
     vi.stubEnv('CLICKHOUSE_URL', 'http://clickhouse:8123/');
     vi.stubEnv('CLICKHOUSE_PASSWORD', 'hunter2');
     const config = loadConfig([file]);
@@ -335,7 +362,7 @@ test.each([
 
 test('the shipped file names every option there is', () => {
   const text = readFileSync(join(shipped, 'plimsoll.yaml'), 'utf8');
-  const server = 'url username password database tls compression cluster insert_quorum insert_deadline';
+  const server = 'url username password database tls compression cluster insert_deadline';
   const optional = [
     'max_connection_age',
     'auth',

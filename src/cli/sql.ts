@@ -22,7 +22,7 @@ Sends one query to the SQL port of the running pipeline and prints the answer. I
     const { sql, store } = planOf(loadConfig(files));
     const server = store?.clickhouse.url;
     if (server !== undefined)
-      throw new Error(`exporters::clickhouse::url: the tables are on ${server}: query that server itself`);
+      throw new Error(`exporters::${store?.id}::url: the tables are on ${server}: query that server itself`);
     if (!sql) throw new Error('service::extensions: lists no sql; add it, so that there is a port to ask');
     if (words.length !== 1)
       throw new UsageError('give one query, in quotes: plimsoll sql "SELECT count() FROM otel_traces"');

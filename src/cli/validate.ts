@@ -16,7 +16,8 @@ Exits with 0 when it is valid and with 1 when it is not.
   plimsoll validate --config config/store.yaml --probe
 
   --probe   also ask Kafka and the ClickHouse server that it names: can they be reached, do they accept the credentials,
-            are topics and tables as they must be, or can they be made. Nothing is made or changed.`,
+            are topics and tables as they must be where there are any. Nothing is made or changed, so what the user
+            may make or insert shows at the start alone.`,
   options: { probe: { type: 'boolean' } },
   run: async ({ config, options }) => {
     const plan = planOf(loadConfig(config));

@@ -23,7 +23,11 @@ export class Failure extends Error {
   /** The Failure itself, or an unknown fault wrapped as `unavailable`: retryable unless proven otherwise. */
   static from(error: unknown): Failure {
     if (error instanceof Failure) return error;
-    const message = error instanceof Error ? error.message : String(error);
-    return new Failure('unavailable', message, { cause: error });
+    return new Failure('unavailable', messageOf(error), { cause: error });
   }
+}
+
+/** What an error says; thrown may be anything. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -47,21 +47,25 @@ export interface PartitionBounds {
   readonly end: number;
 }
 
-/**
- * One period of owning one partition on behalf of a consumer group. Valid until `lost` aborts; from then on
- * every method rejects with OwnershipLost.
- */
-export interface Claim {
+/** A partition to read from. */
+export interface PartitionReader {
   readonly partition: number;
-  /** What the group had committed when ownership began; undefined for a new group. */
-  readonly committed: Commit | undefined;
-  readonly lost: AbortSignal;
   bounds(): Promise<PartitionBounds>;
   /**
    * Reads records from `offset` on, in order and without gaps other than expired ones: at least one and about
    * `limitBytes`, or none when nothing arrived within `waitMs`. An offset below `start` continues at `start`.
    */
   read(offset: number, limitBytes: number, waitMs: number): Promise<readonly StreamRecord[]>;
+}
+
+/**
+ * One period of owning one partition on behalf of a consumer group. Valid until `lost` aborts; from then on
+ * every method rejects with OwnershipLost.
+ */
+export interface Claim extends PartitionReader {
+  /** What the group had committed when ownership began; undefined for a new group. */
+  readonly committed: Commit | undefined;
+  readonly lost: AbortSignal;
   /**
    * Commits `commit` if ownership still holds. Rejects with OwnershipLost when it does not, or when the outcome
    * is unknown: the owner then gives up and recovers under a new claim, and never retries.
@@ -96,10 +100,14 @@ export interface Stream extends Component, Sink<readonly NewRecord[]> {
   readonly partitions: number;
   /** The longest payload it takes, in bytes; Infinity when it takes any. */
   readonly recordLimitBytes: number;
-  /** Why it neither takes nor gives all it should until an operator acts; undefined while all is well. */
+  /** Why it takes nothing, until that is cured; undefined while it does. What is not read is its consumers' fault. */
   readonly fault: Error | undefined;
   /** A new member of `group`; a second member takes ownership from the first. */
   consumer(group: string, worker: ClaimWorker): StreamConsumer;
+  /** Reads `partition` from outside every group, so that nobody's ownership moves. Valid while the stream runs. */
+  reader(partition: number): PartitionReader;
+  /** What `group` has committed of `partition`, asked from outside the group; undefined when it never has. */
+  committed(group: string, partition: number): Promise<Commit | undefined>;
   /** Spans ever appended to `partition`; undefined when the driver cannot count them. */
   appendedSpans(partition: number): number | undefined;
 }

@@ -48,6 +48,7 @@ export class EnrichedSpans {
   /** The cursor that `at` moves. */
   readonly view = new SpanView(this.index);
   readonly #enricher: Enricher;
+  #headers: Headers = {};
   /** What was made of a record that nobody had enriched, until the next such. */
   #enriched: readonly NewRecord[] = [];
   #leftOut: readonly LeftOut[] = [];
@@ -62,6 +63,7 @@ export class EnrichedSpans {
    * cannot be read once it is enriched; `count` is then 0. Spans that are not valid are `leftOut`, alone.
    */
   read(record: { readonly payload: Uint8Array; readonly headers: Headers }): void {
+    this.#headers = record.headers;
     this.#leftOut = [];
     if (record.headers[enrichedHeader] === undefined) {
       this.index.read(nothing);
@@ -93,8 +95,10 @@ export class EnrichedSpans {
         `the record of ${payload.byteLength} bytes is longer than ${limitBytes} when enriched: send smaller batches`,
       );
     }
-    if (enriched) this.index.read(enriched.payload);
-    else if (rejected === 0 && leftOut.length === 0) this.#refuseOthers(request, payload);
+    if (enriched) {
+      this.index.read(enriched.payload);
+      this.#headers = { ...this.#headers, ...enriched.headers };
+    } else if (rejected === 0 && leftOut.length === 0) this.#refuseOthers(request, payload);
     if (rejected === 0) return leftOut;
     return [
       ...leftOut,
@@ -108,6 +112,11 @@ export class EnrichedSpans {
     const isEmpty = payload.length === 0 || this.index.requests.sizeBytes(0) < request.length;
     if (isEmpty || emptyJson.test(Buffer.from(payload).toString('latin1'))) return;
     throw new Failure('invalid', 'it has no ResourceSpans, and so is no ExportTraceServiceRequest');
+  }
+
+  /** The headers of the record as it was enriched. */
+  get headers(): Headers {
+    return this.#headers;
   }
 
   /** How many spans the record has. */
@@ -150,6 +159,12 @@ function beginsLikeJson(payload: Uint8Array): boolean {
 function protobufOf(payload: Uint8Array): { request: Uint8Array; leftOut: readonly LeftOut[] } {
   const asIs = { request: payload, leftOut: [] };
   if (!beginsLikeJson(payload)) return asIs;
+  if (payload.length > limitBytes) {
+    throw new Failure(
+      'invalid',
+      `the record of ${payload.length} bytes of JSON is longer than ${limitBytes}: send smaller batches`,
+    );
+  }
   try {
     const { bytes, rejected, reasons, leftOut } = jsonToProtobuf(payload);
     if (rejected === 0) return { request: bytes, leftOut: [] };

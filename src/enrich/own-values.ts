@@ -50,7 +50,8 @@ export class OwnValues {
     if (!this.#hasOwnKeys()) return 0;
     const { spans, count } = this.#index;
     this.#seen.fill(0);
-    this.#rewrite.begin(this.#index);
+    // What is left is shorter than what was read, so it is one request, though the bound on its length may be longer.
+    this.#rewrite.begin(this.#index, Infinity);
     let removed = this.#dropOfEnvelopes();
     for (let row = 0; row < count; row++) {
       this.#view.at(row);

@@ -8,6 +8,7 @@ import {
   type Message,
   type MessageField,
 } from './json-schema.ts';
+import { parseJson } from './json-text.ts';
 
 /** An OTLP/JSON request as protobuf. */
 export interface Converted {
@@ -23,40 +24,9 @@ export interface Converted {
 
 /** Values may be nested this deep in JSON; the index of the protobuf is stricter for some shapes. */
 const limitDepth = 64;
-/** A bare integer of 16 digits or more may not survive as a double. */
-const largeInteger = /[:[,\s]-?\d{16}/;
 const reasonsShown = 5;
-const densityFromBytes = 1 << 20;
 
 class NotOtlp extends Error {}
-
-/** Large integers keep their digits, as bigint. The engine gives the source text to revivers (ES2025). */
-function keepingLargeIntegers(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
-  const source = context?.source;
-  return typeof value === 'number' && source !== undefined && /^-?\d{16,}$/.test(source)
-    ? BigInt(source)
-    : value;
-}
-
-/** OTLP/JSON has 15 bytes or more for each `{` or `[`; a body with many more would take the parser a hundred times its size in memory. */
-function checkDensity(body: Uint8Array): void {
-  if (body.length < densityFromBytes) return;
-  let containers = 0;
-  for (const byte of body) if (byte === 0x7b || byte === 0x5b) containers++;
-  if (containers * 8 > body.length)
-    throw new Failure('invalid', 'the body has more brackets than OTLP/JSON can have');
-}
-
-function parse(body: Uint8Array): unknown {
-  checkDensity(body);
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
-    return largeInteger.test(text) ? JSON.parse(text, keepingLargeIntegers) : JSON.parse(text);
-  } catch (error) {
-    const what = error instanceof RangeError ? 'it is nested too deep' : String(error).replace(/^\w+: /, '');
-    throw new Failure('invalid', `the body is no JSON: ${what}`, { cause: error });
-  }
-}
 
 /**
  * Converts an OTLP/JSON ExportTraceServiceRequest. Ids are hex in either case, 64-bit integers are strings or numbers
@@ -65,7 +35,7 @@ function parse(body: Uint8Array): unknown {
  * Throws an `invalid` Failure when the envelope around the spans is wrong.
  */
 export function jsonToProtobuf(body: Uint8Array): Converted {
-  const json = parse(body);
+  const json = parseJson(body);
   const converter = new Converter();
   try {
     return converter.convert(json);
@@ -79,11 +49,13 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** What `value` is. It is not quoted: the sentence goes to logs and dead letters, and the value may be anybody's secret. */
 function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60));
   if (isObject(value)) return 'an object';
-  return typeof value === 'bigint' ? value.toString() : JSON.stringify(value);
+  if (typeof value === 'string') return `a string of ${value.length} characters`;
+  if (typeof value === 'bigint' || Number.isInteger(value)) return 'an integer';
+  return typeof value === 'number' ? 'a fraction' : String(value);
 }
 
 function camelCase(key: string): string {
@@ -267,7 +239,7 @@ class Converter {
     else if (typeof value === 'string' && /^-?\d{1,20}$/.test(value)) integer = BigInt(value);
     if (integer === undefined)
       throw this.#fault('must be an integer, as a number or as a decimal string', value);
-    if (integer < min || integer > max) throw this.#fault(`must be an integer from ${min} to ${max}`, value);
+    if (integer < min || integer > max) throw this.#fault(`must be an integer from ${min} to ${max}`);
     return integer;
   }
 

@@ -1,7 +1,8 @@
+import { messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import { Telemetry } from '../core/telemetry.ts';
 import type { Plan } from '../plan.ts';
-import { serverFaults, tableFaults } from '../store/clickhouse-check.ts';
+import { clockFault, serverFaults, tableFaults } from '../store/clickhouse-check.ts';
 import type { ClickHouse } from '../store/clickhouse.ts';
 import { appliedMigrations, readMigrations } from '../store/migrations.ts';
 import { clickhouseOf } from './store.ts';
@@ -25,7 +26,7 @@ export async function probeStream({ stream }: Plan, log: Log): Promise<readonly 
       const what = `topic ${options.topic} on ${options.brokers.join()}`;
       return probeTopic(options).then(
         ({ state, faults }) => ({ what: `${what} ${state}`, faults }),
-        (error: unknown) => ({ what, faults: [textOf(error)] }),
+        (error: unknown) => ({ what, faults: [messageOf(error)] }),
       );
     }),
   );
@@ -42,7 +43,7 @@ export async function probeClickHouse(plan: Plan, log: Log): Promise<readonly Fi
     await clickhouse.start();
     return [await ask(clickhouse, what, options.cluster)];
   } catch (error) {
-    return [{ what, faults: [textOf(error)] }];
+    return [{ what, faults: [messageOf(error)] }];
   } finally {
     await clickhouse.stop(AbortSignal.abort());
   }
@@ -51,6 +52,7 @@ export async function probeClickHouse(plan: Plan, log: Log): Promise<readonly Fi
 async function ask(clickhouse: ClickHouse, what: string, cluster: string | undefined): Promise<Finding> {
   const [about] = await clickhouse.query<{ version: string }>('SELECT version() AS version');
   const migrations = await readMigrations();
+  const skew = clockFault(clickhouse);
   const faults = await serverFaults(clickhouse, cluster, migrations);
   const applied = await appliedMigrations(clickhouse, migrations);
   const tables =
@@ -59,10 +61,6 @@ async function ask(clickhouse: ClickHouse, what: string, cluster: string | undef
       : `has its tables, ${applied.size} of ${migrations.length} migrations applied`;
   return {
     what: `${what}: version ${about?.version}, ${tables}`,
-    faults: [...faults, ...(await tableFaults(clickhouse, cluster))],
+    faults: [...(skew === undefined ? [] : [skew]), ...faults, ...(await tableFaults(clickhouse, cluster))],
   };
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

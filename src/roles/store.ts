@@ -27,14 +27,9 @@ export function storeRole(
   { clickhouse: options }: NonNullable<Plan['store']>,
 ): Role & { tables: readonly Component[] } {
   const { enricher, spans, deadLetters, telemetry, log, plan } = site;
-  const { url, cluster } = options;
+  const { url } = options;
   const isEmbedded = url === undefined;
-  const tables = new Tables({
-    clickhouse: clickhouseOf(plan, options, log),
-    cluster,
-    isForeign: !isEmbedded,
-    log,
-  });
+  const tables = tablesOf(plan, options, log);
   const store = new Store(spans, {
     table: tables,
     encoder: new SpanEncoder(new EnrichedSpans(enricher)),
@@ -70,13 +65,19 @@ export function storeRole(
   };
 }
 
+/** The tables where `options` say that they are, not started. */
+export function tablesOf(plan: Plan, options: NonNullable<Plan['store']>['clickhouse'], log: Log): Tables {
+  const clickhouse = clickhouseOf(plan, options, log);
+  return new Tables({ clickhouse, cluster: options.cluster, isServer: options.url !== undefined, log });
+}
+
 /** ClickHouse where `options` say that it is, not started. */
 export function clickhouseOf(
   plan: Plan,
   options: NonNullable<Plan['store']>['clickhouse'],
   log: Log,
 ): ClickHouse {
-  const { url, username, password, database, tls, compression, insert_quorum, insert_deadline } = options;
+  const { url, username, password, database, tls, compression, insert_deadline } = options;
   if (url === undefined) return openEmbeddedClickHouse({ directory: embeddedDirectory(plan), log });
   return openClickHouseServer({
     url,
@@ -85,9 +86,7 @@ export function clickhouseOf(
     database,
     tls: tls && { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file },
     compression,
-    insertQuorum: insert_quorum,
     answerMs: insert_deadline + graceMs,
-    log,
   });
 }
 

@@ -9,9 +9,15 @@ import { EmbeddedLog } from '../stream/embedded.ts';
 import type { KafkaOptions } from '../stream/kafka-options.ts';
 import { KafkaStream } from '../stream/kafka.ts';
 
-/** Dead letters are few and wait for an operator: a small share of the stream's disk, kept for long. */
+/**
+ * Dead letters are few and wait for an operator: a small share of the stream's disk, kept for long. The embedded log
+ * keeps what was not replayed whatever its age, and is full rather than without it; a full one holds the store.
+ */
 const deadLetterShare = 1 / 16;
 const deadLetterAgeMs = 30 * 86_400_000;
+
+/** The consumer group of replays, among those of the dead letters. */
+export const replayGroup = 'replay';
 
 /** An append is tried longer than most senders wait: their repeat is then joined to it, or finds another broker. */
 const kafkaDeliveryMs = 30_000;
@@ -49,8 +55,12 @@ function embeddedStreams(
     deadLetters: embedded.stream({
       topic: 'otlp_spans_dlq',
       partitions: 1,
-      groups: [],
-      retention: { ...keep, ageMs: deadLetterAgeMs, bytes: retention.size * deadLetterShare },
+      groups: [replayGroup],
+      retention: {
+        ageMs: deadLetterAgeMs,
+        bytes: retention.size * deadLetterShare,
+        minAfterCommitMs: 0,
+      },
     }),
   };
 }
@@ -100,7 +110,7 @@ export function topicsOf(
       topic: options.dead_letter_topic,
       partitions: 1,
       retentionMs: deadLetterAgeMs,
-      groups: {},
+      groups: { [replayGroup]: { id: groups.replay, assignment: 'incumbent', isForgettable: true } },
     },
   };
 }

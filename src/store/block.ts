@@ -18,8 +18,8 @@ export interface Rows {
   }[];
   /** The day, counted from the epoch, whose part the row of span `index` goes to. */
   dayOf(index: number): number;
-  /** Adds the row of span `index`. */
-  append(index: number): void;
+  /** Adds the row of span `index`, at its own place in the record, or at the index `place` if the record holds a part of another. */
+  append(index: number, place?: number): void;
   readonly rows: number;
   readonly bytes: number;
   /** The insert's body; it stays valid until `reset`. */
@@ -32,9 +32,12 @@ export interface RowEncoder {
   /** Changes whenever the same record would give other rows. */
   readonly version: number;
   rows(origin: Origin): Rows;
-  /** A payload that holds span `index` of `record` alone, for the dead letters. */
-  single(record: StreamRecord, index: number): Uint8Array;
+  /** A record that holds span `index` of `record` alone and gives the same row, for the dead letters. */
+  single(record: StreamRecord, index: number): Pick<StreamRecord, 'headers' | 'payload'>;
 }
+
+/** Why a record that no encoder can read is dead. */
+export const undecodableReason = 'the record cannot be read';
 
 /** What one block may hold. Bytes are a soft limit, looked at every 8 rows and at the start of a record. */
 export interface BlockLimits {
@@ -203,7 +206,7 @@ export class Block {
       if (!(error instanceof Failure) || error.kind !== 'invalid') throw error;
       const payload = Buffer.from(record.payload); // beyond the next read
       const spans = Math.max(1, record.spans); // nobody knows, and none would hide the loss
-      this.#bury(record, 0, { payload, spans, reason: `the record cannot be read: ${error.message}` });
+      this.#bury(record, 0, { payload, spans, reason: `${undecodableReason}: ${error.message}` });
       return 0;
     }
   }
@@ -217,9 +220,9 @@ export class Block {
     }
   }
 
-  #bury(record: StreamRecord, index: number, letter: Omit<DeadLetter, 'record' | 'index'>): void {
+  #bury(record: StreamRecord, index: number, letter: Rows['leftOut'][number]): void {
     const kept = { ...record, payload: letter.payload };
-    this.#unreadable.push({ record: kept, index, ...letter });
+    this.#unreadable.push({ record: kept, index, attempt: 1, ...letter });
     this.#unreadableBytes += letter.payload.length;
   }
 }

@@ -7,6 +7,8 @@ type Asked = Pick<ClickHouse, 'query'>;
 /** So many connections at once find the servers behind one address. */
 const connections = 10;
 const fewestTokens = 10_000;
+/** From such a difference on, somebody should know that the clocks of two machines differ. */
+const noticeableSkewMs = 60_000;
 
 /** What keeps the tables from being made and used on this server, each as one sentence with the fix. Changes nothing. */
 export async function serverFaults(
@@ -19,6 +21,13 @@ export async function serverFaults(
     cluster === undefined ? await severalServers(clickhouse) : await clusterFault(clickhouse, cluster),
   ];
   return faults.filter((fault) => fault !== undefined);
+}
+
+/** That the clocks of ClickHouse and of this machine differ, which nothing here depends on, as one sentence with the fix. */
+export function clockFault(clickhouse: Pick<ClickHouse, 'nowMs'>): string | undefined {
+  const skewMs = clickhouse.nowMs() - Date.now();
+  if (Math.abs(skewMs) < noticeableSkewMs) return undefined;
+  return `the clock of ClickHouse is ${Math.round(Math.abs(skewMs) / 1000)} s ${skewMs > 0 ? 'ahead of' : 'behind'} this machine's: set both by NTP, or times in rows and in queries do not fit`;
 }
 
 /** How the tables differ from those that the migrations make, where they exist; each as one sentence with the fix. */

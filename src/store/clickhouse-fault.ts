@@ -49,7 +49,7 @@ const passing: ReadonlyMap<number, string> = new Map([
   [243, 'the disk of ClickHouse is full: free some space'],
   [252, 'the table has too many parts, and gets time to merge them'],
   [279, 'ClickHouse cannot reach its own servers'],
-  [285, 'too few replicas are alive for insert_quorum'],
+  [285, 'too few replicas are alive for the insert_quorum of this user'],
   [286, 'an earlier insert has not reached its quorum'],
   [319, 'ClickHouse does not know what became of the insert'],
   [341, 'a replica has not finished what all have to do'],
@@ -96,10 +96,10 @@ export function faultOf(error: unknown): unknown {
   const code = clickHouseErrorCode(error);
   if (code === undefined || !(error instanceof Error) || error instanceof ClickHouseFault) return error;
   const type = 'type' in error ? String(error.type) : 'UNKNOWN';
-  const options = { code, cause: error };
   if (rejecting.includes(code))
-    // without ClickHouse's own words, which quote the row
-    return new ClickHouseFault('rows', `ClickHouse refused the row: ${type} (${code})`, options);
+    // Without ClickHouse's own error, also as the cause: it quotes the row, and causes are logged.
+    return new ClickHouseFault('rows', `ClickHouse refused the row: ${type} (${code})`, { code });
+  const options = { code, cause: error };
   const [remedy, sentence] = passing.has(code)
     ? (['time', passing.get(code)] as const)
     : (['operator', mendable.get(code)] as const);
@@ -142,6 +142,15 @@ export function remedyOf(error: unknown): Remedy | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     if (cause instanceof ClickHouseFault) return cause.remedy;
   return undefined;
+}
+
+/** Whether `error`, or what caused it, may be over later by itself: ClickHouse's own, and nobody knows what to mend. */
+export function mayPass(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ClickHouseFault) return cause.remedy !== 'operator';
+    if (clickHouseErrorCode(cause) !== undefined) return true;
+  }
+  return false;
 }
 
 const shortLength = 300;

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { Agent as TlsAgent } from 'node:https';
 import { text } from 'node:stream/consumers';
-import type { Log } from '../core/log.ts';
 import type { Secret } from '../core/secret.ts';
 import { clickHouseErrorCode, ClickHouseFault, faultOf, silenceOf } from './clickhouse-fault.ts';
 import type { BlockInsert, ClickHouse, Settings } from './clickhouse.ts';
@@ -28,20 +27,23 @@ export interface ServerOptions {
       }
     | undefined;
   readonly compression: Compression;
-  /** On how many replicas an insert must be before it is acknowledged, or `auto` for most of them; undefined for one. */
-  readonly insertQuorum: string | undefined;
   /** How long an insert may go without an answer, in milliseconds: longer than until its deadline, or it is repeated beside itself. */
   readonly answerMs: number;
-  readonly log: Log;
 }
 
 /** A statement that asks takes seconds; one that is not answered for so long is asked again. */
 const askMs = 60_000;
+/** What nobody waits for any more ends; ClickHouse ends it with the connection only when it may but read. */
+const askSettings = {
+  max_execution_time: askMs / 1000,
+  readonly: '2',
+  cancel_http_readonly_queries_on_client_close: 1,
+} as const;
 const connections = 64;
 const clockAgeMs = 60_000;
-/** From such a difference on, somebody should know that the clocks of two machines differ. */
-const noticeableSkewMs = 60_000;
 const tooLate = 395;
+/** ClickHouse has one of these in every answer to a query. */
+const headers = ['x-clickhouse-summary', 'x-clickhouse-query-id'];
 
 /**
  * A ClickHouse server over its HTTP interface. Nothing is opened before `start`, which asks the server who it is and may
@@ -75,15 +77,9 @@ class ServerClickHouse implements ClickHouse {
       `SELECT name FROM system.settings WHERE name IN (${names.join(', ')})`,
     );
     const newer = known.map(({ name }) => [name, newerSettings[name] ?? '']);
-    const quorum = this.#options.insertQuorum;
-    this.#pinned = {
-      ...pinnedSettings,
-      ...Object.fromEntries(newer),
-      ...(quorum !== undefined && { insert_quorum: quorum }),
-    };
+    this.#pinned = { ...pinnedSettings, ...Object.fromEntries(newer) };
     await this.#readBack();
     await this.#readClock();
-    this.#compareClocks();
   }
 
   async stop(): Promise<void> {
@@ -110,6 +106,7 @@ class ServerClickHouse implements ClickHouse {
       const result = await asking.query({
         query: sql,
         format: 'JSONEachRow',
+        clickhouse_settings: askSettings,
         ...(params && { query_params: { ...params } }),
       });
       return result.json<Row>();
@@ -118,18 +115,26 @@ class ServerClickHouse implements ClickHouse {
 
   async insertBlock(insert: BlockInsert): Promise<void> {
     const { compression } = this.#options;
+    const { signal } = insert;
     // In the body and not in the URL, whose length proxies limit.
     const statement = Buffer.from(insertBefore(insert, insert.deadlineMs, this.#pinned));
     try {
+      signal?.throwIfAborted();
       await this.#sent(async ({ writing }) => {
-        const { stream } = await writing.exec({
+        const { stream, response_headers } = await writing.exec({
           query: '',
           values: insertBody([statement, ...insert.body], compression),
           http_headers: contentEncoding(compression),
+          ...(signal && { abort_signal: signal }),
         });
-        await text(stream);
+        // A proxy or another service may say 200 to anything.
+        const isClickHouse = headers.some((name) => name in response_headers);
+        if ((await text(stream)) !== '' || !isClickHouse)
+          throw new Error('it acknowledged an insert as ClickHouse does not');
       });
     } catch (error) {
+      if (signal?.aborted === true)
+        throw new ClickHouseFault('time', 'nobody waits for the insert any more', { cause: error });
       if (clickHouseErrorCode(error) === tooLate) await this.#readClock().catch(() => undefined); // this machine may have slept
       throw error;
     }
@@ -166,15 +171,6 @@ class ServerClickHouse implements ClickHouse {
       .then(([row]) => this.#clock.set(Number(row?.nowMs)))
       .finally(() => (this.#reading = undefined));
     await this.#reading;
-  }
-
-  #compareClocks(): void {
-    const skewMs = Math.round(this.#clock.nowMs - Date.now());
-    if (Math.abs(skewMs) < noticeableSkewMs) return;
-    this.#options.log.warn(
-      { skewMs },
-      'the clocks of ClickHouse and of this machine differ: set both by NTP, or times in rows and in queries do not fit',
-    );
   }
 }
 

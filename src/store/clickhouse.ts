@@ -13,6 +13,8 @@ export interface BlockInsert {
   readonly settings: Settings;
   /** Nothing lands later, in Unix milliseconds by the clock that `nowMs` reads. An engine that dies with this process may ignore it. */
   readonly deadlineMs: number;
+  /** Ends the wait for an answer: nobody knows then what has landed. An engine in this process cannot be interrupted. */
+  readonly signal?: AbortSignal;
   /** The block's bytes in order; owned by the callee until the promise settles. */
   readonly body: readonly Uint8Array[];
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { ClickHouse } from './clickhouse.ts';
 import { quoteIdentifier, quoteString } from './sql-text.ts';
@@ -143,10 +144,6 @@ async function apply(
   } catch (cause) {
     throw new Error(`cannot apply migration ${number} (${name}): ${messageOf(cause)}`, { cause });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** The statement that makes the table in which it stands which migrations were applied. */

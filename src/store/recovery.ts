@@ -105,7 +105,8 @@ async function nextPiece(tenure: Tenure, cursor: RecordCursor, stretch: Stretch)
     bytes += record.payload.length;
     isCounted &&= record.spans > 0;
     last = { offset: record.offset, timeMs: record.timeMs };
-    to = isCut ? stretch.to : afterRecord(record.offset);
+    const isWhole = !isCut || (record.spans > 0 && end === record.spans);
+    to = isWhole ? afterRecord(record.offset) : stretch.to;
     cursor.advance();
   }
   return { to, spans: isCounted ? spans : NaN, last, expiredRecords, unreadable: [] };

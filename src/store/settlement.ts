@@ -107,8 +107,10 @@ export class Settlement {
     const { offset, index } = lastRow;
     const record = await recordBefore(claim, new RecordCursor(claim, lastRow), afterRecord(offset), halt);
     if (record === undefined) return; // retention was faster; the next step counts it as expired
-    const payload = parts.encoder.single(record, index);
-    await this.#tenure.bury([{ record, index, payload, spans: 1, reason: error.message }]);
+    const { headers, payload } = parts.encoder.single(record, index);
+    await this.#tenure.bury([
+      { record: { ...record, headers }, index, payload, spans: 1, reason: error.message, attempt: 1 },
+    ]);
     this.#dead.add(offset, index);
   }
 

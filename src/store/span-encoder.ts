@@ -21,7 +21,7 @@ export class SpanEncoder implements RowEncoder {
     return new TraceRows(this.#spans, origin);
   }
 
-  single(record: StreamRecord, index: number): Uint8Array {
+  single(record: StreamRecord, index: number): Pick<StreamRecord, 'headers' | 'payload'> {
     this.#spans.read(record);
     this.#rewrite.begin(this.#spans.index);
     for (let row = 0; row < this.#spans.count; row++)
@@ -29,7 +29,7 @@ export class SpanEncoder implements RowEncoder {
       else this.#rewrite.omitSpan();
     const [request] = this.#rewrite.finish(1);
     if (request === undefined) throw new Error(`record ${record.offset} has no span ${index}`);
-    return request.payload;
+    return { headers: this.#spans.headers, payload: request.payload };
   }
 }
 
@@ -67,10 +67,10 @@ class TraceRows implements Rows {
     return dayOf(this.#spans.view.at(index), this.#timeMs);
   }
 
-  append(index: number): void {
+  append(index: number, place = index): void {
     this.#rows.append(this.#spans.view.at(index), {
       offset: this.#offset,
-      index,
+      index: place,
       recordTimeMs: this.#timeMs,
     });
   }

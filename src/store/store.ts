@@ -32,7 +32,13 @@ const slowRecoveryMs = 10_000;
  */
 export class Store {
   /** Works on one claim until it is lost or the process stops. Rejects with a Failure when only an operator can go on. */
-  readonly worker: ClaimWorker = (claim, stopping) => this.#work(claim, stopping);
+  readonly worker: ClaimWorker = async (claim, stopping) => {
+    try {
+      await this.#work(claim, stopping);
+    } catch (error) {
+      if (!(error instanceof OwnershipLost)) throw error; // also before there was a tenure to end
+    }
+  };
   readonly #stream: Pick<Stream, 'id'>;
   readonly #parts: StoreParts;
   readonly #tenures = new Map<number, Tenure>();
@@ -93,6 +99,7 @@ export class Store {
         throw error;
       }
     }
+    tenure.end();
     this.#tenures.delete(partition);
   }
 

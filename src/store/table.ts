@@ -11,6 +11,8 @@ export interface Insert {
    * a late copy cannot outlive the memory of its token. A table whose copies die with this process may ignore it.
    */
   readonly deadlineMs: number;
+  /** Ends the wait for an answer: the insert rejects at once, and what becomes of it is unknown. A table in this process may ignore it. */
+  readonly signal: AbortSignal;
 }
 
 /** What the table holds of a stretch: rows, and how many different positions they have. More rows than positions are duplicates. */
@@ -41,6 +43,8 @@ export interface Table {
     origin: Origin,
     stretch: Stretch,
   ): Promise<{ readonly rows: number; readonly present: PositionSet }>;
+  /** Which of `positions`, a thousand at most and in any order, have a row. */
+  rowsAt(origin: Origin, positions: readonly Position[]): Promise<PositionSet>;
   /** The highest position from `from` on that has a row; undefined when none has. */
   highest(origin: Origin, from: Position): Promise<Position | undefined>;
   /** Derives again, from the rows of `stretch`, what idempotent views keep of them. */

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Component } from '../core/component.ts';
 import type { Log } from '../core/log.ts';
 import type { Position } from '../core/stream.ts';
-import { serverFaults, tableFaults } from './clickhouse-check.ts';
-import { ClickHouseFault, remedyOf } from './clickhouse-fault.ts';
+import { clockFault, serverFaults, tableFaults } from './clickhouse-check.ts';
+import { ClickHouseFault, mayPass } from './clickhouse-fault.ts';
 import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, migrate, readMigrations } from './migrations.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
@@ -15,13 +15,13 @@ export interface TablesOptions {
   readonly clickhouse: ClickHouse;
   /** Whose replicas keep the tables; undefined when one ClickHouse does. */
   readonly cluster: string | undefined;
-  /** Whether others may have changed the tables, or the server itself, since they were made. */
-  readonly isForeign: boolean;
+  /** Whether it is a server, where others may have changed the tables, or the server itself, since they were made. */
+  readonly isServer: boolean;
   readonly log: Log;
 }
 
 /** How long a start waits for a ClickHouse that does not answer before it goes on without. */
-const patienceMs = 10_000;
+const patienceMs = 5000;
 
 /**
  * ClickHouse with its tables, which are there once every migration has been applied. A ClickHouse that is down does not
@@ -32,17 +32,18 @@ export class Tables implements Component, Table {
   readonly #options: TablesOptions;
   readonly #traces: TracesTable;
   #opening: Promise<void> | undefined;
+  #isStopped = false;
 
   constructor(options: TablesOptions) {
     this.#options = options;
     this.#traces = new TracesTable(options.clickhouse, { isReplicated: options.cluster !== undefined });
   }
 
-  /** Rejects when only an operator can help. */
+  /** Rejects when only an operator can help, and when the error is none of ClickHouse's. */
   async start(): Promise<void> {
     const opened = this.#open().catch((error: unknown) => {
-      if (remedyOf(error) !== 'time') throw error;
-      this.#options.log.warn({ err: error }, 'ClickHouse does not answer; the store waits for it');
+      if (!mayPass(error)) throw error;
+      this.#options.log.warn({ err: error }, 'ClickHouse cannot be used yet; the store waits for it');
     });
     const waited = new AbortController();
     const patience = sleep(patienceMs, undefined, { signal: waited.signal }).catch(() => undefined); // opened first
@@ -50,6 +51,7 @@ export class Tables implements Component, Table {
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
+    this.#isStopped = true;
     await this.#options.clickhouse.stop(deadline);
   }
 
@@ -75,6 +77,11 @@ export class Tables implements Component, Table {
     return this.#traces.positions(origin, stretch);
   }
 
+  async rowsAt(origin: Origin, positions: readonly Position[]): Promise<PositionSet> {
+    await this.#open();
+    return this.#traces.rowsAt(origin, positions);
+  }
+
   async highest(origin: Origin, from: Position): Promise<Position | undefined> {
     await this.#open();
     return this.#traces.highest(origin, from);
@@ -86,6 +93,7 @@ export class Tables implements Component, Table {
   }
 
   async #open(): Promise<void> {
+    if (this.#isStopped) throw new Error('the tables are closed');
     this.#opening ??= this.#prepare().catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
@@ -94,13 +102,16 @@ export class Tables implements Component, Table {
   }
 
   async #prepare(): Promise<void> {
-    const { clickhouse, cluster, isForeign, log } = this.#options;
+    const { clickhouse, cluster, isServer, log } = this.#options;
     await clickhouse.start();
     const migrations = await readMigrations();
-    if (isForeign) refuse(await serverFaults(clickhouse, cluster, migrations));
+    if (isServer) refuse(await serverFaults(clickhouse, cluster, migrations));
     const dialect = cluster === undefined ? aloneDialect : clusterDialect(cluster);
     await migrate(clickhouse, migrations, dialect, log);
-    if (isForeign) refuse(await tableFaults(clickhouse, cluster));
+    if (!isServer) return;
+    refuse(await tableFaults(clickhouse, cluster));
+    const skew = clockFault(clickhouse);
+    if (skew !== undefined) log.warn(skew);
   }
 }
 

@@ -1,7 +1,6 @@
 import { delayMs, type Backoff } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { Failure } from '../core/failure.ts';
 import { OwnershipLost, type Claim, type Position } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Block, BlockLimits, RowEncoder } from './block.ts';
@@ -144,6 +143,15 @@ export class Tenure {
     this.#health = { partition, state, reason, sinceMs };
   }
 
+  /** Says no longer what the partition is doing: somebody else may own it by now. */
+  end(): void {
+    for (const state of states)
+      this.parts.telemetry.remove('plimsoll_store_state', {
+        partition: String(this.origin.partition),
+        state,
+      });
+  }
+
   /** Commits that `block` is about to be inserted, with everything concluded so far. The intent is then open. */
   async announce(block: Block, attempt: string, rows: number): Promise<Intent> {
     const intent = { from: block.from, to: block.to, attempt, rows };
@@ -187,11 +195,12 @@ export class Tenure {
     };
   }
 
-  /** Sends `letters` until they are durable. */
+  /** Sends `letters` until they are durable: no position goes past one that is not, whatever keeps it. */
   async bury(letters: readonly DeadLetter[]): Promise<void> {
     if (letters.length === 0) return;
     const { deadLetters, log, telemetry } = this.parts;
-    await this.persist('the dead letters', () => deadLetters.send(this.origin, letters, this.halt));
+    const giver = { part: 'store', nowMs: this.nowMs() } as const;
+    await this.persist('the dead letters', () => deadLetters.send(this.origin, letters, giver, this.halt));
     telemetry.count('plimsoll_store_dead_letters_total', letters.length, {});
     for (const { record, index, reason } of letters)
       log.error({ ...this.origin, offset: record.offset, index, reason }, 'a span can never be stored');
@@ -234,6 +243,7 @@ export class Tenure {
         body: block.body(),
         token: tokenOf(this.origin, intent),
         deadlineMs: sinceMs + settings.insertDeadlineMs,
+        signal: this.halt,
       });
     } catch (error) {
       failure = error ?? new Error('failed without saying why');
@@ -246,10 +256,7 @@ export class Tenure {
     return failure;
   }
 
-  /**
-   * Repeats `work` until it succeeds or the tenure has to end; meanwhile the partition waits for `what`. Rejects with an
-   * `invalid` Failure of `work`, which no repetition helps.
-   */
+  /** Repeats `work` until it succeeds or the tenure has to end; meanwhile the partition waits for `what`. */
   async persist<T>(what: string, work: () => Promise<T>): Promise<T> {
     const { state, reason } = this.#health;
     for (let attempt = 0; ; attempt++) {
@@ -260,7 +267,6 @@ export class Tenure {
         return result;
       } catch (error) {
         if (error instanceof OwnershipLost) throw error;
-        if (error instanceof Failure && error.kind === 'invalid') throw error;
         await this.wait(what, error, attempt);
       }
     }

@@ -11,6 +11,14 @@ interface Answer {
   readonly server: string;
 }
 
+/** How far a replica has come with the log of inserts that all replicas have in Keeper, at `path`; 1 is true. */
+interface Replica extends Answer {
+  readonly isIdle: number;
+  readonly hasRead: number;
+  readonly isUnread: number;
+  readonly path: string;
+}
+
 /**
  * `otel_traces` in ClickHouse. Where it is replicated, a replica answers only once it has what all others had when it was
  * asked: one that is behind would have rows inserted again.
@@ -18,6 +26,8 @@ interface Answer {
 export class TracesTable implements Table {
   readonly #clickhouse: Pick<ClickHouse, 'command' | 'query' | 'insertBlock' | 'nowMs'>;
   readonly #isReplicated: boolean;
+  /** The one that has the rows; undefined until it was asked, and where several have them. */
+  #server: string | undefined;
 
   constructor(
     clickhouse: Pick<ClickHouse, 'command' | 'query' | 'insertBlock' | 'nowMs'>,
@@ -31,7 +41,7 @@ export class TracesTable implements Table {
     return this.#clickhouse.nowMs();
   }
 
-  async insert({ body, token, deadlineMs }: Insert): Promise<void> {
+  async insert({ body, token, deadlineMs, signal }: Insert): Promise<void> {
     const settings = { insert_deduplication_token: token };
     try {
       await this.#clickhouse.insertBlock({
@@ -39,11 +49,12 @@ export class TracesTable implements Table {
         columns: traceColumns,
         settings,
         deadlineMs,
+        signal,
         body,
       });
     } catch (error) {
       if (remedyOf(error) !== 'rows') throw error;
-      throw new InsertRejected(error instanceof Error ? error.message : '', { cause: error });
+      throw new InsertRejected(error instanceof Error ? error.message : '');
     }
   }
 
@@ -75,6 +86,18 @@ export class TracesTable implements Table {
     return { rows, present };
   }
 
+  async rowsAt(origin: Origin, positions: readonly Position[]): Promise<PositionSet> {
+    const found = new PositionSet();
+    if (positions.length === 0) return found;
+    const offsets = new Set(positions.map(({ offset }) => offset)); // by which the index of the table finds them
+    const places = positions.map(({ offset, index }) => `(${offset}, ${index})`).join(', ');
+    const rows = await this.#clickhouse.query<{ readonly offset: string | number; readonly index: number }>(
+      `SELECT DISTINCT StreamOffset AS offset, StreamIndex AS index FROM otel_traces WHERE ${of(origin)} AND StreamOffset IN (${[...offsets].join(', ')}) AND (StreamOffset, StreamIndex) IN (${places})`,
+    );
+    for (const { offset, index } of rows) found.add(Number(offset), index);
+    return found;
+  }
+
   async highest(origin: Origin, from: Position): Promise<Position | undefined> {
     const { rows, offset, index } = await this.#ask<Record<'rows' | 'offset' | 'index', string | number>>(
       'count() AS rows, max(StreamOffset) AS offset, argMax(StreamIndex, (StreamOffset, StreamIndex)) AS index',
@@ -84,9 +107,15 @@ export class TracesTable implements Table {
   }
 
   async rederive(origin: Origin, stretch: Stretch): Promise<void> {
+    const replica = this.#isReplicated ? await this.#caughtUp() : undefined;
+    const only =
+      replica === undefined
+        ? ''
+        : // A query of its own, which is made also where there is no row.
+          ` AND (SELECT throwIf(toString(serverUUID()) != ${quoteString(replica)}, 'another replica answers')) = 0`;
     await this.#clickhouse.command(
       // Without deduplication: a table may remember the block of a statement whose part a crash took.
-      `INSERT INTO otel_traces_trace_id_ts SELECT TraceId, min(Timestamp) AS Start, max(Timestamp) AS End FROM otel_traces WHERE TraceId != '' AND ${within(origin, stretch)} GROUP BY TraceId SETTINGS async_insert = 0, insert_deduplicate = 0`,
+      `INSERT INTO otel_traces_trace_id_ts SELECT TraceId, min(Timestamp) AS Start, max(Timestamp) AS End FROM otel_traces WHERE TraceId != '' AND ${within(origin, stretch)}${only} GROUP BY TraceId SETTINGS async_insert = 0, insert_deduplicate = 0`,
     );
   }
 
@@ -97,6 +126,12 @@ export class TracesTable implements Table {
       `SELECT ${aggregates}, toString(serverUUID()) AS server FROM ${from}`,
     );
     if (row === undefined) throw new Error('ClickHouse gave no row for an aggregate');
+    if (!this.#isReplicated && row.server !== (this.#server ??= row.server))
+      throw new ClickHouseFault(
+        'operator',
+        `another server answers than at first, and it has other rows: let ${this.#server} answer, or restart to use ${row.server}`,
+        {},
+      );
     if (replica !== undefined && row.server !== replica)
       throw new ClickHouseFault(
         'time',
@@ -108,8 +143,8 @@ export class TracesTable implements Table {
 
   /** Which replica answers, now that it has every part that was inserted anywhere before this was called. */
   async #caughtUp(): Promise<string> {
-    const [replica] = await this.#clickhouse.query<Answer & { isCurrent: number }>(
-      `SELECT toString(serverUUID()) AS server, log_pointer > log_max_index AND inserts_in_queue = 0 AND NOT is_readonly AND NOT is_session_expired AS isCurrent FROM system.replicas WHERE database = currentDatabase() AND table = 'otel_traces'`,
+    const [replica] = await this.#clickhouse.query<Replica>(
+      `SELECT toString(serverUUID()) AS server, NOT is_readonly AND NOT is_session_expired AND inserts_in_queue = 0 AS isIdle, log_pointer > log_max_index AS hasRead, log_pointer = 0 AND log_max_index = 0 AS isUnread, zookeeper_path AS path FROM system.replicas WHERE database = currentDatabase() AND table = 'otel_traces'`,
     );
     if (replica === undefined)
       throw new ClickHouseFault(
@@ -117,9 +152,20 @@ export class TracesTable implements Table {
         'otel_traces is not a replicated table although a cluster is configured: make it one, or remove cluster',
         {},
       );
-    if (replica.isCurrent !== 1)
-      throw new ClickHouseFault('time', 'the replica of otel_traces that answers is behind the others', {});
-    return replica.server;
+    const { server, isIdle, hasRead, isUnread, path } = replica;
+    if (isIdle === 1 && (hasRead === 1 || (isUnread === 1 && (await this.#isLogEmpty(path))))) return server;
+    throw new ClickHouseFault('time', 'the replica of otel_traces that answers is behind the others', {});
+  }
+
+  /**
+   * Whether nothing was ever inserted. The highest index of a log is reported as 0 also while there is no entry, so only
+   * Keeper knows whether there is one that nobody has read.
+   */
+  async #isLogEmpty(path: string): Promise<boolean> {
+    const [log] = await this.#clickhouse.query<{ entries: string | number }>(
+      `SELECT count() AS entries FROM system.zookeeper WHERE path = ${quoteString(`${path}/log`)}`,
+    );
+    return log !== undefined && Number(log.entries) === 0;
   }
 }
 

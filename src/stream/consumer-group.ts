@@ -6,6 +6,7 @@ import {
   type ClaimWorker,
   type Commit,
   type PartitionBounds,
+  type PartitionReader,
   type StreamConsumer,
   type StreamRecord,
 } from '../core/stream.ts';
@@ -172,6 +173,11 @@ class Member implements StreamConsumer {
 
 async function pause(ms: number, ended: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal: ended }).catch(() => undefined); // an abort ends the pause
+}
+
+/** Reads a partition for nobody's group. */
+export function readerOf(topic: TopicLog, partition: number): PartitionReader {
+  return new OwnedClaim(topic, '', partition, undefined);
 }
 
 /** A claim on a partition of a topic in this process. */

@@ -1,9 +1,16 @@
 import type { Clock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
-import type { ClaimWorker, NewRecord, Stream, StreamConsumer } from '../core/stream.ts';
+import type {
+  ClaimWorker,
+  Commit,
+  NewRecord,
+  PartitionReader,
+  Stream,
+  StreamConsumer,
+} from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
-import { ConsumerGroup } from './consumer-group.ts';
+import { ConsumerGroup, readerOf } from './consumer-group.ts';
 import { whenAborted } from './when-aborted.ts';
 import { GroupCommit } from './group-commit.ts';
 import { LogFile } from './log-file.ts';
@@ -276,6 +283,14 @@ class EmbeddedStream implements Stream {
       new ConsumerGroup(group, this.partitions, () => this.#running(), this.#access.log);
     this.#groups.set(group, known);
     return known.member(worker);
+  }
+
+  reader(partition: number): PartitionReader {
+    return readerOf(this.#running(), partition);
+  }
+
+  async committed(group: string, partition: number): Promise<Commit | undefined> {
+    return this.#running().committed(group, partition);
   }
 
   appendedSpans(partition: number): number {

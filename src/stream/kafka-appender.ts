@@ -64,8 +64,6 @@ export class PartitionAppender {
   #waitingBytes = 0;
   #origin: BatchOrigin | undefined;
   #running: Promise<void> | undefined;
-  /** The broker wants nothing before this time of `performance.now()`. */
-  #throttledUntilMs = 0;
   /** What went wrong last, for those who never got their turn. */
   #fault: unknown;
   #hurry = new AbortController();
@@ -95,7 +93,6 @@ export class PartitionAppender {
   async #run(): Promise<void> {
     for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
       await this.#linger(first.sinceMs + this.#parts.options.lingerMs - performance.now());
-      await this.#throttled();
       const batch = this.#take();
       const [oldest] = batch;
       if (oldest) await this.#send(batch, oldest.sinceMs + this.#parts.options.deliveryMs);
@@ -107,13 +104,6 @@ export class PartitionAppender {
     if (ms <= 0 || this.#closing || this.#waitingBytes >= this.#batchBytes) return;
     this.#hurry = new AbortController();
     await sleep(ms, undefined, { signal: this.#hurry.signal }).catch(() => undefined); // enough has come to go at once
-  }
-
-  /** A broker reads nothing from a connection that it throttles: what is sent would seem to be lost. */
-  async #throttled(): Promise<void> {
-    const ms = this.#throttledUntilMs - performance.now();
-    const { abandoned } = this.#parts;
-    if (ms > 0) await sleep(ms, undefined, { signal: abandoned }).catch(() => undefined); // then one last try
   }
 
   /** Takes the records of the next batch; those that nobody waits for, or that waited too long, are settled instead. */
@@ -203,12 +193,10 @@ export class PartitionAppender {
 
   /** Resolves with the offset of the batch when the broker holds it on every replica in sync. */
   async #produce(batch: Buffer): Promise<number> {
-    const { cluster, options } = this.#parts;
-    const lane = `append ${this.#partition % lanes}`;
-    const connection = await cluster.leader(this.#partition, lane, leaderMs);
-    const { offset, throttleMs } = await produce(connection, options.topic, this.#partition, batch);
-    this.#throttledUntilMs = performance.now() + throttleMs;
-    return offset;
+    const { cluster, options, abandoned } = this.#parts;
+    const partition = this.#partition;
+    const connection = await cluster.leader(partition, `append ${partition % lanes}`, leaderMs);
+    return produce(connection, { topic: options.topic, partition }, batch, abandoned);
   }
 
   #conclude(batch: readonly Waiting[], origin: BatchOrigin, offset: number | undefined): void {

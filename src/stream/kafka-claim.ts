@@ -5,15 +5,15 @@ import {
   type Claim,
   type Commit,
   type PartitionBounds,
-  type Position,
   type StreamRecord,
 } from '../core/stream.ts';
 import { metadataBytes } from './commit-limit.ts';
 import type { Cluster } from './kafka-cluster.ts';
-import { faultCode } from './kafka-fault.ts';
+import { faultCode, faultText } from './kafka-fault.ts';
 import { edgeOffset, fetchRecords, longestFetchMs, type Fetched } from './kafka-fetch.ts';
 import { FetchedRecords } from './kafka-fetched-records.ts';
 import { Lag } from './kafka-lag.ts';
+import type { PartitionCommit } from './kafka-group.ts';
 import type { KafkaOptions } from './kafka-options.ts';
 import type { TopicWatch } from './kafka-topic-watch.ts';
 
@@ -39,8 +39,11 @@ export interface ClaimOwner {
   readonly lane: string;
   /** Whether the cluster may have given the partition away without telling yet. */
   isOverdue(): boolean;
-  /** Sends a commit under the generation of the claim. Rejects when it was refused or nobody knows. */
-  commit(partition: number, position: Position, metadata: string): Promise<void>;
+  /**
+   * Sends a commit under the generation of the claim, once those before it are answered. Rejects when it was refused or
+   * nobody knows, and with the reason of `lost`, unsent, when that has aborted by then.
+   */
+  commit(commit: PartitionCommit, lost: AbortSignal): Promise<void>;
   /** A commit failed, with `code` if it was answered: the member gives up all its claims and joins again. */
   giveUp(code: string | undefined): void;
 }
@@ -59,6 +62,8 @@ export class KafkaClaim implements Claim {
   #read: { readonly offset: number; readonly leaderEpoch: number } | undefined;
   #throttledUntilMs = 0;
   #faults = 0;
+  /** What keeps it from being read, and since when; undefined while it can be. */
+  #failing: { readonly sinceMs: number; why: unknown; isTold: boolean } | undefined;
   readonly #lag: Lag;
 
   constructor(owner: ClaimOwner, partition: number, committed: Commit | undefined) {
@@ -72,12 +77,22 @@ export class KafkaClaim implements Claim {
     return this.#lost.signal;
   }
 
+  /** Why the partition could not be read for longer than a session, in which another leader should have been found. */
+  get fault(): Error | undefined {
+    const { options } = this.#owner;
+    const failing = this.#failing;
+    if (!failing || performance.now() - failing.sinceMs <= options.sessionMs) return undefined;
+    const why = faultText(failing.why);
+    return new Error(`partition ${this.partition} of the topic ${options.topic} cannot be read: ${why}`);
+  }
+
   async bounds(): Promise<PartitionBounds> {
     for (let attempt = 0; ; attempt++) {
       this.#refuseWhenLost();
       try {
         const bounds = await this.#bounds();
         this.#refuseWhenLost();
+        this.#failing = undefined;
         return bounds;
       } catch (error) {
         await this.#recover(delayMs(backoff, attempt, 1), error);
@@ -155,6 +170,7 @@ export class KafkaClaim implements Claim {
       return this.#mend(from, waitMs, error);
     }
     this.#faults = 0;
+    this.#failing = undefined;
     if (!fetched) return undefined;
     if (fetched.divergedAt !== undefined) throw this.#truncated(fetched.divergedAt, from);
     if (!this.#reason) this.#lag.reached(fetched.end);
@@ -192,10 +208,12 @@ export class KafkaClaim implements Claim {
   async commit(commit: Commit): Promise<void> {
     this.#refuseWhenLost();
     const { position, metadata } = commit;
+    const { partition, lost: ended } = this;
     metadataBytes(commit); // refuses too many
     try {
-      await this.#owner.commit(this.partition, position, metadata);
+      await this.#owner.commit({ partition, position, metadata }, ended);
     } catch (error) {
+      if (error === this.#reason) throw error;
       const code = faultCode(error);
       const why =
         code !== undefined && refusals.has(code) ? `was refused with ${code}` : 'has an unknown outcome';
@@ -233,12 +251,24 @@ export class KafkaClaim implements Claim {
   /** After a failed request: waits a little and asks who leads now. Throws when the topic is gone. */
   async #recover(waitMs: number, error: unknown): Promise<void> {
     this.#refuseWhenLost();
-    const { options, watch } = this.#owner;
-    const { partition } = this;
-    options.log.debug({ topic: options.topic, partition, err: error }, 'read will be retried');
+    const { watch } = this.#owner;
+    this.#tell(error);
     await this.#pause(waitMs);
-    await watch.look(faultCode(error) === undefined ? partition : undefined);
+    const looked = watch.look(faultCode(error) === undefined ? this.partition : undefined);
+    if (!this.#interrupted) await this.#unlessInterrupted(looked);
     if (watch.gone) throw watch.gone;
+  }
+
+  /** Remembers that a request failed; warns once when that goes on. */
+  #tell(error: unknown): void {
+    const { options, group } = this.#owner;
+    const failing = (this.#failing ??= { sinceMs: performance.now(), why: error, isTold: false });
+    failing.why = error;
+    const fields = { topic: options.topic, group, partition: this.partition };
+    options.log.debug({ ...fields, err: error }, 'read will be retried');
+    if (failing.isTold || !this.fault) return;
+    failing.isTold = true;
+    options.log.warn({ ...fields, why: faultText(error) }, 'partition cannot be read');
   }
 
   async #pause(ms: number): Promise<void> {

@@ -11,6 +11,8 @@ const controlFlag = 32;
 /** What a record costs beside its payload, so that many small ones are no small answer. */
 const recordBytes = 64;
 const nothing = Buffer.alloc(0);
+const fix =
+  'the partition is held there; kafka-consumer-groups.sh --reset-offsets can move the group past it';
 
 /** A transaction that somebody began and gave up: the records of `producerId` from `firstOffset` on are void. */
 export interface AbortedTransaction {
@@ -64,15 +66,21 @@ export class FetchedRecords {
   }
 
   /**
-   * The next records: about `limitBytes`, at least one, none only when there is none left. Throws when a batch cannot be
-   * read, once what stands before it was taken.
+   * The next records: about `limitBytes`, at least one, none only when there is none left. Throws when a batch or a record
+   * cannot be read, once what stands before it was taken, and again whenever it is asked for.
    */
   take(limitBytes: number): StreamRecord[] {
     const records: StreamRecord[] = [];
     let bytes = 0;
     while (bytes < limitBytes || records.length === 0) {
-      if (!this.#openNext(records.length > 0)) break;
-      const record = this.#record();
+      let record: StreamRecord | undefined;
+      try {
+        if (!this.#openNext()) break;
+        record = this.#record();
+      } catch (error) {
+        if (records.length > 0) break;
+        throw error;
+      }
       if (!record || record.offset < this.#next) continue;
       this.#next = record.offset + 1;
       records.push(record);
@@ -81,18 +89,13 @@ export class FetchedRecords {
     return records;
   }
 
-  /** Whether a batch is open, the next if need be; one that cannot be read is left for the next time if `mayWait`. */
-  #openNext(mayWait: boolean): boolean {
+  /** Whether a batch is open, the next if need be; one that cannot be read is left where it is. */
+  #openNext(): boolean {
     while (this.#batch === undefined || this.#batch.left === 0) {
       const left = this.#bytes.length - this.#at;
       const length = left < headerBytes ? 0 : countedFrom + this.#bytes.readInt32BE(this.#at + place.length);
       if (left < headerBytes || left < length) return false; // an answer may be cut off within its last batch
-      try {
-        this.#batch = this.#open(this.#bytes.subarray(this.#at, this.#at + length));
-      } catch (error) {
-        if (mayWait) return false;
-        throw error;
-      }
+      this.#batch = this.#open(this.#bytes.subarray(this.#at, this.#at + length));
       this.#at += length;
     }
     return true;
@@ -101,15 +104,23 @@ export class FetchedRecords {
   #record(): StreamRecord | undefined {
     const batch = this.#batch;
     if (!batch) return undefined;
+    const { at, left } = batch;
     batch.left--;
-    if (!batch.isVoid) return readRecord(batch);
-    const offset = batch.lastOffset - batch.left;
-    return { offset, timeMs: timeOf(batch, 0), spans: 0, headers: {}, payload: nothing };
+    if (batch.isVoid) {
+      const offset = batch.lastOffset - batch.left;
+      return { offset, timeMs: timeOf(batch, 0), spans: 0, headers: {}, payload: nothing };
+    }
+    try {
+      return readRecord(batch);
+    } catch (cause) {
+      Object.assign(batch, { at, left });
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`the batch at offset ${batch.baseOffset} holds a record ${why}: ${fix}`, { cause });
+    }
   }
 
   #open(batch: Buffer): OpenBatch {
     const baseOffset = Number(batch.readBigInt64BE(place.offset));
-    const fix = `the partition is held there; kafka-consumer-groups.sh --reset-offsets can move the group past it`;
     const format = batch.readInt8(place.magic);
     if (format !== magic)
       throw new Error(
@@ -123,7 +134,7 @@ export class FetchedRecords {
     const appendTimeMs =
       attributes & appendTimeFlag ? Number(batch.readBigInt64BE(place.maxTime)) : undefined;
     const opened = {
-      bytes: isVoid ? nothing : recordsOf(batch, attributes & compressionMask, baseOffset, fix),
+      bytes: isVoid ? nothing : recordsOf(batch, attributes & compressionMask, baseOffset),
       at: 0,
       left: isVoid ? lastOffset - baseOffset + 1 : batch.readInt32BE(place.count),
       isVoid,
@@ -150,7 +161,7 @@ export class FetchedRecords {
   }
 }
 
-function recordsOf(batch: Buffer, code: number, offset: number, fix: string): Buffer {
+function recordsOf(batch: Buffer, code: number, offset: number): Buffer {
   try {
     return unpacked(code, batch.subarray(headerBytes));
   } catch (cause) {
@@ -163,6 +174,7 @@ function timeOf(batch: OpenBatch, deltaMs: number): number {
   return batch.appendTimeMs ?? batch.baseTimeMs + deltaMs;
 }
 
+/** Throws when a length that the record says is not one it can have: no field is taken for a shorter or a longer one. */
 function readRecord(batch: OpenBatch): StreamRecord {
   const length = readVarint(batch);
   const end = batch.at + length;
@@ -179,7 +191,7 @@ function readRecord(batch: OpenBatch): StreamRecord {
     if (name === spansHeader) spans = Number(value);
     else headers.push([name, value]);
   }
-  batch.at = end;
+  if (batch.at !== end) throw new Error('whose fields are not as long as it says');
   return {
     offset,
     timeMs,
@@ -192,6 +204,7 @@ function readRecord(batch: OpenBatch): StreamRecord {
 function readBytes(batch: OpenBatch): Buffer {
   const length = Math.max(0, readVarint(batch)); // -1 is none
   batch.at += length;
+  if (batch.at > batch.bytes.length) throw new Error('that is longer than the batch');
   return batch.bytes.subarray(batch.at - length, batch.at);
 }
 
@@ -199,7 +212,7 @@ function readVarint(batch: OpenBatch): number {
   let value = 0;
   for (let scale = 1; ; scale *= 128) {
     const byte = batch.bytes[batch.at++];
-    if (byte === undefined) throw new Error('a batch ends within a record');
+    if (byte === undefined) throw new Error('that is longer than the batch');
     value += (byte & 0x7f) * scale;
     if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }

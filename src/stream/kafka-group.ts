@@ -6,7 +6,7 @@ import {
   type Connection,
 } from '@platformatic/kafka';
 import { z } from 'zod';
-import type { Commit, Position } from '../core/stream.ts';
+import type { Commit } from '../core/stream.ts';
 import { assign, assignmentOf, partitionsOf, sinceMsOf, subscription } from './kafka-assignment.ts';
 import type { Cluster } from './kafka-cluster.ts';
 import { faultCode } from './kafka-fault.ts';
@@ -27,6 +27,11 @@ export interface GroupAt {
   readonly group: GroupOptions;
   readonly options: KafkaOptions;
   readonly lane: string;
+}
+
+/** What is committed of a partition. */
+export interface PartitionCommit extends Commit {
+  readonly partition: number;
 }
 
 /** How much longer than for the other members, for each of whom it waits a session at most, a coordinator may take. */
@@ -149,7 +154,7 @@ export async function commitPosition(
   { group, options }: Pick<GroupAt, 'group' | 'options'>,
   { generation, memberId }: Membership,
   topicId: string,
-  commit: { readonly partition: number; readonly position: Position; readonly metadata: string },
+  commit: PartitionCommit,
 ): Promise<void> {
   const { position, metadata } = commit;
   const partition = {

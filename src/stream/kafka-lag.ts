@@ -44,7 +44,10 @@ export class Lag {
     this.#report();
   }
 
-  /** Takes back what was told: somebody else owns the partition. */
+  /**
+   * Takes back what was told of the group: somebody else owns the partition. Where that ends is no group's, and stays as it
+   * was heard or appended last.
+   */
   withdraw(): void {
     const { telemetry } = this.#options;
     telemetry.remove('plimsoll_stream_committed_offset', this.#labels);

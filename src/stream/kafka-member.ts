@@ -9,6 +9,7 @@ import { faultCode, faultText } from './kafka-fault.ts';
 import { commitPosition, committedOffsets, join, type Membership } from './kafka-group.ts';
 import type { GroupOptions, KafkaOptions } from './kafka-options.ts';
 import type { TopicWatch } from './kafka-topic-watch.ts';
+import { Turns } from './turns.ts';
 import { whenAborted } from './when-aborted.ts';
 
 const backoff = { initialMs: 200, maxMs: 5000 };
@@ -75,6 +76,7 @@ export class KafkaMember implements StreamConsumer {
   #joinFault: unknown;
   #outSinceMs = 0;
   readonly #commits: CoordinatorLink;
+  readonly #commitTurns = new Turns();
   /** Commits may wait for replicas; heartbeats never do. */
   readonly #heartbeats: CoordinatorLink;
 
@@ -88,7 +90,11 @@ export class KafkaMember implements StreamConsumer {
   }
 
   get fault(): Error | undefined {
-    return this.#fault ?? this.#twin ?? this.#parts.watch.fault ?? this.#outside();
+    return this.#fault ?? this.#twin ?? this.#parts.watch.fault ?? this.#outside() ?? this.#unread();
+  }
+
+  #unread(): Error | undefined {
+    return [...this.#claims.values()].map(({ fault }) => fault).find((fault) => fault !== undefined);
   }
 
   /** Why the member is not in its group for longer than a session, in which all of it should have come together. */
@@ -207,10 +213,11 @@ export class KafkaMember implements StreamConsumer {
       watch,
       lane,
       isOverdue: () => this.#isOverdue(),
-      commit: async (partition, position, metadata) => {
-        const commit = { partition, position, metadata };
-        await commitPosition(await this.#commits.get(), { group, options }, membership, watch.id, commit);
-      },
+      commit: async (commit, lost) =>
+        this.#commitTurns.take(async () => {
+          lost.throwIfAborted();
+          await commitPosition(await this.#commits.get(), { group, options }, membership, watch.id, commit);
+        }),
       giveUp: (code) => {
         if (this.#over !== over) return;
         this.#endedBy ??= code;

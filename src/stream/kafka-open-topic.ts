@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { delayMs } from '../core/backoff.ts';
 import { Failure } from '../core/failure.ts';
-import type { ClaimWorker, NewRecord, StreamConsumer } from '../core/stream.ts';
+import type { ClaimWorker, Commit, NewRecord, PartitionReader, StreamConsumer } from '../core/stream.ts';
 import { Append } from './kafka-append.ts';
 import { PartitionAppender } from './kafka-appender.ts';
 import { BatchEncoder } from './kafka-batch.ts';
+import { KafkaClaim } from './kafka-claim.ts';
 import { Cluster } from './kafka-cluster.ts';
 import { faultText, isClientFault } from './kafka-fault.ts';
+import { committedOffsets } from './kafka-group.ts';
 import { KafkaMember } from './kafka-member.ts';
 import type { GroupOptions, KafkaOptions } from './kafka-options.ts';
 import { TopicWatch } from './kafka-topic-watch.ts';
@@ -14,6 +17,9 @@ import { whenAborted } from './when-aborted.ts';
 
 /** How often is asked who leads, whether the topic is what it was, and where partitions end that nobody reads. */
 const watchMs = 5000;
+const backoff = { initialMs: 50, maxMs: 1000 };
+/** How long the coordinator of a group may take to be found. */
+const coordinatorMs = 15_000;
 
 /** A topic of a running cluster, with the connections to it. */
 export class OpenTopic {
@@ -23,6 +29,7 @@ export class OpenTopic {
   readonly #appenders: readonly PartitionAppender[];
   readonly #members: KafkaMember[] = [];
   readonly #abandoned = new AbortController();
+  #readers = 0;
 
   readonly #closing = new AbortController();
   #watching: Promise<void> | undefined;
@@ -59,9 +66,9 @@ export class OpenTopic {
     return this.#watch.id;
   }
 
-  /** Why the topic is not what it was; undefined while it is. */
+  /** Why nothing can be appended; undefined while it can. Members say themselves what is not read. */
   get fault(): Error | undefined {
-    return this.#watch.fault;
+    return this.#watch.stopped;
   }
 
   async #look(): Promise<void> {
@@ -99,6 +106,40 @@ export class OpenTopic {
     });
     this.#members.push(member);
     return member;
+  }
+
+  /** Reads `partition` for nobody's group. */
+  reader(partition: number): PartitionReader {
+    const owner = {
+      options: this.#options,
+      cluster: this.#cluster,
+      group: '',
+      watch: this.#watch,
+      lane: `reader ${this.#readers++}`,
+      isOverdue: () => false,
+      commit: async () => Promise.reject(new Error('a reader commits nothing')),
+      giveUp: () => undefined,
+    };
+    return new KafkaClaim(owner, partition, undefined);
+  }
+
+  /** What `group` has committed of `partition`. A coordinator that moves, or is new, is waited for a while. */
+  async committed(group: GroupOptions, partition: number): Promise<Commit | undefined> {
+    const at = { group, options: this.#options };
+    const untilMs = performance.now() + coordinatorMs;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const connection = await this.#cluster.coordinator(group.id, 'ask');
+        return (await committedOffsets(connection, at, this.id, [partition])).get(partition);
+      } catch (error) {
+        const waitMs = delayMs(backoff, attempt, 1);
+        if (performance.now() + waitMs > untilMs)
+          throw new Error(`what the group ${group.id} has committed is not known: ${faultText(error)}`, {
+            cause: error,
+          });
+        await sleep(waitMs);
+      }
+    }
   }
 
   /** Stops its members, sends what waits, and disconnects; gives up sending at `deadline`. */

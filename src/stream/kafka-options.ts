@@ -34,6 +34,8 @@ export type Assignment = 'share' | 'incumbent';
 export interface GroupOptions {
   readonly id: string;
   readonly assignment: Assignment;
+  /** Whether the brokers may forget what it committed, so that it reads more than it need and does nothing twice. */
+  readonly isForgettable?: boolean;
 }
 
 /** What a topic must be like; it is created so when it is missing, and refused when it is otherwise. */

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAPI, produceV9, Writer, type Connection } from '@platformatic/kafka';
+import { Turns } from './turns.ts';
 
 /** How long the leader may wait for its followers before it answers. */
 const followersMs = 3000;
@@ -7,11 +9,14 @@ export const leaderMs = followersMs + 1000;
 const noTransaction = null;
 const allReplicas = -1;
 
-/** Where a batch was stored, and how long the broker wants nothing more. */
-export interface Produced {
-  readonly offset: number;
-  readonly throttleMs: number;
+/** What goes over one connection. */
+interface Line {
+  readonly turns: Turns;
+  /** The broker wants nothing before this time of `performance.now()`. */
+  throttledUntilMs: number;
 }
+
+const lines = new WeakMap<Connection, Line>();
 
 /** Produces a batch that is ready, unlike the API of the package, which makes and packs it again for every try. */
 const api = createAPI<[topic: string, partition: number, batch: Buffer], produceV9.ProduceResponse>(
@@ -34,15 +39,27 @@ const api = createAPI<[topic: string, partition: number, batch: Buffer], produce
   produceV9.parseResponse,
 );
 
-/** Resolves when the leader at `connection` says that every replica in sync has `batch`. */
+/**
+ * Resolves with the offset of `batch` when the leader at `connection` says that every replica in sync has it. Batches go
+ * over a connection one at a time, and none while the broker throttles it: it reads nothing from it then, so that what was
+ * sent would seem to be lost. Once `abandoned` aborts, throttling is not waited for.
+ */
 export async function produce(
   connection: Connection,
-  topic: string,
-  partition: number,
+  to: { readonly topic: string; readonly partition: number },
   batch: Buffer,
-): Promise<Produced> {
-  const { responses, throttleTimeMs } = await api.async(connection, topic, partition, batch);
-  const stored = responses[0]?.partitionResponses.find(({ index }) => index === partition);
-  if (!stored) throw new Error(`the leader of partition ${partition} answered for another`);
-  return { offset: Number(stored.baseOffset), throttleMs: throttleTimeMs };
+  abandoned: AbortSignal,
+): Promise<number> {
+  const { topic, partition } = to;
+  const line = lines.get(connection) ?? { turns: new Turns(), throttledUntilMs: 0 };
+  lines.set(connection, line);
+  return line.turns.take(async () => {
+    const waitMs = line.throttledUntilMs - performance.now();
+    if (waitMs > 0) await sleep(waitMs, undefined, { signal: abandoned }).catch(() => undefined); // then one last try
+    const { responses, throttleTimeMs } = await api.async(connection, topic, partition, batch);
+    line.throttledUntilMs = performance.now() + throttleTimeMs;
+    const stored = responses[0]?.partitionResponses.find(({ index }) => index === partition);
+    if (!stored) throw new Error(`the leader of partition ${partition} answered for another`);
+    return Number(stored.baseOffset);
+  });
 }

@@ -31,7 +31,12 @@ export class TopicWatch {
     return this.#gone;
   }
 
-  /** The same, or why some of the topic is not read, or none of it can be for the time being. */
+  /** The same, or why nothing can be for the time being. */
+  get stopped(): Error | undefined {
+    return this.#gone ?? (this.#amiss?.kind === 'silent' ? this.#fault : undefined);
+  }
+
+  /** The same, or why some of the topic is not read. */
   get fault(): Error | undefined {
     return this.#gone ?? this.#fault;
   }

@@ -110,6 +110,7 @@ async function requestTopic(
   const configs = {
     'cleanup.policy': 'delete',
     'retention.ms': String(retentionMs),
+    'retention.bytes': '-1',
     'max.message.bytes': String(maxRecordBytes),
     'min.insync.replicas': String(isSafe ? safeInSync : 1),
     'unclean.leader.election.enable': 'false',
@@ -167,7 +168,8 @@ function* shapeFaults(topic: Topic, { partitions, replication }: KafkaOptions): 
 async function configFaults(cluster: Cluster, options: KafkaOptions): Promise<readonly string[]> {
   const topic = await configOf(cluster, topicResource, options.topic);
   const faults = [...topicFaults(topic, options)];
-  if (Object.keys(options.groups).length > 0) faults.push(...(await offsetFaults(cluster, topic, options)));
+  if (Object.values(options.groups).some((group) => group.isForgettable !== true))
+    faults.push(...(await offsetFaults(cluster, topic, options)));
   return faults;
 }
 
@@ -188,6 +190,9 @@ function* topicFaults(config: ReadonlyMap<string, string>, options: KafkaOptions
   const keptMs = Number(config.get('retention.ms'));
   if (keptMs >= 0 && keptMs < retentionMs)
     yield `keeps records for ${keptMs} ms and the configuration says ${retentionMs}: ${fix(`retention.ms=${retentionMs}`)}, or set a shorter retention`;
+  const keptBytes = Number(config.get('retention.bytes'));
+  if (keptBytes >= 0)
+    yield `keeps the newest ${keptBytes} bytes of a partition, whether or not older ones were read: ${fix('retention.bytes=-1')}`;
   const largest = Number(config.get('max.message.bytes'));
   if (largest < maxRecordBytes)
     yield `takes records of ${largest} bytes and the configuration says ${maxRecordBytes}: ${fix(`max.message.bytes=${maxRecordBytes}`)}, or set a smaller max_record_size`;

@@ -1,6 +1,13 @@
 import { Failure } from '../core/failure.ts';
-import type { ClaimWorker, NewRecord, Stream, StreamConsumer } from '../core/stream.ts';
-import { payloadLimitBytes, type KafkaOptions } from './kafka-options.ts';
+import type {
+  ClaimWorker,
+  Commit,
+  NewRecord,
+  PartitionReader,
+  Stream,
+  StreamConsumer,
+} from '../core/stream.ts';
+import { payloadLimitBytes, type GroupOptions, type KafkaOptions } from './kafka-options.ts';
 import type { OpenTopic } from './kafka-open-topic.ts';
 
 /**
@@ -50,17 +57,29 @@ export class KafkaStream implements Stream {
   }
 
   consumer(group: string, worker: ClaimWorker): StreamConsumer {
-    const options = this.#options.groups[group];
-    const { topic, groups } = this.#options;
-    if (!options)
-      throw new Error(
-        `the group ${group} is not among the groups of the stream ${topic} (${Object.keys(groups).join(', ')}): name it there`,
-      );
+    const options = this.#group(group);
     return new KafkaConsumer(`consumer ${group}`, () => this.#running().member(options, worker));
+  }
+
+  reader(partition: number): PartitionReader {
+    return this.#running().reader(partition);
+  }
+
+  async committed(group: string, partition: number): Promise<Commit | undefined> {
+    return this.#running().committed(this.#group(group), partition);
   }
 
   appendedSpans(): undefined {
     return undefined;
+  }
+
+  #group(name: string): GroupOptions {
+    const { topic, groups } = this.#options;
+    const options = groups[name];
+    if (options) return options;
+    throw new Error(
+      `the group ${name} is not among the groups of the stream ${topic} (${Object.keys(groups).join(', ')}): name it there`,
+    );
   }
 
   #running(): OpenTopic {

@@ -46,7 +46,7 @@ export class TopicLog {
   readonly #records: Records;
   readonly #progress: readonly Fact<Progress>[];
   readonly #committed: ReadonlyMap<string, readonly Fact<Committed>[]>;
-  /** What was committed since the topic was opened. Of the others nothing is deleted: their group may have to recover. */
+  /** What was committed since the topic was opened. Of the others nothing is deleted: their group may have to recover, unless nothing is kept for that. */
   readonly #resumed = new Set<Fact<Committed>>();
   readonly #waiting: readonly Set<() => void>[];
   readonly #recent: readonly RecentRecords[];
@@ -237,7 +237,7 @@ export class TopicLog {
 
   /**
    * One step of retention: deletes some of the oldest records that every group has committed long enough ago, because
-   * of their age or because the topic is full; none before every group has committed once since the start. Resolves with how many; 0 means that nothing may go now.
+   * of their age or because the topic is full; none before every group has committed once since the start, if anything is kept after a commit. Resolves with how many; 0 means that nothing may go now.
    */
   async retain(excessBytes: () => number): Promise<number> {
     let deleted = 0;
@@ -298,8 +298,9 @@ export class TopicLog {
     let before = this.#progressOf(partition).value.end;
     for (const facts of this.#committed.values()) {
       const fact = facts[partition];
-      const marks = (fact && this.#resumed.has(fact) && fact.next?.marks) || [];
-      before = Math.min(before, settledOffset(marks, nowMs, this.options.retention.minAfterCommitMs));
+      const { minAfterCommitMs } = this.options.retention;
+      const isKnown = fact && (this.#resumed.has(fact) || minAfterCommitMs === 0);
+      before = Math.min(before, settledOffset((isKnown && fact.next?.marks) || [], nowMs, minAfterCommitMs));
     }
     return before;
   }

@@ -19,6 +19,7 @@ export const errors = {
   keeper: { code: 999, type: 'KEEPER_EXCEPTION', message: 'Session expired' },
   'few-replicas': { code: 285, type: 'TOO_FEW_LIVE_REPLICAS', message: 'Number of alive replicas (1) < 2' },
   'too-busy': { code: 202, type: 'TOO_MANY_SIMULTANEOUS_QUERIES', message: 'Too many simultaneous queries' },
+  starting: { code: 198, type: 'DNS_ERROR', message: 'Not found address of host: keeper' },
 } as const;
 
 /** The HTTP statuses that ClickHouse gives its error codes; 500 for any other. */

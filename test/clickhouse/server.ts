@@ -76,6 +76,11 @@ export class ClickHouseServer {
     return `${this.#options.tls ? 'https' : 'http'}://127.0.0.1:${this.#port}`;
   }
 
+  /** Of its process; undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   /** Ends it at once (SIGKILL), in the middle of whatever it does. */
   async kill(): Promise<void> {
     const running = this.#process;

@@ -204,6 +204,24 @@ export function streamContract(
       expect(texts(await claim.read(0, 1e6, 5000))).toEqual(['first']);
     });
 
+    it('is read from outside every group, and tells what a group has committed, while that group goes on', async () => {
+      await append(recordOf('a'), recordOf('b'));
+      expect(await stream.committed('store', 0)).toBeUndefined();
+      const claim = await claimOf('store');
+      await claim.commit({ position: { offset: 1, index: 3 }, metadata: 'm' });
+      const reader = stream.reader(0);
+      expect(await reader.bounds()).toEqual({ start: 0, end: 2 });
+      expect(texts(await reader.read(0, 1e6, 5000))).toEqual(['a', 'b']);
+      expect(await reader.read(2, 1e6, 20)).toEqual([]);
+      expect(await stream.committed('store', 0)).toEqual({
+        position: { offset: 1, index: 3 },
+        metadata: 'm',
+      });
+      expect(await stream.committed('assess', 0)).toBeUndefined();
+      await claim.commit({ position: { offset: 2, index: 0 }, metadata: '' });
+      expect(claim.lost.aborted).toBe(false);
+    });
+
     it('makes a read at the end wait until something is appended', async () => {
       const claim = await claimOf('store');
       const read = claim.read(0, 1e6, 60_000);

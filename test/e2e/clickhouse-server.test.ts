@@ -19,9 +19,9 @@ afterAll(async () => {
 });
 
 /** The laptop configuration, but with the server. */
-function placeOf(password = user.password): Place {
-  const clickhouse = { url: server.url, username: user.name, password, flush_interval: '100ms' };
-  const over = { exporters: { clickhouse }, service: { extensions: ['health_check'] } };
+function placeOf(password = user.password, url = server.url): Place {
+  const clickhouse = { url, username: user.name, password, flush_interval: '100ms' };
+  const over = { exporters: { clickhouse }, service: { extensions: ['health_check'], drain_timeout: '3s' } };
   const place = new Place(JSON.stringify(over));
   places.push(place);
   return place;
@@ -46,6 +46,18 @@ test('validate --probe says how the server is, and makes nothing there', async (
   });
 });
 
+test('validate --probe says that clocks differ', async () => {
+  const ahead = await ClickHouseServer.start({ user, skewSeconds: 3600 });
+  const place = placeOf(user.password, ahead.url);
+  expect(await plimsoll('validate', '--probe', ...place.words)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^plimsoll: the clock of ClickHouse is (?:3600|359\d) s ahead of this machine's: set both by NTP, .*\n$/,
+    ),
+  });
+  await ahead.stop();
+});
+
 test('a password that is wrong ends the start with one sentence', async () => {
   expect(await plimsoll('run', ...placeOf('guessed').words)).toMatchObject({
     code: 1,
@@ -53,6 +65,18 @@ test('a password that is wrong ends the start with one sentence', async () => {
       /^plimsoll: ClickHouse does not accept the user: check username and password .*\n$/,
     ),
   });
+});
+
+test('a server that stands still keeps neither the start nor, beyond drain_timeout, the stop waiting', async () => {
+  server.freeze();
+  const program = await Program.start(placeOf());
+  const load = new GrpcLoad(program.url('OTLP gRPC'), 1);
+  expect(await load.send(freshRequest().request)).toBe(0);
+  load.close();
+  const { code, stderr } = await program.kill('SIGTERM');
+  server.wake();
+  expect(code).toBe(0);
+  expect(stderr).toContain('stopped');
 });
 
 test('ClickHouse is down at the start, and later; the program is killed: agents see success and every span has one row', async () => {

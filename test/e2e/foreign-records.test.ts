@@ -5,6 +5,7 @@ import { deadLetterHeaders } from '../../src/store/dead-letters.ts';
 import { spansHeader } from '../../src/stream/kafka-batch.ts';
 import { kafkaMissing, testCluster } from '../kafka/requires-kafka.ts';
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
+import { startServer } from '../store/engines.ts';
 import { until } from '../until.ts';
 import { Place, Program } from './program.ts';
 
@@ -36,6 +37,7 @@ const metrics = Buffer.from('0a0d120b12090a036370752a020a00', 'hex');
 describe.skipIf(kafkaMissing)('records that other programs write to the topic', () => {
   const brokers = testCluster(1);
   const topic = `foreign-${randomBytes(4).toString('hex')}`;
+  let server: Awaited<ReturnType<typeof startServer>>;
   let place: Place;
   let program: Program;
   let producer: Producer;
@@ -49,14 +51,16 @@ describe.skipIf(kafkaMissing)('records that other programs write to the topic', 
       partitions: 1,
       groups: { store: `${topic}-store`, assess: `${topic}-assess` },
     };
-    const service = { extensions: ['health_check', 'sql'] };
-    place = new Place(JSON.stringify({ connectors: { kafka }, service }), 'all-kafka.yaml');
+    server = await startServer();
+    const over = { connectors: { kafka }, exporters: { clickhouse: server.exporter } };
+    place = new Place(JSON.stringify(over), 'all-kafka.yaml');
     program = await Program.start(place);
     producer = new Producer({ clientId: 'foreign', bootstrapBrokers: [...brokers()] });
   });
   afterAll(async () => {
     await producer.close();
     await program.kill('SIGKILL');
+    await server.remove();
     place.remove();
   });
 
@@ -104,7 +108,7 @@ describe.skipIf(kafkaMissing)('records that other programs write to the topic', 
     await write('zstd', jsonOf(jsonSpan('zstd json'), oddJson), metrics, requestOf(spanOf('last')));
 
     const rows = await until('the last row', async () => {
-      const found = await program.query<{ SpanName: string; n: string }>(
+      const found = await server.clickhouse.query<{ SpanName: string; n: string }>(
         'SELECT SpanName, count() AS n FROM otel_traces GROUP BY ALL ORDER BY SpanName',
       );
       return found.some(({ SpanName }) => SpanName === 'last') && found;

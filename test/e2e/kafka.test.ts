@@ -47,7 +47,8 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
 
   test('every acknowledged span has one row and is assessed, though store and ingest are killed', async () => {
     const topic = `e2e-${randomBytes(4).toString('hex')}`;
-    const sql = { service: { extensions: ['health_check', 'sql'] } };
+    const clickhouse = { url: '', username: '', password: '', database: '' }; // embedded, whatever the environment names
+    const sql = { exporters: { clickhouse }, service: { extensions: ['health_check', 'sql'] } };
     const [ingestPlace, storePlace] = [placeOf('ingest.yaml', topic), placeOf('store.yaml', topic, sql)];
     let ingest = await start(ingestPlace);
     let store = await start(storePlace);
@@ -90,7 +91,10 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
     const topic = `e2e-${randomBytes(4).toString('hex')}`;
     const clickhouse = await ClickHouseServer.start();
     try {
-      const server = { exporters: { clickhouse: { url: clickhouse.url, flush_interval: '100ms' } } };
+      const byDefault = { username: '', password: '', database: '' };
+      const server = {
+        exporters: { clickhouse: { url: clickhouse.url, ...byDefault, flush_interval: '100ms' } },
+      };
       const storePlaces = [placeOf('store.yaml', topic, server), placeOf('store.yaml', topic, server)];
       const ingest = await start(placeOf('ingest.yaml', topic));
       const stores = await Promise.all(storePlaces.map(start));

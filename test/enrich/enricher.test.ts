@@ -17,6 +17,7 @@ import {
   type OracleSpan,
 } from '../otlp/oracle.ts';
 import { partitioners } from '../../src/otlp/partition.ts';
+import { limitBytes } from '../../src/otlp/wire.ts';
 import { reversed, shuffled } from '../otlp/arbitraries.ts';
 import { requests } from './arbitrary-requests.ts';
 import { attributesOf, enriched, ownAttributes, requestOf, spanOf } from './one-span.ts';
@@ -325,6 +326,27 @@ describe('keys under our prefix', () => {
       'plimsoll.release': 'r2',
     });
   });
+});
+
+test('a value of ours that is wrong costs no span of the longest request there may be', () => {
+  const { enricher } = enrichers[0]!;
+  const wrong = attributesOf({ 'plimsoll.attempt': 0 });
+  const request = (lastBytes: number) =>
+    encodeRequest({
+      resourceSpans: Array.from({ length: 3001 }, (_, k) => {
+        const name = 'x'.repeat(k < 3000 ? 22_300 : lastBytes);
+        const attributes = k === 0 ? wrong : [];
+        const span = { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 1), name, attributes };
+        return { scopeSpans: [{ spans: [span] }] };
+      }),
+    });
+  const shortBytes = request(20_000).length;
+  const longest = request(20_000 + limitBytes - shortBytes);
+  expect(longest.length).toBe(limitBytes);
+  const { accepted, rejected, records, removedInvalidValues } = enricher.enrich(longest, 1);
+  enricher.release(records);
+  expect([accepted, rejected, removedInvalidValues]).toEqual([3001, 0, 1]);
+  expect(records.reduce((sum, { spans }) => sum + spans, 0)).toBe(3001);
 });
 
 describe('a request', () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { enrichedHeader, Enricher } from '../../src/enrich/enricher.ts';
 import { jsonToProtobuf } from '../../src/otlp/json-to-protobuf.ts';
+import { limitBytes } from '../../src/otlp/wire.ts';
 import { capturedRequests } from '../fixtures.ts';
 import { decodeRequest, encodeRequest, type OracleRequest } from '../otlp/oracle.ts';
 import { runs } from '../property-runs.ts';
@@ -83,6 +84,26 @@ describe('a record that nobody enriched', () => {
     expect(() => read(Buffer.from(text))).toThrow(expect.objectContaining({ kind: 'invalid' }));
     expect([spans.count, spans.leftOut]).toEqual([0, []]);
   });
+});
+
+test('a record of JSON that is nested without end is refused, whatever else is wrong with it', () => {
+  const deep = '['.repeat(5000) + ']'.repeat(5000);
+  const span = JSON.stringify({ ...goodJson, spanId: 'odd', ignored: 0 }).replace(':0}', `:${deep}}`);
+  const text = `{"resourceSpans":[{"scopeSpans":[{"spans":[${span}]}]}]}`;
+  for (const payload of [text, `\n${text}`])
+    expect(() => read(Buffer.from(payload))).toThrow(expect.objectContaining({ kind: 'invalid' }));
+  expect([spans.count, spans.leftOut]).toEqual([0, []]);
+});
+
+test('a record of JSON that is longer than protobuf may be is refused before it is parsed', () => {
+  const payload = Buffer.alloc(limitBytes + 1, ' ');
+  payload.write('{"resourceSpans":[]');
+  payload.write('}', limitBytes);
+  expect(read(payload.fill('}', limitBytes - 1).subarray(0, limitBytes))).toEqual({});
+  payload.fill(' ', limitBytes - 1, limitBytes);
+  expect(() => read(payload)).toThrow(
+    expect.objectContaining({ kind: 'invalid', message: expect.stringContaining('67108864 bytes of JSON') }),
+  );
 });
 
 describe('spans of a record that are not valid', () => {

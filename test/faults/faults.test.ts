@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { kafkaMissing } from '../kafka/requires-kafka.ts';
+import { ownBrokerMissing } from '../kafka/requires-kafka.ts';
 import { run } from './run.ts';
 import { allFaults } from './storm.ts';
 
@@ -14,7 +14,7 @@ const kinds = [
 /** About five times what it takes where nothing else runs. */
 const limitMs = 600_000;
 
-describe.skipIf(kafkaMissing)('the whole pipeline under load', () => {
+describe.skipIf(ownBrokerMissing())('the whole pipeline under load', () => {
   let ended: Promise<unknown> = Promise.resolve();
   afterAll(async () => ended.catch(() => undefined)); // that nothing runs on when the test took too long
 

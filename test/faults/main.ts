@@ -59,6 +59,14 @@ function lineOf({ reckoning, ...rest }: Report): Readonly<Record<string, unknown
   };
 }
 
+/** Whether every acknowledged span is where it belongs, once, and no process ended by itself. */
+function isClean({ reckoning, poisonSpans, crashes }: Report): boolean {
+  const { lost, duplicated, deadLettered, storedAndDead, strangers, repeatedPositions, unaccounted } =
+    reckoning;
+  const wrong = lost + duplicated + storedAndDead + strangers + repeatedPositions + unaccounted;
+  return wrong === 0 && deadLettered === poisonSpans && crashes.length === 0;
+}
+
 const startedMs = performance.now();
 const { plant } = values;
 among('plant', plant === undefined ? [] : [plant], [...plants.keys()]);
@@ -76,7 +84,6 @@ const report = await run({
   say,
 });
 const line = lineOf(report);
-const { lost, duplicated } = report.reckoning;
 process.stdout.write(
   values.json
     ? `${JSON.stringify(line)}\n`
@@ -84,4 +91,4 @@ process.stdout.write(
         .map(([name, value]) => `${name.padEnd(22)}${JSON.stringify(value)}\n`)
         .join(''),
 );
-process.exit(lost === 0 && duplicated === 0 ? 0 : 1);
+process.exit(isClean(report) ? 0 : 1);

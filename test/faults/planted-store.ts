@@ -30,7 +30,7 @@ const log = createLog('info');
 const telemetry = new Telemetry();
 const { spans, deadLetters } = streamsOf(plan, telemetry, log);
 const clickhouse = clickhouseOf(plan, plan.store.clickhouse, log);
-const tables = new Tables({ clickhouse, cluster: undefined, isForeign: true, log });
+const tables = new Tables({ clickhouse, cluster: undefined, isServer: true, log });
 const store = new Store(spans, {
   table: plant.over(tables),
   encoder: new SpanEncoder(new EnrichedSpans(new Enricher({ content: { mode: 'drop' } }))),

@@ -54,6 +54,10 @@ class PassingTable implements Table {
     return this.table.positions(origin, stretch);
   }
 
+  rowsAt(origin: Origin, positions: Parameters<Table['rowsAt']>[1]): ReturnType<Table['rowsAt']> {
+    return this.table.rowsAt(origin, positions);
+  }
+
   highest(origin: Origin, from: Stretch['from']): ReturnType<Table['highest']> {
     return this.table.highest(origin, from);
   }

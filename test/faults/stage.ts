@@ -16,7 +16,7 @@ export const partitions = 6;
 /** So short that a paused process loses its partitions soon. */
 const sessionTimeout = '6s';
 /** So short that inserts which are held up for long come too late. */
-const insertDeadline = '10s';
+const insertDeadline = '30s';
 const pollMs = 250;
 const lookMs = 1000;
 
@@ -173,7 +173,11 @@ export class Stage {
     const over = {
       connectors: { kafka },
       ...(kind === 'ingest' && { processors: { enrich: { content: 'keep' } } }),
-      ...(kind === 'store' && { exporters: { clickhouse: { url, insert_deadline: insertDeadline } } }),
+      ...(kind === 'store' && {
+        exporters: {
+          clickhouse: { url, username: '', password: '', database: '', insert_deadline: insertDeadline },
+        },
+      }),
     };
     const place = new Place(JSON.stringify(over), `${kind}.yaml`);
     const role = new Role(`${kind} ${n}`, place, words);

@@ -62,6 +62,7 @@ describe.skipIf(kafkaMissing)('beside an OpenTelemetry Collector', () => {
       start('plimsoll.yaml', {}),
       start('all-kafka.yaml', {
         connectors: kafka(topics.theirs, {}),
+        exporters: { clickhouse: { url: '', username: '', password: '', database: '' } }, // embedded
         service: { extensions: ['health_check', 'sql'] },
       }),
       start('ingest.yaml', {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** The numbers by which Kafka tells its requests apart. */
-export const requestKeys = { produce: 0, fetch: 1, offsetCommit: 8, heartbeat: 12 } as const;
+export const requestKeys = { produce: 0, fetch: 1, offsetCommit: 8, offsetFetch: 9, heartbeat: 12 } as const;
 
 /** Where a request says what it is and which, and an answer to which it belongs; each begins with its length. */
 const keyAt = 4;
@@ -24,6 +24,7 @@ export class Proxy {
   readonly #seen = new Map<number, number>();
   readonly #doomed = new Map<number, { fate: Fate; left: number; only: Only }>();
   readonly #held = new Map<number, (() => void)[]>();
+  readonly #slow = new Map<number, number>();
 
   constructor(target: number) {
     this.#server = createServer((client) => this.#join(client, connect(target, '127.0.0.1')));
@@ -58,6 +59,11 @@ export class Proxy {
     const held = this.#held.get(key) ?? [];
     this.#held.delete(key);
     for (const goOn of held) goOn();
+  }
+
+  /** From now on each request of a kind takes so long, and what comes after it on its connection waits meanwhile. */
+  slow(key: number, delayMs: number): void {
+    this.#slow.set(key, delayMs);
   }
 
   /** How many requests of a kind went to the broker. */
@@ -98,6 +104,12 @@ export class Proxy {
       for (const request of waiting.splice(0)) pass(request);
       if (client.destroyed) broker.end();
     };
+    const goOnSlowly = (): void => {
+      const [done, next] = [waiting.shift(), waiting[0]];
+      if (done) pass(done);
+      if (next) setTimeout(goOnSlowly, this.#slow.get(next.readInt16BE(keyAt)) ?? 0);
+      else if (client.destroyed) broker.end();
+    };
     for (const socket of [client, broker]) {
       this.#sockets.add(socket);
       socket.on('error', () => undefined).on('close', () => this.#sockets.delete(socket));
@@ -106,11 +118,15 @@ export class Proxy {
     broker.on('close', () => client.destroy());
     client.on('data', (bytes) => {
       for (const request of requests.take(bytes)) {
-        const held = this.#held.get(request.readInt16BE(keyAt));
+        const key = request.readInt16BE(keyAt);
+        const [held, slowMs] = [this.#held.get(key), this.#slow.get(key) ?? 0];
         if (waiting.length > 0) waiting.push(request);
         else if (held) {
           waiting.push(request);
           held.push(goOn);
+        } else if (slowMs > 0) {
+          waiting.push(request);
+          setTimeout(goOnSlowly, slowMs);
         } else pass(request);
       }
     });

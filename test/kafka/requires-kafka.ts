@@ -4,13 +4,20 @@ import { freePorts } from '../free-ports.ts';
 import { KafkaCluster, type ClusterOptions } from './broker.ts';
 import { Proxy } from './proxy.ts';
 
-const missing = process.env['KAFKA_BROKERS']
-  ? undefined
-  : (requires('java', { version: '-version', from: 'default-jre-headless' }) ??
-    requires('mvn', { version: '--version', from: 'maven' }));
+let own: { readonly missing: string | undefined } | undefined;
 
-/** Why tests of Kafka are skipped on this machine; undefined when they can run. */
-export const kafkaMissing: string | undefined = missing;
+/** Why tests that start, cut off and kill brokers of their own are skipped on this machine; undefined when they can run. */
+export function ownBrokerMissing(): string | undefined {
+  own ??= {
+    missing:
+      requires('java', { version: '-version', from: 'default-jre-headless' }) ??
+      requires('mvn', { version: '--version', from: 'maven' }),
+  };
+  return own.missing;
+}
+
+/** Why tests that any broker will do for are skipped on this machine; undefined when they can run. */
+export const kafkaMissing: string | undefined = process.env['KAFKA_BROKERS'] ? undefined : ownBrokerMissing();
 
 /**
  * The addresses of a cluster of `brokers` for the tests of a file, once they run: that of `KAFKA_BROKERS` if it is set,
@@ -20,7 +27,7 @@ export function testCluster(brokers: 1 | 3): () => readonly string[] {
   let cluster: KafkaCluster | undefined;
   const given = process.env['KAFKA_BROKERS']?.split(',');
   beforeAll(async () => {
-    if (!given && missing === undefined) cluster = await KafkaCluster.start({ brokers });
+    if (!given && kafkaMissing === undefined) cluster = await KafkaCluster.start({ brokers });
   });
   afterAll(async () => cluster?.stop());
   return () => given ?? cluster?.addresses ?? [];

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Failure } from '../../src/core/failure.ts';
@@ -212,7 +213,7 @@ describe('OTLP/JSON', () => {
     ],
     [
       { attributes: [{ key: 'a', value: 'b' }] },
-      'attributes[0].value: must be an object such as {"stringValue": "b"}, not "b"',
+      'attributes[0].value: must be an object such as {"stringValue": "b"}, not a string of 1 characters',
     ],
     [{ start_time_unix_nano: '1' }, 'has "start_time_unix_nano": OTLP/JSON spells it "startTimeUnixNano"'],
     [
@@ -221,25 +222,28 @@ describe('OTLP/JSON', () => {
     ],
     [
       { traceId: 'AQIDBAUGBwgJCgsMDQ4PEA==' },
-      'traceId: must be 32 hex digits (ids are hex in OTLP/JSON, not base64), not "AQID',
+      'traceId: must be 32 hex digits (ids are hex in OTLP/JSON, not base64), not a string of 24 characters',
     ],
-    [{ spanId: 'xyz' }, 'spanId: must be 16 hex digits, not "xyz"'],
+    [{ spanId: 'xyz' }, 'spanId: must be 16 hex digits, not a string of 3 characters'],
     [
       { startTimeUnixNano: 'today' },
-      'startTimeUnixNano: must be an integer, as a number or as a decimal string, not "today"',
+      'startTimeUnixNano: must be an integer, as a number or as a decimal string, not a string of 5 characters',
     ],
-    [{ startTimeUnixNano: '-1' }, 'must be an integer from 0 to 18446744073709551615, not "-1"'],
-    [{ startTimeUnixNano: 1.5 }, 'must be an integer, as a number or as a decimal string, not 1.5'],
+    [{ startTimeUnixNano: '-1' }, 'must be an integer from 0 to 18446744073709551615'],
+    [{ startTimeUnixNano: 1.5 }, 'must be an integer, as a number or as a decimal string, not a fraction'],
     [{ kind: 'server' }, 'kind: must be an integer'],
-    [{ name: 5 }, 'name: must be a string, not 5'],
+    [{ name: 5 }, 'name: must be a string, not an integer'],
     [{ events: [null] }, 'events[0]: must be an object, not null'],
-    ['span', 'spans[0]: must be an object, not "span"'],
+    ['span', 'spans[0]: must be an object, not a string of 4 characters'],
     [
       { attributes: [{ key: 'a', value: { doubleValue: 'much' } }] },
       'must be a number, "NaN", "Infinity" or "-Infinity"',
     ],
     [{ attributes: [{ key: 'a', value: { bytesValue: 'ä' } }] }, 'must be base64'],
-    [{ attributes: [{ key: 'a', value: { boolValue: 'true' } }] }, 'must be true or false, not "true"'],
+    [
+      { attributes: [{ key: 'a', value: { boolValue: 'true' } }] },
+      'must be true or false, not a string of 4 characters',
+    ],
   ])('leaves out the span %j and says why', (wrong, sentence) => {
     expect(reasonOf(wrong)).toContain(sentence);
   });
@@ -266,7 +270,7 @@ describe('OTLP/JSON', () => {
     ['{"resource_spans":[]}', 'the request: has "resource_spans": OTLP/JSON spells it "resourceSpans"'],
     [
       '{"resourceSpans":[{"scopeSpans":[{"scope":"name"}]}]}',
-      'scopeSpans[0].scope: must be an object, not "name"',
+      'scopeSpans[0].scope: must be an object, not a string of 4 characters',
     ],
     [
       '{"resourceSpans":[{"resource":{"attributes":{"a":1}}}]}',
@@ -278,6 +282,39 @@ describe('OTLP/JSON', () => {
     expect(() => convert(body)).toThrow(
       expect.objectContaining({ kind: 'invalid', message: expect.stringContaining(sentence) }),
     );
+  });
+
+  it.each([
+    ['{"a":1,}', 'the body is no JSON: it is wrong at position 7 (line 1 column 8)'],
+    ['{"a":[', 'the body is no JSON: it ends too early'],
+    ['{"a":hunter2}', 'the body is no JSON: it has a character where none may be'],
+    ['{"a":"hunter2', 'the body is no JSON: it is wrong at position 13 (line 1 column 14)'],
+    ['hunter2', 'the body is no JSON: it has a character where none may be'],
+    ['{"a":x" at position 7', 'the body is no JSON: it has a character where none may be'],
+  ])('says where %s is no JSON', (body, message) => {
+    expect(() => convert(body)).toThrow(expect.objectContaining({ message }));
+  });
+
+  it('quotes nothing of what was sent when it says what is wrong', () => {
+    const secret = 'hunter2';
+    const places = [
+      `{"resourceSpans":[${secret}]}`,
+      `{"resourceSpans":"${secret}"}`,
+      `{"resourceSpans":[{"scopeSpans":[{"scope":"${secret}"}]}]}`,
+      ...['traceId', 'kind', 'startTimeUnixNano', 'attributes', 'status', 'flags', secret].map((key) =>
+        JSON.stringify(requestOf({ [key]: secret, name: 4111_1111_1111_1111 })),
+      ),
+    ];
+    for (const body of places) {
+      let said: string;
+      try {
+        said = convert(body).reasons.join();
+      } catch (error) {
+        said = inspect(error);
+      }
+      expect(said).not.toBe('');
+      expect(said).not.toMatch(/hunt|4111/);
+    }
   });
 
   it('refuses what is no UTF-8', () => {
@@ -292,6 +329,15 @@ describe('OTLP/JSON', () => {
 
   it.each(['[', '{"a":', '{"resourceSpans":['])('survives two million times %s', (opening) => {
     expect(() => convert(opening.repeat(2_000_000))).toThrow(expect.objectContaining({ kind: 'invalid' }));
+  });
+
+  it('takes brackets in texts for no nesting, and ignores what nobody knows up to 500 brackets', () => {
+    const name = `"\\\\${'[{'.repeat(500)}\\"${'[{'.repeat(500)}`;
+    const body = (depth: number) =>
+      `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":${JSON.stringify(name)},"x":${'['.repeat(depth)}${']'.repeat(depth)}}]}]}]}`;
+    const taken = decodeRequest(convert(body(493)).bytes);
+    expect(taken).toEqual({ resourceSpans: [{ scopeSpans: [{ spans: [{ name }] }] }] });
+    expect(() => convert(body(494))).toThrow('the body is nested too deep: 500 brackets may be open at once');
   });
 
   it('answers arbitrary bytes with a result or as invalid, nothing else', () => {

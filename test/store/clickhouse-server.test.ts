@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Secret } from '../../src/core/secret.ts';
 import { clickHouseErrorCode } from '../../src/store/clickhouse-fault.ts';
@@ -73,7 +75,7 @@ describe('an insert', () => {
     'that the server held back, %s its deadline, lands so often though nobody waits any more',
     async (_, graceMs, landed) => {
       const server = await startServer();
-      const clickhouse = await connect(server.url, { answerMs: 300 });
+      const clickhouse = await connect(server.url, { answerMs: 3000 });
       const deadlineMs = clickhouse.nowMs() + graceMs;
       await server.fault('late');
       const inserting = clickhouse.insertBlock({ ...numbersInsert('t', [1]), deadlineMs });
@@ -97,6 +99,51 @@ describe('an insert', () => {
       expect(await rows(server)).toBe(1);
     },
   );
+});
+
+test('an insert that nobody waits for any more ends at once, and may land', async () => {
+  const server = await startServer();
+  const clickhouse = await connect(server.url, { answerMs: 600_000 });
+  await server.fault('late');
+  const gone = new AbortController();
+  const inserting = failure(clickhouse.insertBlock({ ...numbersInsert('t', [1]), signal: gone.signal }));
+  await until('the server holds it', async () => (await server.held()) === 1);
+  gone.abort();
+  expect(await inserting).toBe('nobody waits for the insert any more');
+  await server.fault(undefined);
+  expect(await rows(server)).toBe(1);
+});
+
+describe('an insert is not taken for stored', () => {
+  test.each([
+    ['a page without a sign of ClickHouse', '<html>Welcome</html>', {}],
+    ['nothing, without a sign of ClickHouse', '', {}],
+    ['a page, through a proxy that keeps headers', '<html>Welcome</html>', { 'x-clickhouse-query-id': '1' }],
+  ])('when 200 comes with %s', async (_, page, headers) => {
+    const server = await startServer();
+    const clickhouse = await connect(server.url);
+    const { port } = new URL(server.url);
+    await server.kill();
+    const other = createServer((request, response) => {
+      request.resume().on('end', () => response.writeHead(200, headers).end(page));
+    });
+    await once(other.listen(Number(port), '127.0.0.1'), 'listening');
+    const error = await failure(clickhouse.insertBlock(numbersInsert('t', [1])));
+    other.close();
+    other.closeAllConnections();
+    expect(error).toBe(
+      `what answers at ${server.url} is not ClickHouse: it acknowledged an insert as ClickHouse does not`,
+    );
+  });
+});
+
+test('a question ends by itself, and with the connection', async () => {
+  const clickhouse = await connect((await startServer()).url);
+  const settings = ['max_execution_time', 'readonly', 'cancel_http_readonly_queries_on_client_close'];
+  const values = settings.map((name) => `toUInt32(getSetting('${name}'))`);
+  expect(await clickhouse.query(`SELECT [${values.join(', ')}] AS settings`)).toEqual([
+    { settings: [60, 2, 1] },
+  ]);
 });
 
 describe('what keeps a server from answering is said with the fix', () => {

@@ -4,7 +4,7 @@ import { Secret } from '../../src/core/secret.ts';
 import { openClickHouseServer, type ServerOptions } from '../../src/store/clickhouse-server.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { ClickHouseServer } from '../clickhouse/server.ts';
-import { silentLog, startClickHouse } from './embedded.ts';
+import { startClickHouse } from './embedded.ts';
 
 /** A started ClickHouse whose tables nobody else sees. */
 export interface StartedClickHouse {
@@ -28,15 +28,16 @@ export function clientOf(url: string, changes: Partial<ServerOptions> = {}): Cli
     database: 'default',
     tls: undefined,
     compression: 'zstd',
-    insertQuorum: undefined,
     answerMs: 20_000,
-    log: silentLog,
     ...changes,
   });
 }
 
-/** The server of `CLICKHOUSE_URL`, with a database for these tests alone; a loopback server when there is none. */
-async function startServer(): Promise<StartedClickHouse> {
+/**
+ * The server of `CLICKHOUSE_URL`, with a database for these tests alone; a loopback server when there is none. `exporter`
+ * is what a configuration says of it.
+ */
+export async function startServer(): Promise<StartedClickHouse & { readonly exporter: object }> {
   const own = env['CLICKHOUSE_URL'] ? undefined : await ClickHouseServer.start();
   const url = own?.url ?? env['CLICKHOUSE_URL'] ?? '';
   const user = {
@@ -55,5 +56,7 @@ async function startServer(): Promise<StartedClickHouse> {
     await admin.stop(AbortSignal.timeout(10_000));
     await own?.stop();
   };
-  return { clickhouse, remove };
+  const username = own ? '' : user.username;
+  const password = own ? '' : user.password.reveal();
+  return { clickhouse, remove, exporter: { url, username, password, database } };
 }

@@ -64,8 +64,8 @@ class JsonRows implements Rows {
     return Date.parse(this.#span(index).date) / 86_400_000;
   }
 
-  append(index: number): void {
-    this.#rows.push({ ...this.#span(index), offset: this.#record?.offset ?? NaN, index });
+  append(index: number, place = index): void {
+    this.#rows.push({ ...this.#span(index), offset: this.#record?.offset ?? NaN, index: place });
     this.bytes += 100;
   }
 
@@ -88,10 +88,12 @@ class JsonRows implements Rows {
 export const jsonEncoder: RowEncoder = {
   version: 1,
   rows: () => new JsonRows(),
-  single: (record, index) =>
-    payloadOf(
+  single: (record, index) => ({
+    headers: record.headers,
+    payload: payloadOf(
       spansOf(record)
         .filter(({ isInvalid }) => !isInvalid)
         .slice(index, index + 1),
     ),
+  }),
 };

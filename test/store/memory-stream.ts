@@ -29,7 +29,10 @@ export class MemoryPartition {
       partition: 0,
       committed: this.committed,
       lost,
-      bounds: async () => Promise.resolve({ start: this.start, end: this.records.length }),
+      bounds: async () => {
+        guard();
+        return Promise.resolve({ start: this.start, end: this.records.length });
+      },
       read: async (offset, _, waitMs) => {
         guard();
         const from = Math.max(offset, this.start);

@@ -3,6 +3,14 @@ import { isBefore, PositionSet, type Origin, type Stretch } from '../../src/stor
 import { InsertRejected, type Held, type Insert, type Table } from '../../src/store/table.ts';
 import { rowsOf, type TestRow } from './json-rows.ts';
 
+/** Those of `positions` that are among `rows`. */
+export function positionsAmong(rows: readonly Position[], positions: readonly Position[]): PositionSet {
+  const found = new PositionSet();
+  for (const { offset, index } of positions)
+    if (rows.some((row) => row.offset === offset && row.index === index)) found.add(offset, index);
+  return found;
+}
+
 /** A table in memory that never fails by itself; `refuse` and `fail` make it. */
 export class MemoryTable implements Table {
   rows: TestRow[] = [];
@@ -37,6 +45,10 @@ export class MemoryTable implements Table {
     const present = new PositionSet();
     for (const row of rows) present.add(row.offset, row.index);
     return Promise.resolve({ rows: rows.length, present });
+  }
+
+  async rowsAt(_: Origin, positions: readonly Position[]): Promise<PositionSet> {
+    return Promise.resolve(positionsAmong(this.rows, positions));
   }
 
   async highest(_: Origin, from: Position): Promise<Position | undefined> {

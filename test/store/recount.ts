@@ -7,16 +7,24 @@ interface Recount {
   readonly rows: number;
   /** Rows beyond the first of their position. */
   readonly duplicateRows: number;
-  /** Positions that were stored and are not in the table: lost, or older than its TTL. Negative when the table has more. */
+  /** Positions that were stored, then or by a replay, and are not in the table: lost, or older than its TTL. Negative when the table has more. */
   readonly missingRows: number;
 }
 
-/** Counts the rows of `origin` before the committed position in the table, and compares them with what was counted on the way. */
-export async function recount(table: Table, origin: Origin, counted: Conservation): Promise<Recount> {
+/**
+ * Counts the rows of `origin` before the committed position in the table, and compares them with what was counted on the
+ * way; `listedSpans` of the dead ones are still listed as dead letters.
+ */
+export async function recount(
+  table: Table,
+  origin: Origin,
+  counted: Conservation,
+  listedSpans = counted.deadSpans,
+): Promise<Recount> {
   const held = await table.held(origin, { from: { offset: 0, index: 0 }, to: counted.position });
   return {
     rows: held.rows,
     duplicateRows: held.rows - held.positions,
-    missingRows: counted.storedSpans - held.positions,
+    missingRows: counted.storedSpans + counted.deadSpans - listedSpans - held.positions,
   };
 }

@@ -27,7 +27,7 @@ beforeEach(() => {
 /** The tables as one process sees them, not opened. */
 function tablesOf(answerMs = 20_000): Tables {
   const clickhouse = clientOf(server.url, { answerMs });
-  const tables = new Tables({ clickhouse, cluster: undefined, isForeign: true, log: silentLog });
+  const tables = new Tables({ clickhouse, cluster: undefined, isServer: true, log: silentLog });
   opened.push(tables);
   return tables;
 }
@@ -61,6 +61,7 @@ const reasons: Readonly<Record<Fault, RegExp>> = {
   timeout: /waits for the table: ClickHouse ran into its own time limit/,
   keeper: /waits for the table: Keeper does not answer ClickHouse/,
   'few-replicas': /waits for the table: too few replicas are alive/,
+  starting: /waits for the table: .*Not found address of host: keeper/,
   'too-busy': /waits for the table: ClickHouse runs as many queries as it may/,
 };
 
@@ -121,6 +122,27 @@ describe('a ClickHouse that is down', () => {
   });
 });
 
+describe('an error that nobody knows', () => {
+  test('does not keep the store from starting, and the tables are made once it is over', async () => {
+    const other = await ClickHouseServer.start();
+    try {
+      await other.fault('starting');
+      const clickhouse = clientOf(other.url);
+      const tables = new Tables({ clickhouse, cluster: undefined, isServer: true, log: silentLog });
+      opened.push(tables);
+      await tables.start();
+      await other.fault(undefined);
+      await tables.held(
+        { streamId, partition: 0 },
+        { from: { offset: 0, index: 0 }, to: { offset: 1, index: 0 } },
+      );
+      expect(await other.query('SELECT 1 FROM plimsoll_migrations')).toHaveLength(1);
+    } finally {
+      await other.stop();
+    }
+  });
+});
+
 /** An owner whose insert the server holds, and who then loses the partition without knowing it. */
 async function orphaned(insertDeadlineMs: number): Promise<Storing> {
   const storing = new Storing(streamId, { insertDeadlineMs });
@@ -133,6 +155,23 @@ async function orphaned(insertDeadlineMs: number): Promise<Storing> {
   storing.orphan();
   return storing;
 }
+
+describe('a partition is left at once', () => {
+  test.each(['lost', 'stopped'] as const)('when it is %s while an insert is not answered', async (how) => {
+    const tables = tablesOf(600_000);
+    const storing = await storingOn(tables);
+    await server.fault('late');
+    storing.append(1, spans);
+    await until('the server holds the insert', async () => (await server.held()) === 1);
+    if (how === 'lost') storing.orphan();
+    await storing.stop(); // would wait ten minutes
+    await server.fault(undefined);
+    storing.begin(tables);
+    await storing.drained();
+    await storing.stop();
+    expect(await held()).toEqual({ rows: 2 * spans, positions: 2 * spans });
+  });
+});
 
 describe('a copy of an insert that nobody waits for', () => {
   test('lands beside that of the next owner, and is one with it', async () => {

@@ -6,6 +6,7 @@ import { Telemetry } from '../../src/core/telemetry.ts';
 import type { RowEncoder } from '../../src/store/block.ts';
 import { DeadLetters } from '../../src/store/dead-letters.ts';
 import { emptyLedger, fromCommit, toCommit, type Ledger } from '../../src/store/intent.ts';
+import { isBefore } from '../../src/store/place.ts';
 import { defaultSettings, Store } from '../../src/store/store.ts';
 import type { StoreSettings } from '../../src/store/tenure.ts';
 import { until } from '../until.ts';
@@ -95,6 +96,11 @@ async function metric(name: string): Promise<number> {
 }
 
 describe('storing', () => {
+  test('a claim that is lost before its worker has begun is no failure of the store', async () => {
+    const lost = AbortSignal.abort(new OwnershipLost('lost'));
+    await newStore().worker(partition.claim(lost), new AbortController().signal);
+  });
+
   test('every span becomes a row, and the commit goes past the last record', async () => {
     append(span(), span());
     append(span());
@@ -170,6 +176,9 @@ describe('what can never be stored', () => {
           'plimsoll.dead.key': 's1/0/1/0',
           'plimsoll.dead.reason': 'the record cannot be read: not JSON',
           'plimsoll.dead.origin': 'store',
+          'plimsoll.dead.attempt': '1',
+          'plimsoll.dead.time': expect.stringMatching(/^2025-11-24T16:\d\d:\d\d\.\d{3}Z$/),
+          'plimsoll.dead.record_time': '2025-11-24T16:00:00.001Z',
         },
       },
     ]);
@@ -229,13 +238,30 @@ describe('what can never be stored', () => {
     expect(sent).toEqual([0, 2, 4]);
   });
 
-  test('a letter that the dead letters can never take is a matter of an operator', async () => {
+  test('a letter larger than the dead letters take holds its position and says so, until they take it', async () => {
+    append(span());
     partition.append(undecodablePayload, 1);
+    append(span());
+    let isTooLarge = true;
     beforeLetters = () => {
-      throw new Failure('invalid', 'the batch takes 9 MB and the stream may keep 8 MB: raise its size');
+      if (isTooLarge)
+        throw new Failure('invalid', 'the topic does not take a record of 9 bytes: raise its limit');
     };
-    await expect(storeAll()).rejects.toThrow('raise its size');
-    expect(ledger().position).toEqual(at(0));
+    const stopping = new AbortController();
+    const store = newStore();
+    const work = store.worker(partition.claim(), stopping.signal);
+    await until('it waits', () => store.health()[0]?.state === 'waiting');
+    expect(store.stall(1)).toBe(
+      'partition 0 waits for the dead letters: the topic does not take a record of 9 bytes: raise its limit',
+    );
+    expect(letters).toEqual([]);
+    expect(ledger().position.offset).toBeLessThanOrEqual(1);
+    isTooLarge = false;
+    await until('everything is committed', () => partition.isDrained);
+    expect([letters.length, places()]).toEqual([1, ['0.0', '2.0']]);
+    await until('it flows', () => store.stall(1) === undefined);
+    stopping.abort();
+    await work;
   });
 
   test('an insert that fails for another reason is repeated whole, under the same token', async () => {
@@ -429,6 +455,23 @@ describe('taking over', () => {
     expect(places()).toEqual(['1.0', '2.0']);
   });
 
+  test('what was passed is counted once, also where a recovery ended with the last span of a record', async () => {
+    append(span('2026-01-01', 'row'));
+    append(span());
+    commit({ position: at(1), passedSpans: 1, deadSpans: 1 });
+    table.rows.push({ ...span(), offset: 1, index: 0 });
+    const stopping = new AbortController();
+    const claim = partition.claim();
+    const persist = claim.commit.bind(claim);
+    claim.commit = async (next) => {
+      if (isBefore(at(1), next.position)) stopping.abort(); // as soon as it has recovered
+      await persist(next);
+    };
+    await newStore().worker(claim, stopping.signal);
+    await storeAll({}, 'b2');
+    expect(ledger()).toMatchObject({ position: at(2), passedSpans: 2, storedSpans: 1, deadSpans: 1 });
+  });
+
   test('after a stop in order, in the same boot, they are not', async () => {
     append(span());
     await storeAll();
@@ -534,6 +577,21 @@ describe('what the store says of itself', () => {
     expect(ledger()).toMatchObject({ passedSpans: 3, storedSpans: 2, deadSpans: 0, expiredSpans: 0 });
     expect(await metric('plimsoll_store_committed_spans')).toBe(3);
     expect(await metric('plimsoll_store_stored_spans')).toBe(2);
+  });
+
+  test('it says nothing of a partition any more that it lost while it waited', async () => {
+    append(span());
+    table.beforeInsert = () => {
+      throw new Error('Code: 243. NOT_ENOUGH_SPACE');
+    };
+    const lost = new AbortController();
+    const store = newStore();
+    const work = store.worker(partition.claim(lost.signal), new AbortController().signal);
+    await until('it waits', () => store.health()[0]?.state === 'waiting');
+    expect(await metric('plimsoll_store_state')).toBe(1);
+    lost.abort(new OwnershipLost('lost'));
+    await work;
+    expect(await metric('plimsoll_store_state')).toBe(0);
   });
 
   test('an insert that hangs is something to wait for', async () => {

@@ -42,6 +42,10 @@ export class TrustingTable implements Table {
     return Promise.resolve({ rows: present.size, present });
   }
 
+  rowsAt(origin: Origin, positions: readonly Position[]): Promise<PositionSet> {
+    return this.#table.rowsAt(origin, positions);
+  }
+
   highest(origin: Origin, from: Position): Promise<Position | undefined> {
     return this.#table.highest(origin, from);
   }

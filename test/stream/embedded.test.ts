@@ -360,6 +360,23 @@ describe('the embedded log, seen from outside', () => {
     expect(await after?.bounds()).toEqual({ start: 3, end: 3 });
   });
 
+  it('deletes what a group committed before the last stop at once, where nothing is kept for it after a commit', async () => {
+    const clock = new HandClock(1e12);
+    const retention = { ageMs: hour, bytes: 2 ** 30, minAfterCommitMs: 0 };
+    const topic = topicOf({ retention, groups: ['replay'], partitions: 1 });
+    const first = await started(logIn(directory, clock).stream(topic));
+    for (let n = 0; n < 3; n++) await first.consume([recordOf(String(n))], never);
+    const [claim] = await claimsOf(first, 'replay');
+    await commitTo(claim, 2);
+    for (const stop of stops.splice(0).toReversed()) await stop();
+
+    clock.advance(2 * hour);
+    const log = logIn(directory, clock);
+    const stream = await started(log.stream(topic));
+    await log.retain();
+    expect(await stream.reader(0).bounds()).toEqual({ start: 2, end: 3 });
+  });
+
   it('takes appends again when it is reopened with a smaller size, once what was too much is committed', async () => {
     const small = { ageMs: 1000 * hour, bytes: 2_000_000, minAfterCommitMs: 0 };
     const topic = topicOf({ retention: { ...small, bytes: 20_000_000 }, groups: ['store'] });

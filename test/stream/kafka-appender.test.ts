@@ -12,7 +12,7 @@ import { whenAborted } from '../../src/stream/when-aborted.ts';
 import { recordOf } from '../contract/stream-records.ts';
 import { createTopic, limitProducers, setTopic } from '../kafka/admin.ts';
 import { requestKeys } from '../kafka/proxy.ts';
-import { kafkaMissing, proxiedBroker, testCluster } from '../kafka/requires-kafka.ts';
+import { kafkaMissing, ownBrokerMissing, proxiedBroker, testCluster } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
 import { kafkaOptions, kafkaStream, newTopic } from './kafka-place.ts';
 import { payloads } from './kafka-payloads.ts';
@@ -20,7 +20,7 @@ import { payloads } from './kafka-payloads.ts';
 const never = new AbortController().signal;
 const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 
-describe.skipIf(kafkaMissing)('answers that are lost on their way from the broker', () => {
+describe.skipIf(ownBrokerMissing())('answers that are lost on their way from the broker', () => {
   const broker = proxiedBroker();
 
   test('neither lose nor double a record: the batch is sent again as it was', async () => {
@@ -213,15 +213,21 @@ describe.skipIf(kafkaMissing)('appends', () => {
 
   test('wait as long as a broker wants that throttles them, and do not send what it has again', async () => {
     const telemetry = new Telemetry();
-    const stream = kafkaStream(brokers(), { topic: newTopic(), telemetry, compression: 'none' });
+    const options = { topic: newTopic(), partitions: 9, telemetry, compression: 'none' } as const;
+    const stream = kafkaStream(brokers(), options);
     await stream.start();
-    await limitProducers(brokers(), 50_000);
+    const sharing = [0, 8] as const; // one connection
+    for (const partition of sharing) await stream.consume([recordOf('a', partition)], never);
+    const retries = async (): Promise<string | undefined> =>
+      /^plimsoll_stream_append_retries_total.*$/m.exec(await telemetry.registry.metrics())?.[0];
+    const before = await retries(); // a topic that is new has no leader yet
+    await limitProducers(brokers(), 100_000);
     try {
-      await stream.consume([recordOf('x'.repeat(1_000_000))], never); // the broker then reads nothing for about 10 s
-      await stream.consume([recordOf('b')], never);
-      expect(await telemetry.registry.metrics()).not.toMatch(
-        /^plimsoll_stream_append_retries_total\{.* [1-9]/m,
-      );
+      for (const partition of sharing) {
+        await stream.consume([recordOf('x'.repeat(1_000_000))], never); // the broker then reads nothing for seconds
+        await stream.consume([recordOf('b', partition)], never);
+      }
+      expect(await retries()).toBe(before);
     } finally {
       await limitProducers(brokers(), 1e9);
     }

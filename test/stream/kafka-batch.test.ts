@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BatchEncoder, spansHeader } from '../../src/stream/kafka-batch.ts';
 import { FetchedRecords } from '../../src/stream/kafka-fetched-records.ts';
-import { readRecordsBatches, Reader } from '@platformatic/kafka';
+import { crc32c, readRecordsBatches, Reader } from '@platformatic/kafka';
 import { runs } from '../property-runs.ts';
 
 const record = fc.record({
@@ -140,4 +140,38 @@ test('what stands before a batch that is damaged is handed out, and then what is
   expect(fetched.next).toBe(1);
   for (let again = 0; again < 2; again++)
     expect(() => fetched.take(1e6)).toThrow(/the batch at offset 1 is damaged.*--reset-offsets/);
+});
+
+/** A record as it stands in a batch: `text`, which it says is so long, and says itself to be so long. */
+function recordBytes(
+  at: number,
+  text: string,
+  saidBytes = text.length,
+  lengthBytes = text.length + 6,
+): Buffer {
+  const [length = 0, delta = 0, said = 0] = [lengthBytes, at, saidBytes].map((value) => value * 2); // zigzag
+  return Buffer.concat([Buffer.from([length, 0, 0, delta, 1, said]), Buffer.from(text), Buffer.from([0])]);
+}
+
+test.each([
+  ['a payload that is longer than its batch', recordBytes(1, 'bad', 60)],
+  ['a payload that is longer than itself', Buffer.concat([recordBytes(1, 'bad', 5), recordBytes(2, 'next')])],
+  ['fields that are shorter than itself', recordBytes(1, 'bad', 2)],
+  ['no end', recordBytes(1, 'bad').subarray(0, 4)],
+])('what stands before a record with %s is handed out, and then what is amiss and how to go on', (_, bad) => {
+  const from = { producerId: 1n, producerEpoch: 0, sequence: 0 };
+  const whole = new BatchEncoder('none').encode(
+    [{ partition: 0, payload: Buffer.from('x'), spans: 1, headers: {} }],
+    nowMs,
+    from,
+  );
+  const batch = Buffer.concat([whole.subarray(0, 61), recordBytes(0, 'good'), bad]);
+  batch.writeInt32BE(batch.length - 12, 8);
+  batch.writeInt32BE(2, 57); // records
+  batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
+  const fetched = new FetchedRecords(storedAt(7, batch), 7);
+  expect(fetched.take(1e6).map(({ payload }) => String(payload))).toEqual(['good']);
+  expect(fetched.next).toBe(8);
+  for (let again = 0; again < 2; again++)
+    expect(() => fetched.take(1e6)).toThrow(/the batch at offset 7 holds a record .*--reset-offsets/);
 });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OwnershipLost } from '../../src/core/stream.ts';
 import { recordOf, texts } from '../contract/stream-records.ts';
 import { KafkaCluster } from '../kafka/broker.ts';
-import { kafkaMissing } from '../kafka/requires-kafka.ts';
+import { ownBrokerMissing } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
 import { payloads } from './kafka-payloads.ts';
 import { kafkaStream, newTopic } from './kafka-place.ts';
@@ -12,7 +12,7 @@ import { kafkaStream, newTopic } from './kafka-place.ts';
 const never = new AbortController().signal;
 const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 
-describe.skipIf(kafkaMissing)('brokers that die or hang', () => {
+describe.skipIf(ownBrokerMissing())('brokers that die or hang', () => {
   let cluster: KafkaCluster;
   beforeAll(async () => {
     cluster = await KafkaCluster.start({ brokers: 3 });
@@ -76,15 +76,29 @@ describe.skipIf(kafkaMissing)('brokers that die or hang', () => {
 
   test('stop the partitions that have no other copy, and no others, until they come back', async () => {
     const topic = newTopic();
-    const stream = kafkaStream(cluster.addresses, { topic, replication: 1, deliveryMs: 4000 });
+    const options = { topic, replication: 1, deliveryMs: 4000, sessionMs: 2000 };
+    const stream = kafkaStream(cluster.addresses, options);
     await stream.start();
+    const reader = stream.consumer('store', async (claim, stopping) => {
+      try {
+        while (!stopping.aborted) await claim.read(0, 1, 100);
+      } catch (error) {
+        if (!(error instanceof OwnershipLost)) throw error;
+      }
+    });
+    await reader.start();
+    await until('its partitions', () => reader.owned);
     await cluster.kill(1);
     const outcomes = await Promise.allSettled(
       [0, 1, 2].map(async (partition) => stream.consume([recordOf('a', partition)], never)),
     );
     const lost = outcomes.findIndex(({ status }) => status === 'rejected');
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+    const sentence = `partition ${lost} of the topic ${topic} cannot be read: partition ${lost} of ${topic} has no leader`;
+    await until('the fault', () => reader.fault?.message === sentence);
     await cluster.start(1);
+    await until('health', () => reader.fault === undefined && reader.owned === 3);
+    await reader.stop(soon());
     await stream.consume([recordOf('b', lost)], never);
     expect((await payloads(stream, lost)).at(-1)).toBe('b');
     await stream.stop(soon());
@@ -123,7 +137,7 @@ describe.skipIf(kafkaMissing)('brokers that die or hang', () => {
   );
 });
 
-describe.skipIf(kafkaMissing)('a broker that lost its newest records', () => {
+describe.skipIf(ownBrokerMissing())('a broker that lost its newest records', () => {
   let cluster: KafkaCluster;
   beforeAll(async () => {
     cluster = await KafkaCluster.start();

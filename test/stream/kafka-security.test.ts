@@ -8,7 +8,7 @@ import type { KafkaOptions } from '../../src/stream/kafka-options.ts';
 import { holder } from '../contract/stream.ts';
 import { recordOf } from '../contract/stream-records.ts';
 import { KafkaCluster } from '../kafka/broker.ts';
-import { kafkaMissing } from '../kafka/requires-kafka.ts';
+import { ownBrokerMissing } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
 import { payloads } from './kafka-payloads.ts';
 import { kafkaStream, newTopic } from './kafka-place.ts';
@@ -48,7 +48,7 @@ function keystore(folder: string): Readonly<Record<string, string>> {
   };
 }
 
-describe.skipIf(kafkaMissing)('a broker that wants to know who comes', () => {
+describe.skipIf(ownBrokerMissing())('a broker that wants to know who comes', () => {
   let cluster: KafkaCluster;
   let folder: string;
   beforeAll(async () => {
@@ -158,7 +158,7 @@ describe.skipIf(kafkaMissing)('a broker that wants to know who comes', () => {
   });
 });
 
-describe.skipIf(kafkaMissing)('a broker that wants a certificate', () => {
+describe.skipIf(ownBrokerMissing())('a broker that wants a certificate', () => {
   let cluster: KafkaCluster;
   let folder: string;
   beforeAll(async () => {

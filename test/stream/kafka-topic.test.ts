@@ -11,7 +11,7 @@ import type { KafkaStream } from '../../src/stream/kafka.ts';
 import { recordOf } from '../contract/stream-records.ts';
 import { createTopic, deleteTopic, growTopic } from '../kafka/admin.ts';
 import { KafkaCluster } from '../kafka/broker.ts';
-import { kafkaMissing, testCluster } from '../kafka/requires-kafka.ts';
+import { kafkaMissing, ownBrokerMissing, testCluster } from '../kafka/requires-kafka.ts';
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 import { until } from '../until.ts';
 import { payloads } from './kafka-payloads.ts';
@@ -90,7 +90,8 @@ describe.skipIf(kafkaMissing)('a topic', () => {
     await stream.stop(soon());
   });
 
-  test('that was created anew takes nothing in the name of the old one', async () => {
+  // Produce names a topic, not its id: what is appended in the seconds before the watch notices goes to the new one.
+  test('that was created anew takes nothing in the name of the old one from when that is noticed', async () => {
     const topic = newTopic();
     const stream = kafkaStream(brokers(), { topic });
     await stream.start();
@@ -113,15 +114,15 @@ describe.skipIf(kafkaMissing)('a topic', () => {
     await growTopic(brokers(), topic, 5);
     const sentence =
       'has 5 partitions now and was started with 3: nobody reads the others; set partitions: 5';
-    expect((await until('the fault', () => stream.fault)).message).toContain(sentence);
-    expect(consumer.fault?.message).toContain(sentence);
+    expect((await until('the fault', () => consumer.fault)).message).toContain(sentence);
+    expect(stream.fault).toBeUndefined(); // it takes what it is given
     await stream.consume([recordOf('a')], never);
     expect(await payloads(stream, 0)).toEqual(['a']);
     await stream.stop(soon());
   });
 });
 
-describe.skipIf(kafkaMissing)('a topic whose brokers are down', () => {
+describe.skipIf(ownBrokerMissing())('a topic whose brokers are down', () => {
   let cluster: KafkaCluster;
   beforeAll(async () => {
     cluster = await KafkaCluster.start();

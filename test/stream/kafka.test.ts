@@ -185,6 +185,12 @@ describe.skipIf(kafkaMissing)('a topic of Apache Kafka', () => {
       { 'retention.ms': '1000' },
       'keeps records for 1000 ms and the configuration says 3600000',
     ],
+    [
+      'retention of bytes',
+      {},
+      { 'retention.bytes': '1000000' },
+      'keeps the newest 1000000 bytes of a partition, whether or not older ones were read: set retention.bytes=-1',
+    ],
     ['retention of offsets', {}, { 'retention.ms': '-1' }, 'raise offsets.retention.minutes'],
     [
       'record size',
