@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Fault } from './fault.ts';
 import { Draw } from './draw.ts';
 import { Ledger } from './ledger.ts';
@@ -21,6 +20,8 @@ export interface RunOptions {
   readonly recreatesTopic: boolean;
   /** Starts another store than the shipped one. */
   readonly storeWords?: readonly string[];
+  /** Ends the run at once, as Ctrl-C does: it rejects when nothing is left behind. */
+  readonly signal?: AbortSignal;
   readonly say: (text: string) => void;
 }
 
@@ -47,10 +48,12 @@ export interface Report {
 export async function run(options: RunOptions): Promise<Report> {
   const { seed, say, storeWords } = options;
   say(`starting; --seed ${seed} gives these faults again`);
+  const interrupted = interruption(options.signal);
+  interrupted.catch(() => undefined); // nobody waits for it before everything has started
   const stage = await Stage.start(storeWords);
   let keepsFiles = storeWords === undefined;
   try {
-    const report = await Promise.race([rage(stage, options), interruption()]);
+    const report = await Promise.race([rage(stage, options), interrupted]);
     keepsFiles &&= report.reckoning.lost + report.reckoning.duplicated > 0;
     return report;
   } finally {
@@ -59,10 +62,13 @@ export async function run(options: RunOptions): Promise<Report> {
   }
 }
 
-/** Rejects at Ctrl-C, so that nothing is left behind. */
-async function interruption(): Promise<never> {
-  await once(process, 'SIGINT');
-  throw new Error('interrupted');
+/** Rejects at Ctrl-C and SIGTERM, or when `signal` aborts. */
+async function interruption(signal?: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const interrupt = (): void => reject(new Error('interrupted'));
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, interrupt);
+  signal?.addEventListener('abort', interrupt, { once: true });
+  return promise;
 }
 
 async function rage(stage: Stage, options: RunOptions): Promise<Report> {
