@@ -6,6 +6,7 @@ import type { Claim, Position, StreamRecord } from '../core/stream.ts';
 import { undecodableReason, type RowEncoder, type Rows } from './block.ts';
 import {
   isSelected,
+  openFrom,
   readLetters,
   recordsBefore,
   rowless,
@@ -21,6 +22,8 @@ export interface ReplayParts {
   readonly table: Table;
   readonly encoder: RowEncoder;
   readonly deadLetters: DeadLetters;
+  /** The id of the stream that the dead letters are. */
+  readonly streamId: string;
   /** Up to which position of `origin` the store is done: what comes after, it may still insert itself at any moment. */
   readonly storeIsPast: (origin: Origin) => Promise<Position>;
   readonly clock: Clock;
@@ -116,7 +119,7 @@ export class Replay {
   constructor(parts: ReplayParts, claim: Claim) {
     this.#parts = parts;
     this.#claim = claim;
-    this.#committed = claim.committed?.position.offset ?? 0;
+    this.#committed = openFrom(claim.committed, parts.streamId);
   }
 
   /** Rejects when the table or the stream does not answer; what was done until then stays done. */
@@ -264,7 +267,7 @@ export class Replay {
   async #commit(end: number): Promise<void> {
     const [offset = end] = this.#open.values();
     if (offset <= this.#committed) return;
-    await this.#claim.commit({ position: { offset, index: 0 }, metadata: '' });
+    await this.#claim.commit({ position: { offset, index: 0 }, metadata: this.#parts.streamId });
     this.#committed = offset;
   }
 

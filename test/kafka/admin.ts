@@ -1,4 +1,4 @@
-import { Admin } from '@platformatic/kafka';
+import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka';
 
 async function withAdmin<T>(brokers: readonly string[], work: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = new Admin({ clientId: 'plimsoll-test', bootstrapBrokers: [...brokers] });
@@ -22,6 +22,19 @@ export async function deleteRecords(
 ): Promise<void> {
   const partitions = [{ partition: 0, offset: BigInt(offset) }];
   await withAdmin(brokers, async (admin) => admin.deleteRecords({ topics: [{ name: topic, partitions }] }));
+}
+
+/** Sets how large a batch of records a topic takes, in bytes. */
+export async function limitBatches(brokers: readonly string[], topic: string, bytes: number): Promise<void> {
+  const configs = [
+    {
+      name: 'max.message.bytes',
+      value: String(bytes),
+      configOperation: IncrementalAlterConfigOperationTypes.SET,
+    },
+  ];
+  const resources = [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic, configs }];
+  await withAdmin(brokers, async (admin) => admin.incrementalAlterConfigs({ resources, validateOnly: false }));
 }
 
 /** Creates a topic with settings that a test wants to be refused. */
