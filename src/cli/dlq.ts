@@ -18,9 +18,9 @@ list     the letters whose spans have no row, each once: offset among the dead l
 show     one letter: the headers of its record, and its spans as OTLP/JSON; what nobody can read, in base64
 replay   tries to store the letters again, each span at its own place: as often as you like, a span gets one row.
          What is refused again stays listed, with one attempt more. KPIs counted the spans when they came, and
-         do not count them again
+         do not count them again. Exits with 1 when a letter stays dead
 
-  plimsoll dlq list --reason VIOLATED_CONSTRAINT
+  plimsoll dlq list --config config/store.yaml --reason VIOLATED_CONSTRAINT
   plimsoll dlq show 0f3b9c5a7d12e846/0/1284/17
   plimsoll dlq replay
 
@@ -76,7 +76,7 @@ async function replay(files: readonly string[], selection: Selection, isJson: bo
   if (selection.key !== undefined && stored + alreadyStored + leftToStore + stillDead.size === 0)
     throw noSuchLetter(selection.key);
   process.stdout.write(replayText(replayed, isJson));
-  return 0;
+  return stillDead.size === 0 ? 0 : 1;
 }
 
 function noSuchLetter(key: string): Error {

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config-schema.ts';
 import { systemClock as clock } from '../core/clock.ts';
@@ -6,11 +8,12 @@ import { createLog, type Log } from '../core/log.ts';
 import type { Claim, Position, Stream } from '../core/stream.ts';
 import { Telemetry } from '../core/telemetry.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';
-import { planOf } from '../plan.ts';
+import { planOf, type Plan } from '../plan.ts';
 import type { RowEncoder } from '../store/block.ts';
 import {
   isSelected,
   listDead,
+  openFrom,
   readLetters,
   recordsBefore,
   type Letter,
@@ -45,7 +48,7 @@ export async function listDeadLetters(
   selection: Selection,
 ): Promise<{ readonly letters: readonly ListedLetter[]; readonly foreignRecords: number }> {
   return atDesk(config, 'streams and table', async ({ deadLetters, table, encoder }) => {
-    const from = (await deadLetters.committed(replayGroup, 0))?.position.offset ?? 0;
+    const from = openFrom(await deadLetters.committed(replayGroup, 0), deadLetters.id);
     const { letters, foreignRecords } = await readLetters(deadLetters.reader(0), from, encoder);
     const selected = [...letters.values()].filter((letter) => isSelected(letter, selection));
     return { letters: await listDead(table, selected), foreignRecords };
@@ -83,6 +86,7 @@ export async function replayDeadLetters(config: Config, selection: Selection): P
         table,
         encoder,
         deadLetters: new DeadLetters(deadLetters),
+        streamId: deadLetters.id,
         storeIsPast: (origin: Origin) => storeIsPast(desk.spans, origin),
         clock,
         pause: (ms: number) => sleep(ms),
@@ -127,7 +131,9 @@ async function atDesk<T>(
     throw new Error(
       'service::pipelines: lists no traces/store, whose dead letters these are: give its configuration',
     );
-  const log = createLog(config.service.telemetry.logs.level);
+  refuseMissingFolder(plan);
+  const { level } = config.service.telemetry.logs;
+  const log = createLog(level === 'info' ? 'warn' : level); // what is usual of a pipeline is noise beside an answer
   const streams = streamsOf(plan, new Telemetry(), log);
   const table = tablesOf(plan, plan.store.clickhouse, log);
   const encoder = new SpanEncoder(new EnrichedSpans(enricherOf(plan)));
@@ -140,4 +146,12 @@ async function atDesk<T>(
   } finally {
     await stopAll(flow, AbortSignal.timeout(stopMs));
   }
+}
+
+/** A folder with nothing in it has no dead letters either, and is likely the wrong one. */
+function refuseMissingFolder({ stream, dataDirectory }: Plan): void {
+  if (stream.type === 'embedded' && !existsSync(join(dataDirectory, 'stream')))
+    throw new Error(
+      `there is no stream in ${dataDirectory}: set data_dir to where the pipeline keeps its data, and --config to its configuration`,
+    );
 }

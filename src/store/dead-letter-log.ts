@@ -1,5 +1,5 @@
 import { Failure } from '../core/failure.ts';
-import type { PartitionReader, Position, StreamRecord } from '../core/stream.ts';
+import type { Commit, PartitionReader, Position, StreamRecord } from '../core/stream.ts';
 import type { RowEncoder, Rows } from './block.ts';
 import { deadLetterHeaders, letterKey } from './dead-letters.ts';
 import type { Origin } from './place.ts';
@@ -94,6 +94,15 @@ export async function readLetters(
     letters.set(letter.key, { ...letter, attempt });
   }
   return { letters, end: Math.max(from, end), foreignRecords };
+}
+
+/**
+ * Where to read from: what comes before was settled, as replays committed. `streamId` is that of the dead letters: a commit
+ * on a stream of this name that was created anew says nothing. One without metadata is an operator's.
+ */
+export function openFrom(committed: Commit | undefined, streamId: string): number {
+  if (committed === undefined) return 0;
+  return ['', streamId].includes(committed.metadata) ? committed.position.offset : 0;
 }
 
 /** What `record` says of itself, as a dead letter; undefined when it is none. */

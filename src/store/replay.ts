@@ -6,6 +6,7 @@ import type { Claim, Position, StreamRecord } from '../core/stream.ts';
 import { undecodableReason, type RowEncoder, type Rows } from './block.ts';
 import {
   isSelected,
+  openFrom,
   readLetters,
   recordsBefore,
   rowless,
@@ -21,6 +22,8 @@ export interface ReplayParts {
   readonly table: Table;
   readonly encoder: RowEncoder;
   readonly deadLetters: DeadLetters;
+  /** The id of the stream that the dead letters are. */
+  readonly streamId: string;
   /** Up to which position of `origin` the store is done: what comes after, it may still insert itself at any moment. */
   readonly storeIsPast: (origin: Origin) => Promise<Position>;
   readonly clock: Clock;
@@ -116,7 +119,7 @@ export class Replay {
   constructor(parts: ReplayParts, claim: Claim) {
     this.#parts = parts;
     this.#claim = claim;
-    this.#committed = claim.committed?.position.offset ?? 0;
+    this.#committed = openFrom(claim.committed, parts.streamId);
   }
 
   /** Rejects when the table or the stream does not answer; what was done until then stays done. */
@@ -178,15 +181,13 @@ export class Replay {
   }
 
   #trialsOf(held: Held): readonly Trial[] {
-    if (held.missing.size > 0 && this.#read(held) === undefined) {
-      held.reason = undecodableReason;
-      return [];
-    }
+    if (held.missing.size > 0 && this.#read(held) === undefined) return [];
     return [...held.missing].map((index) => ({ held, index, attempt: 1, refusal: undefined }));
   }
 
   /** The rows to fill with spans of `held`, which are read; undefined when nobody can read it. */
-  #read({ letter, record }: Held): Rows | undefined {
+  #read(held: Held): Rows | undefined {
+    const { letter, record } = held;
     const { origin, position, recordTimeMs } = letter;
     const place = `${origin.streamId}/${origin.partition}`;
     const rows = this.#rows.get(place) ?? this.#parts.encoder.rows(origin);
@@ -196,8 +197,9 @@ export class Replay {
       rows.read({ ...record, offset: position.offset, timeMs: recordTimeMs });
       return rows;
     } catch (error) {
-      if (error instanceof Failure && error.kind === 'invalid') return undefined;
-      throw error;
+      if (!(error instanceof Failure) || error.kind !== 'invalid') throw error;
+      held.reason = `${undecodableReason}: ${error.message}`;
+      return undefined;
     }
   }
 
@@ -265,7 +267,7 @@ export class Replay {
   async #commit(end: number): Promise<void> {
     const [offset = end] = this.#open.values();
     if (offset <= this.#committed) return;
-    await this.#claim.commit({ position: { offset, index: 0 }, metadata: '' });
+    await this.#claim.commit({ position: { offset, index: 0 }, metadata: this.#parts.streamId });
     this.#committed = offset;
   }
 

@@ -30,6 +30,21 @@ export async function deleteRecords(
   await withAdmin(brokers, async (admin) => admin.deleteRecords({ topics: [{ name: topic, partitions }] }));
 }
 
+/** Sets how large a batch of records a topic takes, in bytes. */
+export async function limitBatches(brokers: readonly string[], topic: string, bytes: number): Promise<void> {
+  const configs = [
+    {
+      name: 'max.message.bytes',
+      value: String(bytes),
+      configOperation: IncrementalAlterConfigOperationTypes.SET,
+    },
+  ];
+  const resources = [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic, configs }];
+  await withAdmin(brokers, async (admin) =>
+    admin.incrementalAlterConfigs({ resources, validateOnly: false }),
+  );
+}
+
 /** Creates a topic with settings that a test wants to be refused. */
 export async function createTopic(
   brokers: readonly string[],

@@ -185,6 +185,7 @@ class Model {
         table: this.#tableOfReplay(this.#table.seenBy(life)),
         encoder: laterEncoder,
         deadLetters: new DeadLetters(this.#letters.seenBy(life)),
+        streamId: 'dead',
         storeIsPast: async () => life.outlive(this.#storeIsPast()),
         clock: { nowMs: () => this.#world.nowMs },
         pause: (ms) => life.outlive(this.#world.turn(ms)),
