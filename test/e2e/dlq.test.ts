@@ -207,7 +207,7 @@ test('a replay that is killed, again and again, stores every letter once', async
   ).toEqual([{ rows: letters + 2, positions: letters + 2 }]);
   await program.kill('SIGKILL');
   place.remove();
-});
+}, 240_000);
 
 test('a folder without a stream is named, for it is likely the wrong one', async () => {
   const place = new Place();
