@@ -76,7 +76,7 @@ async function applyLate({ around: { clickhouse }, stores }: Stage, draw: Draw):
   try {
     await eventually('an insert to be held', async () => (await clickhouse.held()) > 0);
     await Promise.all(stores.map(async (store) => store.end('SIGKILL')));
-    await sleep(draw.between(0, 6000));
+    await sleep(draw.between(0, 15_000)); // at times beyond their deadline
   } finally {
     await clickhouse.fault(undefined);
   }
