@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { prices } from './config-prices.ts';
 import { duration, size } from './config-quantities.ts';
 import { logLevels } from './core/log.ts';
 import { Secret } from './core/secret.ts';
@@ -65,6 +66,7 @@ const enrichProcessor = z.strictObject({
   content: z.enum(['drop', 'hash', 'keep']).prefault('drop'),
   content_hash_key: secretOf(16).optional(),
   attributes: z.record(z.string(), z.enum(['drop', 'hash', 'keep'])).prefault({}),
+  prices: prices.prefault({}),
 });
 
 const runsProcessor = z.strictObject({

@@ -1,6 +1,7 @@
 import { ConfigError, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
 import { patternFault } from './enrich/content-rules.ts';
+import { priceNameFault } from './enrich/price-list.ts';
 import { sqlPortFault } from './store/sql-port.ts';
 
 type PipelineName = keyof Config['service']['pipelines'];
@@ -41,6 +42,7 @@ export function loadConfig(files: readonly string[]): Config {
     ...streamFaults(parsed.data),
     ...clickhouseFaults(parsed.data),
     ...securityFaults(parsed.data),
+    ...priceFaults(parsed.data),
   ];
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
   return parsed.data;
@@ -205,6 +207,19 @@ function* securityFaults(config: Config): Generator<string> {
     for (const pattern of Object.keys(attributes)) {
       const fault = patternFault(pattern);
       if (fault !== undefined) yield `processors::${id}::attributes::${pattern}: ${fault}`;
+    }
+  }
+}
+
+function* priceFaults(config: Config): Generator<string> {
+  for (const [id, processor] of Object.entries(config.processors)) {
+    if (processor.type !== 'enrich') continue;
+    const { models, tools } = processor.prices;
+    for (const [kind, names] of Object.entries({ models, tools })) {
+      for (const name of Object.keys(names)) {
+        const fault = priceNameFault(name);
+        if (fault !== undefined) yield `processors::${id}::prices::${kind}::${name}: ${fault}`;
+      }
     }
   }
 }

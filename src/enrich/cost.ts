@@ -2,15 +2,15 @@ import type { OwnView } from './own-view.ts';
 import { fields as canonicalFields } from '../semconv/fields.ts';
 import { limitCount, limitUsd } from '../semconv/plimsoll.ts';
 import type { Finding } from './finding.ts';
-import type { Prices } from './prices.ts';
+import { costUsd, rounded, type Prices } from './prices.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
 const fields = canonicalFields;
 
 /**
  * Finds the tokens and the cost of a span. Only a model call has tokens of its own, and no agent or handoff has a
- * cost of its own: they repeat the sum of the calls below them. A reported cost stands; a computed one never replaces
- * it; without a price the call is unpriced.
+ * cost of its own: they repeat the sum of the calls below them. A reported cost stands; no other one replaces it. A
+ * model call without a price is unpriced; a tool or a review of which the operator states no price costs nothing.
  */
 export function findCost(view: OwnView, finding: Finding, prices: Prices): void {
   const usage = finding.step === 'llm' ? findUsage(view, finding) : undefined;
@@ -23,11 +23,50 @@ export function findCost(view: OwnView, finding: Finding, prices: Prices): void 
   if (reported !== undefined && reported <= limitUsd) {
     finding.costUsd = reported;
     finding.costSource = 'reported';
-  } else if (usage) {
-    const provider = view.string(fields.provider) ?? '';
-    finding.costUsd = prices.costUsd(provider, view.string(fields.model) ?? '', view.startMs, usage);
-    finding.costSource = finding.costUsd === undefined ? 'unpriced' : 'computed';
+  } else if (usage) findModelCost(view, finding, prices, usage);
+  else if (finding.step === 'tool') findToolCost(view, finding, prices);
+  else if (finding.step === 'review') findReviewCost(view, finding, prices);
+}
+
+function findModelCost(view: OwnView, finding: Finding, prices: Prices, usage: Tokens): void {
+  const rates = prices.ratesAt(
+    view.string(fields.provider) ?? '',
+    view.string(fields.model) ?? '',
+    view.startMs,
+  );
+  const cost = rates && costUsd(rates, usage);
+  if (!rates || cost === undefined) {
+    finding.costSource = 'unpriced';
+    return;
   }
+  finding.costUsd = cost;
+  finding.costSource = 'computed';
+  finding.priceRevision = rates.revision;
+}
+
+/** Every attempt that ran costs; what a human refused did not run. */
+function findToolCost(view: OwnView, finding: Finding, { list }: Prices): void {
+  if (list.revision === '' || (finding.result !== 'ok' && finding.result !== 'error')) return;
+  const usd = list.toolUsd(view.string(fields.tool) ?? finding.toolFromSpan);
+  if (usd !== undefined) state(finding, usd, list.revision);
+}
+
+/** The seconds that somebody states, else those of the span. Who was not asked, or has not answered, cost nothing. */
+function findReviewCost(view: OwnView, finding: Finding, { list }: Prices): void {
+  const { review, revision } = list;
+  if (!review || finding.state === 'auto' || finding.state === 'requested' || finding.state === 'timed_out')
+    return;
+  const lastedMs = Math.min(Math.max(0, view.endMs - view.startMs), review.limitMs);
+  const seconds = view.number(fields.reviewSeconds) ?? lastedMs / 1000;
+  const usdPerHour = review.usdPerHourByRole[view.string(fields.reviewerRole) ?? ''] ?? review.usdPerHour;
+  const usd = rounded((seconds / 3600) * usdPerHour);
+  if (usd !== undefined) state(finding, usd, revision);
+}
+
+function state(finding: Finding, usd: number, revision: string): void {
+  finding.costUsd = usd;
+  finding.costSource = 'static';
+  finding.priceRevision = revision;
 }
 
 function isInDollars(view: OwnView): boolean {

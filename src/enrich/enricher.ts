@@ -24,6 +24,7 @@ import { findEscalation } from './escalation.ts';
 import { findFailure } from './failure.ts';
 import { Finding } from './finding.ts';
 import { OwnValues } from './own-values.ts';
+import { PriceList, type PriceListOptions } from './price-list.ts';
 import { priceRevision, Prices } from './prices.ts';
 import { MarkedKeys } from './marked-keys.ts';
 import { Redaction } from './redaction.ts';
@@ -49,7 +50,12 @@ function tooLong(limitBytes: number): string {
 }
 
 /** Counts up when the code derives other values from the same tables. */
-const codeRevision = 2;
+const codeRevision = 3;
+
+/** What enrichment decides by, beside the tables. */
+export interface EnrichOptions extends ContentOptions {
+  readonly prices?: PriceListOptions | undefined;
+}
 
 /** One request, ready for the stream. */
 export interface EnrichedRequest {
@@ -80,7 +86,7 @@ export class Enricher {
   readonly #rewrite: Rewrite;
   readonly #headers: Headers;
   readonly #finding = new Finding();
-  readonly #prices = new Prices();
+  readonly #prices: Prices;
   readonly #ownValues: OwnValues;
   readonly #redaction: Redaction;
   readonly #userIds: UserIds;
@@ -88,10 +94,11 @@ export class Enricher {
   #omitted: number[] = [];
 
   /** Traces are spread over partitions by `partitioner`. Throws an Error that names the option at fault. */
-  constructor(options: ContentOptions, partitioner: Partitioner = 'murmur2') {
+  constructor(options: EnrichOptions, partitioner: Partitioner = 'murmur2') {
     const rules = new ContentRules(options);
     const keys = new MarkedKeys(rules);
-    this.revision = revisionOf(options.content.mode, rules);
+    this.#prices = new Prices(new PriceList(options.prices));
+    this.revision = revisionOf(options.content.mode, rules, this.#prices.list);
     this.#rewrite = new Rewrite((bytes) => this.#memory.take(bytes), partitioners[partitioner]);
     this.#headers = { [enrichedHeader]: this.revision };
     this.#index = new SpanIndex(keys.table);
@@ -185,11 +192,12 @@ export function sentenceOf(reasons: ReadonlyMap<string, number>): string {
   return sentences.join('; ');
 }
 
-function revisionOf(mode: string, { hashKey, given }: ContentRules): string {
+function revisionOf(mode: string, { hashKey, given }: ContentRules, list: PriceList): string {
   const contentKey = hashKey ? createHmac('sha256', hashKey).update(enrichedHeader).digest('hex') : '';
   const everything = [
     codeRevision,
     priceRevision,
+    list.revision,
     keyTableSpec,
     signals,
     namedSteps,

@@ -36,6 +36,8 @@ export class Finding {
   outputTokens: number | undefined = undefined;
   costUsd: number | undefined = undefined;
   costSource: CostSource | '' = '';
+  /** By whose prices; '' when none were used. */
+  priceRevision = '';
 
   /** Forgets the last span. */
   reset(): void {
@@ -58,6 +60,7 @@ export class Finding {
     this.outputTokens = undefined;
     this.costUsd = undefined;
     this.costSource = '';
+    this.priceRevision = '';
   }
 
   /** Records that control passed to a human, by `rule`; `auto` says that nobody was asked, so it has no reason. */

@@ -44,6 +44,7 @@ const stepRule = {
   tool: 'tool',
   usage: 'usage',
   agentUsage: 'agent_usage',
+  reviewSeconds: 'review_seconds',
 } as const;
 
 interface Named {
@@ -176,7 +177,8 @@ function derivedStep(view: OwnView, finding: Finding, signalled: Step | undefine
 function stepOfUsage(view: OwnView, finding: Finding): Step {
   const hasUsage =
     view.has(fields.inputTokens) || view.has(fields.uncachedInputTokens) || view.has(fields.outputTokens);
-  if (!hasUsage) return 'other';
+  if (!hasUsage)
+    return view.hasOwn(fields.reviewSeconds) ? by(finding, stepRule.reviewSeconds, 'review') : 'other';
   return hasAgentName(view) ? by(finding, stepRule.agentUsage, 'agent') : by(finding, stepRule.usage, 'llm');
 }
 

@@ -49,8 +49,11 @@ export type EscalationState = (typeof escalationStates)[number];
 /** What an escalation was seen in: the sender's word for it, what a span shows, a log record, or a guess. */
 export const escalationSources = ['explicit', 'span', 'log', 'heuristic'] as const;
 
-/** Where a cost comes from: the sender said it, we computed it from tokens, or no price is known (never 0, never a guess). */
-export const costSources = ['reported', 'computed', 'unpriced'] as const;
+/**
+ * Where a cost comes from: the sender said it, we computed it from tokens, the operator states what a call or an hour
+ * costs, or no price is known (never 0, never a guess).
+ */
+export const costSources = ['reported', 'computed', 'static', 'unpriced'] as const;
 export type CostSource = (typeof costSources)[number];
 
 /** The value of agent, release and environment when nobody says. */

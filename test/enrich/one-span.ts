@@ -1,6 +1,6 @@
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
-import { Enricher, type EnrichedRequest } from '../../src/enrich/enricher.ts';
-import type { ContentMode, ContentOptions } from '../../src/enrich/content-rules.ts';
+import { Enricher, type EnrichedRequest, type EnrichOptions } from '../../src/enrich/enricher.ts';
+import type { ContentMode } from '../../src/enrich/content-rules.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import {
   decodeRequest,
@@ -67,7 +67,7 @@ export function enriched(
   rest: OracleSpan = {},
   resource: Values = {},
   content: ContentMode = { mode: 'drop' },
-  options: Omit<ContentOptions, 'content'> = {},
+  options: Omit<EnrichOptions, 'content'> = {},
 ): {
   readonly facts: SpanFacts;
   readonly span: OracleSpan;
