@@ -305,6 +305,21 @@ test.each([
     'processors::enrich::content_hash_key: is missing: hash needs a secret key',
   ],
   [
+    'a star in the middle of the name of a tool with a price',
+    'processors: { enrich: { prices: { tools: { "a*b": 1 } } } }',
+    'processors::enrich::prices::tools::a*b: has a * before its end: only the last character may be one',
+  ],
+  [
+    'a model whose price began on no day',
+    'processors: { enrich: { prices: { models: { m: { input: 1, output: 1, from: yesterday } } } } }',
+    'processors::enrich::prices::models::m: must be a day such as 2026-11-01, in UTC, not "yesterday"',
+  ],
+  [
+    'a price below nothing',
+    'processors: { enrich: { prices: { tools: { search: -1 } } } }',
+    'processors::enrich::prices::tools::search: must be 0 or more',
+  ],
+  [
     'a keyed hash of one attribute without a key',
     'processors: { enrich: { attributes: { acme.account: hash } } }',
     'processors::enrich::content_hash_key: is missing: hash needs a secret key',

@@ -27,6 +27,8 @@ export class LeafUsage {
   /** Usage of the spans that a run does not remember: that of model calls by the run, and that of agents. */
   readonly #foldedModels = new Map<number, UsageSum>();
   readonly #foldedAgents = new Map<number, UsageSum>();
+  /** US dollars of tool calls that a run does not remember. */
+  readonly #foldedCalls = new Map<number, number>();
 
   constructor(spans: SpanTable) {
     this.#spans = spans;
@@ -60,6 +62,46 @@ export class LeafUsage {
     spans.setKnown(parent, spans.known(parent) | wraps);
   }
 
+  /** Takes the cost of `span`, a tool call. A folded one counts, whatever it wraps. */
+  addCall({ costUsd }: SpanFacts, { run, row, ids, folded, isRoot }: Arrival): void {
+    if (costUsd === undefined) return;
+    if (folded) {
+      this.#foldedCalls.set(run, (this.#foldedCalls.get(run) ?? 0) + costUsd);
+      return;
+    }
+    const spans = this.#spans;
+    spans.learn(row, known.toolCost);
+    spans.setUsage(row, costUsd, 0, 0);
+    spans.setParent(row, isRoot ? none : spans.obtain(run, ids.parent0, ids.parent1));
+  }
+
+  /** US dollars of the tool calls of `run`: a call that client and server, or the call and its execution, tell of costs once. */
+  callsUsd(run: number): number {
+    let sum = this.#foldedCalls.get(run) ?? 0;
+    if (!this.#markOuterCalls(run)) return sum;
+    const spans = this.#spans;
+    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
+      if ((spans.known(span) & (known.toolCost | known.wrapsCall)) === known.toolCost)
+        sum += spans.costUsd(span);
+    }
+    return sum;
+  }
+
+  /** Marks the calls that wrap another span of the same call. False when no call of `run` has a cost. */
+  #markOuterCalls(run: number): boolean {
+    const spans = this.#spans;
+    let hasCost = false;
+    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
+      if ((spans.known(span) & known.toolCost) === 0) continue;
+      hasCost = true;
+      const parent = spans.parent(span);
+      if (parent === none || (spans.known(parent) & known.toolCost) === 0) continue;
+      const tool = spans.tool(span);
+      if (tool === '' || tool === spans.tool(parent)) spans.learn(parent, known.wrapsCall);
+    }
+    return hasCost;
+  }
+
   /** What model calls of `run` say; agent spans repeat it, and speak where no model call does. */
   of(run: number): UsageSum {
     const models = this.#sum(run, known.modelUsage, known.wrapsModel, this.#foldedModels.get(run));
@@ -89,6 +131,7 @@ export class LeafUsage {
   forget(run: number): void {
     if (this.#foldedModels.size > 0) this.#foldedModels.delete(run);
     if (this.#foldedAgents.size > 0) this.#foldedAgents.delete(run);
+    if (this.#foldedCalls.size > 0) this.#foldedCalls.delete(run);
   }
 }
 

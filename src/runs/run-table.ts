@@ -40,9 +40,9 @@ export const cell = {
   foldedTopMs: 18,
   /** Three: the start of the span that says each label. */
   labelMs: 19,
-  toolCostUsd: 22,
-  reviewCostUsd: 23,
+  reviewCostUsd: 22,
   /** The rest is as last reported. */
+  toolCostUsd: 23,
   closedMs: 24,
   llmCostUsd: 25,
   inputTokens: 26,

@@ -128,12 +128,12 @@ export class Runs {
     return !folded;
   }
 
-  #addCost(span: SpanFacts, { run, step }: Arrival): void {
+  /** Of a tool call or a review. */
+  #addCost(span: SpanFacts, arrival: Arrival): void {
     const { table } = this;
-    const { costUsd } = span;
-    if (costUsd !== undefined) {
-      table.cells[table.cellAt(run) + (step === 'tool' ? cell.toolCostUsd : cell.reviewCostUsd)]! += costUsd;
-    }
+    const { run, step } = arrival;
+    if (step === 'tool') this.#usage.addCall(span, arrival);
+    else table.cells[table.cellAt(run) + cell.reviewCostUsd]! += span.costUsd ?? 0;
     if (span.costSource === 'unpriced') table.bytes[table.byteAt(run) + byte.unpriced] = 1;
   }
 
@@ -192,6 +192,7 @@ export class Runs {
     const { outcome, evidence } = this.#ending.outcome(run, closedBy);
     cells[at + cell.closedMs] = closedMs;
     cells[at + cell.llmCostUsd] = usage.costUsd;
+    cells[at + cell.toolCostUsd] = this.#usage.callsUsd(run);
     cells[at + cell.inputTokens] = usage.inputTokens;
     cells[at + cell.outputTokens] = usage.outputTokens;
     bytes[bytesAt + byte.closedBy] = closings.indexOf(closedBy);

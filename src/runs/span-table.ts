@@ -21,9 +21,12 @@ export const known = {
   /** A human who was asked about it said no, or said nothing. */
   refused: 512,
   unanswered: 1024,
+  /** It is a tool call with a cost; and it wraps another one of the same tool, which is the same call. */
+  toolCost: 2048,
+  wrapsCall: 4096,
 } as const;
 
-const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6 } as const;
+const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6, parent: 7 } as const;
 const cell = { costUsd: 4, inputTokens: 5, outputTokens: 6 } as const;
 const cellCount = 7;
 const wordCount = 2 * cellCount;
@@ -145,6 +148,15 @@ export class SpanTable {
     cells[at + cell.costUsd] = costUsd;
     cells[at + cell.inputTokens] = inputTokens;
     cells[at + cell.outputTokens] = outputTokens;
+  }
+
+  /** The span that `span` said is around it, or `none`. Asked of spans of which `setParent` told. */
+  parent(span: number): number {
+    return this.#rows.words[span * wordCount + word.parent]!;
+  }
+
+  setParent(span: number, parent: number): void {
+    this.#rows.words[span * wordCount + word.parent] = parent;
   }
 
   /** The tool that `span` called; undefined when it is no tool call. */

@@ -224,6 +224,37 @@ describe('a run', () => {
     ]);
   });
 
+  test('costs what its tool calls cost, once where several spans tell of one call, in any order', () => {
+    const cost = { step: 'tool', result: 'ok', costUsd: 1, costSource: 'static' } as const;
+    const spans = [
+      span({ ...cost, spanId: 'client', parentSpanId: 'root', tool: 'search' }),
+      span({ ...cost, spanId: 'server', parentSpanId: 'client', tool: 'search' }),
+      span({ ...cost, spanId: 'execution', parentSpanId: 'server', tool: '' }),
+      span({ ...cost, spanId: 'outer', parentSpanId: 'root', tool: 'research', costUsd: 4 }),
+      span({ ...cost, spanId: 'within', parentSpanId: 'outer', tool: 'search' }),
+      span({ ...cost, spanId: 'again', parentSpanId: 'outer', tool: 'search' }),
+      root,
+    ];
+    const order = fc.shuffledSubarray(spans, { minLength: spans.length });
+    fc.assert(
+      fc.property(order, (shuffled) => {
+        expect(assemble(shuffled).runs).toMatchObject([{ costUsd: { tool: 7, llm: 0 } }]);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test('costs what tool calls cost that it does not remember', () => {
+    const reported = new Reported();
+    const assembler = new RunAssembler({ ...settings, maxSpansPerRun: 1 }, reported);
+    const from = lane();
+    for (const spanId of ['a', 'b', 'c'])
+      assembler.add(span({ spanId, step: 'tool', tool: 't', result: 'ok', costUsd: 1 }), from);
+    assembler.add(root, from);
+    assembler.settle(from);
+    expect(reported.runs).toMatchObject([{ costUsd: { tool: 3 } }]);
+  });
+
   test('with a call of unknown price says that its cost is a lower bound', () => {
     const model = span({ spanId: 'm', step: 'llm', costSource: 'unpriced', inputTokens: 5 });
     expect(assemble([model, root]).finishedRuns).toMatchObject([{ priced: false, inputTokens: 5 }]);
