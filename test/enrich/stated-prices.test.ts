@@ -13,6 +13,10 @@ const chat = {
 const call = { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'web_search' };
 const drop = { mode: 'drop' } as const;
 
+const rates = (input: number, provider?: string) => [{ input, output: 0, usdPerCall: 0, provider }];
+const changed = (fromMs: number, input: number) => ({ input, output: 0, usdPerCall: 0, fromMs });
+const revision = (prices?: PriceListOptions) => new Enricher({ content: drop, prices }).revision;
+
 function priced(prices: PriceListOptions, values: Values, rest = {}) {
   const { facts, own } = enriched(values, rest, {}, drop, { prices });
   return { usd: facts.costUsd, source: facts.costSource, by: own['plimsoll.cost.prices'] };
@@ -46,7 +50,6 @@ describe('a model price that the operator states', () => {
   });
 
   test('is the longest name that fits, of the provider it is for', () => {
-    const rates = (input: number, provider?: string) => [{ input, output: 0, usdPerCall: 0, provider }];
     const all = { 'g*': rates(1), 'gpt-*': rates(2), 'gpt-4*': rates(3, 'azure.ai.openai') };
     expect(priced({ models: all }, chat).by).toMatch(/^genai-prices/); // the longest is another provider's
     expect(priced({ models: { 'g*': rates(1), 'gpt-*': rates(2) } }, chat).usd).toBe(0.002);
@@ -54,7 +57,6 @@ describe('a model price that the operator states', () => {
   });
 
   test('is the one that had begun when the call was made', () => {
-    const changed = (fromMs: number, input: number) => ({ input, output: 0, usdPerCall: 0, fromMs });
     const [before, after] = [Date.parse('2025-10-09'), Date.parse('2025-10-10')];
     const dated = { 'gpt-4o': [changed(after, 9), changed(before, 5), changed(0, 1)] };
     expect(priced({ models: dated }, chat).usd).toBe(0.005); // 2025-10-09T08:53:20Z
@@ -62,9 +64,9 @@ describe('a model price that the operator states', () => {
 
   test('charges cached tokens as stated, else as others', () => {
     const cached = { ...chat, 'gen_ai.usage.cache_read.input_tokens': 400 };
-    const rates = { input: 1, output: 0, usdPerCall: 0 };
-    expect(priced({ models: { 'gpt-4o': [rates] } }, cached).usd).toBe(0.001);
-    expect(priced({ models: { 'gpt-4o': [{ ...rates, cacheRead: 0.1 }] } }, cached).usd).toBe(0.00064);
+    const one = { input: 1, output: 0, usdPerCall: 0 };
+    expect(priced({ models: { 'gpt-4o': [one] } }, cached).usd).toBe(0.001);
+    expect(priced({ models: { 'gpt-4o': [{ ...one, cacheRead: 0.1 }] } }, cached).usd).toBe(0.00064);
   });
 });
 
@@ -125,7 +127,6 @@ describe('what a human review costs', () => {
 });
 
 test('other prices are another revision of the enrichment', () => {
-  const revision = (prices?: PriceListOptions) => new Enricher({ content: drop, prices }).revision;
   expect(new Set([revision(), revision({ tools: { a: 1 } }), revision({ tools: { a: 2 } })]).size).toBe(3);
   expect(revision({})).toBe(revision());
 });
