@@ -3,6 +3,7 @@ import { prices } from './config-prices.ts';
 import { duration, size } from './config-quantities.ts';
 import { logLevels } from './core/log.ts';
 import { Secret } from './core/secret.ts';
+import { escalationReasons } from './semconv/vocabulary.ts';
 
 const count = (min: number, max: number) =>
   z
@@ -67,6 +68,7 @@ const enrichProcessor = z.strictObject({
   content_hash_key: secretOf(16).optional(),
   attributes: z.record(z.string(), z.enum(['drop', 'hash', 'keep'])).prefault({}),
   prices: prices.prefault({}),
+  human_tools: z.record(z.string(), z.enum(escalationReasons)).prefault({}),
 });
 
 const runsProcessor = z.strictObject({

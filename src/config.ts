@@ -1,7 +1,7 @@
 import { ConfigError, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
+import { nameFault } from './enrich/by-name.ts';
 import { patternFault } from './enrich/content-rules.ts';
-import { priceNameFault } from './enrich/price-list.ts';
 import { sqlPortFault } from './store/sql-port.ts';
 
 type PipelineName = keyof Config['service']['pipelines'];
@@ -42,7 +42,7 @@ export function loadConfig(files: readonly string[]): Config {
     ...streamFaults(parsed.data),
     ...clickhouseFaults(parsed.data),
     ...securityFaults(parsed.data),
-    ...priceFaults(parsed.data),
+    ...nameFaults(parsed.data),
   ];
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
   return parsed.data;
@@ -211,14 +211,15 @@ function* securityFaults(config: Config): Generator<string> {
   }
 }
 
-function* priceFaults(config: Config): Generator<string> {
+function* nameFaults(config: Config): Generator<string> {
   for (const [id, processor] of Object.entries(config.processors)) {
     if (processor.type !== 'enrich') continue;
-    const { models, tools } = processor.prices;
-    for (const [kind, names] of Object.entries({ models, tools })) {
+    const { prices, human_tools } = processor;
+    const lists = { 'prices::models': prices.models, 'prices::tools': prices.tools, human_tools };
+    for (const [kind, names] of Object.entries(lists)) {
       for (const name of Object.keys(names)) {
-        const fault = priceNameFault(name);
-        if (fault !== undefined) yield `processors::${id}::prices::${kind}::${name}: ${fault}`;
+        const fault = nameFault(name);
+        if (fault !== undefined) yield `processors::${id}::${kind}::${name}: ${fault}`;
       }
     }
   }

@@ -310,6 +310,11 @@ test.each([
     'processors::enrich::prices::tools::a*b: has a * before its end: only the last character may be one',
   ],
   [
+    'a tool that asks a human for no known reason',
+    'processors: { enrich: { human_tools: { page: urgent } } }',
+    'processors::enrich::human_tools::page: must be one of approval, human_handoff, input_request, guardrail, budget, other',
+  ],
+  [
     'a model whose price began on no day',
     'processors: { enrich: { prices: { models: { m: { input: 1, output: 1, from: yesterday } } } } }',
     'processors::enrich::prices::models::m: must be a day such as 2026-11-01, in UTC, not "yesterday"',

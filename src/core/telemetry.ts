@@ -190,6 +190,11 @@ const catalogue = {
     help: 'Attributes under plimsoll.* that were removed: a key that is not ours, or a value it may not have.',
     labels: ['reason'],
   },
+  plimsoll_enrich_unreadable_numbers_total: {
+    kind: 'counter',
+    help: 'Tokens and costs of spans that are no such number (not a number, negative, absurd): they count as nothing.',
+    labels: [],
+  },
 } as const satisfies Record<string, Spec>;
 
 type Catalogue = typeof catalogue;

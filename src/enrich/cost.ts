@@ -19,8 +19,8 @@ export function findCost(view: OwnView, finding: Finding, prices: Prices): void 
     return;
   }
   if (view.hasOwn(fields.costSource) || finding.step === 'agent' || finding.step === 'handoff') return;
-  const reported = isInDollars(view) ? view.number(fields.reportedCost) : undefined;
-  if (reported !== undefined && reported <= limitUsd) {
+  const reported = reportedUsd(view, finding);
+  if (reported !== undefined) {
     finding.costUsd = reported;
     finding.costSource = 'reported';
   } else if (usage) findModelCost(view, finding, prices, usage);
@@ -69,9 +69,15 @@ function state(finding: Finding, usd: number, revision: string): void {
   finding.priceRevision = revision;
 }
 
-function isInDollars(view: OwnView): boolean {
+/** What a convention reports in US dollars; undefined when it reports nothing, nonsense, or another currency. */
+function reportedUsd(view: OwnView, finding: Finding): number | undefined {
+  if (!view.has(fields.reportedCost)) return undefined;
   const currency = view.string(fields.costCurrency);
-  return currency === undefined || currency.toUpperCase() === 'USD';
+  if (currency !== undefined && currency.toUpperCase() !== 'USD') return undefined;
+  const usd = view.number(fields.reportedCost);
+  if (usd !== undefined && usd <= limitUsd) return usd;
+  finding.nonsense++;
+  return undefined;
 }
 
 interface Tokens {
@@ -89,22 +95,25 @@ const tokens: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
  * them apart (Anthropic's own counts, Gemini's thoughts), so the whole becomes the sum.
  */
 function findUsage(view: OwnView, finding: Finding): Tokens | undefined {
-  const input = count(view, fields.inputTokens);
-  const uncached = input === undefined ? count(view, fields.uncachedInputTokens) : undefined;
-  const output = count(view, fields.outputTokens);
+  const input = count(view, finding, fields.inputTokens);
+  const uncached = input === undefined ? count(view, finding, fields.uncachedInputTokens) : undefined;
+  const output = count(view, finding, fields.outputTokens);
   if (input === undefined && uncached === undefined && output === undefined) return undefined;
   tokens.input = input ?? uncached ?? 0;
   tokens.output = output ?? 0;
-  tokens.cacheRead = count(view, fields.cacheReadTokens) ?? 0;
-  tokens.cacheWrite = count(view, fields.cacheWriteTokens) ?? 0;
+  tokens.cacheRead = count(view, finding, fields.cacheReadTokens) ?? 0;
+  tokens.cacheWrite = count(view, finding, fields.cacheWriteTokens) ?? 0;
   const cached = tokens.cacheRead + tokens.cacheWrite;
   if (uncached !== undefined || cached > tokens.input) finding.inputTokens = tokens.input += cached;
-  const reasoning = count(view, fields.reasoningTokens) ?? 0;
+  const reasoning = count(view, finding, fields.reasoningTokens) ?? 0;
   if (reasoning > tokens.output) finding.outputTokens = tokens.output += reasoning;
   return tokens;
 }
 
-function count(view: OwnView, field: number): number | undefined {
+/** A count that is none, such as a negative one, counts as nothing. */
+function count(view: OwnView, finding: Finding, field: number): number | undefined {
   const value = view.number(field);
-  return value !== undefined && value <= limitCount ? value : undefined;
+  if (value !== undefined && value <= limitCount) return value;
+  if (view.has(field)) finding.nonsense++;
+  return undefined;
 }

@@ -16,11 +16,12 @@ import {
   mergedTools,
   rejectedApproval,
 } from '../semconv/control-flow.ts';
+import type { EscalationReason } from '../semconv/vocabulary.ts';
 import { keyTableSpec, namedSteps, signals } from '../semconv/tables.ts';
 import { appendFinding } from './additions.ts';
 import { ContentRules, type ContentOptions } from './content-rules.ts';
 import { findCost } from './cost.ts';
-import { findEscalation } from './escalation.ts';
+import { findEscalation, HumanTools } from './escalation.ts';
 import { findFailure } from './failure.ts';
 import { Finding } from './finding.ts';
 import { OwnValues } from './own-values.ts';
@@ -55,6 +56,8 @@ const codeRevision = 3;
 /** What enrichment decides by, beside the tables. */
 export interface EnrichOptions extends ContentOptions {
   readonly prices?: PriceListOptions | undefined;
+  /** Why a tool asks a human, by names as of `ByName`, besides those known by name. */
+  readonly humanTools?: Readonly<Record<string, EscalationReason>> | undefined;
 }
 
 /** One request, ready for the stream. */
@@ -70,6 +73,8 @@ export interface EnrichedRequest {
   readonly removedForeignKeys: number;
   /** Attributes with a key of ours and a value it may not have, or a second value. */
   readonly removedInvalidValues: number;
+  /** Tokens and costs that senders gave by their own conventions and that are no such number; they count as nothing. */
+  readonly unreadableNumbers: number;
 }
 
 /**
@@ -87,18 +92,21 @@ export class Enricher {
   readonly #headers: Headers;
   readonly #finding = new Finding();
   readonly #prices: Prices;
+  readonly #humanTools: HumanTools;
   readonly #ownValues: OwnValues;
   readonly #redaction: Redaction;
   readonly #userIds: UserIds;
   /** Rows of the last request whose spans are too long for a record. */
   #omitted: number[] = [];
+  #unreadableNumbers = 0;
 
   /** Traces are spread over partitions by `partitioner`. Throws an Error that names the option at fault. */
   constructor(options: EnrichOptions, partitioner: Partitioner = 'murmur2') {
     const rules = new ContentRules(options);
     const keys = new MarkedKeys(rules);
     this.#prices = new Prices(new PriceList(options.prices));
-    this.revision = revisionOf(options.content.mode, rules, this.#prices.list);
+    this.#humanTools = new HumanTools(options.humanTools);
+    this.revision = revisionOf(options, rules, this.#prices.list);
     this.#rewrite = new Rewrite((bytes) => this.#memory.take(bytes), partitioners[partitioner]);
     this.#headers = { [enrichedHeader]: this.revision };
     this.#index = new SpanIndex(keys.table);
@@ -136,6 +144,7 @@ export class Enricher {
     this.#rewrite.begin(index, limitBytes);
     this.#redaction.redactEnvelopes();
     this.#omitted = [];
+    this.#unreadableNumbers = 0;
     for (let row = 0; row < index.count; row++) if (!this.#span(row)) this.#omitted.push(row);
     const omitted = this.#omitted.length;
     if (omitted > 0) reasons.set(tooLong(limitBytes), omitted);
@@ -151,6 +160,7 @@ export class Enricher {
       reasons,
       removedForeignKeys,
       removedInvalidValues,
+      unreadableNumbers: this.#unreadableNumbers,
     };
   }
 
@@ -171,9 +181,10 @@ export class Enricher {
     const finding = this.#finding;
     finding.reset();
     findStep(view, finding);
-    findEscalation(view, finding);
+    findEscalation(view, finding, this.#humanTools);
     findFailure(view, finding);
     findCost(view, finding, this.#prices);
+    this.#unreadableNumbers += finding.nonsense;
     appendFinding(view, finding, this.#rewrite.attributes);
     this.#userIds.append(view, this.#rewrite.attributes);
     this.#redaction.redact(row, finding);
@@ -192,7 +203,11 @@ export function sentenceOf(reasons: ReadonlyMap<string, number>): string {
   return sentences.join('; ');
 }
 
-function revisionOf(mode: string, { hashKey, given }: ContentRules, list: PriceList): string {
+function revisionOf(
+  { content: { mode }, humanTools: named = {} }: EnrichOptions,
+  { hashKey, given }: ContentRules,
+  list: PriceList,
+): string {
   const contentKey = hashKey ? createHmac('sha256', hashKey).update(enrichedHeader).digest('hex') : '';
   const everything = [
     codeRevision,
@@ -202,7 +217,7 @@ function revisionOf(mode: string, { hashKey, given }: ContentRules, list: PriceL
     signals,
     namedSteps,
     [...controlFlowExceptions],
-    [rejectedApproval, humanTools, handoffTool, mergedTools, humanTarget],
+    [rejectedApproval, humanTools, named, handoffTool, mergedTools, humanTarget],
     [mode, contentKey, Object.entries(given).toSorted(([a], [b]) => (a < b ? -1 : 1))],
   ];
   const text = JSON.stringify(everything, (_, value: unknown) =>

@@ -36,6 +36,8 @@ export class Finding {
   outputTokens: number | undefined = undefined;
   costUsd: number | undefined = undefined;
   costSource: CostSource | '' = '';
+  /** Numbers that are none: not a number, negative, or absurd. */
+  nonsense = 0;
   /** By whose prices; '' when none were used. */
   priceRevision = '';
 
@@ -61,6 +63,7 @@ export class Finding {
     this.costUsd = undefined;
     this.costSource = '';
     this.priceRevision = '';
+    this.nonsense = 0;
   }
 
   /** Records that control passed to a human, by `rule`; `auto` says that nobody was asked, so it has no reason. */

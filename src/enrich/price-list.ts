@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { ByName } from './by-name.ts';
 
 /** US dollars per million tokens of one model from some time on. Cached tokens without a price cost what others do. */
 export interface ModelRates {
@@ -23,20 +24,13 @@ export interface ReviewPrice {
   readonly limitMs: number;
 }
 
-/** Prices that an operator states. Names are exact, or beginnings that end with `*`: exact ones first, then the longest. */
+/** Prices that an operator states, by names as of `ByName`. */
 export interface PriceListOptions {
   /** By model; they come before any other price of it. Of several, the latest that has begun is the price. */
   readonly models?: Readonly<Record<string, readonly ModelRates[]>> | undefined;
   /** US dollars a call, by tool. */
   readonly tools?: Readonly<Record<string, number>> | undefined;
   readonly review?: ReviewPrice | undefined;
-}
-
-/** What is wrong with `pattern` as a name in a list of prices, as a sentence's end; undefined when nothing is. */
-export function priceNameFault(pattern: string): string | undefined {
-  return pattern.slice(0, -1).includes('*')
-    ? 'has a * before its end: only the last character may be one'
-    : undefined;
 }
 
 /** The prices that an operator states, found by name. */
@@ -77,23 +71,4 @@ export class PriceList {
 /** Large and finite: two without a beginning are equal. */
 function begin({ fromMs = -Number.MAX_VALUE }: ModelRates): number {
   return fromMs;
-}
-
-class ByName<T> {
-  readonly #exact = new Map<string, T>();
-  /** The longest first. */
-  readonly #beginnings: readonly (readonly [string, T])[];
-
-  constructor(entries: Readonly<Record<string, T>>) {
-    const beginnings: [string, T][] = [];
-    for (const [pattern, value] of Object.entries(entries)) {
-      if (pattern.endsWith('*')) beginnings.push([pattern.slice(0, -1), value]);
-      else this.#exact.set(pattern, value);
-    }
-    this.#beginnings = beginnings.toSorted(([a], [b]) => b.length - a.length);
-  }
-
-  get(name: string): T | undefined {
-    return this.#exact.get(name) ?? this.#beginnings.find(([beginning]) => name.startsWith(beginning))?.[1];
-  }
 }

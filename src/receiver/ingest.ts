@@ -28,7 +28,7 @@ export class Ingest {
   /** Takes a request. What was left out of it is told to the sender, reason by reason. */
   readonly exportTraces: ExportTraces = async (request, signal) => {
     const { enricher, stream } = this.#parts;
-    const { records, accepted, rejected, reasons, ...removed } = enricher.enrich(
+    const { records, accepted, rejected, reasons, ...counts } = enricher.enrich(
       request,
       stream.partitions,
       stream.recordLimitBytes,
@@ -38,8 +38,9 @@ export class Ingest {
     } finally {
       enricher.release(records);
     }
-    this.#countRemoved('foreign_key', removed.removedForeignKeys);
-    this.#countRemoved('invalid_value', removed.removedInvalidValues);
+    this.#countRemoved('foreign_key', counts.removedForeignKeys);
+    this.#countRemoved('invalid_value', counts.removedInvalidValues);
+    this.#parts.telemetry.count('plimsoll_enrich_unreadable_numbers_total', counts.unreadableNumbers, {});
     return { accepted, rejected, message: sentenceOf(reasons) };
   };
 

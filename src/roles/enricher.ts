@@ -7,7 +7,19 @@ export function enricherOf(plan: Plan): Enricher {
 }
 
 function optionsOf({ ingest }: Plan): EnrichOptions {
-  const { content: mode = 'drop', attributes = {}, content_hash_key, prices } = ingest?.enrich ?? {};
+  const {
+    content: mode = 'drop',
+    attributes = {},
+    content_hash_key,
+    prices,
+    human_tools: humanTools,
+  } = ingest?.enrich ?? {};
   const hashKey = content_hash_key && Buffer.from(content_hash_key.reveal());
-  return { content: mode === 'hash' ? { mode, key: hashKey! } : { mode }, attributes, hashKey, prices };
+  return {
+    content: mode === 'hash' ? { mode, key: hashKey! } : { mode },
+    attributes,
+    hashKey,
+    prices,
+    humanTools,
+  };
 }

@@ -79,6 +79,15 @@ describe('an escalation', () => {
     expect(own['plimsoll.rule']).toBe('human_tool');
   });
 
+  test('is the call of a tool that the operator names, by an exact name or its beginning', () => {
+    const humanTools = { page_oncall: 'human_handoff', 'confirm_*': 'approval' } as const;
+    const reason = (name: string) =>
+      enriched({ 'gen_ai.tool.name': name }, {}, {}, { mode: 'drop' }, { humanTools }).facts.escalationReason;
+    expect(
+      ['page_oncall', 'confirm_refund', 'ask_user', 'page_oncall_2', 'unconfirm_refund'].map(reason),
+    ).toEqual(['human_handoff', 'approval', 'input_request', undefined, undefined]);
+  });
+
   test('is a question that an MCP server puts to the user', () => {
     const { facts, own } = enriched({ 'mcp.method.name': 'elicitation/create' });
     expect(facts.escalationReason).toBe('input_request');
