@@ -3,7 +3,7 @@ import type { Component } from '../core/component.ts';
 import type { Log } from '../core/log.ts';
 import type { Position } from '../core/stream.ts';
 import { clockFault, serverFaults, tableFaults } from './clickhouse-check.ts';
-import { ClickHouseFault, mayPass } from './clickhouse-fault.ts';
+import { ClickHouseFault, loggable, mayPass } from './clickhouse-fault.ts';
 import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, migrate, readMigrations } from './migrations.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
@@ -43,7 +43,7 @@ export class Tables implements Component, Table {
   async start(): Promise<void> {
     const opened = this.#open().catch((error: unknown) => {
       if (!mayPass(error)) throw error;
-      this.#options.log.warn({ err: error }, 'ClickHouse cannot be used yet; the store waits for it');
+      this.#options.log.warn(loggable(error), 'ClickHouse cannot be used yet; the store waits for it');
     });
     const waited = new AbortController();
     const patience = sleep(patienceMs, undefined, { signal: waited.signal }).catch(() => undefined); // opened first

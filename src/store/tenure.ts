@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts';
 import { OwnershipLost, type Claim, type Position } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Block, BlockLimits, RowEncoder } from './block.ts';
+import { loggable } from './clickhouse-fault.ts';
 import type { Conservation } from './conservation.ts';
 import type { DeadLetter, DeadLetters } from './dead-letters.ts';
 import { toCommit, tokenOf, type Intent, type Ledger } from './intent.ts';
@@ -278,7 +279,7 @@ export class Tenure {
     const message = error instanceof Error ? error.message : String(error);
     this.enter('waiting', `${what}: ${message}`);
     const waitMs = delayMs(this.parts.settings.backoff, attempt, Math.random());
-    this.parts.log.warn({ ...this.origin, for: what, err: error, waitMs }, 'the store waits');
+    this.parts.log.warn({ ...this.origin, for: what, ...loggable(error), waitMs }, 'the store waits');
     await this.parts.pause(waitMs, this.halt);
   }
 
