@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts';
 import { OwnershipLost, type Claim, type Position } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Block, BlockLimits, RowEncoder } from './block.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { loggable } from './clickhouse-fault.ts';
 import type { Conservation } from './conservation.ts';
 import type { DeadLetter, DeadLetters } from './dead-letters.ts';
@@ -51,7 +52,6 @@ export interface Health {
 
 /** From when on an insert without an answer, or a commit that never succeeds, is something to wait for, in milliseconds. */
 const slowMs = 30_000;
-const checkpointEveryMs = 60_000;
 const states = ['recovering', 'flowing', 'waiting'] as const;
 
 /** Since when a partition has had something to commit and could not, in Unix milliseconds; it outlives a tenure that fails. */
@@ -85,7 +85,7 @@ export class Tenure {
   #health: Health;
   #insertSinceMs: number | undefined;
   #isRecovered = false;
-  #checkpoints: { readonly timeMs: number; readonly position: Position }[] = [];
+  readonly #checkpoints: Checkpoints;
 
   constructor(
     parts: StoreParts,
@@ -96,6 +96,7 @@ export class Tenure {
     const { origin, claim, due } = place;
     this.parts = parts;
     this.#due = due;
+    this.#checkpoints = new Checkpoints(parts.settings.verifyMs);
     this.origin = origin;
     this.claim = claim;
     this.stopping = stopping;
@@ -284,7 +285,8 @@ export class Tenure {
   }
 
   async #commit(ledger: Ledger): Promise<void> {
-    this.#ledger = { ...ledger, settled: this.#settle(ledger) };
+    const settled = this.#isRecovered ? this.#checkpoints.note(ledger.position, this.nowMs()) : undefined;
+    this.#ledger = { ...ledger, settled: settled ?? ledger.settled };
     this.#due.sinceMs ??= this.nowMs();
     await this.claim.commit(toCommit(this.#ledger, this.origin, this.parts.encoder.version));
     this.#due.sinceMs = undefined;
@@ -295,19 +297,5 @@ export class Tenure {
     telemetry.set('plimsoll_store_stored_spans', this.#committed.storedSpans, labels);
     telemetry.set('plimsoll_store_dead_spans', this.#committed.deadSpans, labels);
     telemetry.set('plimsoll_store_expired_spans', this.#committed.expiredSpans, labels);
-  }
-
-  /** The newest position that was committed `verifyMs` ago, to a minute. */
-  #settle(ledger: Ledger): Position {
-    const { verifyMs } = this.parts.settings;
-    const now = this.nowMs();
-    const newest = this.#checkpoints.at(-1);
-    if (!this.#isRecovered) return ledger.settled;
-    if (newest === undefined || now - newest.timeMs >= Math.min(checkpointEveryMs, verifyMs))
-      this.#checkpoints.push({ timeMs: now, position: ledger.position });
-    const old = this.#checkpoints.findLastIndex(({ timeMs }) => now - timeMs >= verifyMs);
-    if (old < 0) return ledger.settled;
-    this.#checkpoints = this.#checkpoints.slice(old);
-    return this.#checkpoints[0]?.position ?? ledger.settled;
   }
 }

@@ -31,7 +31,8 @@ describe.skipIf(ownBrokerMissing())('the whole pipeline under load', () => {
         say: (text) => void process.stderr.write(`${text}\n`),
       });
       ended = running;
-      const { reckoning, poisonSpans, zombies, crashes } = await running;
+      const { failure, reckoning, poisonSpans, zombies, crashes } = await running;
+      expect(failure).toBeUndefined();
       expect(reckoning.accepted).toBeGreaterThan(1000);
       expect(reckoning).toMatchObject({
         lost: 0,
