@@ -642,7 +642,8 @@ test('property: each revision of a run takes up where the last report of it ende
             expect(before).toEqual(last.get(before.runId));
             last.set(after.runId, after);
           },
-          toolCall: () => {},
+          known: () => {},
+      toolCall: () => {},
         };
         const assembler = new RunAssembler({ ...settings, maxRuns, maxSpans }, sink);
         const lanes = [lane(0), lane(1)] as const;
@@ -668,7 +669,8 @@ test('the sink finds what it left with a run when that is revised, also when onl
       places.push(before.place);
       after.place = `revised ${places.length}`;
     },
-    toolCall: () => {},
+    known: () => {},
+      toolCall: () => {},
   };
   const assembler = new RunAssembler(settings, sink);
   const from = lane();
@@ -692,7 +694,8 @@ test('a revision that begins on another partition says what the last report said
   const sink = {
     finished: (run: FinishedRun) => void reports.push(run.starts),
     revised: (before: FinishedRun, after: FinishedRun) => void reports.push(before.starts, after.starts),
-    toolCall: () => {},
+    known: () => {},
+      toolCall: () => {},
   };
   const assembler = new RunAssembler(settings, sink);
   const [one, two] = [lane(0), lane(1)];
