@@ -105,6 +105,7 @@ const kafkaConnector = z.strictObject({
   brokers: brokerList,
   topic: z.string().min(1).prefault('otlp_spans'),
   dead_letter_topic: z.string().min(1).prefault('otlp_spans_dlq'),
+  runs_topic: z.string().min(1).prefault('agent_runs'),
   partitions: count(1, 256).prefault(12),
   partitioner: z.enum(['murmur2', 'fnv1a']).prefault('murmur2'),
   replication: count(1, 9).prefault(3),
@@ -122,6 +123,7 @@ const kafkaConnector = z.strictObject({
       store: z.string().min(1).prefault('plimsoll-store'),
       assess: z.string().min(1).prefault('plimsoll-assess'),
       replay: z.string().min(1).prefault('plimsoll-replay'),
+      runs: z.string().min(1).prefault('plimsoll-runs'),
     })
     .prefault({}),
   sasl: sasl.optional(),

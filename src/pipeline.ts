@@ -55,6 +55,7 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
     ...(store?.components ?? []),
     ...(assess?.components ?? []),
     site.deadLetters,
+    site.runs,
     site.spans,
     ...(store?.tables ?? []),
     metrics,

@@ -219,6 +219,16 @@ test.each([
     'connectors::kafka::groups::replay: must be another group than plimsoll-store',
   ],
   [
+    'a group that reads spans and runs',
+    'connectors: { kafka: { brokers: "a:1", groups: { runs: plimsoll-assess } } }',
+    'connectors::kafka::groups::runs: must be another group than plimsoll-assess',
+  ],
+  [
+    'runs among the spans',
+    'connectors: { kafka: { brokers: "a:1", runs_topic: otlp_spans } }',
+    'connectors::kafka::runs_topic: must be another topic than otlp_spans',
+  ],
+  [
     'dead letters among the spans',
     'connectors: { kafka: { brokers: "a:1", dead_letter_topic: otlp_spans } }',
     'connectors::kafka::dead_letter_topic: must be another topic than otlp_spans',

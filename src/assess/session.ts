@@ -33,14 +33,16 @@ export class Session implements RunSink {
   readonly #readings = new Map<number, Reading>();
   readonly #begun = new Set<number>();
   readonly #kpis: Kpis;
+  readonly #keep: (run: FinishedRun) => void;
   readonly #watermark: Watermark;
   readonly #keepMs: number;
   #sweptMs = Number.NEGATIVE_INFINITY;
   #timeouts = 0;
 
-  /** Empties the windows of `kpis`. */
-  constructor(kpis: Kpis, runs: RunSettings, latenessMs: number) {
+  /** Empties the windows of `kpis`. `keep` gets what is known of runs that ended. */
+  constructor(kpis: Kpis, runs: RunSettings, latenessMs: number, keep: (run: FinishedRun) => void) {
     this.#kpis = kpis;
+    this.#keep = keep;
     this.#keepMs = kpis.longestWindowMs + latenessMs + runs.idleTimeoutMs;
     this.assembler = new RunAssembler(runs, this);
     kpis.restart();
@@ -163,6 +165,10 @@ export class Session implements RunSink {
   revised(before: FinishedRun, after: FinishedRun, live: boolean): void {
     this.#kpis.revised(before, after, live);
     this.#keepBeginning(after);
+  }
+
+  known(run: FinishedRun): void {
+    this.#keep(run);
   }
 
   toolCall(call: ToolCall, live: boolean): void {

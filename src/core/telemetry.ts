@@ -93,6 +93,11 @@ const catalogue = {
     help: 'Rows that are in the table, each counted once, when its position was passed.',
     labels: [],
   },
+  plimsoll_store_run_rows_total: {
+    kind: 'counter',
+    help: 'Rows of runs inserted. A run of which more becomes known has a row for that, which replaces the one before.',
+    labels: [],
+  },
   plimsoll_store_blocks_total: {
     kind: 'counter',
     help: 'Inserts by what is known of them: stored, rejected (wrote nothing, and never will), uncertain (the table is asked).',

@@ -264,6 +264,14 @@ class ViewedFacts implements SpanFacts {
     return this.#text(fields.sessionId);
   }
 
+  get userId(): string {
+    return this.#text(fields.userId);
+  }
+
+  get taskType(): string {
+    return this.#text(fields.taskType);
+  }
+
   get release(): string {
     return this.#text(fields.release) || unknown;
   }

@@ -83,7 +83,7 @@ export class HeldCalls {
 
   /**
    * Hands the calls of `run` held so far to `sink`, with its labels as known now. What comes later of the same call
-   * changes nothing: a span below it is left out, and a repetition is a call of its own.
+   * changes nothing: a span below it is left out, and a repetition is a call of its own. The run counts what it hands on.
    */
   release(run: number, sink: RunSink, live: boolean): void {
     const spans = this.#take(run);
@@ -94,6 +94,7 @@ export class HeldCalls {
     const environment = runs.label(run, text.environment);
     for (const { last, attempts } of logicalCalls(spans)) {
       const { tool, result, endMs, durationMs, behindMs } = last;
+      runs.addToolCall(run, result, attempts);
       const call = { agent, release, environment, tool, result, attempts, endMs, durationMs, behindMs };
       sink.toolCall(call, live);
     }

@@ -150,6 +150,7 @@ export class RunAssembler {
     if (runs.partition(run) !== lane.partition) this.#addStart(run, lane);
     arrival.read(span);
     if (!runs.add(span, arrival, this.#settings.maxSpansPerRun)) this.counts.unremembered++;
+    if (lane.live) runs.addNews(run);
     if (!isOpen) return;
     if (runs.hasEnded(run) || runs.heldCount(run) >= maxHeldCalls) this.#touched.set(run, undefined);
   }
@@ -157,18 +158,20 @@ export class RunAssembler {
   /** A span of a run of which only the result is left: its call and cost count, its end cannot change. */
   #addLate(run: number, span: SpanFacts, lane: Lane): void {
     this.counts.late++;
-    const { step, result, tool, attempt: attempts, costUsd = 0 } = span;
-    const before = this.#runs.report(run);
+    const runs = this.#runs;
+    const { result, tool, attempt: attempts } = span;
+    const before = runs.report(run);
+    if (lane.live) runs.addNews(run);
+    const isRevised = runs.addLate(run, span);
     if (result !== undefined) {
       const { agent, release, environment } = before;
       const { endMs, behindMs } = this.#arrival;
       const durationMs = Math.max(0, endMs - span.startMs);
       const call = { agent, release, environment, tool, result, attempts, endMs, durationMs, behindMs };
+      runs.table.addToolCall(run, result, attempts);
       this.#sink.toolCall(call, lane.live);
     }
-    if (costUsd === 0 || (step !== 'llm' && step !== 'tool' && step !== 'review')) return;
-    this.#runs.addCost(run, step, costUsd);
-    this.#reportRevised(run, before, lane);
+    if (isRevised) this.#reportRevised(run, before, lane);
   }
 
   /** Reports what the spans added since the last call ended or changed. Call it after each record. */
@@ -181,19 +184,20 @@ export class RunAssembler {
 
   #settleRun(run: number, before: FinishedRun | undefined, lane: Lane): void {
     const runs = this.#runs;
+    runs.releaseCalls(run, this.#sink, lane.live);
     if (before) {
       const isByRoot = before.closedBy !== 'spill' && runs.hasEnded(run);
       if (isByRoot) runs.finish(run, 'root', runs.endMs(run));
       else runs.finish(run, before.closedBy, before.closedMs);
       this.#reportRevised(run, before, lane);
     } else if (runs.hasEnded(run)) this.#close(run, 'root', runs.endMs(run), lane.live);
-    runs.releaseCalls(run, this.#sink, lane.live);
   }
 
   #reportRevised(run: number, before: FinishedRun, lane: Lane): void {
     const after = this.#runs.report(run);
     this.#sink.revised(before, after, lane.live);
     this.#runs.table.places[run] = after.place;
+    if (this.#runs.takeNews(run)) this.#sink.known(after);
   }
 
   /** Ends runs that have been idle, of one lane or of all, and forgets ended ones, as of event time `watermarkMs`. Between records only. */
@@ -216,8 +220,8 @@ export class RunAssembler {
     const runs = this.#runs;
     const closedMs = runs.lastEndMs(run) + idleTimeoutMs;
     const releasedMs = Math.min(closedMs, runs.heldSinceMs(run) + holdMs);
-    if (closedMs <= watermarkMs) this.#close(run, 'idle', closedMs, closedMs > lane.countedMs);
     if (releasedMs <= watermarkMs) runs.releaseCalls(run, this.#sink, releasedMs > lane.countedMs);
+    if (closedMs <= watermarkMs) this.#close(run, 'idle', closedMs, closedMs > lane.countedMs);
   }
 
   #forgetUntil(watermarkMs: number): void {
@@ -297,6 +301,7 @@ export class RunAssembler {
     const finished = runs.report(run);
     this.#sink.finished(finished, live);
     runs.table.places[run] = finished.place;
+    if (runs.takeNews(run) || live) this.#sink.known(finished);
   }
 
   /** Frees room until at most `count` runs, and not too many span ids, are in memory. */
@@ -314,8 +319,8 @@ export class RunAssembler {
   #spill(run: number, lane: Lane): void {
     this.counts.spilled++;
     const runs = this.#runs;
-    this.#close(run, runs.hasEnded(run) ? 'root' : 'spill', runs.endMs(run), lane.live);
     runs.releaseCalls(run, this.#sink, lane.live);
+    this.#close(run, runs.hasEnded(run) ? 'root' : 'spill', runs.endMs(run), lane.live);
     this.#touched.delete(run);
   }
 

@@ -1,21 +1,21 @@
 import type { SpanFacts } from '../semconv/span-facts.ts';
 import { unknown } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
-import { byte, cell, text, type RunTable } from './run-table.ts';
+import { byte, cell, text, word, type RunTable } from './run-table.ts';
 
 /** How well a span speaks for its run; smaller is better, and 0 is nobody. */
 const rank = { root: 1, agent: 2, other: 3 } as const;
 
-const labelCount = 3;
+const labelCount = 6;
 
 /**
- * Adds what `span` says of who carried out its run, and where: the root span says it best, else the earliest agent
- * span, else the earliest span that says it, whatever the order in which they arrive.
+ * Adds what `span` says of who carried out its run, where and for whom: the root span says it best, else the earliest
+ * agent span, else the earliest span that says it, whatever the order in which they arrive.
  */
 export function addLabels(runs: RunTable, span: SpanFacts, arrival: Arrival): void {
   const { run, startMs } = arrival;
   const { cells, bytes } = runs;
-  const own = arrival.isRoot ? rank.root : arrival.step === 'agent' ? rank.agent : rank.other;
+  const own = rankOf(arrival);
   const rankAt = runs.byteAt(run) + byte.labelRank;
   const startAt = runs.cellAt(run) + cell.labelMs;
   for (let label = 0; label < labelCount; label++) {
@@ -23,7 +23,7 @@ export function addLabels(runs: RunTable, span: SpanFacts, arrival: Arrival): vo
     const bestMs = cells[startAt + label]!;
     if (best !== 0 && (own > best || (own === best && startMs > bestMs))) continue;
     const value = saidBy(span, label);
-    if (value === unknown) continue;
+    if (value === unknown || value === '') continue;
     if (own === best && startMs === bestMs && value >= runs.text(run, label)) continue;
     runs.setText(run, label, value);
     bytes[rankAt + label] = own;
@@ -31,6 +31,46 @@ export function addLabels(runs: RunTable, span: SpanFacts, arrival: Arrival): vo
   }
 }
 
+/** Lets the trace of the span that arrived stand for its run, which has an id of its own, if that span speaks best for it. */
+export function addTrace(runs: RunTable, arrival: Arrival): void {
+  const { run, startMs, ids } = arrival;
+  const { cells, bytes, words } = runs;
+  const own = rankOf(arrival);
+  const rankAt = runs.byteAt(run) + byte.traceRank;
+  const startAt = runs.cellAt(run) + cell.traceMs;
+  const traceAt = runs.wordAt(run) + word.trace;
+  const best = bytes[rankAt]!;
+  const bestMs = cells[startAt]!;
+  if (best !== 0 && (own > best || (own === best && startMs > bestMs))) return;
+  const trace = [ids.trace0, ids.trace1, ids.trace2, ids.trace3];
+  if (own === best && startMs === bestMs && !isLess(trace, words, traceAt)) return;
+  words.set(trace, traceAt);
+  bytes[rankAt] = own;
+  cells[startAt] = startMs;
+}
+
+function rankOf({ isRoot, step }: Arrival): number {
+  return isRoot ? rank.root : step === 'agent' ? rank.agent : rank.other;
+}
+
+function isLess(trace: readonly number[], words: Int32Array, at: number): boolean {
+  const i = trace.findIndex((part, k) => part !== words[at + k]);
+  return i >= 0 && trace[i]! < words[at + i]!;
+}
+
 function saidBy(span: SpanFacts, label: number): string {
-  return label === text.agent ? span.agent : label === text.release ? span.release : span.environment;
+  switch (label) {
+    case text.agent:
+      return span.agent;
+    case text.release:
+      return span.release;
+    case text.environment:
+      return span.environment;
+    case text.session:
+      return span.sessionId;
+    case text.user:
+      return span.userId;
+    default:
+      return span.taskType;
+  }
 }

@@ -1,11 +1,11 @@
 import type { SpanIds } from '../semconv/span-facts.ts';
-import { unknown } from '../semconv/vocabulary.ts';
+import { results, unknown, type Result } from '../semconv/vocabulary.ts';
 import { indexWords, mixed, RowIndex } from './row-index.ts';
 import { none, Rows } from './rows.ts';
 
 /** 32-bit words of a run's row, after those of the index. */
 export const word = {
-  /** Four words: the trace id, of a run that has no id of its own. */
+  /** Four words: the id of its trace; of a run with an id of its own, of the trace that stands for it. */
   trace: indexWords,
   /** In the list that holds the run. */
   previous: 6,
@@ -22,63 +22,81 @@ export const word = {
   knownCount: 14,
   callCount: 15,
   spanCount: 16,
+  /** Spans added, remembered or not: who has seen more of the run knows it better. */
+  version: 17,
+  /** Four: the tool calls that were handed on, by their result. */
+  toolCalls: 18,
+  toolCallAttempts: 22,
 } as const;
 
 /** Doubles of a run's row, behind the words. Event times are in milliseconds since the epoch. */
 export const cell = {
   /** Offset at which it began. */
-  offset: 9,
-  startMs: 10,
-  lastEndMs: 11,
+  offset: 12,
+  startMs: 13,
+  lastEndMs: 14,
   /** Of the latest root span. */
-  rootEndMs: 12,
-  rootBehindMs: 13,
-  saidAtMs: 14,
-  escalatedAtMs: 15,
-  gateAtMs: 16,
-  lastWorkStartMs: 17,
-  foldedTopMs: 18,
-  /** Three: the start of the span that says each label. */
-  labelMs: 19,
-  reviewCostUsd: 22,
-  /** The rest is as last reported. */
-  toolCostUsd: 23,
-  closedMs: 24,
-  llmCostUsd: 25,
-  inputTokens: 26,
-  outputTokens: 27,
+  rootEndMs: 15,
+  rootBehindMs: 16,
+  saidAtMs: 17,
+  escalatedAtMs: 18,
+  gateAtMs: 19,
+  lastWorkStartMs: 20,
+  foldedTopMs: 21,
+  /** Six: the start of the span that says each label; then that of the span whose trace stands for the run. */
+  labelMs: 22,
+  traceMs: 28,
+  /** Costs are whole billionths of a US dollar, which add up exactly in any order. */
+  reviewCostNanos: 29,
   /** End of the latest model call that asked for a tool. */
-  toolAskedMs: 28,
+  toolAskedMs: 31,
+  /** The rest is as last reported. */
+  toolCostNanos: 30,
+  closedMs: 32,
+  llmCostNanos: 33,
+  inputTokens: 34,
+  outputTokens: 35,
 } as const;
 
 /** Bytes of a run's row, behind the cells. One of a vocabulary's words is its place there from 1 on; 0 is none. */
 export const byte = {
-  state: 232,
+  state: 288,
   /** Whether a later trace may resume the run: its id is its own. */
-  resumable: 233,
-  root: 234,
-  saidOutcome: 235,
-  saidEvidence: 236,
-  escalationReason: 237,
-  gate: 238,
-  foldedTop: 239,
-  /** Three: how badly the span that says each label speaks for the run, from 1 on. */
-  labelRank: 240,
-  unpriced: 243,
+  resumable: 289,
+  root: 290,
+  saidOutcome: 291,
+  saidEvidence: 292,
+  escalationReason: 293,
+  gate: 294,
+  foldedTop: 295,
+  /** Six: how badly the span that says each label speaks for the run, from 1 on; then the one of its trace. */
+  labelRank: 296,
+  traceRank: 302,
+  unpriced: 303,
+  /** Whether it has spans that no earlier process has counted and that were not reported yet. */
+  isNews: 304,
   /** The rest is as last reported. */
-  closedBy: 244,
-  outcome: 245,
-  evidence: 246,
-  lowerBound: 247,
+  closedBy: 305,
+  outcome: 306,
+  evidence: 307,
+  lowerBound: 308,
 } as const;
 
-const cellCount = 31;
+const cellCount = 39;
 const wordCount = 2 * cellCount;
 const byteCount = 8 * cellCount;
 
 /** Texts of a run: its labels, and its id where that is not a trace's; '' when nobody says. */
-export const text = { agent: 0, release: 1, environment: 2, name: 3 } as const;
-const textCount = 4;
+export const text = {
+  agent: 0,
+  release: 1,
+  environment: 2,
+  session: 3,
+  user: 4,
+  taskType: 5,
+  name: 6,
+} as const;
+const textCount = 7;
 
 const isTraceId = /^[0-9a-f]{32}$/;
 
@@ -197,9 +215,26 @@ export class RunTable {
   /** The id of `run`. */
   id(run: number): string {
     const name = this.text(run, text.name);
-    if (name !== '') return name;
+    return name === '' ? this.traceId(run) : name;
+  }
+
+  /** The id of its trace, or of the one that stands for it, in hex. */
+  traceId(run: number): string {
     const at = 4 * (run * wordCount + word.trace);
     return this.#rows.bytes.toString('hex', at, at + 16);
+  }
+
+  /** Whether the id of `run` is not that of a trace. */
+  isNamed(run: number): boolean {
+    return this.text(run, text.name) !== '';
+  }
+
+  /** Adds a tool call that was handed on. */
+  addToolCall(run: number, result: Result, attempts: number): void {
+    const { words } = this.#rows;
+    const at = run * wordCount;
+    words[at + word.toolCalls + results.indexOf(result)]! += 1;
+    words[at + word.toolCallAttempts]! += attempts;
   }
 
   /** Whether `ids` name a run by other than the id of a trace; `#trace` is that id else. */

@@ -1,12 +1,13 @@
 import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
-import { evidenceLevels, outcomes, type EscalationState } from '../semconv/vocabulary.ts';
+import { evidenceLevels, outcomes, results, type EscalationState } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
-import type { ClosedBy, FinishedRun, RunSink, RunStart } from './finished-run.ts';
+import type { ClosedBy, FinishedRun, RunSink, RunStart, RunToolCalls } from './finished-run.ts';
 import { HeldCalls } from './held-calls.ts';
 import { LeafUsage } from './leaf-usage.ts';
 import { none } from './rows.ts';
 import { RunEnding } from './run-ending.ts';
-import { addLabels } from './run-labels.ts';
+import { nanosOf, nanosPerUsd, tokensOf } from './quantities.ts';
+import { addLabels, addTrace } from './run-labels.ts';
 import { byte, cell, RunTable, text, word } from './run-table.ts';
 import { known, SpanTable } from './span-table.ts';
 
@@ -106,6 +107,7 @@ export class Runs {
   add(span: SpanFacts, arrival: Arrival, limit: number): boolean {
     const { table } = this;
     const { run, ids, step, startMs, endMs } = arrival;
+    table.words[table.wordAt(run) + word.version]! += 1;
     const countAt = table.wordAt(run) + word.spanCount;
     const folded = table.words[countAt]! >= limit;
     arrival.folded = folded;
@@ -120,6 +122,7 @@ export class Runs {
     if (startMs < cells[at + cell.startMs]!) cells[at + cell.startMs] = startMs;
     if (endMs > cells[at + cell.lastEndMs]!) cells[at + cell.lastEndMs] = endMs;
     addLabels(table, span, arrival);
+    if (table.isNamed(run)) addTrace(table, arrival);
     this.#ending.add(span, arrival);
     if (step === 'llm' || step === 'agent') this.#usage.add(span, arrival);
     else if (step === 'tool' || step === 'review') this.#addCost(span, arrival);
@@ -133,7 +136,7 @@ export class Runs {
     const { table } = this;
     const { run, step } = arrival;
     if (step === 'tool') this.#usage.addCall(span, arrival);
-    else table.cells[table.cellAt(run) + cell.reviewCostUsd]! += span.costUsd ?? 0;
+    else table.cells[table.cellAt(run) + cell.reviewCostNanos]! += nanosOf(span.costUsd);
     if (span.costSource === 'unpriced') table.bytes[table.byteAt(run) + byte.unpriced] = 1;
   }
 
@@ -191,8 +194,8 @@ export class Runs {
     const usage = this.#usage.of(run);
     const { outcome, evidence } = this.#ending.outcome(run, closedBy);
     cells[at + cell.closedMs] = closedMs;
-    cells[at + cell.llmCostUsd] = usage.costUsd;
-    cells[at + cell.toolCostUsd] = this.#usage.callsUsd(run);
+    cells[at + cell.llmCostNanos] = usage.costNanos;
+    cells[at + cell.toolCostNanos] = this.#usage.callsNanos(run);
     cells[at + cell.inputTokens] = usage.inputTokens;
     cells[at + cell.outputTokens] = usage.outputTokens;
     bytes[bytesAt + byte.closedBy] = closings.indexOf(closedBy);
@@ -211,9 +214,13 @@ export class Runs {
     const start = { partition: this.partition(run), offset: cells[at + cell.offset]! };
     return {
       runId: table.id(run),
+      traceId: table.traceId(run),
       agent: table.label(run, text.agent),
       release: table.label(run, text.release),
       environment: table.label(run, text.environment),
+      sessionId: table.text(run, text.session),
+      userId: table.text(run, text.user),
+      taskType: table.text(run, text.taskType),
       startMs: cells[at + cell.startMs]!,
       endMs: this.endMs(run),
       closedMs: cells[at + cell.closedMs]!,
@@ -221,17 +228,32 @@ export class Runs {
       outcome: outcomes[bytes[bytesAt + byte.outcome]!]!,
       evidence: evidenceLevels[bytes[bytesAt + byte.evidence]!]!,
       escalationReason: this.#ending.escalationReason(run),
+      toolCalls: this.#toolCalls(run),
       costUsd: {
-        llm: cells[at + cell.llmCostUsd]!,
-        tool: cells[at + cell.toolCostUsd]!,
-        review: cells[at + cell.reviewCostUsd]!,
+        llm: cells[at + cell.llmCostNanos]! / nanosPerUsd,
+        tool: cells[at + cell.toolCostNanos]! / nanosPerUsd,
+        review: cells[at + cell.reviewCostNanos]! / nanosPerUsd,
       },
       priced: bytes[bytesAt + byte.lowerBound] === 0,
       inputTokens: cells[at + cell.inputTokens]!,
       outputTokens: cells[at + cell.outputTokens]!,
       behindMs: closedBy === 'root' ? cells[at + cell.rootBehindMs]! : 0,
       starts: this.isSpread(run) ? [start, ...this.#otherStarts.get(run)!] : [start],
+      version: table.words[table.wordAt(run) + word.version]!,
       place: table.places[run],
+    };
+  }
+
+  #toolCalls(run: number): RunToolCalls {
+    const { words } = this.table;
+    const at = this.table.wordAt(run);
+    const [ok, error, rejected, cancelled] = results.map((_, i) => words[at + word.toolCalls + i]!);
+    return {
+      ok: ok!,
+      error: error!,
+      rejected: rejected!,
+      cancelled: cancelled!,
+      attempts: words[at + word.toolCallAttempts]!,
     };
   }
 
@@ -253,10 +275,35 @@ export class Runs {
     this.#usage.forget(run);
   }
 
-  /** Adds to the cost of a run whose spans are forgotten. */
-  addCost(run: number, step: 'llm' | 'tool' | 'review', costUsd: number): void {
-    const which = { llm: cell.llmCostUsd, tool: cell.toolCostUsd, review: cell.reviewCostUsd }[step];
-    this.table.cells[this.table.cellAt(run) + which]! += costUsd;
+  /**
+   * Adds `span` to a run whose spans are forgotten: what it cost, because nobody knows whether another one repeats it.
+   * Whether it may change what is known of the run.
+   */
+  addLate(run: number, span: SpanFacts): boolean {
+    const { cells, words, bytes } = this.table;
+    const { step } = span;
+    if (step !== 'llm' && step !== 'tool' && step !== 'review') return false;
+    words[this.table.wordAt(run) + word.version]! += 1;
+    const at = this.table.cellAt(run);
+    const cost = { llm: cell.llmCostNanos, tool: cell.toolCostNanos, review: cell.reviewCostNanos }[step];
+    cells[at + cost]! += nanosOf(span.costUsd);
+    cells[at + cell.inputTokens]! += tokensOf(span.inputTokens);
+    cells[at + cell.outputTokens]! += tokensOf(span.outputTokens);
+    if (span.costSource === 'unpriced') bytes[this.table.byteAt(run) + byte.lowerBound] = 1;
+    return true;
+  }
+
+  /** Notes that `run` has a span that no earlier process has counted. */
+  addNews(run: number): void {
+    this.table.bytes[this.table.byteAt(run) + byte.isNews] = 1;
+  }
+
+  /** Whether `run` has got such a span since this was asked last. */
+  takeNews(run: number): boolean {
+    const at = this.table.byteAt(run) + byte.isNews;
+    const isNews = this.table.bytes[at] !== 0;
+    this.table.bytes[at] = 0;
+    return isNews;
   }
 
   /** Forgets `run`, whose spans are forgotten. */

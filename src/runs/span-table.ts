@@ -27,7 +27,7 @@ export const known = {
 } as const;
 
 const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6, parent: 7 } as const;
-const cell = { costUsd: 4, inputTokens: 5, outputTokens: 6 } as const;
+const cell = { costNanos: 4, inputTokens: 5, outputTokens: 6 } as const;
 const cellCount = 7;
 const wordCount = 2 * cellCount;
 
@@ -130,8 +130,9 @@ export class SpanTable {
     this.#rows.words[span * wordCount + word.known] = bits;
   }
 
-  costUsd(span: number): number {
-    return this.#rows.cells[span * cellCount + cell.costUsd]!;
+  /** In billionths of a US dollar. */
+  costNanos(span: number): number {
+    return this.#rows.cells[span * cellCount + cell.costNanos]!;
   }
 
   inputTokens(span: number): number {
@@ -142,10 +143,10 @@ export class SpanTable {
     return this.#rows.cells[span * cellCount + cell.outputTokens]!;
   }
 
-  setUsage(span: number, costUsd: number, inputTokens: number, outputTokens: number): void {
+  setUsage(span: number, costNanos: number, inputTokens: number, outputTokens: number): void {
     const { cells } = this.#rows;
     const at = span * cellCount;
-    cells[at + cell.costUsd] = costUsd;
+    cells[at + cell.costNanos] = costNanos;
     cells[at + cell.inputTokens] = inputTokens;
     cells[at + cell.outputTokens] = outputTokens;
   }

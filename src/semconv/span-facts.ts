@@ -53,6 +53,10 @@ export interface SpanFacts {
   readonly runId: string;
   /** '' when nobody says. */
   readonly sessionId: string;
+  /** Who used the agent: a keyed hash, unless raw ids are kept; '' when nobody says. */
+  readonly userId: string;
+  /** '' when nobody says. */
+  readonly taskType: string;
   /** 'unknown' when nobody says. */
   readonly release: string;
   /** 'unknown' when nobody says. */

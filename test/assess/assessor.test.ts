@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Assessor, type AssessorSettings } from '../../src/assess/assessor.ts';
 import { fromCommit } from '../../src/assess/progress.ts';
+import { RunOutbox } from '../../src/assess/run-outbox.ts';
 import { createLog } from '../../src/core/log.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
@@ -9,6 +10,7 @@ import { flat, value } from '../kpi/events.ts';
 import { runs } from '../property-runs.ts';
 import { until } from '../until.ts';
 import { JsonSpans, MemoryPartition } from './memory-partition.ts';
+import { MemoryRuns } from './memory-runs.ts';
 
 const noon = Date.UTC(2026, 10, 23, 12);
 const minute = 60_000;
@@ -27,17 +29,20 @@ const settings: AssessorSettings = {
 class Process {
   readonly telemetry = new Telemetry();
   readonly assessor: Assessor;
+  readonly outbox: RunOutbox;
   nowMs: number;
   readonly #stopping = new AbortController();
   readonly #workers: Promise<void>[] = [];
 
-  constructor(nowMs: number, partitions = 1) {
+  constructor(nowMs: number, partitions = 1, runsStream = new MemoryRuns()) {
     this.nowMs = nowMs;
     const clock = { nowMs: () => this.nowMs };
     const log = createLog('silent');
+    this.outbox = new RunOutbox(runsStream, log);
     this.assessor = new Assessor(settings, {
       partitions,
       spans: new JsonSpans(),
+      outbox: this.outbox,
       clock,
       telemetry: this.telemetry,
       log,
@@ -62,13 +67,14 @@ class Process {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await Promise.all(this.#workers);
+    await this.outbox.stop(AbortSignal.abort());
   }
 }
 
 const running: Process[] = [];
 
-function start(nowMs: number, partitions = 1): Process {
-  const process = new Process(nowMs, partitions);
+function start(nowMs: number, partitions = 1, runsStream = new MemoryRuns()): Process {
+  const process = new Process(nowMs, partitions, runsStream);
   running.push(process);
   return process;
 }

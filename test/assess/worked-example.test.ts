@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Assessor } from '../../src/assess/assessor.ts';
+import { RunOutbox } from '../../src/assess/run-outbox.ts';
 import { createLog } from '../../src/core/log.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
@@ -9,6 +10,7 @@ import { value } from '../kpi/events.ts';
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 import { until } from '../until.ts';
 import { MemoryPartition } from './memory-partition.ts';
+import { MemoryRuns } from './memory-runs.ts';
 
 /**
  * Ten runs of release 1.4.0: 6 succeed, 2 fail, 1 waits for a human for ever, 1 is abandoned. A human was needed in 2
@@ -142,6 +144,7 @@ describe('ten runs of a release', () => {
   const stopping = new AbortController();
   let nowMs = noon + 30 * minute;
   const clock = { nowMs: () => nowMs };
+  const log = createLog('silent');
   const assessor = new Assessor(
     {
       windowsMs: [60 * minute],
@@ -154,9 +157,10 @@ describe('ten runs of a release', () => {
     {
       partitions: 1,
       spans: new EnrichedSpans(enricher),
+      outbox: new RunOutbox(new MemoryRuns(), log),
       clock,
       telemetry: new Telemetry(),
-      log: createLog('silent'),
+      log,
     },
   );
   let worker: Promise<void>;

@@ -21,10 +21,11 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
     brokers: brokers(),
     topic,
     dead_letter_topic: `${topic}-dlq`,
+    runs_topic: `${topic}-runs`,
     replication: 1,
     partitions: 3,
     session_timeout: '6s',
-    groups: { store: `${topic}-store`, assess: `${topic}-assess` },
+    groups: { store: `${topic}-store`, assess: `${topic}-assess`, runs: `${topic}-runs` },
   });
 
   function placeOf(config: string, topic: string, over: object = {}): Place {
@@ -136,7 +137,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
         code: 0,
         stdout: expect.stringMatching(
           new RegExp(
-            `topic ${topic} on \\S+ is missing and will be created: fine\ntopic ${topic}-dlq on \\S+ is missing and will be created: fine\n$`,
+            `topic ${topic} on \\S+ is missing and will be created: fine\ntopic ${topic}-runs on \\S+ is missing and will be created: fine\ntopic ${topic}-dlq on \\S+ is missing and will be created: fine\n$`,
           ),
         ),
         stderr: '',
@@ -151,6 +152,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       retention: { age: '4d' },
       replication: 9,
       dead_letter_topic: `${topic}-other`,
+      runs_topic: `${topic}-other-runs`,
     };
     place.configure(JSON.stringify({ connectors: { kafka } }));
     const { code, stderr } = await plimsoll('validate', '--probe', ...place.words);
@@ -162,6 +164,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       expect.stringMatching(
         /^plimsoll: the topic \S+ keeps records for \d+ ms and the configuration says \d+: /,
       ),
+      expect.stringMatching(/^plimsoll: the topic \S+-other-runs cannot be kept on 9 brokers/),
       expect.stringMatching(/^plimsoll: the topic \S+-other cannot be kept on 9 brokers: start more of them/),
       '',
     ]);

@@ -673,6 +673,7 @@ test('property: each revision of a run takes up where the last report of it ende
             expect(before).toEqual(last.get(before.runId));
             last.set(after.runId, after);
           },
+          known: () => {},
           toolCall: () => {},
         };
         const assembler = new RunAssembler({ ...settings, maxRuns, maxSpans }, sink);
@@ -699,6 +700,7 @@ test('the sink finds what it left with a run when that is revised, also when onl
       places.push(before.place);
       after.place = `revised ${places.length}`;
     },
+    known: () => {},
     toolCall: () => {},
   };
   const assembler = new RunAssembler(settings, sink);
@@ -723,6 +725,7 @@ test('a revision that begins on another partition says what the last report said
   const sink = {
     finished: (run: FinishedRun) => void reports.push(run.starts),
     revised: (before: FinishedRun, after: FinishedRun) => void reports.push(before.starts, after.starts),
+    known: () => {},
     toolCall: () => {},
   };
   const assembler = new RunAssembler(settings, sink);

@@ -51,6 +51,8 @@ export function span(given: Partial<SpanFacts>): SpanFacts {
     argumentsPrint: 0,
     runId: given.traceId ?? 'trace',
     sessionId: '',
+    userId: '',
+    taskType: '',
     release: 'unknown',
     environment: 'unknown',
     result: undefined,
@@ -75,6 +77,8 @@ export class Reported implements RunSink {
   readonly finishedRuns: FinishedRun[] = [];
   readonly calls: ToolCall[] = [];
   readonly revisions: { before: FinishedRun; after: FinishedRun }[] = [];
+  /** What is to be kept of each run, in the order in which it was said. */
+  readonly knownRuns: FinishedRun[] = [];
   readonly live = { runs: 0, calls: 0, revisions: 0 };
 
   finished(run: FinishedRun, live: boolean): void {
@@ -85,6 +89,10 @@ export class Reported implements RunSink {
   revised(before: FinishedRun, after: FinishedRun, live: boolean): void {
     this.revisions.push({ before: named(before), after: named(after) });
     this.live.revisions += Number(live);
+  }
+
+  known(run: FinishedRun): void {
+    this.knownRuns.push(named(run));
   }
 
   toolCall(call: ToolCall, live: boolean): void {
