@@ -62,12 +62,28 @@ export class HeldCalls {
     }
     this.#tools[call] = span.tool;
     this.#callIds[call] = span.toolCallId;
-    const runWords = this.#runs.words;
-    const runAt = this.#runs.wordAt(run);
-    if (runWords[runAt + runWord.firstCall] === none) runWords[runAt + runWord.firstCall] = call;
-    else words[runWords[runAt + runWord.lastCall]! * wordCount + word.next] = call;
-    runWords[runAt + runWord.lastCall] = call;
-    runWords[runAt + runWord.callCount]! += 1;
+    this.#chain(run, call, call, 1);
+  }
+
+  /** Appends `count` calls, chained from `first` to `last`, to those of `run`. */
+  #chain(run: number, first: number, last: number, count: number): void {
+    const { words } = this.#runs;
+    const at = this.#runs.wordAt(run);
+    if (words[at + runWord.firstCall] === none) words[at + runWord.firstCall] = first;
+    else this.#rows.words[words[at + runWord.lastCall]! * wordCount + word.next] = first;
+    words[at + runWord.lastCall] = last;
+    words[at + runWord.callCount]! += count;
+  }
+
+  /** Makes the calls held of `from` calls of `into`. */
+  move(from: number, into: number): void {
+    const { words } = this.#runs;
+    const at = this.#runs.wordAt(from);
+    const count = words[at + runWord.callCount]!;
+    if (count === 0) return;
+    this.#chain(into, words[at + runWord.firstCall]!, words[at + runWord.lastCall]!, count);
+    words[at + runWord.firstCall] = none;
+    words[at + runWord.callCount] = 0;
   }
 
   /** Calls of `run` that are held. */

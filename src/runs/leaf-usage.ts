@@ -131,6 +131,17 @@ export class LeafUsage {
     return isSaid ? sum : undefined;
   }
 
+  /** Adds what spans of `from` said that it did not remember to what those of `into` did. */
+  move(from: number, into: number): void {
+    for (const folded of [this.#foldedModels, this.#foldedAgents]) {
+      const sum = folded.get(from);
+      if (sum) foldedOf(folded, into).add(sum.costNanos, sum.inputTokens, sum.outputTokens, sum.priced);
+    }
+    const calls = this.#foldedCalls.get(from);
+    if (calls !== undefined) this.#foldedCalls.set(into, calls + (this.#foldedCalls.get(into) ?? 0));
+    this.forget(from);
+  }
+
   /** Forgets what spans of `run` said that it did not remember. */
   forget(run: number): void {
     if (this.#foldedModels.size > 0) this.#foldedModels.delete(run);

@@ -62,7 +62,7 @@ const maxHeldCalls = 256;
 /** Where a run is in its life: one of the lists below holds it. */
 const state = { open: 0, ended: 1, timedOut: 2, settled: 3 } as const;
 
-/** Open runs that have spans on a lane: those that began there, and those that began on another one. */
+/** Open runs that have spans on a lane: those that began there, and those that began on another one or took in spans of another run there. */
 interface OpenRuns {
   readonly own: RunList;
   readonly guests: Set<number>;
@@ -131,10 +131,40 @@ export class RunAssembler {
     span.readIds(arrival.ids);
     arrival.endMs = endMs;
     arrival.behindMs = lane.newestMs - endMs;
+    if (arrival.ids.run !== '' && this.#runs.table.joins(arrival.ids)) this.#join(lane);
     const run = this.#runs.table.find(arrival.ids);
     if (run === none) this.#addTo(this.#begin(lane), span, lane);
     else if (this.#stateOf(run) === state.settled) this.#addLate(run, span, lane);
     else this.#addTo(run, span, lane);
+  }
+
+  /**
+   * The span that arrives is the first to say that its trace belongs to a run with an id of its own: what came of the
+   * trace before belongs there, too, unless it has ended and was reported, or the run is too long ago.
+   */
+  #join(lane: Lane): void {
+    const { ids } = this.#arrival;
+    const { table } = this.#runs;
+    const nameless = table.nameless(ids);
+    const isOpen = nameless !== none && this.#stateOf(nameless) === state.open;
+    const known = table.find(ids);
+    if (isOpen && known === none) table.rename(nameless, ids);
+    else if (isOpen && this.#stateOf(known) !== state.settled) this.#merge(nameless, known);
+    const run = table.find(ids);
+    table.join(ids, run === none ? this.#begin(lane) : run);
+  }
+
+  #merge(from: number, into: number): void {
+    const runs = this.#runs;
+    const isOpen = this.#stateOf(into) === state.open;
+    if (!isOpen && !this.#touched.has(into)) this.#touched.set(into, runs.report(into));
+    for (const [ordinal, { own, guests }] of this.#open.entries()) {
+      const isOwn = runs.lane(from) === ordinal;
+      if (isOwn) own.remove(from);
+      if ((guests.delete(from) || isOwn) && isOpen) guests.add(into);
+    }
+    this.#touched.delete(from);
+    runs.merge(from, into);
   }
 
   #addTo(run: number, span: SpanFacts, lane: Lane): void {
@@ -242,12 +272,12 @@ export class RunAssembler {
 
   /** The run of `open` that was first on `partition`, or `none`. */
   #oldestOf({ own, guests }: OpenRuns, partition: number): number {
-    const { first } = own;
-    const [guest = none] = guests; // in the order in which they came, too
-    if (guest === none) return first;
-    return first === none || this.#startOn(guest, partition) < this.#startOn(first, partition)
-      ? guest
-      : first;
+    let oldest = own.first;
+    for (const guest of guests) {
+      if (oldest === none || this.#startOn(guest, partition) < this.#startOn(oldest, partition))
+        oldest = guest;
+    }
+    return oldest;
   }
 
   #startOn(run: number, partition: number): number {
@@ -294,7 +324,7 @@ export class RunAssembler {
   #close(run: number, closedBy: ClosedBy, closedMs: number, live: boolean): void {
     const runs = this.#runs;
     const { own } = this.#open[runs.lane(run)]!;
-    if (runs.isSpread(run)) for (const { guests } of this.#open) guests.delete(run);
+    for (const { guests } of this.#open) if (guests.size > 0) guests.delete(run);
     if (closedBy === 'idle') this.#move(run, own, this.#timedOut, state.timedOut);
     else this.#move(run, own, this.#ended, state.ended);
     runs.finish(run, closedBy, closedMs);

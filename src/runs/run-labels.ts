@@ -14,21 +14,47 @@ const labelCount = 6;
  */
 export function addLabels(runs: RunTable, span: SpanFacts, arrival: Arrival): void {
   const { run, startMs } = arrival;
-  const { cells, bytes } = runs;
   const own = rankOf(arrival);
-  const rankAt = runs.byteAt(run) + byte.labelRank;
-  const startAt = runs.cellAt(run) + cell.labelMs;
   for (let label = 0; label < labelCount; label++) {
-    const best = bytes[rankAt + label]!;
-    const bestMs = cells[startAt + label]!;
-    if (best !== 0 && (own > best || (own === best && startMs > bestMs))) continue;
+    if (!isBetter(runs, run, label, own, startMs)) continue;
     const value = saidBy(span, label);
-    if (value === unknown || value === '') continue;
-    if (own === best && startMs === bestMs && value >= runs.text(run, label)) continue;
-    runs.setText(run, label, value);
-    bytes[rankAt + label] = own;
-    cells[startAt + label] = startMs;
+    if (value !== unknown && value !== '') offer(runs, run, label, own, startMs, value);
   }
+}
+
+/** Adds what the spans of `from` say of that to what those of `into` do. */
+export function mergeLabels(runs: RunTable, from: number, into: number): void {
+  for (let label = 0; label < labelCount; label++) {
+    const own = runs.bytes[runs.byteAt(from) + byte.labelRank + label]!;
+    const startMs = runs.cells[runs.cellAt(from) + cell.labelMs + label]!;
+    if (own !== 0 && isBetter(runs, into, label, own, startMs))
+      offer(runs, into, label, own, startMs, runs.text(from, label));
+  }
+}
+
+/** Whether a span of rank `own` that began at `startMs` speaks as well for `run` as who says its `label`, or better. */
+function isBetter(runs: RunTable, run: number, label: number, own: number, startMs: number): boolean {
+  const best = runs.bytes[runs.byteAt(run) + byte.labelRank + label]!;
+  if (best === 0 || own < best) return true;
+  return own === best && startMs <= runs.cells[runs.cellAt(run) + cell.labelMs + label]!;
+}
+
+/** Of those that speak equally well the least word wins, whatever came first. */
+function offer(
+  runs: RunTable,
+  run: number,
+  label: number,
+  own: number,
+  startMs: number,
+  value: string,
+): void {
+  const { cells, bytes } = runs;
+  const rankAt = runs.byteAt(run) + byte.labelRank + label;
+  const startAt = runs.cellAt(run) + cell.labelMs + label;
+  if (own === bytes[rankAt] && startMs === cells[startAt] && value >= runs.text(run, label)) return;
+  runs.setText(run, label, value);
+  bytes[rankAt] = own;
+  cells[startAt] = startMs;
 }
 
 /** Lets the trace of the span that arrived stand for its run, which has an id of its own, if that span speaks best for it. */

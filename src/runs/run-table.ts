@@ -108,8 +108,12 @@ export class RunTable {
   readonly #index = new RowIndex(this.#rows, wordCount);
   readonly #named = new Map<string, number>();
   readonly #texts: string[] = [];
+  /** Runs with an id of their own, by the traces that belong to them; and those traces by run. */
+  readonly #joined = new Map<string, number>();
+  readonly #traces = new Map<number, string[]>();
   /** The id looked for last, when it is that of a trace. */
   readonly #trace = new Int32Array(4);
+  readonly #traceBytes = Buffer.from(this.#trace.buffer);
 
   get cells(): Float64Array {
     return this.#rows.cells;
@@ -159,6 +163,12 @@ export class RunTable {
   /** The run of a span with `ids`; `none` when it is not here. */
   find(ids: SpanIds): number {
     if (this.#isNamed(ids)) return this.#named.get(ids.run) ?? none;
+    const run = this.#findTrace();
+    return run === none && this.#joined.size > 0 ? (this.#joined.get(this.#traceKey()) ?? none) : run;
+  }
+
+  /** The run whose id is `#trace`. */
+  #findTrace(): number {
     const trace = this.#trace;
     const { words } = this.#rows;
     let run = this.#index.first(hashOf(trace));
@@ -180,27 +190,55 @@ export class RunTable {
   /** Begins the run of a span with `ids`: a row of zeros and empty texts. */
   begin(ids: SpanIds): number {
     const run = this.#rows.take();
-    const { words, bytes } = this.#rows;
+    const { words } = this.#rows;
     const at = run * wordCount;
     for (let which = 0; which < textCount; which++) this.setText(run, which, '');
     words[at + word.firstSpan] = none;
     words[at + word.firstCall] = none;
-    const trace = this.#trace;
-    if (this.#isNamed(ids)) {
-      bytes[run * byteCount + byte.resumable] = 1;
+    this.#setId(run, ids);
+    return run;
+  }
+
+  #setId(run: number, ids: SpanIds): void {
+    const { words, bytes } = this.#rows;
+    const isNamed = this.#isNamed(ids);
+    bytes[run * byteCount + byte.resumable] = isNamed || !this.#isOwnTrace(ids) ? 1 : 0;
+    if (isNamed) {
       this.setText(run, text.name, ids.run);
       this.#named.set(ids.run, run);
     } else {
-      const isOwn =
-        trace[0] === ids.trace0 &&
-        trace[1] === ids.trace1 &&
-        trace[2] === ids.trace2 &&
-        trace[3] === ids.trace3;
-      bytes[run * byteCount + byte.resumable] = isOwn ? 0 : 1;
-      for (let i = 0; i < 4; i++) words[at + word.trace + i] = trace[i]!;
-      this.#index.add(run, hashOf(trace));
+      words.set(this.#trace, run * wordCount + word.trace);
+      this.#index.add(run, hashOf(this.#trace));
     }
-    return run;
+  }
+
+  /** Gives `run`, whose id is that of a trace, the id that `ids` name. */
+  rename(run: number, ids: SpanIds): void {
+    this.#index.remove(run);
+    this.#setId(run, ids);
+  }
+
+  /** Whether a span with `ids` says, as the first one of its trace, that its trace belongs to a run with another id. */
+  joins(ids: SpanIds): boolean {
+    if (ids.run === '' || (!this.#isNamed(ids) && this.#isOwnTrace(ids))) return false;
+    this.#readTrace(ids);
+    return !this.#joined.has(this.#traceKey());
+  }
+
+  /** The run of which the id is the trace of `ids`; `none` when no span of it came without another run's id. */
+  nameless(ids: SpanIds): number {
+    this.#readTrace(ids);
+    return this.#findTrace();
+  }
+
+  /** Notes that the trace of `ids` belongs to `run`: its spans that name no run are found there from now on. */
+  join(ids: SpanIds, run: number): void {
+    this.#readTrace(ids);
+    const key = this.#traceKey();
+    this.#joined.set(key, run);
+    const traces = this.#traces.get(run);
+    if (traces) traces.push(key);
+    else this.#traces.set(run, [key]);
   }
 
   /** Forgets `run`; another one may take its row. */
@@ -208,6 +246,8 @@ export class RunTable {
     const name = this.text(run, text.name);
     if (name === '') this.#index.remove(run);
     else this.#named.delete(name);
+    for (const key of this.#traces.get(run) ?? []) this.#joined.delete(key);
+    this.#traces.delete(run);
     this.places[run] = undefined;
     this.#rows.give(run);
   }
@@ -239,18 +279,31 @@ export class RunTable {
 
   /** Whether `ids` name a run by other than the id of a trace; `#trace` is that id else. */
   #isNamed(ids: SpanIds): boolean {
-    const trace = this.#trace;
     if (ids.run === '') {
-      trace[0] = ids.trace0;
-      trace[1] = ids.trace1;
-      trace[2] = ids.trace2;
-      trace[3] = ids.trace3;
+      this.#readTrace(ids);
       return false;
     }
     if (!isTraceId.test(ids.run)) return true;
-    const id = Buffer.from(ids.run, 'hex');
-    for (let i = 0; i < 4; i++) trace[i] = id.readInt32LE(4 * i);
+    this.#traceBytes.write(ids.run, 'hex');
     return false;
+  }
+
+  #readTrace({ trace0, trace1, trace2, trace3 }: SpanIds): void {
+    const trace = this.#trace;
+    trace[0] = trace0;
+    trace[1] = trace1;
+    trace[2] = trace2;
+    trace[3] = trace3;
+  }
+
+  /** Whether `#trace` is the trace of `ids`. */
+  #isOwnTrace({ trace0, trace1, trace2, trace3 }: SpanIds): boolean {
+    const trace = this.#trace;
+    return trace[0] === trace0 && trace[1] === trace1 && trace[2] === trace2 && trace[3] === trace3;
+  }
+
+  #traceKey(): string {
+    return this.#traceBytes.toString('latin1');
   }
 }
 

@@ -7,7 +7,7 @@ import { LeafUsage } from './leaf-usage.ts';
 import { none } from './rows.ts';
 import { RunEnding } from './run-ending.ts';
 import { nanosOf, nanosPerUsd, tokensOf } from './quantities.ts';
-import { addLabels, addTrace } from './run-labels.ts';
+import { addLabels, addTrace, mergeLabels } from './run-labels.ts';
 import { byte, cell, RunTable, text, word } from './run-table.ts';
 import { known, SpanTable } from './span-table.ts';
 
@@ -131,6 +131,55 @@ export class Runs {
     return !folded;
   }
 
+  /**
+   * Makes the spans of `from`, which was never reported, spans of `into`, and forgets `from`; where it began on the
+   * stream is known of `into` then, too.
+   */
+  merge(from: number, into: number): void {
+    const { table } = this;
+    const { cells, words, bytes } = table;
+    const at = table.cellAt(into);
+    const fromAt = table.cellAt(from);
+    cells[at + cell.startMs] = Math.min(cells[at + cell.startMs]!, cells[fromAt + cell.startMs]!);
+    cells[at + cell.lastEndMs] = Math.max(cells[at + cell.lastEndMs]!, cells[fromAt + cell.lastEndMs]!);
+    cells[at + cell.reviewCostNanos]! += cells[fromAt + cell.reviewCostNanos]!;
+    for (const flag of [byte.unpriced, byte.isNews])
+      bytes[table.byteAt(into) + flag]! |= bytes[table.byteAt(from) + flag]!;
+    const added = [
+      word.version,
+      word.spanCount,
+      word.toolCallAttempts,
+      ...results.map((_, i) => word.toolCalls + i),
+    ];
+    for (const sum of added) words[table.wordAt(into) + sum]! += words[table.wordAt(from) + sum]!;
+    for (const { partition, offset } of this.#starts(from)) this.#begins(into, partition, offset);
+    mergeLabels(table, from, into);
+    this.#ending.merge(from, into);
+    this.#usage.move(from, into);
+    this.#calls.move(from, into);
+    this.#spans.move(from, into);
+    this.drop(from);
+  }
+
+  #starts(run: number): readonly RunStart[] {
+    const start = { partition: this.partition(run), offset: this.startOn(run, this.partition(run))! };
+    return this.isSpread(run) ? [start, ...this.#otherStarts.get(run)!] : [start];
+  }
+
+  /** `run` has a span on `partition` at `offset`, perhaps before all that were known. */
+  #begins(run: number, partition: number, offset: number): void {
+    const { table } = this;
+    if (this.partition(run) === partition) {
+      const at = table.cellAt(run) + cell.offset;
+      table.cells[at] = Math.min(table.cells[at]!, offset);
+      return;
+    }
+    const others = this.#otherStarts.get(run) ?? [];
+    const known = others.find((start) => start.partition === partition)?.offset ?? offset;
+    const rest = others.filter((start) => start.partition !== partition);
+    this.#otherStarts.set(run, [...rest, { partition, offset: Math.min(known, offset) }]);
+  }
+
   /** Of a tool call or a review. */
   #addCost(span: SpanFacts, arrival: Arrival): void {
     const { table } = this;
@@ -211,7 +260,6 @@ export class Runs {
     const at = table.cellAt(run);
     const bytesAt = table.byteAt(run);
     const closedBy = closings[bytes[bytesAt + byte.closedBy]!]!;
-    const start = { partition: this.partition(run), offset: cells[at + cell.offset]! };
     return {
       runId: table.id(run),
       traceId: table.traceId(run),
@@ -238,7 +286,7 @@ export class Runs {
       inputTokens: cells[at + cell.inputTokens]!,
       outputTokens: cells[at + cell.outputTokens]!,
       behindMs: closedBy === 'root' ? cells[at + cell.rootBehindMs]! : 0,
-      starts: this.isSpread(run) ? [start, ...this.#otherStarts.get(run)!] : [start],
+      starts: this.#starts(run),
       version: table.words[table.wordAt(run) + word.version]!,
       place: table.places[run],
     };

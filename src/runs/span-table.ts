@@ -80,7 +80,13 @@ export class SpanTable {
     words[at + word.run] = run;
     words[at + word.id0] = id0;
     words[at + word.id1] = id1;
-    words[at + word.next] = none;
+    this.#chain(span, run);
+    return span;
+  }
+
+  #chain(span: number, run: number): void {
+    const { words } = this.#rows;
+    words[span * wordCount + word.next] = none;
     const runWords = this.#runs.words;
     const runAt = this.#runs.wordAt(run);
     if (runWords[runAt + runWord.firstSpan] === none) runWords[runAt + runWord.firstSpan] = span;
@@ -90,7 +96,25 @@ export class SpanTable {
     runWords[runAt + runWord.knownCount] = count;
     if (count > unindexed + 1) this.#indexSpan(span);
     else if (count > unindexed) this.#indexAll(run);
-    return span;
+  }
+
+  /** Makes the spans of `from`, of which `into` knows none, spans of `into`. */
+  move(from: number, into: number): void {
+    const isIndexed = this.#isIndexed(from);
+    for (let span = this.first(from); span !== none;) {
+      const next = this.after(span);
+      if (isIndexed) this.#index.remove(span);
+      this.#rows.words[span * wordCount + word.run] = into;
+      this.#chain(span, into);
+      span = next;
+    }
+    this.#empty(from);
+  }
+
+  #empty(run: number): void {
+    const at = this.#runs.wordAt(run);
+    this.#runs.words[at + runWord.firstSpan] = none;
+    this.#runs.words[at + runWord.knownCount] = 0;
   }
 
   #isIndexed(run: number): boolean {
@@ -180,9 +204,7 @@ export class SpanTable {
       this.#rows.give(span);
       span = next;
     }
-    const at = this.#runs.wordAt(run);
-    this.#runs.words[at + runWord.firstSpan] = none;
-    this.#runs.words[at + runWord.knownCount] = 0;
+    this.#empty(run);
   }
 }
 

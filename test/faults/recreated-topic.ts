@@ -41,15 +41,9 @@ export async function recreateTopic(stage: Stage, load: Load): Promise<void> {
   await load.acknowledged(1, 60_000);
   const readers = [...stage.stores, ...stage.assessors];
   await eventually('every reader that owned partitions to say that the topic is another one', async () => {
-    const said = await Promise.all(readers.map(async (role) => healthOf(role)));
+    const said = await Promise.all(readers.map(async (role) => role.health()));
     return said.filter((text) => text.includes('created anew')).length >= stage.stores.length + 1;
   });
   for (const role of readers) await role.end('SIGTERM');
   await recovered(stage, load);
-}
-
-async function healthOf(role: Stage['roles'][number]): Promise<string> {
-  const { program } = role;
-  if (!program) return '';
-  return (await fetch(program.url('health'))).text();
 }

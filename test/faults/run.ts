@@ -101,6 +101,7 @@ async function rage(stage: Stage, options: RunOptions): Promise<Report> {
   } catch (error) {
     failure = String(error);
     say(`given up: ${failure}`);
+    for (const role of stage.roles) say(`  ${role.name}: ${await role.health()}`);
   }
   for (const [kind, times] of storm.done.kinds) kinds.set(kind, times);
   await load.stop();
