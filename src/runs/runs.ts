@@ -175,9 +175,9 @@ export class Runs {
       return;
     }
     const others = this.#otherStarts.get(run) ?? [];
-    const known = others.find((start) => start.partition === partition)?.offset ?? offset;
+    const before = others.find((start) => start.partition === partition)?.offset ?? offset;
     const rest = others.filter((start) => start.partition !== partition);
-    this.#otherStarts.set(run, [...rest, { partition, offset: Math.min(known, offset) }]);
+    this.#otherStarts.set(run, [...rest, { partition, offset: Math.min(before, offset) }]);
   }
 
   /** Of a tool call or a review. */

@@ -205,6 +205,88 @@ describe('a run', () => {
     ]);
   });
 
+  test('takes in what came of its traces before a span of them named it', () => {
+    const usage = { step: 'llm', costUsd: 0.25, costSource: 'computed', inputTokens: 10 } as const;
+    const reported = assemble([
+      span({ ...usage, traceId: 't1', spanId: 'm1', parentSpanId: 'r1', endMs: 3000 }),
+      span({
+        traceId: 't1',
+        spanId: 'q',
+        escalationReason: 'approval',
+        escalationState: 'requested',
+        endMs: 4000,
+      }),
+      span({ traceId: 't1', runId: 'order-7', spanId: 'r1', parentSpanId: '', endMs: 5000 }),
+      span({
+        ...usage,
+        traceId: 't2',
+        spanId: 'm2',
+        parentSpanId: 'r2',
+        startMs: 204_000,
+        endMs: 205_000,
+      }),
+      span({
+        traceId: 't2',
+        spanId: 'c2',
+        parentSpanId: 'r2',
+        step: 'tool',
+        tool: 'pay',
+        result: 'ok',
+        endMs: 206_000,
+      }),
+      span({
+        traceId: 't2',
+        runId: 'order-7',
+        spanId: 'r2',
+        parentSpanId: '',
+        agent: 'refund',
+        endMs: 210_000,
+      }),
+      span({ ...usage, traceId: 't2', spanId: 'm3', parentSpanId: 'r2', endMs: 209_000 }),
+    ]);
+    expect(reported.runs).toMatchObject([
+      { runId: 'order-7', closedMs: 210_000, costUsd: { llm: 0.75 }, inputTokens: 30, version: 7 },
+    ]);
+    expect(reported.calls).toMatchObject([{ tool: 'pay', agent: 'refund' }]);
+  });
+
+  test('takes in a trace of another partition, and begins there where that does', () => {
+    const reported = new Reported();
+    const assembler = new RunAssembler(settings, reported);
+    const [first, second] = [lane(0), lane(1)];
+    first.offset = 5;
+    assembler.add(span({ traceId: 't1', runId: 'order-7', spanId: 'a' }), first);
+    second.offset = 3;
+    assembler.add(span({ traceId: 't2', spanId: 'b' }), second);
+    second.offset = 8;
+    assembler.add(span({ traceId: 't2', runId: 'order-7', spanId: 'c' }), second);
+    expect([
+      assembler.openRuns,
+      assembler.oldestOpenOffset(first),
+      assembler.oldestOpenOffset(second),
+    ]).toEqual([1, 5, 3]);
+    assembler.advance(1e9);
+    expect(reported.finishedRuns).toMatchObject([{ runId: 'order-7', version: 3 }]);
+    expect([assembler.oldestOpenOffset(first), assembler.oldestOpenOffset(second)]).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('is read again from where a trace began that it took in later, on its own partition, too', () => {
+    const assembler = new RunAssembler(settings, new Reported());
+    const from = lane();
+    const add = (offset: number, given: Partial<SpanFacts>): void => {
+      from.offset = offset;
+      assembler.add(span(given), from);
+    };
+    add(2, { traceId: 't2', spanId: 'b' });
+    add(4, { traceId: 'other', spanId: 'x' });
+    add(5, { traceId: 't1', runId: 'order-7', spanId: 'a' });
+    add(6, { traceId: 't2', runId: 'order-7', spanId: 'c' });
+    expect([assembler.openRuns, assembler.oldestOpenOffset(from)]).toEqual([2, 2]);
+  });
+
   test('costs what its innermost model calls cost, never the sum over spans that repeat it', () => {
     const cost = {
       step: 'llm',
@@ -538,6 +620,40 @@ test('property: what is known in the end does not depend on the order in which s
       ),
       ([spans, shuffled]) => {
         expect(known(assemble(shuffled, 1e9))).toEqual(known(assemble(spans, 1e9)));
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
+/** What each trace has for its run where its root names one; the ids of spans are of their trace. */
+function namedBy(spans: readonly SpanFacts[], isEveryone: boolean): readonly SpanFacts[] {
+  const runOf = new Map(
+    spans
+      .filter(({ parentSpanId, traceId }) => parentSpanId === '' && traceId < 't4')
+      .map(({ traceId }) => [traceId, traceId < 't2' ? 'order-7' : 'order-8']),
+  );
+  return spans.map((one) => {
+    const isRoot = one.parentSpanId === '';
+    return span({
+      ...one,
+      spanId: `${one.traceId}.${one.spanId}`,
+      parentSpanId: isRoot ? '' : `${one.traceId}.${one.parentSpanId}`,
+      runId: (isRoot || isEveryone ? runOf.get(one.traceId) : undefined) ?? one.traceId,
+    });
+  });
+}
+
+test('property: a run that only the roots of its traces name is the one that every span names, in any order', () => {
+  fc.assert(
+    fc.property(
+      spansOfSomeRuns.chain((spans) =>
+        fc.tuple(fc.constant(spans), fc.shuffledSubarray(spans, { minLength: spans.length })),
+      ),
+      ([spans, shuffled]) => {
+        expect(known(assemble(namedBy(shuffled, false), 1e9))).toEqual(
+          known(assemble(namedBy(spans, true), 1e9)),
+        );
       },
     ),
     { numRuns: runs },
