@@ -257,10 +257,9 @@ describe('the store of runs', () => {
     append(stream, { runId: 'a' }, { runId: 'b' });
     append(stream, { runId: 'c' }, { runId: 'd' });
     append(stream, { runId: 'e' });
-    const inserts: string[] = [];
+    const inserts: { readonly rows: string; readonly committed: number }[] = [];
     const store = storeWith(async (rows) => {
-      expect(stream.committed?.position.offset ?? 0).toBe(new Set(inserts).size * 2);
-      inserts.push(rows);
+      inserts.push({ rows, committed: stream.committed?.position.offset ?? 0 });
       await Promise.resolve();
       if (inserts.length < 3) throw new Error('nobody answers');
     });
@@ -269,8 +268,8 @@ describe('the store of runs', () => {
     await until('both inserts', () => stream.committed?.position.offset === 3);
     stopping.abort();
     expect(await working).toBeUndefined();
-    expect(new Set(inserts).size).toBe(2);
-    expect(inserts[1]).toBe(inserts[0]);
+    expect(inserts.map(({ committed }) => committed)).toEqual([0, 0, 0, 2]);
+    expect(new Set(inserts.map(({ rows }) => rows)).size).toBe(2);
   });
 
   test('goes on where the owner before it stopped, and ends when it owns the runs no more', async () => {
