@@ -245,7 +245,13 @@ export class Runs {
     const { words } = this.table;
     const at = this.table.wordAt(run);
     const [ok, error, rejected, cancelled] = results.map((_, i) => words[at + word.toolCalls + i]!);
-    return { ok: ok!, error: error!, rejected: rejected!, cancelled: cancelled!, attempts: words[at + word.toolCallAttempts]! };
+    return {
+      ok: ok!,
+      error: error!,
+      rejected: rejected!,
+      cancelled: cancelled!,
+      attempts: words[at + word.toolCallAttempts]!,
+    };
   }
 
   closedMs(run: number): number {

@@ -110,7 +110,9 @@ async function columnFaults(clickhouse: Asked, table: string): Promise<readonly 
     if (found === type) return [];
     return found === undefined
       ? [`${table} lacks the column ${name}: ALTER TABLE ${table} ADD COLUMN \`${name}\` ${type}`]
-      : [`the column ${name} of ${table} is ${found}: ALTER TABLE ${table} MODIFY COLUMN \`${name}\` ${type}`];
+      : [
+          `the column ${name} of ${table} is ${found}: ALTER TABLE ${table} MODIFY COLUMN \`${name}\` ${type}`,
+        ];
   });
 }
 

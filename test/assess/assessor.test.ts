@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Assessor, type AssessorSettings } from '../../src/assess/assessor.ts';
 import { fromCommit } from '../../src/assess/progress.ts';
 import { RunOutbox } from '../../src/assess/run-outbox.ts';
@@ -223,6 +223,7 @@ describe('the stream of runs', () => {
     const [one, two, stream] = [new MemoryPartition(0), new MemoryPartition(1), new MemoryRuns()];
     const { promise, resolve: letGo } = Promise.withResolvers<void>();
     stream.slow = promise;
+    onTestFinished(() => letGo());
     const process = start(noon, 2, stream);
     await process.own(one);
     await process.own(two);

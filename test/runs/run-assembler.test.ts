@@ -584,19 +584,34 @@ test('property: a run has one row, whatever the order, splitting and repetition 
   );
 });
 
+function nanosOfSpans(spans: readonly SpanFacts[]): bigint {
+  return spans.reduce((sum, { costUsd = 0 }) => sum + BigInt(Math.round(costUsd * 1e9)), 0n);
+}
+
+function nanosOfDecimal(decimal = '0.0'): bigint {
+  return BigInt(decimal.replace('.', ''));
+}
+
+function sumsOf(row: Readonly<Record<string, string>>) {
+  return {
+    llm: nanosOfDecimal(row['LlmCostUsd']),
+    tool: nanosOfDecimal(row['ToolCostUsd']),
+    review: nanosOfDecimal(row['ReviewCostUsd']),
+    inputTokens: row['InputTokens'] ?? 0,
+  };
+}
+
 /** What `spans` of one run cost, in billionths of a dollar, and their tokens: each innermost model call once; agents where there is none. */
 function leafSums(spans: readonly SpanFacts[]) {
-  const nanos = (some: readonly SpanFacts[]): bigint =>
-    some.reduce((sum, { costUsd = 0 }) => sum + BigInt(Math.round(costUsd * 1e9)), 0n);
   const leaves = (step: string): readonly SpanFacts[] => {
     const all = spans.filter((one) => one.step === step);
     return all.filter(({ spanId }) => !all.some(({ parentSpanId }) => parentSpanId === spanId));
   };
   const models = spans.some(({ step }) => step === 'llm') ? leaves('llm') : leaves('agent');
   return {
-    llm: nanos(models),
-    tool: nanos(spans.filter(({ step }) => step === 'tool')),
-    review: nanos(spans.filter(({ step }) => step === 'review')),
+    llm: nanosOfSpans(models),
+    tool: nanosOfSpans(spans.filter(({ step }) => step === 'tool')),
+    review: nanosOfSpans(spans.filter(({ step }) => step === 'review')),
     inputTokens: models.reduce((sum, { inputTokens = 0 }) => sum + inputTokens, 0),
   };
 }
@@ -604,16 +619,11 @@ function leafSums(spans: readonly SpanFacts[]) {
 test('property: the sums over the rows of runs are those over their innermost spans, to the last digit', () => {
   fc.assert(
     fc.property(spansOfSomeRuns, (spans) => {
-      const nanos = (decimal: unknown): bigint => BigInt(String(decimal ?? '0.0').replace('.', ''));
-      const rows = [...keptOf(spans, [3, 2, 1].values()).values()].map((row) => JSON.parse(row));
-      const of = (row: Record<string, unknown>) => ({
-        llm: nanos(row['LlmCostUsd']),
-        tool: nanos(row['ToolCostUsd']),
-        review: nanos(row['ReviewCostUsd']),
-        inputTokens: row['InputTokens'] ?? 0,
-      });
+      const rows = [...keptOf(spans, [3, 2, 1].values()).values()].map(
+        (row): Readonly<Record<string, string>> => JSON.parse(row),
+      );
       const ids = [...new Set(spans.map(({ runId }) => runId))];
-      expect(new Map(rows.map((row) => [row.RunId, of(row)]))).toEqual(
+      expect(new Map(rows.map((row) => [row['RunId'], sumsOf(row)]))).toEqual(
         new Map(ids.map((id) => [id, leafSums(spans.filter(({ runId }) => runId === id))])),
       );
     }),
@@ -775,7 +785,7 @@ test('property: each revision of a run takes up where the last report of it ende
             expect(run.version).toBeGreaterThan(versions.get(run.runId) ?? 0);
             versions.set(run.runId, run.version);
           },
-      toolCall: () => {},
+          toolCall: () => {},
         };
         const assembler = new RunAssembler({ ...settings, maxRuns, maxSpans }, sink);
         const lanes = [lane(0), lane(1)] as const;
@@ -802,7 +812,7 @@ test('the sink finds what it left with a run when that is revised, also when onl
       after.place = `revised ${places.length}`;
     },
     known: () => {},
-      toolCall: () => {},
+    toolCall: () => {},
   };
   const assembler = new RunAssembler(settings, sink);
   const from = lane();
@@ -827,7 +837,7 @@ test('a revision that begins on another partition says what the last report said
     finished: (run: FinishedRun) => void reports.push(run.starts),
     revised: (before: FinishedRun, after: FinishedRun) => void reports.push(before.starts, after.starts),
     known: () => {},
-      toolCall: () => {},
+    toolCall: () => {},
   };
   const assembler = new RunAssembler(settings, sink);
   const [one, two] = [lane(0), lane(1)];

@@ -10,6 +10,8 @@ import { silentLog } from './embedded.ts';
 import { engines, type StartedClickHouse } from './engines.ts';
 import { MemoryPartition } from './memory-stream.ts';
 
+const llm = (usd: number) => ({ costUsd: { llm: usd, tool: 0, review: 0 } });
+
 const headers = { [runContent.header]: runContent.value };
 
 /** A record of runs as assess appends it. */
@@ -172,9 +174,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
   test('a table that refuses a run holds the runs, and says so until that is mended', async () => {
     const stream = new MemoryPartition();
     append(stream, { runId: 'a', agent: 'refused' });
-    await started.clickhouse.command(
-      "ALTER TABLE agent_runs ADD CONSTRAINT no CHECK AgentName != 'refused'",
-    );
+    await started.clickhouse.command("ALTER TABLE agent_runs ADD CONSTRAINT no CHECK AgentName != 'refused'");
     const store = storeOf();
     const stopping = new AbortController();
     const working = store.worker(stream.claim(), stopping.signal);
@@ -194,7 +194,6 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
   test('what a task costs leaves runs of unknown price out, and shares what failed runs cost among those that went well', async () => {
     const stream = new MemoryPartition();
     const day = { agent: 'refund', release: '1', environment: 'test' };
-    const llm = (usd: number) => ({ costUsd: { llm: usd, tool: 0, review: 0 } });
     append(
       stream,
       { ...day, runId: 'a', outcome: 'success', ...llm(0.25) },
