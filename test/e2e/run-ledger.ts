@@ -24,7 +24,6 @@ export const leavesQuery =
 
 const runsPerRound = 25;
 const callsPerRun = 3;
-const spansPerRun = callsPerRun + 2;
 
 /** Sends a request and resolves with whether it was acknowledged; rejects when the connection dies before an answer. */
 type Send = (request: Uint8Array) => Promise<boolean>;
@@ -60,11 +59,6 @@ export class RunLedger {
       else if (nanosOf(run.usd) !== BigInt(nanos) || run.tokens !== String(inputTokens)) wrong.push(id);
     }
     return { lost: lost.length, doubled: stored.length - byId.size, wrong: wrong.length };
-  }
-
-  /** How many spans the acknowledged runs have. */
-  get spans(): number {
-    return this.acknowledged.size * spansPerRun;
   }
 }
 
