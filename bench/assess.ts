@@ -89,7 +89,7 @@ const assessor = new Assessor(
   {
     partitions: 1,
     spans: new EnrichedSpans(enricher),
-    outbox: new RunOutbox(runsStream, log),
+    outbox: new RunOutbox(runsStream, { log }),
     clock: { nowMs: () => Date.now() },
     telemetry,
     log,

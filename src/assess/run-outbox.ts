@@ -11,8 +11,6 @@ import { runContent, runRow } from '../runs/run-row.ts';
 const recordBytes = 256 * 1024;
 /** About so much is appended at once, so that it fits a small stream; from so much on nobody has to ask for it. */
 const appendBytes = 1024 * 1024;
-/** From so much on there is no room. */
-const limitBytes = 8 * 1024 * 1024;
 const headers = { [runContent.header]: runContent.value };
 const backoff = { initialMs: 100, maxMs: 5000 };
 
@@ -25,6 +23,7 @@ export class RunOutbox implements Component {
   readonly name = 'runs outbox';
   readonly #stream: Pick<Stream, 'consume' | 'recordLimitBytes'>;
   readonly #log: Log;
+  readonly #limitBytes: number;
   readonly #stopped = new AbortController();
   /** In the order in which they were added; one leaves when it is durable. */
   readonly #rows: string[] = [];
@@ -34,9 +33,14 @@ export class RunOutbox implements Component {
   #fault: string | undefined;
   #moved = Promise.withResolvers<void>();
 
-  constructor(stream: Pick<Stream, 'consume' | 'recordLimitBytes'>, log: Log) {
+  /** With `limitBytes` in it there is no room for more. */
+  constructor(
+    stream: Pick<Stream, 'consume' | 'recordLimitBytes'>,
+    { log, limitBytes = 8 * 1024 * 1024 }: { readonly log: Log; readonly limitBytes?: number },
+  ) {
     this.#stream = stream;
     this.#log = log;
+    this.#limitBytes = limitBytes;
   }
 
   start(): Promise<void> {
@@ -61,7 +65,7 @@ export class RunOutbox implements Component {
 
   /** Whether more runs may be added without waiting. */
   get hasRoom(): boolean {
-    return this.#bytes < limitBytes;
+    return this.#bytes < this.#limitBytes;
   }
 
   /** Why nothing can be appended, while that is so. */

@@ -12,7 +12,7 @@ export function assessRole(
   { runs, kpi }: NonNullable<Plan['assess']>,
 ): Role & { kpis(): readonly Family[] } {
   const { enricher, spans, telemetry, log } = site;
-  const outbox = new RunOutbox(site.runs, log);
+  const outbox = new RunOutbox(site.runs, { log });
   const assessor = new Assessor(
     {
       windowsMs: kpi.windows,

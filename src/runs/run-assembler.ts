@@ -180,7 +180,7 @@ export class RunAssembler {
     if (runs.partition(run) !== lane.partition) this.#addStart(run, lane);
     arrival.read(span);
     if (!runs.add(span, arrival, this.#settings.maxSpansPerRun)) this.counts.unremembered++;
-    if (lane.live) runs.addNews(run);
+    if (lane.live) runs.makeNews(run);
     if (!isOpen) return;
     if (runs.hasEnded(run) || runs.heldCount(run) >= maxHeldCalls) this.#touched.set(run, undefined);
   }
@@ -191,7 +191,7 @@ export class RunAssembler {
     const runs = this.#runs;
     const { result, tool, attempt: attempts } = span;
     const before = runs.report(run);
-    if (lane.live) runs.addNews(run);
+    if (lane.live) runs.makeNews(run);
     const isRevised = runs.addLate(run, span);
     if (result !== undefined) {
       const { agent, release, environment } = before;
@@ -227,7 +227,7 @@ export class RunAssembler {
     const after = this.#runs.report(run);
     this.#sink.revised(before, after, lane.live);
     this.#runs.table.places[run] = after.place;
-    if (this.#runs.takeNews(run)) this.#sink.known(after);
+    if (this.#runs.isNews(run)) this.#sink.known(after);
   }
 
   /** Ends runs that have been idle, of one lane or of all, and forgets ended ones, as of event time `watermarkMs`. Between records only. */
@@ -331,7 +331,8 @@ export class RunAssembler {
     const finished = runs.report(run);
     this.#sink.finished(finished, live);
     runs.table.places[run] = finished.place;
-    if (runs.takeNews(run) || live) this.#sink.known(finished);
+    if (live) runs.makeNews(run);
+    if (runs.isNews(run)) this.#sink.known(finished);
   }
 
   /** Frees room until at most `count` runs, and not too many span ids, are in memory. */

@@ -3,7 +3,7 @@ import type { FinishedRun } from './finished-run.ts';
 
 const word = 'LowCardinality(String)';
 const time = "DateTime64(3, 'UTC')";
-const usd = 'Decimal(18, 9)';
+const money = 'Decimal(18, 9)';
 
 /** The columns of `agent_runs` that a row says, in table order. */
 export const runColumns = [
@@ -30,9 +30,9 @@ export const runColumns = [
   { name: 'ToolCallAttempts', type: 'UInt32' },
   { name: 'InputTokens', type: 'UInt64' },
   { name: 'OutputTokens', type: 'UInt64' },
-  { name: 'LlmCostUsd', type: usd },
-  { name: 'ToolCostUsd', type: usd },
-  { name: 'ReviewCostUsd', type: usd },
+  { name: 'LlmCostUsd', type: money },
+  { name: 'ToolCostUsd', type: money },
+  { name: 'ReviewCostUsd', type: money },
   { name: 'Priced', type: 'Bool' },
   { name: 'Scores', type: 'Map(LowCardinality(String), Float64)' },
   { name: 'Version', type: 'UInt64' },

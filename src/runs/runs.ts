@@ -341,17 +341,16 @@ export class Runs {
     return true;
   }
 
-  /** Notes that `run` has a span that no earlier process has counted. */
-  addNews(run: number): void {
+  /**
+   * Notes that no earlier process can have said all that is known of `run`, from now on: it has not counted some span, or
+   * the end. What comes later may be older, from a partition that is read again behind the others, and is news all the same.
+   */
+  makeNews(run: number): void {
     this.table.bytes[this.table.byteAt(run) + byte.isNews] = 1;
   }
 
-  /** Whether `run` has got such a span since this was asked last. */
-  takeNews(run: number): boolean {
-    const at = this.table.byteAt(run) + byte.isNews;
-    const isNews = this.table.bytes[at] !== 0;
-    this.table.bytes[at] = 0;
-    return isNews;
+  isNews(run: number): boolean {
+    return this.table.bytes[this.table.byteAt(run) + byte.isNews] !== 0;
   }
 
   /** Forgets `run`, whose spans are forgotten. */

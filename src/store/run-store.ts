@@ -96,6 +96,10 @@ export class RunStore {
       if (leftMs <= 0) break;
       const record = await cursor.peek(leftMs);
       if (record === undefined) continue;
+      if (isNewer(record)) {
+        if (end > from) break; // what came before it is stored first
+        throw newerVersion(record);
+      }
       if (end === from) sinceMs = performance.now();
       this.#noteExpired(record.offset - end);
       end = record.offset + 1;
@@ -115,16 +119,9 @@ export class RunStore {
     this.#parts.log.error({ records }, 'retention removed records of runs before they were stored');
   }
 
-  /** Throws when a newer version wrote the record: it holds runs, and nobody here can read them. */
   #isOurs({ offset, headers }: StreamRecord): boolean {
     const content = headers[runContent.header];
     if (content === runContent.value) return true;
-    const [kind] = runContent.value.split('/');
-    if (content?.startsWith(`${kind}/`) === true)
-      throw new Failure(
-        'invalid',
-        `the record at offset ${offset} of the stream of runs is ${content} and this version reads ${runContent.value}: run the version that wrote it`,
-      );
     this.#parts.log.error({ offset, content }, 'a record among the runs is none of ours and is left out');
     return false;
   }
@@ -147,6 +144,20 @@ export class RunStore {
     }
     return false;
   }
+}
+
+/** Whether a newer version wrote the record: it holds runs, and nobody here can read them. */
+function isNewer({ headers }: StreamRecord): boolean {
+  const content = headers[runContent.header] ?? '';
+  return content !== runContent.value && content.startsWith('agent_runs/');
+}
+
+function newerVersion({ offset, headers }: StreamRecord): Failure {
+  const content = headers[runContent.header];
+  return new Failure(
+    'invalid',
+    `the record at offset ${offset} of the stream of runs is ${content} and this version reads ${runContent.value}: run the version that wrote it`,
+  );
 }
 
 function linesOf(payload: Uint8Array): number {

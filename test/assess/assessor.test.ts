@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Assessor, type AssessorSettings } from '../../src/assess/assessor.ts';
 import { fromCommit } from '../../src/assess/progress.ts';
 import { RunOutbox } from '../../src/assess/run-outbox.ts';
@@ -38,7 +38,7 @@ class Process {
     this.nowMs = nowMs;
     const clock = { nowMs: () => this.nowMs };
     const log = createLog('silent');
-    this.outbox = new RunOutbox(runsStream, log);
+    this.outbox = new RunOutbox(runsStream, { log, limitBytes: 2000 });
     this.assessor = new Assessor(settings, {
       partitions,
       spans: new JsonSpans(),
@@ -193,6 +193,119 @@ test('what was read but not yet committed when ownership was lost is not counted
   await process.own(partition);
   expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
   expect(process.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(2);
+});
+
+describe('the stream of runs', () => {
+  test('has what is known of each run that ended, and of one that changed', async () => {
+    const [partition, stream] = [new MemoryPartition(), new MemoryRuns()];
+    const [tool, root] = aRun('a', noon, { sessionId: 's', userId: 'u', taskType: 'refunds' });
+    partition.append(noon, [root!]);
+    partition.append(noon, [tool!]);
+    const process = start(noon, 1, stream);
+    await process.own(partition);
+    await process.stop();
+    expect([...stream.runs.values()]).toMatchObject([
+      {
+        AgentName: 'refund',
+        SessionId: 's',
+        UserId: 'u',
+        TaskType: 'refunds',
+        Outcome: 'completed',
+        ToolCalls: 1,
+        StartTime: '2026-11-23 11:59:59.000',
+        EndTime: '2026-11-23 12:00:00.000',
+        Version: 2,
+      },
+    ]);
+  });
+
+  test('has every run before the spans of it are committed, those that other partitions ended, too', async () => {
+    const [one, two, stream] = [new MemoryPartition(0), new MemoryPartition(1), new MemoryRuns()];
+    const { promise, resolve: letGo } = Promise.withResolvers<void>();
+    stream.slow = promise;
+    onTestFinished(() => letGo());
+    const process = start(noon, 2, stream);
+    await process.own(one);
+    await process.own(two);
+    one.append(noon, aRun('a', noon));
+    two.append(noon, aRun('b', noon).slice(0, 1));
+    await until('both were read', async () => (await process.gauge('plimsoll_assess_open_runs')) === 1);
+    process.nowMs += settings.idleTimeoutMs;
+    await until('both ended', () => process.kpi('plimsoll_kpi_run_success_denominator', hour) === 2);
+    const durable = (): number => stream.runs.size;
+    for (const partition of [one, two]) {
+      const before = partition.reads;
+      await until('it has read on for a while', () => partition.reads > before + 20);
+      expect(partition.commits.at(-1)?.position.offset ?? 0).toBe(0);
+    }
+    expect(durable()).toBe(0);
+    letGo();
+    for (const partition of [one, two])
+      await until('it has committed', () => {
+        const isCommitted = partition.commits.at(-1)?.position.offset === 1;
+        if (isCommitted) expect(durable()).toBe(2);
+        return isCommitted;
+      });
+  });
+
+  test('that takes nothing stops reading, says so, and gets every run once it takes some', async () => {
+    const [partition, stream] = [new MemoryPartition(), new MemoryRuns()];
+    stream.isFull = true;
+    const process = start(noon, 1, stream);
+    await process.own(partition);
+    const append = (from: number): void => {
+      for (let i = from; i < from + 10; i++) partition.append(noon, aRun(`r${i}`, noon));
+    };
+    append(0);
+    await until('it was read', () => process.kpi('plimsoll_kpi_run_success_denominator', five) === 10);
+    append(10);
+    await until('a reason', () => !process.assessor.check().flowing);
+    expect(process.assessor.check().reason).toBe(
+      'waits for the stream of runs: the stream agent_runs is full',
+    );
+    const { reads } = partition;
+    process.nowMs += 5000;
+    const { refused } = stream;
+    await until('it was tried again', () => stream.refused > refused + 1);
+    expect(partition.reads).toBe(reads);
+    expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(10);
+    expect(partition.commits).toEqual([]);
+    stream.isFull = false;
+    await until('every run', () => stream.runs.size === 20);
+    expect(stream.rows).toHaveLength(20);
+    expect(process.assessor.check()).toEqual({ flowing: true, reason: '' });
+    process.nowMs += 5000;
+    await until('it has committed', () => partition.commits.at(-1)?.position.offset === 20);
+  });
+
+  test('that takes nothing keeps a process from stopping no longer than it may, and the next one sends the runs', async () => {
+    const [partition, stream] = [new MemoryPartition(), new MemoryRuns()];
+    partition.append(noon, aRun('a', noon));
+    stream.isFull = true;
+    const first = start(noon, 1, stream);
+    await first.own(partition);
+    await until('a reason', () => !first.assessor.check().flowing || first.outbox.send());
+    const stopped = first.stop();
+    await first.outbox.stop(AbortSignal.abort());
+    await stopped;
+    expect(partition.commits).toEqual([]);
+    stream.isFull = false;
+    const second = start(noon, 1, stream);
+    await second.own(partition);
+    await second.stop();
+    expect([...stream.runs.values()]).toMatchObject([{ Outcome: 'completed' }]);
+  });
+
+  test('gets records no longer than it takes', async () => {
+    const [partition, stream] = [new MemoryPartition(), new MemoryRuns(1000)];
+    for (let i = 0; i < 20; i++) partition.append(noon, aRun(`r${i}`, noon));
+    const process = start(noon, 1, stream);
+    await process.own(partition);
+    await process.stop();
+    expect(stream.runs.size).toBe(20);
+    expect(Math.max(...stream.records.map(({ payload }) => payload.length))).toBeLessThanOrEqual(1000);
+    expect(stream.records.length).toBeLessThan(15);
+  });
 });
 
 describe('after a restart', () => {
@@ -411,15 +524,16 @@ function counted(process: Process): number {
     .reduce((sum, [, count]) => sum + count, 0);
 }
 
-test('property: wherever a process is stopped, the next one shows the windows of one that never stopped, and together they count once', async () => {
+test('property: wherever a process is stopped, the next one shows the windows of one that never stopped, and together they count once and keep the same runs', async () => {
   await fc.assert(
     fc.asyncProperty(arbitraryRecords, fc.nat(), async (rows, cut) => {
       const whole = new MemoryPartition();
       const cutShort = new MemoryPartition();
       const stopAt = cut % (rows.length + 1);
       let nowMs = noon;
-      const first = new Process(noon);
-      const unbroken = new Process(noon);
+      const [runsOfTwo, runsOfOne] = [new MemoryRuns(), new MemoryRuns()];
+      const first = new Process(noon, 1, runsOfTwo);
+      const unbroken = new Process(noon, 1, runsOfOne);
       for (const [i, { run, gapMs, part, failed }] of rows.entries()) {
         nowMs += gapMs;
         const [tool, root] = aRun(`run${run}`, nowMs, { failed, spanId: `r${i}` });
@@ -437,7 +551,7 @@ test('property: wherever a process is stopped, the next one shows the windows of
       const countedFirst = counted(first);
       await first.stop();
       cutShort.records.push(...whole.records.slice(stopAt));
-      const second = new Process(nowMs);
+      const second = new Process(nowMs, 1, runsOfTwo);
       unbroken.nowMs = nowMs;
       await second.own(cutShort);
       await unbroken.own(whole);
@@ -447,6 +561,7 @@ test('property: wherever a process is stopped, the next one shows the windows of
       } finally {
         await Promise.all([second.stop(), unbroken.stop()]);
       }
+      expect(runsOfTwo.runs).toEqual(runsOfOne.runs);
     }),
     { numRuns: Math.min(runs, 300) },
   );

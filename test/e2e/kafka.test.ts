@@ -7,6 +7,7 @@ import { kafkaMissing, testCluster } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
 import { freshRequest, spansPerRequest } from './fresh-request.ts';
 import { Place, plimsoll, Program } from './program.ts';
+import { leavesQuery, RunLedger, runsQuery, type StoredRun } from './run-ledger.ts';
 
 describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () => {
   const brokers = testCluster(1);
@@ -83,6 +84,49 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       return Number(count) >= rows.length;
     });
     for (const program of [ingest, store, assess]) {
+      await until('health', async () => (await fetch(program.url('health'))).status === 200);
+      expect((await kill(program, 'SIGTERM')).code).toBe(0);
+    }
+  });
+
+  test('every run has one row with what its spans add up to, though assess and store are killed', async () => {
+    const topic = `e2e-${randomBytes(4).toString('hex')}`;
+    const clickhouse = { url: '', username: '', password: '', database: '', flush_interval: '100ms' };
+    const sql = { exporters: { clickhouse }, service: { extensions: ['health_check', 'sql'] } };
+    const storePlace = placeOf('store.yaml', topic, sql);
+    const runs = { processors: { runs: { idle_timeout: '3s' } } };
+    const assessPlaces = [placeOf('assess.yaml', topic, runs), placeOf('assess.yaml', topic, runs)];
+    const ingest = await start(placeOf('ingest.yaml', topic));
+    let store = await start(storePlace);
+    const assessors = await Promise.all(assessPlaces.map(start));
+    const ledger = new RunLedger();
+    const load = new GrpcLoad(ingest.url('OTLP gRPC'), 1);
+    for (let n = 0; n < 120; n++) {
+      const sent = ledger.sendRound(async (request) => (await load.send(request)) === 0);
+      const [place, assess] = [assessPlaces[n % 2], assessors[n % 2]];
+      if (n % 30 === 20 && place && assess) {
+        await kill(assess, 'SIGKILL');
+        assessors[n % 2] = await start(place);
+      }
+      if (n === 50) {
+        await kill(store, 'SIGKILL');
+        store = await start(storePlace);
+      }
+      expect(await sent).toBe(true);
+    }
+    load.close();
+    const rows = await until(
+      'a row of every run that has spans',
+      async () => {
+        const stored = await store.query<StoredRun>(runsQuery);
+        const leaves = await store.query<StoredRun>(leavesQuery);
+        return JSON.stringify(stored) === JSON.stringify(leaves) && stored;
+      },
+      60_000,
+    );
+    expect(ledger.acknowledged.size).toBeGreaterThan(2000);
+    expect(ledger.compare(rows)).toEqual({ lost: 0, doubled: 0, wrong: 0 });
+    for (const program of [ingest, store, ...assessors]) {
       await until('health', async () => (await fetch(program.url('health'))).status === 200);
       expect((await kill(program, 'SIGTERM')).code).toBe(0);
     }

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FinishedRun } from '../../src/runs/finished-run.ts';
 import { RunAssembler } from '../../src/runs/run-assembler.ts';
+import { runRow } from '../../src/runs/run-row.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { runs } from '../property-runs.ts';
 import { lane, Reported, settings, span } from './spans.ts';
@@ -563,20 +564,25 @@ const arbitrarySpan = fc.record({
   durationMs: fc.integer({ min: 1, max: 30_000 }),
   step: fc.constantFrom(...steps),
   agent: fc.constantFrom('a', 'b', 'unknown'),
+  session: fc.constantFrom('s', 't', ''),
+  trace: fc.constantFrom('x', 'y'),
   failed: fc.boolean(),
   asked: fc.constantFrom(undefined, 'requested', 'approved'),
   outcome: fc.option(fc.constantFrom('success', 'failure'), { nil: undefined, freq: 8 }),
-  cents: fc.integer({ min: 0, max: 8 }),
+  nanos: fc.integer({ min: 0, max: 10_000_000_000 }),
 });
+/** The one of them that has an id of its own, and two traces. */
+const namedRun = 5;
 
 /** At most one span for each run and id; the root has id 1, and parents come before their children by id. */
 const spansOfSomeRuns = fc
   .uniqueArray(arbitrarySpan, { selector: ({ run, id }) => `${run}.${id}`, maxLength: 40 })
   .map((rows) =>
-    rows.map(({ run, id, parent, startMs, durationMs, step, agent, failed, asked, outcome, cents }) =>
+    rows.map(({ run, id, parent, startMs, durationMs, step, agent, failed, outcome, nanos, ...row }) =>
       span({
-        traceId: `t${run}`,
+        traceId: run === namedRun ? row.trace : `t${run}`,
         runId: `t${run}`,
+        sessionId: row.session,
         spanId: `${id}`,
         parentSpanId: id === 1 ? '' : `${Math.min(parent, id - 1) || 1}`,
         startMs,
@@ -586,13 +592,14 @@ const spansOfSomeRuns = fc
         failed,
         ...(step === 'tool' && { tool: `tool${id}`, result: failed ? 'error' : 'ok' }),
         // A call is not revised once it was handed on, so no later answer may be that it did not run.
-        ...(asked && {
-          escalationReason: 'approval',
-          escalationState: step === 'review' ? 'approved' : asked,
-        }),
+        ...(row.asked &&
+          run !== namedRun && {
+            escalationReason: 'approval',
+            escalationState: step === 'review' ? 'approved' : row.asked,
+          }),
         outcome,
-        // Eighths add up exactly in any order.
-        ...(step !== 'other' && { costUsd: cents / 8, costSource: 'computed' }),
+        ...(step !== 'other' && { costUsd: nanos / 1e9, costSource: 'computed' }),
+        ...(step === 'llm' && { inputTokens: nanos % 1000, outputTokens: nanos % 100 }),
       }),
     ),
   );
@@ -673,6 +680,133 @@ test('property: a resent span counts once', () => {
           sent.splice(place, 0, one);
         }
         expect(known(assemble(sent, 1e9))).toEqual(known(assemble(spans, 1e9)));
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
+/** Adds `spans`, cut into records of as many as `lengths` says, and returns what was to be kept. */
+function keptOf(spans: readonly SpanFacts[], lengths: Iterator<number>): ReadonlyMap<string, string> {
+  const reported = new Reported();
+  const assembler = new RunAssembler(settings, reported);
+  const from = lane();
+  for (let at = 0; at < spans.length; from.offset++) {
+    const length = lengths.next().value ?? 1;
+    for (const one of spans.slice(at, at + length)) assembler.add(one, from);
+    assembler.settle(from);
+    at += length;
+  }
+  assembler.advance(1e9);
+  return kept([reported]);
+}
+
+/** The rows that a table makes of what was to be kept: of each run the one with the greatest version. */
+function kept(processes: readonly Reported[]): ReadonlyMap<string, string> {
+  const versions = new Map<string, number>();
+  const rows = new Map<string, string>();
+  for (const run of processes.flatMap(({ knownRuns }) => knownRuns)) {
+    if (run.version < (versions.get(run.runId) ?? 0)) continue;
+    versions.set(run.runId, run.version);
+    rows.set(run.runId, runRow(run));
+  }
+  return rows;
+}
+
+test('property: a run has one row, whatever the order, splitting and repetition of its spans', () => {
+  fc.assert(
+    fc.property(
+      spansOfSomeRuns.chain((spans) =>
+        fc.tuple(
+          fc.constant(spans),
+          fc.shuffledSubarray([...spans, ...spans], { minLength: 2 * spans.length }),
+        ),
+      ),
+      fc.infiniteStream(fc.integer({ min: 1, max: 7 })),
+      ([spans, shuffled], lengths) => {
+        expect(keptOf(shuffled, lengths)).toEqual(keptOf(spans, [spans.length].values()));
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
+function nanosOfSpans(spans: readonly SpanFacts[]): bigint {
+  return spans.reduce((sum, { costUsd = 0 }) => sum + BigInt(Math.round(costUsd * 1e9)), 0n);
+}
+
+function nanosOfDecimal(decimal = '0.0'): bigint {
+  return BigInt(decimal.replace('.', ''));
+}
+
+function sumsOf(row: Readonly<Record<string, string>>) {
+  return {
+    llm: nanosOfDecimal(row['LlmCostUsd']),
+    tool: nanosOfDecimal(row['ToolCostUsd']),
+    review: nanosOfDecimal(row['ReviewCostUsd']),
+    inputTokens: row['InputTokens'] ?? 0,
+  };
+}
+
+/** What `spans` of one run cost, in billionths of a dollar, and their tokens: each innermost model call once; agents where there is none. */
+function leafSums(spans: readonly SpanFacts[]) {
+  const leaves = (step: string): readonly SpanFacts[] => {
+    const all = spans.filter((one) => one.step === step);
+    return all.filter(({ spanId }) => !all.some(({ parentSpanId }) => parentSpanId === spanId));
+  };
+  const models = spans.some(({ step }) => step === 'llm') ? leaves('llm') : leaves('agent');
+  return {
+    llm: nanosOfSpans(models),
+    tool: nanosOfSpans(spans.filter(({ step }) => step === 'tool')),
+    review: nanosOfSpans(spans.filter(({ step }) => step === 'review')),
+    inputTokens: models.reduce((sum, { inputTokens = 0 }) => sum + inputTokens, 0),
+  };
+}
+
+test('property: the sums over the rows of runs are those over their innermost spans, to the last digit', () => {
+  fc.assert(
+    fc.property(spansOfSomeRuns, (spans) => {
+      const rows = [...keptOf(spans, [3, 2, 1].values()).values()].map(
+        (row): Readonly<Record<string, string>> => JSON.parse(row),
+      );
+      const ids = [...new Set(spans.map(({ runId }) => runId))];
+      expect(new Map(rows.map((row) => [row['RunId'], sumsOf(row)]))).toEqual(
+        new Map(ids.map((id) => [id, leafSums(spans.filter(({ runId }) => runId === id))])),
+      );
+    }),
+    { numRuns: runs },
+  );
+});
+
+test('property: what two processes keep of runs, one after the other, is what one keeps that never stopped', () => {
+  fc.assert(
+    fc.property(
+      spansOfSomeRuns,
+      fc.tuple(fc.nat(20), fc.nat(20)),
+      fc.infiniteStream(fc.boolean()),
+      (spans, counted, turns) => {
+        const logs = [0, 1].map((partition) => spans.filter((_, i) => i % 2 === partition));
+        const process = (ends: readonly number[], live: readonly number[]): Reported => {
+          const reported = new Reported();
+          const assembler = new RunAssembler(settings, reported);
+          const lanes = [lane(0), lane(1)];
+          while (lanes.some(({ offset }, p) => offset < ends[p]!)) {
+            const turn = Number(turns.next().value);
+            const p = lanes[turn]!.offset < ends[turn]! ? turn : 1 - turn;
+            const from = lanes[p]!;
+            from.live = from.offset >= live[p]!;
+            assembler.add(logs[p]![from.offset]!, from);
+            assembler.settle(from);
+            from.offset++;
+          }
+          if (ends.every((end, p) => end === logs[p]!.length)) assembler.advance(1e9);
+          return reported;
+        };
+        const all = logs.map(({ length }) => length);
+        const some = counted.map((count, p) => Math.min(count, all[p]!));
+        const first = some.every((count, p) => count === all[p]) ? [] : [process(some, [0, 0])];
+        const second = process(all, first.length === 0 ? [0, 0] : some);
+        expect(kept([...first, second])).toEqual(kept([process(all, [0, 0])]));
       },
     ),
     { numRuns: runs },
@@ -783,13 +917,21 @@ test('property: each revision of a run takes up where the last report of it ende
       fc.integer({ min: 1, max: 8 }),
       (spans, maxRuns, maxSpans, spansPerRecord) => {
         const last = new Map<string, unknown>();
+        const versions = new Map<string, number>();
         const sink = {
-          finished: (run: FinishedRun) => void last.set(run.runId, run),
+          finished: (run: FinishedRun) => {
+            last.set(run.runId, run);
+            versions.delete(run.runId);
+          },
           revised: (before: FinishedRun, after: FinishedRun) => {
             expect(before).toEqual(last.get(before.runId));
             last.set(after.runId, after);
           },
-          known: () => {},
+          known: (run: FinishedRun) => {
+            expect(run).toBe(last.get(run.runId));
+            expect(run.version).toBeGreaterThan(versions.get(run.runId) ?? 0);
+            versions.set(run.runId, run.version);
+          },
           toolCall: () => {},
         };
         const assembler = new RunAssembler({ ...settings, maxRuns, maxSpans }, sink);

@@ -52,8 +52,9 @@ SELECT
     count() AS Runs,
     countIf(Outcome IN ('success', 'completed')) AS Successes,
     countIf(Priced) AS PricedRuns,
+    countIf(Priced AND Outcome IN ('success', 'completed')) AS PricedSuccesses,
     sumIf(LlmCostUsd + ToolCostUsd + ReviewCostUsd, Priced) AS CostUsd,
-    if(PricedRuns = 0, NULL, toFloat64(CostUsd) / PricedRuns) AS CostUsdPerRun,
-    if(countIf(Priced AND Outcome IN ('success', 'completed')) AS PricedSuccesses = 0, NULL, toFloat64(CostUsd) / PricedSuccesses) AS CostUsdPerSuccess
+    toFloat64(CostUsd) / nullIf(PricedRuns, 0) AS CostUsdPerRun,
+    toFloat64(CostUsd) / nullIf(PricedSuccesses, 0) AS CostUsdPerSuccess
 FROM agent_runs FINAL
 GROUP BY AgentName, Release, Environment, Day;
