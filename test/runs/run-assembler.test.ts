@@ -366,6 +366,27 @@ describe('a tool call that failed and was made again', () => {
   });
 });
 
+describe('the agent of a run', () => {
+  const server = { ...root, agent: 'shop', namesAgent: false };
+  const clerk = { ...root, spanId: 'clerk', parentSpanId: 'root', agent: 'clerk' };
+
+  test('is whom a span names, not the service whose root it is', () => {
+    const model = span({ ...clerk, step: 'llm' });
+    for (const spans of [
+      [clerk, server],
+      [server, clerk],
+      [model, server],
+    ])
+      expect(assemble(spans, 1e9).runs).toMatchObject([{ agent: 'clerk' }]);
+  });
+
+  test('is the service where no span names one', () => {
+    expect(assemble([{ ...clerk, namesAgent: false, agent: 'worker' }, server]).runs).toMatchObject([
+      { agent: 'shop' },
+    ]);
+  });
+});
+
 describe('the labels of tool calls', () => {
   test('are those of the run', () => {
     expect(
@@ -450,6 +471,7 @@ const arbitrarySpan = fc.record({
   durationMs: fc.integer({ min: 1, max: 30_000 }),
   step: fc.constantFrom(...steps),
   agent: fc.constantFrom('a', 'b', 'unknown'),
+  namesAgent: fc.boolean(),
   failed: fc.boolean(),
   asked: fc.constantFrom(undefined, 'requested', 'approved'),
   outcome: fc.option(fc.constantFrom('success', 'failure'), { nil: undefined, freq: 8 }),
@@ -460,27 +482,29 @@ const arbitrarySpan = fc.record({
 const spansOfSomeRuns = fc
   .uniqueArray(arbitrarySpan, { selector: ({ run, id }) => `${run}.${id}`, maxLength: 40 })
   .map((rows) =>
-    rows.map(({ run, id, parent, startMs, durationMs, step, agent, failed, asked, outcome, cents }) =>
-      span({
-        traceId: `t${run}`,
-        runId: `t${run}`,
-        spanId: `${id}`,
-        parentSpanId: id === 1 ? '' : `${Math.min(parent, id - 1) || 1}`,
-        startMs,
-        endMs: startMs + durationMs,
-        step,
-        agent,
-        failed,
-        ...(step === 'tool' && { tool: `tool${id}`, result: failed ? 'error' : 'ok' }),
-        // A call is not revised once it was handed on, so no later answer may be that it did not run.
-        ...(asked && {
-          escalationReason: 'approval',
-          escalationState: step === 'review' ? 'approved' : asked,
+    rows.map(
+      ({ run, id, parent, startMs, durationMs, step, agent, namesAgent, failed, asked, outcome, cents }) =>
+        span({
+          traceId: `t${run}`,
+          runId: `t${run}`,
+          spanId: `${id}`,
+          parentSpanId: id === 1 ? '' : `${Math.min(parent, id - 1) || 1}`,
+          startMs,
+          endMs: startMs + durationMs,
+          step,
+          agent,
+          namesAgent,
+          failed,
+          ...(step === 'tool' && { tool: `tool${id}`, result: failed ? 'error' : 'ok' }),
+          // A call is not revised once it was handed on, so no later answer may be that it did not run.
+          ...(asked && {
+            escalationReason: 'approval',
+            escalationState: step === 'review' ? 'approved' : asked,
+          }),
+          outcome,
+          // Eighths add up exactly in any order.
+          ...(step !== 'other' && { costUsd: cents / 8, costSource: 'computed' }),
         }),
-        outcome,
-        // Eighths add up exactly in any order.
-        ...(step !== 'other' && { costUsd: cents / 8, costSource: 'computed' }),
-      }),
     ),
   );
 
