@@ -22,18 +22,21 @@ afterAll(async () => {
   place.remove();
 });
 
-test.each(['ai-sdk', 'openai-agents', 'langgraph'])(
-  'what agents of %s did is what Plimsoll says',
-  async (name) => {
-    const files = [
-      `test/frameworks/${name}.mjs`,
-      'test/frameworks/scenarios.mjs',
-      'deploy/instrument/plimsoll.mjs',
-    ];
-    const told = await runNode<Told>(files, [name], {
+const agents = [
+  ['ai-sdk'],
+  ['openai-agents', 'chat_completions'],
+  ['openai-agents', 'responses'],
+  ['langgraph'],
+];
+
+test.each(agents.map((words) => ({ service: words.join(' '), words })))(
+  'what agents of $service did is what Plimsoll says',
+  async ({ service, words: [name = '', ...words] }) => {
+    const files = [`${name}.mjs`, 'scenarios.mjs'].map((file) => `test/frameworks/${file}`);
+    const told = await runNode<Told>([...files, 'deploy/instrument/plimsoll.mjs'], [service, ...words], {
       OPENAI_BASE_URL: model.url,
       OTEL_EXPORTER_OTLP_ENDPOINT: program.url('OTLP HTTP'),
     });
-    await expectAnswers(program, name, told);
+    await expectAnswers(program, service, told);
   },
 );

@@ -22,13 +22,22 @@ const scenarios: Readonly<Record<string, readonly Turn[]>> = {
   billing: [['lookup_order'], 'says so'],
 };
 
+/** One piece of a conversation: a message, or in the API of responses a call or its result too. */
+interface Piece {
+  readonly role?: string;
+  readonly type?: string;
+}
+
 /** A request to a model, as far as the answer depends on it. */
 interface Prompt {
   readonly model: string;
-  readonly messages: readonly { readonly role: string; readonly content?: unknown }[];
+  /** Of chat completions. */
+  readonly messages?: readonly Piece[];
+  /** Of responses. */
+  readonly input?: readonly Piece[];
 }
 
-/** OpenAI's API of chat completions, as far as agents of one turn after the other need it, without a model. */
+/** OpenAI's APIs of chat completions and of responses, as far as agents of one turn after the other need them, without a model. */
 export class ModelServer {
   readonly #server: Server;
 
@@ -59,51 +68,83 @@ export class ModelServer {
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const prompt: Prompt = JSON.parse(await text(request));
-  const asked = prompt.messages.findLast(({ role }) => role === 'user');
+  const { model, messages, input }: Prompt = JSON.parse(await text(request));
+  const pieces = messages ?? input ?? [];
+  const asked = pieces.findLast(({ role }) => role === 'user');
   const name = /scenario ([\w-]+)/.exec(JSON.stringify(asked))?.[1] ?? '';
-  const turns = scenarios[name];
-  const turn = prompt.messages.filter(({ role }) => role === 'assistant').length;
-  const does = turns?.[turn];
+  const turn = pieces.filter((piece, at) => isModels(piece) && !isModels(pieces[at - 1])).length;
+  const does = scenarios[name]?.[turn];
   const error = { message: `no turn ${turn} in scenario ${name}`, type: 'invalid_request_error' };
-  const body = does ? completion(prompt.model, turn, does) : { error };
+  const body = does ? (messages ? completion : responseOf)(model, turn, does) : { error };
   response.writeHead(does ? 200 : 400, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
-let answers = 0;
+function isModels(piece: Piece | undefined): boolean {
+  return piece?.role === 'assistant' || piece?.type === 'function_call';
+}
 
 /** Tokens differ by turn, so that no sum comes about by chance. */
+const tokensOf = (turn: number) => ({ input: 100 + 37 * turn, cached: 40 * turn, output: 11 + turn });
+const said = 'Done.';
+const argumentsText = '{"order":"A-7"}';
+let answers = 0;
+
+/** The answer of the API of chat completions. */
 function completion(model: string, turn: number, does: Turn): object {
-  const usage = { prompt_tokens: 100 + 37 * turn, completion_tokens: 11 + turn };
-  const calls = typeof does === 'string' ? [] : does;
+  const { input, cached, output } = tokensOf(turn);
   answers++;
+  const message =
+    typeof does === 'string'
+      ? { role: 'assistant', content: said }
+      : {
+          role: 'assistant',
+          content: null,
+          tool_calls: does.map((name, at) => ({
+            id: `call_${answers}_${at}`,
+            type: 'function',
+            function: { name, arguments: argumentsText },
+          })),
+        };
   return {
     id: `chatcmpl-${answers}`,
     object: 'chat.completion',
     created: 1_790_000_000,
     model: `${model}-2024-07-18`,
-    choices: [
-      {
-        index: 0,
-        finish_reason: calls.length > 0 ? 'tool_calls' : 'stop',
-        message: {
-          role: 'assistant',
-          content: calls.length > 0 ? null : 'Done.',
-          ...(calls.length > 0 && {
-            tool_calls: calls.map((name, at) => ({
-              id: `call_${answers}_${at}`,
-              type: 'function',
-              function: { name, arguments: '{"order":"A-7"}' },
-            })),
-          }),
-        },
-      },
-    ],
+    choices: [{ index: 0, finish_reason: typeof does === 'string' ? 'stop' : 'tool_calls', message }],
     usage: {
-      ...usage,
-      total_tokens: usage.prompt_tokens + usage.completion_tokens,
-      prompt_tokens_details: { cached_tokens: 40 * turn },
-      completion_tokens_details: { reasoning_tokens: turn },
+      prompt_tokens: input,
+      prompt_tokens_details: { cached_tokens: cached },
+      completion_tokens: output,
+      total_tokens: input + output,
+    },
+  };
+}
+
+/** The answer of the API of responses. */
+function responseOf(model: string, turn: number, does: Turn): object {
+  const { input, cached, output } = tokensOf(turn);
+  answers++;
+  const message = { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: said }] };
+  const calls = (typeof does === 'string' ? [] : does).map((name, at) => ({
+    type: 'function_call',
+    call_id: `call_${answers}_${at}`,
+    name,
+    arguments: argumentsText,
+  }));
+  const pieces = calls.length > 0 ? calls : [message];
+  return {
+    id: `resp_${answers}`,
+    object: 'response',
+    created_at: 1_790_000_000,
+    status: 'completed',
+    model: `${model}-2024-07-18`,
+    output: pieces.map((piece, at) => ({ id: `piece_${answers}_${at}`, status: 'completed', ...piece })),
+    usage: {
+      input_tokens: input,
+      input_tokens_details: { cached_tokens: cached },
+      output_tokens: output,
+      output_tokens_details: { reasoning_tokens: 0 },
+      total_tokens: input + output,
     },
   };
 }

@@ -6,7 +6,8 @@ import { finish, provider, scenario, tools as work } from './scenarios.mjs';
 
 new OpenAIAgentsInstrumentation({ tracerProvider: provider }).manuallyInstrument(agents);
 agents.setTracingDisabled(false);
-agents.setOpenAIAPI('chat_completions');
+const api = process.argv[3];
+agents.setOpenAIAPI(api);
 
 const parameters = z.object({ order: z.string() });
 const toolNamed = (name) =>
@@ -55,12 +56,14 @@ function answered(result, state) {
   return result.state;
 }
 
-// That somebody is asked leaves no trace, and neither does a yes; a no is an error of the tool.
+// That somebody is asked leaves no trace but the model's reason to stop, which the API of responses does not say; a yes
+// leaves none, and a no is an error of the tool.
 for (const state of ['approved', 'rejected'])
   await scenario(`untold-${state}`, async (known) => {
     await ask(known, answered(await ask(known, 'scenario approval'), state));
-    known.runs.push('escalated', 'completed');
-    known.escalatedRuns.push('approval');
+    const seen = api === 'chat_completions';
+    known.runs.push(seen ? 'escalated' : 'completed', 'completed');
+    known.escalatedRuns.push(...(seen ? ['approval'] : []));
     if (state === 'approved') return;
     known.escalations.push('approval rejected');
     known.escalatedRuns.push('approval');
@@ -69,7 +72,7 @@ for (const state of ['approved', 'rejected'])
 for (const state of ['approved', 'rejected'])
   await scenario(`told-${state}`, async (known) => {
     known.session = `given-${state}`;
-    const task = { agent: 'clerk', runId: `openai-agents-${state}`, sessionId: known.session };
+    const task = { agent: 'clerk', runId: `${api}-${state}`, sessionId: known.session };
     const result = await run(task, async () => {
       const asks = await ask(known, 'scenario approval');
       humanGate('approval');
