@@ -43,11 +43,24 @@ interface Answer extends Omit<Known, 'session'> {
  */
 export async function expectAnswers(program: Program, service: string, told: Told): Promise<void> {
   const known = told.scenarios.map(expectedOf).toSorted(byScenario);
+  await until('every span to be stored, and every run to end', async () => hasSettled(program));
   const isEqual = async () => isDeepStrictEqual(await answersOf(program, service, told.agent), known);
-  const hasSettled = async () => (await program.metrics()).includes('plimsoll_assess_open_runs 0\n');
-  await until('every run to end', hasSettled);
-  await until('the answers', isEqual, 5000).catch(() => {});
+  await until('the counters', isEqual, 10_000).catch(() => {});
   expect(await answersOf(program, service, told.agent)).toEqual(known);
+}
+
+async function hasSettled(program: Program): Promise<boolean> {
+  const metrics = await program.metrics();
+  const accepted = [...metrics.matchAll(/^plimsoll_receiver_accepted_spans_total{.*} (\d+)$/gm)];
+  const spans = accepted.reduce((sum, [, count]) => sum + Number(count), 0);
+  const [stored] = await program.query<{ spans: number }>(
+    'SELECT toUInt32(count()) AS spans FROM otel_traces',
+  );
+  return (
+    stored?.spans === spans &&
+    metrics.includes(`plimsoll_assess_spans_total ${spans}\n`) &&
+    metrics.includes('plimsoll_assess_open_runs 0\n')
+  );
 }
 
 function expectedOf({ calls, escalations, runs, session, ...rest }: Known): Answer {
