@@ -9,11 +9,7 @@ const timeout = 15_000;
 /** Why the agent frameworks in JavaScript cannot be had on this machine; undefined when they can, or are here. */
 export const npmMissing: string | undefined = existsSync(cachedPath('npm', npmLock))
   ? undefined
-  : failed(
-      'npm',
-      ['view', '@opentelemetry/api', 'version', '--fetch-retries=0'],
-      "npm's registry cannot be reached",
-    );
+  : failed('npm', ['ping', '--fetch-retries=0'], "npm's registry cannot be reached");
 
 /** Why the agent framework in Python cannot be had on this machine; undefined when it can, or is here. */
 export const pipMissing: string | undefined = existsSync(cachedPath('pip', pipLock))
