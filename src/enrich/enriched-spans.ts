@@ -27,6 +27,7 @@ import {
 } from '../semconv/vocabulary.ts';
 import { canonicalKeys } from './canonical-keys.ts';
 import { enrichedHeader, sentenceOf, type Enricher } from './enricher.ts';
+import { hasAgentName } from './semantics.ts';
 
 /** Spans of a record that are not valid, and so are none of its rows. */
 export interface LeftOut {
@@ -237,6 +238,10 @@ class ViewedFacts implements SpanFacts {
 
   get agent(): string {
     return this.#text(fields.agent) || unknown;
+  }
+
+  get namesAgent(): boolean {
+    return hasAgentName(this.#view);
   }
 
   get tool(): string {

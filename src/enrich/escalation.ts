@@ -12,6 +12,7 @@ import {
 import { fields as canonicalFields } from '../semconv/fields.ts';
 import { escalationReasonOf, escalationStateOf, type EscalationReason } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
+import { stackClass } from './stack-class.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
 const fields = canonicalFields;
@@ -95,10 +96,10 @@ function findControlFlow(view: OwnView, finding: Finding): boolean {
 }
 
 function controlFlowOf(view: OwnView): ControlFlow | undefined {
-  const type = view.exceptionType() ?? view.string(fields.senderErrorType) ?? '';
+  const message = view.statusMessage();
+  const type = view.exceptionType() ?? view.string(fields.senderErrorType) ?? stackClass(message);
   const byType = controlFlowExceptions.get(type.slice(type.lastIndexOf('.') + 1));
   if (byType) return byType;
-  const message = view.statusMessage();
   if (rejectedApproval.test(message)) return { escalation: { reason: 'approval', state: 'rejected' } };
   // As Python writes an exception: a message that merely begins with such a word is a message.
   const written = /^(?:\w+\.)*(\w+)\(/.exec(message)?.[1];

@@ -3,6 +3,7 @@ import { fields as canonicalFields } from '../semconv/fields.ts';
 import { limitTextBytes } from '../semconv/plimsoll.ts';
 import { resultOf, type EscalationState, type Result } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
+import { stackClass } from './stack-class.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
 const fields = canonicalFields;
@@ -53,6 +54,7 @@ function errorTypeOf(view: OwnView): string {
     view.string(fields.senderErrorType),
     view.exceptionType(),
     categoryOf(view.string(fields.errorCategory) ?? ''),
+    stackClass(view.statusMessage()),
     // The beginning of a message that names its exception; any other message is content.
     /^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)(?=:|\(|$)/.exec(view.statusMessage())?.[0],
   ];

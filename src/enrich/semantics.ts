@@ -1,3 +1,4 @@
+import type { SpanView } from '../otlp/span-view.ts';
 import { TextMemo } from '../otlp/text-memo.ts';
 import type { OwnView } from './own-view.ts';
 import type { Meaning } from '../semconv/convention.ts';
@@ -193,7 +194,7 @@ const serviceName = keyTableSpec.sources
   .findIndex(({ key }) => key === 'service.name');
 
 /** Whether somebody names the agent, not only the service. */
-export function hasAgentName(view: OwnView): boolean {
+export function hasAgentName(view: SpanView): boolean {
   const source = view.source(fields.agent);
   return source !== -1 && source !== serviceName;
 }

@@ -6,16 +6,21 @@ import { byte, cell, text, word, type RunTable } from './run-table.ts';
 /** How well a span speaks for its run; smaller is better, and 0 is nobody. */
 const rank = { root: 1, agent: 2, other: 3 } as const;
 
+/** What a service's name is worse by than an agent's: a server's root span must not hide the agents that it runs. */
+const onlyService = 3;
+
 const labelCount = 6;
 
 /**
  * Adds what `span` says of who carried out its run, where and for whom: the root span says it best, else the earliest
- * agent span, else the earliest span that says it, whatever the order in which they arrive.
+ * agent span, else the earliest span that says it, whatever the order in which they arrive. An agent is its service only
+ * where no span names it.
  */
 export function addLabels(runs: RunTable, span: SpanFacts, arrival: Arrival): void {
   const { run, startMs } = arrival;
-  const own = rankOf(arrival);
+  const place = rankOf(arrival);
   for (let label = 0; label < labelCount; label++) {
+    const own = label === text.agent && !span.namesAgent ? place + onlyService : place;
     if (!isBetter(runs, run, label, own, startMs)) continue;
     const value = saidBy(span, label);
     if (value !== unknown && value !== '') offer(runs, run, label, own, startMs, value);

@@ -41,6 +41,8 @@ export interface SpanFacts {
   readonly step: Step;
   /** 'unknown' when nobody says. */
   readonly agent: string;
+  /** Whether `agent` is somebody's word for the agent, and not the name of the service that it is part of. */
+  readonly namesAgent: boolean;
   /** '' unless the step is a tool call or names one. */
   readonly tool: string;
   /** Names a tool call across the spans that tell of it; '' when nobody says. */

@@ -157,7 +157,7 @@ describe('ten runs of a release', () => {
     {
       partitions: 1,
       spans: new EnrichedSpans(enricher),
-      outbox: new RunOutbox(new MemoryRuns(), log),
+      outbox: new RunOutbox(new MemoryRuns(), { log }),
       clock,
       telemetry: new Telemetry(),
       log,

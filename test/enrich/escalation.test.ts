@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { enriched, failedStatus, thrown } from './one-span.ts';
+import { enriched, failedStatus, stackOf, thrown } from './one-span.ts';
 
 const tool = { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'refund' };
 
@@ -59,6 +59,15 @@ describe('an escalation', () => {
     expect(own['plimsoll.rule']).toBe('control_flow');
   });
 
+  test.each(['[\n  {\n    "value": "refund?"\n  }\n]', 'one\n\nGraphInterrupt: two', 'a'])(
+    'is thrown as the GraphInterrupt that a stack in JavaScript begins with, and is no failure',
+    (message) => {
+      const { facts } = enriched(tool, stackOf('GraphInterrupt', message));
+      expect([facts.escalationReason, facts.escalationState]).toEqual(['input_request', 'requested']);
+      expect([facts.result, facts.failed]).toEqual(['cancelled', false]);
+    },
+  );
+
   test('is rejected by the words of the OpenAI Agents SDK', () => {
     const { facts } = enriched(tool, { status: { code: 2, message: 'Tool execution was not approved: no' } });
     expect([facts.escalationReason, facts.escalationState, facts.result]).toEqual([
@@ -116,6 +125,14 @@ describe('control flow', () => {
   test('is neither a failure nor an escalation', () => {
     const { facts } = enriched(tool, thrown('langgraph.errors.ParentCommand'));
     expect([facts.result, facts.failed, facts.escalationReason]).toEqual(['cancelled', false, undefined]);
+  });
+
+  test('is the class that a stack in JavaScript begins with, and no other word of it', () => {
+    expect(enriched({}, stackOf('ParentCommand', '')).facts.failed).toBe(false);
+    const { facts } = enriched({}, stackOf('TypeError', 'x\n\nGraphInterrupt: x'));
+    expect([facts.errorType, facts.escalationReason]).toEqual(['TypeError', undefined]);
+    const quoted = 'it said:\n\nGraphInterrupt: it\n    at run (file:///app.mjs:1:2)';
+    expect(enriched({}, { status: { code: 2, message: quoted } }).facts.failed).toBe(true);
   });
 
   test('is seen in a message only as Python writes an exception', () => {

@@ -90,4 +90,12 @@ export function thrown(type: string, message = ''): OracleSpan {
   };
 }
 
+/** What LangChain for JavaScript makes of an exception: its message and its stack, and nothing else. */
+export function stackOf(type: string, message: string): OracleSpan {
+  const colon = message === '' ? '' : ': ';
+  return {
+    status: { code: 2, message: `${message}\n\n${type}${colon}${message}\n    at run (file:///app.mjs:1:2)` },
+  };
+}
+
 export const failedStatus: OracleSpan = { status: { code: 2 } };

@@ -480,6 +480,27 @@ describe('a tool call that failed and was made again', () => {
   });
 });
 
+describe('the agent of a run', () => {
+  const server = { ...root, agent: 'shop', namesAgent: false };
+  const clerk = { ...root, spanId: 'clerk', parentSpanId: 'root', agent: 'clerk' };
+
+  test('is whom a span names, not the service whose root it is', () => {
+    const model = span({ ...clerk, step: 'llm' });
+    for (const spans of [
+      [clerk, server],
+      [server, clerk],
+      [model, server],
+    ])
+      expect(assemble(spans, 1e9).runs).toMatchObject([{ agent: 'clerk' }]);
+  });
+
+  test('is the service where no span names one', () => {
+    expect(assemble([{ ...clerk, namesAgent: false, agent: 'worker' }, server]).runs).toMatchObject([
+      { agent: 'shop' },
+    ]);
+  });
+});
+
 describe('the labels of tool calls', () => {
   test('are those of the run', () => {
     expect(
@@ -566,6 +587,7 @@ const arbitrarySpan = fc.record({
   agent: fc.constantFrom('a', 'b', 'unknown'),
   session: fc.constantFrom('s', 't', ''),
   trace: fc.constantFrom('x', 'y'),
+  namesAgent: fc.boolean(),
   failed: fc.boolean(),
   asked: fc.constantFrom(undefined, 'requested', 'approved'),
   outcome: fc.option(fc.constantFrom('success', 'failure'), { nil: undefined, freq: 8 }),
@@ -589,6 +611,7 @@ const spansOfSomeRuns = fc
         endMs: startMs + durationMs,
         step,
         agent,
+        namesAgent: row.namesAgent,
         failed,
         ...(step === 'tool' && { tool: `tool${id}`, result: failed ? 'error' : 'ok' }),
         // A call is not revised once it was handed on, so no later answer may be that it did not run.

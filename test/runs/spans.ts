@@ -45,6 +45,7 @@ export function span(given: Partial<SpanFacts>): SpanFacts {
     endMs: 0,
     step: 'other',
     agent: 'unknown',
+    namesAgent: given.agent !== undefined,
     tool: '',
     toolCallId: '',
     attempt: 1,

@@ -1,0 +1,24 @@
+/** The first frame of a stack in JavaScript. */
+const firstFrame = '\n    at ';
+const limitName = 64;
+const isName = /^[A-Za-z_$][\w$]*$/;
+
+/**
+ * The class of an exception that was recorded as `message\n\nClass: message\n    at …`, its message and its stack, and
+ * in no other way: so does LangChain for JavaScript. '' when `text` is anything else.
+ */
+export function stackClass(text: string): string {
+  const end = text.indexOf(firstFrame);
+  if (end === -1) return '';
+  // The message stands there twice, so the length of the name says where the name must be.
+  for (let length = 1; length <= limitName; length++) {
+    const messageLength = (end - length) / 2 - 2;
+    if (messageLength < 1 || !text.startsWith('\n\n', messageLength)) continue;
+    const colon = messageLength + 2 + length;
+    const name = text.slice(messageLength + 2, colon);
+    if (!text.startsWith(': ', colon) || !isName.test(name)) continue;
+    if (text.slice(0, messageLength) === text.slice(colon + 2, end)) return name;
+  }
+  const name = text.slice(2, end);
+  return text.startsWith('\n\n') && end <= limitName && isName.test(name) ? name : '';
+}
