@@ -49,7 +49,7 @@ function tooLong(limitBytes: number): string {
 }
 
 /** Counts up when the code derives other values from the same tables. */
-const codeRevision = 2;
+const codeRevision = 3;
 
 /** One request, ready for the stream. */
 export interface EnrichedRequest {
@@ -177,10 +177,10 @@ export class Enricher {
   }
 }
 
-/** Why spans were left out, reason by reason, as one sentence; '' when none were. */
-export function sentenceOf(reasons: ReadonlyMap<string, number>): string {
+/** Why spans, or what `what` names, were left out, reason by reason, as one sentence; '' when none were. */
+export function sentenceOf(reasons: ReadonlyMap<string, number>, what = 'span'): string {
   const sentences = [...reasons].map(
-    ([reason, spans]) => `${spans} span${spans === 1 ? '' : 's'}: ${reason}`,
+    ([reason, count]) => `${count} ${what}${count === 1 ? '' : 's'}: ${reason}`,
   );
   return sentences.join('; ');
 }

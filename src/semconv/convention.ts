@@ -26,7 +26,7 @@ export interface Meaning {
 }
 
 /** A key whose value says something about the span in the convention's own words. Values not listed say nothing. */
-interface Signal {
+export interface Signal {
   readonly key: string;
   readonly meanings: Readonly<Record<string, Meaning>>;
   /** What the beginning of the span's name must be, where the key is too common a word to mean this on any span. */
@@ -42,6 +42,12 @@ export interface NamedStep {
   readonly failed?: true;
 }
 
+/** An event whose log records are kept; where `only` is there, those alone whose attribute has that value. */
+export interface LogEvent {
+  readonly name: string;
+  readonly only?: { readonly key: string; readonly value: string };
+}
+
 /**
  * What one convention of attribute names says, as data: no convention needs code. Within a field sources are listed
  * best first; the order between conventions is that of `tables.ts`.
@@ -51,6 +57,10 @@ export interface Convention {
   readonly sources: readonly Source[];
   readonly signals: readonly Signal[];
   readonly namedSteps: readonly NamedStep[];
+  /** Log records that say something of an agent; each becomes a span with the event's name. */
+  readonly logEvents?: readonly LogEvent[];
+  /** What `event.name` leaves out of the event's name in log records of scopes whose name begins so. */
+  readonly logPrefix?: { readonly scope: string; readonly prefix: string };
   /**
    * Keys whose values are what people and models said or did: prompts, arguments, results, URLs, query texts.
    * `prefix.*` is every key that begins with `prefix.`; `prefix.#` only those that go on with a number. A key that is a

@@ -118,7 +118,10 @@ export const otelGenAi: Convention = {
     { name: 'execute_tool ', match: 'beginning', step: 'tool', rest: 'tool' },
     { name: 'tools/call ', match: 'beginning', step: 'tool', rest: 'tool' },
     { name: 'handoff to ', match: 'beginning', step: 'handoff', rest: 'target' },
+    { name: 'gen_ai.evaluation.result', match: 'whole', step: 'evaluator' },
+    { name: 'gen_ai.client.operation.exception', match: 'whole', step: 'other', failed: true },
   ],
+  logEvents: [{ name: 'gen_ai.evaluation.result' }, { name: 'gen_ai.client.operation.exception' }],
   content: [
     'gen_ai.input.messages',
     'gen_ai.output.messages',

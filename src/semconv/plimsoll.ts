@@ -6,6 +6,7 @@ import {
   escalationSources,
   escalationStates,
   evidenceLevels,
+  logOrigins,
   outcomes,
   results,
   steps,
@@ -90,6 +91,7 @@ export const ownKeys: readonly OwnKey[] = [
   { key: 'plimsoll.attempt', field: 'attempt', places: span, rule: number(1, limitCount) },
   { key: 'plimsoll.task.type', field: 'taskType', places: anywhere, rule: text },
   { key: 'plimsoll.review.seconds', field: 'reviewSeconds', places: span, rule: number(0, limitCount) },
+  { key: 'plimsoll.log', field: 'log', places: span, rule: oneOf(logOrigins) },
   { key: 'plimsoll.reviewer.role', field: 'reviewerRole', places: span, rule: text },
 ];
 

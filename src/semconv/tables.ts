@@ -1,7 +1,7 @@
 import { aiSdk } from './ai-sdk.ts';
 import { claudeCode } from './claude-code.ts';
 import { codex } from './codex.ts';
-import type { Convention, Meaning, NamedStep, Place } from './convention.ts';
+import type { Convention, LogEvent, Meaning, NamedStep, Place } from './convention.ts';
 import { crewAi } from './crewai.ts';
 import { fieldCount, fields } from './fields.ts';
 import { geminiCli } from './gemini-cli.ts';
@@ -77,6 +77,14 @@ export const unusualSignal = fieldCount + signals.length;
 
 /** The span names that mean something, in the order in which they are tried. */
 export const namedSteps: readonly NamedStep[] = conventions.flatMap((convention) => convention.namedSteps);
+
+/** The events whose log records are kept, by name. */
+export const logEvents: ReadonlyMap<string, LogEvent> = new Map(
+  conventions.flatMap(({ logEvents: events = [] }) => events.map((event) => [event.name, event] as const)),
+);
+
+/** What `event.name` leaves out, by the beginning of a scope's name. */
+export const logPrefixes = conventions.flatMap(({ logPrefix }) => logPrefix ?? []);
 
 const sources = conventions.flatMap((convention) => convention.sources);
 

@@ -264,7 +264,7 @@ describe('refusals over HTTP', () => {
     },
   );
 
-  it.each(['/v1/metrics', '/v1/logs', '/v1development/profiles'])(
+  it.each(['/v1/metrics', '/v1development/profiles'])(
     'tells a sender to %s where to go',
     async (path) => {
       const edge = await edgeWith();
