@@ -19,7 +19,7 @@ export function findCost(view: OwnView, finding: Finding, prices: Prices): void 
     return;
   }
   if (view.hasOwn(fields.costSource) || finding.step === 'agent' || finding.step === 'handoff') return;
-  const reported = isInDollars(view) ? view.number(fields.reportedCost) : undefined;
+  const reported = isInDollars(view) ? reportedCost(view) : undefined;
   if (reported !== undefined && reported <= limitUsd) {
     finding.costUsd = reported;
     finding.costSource = 'reported';
@@ -28,6 +28,11 @@ export function findCost(view: OwnView, finding: Finding, prices: Prices): void 
     finding.costUsd = prices.costUsd(provider, view.string(fields.model) ?? '', view.startMs, usage);
     finding.costSource = finding.costUsd === undefined ? 'unpriced' : 'computed';
   }
+}
+
+function reportedCost(view: OwnView): number | undefined {
+  const micros = view.number(fields.reportedCostMicros);
+  return micros === undefined ? view.number(fields.reportedCost) : micros / 1e6;
 }
 
 function isInDollars(view: OwnView): boolean {

@@ -7,12 +7,13 @@ import { SpanView } from '../otlp/span-view.ts';
 import { limitBytes } from '../otlp/wire.ts';
 import { asksForTool } from '../semconv/control-flow.ts';
 import { fields } from '../semconv/fields.ts';
-import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
+import { noScores, type SpanFacts, type SpanIds } from '../semconv/span-facts.ts';
 import {
   costSourceOf,
   escalationReasonOf,
   escalationStateOf,
   evidenceLevelOf,
+  logOriginOf,
   outcomeOf,
   resultOf,
   stepOf,
@@ -21,6 +22,7 @@ import {
   type EscalationReason,
   type EscalationState,
   type EvidenceLevel,
+  type LogOrigin,
   type Outcome,
   type Result,
   type Step,
@@ -310,6 +312,14 @@ class ViewedFacts implements SpanFacts {
 
   get costSource(): CostSource | undefined {
     return this.#word(fields.costSource, costSourceOf);
+  }
+
+  get log(): LogOrigin | undefined {
+    return this.#word(fields.log, logOriginOf);
+  }
+
+  get scores(): ReadonlyMap<string, number> {
+    return noScores;
   }
 
   get inputTokens(): number | undefined {

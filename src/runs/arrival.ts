@@ -1,5 +1,5 @@
 import { SpanIds, type SpanFacts } from '../semconv/span-facts.ts';
-import type { Step } from '../semconv/vocabulary.ts';
+import type { LogOrigin, Step } from '../semconv/vocabulary.ts';
 import { none } from './rows.ts';
 
 /** The span that is being added, with what several ask of it read once; one object, used again for every span. */
@@ -14,6 +14,8 @@ export class Arrival {
   isRoot = false;
   step: Step = 'other';
   failed = false;
+  /** As of the span's facts. */
+  log: LogOrigin | undefined;
   /** Event times in milliseconds since the epoch; the end is clamped, the start not behind it. */
   startMs = 0;
   endMs = 0;
@@ -27,5 +29,6 @@ export class Arrival {
     this.isRoot = (this.ids.parent0 | this.ids.parent1) === 0;
     this.step = span.step;
     this.failed = span.failed;
+    this.log = span.log;
   }
 }

@@ -60,16 +60,27 @@ export class LeafUsage {
     spans.setKnown(parent, spans.known(parent) | wraps);
   }
 
-  /** What model calls of `run` say; agent spans repeat it, and speak where no model call does. */
-  of(run: number): UsageSum {
-    const models = this.#sum(run, known.modelUsage, known.wrapsModel, this.#foldedModels.get(run));
+  /**
+   * What model calls of `run` say; agent spans repeat it, and speak where no model call does. `hasLogs`: log records
+   * tell of them, too; a span with the tokens of such a record is the same call, and the record knows its cost best.
+   */
+  of(run: number, hasLogs: boolean): UsageSum {
+    const told = hasLogs ? this.#toldBy(run) : undefined;
+    const models = this.#sum(run, known.modelUsage, known.wrapsModel, this.#foldedModels.get(run), told);
     return (
       models ?? this.#sum(run, known.agentUsage, known.wrapsAgent, this.#foldedAgents.get(run)) ?? nothing
     );
   }
 
   /** Undefined when no span says such usage. */
-  #sum(run: number, says: number, wraps: number, folded: UsageSum | undefined): UsageSum | undefined {
+  // oxlint-disable-next-line max-params -- what is left out is asked of models alone
+  #sum(
+    run: number,
+    says: number,
+    wraps: number,
+    folded: UsageSum | undefined,
+    told?: Map<string, number>,
+  ): UsageSum | undefined {
     const spans = this.#spans;
     let isSaid = folded !== undefined;
     const sum = new UsageSum();
@@ -78,11 +89,35 @@ export class LeafUsage {
       const facts = spans.known(span);
       if ((facts & says) === 0) continue;
       isSaid = true;
-      if ((facts & wraps) !== 0) continue;
+      if ((facts & wraps) !== 0 || (told && (facts & known.log) === 0 && this.#isTold(span, told))) continue;
       const priced = (facts & known.unpriced) === 0;
       sum.add(spans.costUsd(span), spans.inputTokens(span), spans.outputTokens(span), priced);
     }
     return isSaid ? sum : undefined;
+  }
+
+  /** How many log records of `run` say each pair of tokens. */
+  #toldBy(run: number): Map<string, number> {
+    const spans = this.#spans;
+    const told = new Map<string, number>();
+    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
+      if ((spans.known(span) & (known.log | known.modelUsage)) !== (known.log | known.modelUsage)) continue;
+      const tokens = this.#tokens(span);
+      told.set(tokens, (told.get(tokens) ?? 0) + 1);
+    }
+    return told;
+  }
+
+  /** Whether one of the log records left tells of the call of `span`; there is one less then. */
+  #isTold(span: number, told: Map<string, number>): boolean {
+    const tokens = this.#tokens(span);
+    const left = told.get(tokens) ?? 0;
+    if (left > 0) told.set(tokens, left - 1);
+    return left > 0;
+  }
+
+  #tokens(span: number): string {
+    return `${this.#spans.inputTokens(span)} ${this.#spans.outputTokens(span)}`;
   }
 
   /** Forgets what spans of `run` said that it did not remember. */

@@ -93,6 +93,7 @@ export class RunEnding {
       if (isWork && startMs > cells[at + cell.lastWorkStartMs]!) cells[at + cell.lastWorkStartMs] = startMs;
     } else this.#addEscalation(span, reason, arrival);
     if (arrival.isRoot) this.#addRoot(arrival);
+    else if (arrival.log === 'untraced') this.#addTold(arrival);
     else if (step !== 'tool' && (failed || step === 'agent')) this.#addTop(arrival);
     if (arrival.folded && arrival.row !== none) {
       const facts = this.#spans.known(arrival.row); // it has arrived, though nobody will know its id
@@ -113,7 +114,7 @@ export class RunEnding {
 
   #inferred(run: number): Outcome {
     const root = this.#runs.bytes[this.#runs.byteAt(run) + byte.root]!;
-    const top = root === end.absent ? this.#top(run) : root;
+    const top = root || this.#top(run) || this.#runs.bytes[this.#runs.byteAt(run) + byte.told]!;
     if (top === end.failed) return 'failure';
     if (this.#waitsForHuman(run) || this.#seemsToWait(run)) return 'escalated';
     return top === end.absent ? 'unknown' : 'completed';
@@ -152,6 +153,18 @@ export class RunEnding {
       bytes[topAt] = top;
       cells[startAt] = startMs;
     } else if (startMs === cells[startAt]! && top > earliest) bytes[topAt] = top;
+  }
+
+  /** Log records without a trace have no root: the run went as its latest model call did, and well without one. */
+  #addTold({ run, step, failed, endMs }: Arrival): void {
+    const { bytes, cells } = this.#runs;
+    const toldAt = this.#runs.byteAt(run) + byte.told;
+    const endAt = this.#runs.cellAt(run) + cell.toldEndMs;
+    if (step !== 'llm') bytes[toldAt] ||= end.well;
+    else if (endMs > cells[endAt]!) {
+      bytes[toldAt] = failed ? end.failed : end.well;
+      cells[endAt] = endMs;
+    } else if (endMs === cells[endAt]! && failed) bytes[toldAt] = end.failed;
   }
 
   #addRoot({ run, failed, endMs, behindMs }: Arrival): void {

@@ -49,30 +49,35 @@ export const cell = {
   outputTokens: 27,
   /** End of the latest model call that asked for a tool. */
   toolAskedMs: 28,
+  /** End of the latest model call that a log record without a trace told of. */
+  toldEndMs: 29,
 } as const;
 
 /** Bytes of a run's row, behind the cells. One of a vocabulary's words is its place there from 1 on; 0 is none. */
 export const byte = {
-  state: 232,
+  state: 240,
   /** Whether a later trace may resume the run: its id is its own. */
-  resumable: 233,
-  root: 234,
-  saidOutcome: 235,
-  saidEvidence: 236,
-  escalationReason: 237,
-  gate: 238,
-  foldedTop: 239,
+  resumable: 241,
+  root: 242,
+  saidOutcome: 243,
+  saidEvidence: 244,
+  escalationReason: 245,
+  gate: 246,
+  foldedTop: 247,
   /** Three: how badly the span that says each label speaks for the run, from 1 on. */
-  labelRank: 240,
-  unpriced: 243,
+  labelRank: 248,
+  unpriced: 251,
+  /** Whether log records tell of the run; and how it went, where they belonged to no trace. */
+  hasLogs: 252,
+  told: 253,
   /** The rest is as last reported. */
-  closedBy: 244,
-  outcome: 245,
-  evidence: 246,
-  lowerBound: 247,
+  closedBy: 256,
+  outcome: 257,
+  evidence: 258,
+  lowerBound: 259,
 } as const;
 
-const cellCount = 31;
+const cellCount = 33;
 const wordCount = 2 * cellCount;
 const byteCount = 8 * cellCount;
 

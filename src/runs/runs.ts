@@ -111,10 +111,11 @@ export class Runs {
     arrival.folded = folded;
     if (!folded) {
       if (arrival.row === none) arrival.row = this.#spans.add(run, ids.span0, ids.span1);
-      this.#spans.learn(arrival.row, known.arrived);
+      this.#spans.learn(arrival.row, arrival.log ? known.arrived | known.log : known.arrived);
       table.words[countAt]! += 1;
       this.#spanIds++;
     }
+    if (arrival.log) table.bytes[table.byteAt(run) + byte.hasLogs] = 1;
     const { cells } = table;
     const at = table.cellAt(run);
     if (startMs < cells[at + cell.startMs]!) cells[at + cell.startMs] = startMs;
@@ -139,15 +140,24 @@ export class Runs {
 
   #addCall(span: SpanFacts, arrival: Arrival): void {
     const { tool, result } = span;
-    if (!arrival.folded) this.#spans.setTool(arrival.row, tool);
+    if (!arrival.folded) {
+      this.#spans.setTool(arrival.row, tool);
+      this.#spans.setCall(arrival.row, span.toolCallId);
+    }
     if (result !== undefined) this.#calls.hold(span, result, arrival);
   }
 
-  /** A human's answer decides whether the call around the review ran. */
-  #addAnswer({ escalationState }: SpanFacts, { run, ids, folded, isRoot }: Arrival): void {
+  /** A human's answer decides whether the call around the review ran, and the call that a log record of it names. */
+  #addAnswer(
+    { escalationState, toolCallId }: SpanFacts,
+    { run, row, ids, folded, isRoot, log }: Arrival,
+  ): void {
     const bit = escalationState === undefined ? undefined : answers[escalationState];
     if (bit === undefined || folded || isRoot) return;
-    this.#spans.learn(this.#spans.obtain(run, ids.parent0, ids.parent1), bit);
+    if (log) {
+      this.#spans.learn(row, bit);
+      this.#spans.setCall(row, toolCallId);
+    } else this.#spans.learn(this.#spans.obtain(run, ids.parent0, ids.parent1), bit);
   }
 
   lastEndMs(run: number): number {
@@ -188,7 +198,7 @@ export class Runs {
     const { cells, bytes } = table;
     const at = table.cellAt(run);
     const bytesAt = table.byteAt(run);
-    const usage = this.#usage.of(run);
+    const usage = this.#usage.of(run, bytes[bytesAt + byte.hasLogs] !== 0);
     const { outcome, evidence } = this.#ending.outcome(run, closedBy);
     cells[at + cell.closedMs] = closedMs;
     cells[at + cell.llmCostUsd] = usage.costUsd;

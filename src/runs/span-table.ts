@@ -21,9 +21,11 @@ export const known = {
   /** A human who was asked about it said no, or said nothing. */
   refused: 512,
   unanswered: 1024,
+  /** It was made of a log record. */
+  log: 2048,
 } as const;
 
-const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6 } as const;
+const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6, call: 7 } as const;
 const cell = { costUsd: 4, inputTokens: 5, outputTokens: 6 } as const;
 const cellCount = 7;
 const wordCount = 2 * cellCount;
@@ -152,6 +154,16 @@ export class SpanTable {
     return (this.known(span) & known.tool) === 0 ? undefined : this.#tools[span];
   }
 
+  /** What stands for the call id of `span`; 0 when it tells of no call. */
+  call(span: number): number {
+    return this.#rows.words[span * wordCount + word.call]!;
+  }
+
+  /** Sets that `span` tells of the call with this id, if it has one. */
+  setCall(span: number, callId: string): void {
+    this.#rows.words[span * wordCount + word.call] = callPrint(callId);
+  }
+
   setTool(span: number, tool: string): void {
     this.learn(span, known.tool);
     while (this.#tools.length < span) this.#tools.push(''); // an array with holes would be slow
@@ -175,4 +187,12 @@ export class SpanTable {
 
 function hashOf(run: number, id0: number, id1: number): number {
   return mixed(id0 ^ Math.imul(run, 0x27d4eb2f), id1);
+}
+
+/** What stands for a call id: 32 bits, 0 for ''. */
+export function callPrint(callId: string): number {
+  if (callId === '') return 0;
+  let print = 0;
+  for (let k = 0; k < callId.length; k++) print = mixed(print, callId.charCodeAt(k));
+  return print || 1;
 }
