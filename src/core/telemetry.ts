@@ -205,6 +205,11 @@ const catalogue = {
     help: 'Runs in memory: open ones, and ended ones that late spans may still change.',
     labels: [],
   },
+  plimsoll_enrich_unread_scores_total: {
+    kind: 'counter',
+    help: 'Evaluations that are no scores: no name, no number or label pass or fail, outside the range of the evaluator, or too many.',
+    labels: ['reason'],
+  },
   plimsoll_enrich_removed_attributes_total: {
     kind: 'counter',
     help: 'Attributes under plimsoll.* that were removed: a key that is not ours, or a value it may not have.',

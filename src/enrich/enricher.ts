@@ -27,6 +27,7 @@ import { OwnValues } from './own-values.ts';
 import { priceRevision, Prices } from './prices.ts';
 import { MarkedKeys } from './marked-keys.ts';
 import { Redaction } from './redaction.ts';
+import { Scores, type Evaluators, type UnreadReason } from './scores.ts';
 import { findStep } from './semantics.ts';
 import { UserIds } from './user-ids.ts';
 
@@ -64,6 +65,8 @@ export interface EnrichedRequest {
   readonly removedForeignKeys: number;
   /** Attributes with a key of ours and a value it may not have, or a second value. */
   readonly removedInvalidValues: number;
+  /** What evaluators found and is no score, by the reason. Valid until the next request. */
+  readonly unreadScores: ReadonlyMap<UnreadReason, number>;
 }
 
 /**
@@ -84,14 +87,18 @@ export class Enricher {
   readonly #ownValues: OwnValues;
   readonly #redaction: Redaction;
   readonly #userIds: UserIds;
+  readonly #scores: Scores;
   /** Rows of the last request whose spans are too long for a record. */
   #omitted: number[] = [];
 
-  /** Traces are spread over partitions by `partitioner`. Throws an Error that names the option at fault. */
-  constructor(options: ContentOptions, partitioner: Partitioner = 'murmur2') {
+  /**
+   * Traces are spread over partitions by `partitioner`, scores are normalised by `evaluators`. Throws an Error that names
+   * the option at fault.
+   */
+  constructor(options: ContentOptions, partitioner: Partitioner = 'murmur2', evaluators: Evaluators = {}) {
     const rules = new ContentRules(options);
     const keys = new MarkedKeys(rules);
-    this.revision = revisionOf(options.content.mode, rules);
+    this.revision = revisionOf(options.content.mode, rules, evaluators);
     this.#rewrite = new Rewrite((bytes) => this.#memory.take(bytes), partitioners[partitioner]);
     this.#headers = { [enrichedHeader]: this.revision };
     this.#index = new SpanIndex(keys.table);
@@ -99,6 +106,7 @@ export class Enricher {
     this.#ownValues = new OwnValues(this.#index, this.#view, this.#rewrite, keys);
     this.#redaction = new Redaction(this.#index, this.#rewrite, keys);
     this.#userIds = new UserIds(rules);
+    this.#scores = new Scores(this.#view, evaluators);
   }
 
   /**
@@ -129,6 +137,7 @@ export class Enricher {
     this.#rewrite.begin(index, limitBytes);
     this.#redaction.redactEnvelopes();
     this.#omitted = [];
+    this.#scores.unread.clear();
     for (let row = 0; row < index.count; row++) if (!this.#span(row)) this.#omitted.push(row);
     const omitted = this.#omitted.length;
     if (omitted > 0) reasons.set(tooLong(limitBytes), omitted);
@@ -144,6 +153,7 @@ export class Enricher {
       reasons,
       removedForeignKeys,
       removedInvalidValues,
+      unreadScores: this.#scores.unread,
     };
   }
 
@@ -168,6 +178,7 @@ export class Enricher {
     findFailure(view, finding);
     findCost(view, finding, this.#prices);
     appendFinding(view, finding, this.#rewrite.attributes);
+    this.#scores.append(finding, this.#rewrite.attributes);
     this.#userIds.append(view, this.#rewrite.attributes);
     this.#redaction.redact(row, finding);
     const fits = this.#rewrite.fits();
@@ -185,7 +196,7 @@ export function sentenceOf(reasons: ReadonlyMap<string, number>, what = 'span'):
   return sentences.join('; ');
 }
 
-function revisionOf(mode: string, { hashKey, given }: ContentRules): string {
+function revisionOf(mode: string, { hashKey, given }: ContentRules, evaluators: Evaluators): string {
   const contentKey = hashKey ? createHmac('sha256', hashKey).update(enrichedHeader).digest('hex') : '';
   const everything = [
     codeRevision,
@@ -195,6 +206,7 @@ function revisionOf(mode: string, { hashKey, given }: ContentRules): string {
     namedSteps,
     [...controlFlowExceptions],
     [rejectedApproval, humanTools, handoffTool, mergedTools, humanTarget],
+    Object.entries(evaluators).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     [mode, contentKey, Object.entries(given).toSorted(([a], [b]) => (a < b ? -1 : 1))],
   ];
   const text = JSON.stringify(everything, (_, value: unknown) =>

@@ -36,6 +36,9 @@ export class Finding {
   outputTokens: number | undefined = undefined;
   costUsd: number | undefined = undefined;
   costSource: CostSource | '' = '';
+  /** The evaluator whose word in the convention's own way is `score`, in [0, 1]. */
+  evaluator = '';
+  score = 0;
 
   /** Forgets the last span. */
   reset(): void {
@@ -58,6 +61,8 @@ export class Finding {
     this.outputTokens = undefined;
     this.costUsd = undefined;
     this.costSource = '';
+    this.evaluator = '';
+    this.score = 0;
   }
 
   /** Records that control passed to a human, by `rule`; `auto` says that nobody was asked, so it has no reason. */

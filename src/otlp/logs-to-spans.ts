@@ -1,6 +1,7 @@
 import { Failure } from '../core/failure.ts';
-import { fieldBefore, isSpan, LogRecord, logTag, nextField } from './log-record.ts';
+import { isSpan, LogRecord, logTag } from './log-record.ts';
 import { spanTag } from './span-tags.ts';
+import { fieldBefore, nextField } from './wire-field.ts';
 import { broken, writeVarint } from './wire.ts';
 
 /** What became of the log records of one request. */

@@ -48,7 +48,7 @@ export class Ingest {
     signal: AbortSignal,
   ): Promise<Pick<EnrichedRequest, 'accepted' | 'rejected' | 'reasons'>> {
     const { enricher, stream } = this.#parts;
-    const { records, accepted, rejected, reasons, ...removed } = enricher.enrich(
+    const { records, accepted, rejected, reasons, unreadScores, ...removed } = enricher.enrich(
       request,
       stream.partitions,
       stream.recordLimitBytes,
@@ -60,6 +60,8 @@ export class Ingest {
     }
     this.#countRemoved('foreign_key', removed.removedForeignKeys);
     this.#countRemoved('invalid_value', removed.removedInvalidValues);
+    for (const [reason, count] of unreadScores)
+      this.#parts.telemetry.count('plimsoll_enrich_unread_scores_total', count, { reason });
     return { accepted, rejected, reasons };
   }
 

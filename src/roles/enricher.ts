@@ -4,7 +4,8 @@ import type { Plan } from '../plan.ts';
 
 /** The enricher that the plan lists; without ingest, for records that nobody of ours enriched, it drops content. */
 export function enricherOf(plan: Plan): Enricher {
-  return new Enricher(contentOf(plan), plan.stream.type === 'kafka' ? plan.stream.partitioner : undefined);
+  const partitioner = plan.stream.type === 'kafka' ? plan.stream.partitioner : undefined;
+  return new Enricher(contentOf(plan), partitioner, plan.ingest?.enrich.evaluators);
 }
 
 function contentOf({ ingest }: Plan): ContentOptions {

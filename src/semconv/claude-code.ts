@@ -8,6 +8,7 @@ const aborted: Meaning = { escalation: { reason: 'approval', state: 'aborted', r
 /** A setting or a hook decided, and nobody was asked. */
 const auto: Meaning = { escalation: { reason: 'approval', state: 'auto', rule } };
 
+const rating = (value: number): Meaning => ({ score: { evaluator: 'feedback_survey', value } });
 const bySource: Signal['meanings'] = {
   config: auto,
   hook: auto,
@@ -49,6 +50,11 @@ export const claudeCode: Convention = {
     { key: 'source', within: 'claude_code.tool_decision', meanings: bySource },
     { key: 'decision', within: 'claude_code.tool.blocked_on_user', meanings: byDecision },
     { key: 'decision', within: 'claude_code.tool_decision', meanings: byDecision },
+    {
+      key: 'response',
+      within: 'claude_code.feedback_survey',
+      meanings: { good: rating(1), fine: rating(0.5), bad: rating(0) },
+    },
   ],
   namedSteps: [
     { name: 'claude_code.interaction', match: 'whole', step: 'agent' },

@@ -18,6 +18,8 @@ export interface Meaning {
   readonly failed?: true;
   /** The call was put off or handed out and did not run, which is no failure. */
   readonly deferred?: true;
+  /** In [0, 1], of the evaluator with that name. */
+  readonly score?: { readonly evaluator: string; readonly value: number };
   readonly escalation?: {
     readonly reason: EscalationReason;
     readonly state: EscalationState;
@@ -42,6 +44,16 @@ export interface NamedStep {
   readonly failed?: true;
 }
 
+/**
+ * Keys, on a span or on a span event, that say what an evaluator found. Where they have a `#`, which stands for a number,
+ * those with the same number belong together.
+ */
+export interface EvaluationKeys {
+  readonly name: string;
+  readonly score: string;
+  readonly label: string;
+}
+
 /** An event whose log records are kept; where `only` is there, those alone whose attribute has that value. */
 export interface LogEvent {
   readonly name: string;
@@ -57,6 +69,7 @@ export interface Convention {
   readonly sources: readonly Source[];
   readonly signals: readonly Signal[];
   readonly namedSteps: readonly NamedStep[];
+  readonly evaluations?: readonly EvaluationKeys[];
   /** Log records that say something of an agent; each becomes a span with the event's name. */
   readonly logEvents?: readonly LogEvent[];
   /** What `event.name` leaves out of the event's name in log records of scopes whose name begins so. */

@@ -121,6 +121,13 @@ export const otelGenAi: Convention = {
     { name: 'gen_ai.evaluation.result', match: 'whole', step: 'evaluator' },
     { name: 'gen_ai.client.operation.exception', match: 'whole', step: 'other', failed: true },
   ],
+  evaluations: [
+    {
+      name: 'gen_ai.evaluation.name',
+      score: 'gen_ai.evaluation.score.value',
+      label: 'gen_ai.evaluation.score.label',
+    },
+  ],
   logEvents: [{ name: 'gen_ai.evaluation.result' }, { name: 'gen_ai.client.operation.exception' }],
   content: [
     'gen_ai.input.messages',
