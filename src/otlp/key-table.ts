@@ -76,16 +76,8 @@ export function compileKeys(spec: KeyTableSpec): KeyTable {
   }
   entryOf('exception.type').flags |= keyFlag.exceptionType;
   const prefixes = new Map<string, number>();
-  const addPatterns = (patterns: readonly string[], flag: number): void => {
-    for (const pattern of patterns) {
-      const prefix = pattern.slice(0, -1);
-      if (prefix === '') throw new Error(`key pattern ${JSON.stringify(pattern)} would match everything`);
-      if (pattern.endsWith('*')) prefixes.set(prefix, (prefixes.get(prefix) ?? 0) | flag);
-      else entryOf(pattern).flags |= flag;
-    }
-  };
-  addPatterns(spec.content, keyFlag.content);
-  addPatterns(spec.evaluations ?? [], keyFlag.evaluation);
+  for (const pattern of spec.content) addPattern(pattern, keyFlag.content, prefixes, entryOf);
+  for (const pattern of spec.evaluations ?? []) addPattern(pattern, keyFlag.evaluation, prefixes, entryOf);
   if (spec.scorePrefix !== undefined) prefixes.set(spec.scorePrefix, keyFlag.own | keyFlag.score);
   prefixes.set(spec.ownPrefix, (prefixes.get(spec.ownPrefix) ?? 0) | keyFlag.foreign);
   for (const entry of entries.values()) {
@@ -96,6 +88,19 @@ export function compileKeys(spec: KeyTableSpec): KeyTable {
     if (entry.flags & keyFlag.own) entry.flags &= ~keyFlag.foreign;
   }
   return new KeyTable(spec.fieldCount, [...entries.values()], prefixes);
+}
+
+function addPattern(
+  pattern: string,
+  flag: number,
+  prefixes: Map<string, number>,
+  entryOf: (key: string) => Entry,
+): void {
+  if (pattern === '' || pattern === '*')
+    throw new Error(`content key ${JSON.stringify(pattern)} would match everything`);
+  const prefix = pattern.slice(0, -1);
+  if (pattern.endsWith('*')) prefixes.set(prefix, (prefixes.get(prefix) ?? 0) | flag);
+  else entryOf(pattern).flags |= flag;
 }
 
 interface Target {
