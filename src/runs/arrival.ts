@@ -12,6 +12,8 @@ export class Arrival {
   /** The run has no room to remember it: it goes into sums only. */
   folded = false;
   isRoot = false;
+  /** It speaks of a run that it is no part of: it neither names nor ends it, and alone makes none. */
+  isJudge = false;
   step: Step = 'other';
   failed = false;
   /** As of the span's facts. */
@@ -26,9 +28,10 @@ export class Arrival {
   read(span: SpanFacts): void {
     const { startMs } = span;
     this.startMs = startMs > this.endMs ? this.endMs : startMs;
-    this.isRoot = (this.ids.parent0 | this.ids.parent1) === 0;
     this.step = span.step;
     this.failed = span.failed;
     this.log = span.log;
+    this.isJudge = this.step === 'evaluator' && (this.ids.run !== '' || this.log !== undefined);
+    this.isRoot = (this.ids.parent0 | this.ids.parent1) === 0 && !this.isJudge;
   }
 }

@@ -154,7 +154,7 @@ export class RunAssembler {
     if (runs.hasEnded(run) || runs.heldCount(run) >= maxHeldCalls) this.#touched.set(run, undefined);
   }
 
-  /** A span of a run of which only the result is left: its call and cost count, its end cannot change. */
+  /** A span of a run of which only the result is left: its call, cost and scores count, its end cannot change. */
   #addLate(run: number, span: SpanFacts, lane: Lane): void {
     this.counts.late++;
     const { step, result, tool, attempt: attempts, costUsd = 0 } = span;
@@ -166,8 +166,10 @@ export class RunAssembler {
       const call = { agent, release, environment, tool, result, attempts, endMs, durationMs, behindMs };
       this.#sink.toolCall(call, lane.live);
     }
-    if (costUsd === 0 || (step !== 'llm' && step !== 'tool' && step !== 'review')) return;
-    this.#runs.addCost(run, step, costUsd);
+    const hasCost = costUsd !== 0 && (step === 'llm' || step === 'tool' || step === 'review');
+    if (!hasCost && span.scores.size === 0) return;
+    if (hasCost) this.#runs.addCost(run, step, costUsd);
+    this.#runs.addScores(run, span.scores, this.#arrival.endMs);
     this.#reportRevised(run, before, lane);
   }
 
@@ -216,6 +218,10 @@ export class RunAssembler {
     const runs = this.#runs;
     const closedMs = runs.lastEndMs(run) + idleTimeoutMs;
     const releasedMs = Math.min(closedMs, runs.heldSinceMs(run) + holdMs);
+    if (closedMs <= watermarkMs && !runs.isWork(run)) {
+      this.#discard(run);
+      return;
+    }
     if (closedMs <= watermarkMs) this.#close(run, 'idle', closedMs, closedMs > lane.countedMs);
     if (releasedMs <= watermarkMs) runs.releaseCalls(run, this.#sink, releasedMs > lane.countedMs);
   }
@@ -305,10 +311,24 @@ export class RunAssembler {
       const remembered = this.#ended.first === none ? this.#timedOut.first : this.#ended.first;
       const run = remembered === none ? this.#oldestOpen() : remembered;
       if (run === none) return;
+      if (remembered === none && !this.#runs.isWork(run)) {
+        this.#discard(run);
+        continue;
+      }
       if (remembered === none) this.#spill(run, lane);
       else this.#settleEarly(run, lane);
       this.#forget(run);
     }
+  }
+
+  /** Forgets an open run of which nothing is known but what evaluators said of it: what they spoke of is not here. */
+  #discard(run: number): void {
+    const runs = this.#runs;
+    if (runs.isSpread(run)) for (const { guests } of this.#open) guests.delete(run);
+    this.#open[runs.lane(run)]!.own.remove(run);
+    this.#touched.delete(run);
+    runs.forgetSpans(run);
+    runs.drop(run);
   }
 
   #spill(run: number, lane: Lane): void {

@@ -94,7 +94,7 @@ export class RunEnding {
     } else this.#addEscalation(span, reason, arrival);
     if (arrival.isRoot) this.#addRoot(arrival);
     else if (arrival.log === 'untraced') this.#addTold(arrival);
-    else if (step !== 'tool' && (failed || step === 'agent')) this.#addTop(arrival);
+    else if (!arrival.isJudge && step !== 'tool' && (failed || step === 'agent')) this.#addTop(arrival);
     if (arrival.folded && arrival.row !== none) {
       const facts = this.#spans.known(arrival.row); // it has arrived, though nobody will know its id
       this.#spans.setKnown(arrival.row, facts & ~(known.aboveTop | known.aboveFailure));

@@ -70,6 +70,8 @@ export const byte = {
   /** Whether log records tell of the run; and how it went, where they belonged to no trace. */
   hasLogs: 252,
   told: 253,
+  /** Whether it has a span that is no judge's. */
+  isWork: 254,
   /** The rest is as last reported. */
   closedBy: 256,
   outcome: 257,

@@ -7,6 +7,7 @@ import { LeafUsage } from './leaf-usage.ts';
 import { none } from './rows.ts';
 import { RunEnding } from './run-ending.ts';
 import { addLabels } from './run-labels.ts';
+import { RunScores } from './run-scores.ts';
 import { byte, cell, RunTable, text, word } from './run-table.ts';
 import { known, SpanTable } from './span-table.ts';
 
@@ -27,6 +28,7 @@ export class Runs {
   readonly #calls = new HeldCalls(this.table, this.#spans);
   readonly #usage = new LeafUsage(this.#spans);
   readonly #ending: RunEnding;
+  readonly #scores = new RunScores();
   /** Where runs with spans on several partitions begin on others than the first. */
   readonly #otherStarts = new Map<number, RunStart[]>();
   #spanIds = 0;
@@ -120,7 +122,11 @@ export class Runs {
     const at = table.cellAt(run);
     if (startMs < cells[at + cell.startMs]!) cells[at + cell.startMs] = startMs;
     if (endMs > cells[at + cell.lastEndMs]!) cells[at + cell.lastEndMs] = endMs;
-    addLabels(table, span, arrival);
+    if (!arrival.isJudge) {
+      table.bytes[table.byteAt(run) + byte.isWork] = 1;
+      addLabels(table, span, arrival);
+    }
+    this.#scores.add(run, span.scores, endMs);
     this.#ending.add(span, arrival);
     if (step === 'llm' || step === 'agent') this.#usage.add(span, arrival);
     else if (step === 'tool' || step === 'review') this.#addCost(span, arrival);
@@ -162,6 +168,11 @@ export class Runs {
 
   lastEndMs(run: number): number {
     return this.table.cells[this.table.cellAt(run) + cell.lastEndMs]!;
+  }
+
+  /** Whether `run` is more than what evaluators say of it. */
+  isWork(run: number): boolean {
+    return this.table.bytes[this.table.byteAt(run) + byte.isWork] !== 0;
   }
 
   /** Event time of the latest root's end; the latest span's where there is no root. */
@@ -238,6 +249,7 @@ export class Runs {
       priced: bytes[bytesAt + byte.lowerBound] === 0,
       inputTokens: cells[at + cell.inputTokens]!,
       outputTokens: cells[at + cell.outputTokens]!,
+      scores: this.#scores.of(run),
       behindMs: closedBy === 'root' ? cells[at + cell.rootBehindMs]! : 0,
       starts: this.isSpread(run) ? [start, ...this.#otherStarts.get(run)!] : [start],
       place: table.places[run],
@@ -268,9 +280,15 @@ export class Runs {
     this.table.cells[this.table.cellAt(run) + which]! += costUsd;
   }
 
+  /** Takes what evaluators found of a run whose spans are forgotten. */
+  addScores(run: number, scores: ReadonlyMap<string, number>, endMs: number): void {
+    this.#scores.add(run, scores, endMs);
+  }
+
   /** Forgets `run`, whose spans are forgotten. */
   drop(run: number): void {
     this.#otherStarts.delete(run);
+    this.#scores.drop(run);
     this.table.drop(run);
   }
 }
