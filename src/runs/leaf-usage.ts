@@ -65,21 +65,23 @@ export class LeafUsage {
    * tell of them, too; a span with the tokens of such a record is the same call, and the record knows its cost best.
    */
   of(run: number, hasLogs: boolean): UsageSum {
-    const told = hasLogs ? this.#toldBy(run) : undefined;
-    const models = this.#sum(run, known.modelUsage, known.wrapsModel, this.#foldedModels.get(run), told);
+    const repeats = hasLogs ? this.#repeatsIn(run) : noRepeats;
+    const models = this.#sum(run, known.modelUsage, known.wrapsModel, this.#foldedModels.get(run), repeats);
     return (
-      models ?? this.#sum(run, known.agentUsage, known.wrapsAgent, this.#foldedAgents.get(run)) ?? nothing
+      models ??
+      this.#sum(run, known.agentUsage, known.wrapsAgent, this.#foldedAgents.get(run), noRepeats) ??
+      nothing
     );
   }
 
   /** Undefined when no span says such usage. */
-  // oxlint-disable-next-line max-params -- what is left out is asked of models alone
+  // oxlint-disable-next-line max-params -- an object for them would be made at every end of a run
   #sum(
     run: number,
     says: number,
     wraps: number,
     folded: UsageSum | undefined,
-    told?: Map<string, number>,
+    repeats: ReadonlySet<number>,
   ): UsageSum | undefined {
     const spans = this.#spans;
     let isSaid = folded !== undefined;
@@ -89,35 +91,32 @@ export class LeafUsage {
       const facts = spans.known(span);
       if ((facts & says) === 0) continue;
       isSaid = true;
-      if ((facts & wraps) !== 0 || (told && (facts & known.log) === 0 && this.#isTold(span, told))) continue;
+      if ((facts & wraps) !== 0 || repeats.has(span)) continue;
       const priced = (facts & known.unpriced) === 0;
       sum.add(spans.costUsd(span), spans.inputTokens(span), spans.outputTokens(span), priced);
     }
     return isSaid ? sum : undefined;
   }
 
-  /** How many log records of `run` say each pair of tokens. */
-  #toldBy(run: number): Map<string, number> {
+  /** The spans of model calls of which log records with the same tokens tell, too; of several such the cheapest. */
+  #repeatsIn(run: number): ReadonlySet<number> {
     const spans = this.#spans;
     const told = new Map<string, number>();
+    const alike = new Map<string, number[]>();
     for (let span = spans.first(run); span !== none; span = spans.after(span)) {
-      if ((spans.known(span) & (known.log | known.modelUsage)) !== (known.log | known.modelUsage)) continue;
-      const tokens = this.#tokens(span);
-      told.set(tokens, (told.get(tokens) ?? 0) + 1);
+      const facts = spans.known(span);
+      const tokens = `${spans.inputTokens(span)} ${spans.outputTokens(span)}`;
+      if ((facts & known.modelUsage) === 0 || (facts & known.wrapsModel) !== 0 || tokens === '0 0') continue;
+      if ((facts & known.log) !== 0) told.set(tokens, (told.get(tokens) ?? 0) + 1);
+      else alike.set(tokens, [...(alike.get(tokens) ?? []), span]);
     }
-    return told;
-  }
-
-  /** Whether one of the log records left tells of the call of `span`; there is one less then. */
-  #isTold(span: number, told: Map<string, number>): boolean {
-    const tokens = this.#tokens(span);
-    const left = told.get(tokens) ?? 0;
-    if (left > 0) told.set(tokens, left - 1);
-    return left > 0;
-  }
-
-  #tokens(span: number): string {
-    return `${this.#spans.inputTokens(span)} ${this.#spans.outputTokens(span)}`;
+    const cheapest = (a: number, b: number): number =>
+      spans.costUsd(a) - spans.costUsd(b) ||
+      (spans.known(a) & known.unpriced) - (spans.known(b) & known.unpriced);
+    const repeats = [...told].flatMap(
+      ([tokens, count]) => alike.get(tokens)?.toSorted(cheapest).slice(0, count) ?? [],
+    );
+    return new Set(repeats);
   }
 
   /** Forgets what spans of `run` said that it did not remember. */
@@ -128,6 +127,7 @@ export class LeafUsage {
 }
 
 const nothing = new UsageSum();
+const noRepeats: ReadonlySet<number> = new Set();
 
 function foldedOf(sums: Map<number, UsageSum>, run: number): UsageSum {
   const folded = sums.get(run);

@@ -441,7 +441,7 @@ test('runs that are forgotten make room for others', () => {
   expect(assembler.openRuns).toBe(1);
 });
 
-const steps = ['tool', 'llm', 'agent', 'other', 'review'] as const;
+const steps = ['tool', 'llm', 'agent', 'other', 'review', 'evaluator'] as const;
 const arbitrarySpan = fc.record({
   run: fc.integer({ min: 0, max: 5 }),
   id: fc.integer({ min: 1, max: 9 }),
@@ -454,33 +454,43 @@ const arbitrarySpan = fc.record({
   asked: fc.constantFrom(undefined, 'requested', 'approved'),
   outcome: fc.option(fc.constantFrom('success', 'failure'), { nil: undefined, freq: 8 }),
   cents: fc.integer({ min: 0, max: 8 }),
+  tokens: fc.integer({ min: 0, max: 2 }),
+  log: fc.option(fc.constantFrom('traced', 'untraced'), { nil: undefined, freq: 3 }),
+  scores: fc.array(fc.tuple(fc.constantFrom('helpful', 'safe'), fc.constantFrom(0, 0.25, 1)), {
+    maxLength: 2,
+  }),
 });
 
 /** At most one span for each run and id; the root has id 1, and parents come before their children by id. */
 const spansOfSomeRuns = fc
   .uniqueArray(arbitrarySpan, { selector: ({ run, id }) => `${run}.${id}`, maxLength: 40 })
   .map((rows) =>
-    rows.map(({ run, id, parent, startMs, durationMs, step, agent, failed, asked, outcome, cents }) =>
-      span({
-        traceId: `t${run}`,
-        runId: `t${run}`,
-        spanId: `${id}`,
-        parentSpanId: id === 1 ? '' : `${Math.min(parent, id - 1) || 1}`,
-        startMs,
-        endMs: startMs + durationMs,
-        step,
-        agent,
-        failed,
-        ...(step === 'tool' && { tool: `tool${id}`, result: failed ? 'error' : 'ok' }),
-        // A call is not revised once it was handed on, so no later answer may be that it did not run.
-        ...(asked && {
-          escalationReason: 'approval',
-          escalationState: step === 'review' ? 'approved' : asked,
+    rows.map(
+      ({ run, id, parent, startMs, durationMs, step, agent, failed, asked, outcome, cents, ...rest }) =>
+        span({
+          traceId: `t${run}`,
+          runId: `t${run}`,
+          spanId: `${id}`,
+          parentSpanId: id === 1 ? '' : `${Math.min(parent, id - 1) || 1}`,
+          startMs,
+          endMs: startMs + durationMs,
+          step,
+          agent,
+          failed,
+          ...(step === 'tool' && { tool: `tool${id}`, result: failed ? 'error' : 'ok' }),
+          // A call is not revised once it was handed on, so no later answer may be that it did not run.
+          ...(asked && {
+            escalationReason: 'approval',
+            escalationState: step === 'review' ? 'approved' : asked,
+          }),
+          outcome,
+          // Eighths add up exactly in any order.
+          ...(step !== 'other' && { costUsd: cents / 8, costSource: 'computed' }),
+          ...(step === 'llm' && { inputTokens: rest.tokens, outputTokens: 0 }),
+          // No log record is a root, and which of the spans and log records of a call came first is seen of its duration.
+          ...(id > 1 && step !== 'tool' && { log: rest.log }),
+          scores: new Map(rest.scores),
         }),
-        outcome,
-        // Eighths add up exactly in any order.
-        ...(step !== 'other' && { costUsd: cents / 8, costSource: 'computed' }),
-      }),
     ),
   );
 
@@ -494,7 +504,7 @@ function known(reported: Reported): unknown {
   return {
     runs: reported.runs
       .toSorted((a, b) => (a.runId < b.runId ? -1 : 1))
-      .map((run) => ({ ...run, starts: [], behindMs: 0 })),
+      .map((run) => ({ ...run, scores: Object.fromEntries(run.scores), starts: [], behindMs: 0 })),
     calls: calls.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
   };
 }
@@ -617,8 +627,10 @@ test('property: no run and no tool call is lost, however little memory there is'
         assembler.advance(1e9);
         const calls = spans.filter((one) => one.result !== undefined).length;
         expect(reported.calls).toHaveLength(calls);
+        // What evaluators say of a run makes none.
+        const work = spans.filter(({ step, log }) => step !== 'evaluator' || !log);
         expect(reported.finishedRuns.length).toBeGreaterThanOrEqual(
-          new Set(spans.map((one) => one.runId)).size,
+          new Set(work.map((one) => one.runId)).size,
         );
         expect(assembler.openRuns).toBe(0);
       },
