@@ -126,9 +126,9 @@ describe('a log record that is kept', () => {
   });
 });
 
-describe('a log record that is not kept', () => {
-  const reasonsOf = (...records: readonly OracleLog[]) => logSpans.read(encodeLogs(requestOf(records)));
+const reasonsOf = (...records: readonly OracleLog[]) => logSpans.read(encodeLogs(requestOf(records)));
 
+describe('a log record that is not kept', () => {
   test('is counted, and named without its text', () => {
     const { unstored, unstoredReason, request } = reasonsOf(
       record({ 'event.name': 'claude_code.user_prompt' }, { body: { stringValue: 'my secret' } }),

@@ -163,9 +163,10 @@ describe('a key of ours for a score', () => {
   });
 });
 
+const linkTo = (id: string) => ({ traceId: Buffer.from(id, 'hex'), spanId: Buffer.alloc(8, 1) });
+
 describe('a span of an evaluator', () => {
   const kind = { 'openinference.span.kind': 'EVALUATOR' };
-  const linkTo = (id: string) => ({ traceId: Buffer.from(id, 'hex'), spanId: Buffer.alloc(8, 1) });
   const other = 'ab'.repeat(16);
 
   test('speaks of the run that its only link leads to', () => {

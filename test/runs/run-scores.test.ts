@@ -136,24 +136,26 @@ test('property: the scores of a run are the same in whatever order and however o
   );
 });
 
-describe('a tool call that a span and a log record tell of', () => {
-  const spanOf = (given: Partial<SpanFacts> = {}) =>
-    span({
-      spanId: 'span',
-      parentSpanId: 'root',
-      step: 'tool',
-      tool: 'Bash',
-      toolCallId: 'c1',
-      result: 'ok',
-      startMs: 100,
-      endMs: 300,
-      ...given,
-    });
-  const logOf = (given: Partial<SpanFacts> = {}) =>
-    spanOf({ spanId: 'log', startMs: 310, endMs: 310, log: 'traced', ...given });
-  const callsOf = (...spans: readonly SpanFacts[]) =>
-    assemble(spans).calls.map(({ tool, result, durationMs }) => [tool, result, durationMs]);
+const spanOf = (given: Partial<SpanFacts> = {}) =>
+  span({
+    spanId: 'span',
+    parentSpanId: 'root',
+    step: 'tool',
+    tool: 'Bash',
+    toolCallId: 'c1',
+    result: 'ok',
+    startMs: 100,
+    endMs: 300,
+    ...given,
+  });
 
+const logOf = (given: Partial<SpanFacts> = {}) =>
+  spanOf({ spanId: 'log', startMs: 310, endMs: 310, log: 'traced', ...given });
+
+const callsOf = (...spans: readonly SpanFacts[]) =>
+  assemble(spans).calls.map(({ tool, result, durationMs }) => [tool, result, durationMs]);
+
+describe('a tool call that a span and a log record tell of', () => {
   test.each([
     ['at once', [spanOf(), logOf(), root]],
     ['at once, the other way', [logOf(), spanOf(), root]],
@@ -194,19 +196,19 @@ describe('a tool call that a span and a log record tell of', () => {
   });
 });
 
-describe('the cost of model calls that spans and log records tell of', () => {
-  const llm = (spanId: string, inputTokens: number, costUsd: number, given: Partial<SpanFacts> = {}) =>
-    span({
-      spanId,
-      parentSpanId: 'root',
-      step: 'llm',
-      inputTokens,
-      outputTokens: 10,
-      costUsd,
-      costSource: 'computed',
-      ...given,
-    });
+const llm = (spanId: string, inputTokens: number, costUsd: number, given: Partial<SpanFacts> = {}) =>
+  span({
+    spanId,
+    parentSpanId: 'root',
+    step: 'llm',
+    inputTokens,
+    outputTokens: 10,
+    costUsd,
+    costSource: 'computed',
+    ...given,
+  });
 
+describe('the cost of model calls that spans and log records tell of', () => {
   test('is what the log records say, and no call counts twice', () => {
     const log = llm('log', 100, 2, { log: 'traced', costSource: 'reported' });
     const [run] = assemble([llm('a', 100, 1), log, llm('b', 200, 4), root]).runs;
@@ -220,10 +222,10 @@ describe('the cost of model calls that spans and log records tell of', () => {
   });
 });
 
-describe('a run of which only log records without a trace tell', () => {
-  const told = (spanId: string, endMs: number, failed: boolean) =>
-    span({ spanId, parentSpanId: 'nobody', step: 'llm', log: 'untraced', endMs, failed });
+const told = (spanId: string, endMs: number, failed: boolean) =>
+  span({ spanId, parentSpanId: 'nobody', step: 'llm', log: 'untraced', endMs, failed });
 
+describe('a run of which only log records without a trace tell', () => {
   test('ends when nothing more comes, as its latest model call did', () => {
     expect(assemble([told('a', 10, true), told('b', 20, false)]).runs).toMatchObject([
       { closedBy: 'idle', outcome: 'completed' },
