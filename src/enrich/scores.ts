@@ -14,8 +14,7 @@ import type { OwnView } from './own-view.ts';
 export type Evaluators = Readonly<Record<string, { readonly min: number; readonly max: number }>>;
 
 /** Why what an evaluator found is not taken. */
-export const unreadReasons = ['no_name', 'no_value', 'out_of_range', 'too_many'] as const;
-export type UnreadReason = (typeof unreadReasons)[number];
+export type UnreadReason = 'no_name' | 'no_value' | 'out_of_range' | 'too_many';
 
 /** What a label says where there is no number. */
 const labels: ReadonlyMap<string, number> = new Map([
