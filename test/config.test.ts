@@ -310,6 +310,11 @@ test.each([
     'processors::enrich::content_hash_key: is missing: hash needs a secret key',
   ],
   [
+    'an evaluator whose scores lie between nothing',
+    'processors: { enrich: { evaluators: { stars: { min: 5, max: 1 } } } }',
+    'processors::enrich::evaluators::stars: min must be less than max',
+  ],
+  [
     'an attribute that nothing works without',
     'processors: { enrich: { attributes: { gen_ai.tool.name: drop } } }',
     'processors::enrich::attributes::gen_ai.tool.name: is an attribute that Plimsoll reads of every record: it stays',

@@ -48,12 +48,12 @@ export class Scores {
   /** What was not taken since this was emptied last. */
   readonly unread = new Map<UnreadReason, number>();
   readonly #view: OwnView;
-  readonly #evaluators: Evaluators;
+  readonly #evaluators: ReadonlyMap<string, Evaluators[string]>;
   readonly #found = new Map<string, number>();
 
   constructor(view: OwnView, evaluators: Evaluators) {
     this.#view = view;
-    this.#evaluators = evaluators;
+    this.#evaluators = new Map(Object.entries(evaluators));
   }
 
   /**
@@ -104,7 +104,7 @@ export class Scores {
     }
     const value = score === undefined ? NaN : view.signedAt(score);
     const said = label === undefined ? undefined : view.stringAt(label)?.toLowerCase();
-    const { min, max } = this.#evaluators[evaluator] ?? { min: 0, max: 1 };
+    const { min, max } = this.#evaluators.get(evaluator) ?? { min: 0, max: 1 };
     const normalised = Number.isNaN(value) ? labels.get(said ?? '') : (value - min) / (max - min);
     if (normalised === undefined) this.#leave('no_value');
     else if (normalised < 0 || normalised > 1) this.#leave('out_of_range');

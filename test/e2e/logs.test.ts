@@ -106,3 +106,16 @@ test('what they tell moves the gauges, and what they repeat counts once', async 
     'plimsoll_receiver_unstored_log_records_total{receiver="otlp",transport="grpc"} 2\n',
   );
 });
+
+test('records sent again in another request are rows again and count nothing', async () => {
+  const before = await program.metrics();
+  const counted = (text: string): string[] =>
+    text.match(/^plimsoll_(?:runs|tool_calls|cost_usd)_total\{.*/gm) ?? [];
+  await post('/v1/logs', 'application/json', logs.get('claude-code-events')!);
+  const after = await until('every record again', async () => {
+    const text = await program.metrics();
+    return /^plimsoll_assess_resent_spans_total 9$/m.test(text) && text;
+  });
+  expect(counted(after)).toEqual(counted(before));
+  expect(counted(after).length).toBeGreaterThan(0);
+});

@@ -95,6 +95,11 @@ describe('what evaluators found', () => {
     expect(unread).toEqual({ out_of_range: 2, no_value: 2, no_name: 3 });
   });
 
+  test('is taken of an evaluator with any name', () => {
+    const { scores } = read({}, { events: [result('constructor', value(0.5)), result('"', value(1))] });
+    expect(scores).toEqual({ constructor: 0.5, '"': 1 });
+  });
+
   test('is taken of sixteen evaluators at most', () => {
     const { scores, unread } = read(
       {},
