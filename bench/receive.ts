@@ -33,7 +33,10 @@ async function serve(name: string): Promise<void> {
     coalesceWindowMs: coalesceWindowMs[name] ?? 0,
     telemetry: new Telemetry(),
     log,
-    exportTraces: () => Promise.resolve({ accepted: 1, rejected: 0, message: '' }),
+    exports: {
+      traces: () => Promise.resolve({ accepted: 1, rejected: 0, message: '' }),
+      logs: () => Promise.reject(new Error('no logs are sent')),
+    },
   });
   const listener = { host: '127.0.0.1', port: 0, configPath: 'bench' };
   const receiver = new GrpcReceiver({ listener, intake, log });

@@ -43,7 +43,10 @@ const modelRates = z
 /** `prices` of the enrich processor: what things cost beyond the list prices of models, in US dollars. */
 export const prices = z.strictObject({
   models: z
-    .record(z.string(), z.union([modelRates.transform((rates) => [rates]), z.array(modelRates).min(1)]))
+    .record(
+      z.string(),
+      z.preprocess((rates) => (Array.isArray(rates) ? rates : [rates]), z.array(modelRates).min(1)),
+    )
     .prefault({}),
   tools: z.record(z.string(), usd).prefault({}),
   review: z

@@ -63,12 +63,17 @@ const otlpReceiver = z.strictObject({
   coalesce_window: duration.prefault('2m'),
 });
 
+const evaluator = z
+  .strictObject({ min: z.number(), max: z.number() })
+  .refine(({ min, max }) => min < max, 'min must be less than max');
+
 const enrichProcessor = z.strictObject({
   content: z.enum(['drop', 'hash', 'keep']).prefault('drop'),
   content_hash_key: secretOf(16).optional(),
   attributes: z.record(z.string(), z.enum(['drop', 'hash', 'keep'])).prefault({}),
   prices: prices.prefault({}),
   human_tools: z.record(z.string(), z.enum(escalationReasons)).prefault({}),
+  evaluators: z.record(z.string(), evaluator).prefault({}),
 });
 
 const runsProcessor = z.strictObject({

@@ -327,7 +327,7 @@ test.each([
   [
     'a model whose price began on no day',
     'processors: { enrich: { prices: { models: { m: { input: 1, output: 1, from: yesterday } } } } }',
-    'processors::enrich::prices::models::m: must be a day such as 2026-11-01, in UTC, not "yesterday"',
+    'processors::enrich::prices::models::m::0::from: must be a day such as 2026-11-01, in UTC, not "yesterday"',
   ],
   [
     'a price below nothing',
@@ -338,6 +338,11 @@ test.each([
     'a keyed hash of one attribute without a key',
     'processors: { enrich: { attributes: { acme.account: hash } } }',
     'processors::enrich::content_hash_key: is missing: hash needs a secret key',
+  ],
+  [
+    'an evaluator whose scores lie between nothing',
+    'processors: { enrich: { evaluators: { stars: { min: 5, max: 1 } } } }',
+    'processors::enrich::evaluators::stars: min must be less than max',
   ],
   [
     'an attribute that nothing works without',

@@ -6,9 +6,9 @@ export interface CapturedRequest {
   readonly json: string;
 }
 
-function read(folder: URL): readonly CapturedRequest[] {
+function read(folder: URL, ending = '.otlp.json'): readonly CapturedRequest[] {
   return readdirSync(folder)
-    .filter((name) => name.endsWith('.otlp.json'))
+    .filter((name) => name.endsWith(ending))
     .toSorted()
     .map((name) => ({ name, json: readFileSync(new URL(name, folder), 'utf8') }));
 }
@@ -21,6 +21,11 @@ export function capturedRequests(): readonly CapturedRequest[] {
 /** Requests written by hand from what frameworks document, where no capture is to be had: constructed, not seen. */
 export function constructedRequests(): readonly CapturedRequest[] {
   return read(new URL('otlp-constructed/', import.meta.url));
+}
+
+/** Requests of log records, constructed likewise. */
+export function constructedLogs(): readonly CapturedRequest[] {
+  return read(new URL('otlp-constructed/', import.meta.url), '.logs.json');
 }
 
 /** Third-party payloads, read where a checkout has them beside it; they are not ours to copy. */

@@ -27,6 +27,26 @@ const catalogue = {
     help: 'Spans rejected as invalid and reported in partial_success.',
     labels: ['receiver', 'transport'],
   },
+  plimsoll_receiver_accepted_log_records_total: {
+    kind: 'counter',
+    help: 'Log records acknowledged to the sender after the stream held the spans made of them durably.',
+    labels: ['receiver', 'transport'],
+  },
+  plimsoll_receiver_refused_log_records_total: {
+    kind: 'counter',
+    help: 'Log records refused because the pipeline could not take them; the sender may retry.',
+    labels: ['receiver', 'transport'],
+  },
+  plimsoll_receiver_rejected_log_records_total: {
+    kind: 'counter',
+    help: 'Log records rejected as invalid and reported in partial_success.',
+    labels: ['receiver', 'transport'],
+  },
+  plimsoll_receiver_unstored_log_records_total: {
+    kind: 'counter',
+    help: 'Log records of events that are not kept, reported in partial_success.',
+    labels: ['receiver', 'transport'],
+  },
   plimsoll_receiver_requests_total: {
     kind: 'counter',
     help: 'Export requests by outcome.',
@@ -189,6 +209,11 @@ const catalogue = {
     kind: 'gauge',
     help: 'Runs in memory: open ones, and ended ones that late spans may still change.',
     labels: [],
+  },
+  plimsoll_enrich_unread_scores_total: {
+    kind: 'counter',
+    help: 'Evaluations that are no scores: no name, no number or label pass or fail, outside the range of the evaluator, or too many.',
+    labels: ['reason'],
   },
   plimsoll_enrich_removed_attributes_total: {
     kind: 'counter',

@@ -60,13 +60,16 @@ function appendEscalation(view: OwnView, finding: Finding, attributes: Attribute
   if (finding.reason !== '' && !view.hasOwn(fields.escalationReason))
     attributes.append(reason.term(finding.reason));
   if (!view.hasOwn(fields.escalationState)) attributes.append(state.term(finding.state));
-  if (!view.hasOwn(fields.escalationSource))
-    attributes.append(source.term(finding.isExplicit ? 'explicit' : 'span'));
-  // A span that is nothing but the question and its answer lasts as long as the human was waited for.
-  if (finding.step === 'review' && finding.state !== 'auto' && !view.hasOwn(fields.escalationWaitMs)) {
-    const waitedMs = view.endMs - view.startMs;
-    if (waitedMs >= 0 && waitedMs <= limitCount) attributes.int(waitMs, Math.round(waitedMs));
+  const isLog = view.hasOwn(fields.log);
+  if (!view.hasOwn(fields.escalationSource)) {
+    const seenIn = isLog ? 'log' : 'span';
+    attributes.append(source.term(finding.isExplicit ? 'explicit' : seenIn));
   }
+  // A span that is nothing but the question and its answer lasts as long as the human was waited for; a log record does not.
+  const isWait = finding.step === 'review' && finding.state !== 'auto' && !isLog;
+  if (!isWait || view.hasOwn(fields.escalationWaitMs)) return;
+  const waitedMs = view.endMs - view.startMs;
+  if (waitedMs >= 0 && waitedMs <= limitCount) attributes.int(waitMs, Math.round(waitedMs));
 }
 
 /** Our own keys are the first sources of the counts; a count said with them stands. */

@@ -71,13 +71,18 @@ function state(finding: Finding, usd: number, revision: string): void {
 
 /** What a convention reports in US dollars; undefined when it reports nothing, nonsense, or another currency. */
 function reportedUsd(view: OwnView, finding: Finding): number | undefined {
-  if (!view.has(fields.reportedCost)) return undefined;
+  const isMicros = view.has(fields.reportedCostMicros);
+  if (!isMicros && !view.has(fields.reportedCost)) return undefined;
   const currency = view.string(fields.costCurrency);
   if (currency !== undefined && currency.toUpperCase() !== 'USD') return undefined;
-  const usd = view.number(fields.reportedCost);
+  const usd = isMicros ? millionth(view.number(fields.reportedCostMicros)) : view.number(fields.reportedCost);
   if (usd !== undefined && usd <= limitUsd) return usd;
   finding.nonsense++;
   return undefined;
+}
+
+function millionth(micros: number | undefined): number | undefined {
+  return micros === undefined ? undefined : micros / 1e6;
 }
 
 interface Tokens {

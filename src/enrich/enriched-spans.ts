@@ -1,18 +1,22 @@
 import { Failure } from '../core/failure.ts';
 import type { Headers, NewRecord } from '../core/stream.ts';
 import { jsonToProtobuf } from '../otlp/json-to-protobuf.ts';
+import { keyFlag } from '../otlp/key-table.ts';
 import { leftOutSpans } from '../otlp/left-out.ts';
+import { markKind } from '../otlp/span-columns.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
 import { SpanView } from '../otlp/span-view.ts';
 import { limitBytes } from '../otlp/wire.ts';
 import { asksForTool } from '../semconv/control-flow.ts';
 import { fields } from '../semconv/fields.ts';
-import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
+import { scorePrefix } from '../semconv/plimsoll.ts';
+import { noScores, type SpanFacts, type SpanIds } from '../semconv/span-facts.ts';
 import {
   costSourceOf,
   escalationReasonOf,
   escalationStateOf,
   evidenceLevelOf,
+  logOriginOf,
   outcomeOf,
   resultOf,
   stepOf,
@@ -21,6 +25,7 @@ import {
   type EscalationReason,
   type EscalationState,
   type EvidenceLevel,
+  type LogOrigin,
   type Outcome,
   type Result,
   type Step,
@@ -136,6 +141,8 @@ export class EnrichedSpans {
     return this.#facts.moved();
   }
 }
+
+const scoreFlag = keyFlag.score;
 
 /** More attempts than this are a sender's mistake. */
 const limitAttempts = 1000;
@@ -323,6 +330,24 @@ class ViewedFacts implements SpanFacts {
 
   get costSource(): CostSource | undefined {
     return this.#word(fields.costSource, costSourceOf);
+  }
+
+  get log(): LogOrigin | undefined {
+    return this.#word(fields.log, logOriginOf);
+  }
+
+  get scores(): ReadonlyMap<string, number> {
+    const { index, row } = this.#view;
+    const { bytes, marks, spans } = index;
+    const last = spans.marksFrom[row + 1]!;
+    let scores: Map<string, number> | undefined;
+    for (let mark = spans.marksFrom[row]!; mark < last; mark++) {
+      if ((marks.flags[mark]! & scoreFlag) === 0 || marks.kind[mark] !== markKind.attribute) continue;
+      const value = this.#view.numberAt(marks.memberAt[mark]!);
+      const evaluator = bytes.toString('utf8', marks.keyAt[mark]! + scorePrefix.length, marks.keyEnd[mark]);
+      if (value !== undefined) (scores ??= new Map()).set(evaluator, value);
+    }
+    return scores ?? noScores;
   }
 
   get inputTokens(): number | undefined {

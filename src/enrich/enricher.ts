@@ -29,6 +29,7 @@ import { PriceList, type PriceListOptions } from './price-list.ts';
 import { priceRevision, Prices } from './prices.ts';
 import { MarkedKeys } from './marked-keys.ts';
 import { Redaction } from './redaction.ts';
+import { Scores, type Evaluators, type UnreadReason } from './scores.ts';
 import { findStep } from './semantics.ts';
 import { UserIds } from './user-ids.ts';
 
@@ -56,6 +57,8 @@ const codeRevision = 3;
 /** What enrichment decides by, beside the tables. */
 export interface EnrichOptions extends ContentOptions {
   readonly prices?: PriceListOptions | undefined;
+  /** How to read what evaluators find. */
+  readonly evaluators?: Evaluators | undefined;
   /** Why a tool asks a human, by names as of `ByName`, besides those known by name. */
   readonly humanTools?: Readonly<Record<string, EscalationReason>> | undefined;
 }
@@ -75,6 +78,8 @@ export interface EnrichedRequest {
   readonly removedInvalidValues: number;
   /** Tokens and costs that senders gave by their own conventions and that are no such number; they count as nothing. */
   readonly unreadableNumbers: number;
+  /** What evaluators found and is no score, by the reason. Valid until the next request. */
+  readonly unreadScores: ReadonlyMap<UnreadReason, number>;
 }
 
 /**
@@ -96,6 +101,7 @@ export class Enricher {
   readonly #ownValues: OwnValues;
   readonly #redaction: Redaction;
   readonly #userIds: UserIds;
+  readonly #scores: Scores;
   /** Rows of the last request whose spans are too long for a record. */
   #omitted: number[] = [];
   #unreadableNumbers = 0;
@@ -114,6 +120,7 @@ export class Enricher {
     this.#ownValues = new OwnValues(this.#index, this.#view, this.#rewrite, keys);
     this.#redaction = new Redaction(this.#index, this.#rewrite, keys);
     this.#userIds = new UserIds(rules);
+    this.#scores = new Scores(this.#view, options.evaluators ?? {});
   }
 
   /**
@@ -145,6 +152,7 @@ export class Enricher {
     this.#redaction.redactEnvelopes();
     this.#omitted = [];
     this.#unreadableNumbers = 0;
+    this.#scores.unread.clear();
     for (let row = 0; row < index.count; row++) if (!this.#span(row)) this.#omitted.push(row);
     const omitted = this.#omitted.length;
     if (omitted > 0) reasons.set(tooLong(limitBytes), omitted);
@@ -161,6 +169,7 @@ export class Enricher {
       removedForeignKeys,
       removedInvalidValues,
       unreadableNumbers: this.#unreadableNumbers,
+      unreadScores: this.#scores.unread,
     };
   }
 
@@ -186,6 +195,7 @@ export class Enricher {
     findCost(view, finding, this.#prices);
     this.#unreadableNumbers += finding.nonsense;
     appendFinding(view, finding, this.#rewrite.attributes);
+    this.#scores.append(finding, this.#rewrite.attributes);
     this.#userIds.append(view, this.#rewrite.attributes);
     this.#redaction.redact(row, finding);
     const fits = this.#rewrite.fits();
@@ -195,16 +205,16 @@ export class Enricher {
   }
 }
 
-/** Why spans were left out, reason by reason, as one sentence; '' when none were. */
-export function sentenceOf(reasons: ReadonlyMap<string, number>): string {
+/** Why spans, or what `what` names, were left out, reason by reason, as one sentence; '' when none were. */
+export function sentenceOf(reasons: ReadonlyMap<string, number>, what = 'span'): string {
   const sentences = [...reasons].map(
-    ([reason, spans]) => `${spans} span${spans === 1 ? '' : 's'}: ${reason}`,
+    ([reason, count]) => `${count} ${what}${count === 1 ? '' : 's'}: ${reason}`,
   );
   return sentences.join('; ');
 }
 
 function revisionOf(
-  { content: { mode }, humanTools: named = {} }: EnrichOptions,
+  { content: { mode }, humanTools: named = {}, evaluators = {} }: EnrichOptions,
   { hashKey, given }: ContentRules,
   list: PriceList,
 ): string {
@@ -218,6 +228,7 @@ function revisionOf(
     namedSteps,
     [...controlFlowExceptions],
     [rejectedApproval, humanTools, named, handoffTool, mergedTools, humanTarget],
+    Object.entries(evaluators).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     [mode, contentKey, Object.entries(given).toSorted(([a], [b]) => (a < b ? -1 : 1))],
   ];
   const text = JSON.stringify(everything, (_, value: unknown) =>

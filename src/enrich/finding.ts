@@ -40,6 +40,9 @@ export class Finding {
   nonsense = 0;
   /** By whose prices; '' when none were used. */
   priceRevision = '';
+  /** The evaluator whose word in the convention's own way is `score`, in [0, 1]. */
+  evaluator = '';
+  score = 0;
 
   /** Forgets the last span. */
   reset(): void {
@@ -64,6 +67,8 @@ export class Finding {
     this.costSource = '';
     this.priceRevision = '';
     this.nonsense = 0;
+    this.evaluator = '';
+    this.score = 0;
   }
 
   /** Records that control passed to a human, by `rule`; `auto` says that nobody was asked, so it has no reason. */

@@ -4,8 +4,9 @@ import { markKind } from '../otlp/span-columns.ts';
 import type { SpanIndex } from '../otlp/span-index.ts';
 import type { OwnView } from './own-view.ts';
 import { fields } from '../semconv/fields.ts';
-import { limitTextBytes, type OwnKey } from '../semconv/plimsoll.ts';
+import { limitEvaluators, limitTextBytes, scorePrefix, type OwnKey } from '../semconv/plimsoll.ts';
 import type { MarkedKey, MarkedKeys } from './marked-keys.ts';
+import { isEvaluator } from './scores.ts';
 
 /** Tags of the two kinds of values that sizes and hashes have, and how long their content may be. */
 const intTag = 0x18;
@@ -28,6 +29,9 @@ export class OwnValues {
   readonly #keys: MarkedKeys;
   /** By ordinal of the key: the last row that had it, plus 1. */
   readonly #seen: Uint32Array;
+  /** The evaluators of the row before this number, plus 1. */
+  readonly #evaluators = new Set<string>();
+  #evaluatorsRow = 0;
 
   /** Has its index made with the table of `keys`. */
   constructor(index: SpanIndex, view: OwnView, rewrite: Rewrite, keys: MarkedKeys) {
@@ -50,6 +54,7 @@ export class OwnValues {
     if (!this.#hasOwnKeys()) return 0;
     const { spans, count } = this.#index;
     this.#seen.fill(0);
+    this.#evaluatorsRow = 0;
     // What is left is shorter than what was read, so it is one request, though the bound on its length may be longer.
     this.#rewrite.begin(this.#index, Infinity);
     let removed = this.#dropOfEnvelopes();
@@ -102,12 +107,27 @@ export class OwnValues {
   }
 
   #isValid(row: number, mark: number): boolean {
+    if (this.#index.marks.flags[mark]! & keyFlag.score) return this.#isScore(row, mark);
     const key = this.#keys.of(this.#index, mark);
     if (!key || key.kind === 'content' || this.#index.marks.sizeBytes[mark] === 0) return false;
     if (this.#seen[key.ordinal] === row + 1) return false;
     this.#seen[key.ordinal] = row + 1;
     if (key.kind === 'own') return this.#isAllowed(key.own) && this.#isConsistent(key.own);
     return this.#isOfKind(mark, key.kind === 'size' ? intTag : stringTag) && !this.#hasContent(row, key);
+  }
+
+  /** One score an evaluator, in [0, 1]. */
+  #isScore(row: number, mark: number): boolean {
+    const { bytes, marks } = this.#index;
+    if (this.#evaluatorsRow !== row + 1) this.#evaluators.clear();
+    this.#evaluatorsRow = row + 1;
+    const name = bytes.toString('utf8', marks.keyAt[mark]! + scorePrefix.length, marks.keyEnd[mark]);
+    const member = marks.memberAt[mark]!;
+    const score = member === 0 ? undefined : this.#view.numberAt(member);
+    if (!isEvaluator(name) || score === undefined || score > 1) return false;
+    if (this.#evaluators.has(name) || this.#evaluators.size === limitEvaluators) return false;
+    this.#evaluators.add(name);
+    return true;
   }
 
   #isAllowed({ field, rule }: OwnKey): boolean {

@@ -15,6 +15,7 @@ const slotOffset = slotOffsetBits;
 export class OwnView extends SpanView {
   readonly #index: SpanIndex;
   #hasOwnKeys = false;
+  #hasEvaluations = false;
   /** Where the slots of the span and of its resource begin. */
   #slots = new Uint32Array(0);
   #base = 0;
@@ -37,6 +38,7 @@ export class OwnView extends SpanView {
     let flags = 0;
     for (let mark = spans.marksFrom[row]!; mark < last; mark++) flags |= marks.flags[mark]!;
     this.#hasOwnKeys = (flags & keyFlag.own) !== 0;
+    this.#hasEvaluations = (flags & keyFlag.evaluation) !== 0;
     return this;
   }
 
@@ -63,6 +65,11 @@ export class OwnView extends SpanView {
     const own = this.#slots[this.#base + field]!;
     const shared = this.#resourceSlots[this.#resourceBase + field]!;
     return own < shared ? own : shared;
+  }
+
+  /** Whether a key on the span or on one of its events says what an evaluator found. */
+  get hasEvaluations(): boolean {
+    return this.#hasEvaluations;
   }
 
   /** Whether the span has `field`, whose only sources are our own keys on spans. */

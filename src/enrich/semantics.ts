@@ -147,6 +147,10 @@ function findSignals(view: OwnView, finding: Finding): Step | undefined {
 function applySignal(meaning: Meaning, finding: Finding): void {
   if (meaning.failed) finding.looksFailed = true;
   if (meaning.deferred) finding.isDeferred = true;
+  if (meaning.score) {
+    finding.evaluator = meaning.score.evaluator;
+    finding.score = meaning.score.value;
+  }
   if (meaning.escalation && finding.rule === '') {
     finding.escalate(meaning.escalation.reason, meaning.escalation.state, meaning.escalation.rule);
   }

@@ -16,6 +16,8 @@ export interface KpiRun {
   readonly costUsd: { readonly llm: number; readonly tool: number; readonly review: number };
   /** False when part of the cost is unknown. */
   readonly priced: boolean;
+  /** In [0, 1], by evaluator. */
+  readonly scores: ReadonlyMap<string, number>;
   /** How far its end lay behind the newest event of its partition when it arrived. */
   readonly behindMs: number;
   /** Where the KPIs count the run; they set it, and need it again when the run is revised. */
@@ -36,4 +38,10 @@ export interface KpiToolCall {
   readonly durationMs: number;
   /** How far its end lay behind the newest event of its partition when it arrived. */
   readonly behindMs: number;
+}
+
+/** What one evaluator found of a finished run, in [0, 1]. */
+export interface KpiScore {
+  readonly evaluator: string;
+  readonly score: number;
 }

@@ -1,4 +1,4 @@
-import type { KpiRun, KpiToolCall } from './facts.ts';
+import type { KpiRun, KpiScore, KpiToolCall } from './facts.ts';
 
 /** A KPI over rolling windows: one sum divided by another. A new KPI is a new row. */
 export interface Kpi<Sum extends string> {
@@ -42,6 +42,24 @@ export const toolSums = {
   retried: (call: KpiToolCall) => Number(isRatioed(call) && call.attempts > 1),
   seconds: (call: KpiToolCall) => (isRatioed(call) ? call.durationMs / 1000 : 0),
 } as const satisfies Record<string, (call: KpiToolCall) => number>;
+
+/** What each score of a finished run adds to a window. */
+export const scoreSums = {
+  scored: () => 1,
+  score: ({ score }: KpiScore) => score,
+} as const satisfies Record<string, (score: KpiScore) => number>;
+
+/** KPIs of one evaluator of a release. */
+export const scoreKpis: readonly Kpi<keyof typeof scoreSums>[] = [
+  {
+    stem: 'plimsoll_kpi_quality_score',
+    suffix: '_ratio',
+    unit: 'ratio',
+    help: 'Mean of what an evaluator found of finished runs, 0 to 1; runs without its word are on neither side.',
+    numerator: 'score',
+    denominator: 'scored',
+  },
+];
 
 /** KPIs of one release of an agent in an environment. */
 export const runKpis: readonly Kpi<keyof typeof runSums>[] = [

@@ -95,7 +95,8 @@ export class Kpis {
 
   #placeOf(counted: Series<RunTotals> | undefined, held: RunSeries | undefined): Place {
     const last = this.#place;
-    if (last.counted === counted && last.held === held) return last;
+    const isSame = last.held?.run === held?.run && last.held?.scores === held?.scores;
+    if (last.counted === counted && isSame) return last;
     return (this.#place = new Place(counted, held));
   }
 
@@ -161,6 +162,7 @@ export class Kpis {
         `Events counted under the label value overflow, because a metric had too many series. ${startsAnew}`,
         [
           { labels: [['unit', 'run']], value: Math.max(totals.runs, rolling.runs) },
+          { labels: [['unit', 'score']], value: rolling.scores },
           { labels: [['unit', 'tool_call']], value: Math.max(totals.tools, rolling.tools) },
         ],
       ),

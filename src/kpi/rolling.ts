@@ -1,6 +1,6 @@
-import type { KpiRun, KpiToolCall } from './facts.ts';
+import type { KpiRun, KpiScore, KpiToolCall } from './facts.ts';
 import type { Family, Labels, Sample } from './family.ts';
-import { runKpis, runSums, toolKpis, toolSums, type Kpi } from './kpi-table.ts';
+import { runKpis, runSums, scoreKpis, scoreSums, toolKpis, toolSums, type Kpi } from './kpi-table.ts';
 import { PaneRing, SketchRing } from './pane-ring.ts';
 import { SeriesTable, type Series } from './series-table.ts';
 import { firstPane, paneAt, type Window } from './window.ts';
@@ -115,7 +115,11 @@ class RollingTable<Event, Sum extends string> {
 }
 
 /** Where a run is counted, by which it can be taken back. */
-export type RunSeries = Series<readonly Panes[]>;
+export interface RunSeries {
+  readonly run: Series<readonly Panes[]>;
+  /** By evaluator; undefined when there is no score. */
+  readonly scores: ReadonlyMap<string, Series<readonly Panes[]>> | undefined;
+}
 
 const labelsOf = (run: KpiRun): readonly string[] => [run.agent, run.release, run.environment];
 
@@ -123,35 +127,61 @@ const labelsOf = (run: KpiRun): readonly string[] => [run.agent, run.release, ru
 export class RollingKpis {
   readonly #windows: readonly Window[];
   readonly #runs: RollingTable<KpiRun, keyof typeof runSums>;
+  readonly #scores: RollingTable<KpiScore, keyof typeof scoreSums>;
   readonly #tools: RollingTable<KpiToolCall, keyof typeof toolSums>;
 
-  /** `limits` are label sets, of runs and of tools. */
+  /** `limits` are label sets, of runs (and of scores) and of tools. */
   constructor(windows: readonly Window[], limits: { readonly runs: number; readonly tools: number }) {
     const labels = ['agent', 'release', 'environment'];
     this.#windows = windows;
     this.#runs = new RollingTable(windows, limits.runs, labels, runSums, runKpis);
+    this.#scores = new RollingTable(windows, limits.runs, [...labels, 'evaluator'], scoreSums, scoreKpis);
     this.#tools = new RollingTable(windows, limits.tools, [...labels, 'tool'], toolSums, toolKpis);
   }
 
   /** Events that went to the overflow series. */
-  get overflowed(): { readonly runs: number; readonly tools: number } {
-    return { runs: this.#runs.table.overflowed, tools: this.#tools.table.overflowed };
+  get overflowed(): { readonly runs: number; readonly scores: number; readonly tools: number } {
+    return {
+      runs: this.#runs.table.overflowed,
+      scores: this.#scores.table.overflowed,
+      tools: this.#tools.table.overflowed,
+    };
   }
 
   /** Counts a run and returns where; undefined when every window has passed it. */
   addRun(run: KpiRun): RunSeries | undefined {
     const series = this.#runs.table.at(labelsOf(run), run.closedMs);
-    return this.#runs.add(series.state, run, run.closedMs, 1) ? series : undefined;
+    if (!this.#runs.add(series.state, run, run.closedMs, 1)) return undefined;
+    return { run: series, scores: this.#addScores(run, undefined, false) };
   }
 
   /** Counts `after` in place of `before`, which `series` holds. A run that keeps its labels keeps its series. */
-  replaceRun(before: KpiRun, series: RunSeries, after: KpiRun): RunSeries | undefined {
+  replaceRun(before: KpiRun, { run: series, scores }: RunSeries, after: KpiRun): RunSeries | undefined {
     this.#runs.add(series.state, before, before.closedMs, -1);
+    for (const [evaluator, scored] of scores ?? []) {
+      const score = before.scores.get(evaluator);
+      if (score !== undefined) this.#scores.add(scored.state, { evaluator, score }, before.closedMs, -1);
+    }
     const { table } = this.#runs;
     const [was, is] = [labelsOf(before), labelsOf(after)];
     const moved = is.some((value, i) => value !== was[i]);
     const next = moved ? table.at(is, after.closedMs) : table.again(series, is, after.closedMs);
-    return this.#runs.add(next.state, after, after.closedMs, 1) ? next : undefined;
+    if (!this.#runs.add(next.state, after, after.closedMs, 1)) return undefined;
+    return { run: next, scores: this.#addScores(after, scores, moved) };
+  }
+
+  #addScores(run: KpiRun, before: RunSeries['scores'], moved: boolean): RunSeries['scores'] {
+    if (run.scores.size === 0) return undefined;
+    const { table } = this.#scores;
+    const held = new Map<string, Series<readonly Panes[]>>();
+    for (const [evaluator, score] of run.scores) {
+      const labels = [...labelsOf(run), evaluator];
+      const known = moved ? undefined : before?.get(evaluator);
+      const series = known ? table.again(known, labels, run.closedMs) : table.at(labels, run.closedMs);
+      this.#scores.add(series.state, { evaluator, score }, run.closedMs, 1);
+      held.set(evaluator, series);
+    }
+    return held;
   }
 
   /** Counts a tool call. False when every window has passed it. */
@@ -166,11 +196,12 @@ export class RollingKpis {
   expire(watermarkMs: number): void {
     const keepMs = 2 * Math.max(...this.#windows.map(({ lengthMs }) => lengthMs));
     this.#runs.table.expire(watermarkMs, keepMs);
+    this.#scores.table.expire(watermarkMs, keepMs);
     this.#tools.table.expire(watermarkMs, keepMs);
   }
 
   /** The gauges as of `watermarkMs`. A gauge without a denominator is absent. */
   families(watermarkMs: number): readonly Family[] {
-    return [...this.#runs.families(watermarkMs), ...this.#tools.families(watermarkMs)];
+    return [this.#runs, this.#scores, this.#tools].flatMap((table) => table.families(watermarkMs));
   }
 }

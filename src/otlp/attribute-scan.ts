@@ -24,7 +24,7 @@ const broken = brokenOffset;
 const elementTag = 0x0a;
 
 /** Keys with one of these are marked. */
-const markedFlags = keyFlag.content | keyFlag.own | keyFlag.foreign;
+const markedFlags = keyFlag.content | keyFlag.own | keyFlag.foreign | keyFlag.evaluation;
 
 /** What attributes belong to. Those of a span and a resource fill slots. `event` is also for links. */
 export const owner = { span: 0, resource: 1, event: 2, scope: 3 } as const;

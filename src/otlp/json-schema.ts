@@ -11,7 +11,8 @@ export type Field =
         | 'uint32'
         | 'fixed32'
         | 'spanKind'
-        | 'statusCode';
+        | 'statusCode'
+        | 'severityNumber';
       readonly tag: number;
     }
   /** Hex digits in JSON; empty or exactly this many bytes. */
@@ -50,6 +51,7 @@ const wireTypes = {
   fixed32: 5,
   spanKind: 0,
   statusCode: 0,
+  severityNumber: 0,
 } as const;
 
 const scalar = (number: number, kind: keyof typeof wireTypes): Field => ({
@@ -181,10 +183,52 @@ const resourceSpans: Message = {
   },
 };
 
-/** ExportTraceServiceRequest, as opentelemetry-proto 1.11 and its JSON mapping write it. */
-export const request: Message = {
-  expected: 'must be an object such as {"resourceSpans": []}',
-  fields: { resourceSpans: list(1, () => resourceSpans) },
+const logRecord: Message = {
+  expected: plain,
+  fields: {
+    timeUnixNano: scalar(1, 'fixed64'),
+    severityNumber: scalar(2, 'severityNumber'),
+    severityText: scalar(3, 'string'),
+    body: one(5, () => anyValue),
+    attributes: attributes(6),
+    droppedAttributesCount: scalar(7, 'uint32'),
+    flags: scalar(8, 'fixed32'),
+    traceId: id(9, 16),
+    spanId: id(10, 8),
+    observedTimeUnixNano: scalar(11, 'fixed64'),
+    eventName: scalar(12, 'string'),
+  },
+};
+const scopeLogs: Message = {
+  expected: plain,
+  fields: {
+    scope: one(1, () => scope),
+    logRecords: { ...list(2, () => logRecord), isolated: true },
+    schemaUrl: scalar(3, 'string'),
+  },
+};
+const resourceLogs: Message = {
+  expected: plain,
+  fields: {
+    resource: one(1, () => resource),
+    scopeLogs: list(2, () => scopeLogs),
+    schemaUrl: scalar(3, 'string'),
+  },
+};
+
+/** What a request holds. */
+export type Signal = 'traces' | 'logs';
+
+/** ExportTraceServiceRequest and ExportLogsServiceRequest, as opentelemetry-proto 1.11 and its JSON mapping write them. */
+export const requests: Readonly<Record<Signal, Message>> = {
+  traces: {
+    expected: 'must be an object such as {"resourceSpans": []}',
+    fields: { resourceSpans: list(1, () => resourceSpans) },
+  },
+  logs: {
+    expected: 'must be an object such as {"resourceLogs": []}',
+    fields: { resourceLogs: list(1, () => resourceLogs) },
+  },
 };
 
 /** Span.SpanKind by name. */
@@ -196,6 +240,13 @@ export const spanKinds: Readonly<Record<string, number>> = {
   SPAN_KIND_PRODUCER: 4,
   SPAN_KIND_CONSUMER: 5,
 };
+
+/** SeverityNumber by name: of each of six words, four. */
+export const severityNumbers: Readonly<Record<string, number>> = Object.fromEntries(
+  ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'].flatMap((word, rank) =>
+    ['', '2', '3', '4'].map((suffix, k) => [`SEVERITY_NUMBER_${word}${suffix}`, rank * 4 + k + 1] as const),
+  ),
+);
 
 /** Status.StatusCode by name. */
 export const statusCodes: Readonly<Record<string, number>> = {

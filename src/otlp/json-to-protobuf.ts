@@ -1,20 +1,22 @@
 import protobuf from 'protobufjs';
 import { Failure } from '../core/failure.ts';
 import {
-  request,
+  requests,
+  severityNumbers,
   spanKinds,
   statusCodes,
   type Field,
   type Message,
   type MessageField,
+  type Signal,
 } from './json-schema.ts';
 import { parseJson } from './json-text.ts';
 
 /** An OTLP/JSON request as protobuf. */
 export interface Converted {
-  /** An ExportTraceServiceRequest without the rejected spans. */
+  /** An ExportTraceServiceRequest, or one of logs, without the rejected spans or log records. */
   readonly bytes: Uint8Array;
-  /** Spans left out because they are not OTLP/JSON. */
+  /** Spans or log records left out because they are not OTLP/JSON. */
   readonly rejected: number;
   /** One sentence for each of the first few things that are wrong; with nothing rejected they are advice. */
   readonly reasons: readonly string[];
@@ -29,14 +31,14 @@ const reasonsShown = 5;
 class NotOtlp extends Error {}
 
 /**
- * Converts an OTLP/JSON ExportTraceServiceRequest. Ids are hex in either case, 64-bit integers are strings or numbers
- * and keep every digit, omitted fields keep their defaults, unknown ones are ignored. A span that is not OTLP/JSON is
- * left out and counted. Names of enum values, which OTLP forbids but senders write, are accepted with advice.
- * Throws an `invalid` Failure when the envelope around the spans is wrong.
+ * Converts an OTLP/JSON ExportTraceServiceRequest, or one of logs. Ids are hex in either case, 64-bit integers are strings or numbers
+ * and keep every digit, omitted fields keep their defaults, unknown ones are ignored. A span or log record that is not
+ * OTLP/JSON is left out and counted. Names of enum values, which OTLP forbids but senders write, are accepted with advice.
+ * Throws an `invalid` Failure when the envelope around them is wrong.
  */
-export function jsonToProtobuf(body: Uint8Array): Converted {
+export function jsonToProtobuf(body: Uint8Array, signal: Signal = 'traces'): Converted {
   const json = parseJson(body);
-  const converter = new Converter();
+  const converter = new Converter(signal);
   try {
     return converter.convert(json);
   } catch (error) {
@@ -66,11 +68,16 @@ class Converter {
   readonly #path: (string | number)[] = [];
   readonly #reasons = new Set<string>();
   readonly #rejected: unknown[] = [];
+  readonly #signal: Signal;
   #unnamed = 0;
+
+  constructor(signal: Signal) {
+    this.#signal = signal;
+  }
 
   convert(json: unknown): Converted {
     const writer = protobuf.Writer.create();
-    this.#message(writer, request, json, 0);
+    this.#message(writer, requests[this.#signal], json, 0);
     const more = this.#unnamed === 0 ? [] : [`and ${this.#unnamed} more`];
     return {
       bytes: writer.finish(),
@@ -121,11 +128,11 @@ class Converter {
     if (camel !== key && Object.hasOwn(message.fields, camel)) {
       throw this.#fault(`has "${key}": OTLP/JSON spells it "${camel}"`);
     }
-    const [, signal] = (message === request && /^resource_?(Logs|Metrics|Profiles)$/i.exec(key)) || [];
+    const [, signal] =
+      (message === requests[this.#signal] && /^resource_?(Spans|Logs|Metrics|Profiles)$/i.exec(key)) || [];
     if (signal !== undefined) {
-      throw this.#fault(
-        `has "${key}": this is a ${signal.toLowerCase()} request, and only traces are taken here`,
-      );
+      const what = signal.toLowerCase().replace('spans', 'traces');
+      throw this.#fault(`has "${key}": this is a ${what} request, and only ${this.#signal} are taken here`);
     }
   }
 
@@ -152,7 +159,7 @@ class Converter {
     }
   }
 
-  /** A span that is wrong costs only itself. */
+  /** A span or log record that is wrong costs only itself. */
   #isolated(writer: protobuf.Writer, field: MessageField, element: unknown, depth: number): void {
     const level = this.#path.length;
     const own = protobuf.Writer.create();
@@ -208,6 +215,9 @@ class Converter {
         return;
       case 'statusCode':
         writer.int32(this.#enum(value, statusCodes));
+        return;
+      case 'severityNumber':
+        writer.int32(this.#enum(value, severityNumbers));
         return;
     }
   }

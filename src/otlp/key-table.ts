@@ -22,10 +22,22 @@ export interface KeyTableSpec {
   readonly ownPrefix: string;
   /** The keys under `ownPrefix` that a sender may set; any other is foreign. */
   readonly ownKeys: readonly string[];
+  /** What our own keys of scores, of which there is one for each evaluator, begin with. */
+  readonly scorePrefix?: string;
+  /** Attributes of spans and of span events that say what an evaluator found: exact keys, or `prefix*`. */
+  readonly evaluations?: readonly string[];
 }
 
 /** What a key means besides being a source of fields, as bits. */
-export const keyFlag = { content: 1, own: 2, foreign: 4, exceptionType: 8 } as const;
+export const keyFlag = {
+  content: 1,
+  own: 2,
+  foreign: 4,
+  exceptionType: 8,
+  evaluation: 16,
+  /** With `own`. */
+  score: 32,
+} as const;
 
 /** The most sources one field may have: a priority must fit the six high bits of a slot, whose last value means "none". */
 const limitSources = 63;
@@ -64,12 +76,9 @@ export function compileKeys(spec: KeyTableSpec): KeyTable {
   }
   entryOf('exception.type').flags |= keyFlag.exceptionType;
   const prefixes = new Map<string, number>();
-  for (const pattern of spec.content) {
-    if (pattern === '' || pattern === '*')
-      throw new Error(`content key ${JSON.stringify(pattern)} would match everything`);
-    if (pattern.endsWith('*')) prefixes.set(pattern.slice(0, -1), keyFlag.content);
-    else entryOf(pattern).flags |= keyFlag.content;
-  }
+  for (const pattern of spec.content) addPattern(pattern, keyFlag.content, prefixes, entryOf);
+  for (const pattern of spec.evaluations ?? []) addPattern(pattern, keyFlag.evaluation, prefixes, entryOf);
+  if (spec.scorePrefix !== undefined) prefixes.set(spec.scorePrefix, keyFlag.own | keyFlag.score);
   prefixes.set(spec.ownPrefix, (prefixes.get(spec.ownPrefix) ?? 0) | keyFlag.foreign);
   for (const entry of entries.values()) {
     const isSource = entry.span.length + entry.resource.length > 0;
@@ -79,6 +88,19 @@ export function compileKeys(spec: KeyTableSpec): KeyTable {
     if (entry.flags & keyFlag.own) entry.flags &= ~keyFlag.foreign;
   }
   return new KeyTable(spec.fieldCount, [...entries.values()], prefixes);
+}
+
+function addPattern(
+  pattern: string,
+  flag: number,
+  prefixes: Map<string, number>,
+  entryOf: (key: string) => Entry,
+): void {
+  if (pattern === '' || pattern === '*')
+    throw new Error(`content key ${JSON.stringify(pattern)} would match everything`);
+  const prefix = pattern.slice(0, -1);
+  if (pattern.endsWith('*')) prefixes.set(prefix, (prefixes.get(prefix) ?? 0) | flag);
+  else entryOf(pattern).flags |= flag;
 }
 
 interface Target {
@@ -256,7 +278,7 @@ function prefixBucket(view: DataView, at: number): number {
 function flagsOf(prefixes: readonly Prefix[], bytes: Uint8Array, at: number, length: number): number {
   let flags = 0;
   for (const prefix of prefixes) if (beginsWith(prefix, bytes, at, length)) flags |= prefix.flags;
-  return flags;
+  return flags & keyFlag.own ? flags & ~keyFlag.foreign : flags;
 }
 
 function beginsWith({ bytes: prefix }: Prefix, bytes: Uint8Array, at: number, length: number): boolean {

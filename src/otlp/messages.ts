@@ -1,4 +1,5 @@
 import protobuf from 'protobufjs';
+import type { Signal } from './json-schema.ts';
 
 /** The two encodings of OTLP: what a request comes in is what its answer goes out in. */
 export type Encoding = 'protobuf' | 'json';
@@ -35,20 +36,31 @@ function jsonBytes(value: unknown): Uint8Array {
   return Buffer.from(JSON.stringify(value));
 }
 
+/** What JSON calls the number of what was rejected; in protobuf it is the same field. */
+const rejectedNames: Readonly<Record<Signal, string>> = {
+  traces: 'rejectedSpans',
+  logs: 'rejectedLogRecords',
+};
+
 /**
- * An ExportTraceServiceResponse. `partial_success` is unset when nothing was rejected and `message` is '' (OTLP
- * demands it); a message with 0 rejected is a warning.
+ * An ExportTraceServiceResponse, or one of logs. `partial_success` is unset when nothing was rejected and `message` is
+ * '' (OTLP demands it); a message with 0 rejected is a warning.
  */
-export function encodeExportResponse(encoding: Encoding, rejectedSpans: number, message: string): Uint8Array {
-  if (rejectedSpans === 0 && message === '') return encoding === 'json' ? jsonBytes({}) : new Uint8Array();
+export function encodeExportResponse(
+  signal: Signal,
+  encoding: Encoding,
+  rejected: number,
+  message: string,
+): Uint8Array {
+  if (rejected === 0 && message === '') return encoding === 'json' ? jsonBytes({}) : new Uint8Array();
   const errorMessage = clamped(message);
   if (encoding === 'json')
-    return jsonBytes({ partialSuccess: { rejectedSpans: String(rejectedSpans), errorMessage } });
+    return jsonBytes({ partialSuccess: { [rejectedNames[signal]]: String(rejected), errorMessage } });
   return Writer.create()
     .uint32(lengthDelimited(1))
     .fork()
     .uint32(varint(1))
-    .int64(rejectedSpans)
+    .int64(rejected)
     .uint32(lengthDelimited(2))
     .string(errorMessage)
     .ldelim()

@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs';
-import { request, type Field, type Message, type MessageField } from './json-schema.ts';
+import { requests, type Field, type Message, type MessageField } from './json-schema.ts';
 import { varint64 } from './wire.ts';
 
 /** An object of OTLP/JSON. */
@@ -14,7 +14,7 @@ const fieldsByTag = new WeakMap<Message, ReadonlyMap<number, readonly [name: str
  */
 export function protobufToJson(bytes: Uint8Array): JsonObject {
   const reader = protobuf.Reader.create(bytes);
-  return objectOf(reader, reader.len, request);
+  return objectOf(reader, reader.len, requests.traces);
 }
 
 function fieldsOf(message: Message): ReadonlyMap<number, readonly [name: string, field: Field]> {
@@ -70,6 +70,7 @@ const scalarOf: Readonly<Record<ScalarKind, (reader: protobuf.Reader) => string 
   fixed32: (reader) => reader.fixed32(),
   spanKind: (reader) => reader.int32(),
   statusCode: (reader) => reader.int32(),
+  severityNumber: (reader) => reader.int32(),
 };
 
 /** JSON has no NaN, no infinity and, in JavaScript, no -0; proto3 lets a number be a string. */

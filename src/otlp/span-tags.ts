@@ -30,8 +30,8 @@ export const statusTag = { message: 0x12, code: 0x18 } as const;
 /** The highest number of a field that is known. */
 export const lastStatusField = 3;
 
-/** Field 4 of Span.Link. */
-export const linkTag = { attribute: 0x22 } as const;
+/** Tags of Span.Link that are asked for. */
+export const linkTag = { traceId: 0x0a, attribute: 0x22 } as const;
 
 /** Field 3 of InstrumentationScope. */
 export const scopeTag = { attribute: 0x1a } as const;

@@ -185,7 +185,7 @@ export class SpanView {
   }
 
   /** The value member at `at` as `string` gives it. It was checked when it was indexed, so what is read here is whole. */
-  protected stringAt(at: number): string | undefined {
+  stringAt(at: number): string | undefined {
     const { bytes } = this.#index;
     switch (bytes[at]!) {
       case valueTag.string: {
@@ -218,12 +218,13 @@ export class SpanView {
   }
 
   /** The value member at `at` as `number` gives it. */
-  protected numberAt(at: number): number | undefined {
-    const value = this.#number(at);
+  numberAt(at: number): number | undefined {
+    const value = this.signedAt(at);
     return value >= 0 && value < Infinity ? value : undefined;
   }
 
-  #number(at: number): number {
+  /** The value member at `at` as a number of either sign; NaN when it is none. */
+  signedAt(at: number): number {
     const { bytes, view } = this.#index;
     switch (bytes[at]!) {
       case valueTag.int:

@@ -1,12 +1,14 @@
 import { Failure } from '../core/failure.ts';
 
-/** What became of the spans of one export request. */
+/** What became of the spans or log records of one export request. */
 export interface ExportResult {
-  /** Spans the stream holds durably. */
+  /** Those the stream holds durably. */
   readonly accepted: number;
-  /** Spans that are invalid: the sender must not send them again. */
+  /** Those that are invalid: the sender must not send them again. */
   readonly rejected: number;
-  /** Why spans were rejected, or advice when none were; English, clamped; '' when there is nothing to say. */
+  /** Those that are valid and that nobody here asks for; the sender is told so as if they were rejected. */
+  readonly unstored?: number;
+  /** Why any were left out, or advice when none were; English, clamped; '' when there is nothing to say. */
   readonly message: string;
 }
 
@@ -21,8 +23,8 @@ export class RefusedSpans extends Failure {
 }
 
 /**
- * Where the receiver hands a request: a protobuf ExportTraceServiceRequest, whose bytes are lent until the promise
- * settles. Resolves when the stream holds the accepted spans durably; rejects with a Failure, a RefusedSpans when it knows how many. `signal` aborts when the
+ * Where the receiver hands a request: a protobuf ExportTraceServiceRequest, or one of logs, whose bytes are lent until the promise
+ * settles. Resolves when the stream holds what was accepted durably; rejects with a Failure, a RefusedSpans when it knows how many. `signal` aborts when the
  * receiver gives up draining.
  */
-export type ExportTraces = (request: Uint8Array, signal: AbortSignal) => Promise<ExportResult>;
+export type ExportRequest = (request: Uint8Array, signal: AbortSignal) => Promise<ExportResult>;

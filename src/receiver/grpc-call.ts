@@ -1,6 +1,7 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Lease } from '../core/budget.ts';
 import { Failure } from '../core/failure.ts';
+import type { Signal } from '../otlp/json-schema.ts';
 import { encodeExportResponse, encodeStatus } from '../otlp/messages.ts';
 import type { ExportResult } from './export.ts';
 import { encodeMessage, frame, parseTimeout, UnaryMessage } from './grpc-wire.ts';
@@ -72,10 +73,11 @@ function compressionOf(headers: IncomingHttpHeaders): Compression {
   );
 }
 
-/** One call of `TraceService/Export`: collects its message under a lease, hands it to the intake, answers. */
+/** One call of `TraceService/Export` or `LogsService/Export`: collects its message under a lease, hands it to the intake, answers. */
 export class ExportCall {
   readonly #stream: ServerHttp2Stream;
   readonly #intake: Intake;
+  readonly #kind: Signal;
   readonly #signal: AbortSignal;
   readonly #message: UnaryMessage;
   #deadlineMs = Infinity;
@@ -87,8 +89,9 @@ export class ExportCall {
   #handedOver = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(stream: ServerHttp2Stream, intake: Intake, signal: AbortSignal) {
+  constructor(stream: ServerHttp2Stream, intake: Intake, kind: Signal, signal: AbortSignal) {
     this.#stream = stream;
+    this.#kind = kind;
     this.#intake = intake;
     this.#signal = signal;
     this.#message = new UnaryMessage(intake.admission.limitBytes, intake.memory);
@@ -163,7 +166,7 @@ export class ExportCall {
       }
       if (lease === undefined) throw new Failure('invalid', 'the call has no message');
       this.#handedOver = true;
-      const body = { bytes, compression, encoding: 'protobuf' } as const;
+      const body = { bytes, compression, encoding: 'protobuf', kind: this.#kind } as const;
       this.#succeed(await this.#intake.take('grpc', body, lease, this.#signal), wholeMs);
     } catch (error) {
       this.#fail(error);
@@ -176,13 +179,15 @@ export class ExportCall {
     const plain = result.rejected === 0 && result.message === '';
     sendUnary(
       this.#stream,
-      plain ? emptyFrame : frame(encodeExportResponse('protobuf', result.rejected, result.message)),
+      plain
+        ? emptyFrame
+        : frame(encodeExportResponse(this.#kind, 'protobuf', result.rejected, result.message)),
     );
   }
 
   #fail(error: unknown): void {
     if (this.#stream.headersSent) return;
-    sendStatus(this.#stream, this.#intake.answer('grpc', error));
+    sendStatus(this.#stream, this.#intake.answer('grpc', error, this.#kind));
   }
 
   #onTimeUp(limitMs: number): void {

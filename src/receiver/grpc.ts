@@ -20,6 +20,7 @@ import { closeServer } from './sockets.ts';
 import { Refusal, wrongSignalSentence } from './status.ts';
 
 const traceService = 'opentelemetry.proto.collector.trace.v1.TraceService';
+const logsService = 'opentelemetry.proto.collector.logs.v1.LogsService';
 /**
  * Flow control windows. HTTP/2's default of 64 KB stops a sender seven times in a batch of 512 spans; a stream whose
  * request waits for admission holds at most its window.
@@ -45,7 +46,7 @@ const defaultLife: ConnectionLife = {
 
 /**
  * OTLP over gRPC, spoken directly on `node:http2`: unary calls need little of gRPC, and requests are passed on as
- * bytes. Serves `TraceService/Export` and `grpc.health.v1`.
+ * bytes. Serves `TraceService/Export`, `LogsService/Export` and `grpc.health.v1`.
  */
 export class GrpcReceiver implements Component {
   readonly name = 'receiver/otlp/grpc';
@@ -53,7 +54,7 @@ export class GrpcReceiver implements Component {
   readonly #intake: Intake;
   readonly #log: Log;
   readonly #connections: Connections;
-  readonly #health = new Health([traceService]);
+  readonly #health = new Health([traceService, logsService]);
   readonly #abandon = new AbortController();
   #server: Http2Server | Http2SecureServer | undefined;
   #address: AddressInfo | undefined;
@@ -118,7 +119,10 @@ export class GrpcReceiver implements Component {
     const path = headers[':path'] ?? '';
     switch (path) {
       case `/${traceService}/Export`:
-        new ExportCall(stream, this.#intake, this.#abandon.signal).receive(headers);
+        new ExportCall(stream, this.#intake, 'traces', this.#abandon.signal).receive(headers);
+        return;
+      case `/${logsService}/Export`:
+        new ExportCall(stream, this.#intake, 'logs', this.#abandon.signal).receive(headers);
         return;
       case '/grpc.health.v1.Health/Check':
         this.#health.check(stream);
@@ -134,7 +138,8 @@ export class GrpcReceiver implements Component {
   #refusePath(stream: ServerHttp2Stream, path: string): void {
     const [, signal = ''] = /^\/opentelemetry\.proto\.collector\.(\w+)\./.exec(path) ?? [];
     const sentence =
-      wrongSignalSentence(signal) ?? `unknown method ${path}: this server has ${traceService}/Export`;
+      wrongSignalSentence(signal) ??
+      `unknown method ${path}: this server has ${traceService}/Export and ${logsService}/Export`;
     sendStatus(stream, this.#intake.answer('grpc', new Refusal('unknown_path', sentence)));
   }
 

@@ -3,6 +3,7 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Component } from '../core/component.ts';
 import { listen } from '../core/listen.ts';
+import type { Signal } from '../otlp/json-schema.ts';
 import { encodeExportResponse, encodeStatus, type Encoding } from '../otlp/messages.ts';
 import { assumedDeadlineMs } from './admission.ts';
 import { readBody } from './http-body.ts';
@@ -12,8 +13,11 @@ import { endpointOf, readTls, type Listener } from './listener.ts';
 import { closeServer, Sockets } from './sockets.ts';
 import { Refusal, wrongSignalSentence, type Answer } from './status.ts';
 
-const tracesPath = '/v1/traces';
-const greeting = `Plimsoll takes OTLP traces here: POST ${tracesPath}, as application/x-protobuf or application/json.\n`;
+const paths: ReadonlyMap<string, Signal> = new Map([
+  ['/v1/traces', 'traces'],
+  ['/v1/logs', 'logs'],
+]);
+const greeting = `Plimsoll takes OTLP traces and logs here: POST /v1/traces or /v1/logs, as application/x-protobuf or application/json.\n`;
 /** HTTP names no deadline: the answer leaves when this share of what senders are taken to wait has passed. */
 const answerWithinMs = assumedDeadlineMs * 0.9;
 /** A refused body is read and dropped up to this many bytes, so that its sender gets to read the answer. */
@@ -64,7 +68,7 @@ function compressionOf(header: string | undefined): Compression {
   );
 }
 
-/** OTLP over HTTP/1.1: `POST /v1/traces` in protobuf and JSON. No CORS: browsers are no agents. */
+/** OTLP over HTTP/1.1: `POST /v1/traces` and `/v1/logs` in protobuf and JSON. No CORS: browsers are no agents. */
 export class HttpReceiver implements Component {
   readonly name = 'receiver/otlp/http';
   readonly #listener: Listener;
@@ -133,7 +137,12 @@ export class HttpReceiver implements Component {
       const body = await this.#export(request, response, path, encoding);
       this.#end(response, body);
     } catch (error) {
-      this.#refuse(request, response, encoding ?? 'json', this.#intake.answer('http', error));
+      this.#refuse(
+        request,
+        response,
+        encoding ?? 'json',
+        this.#intake.answer('http', error, paths.get(path)),
+      );
     }
   }
 
@@ -144,12 +153,9 @@ export class HttpReceiver implements Component {
     path: string,
     encoding: Encoding | undefined,
   ): Promise<Uint8Array> {
-    checkPath(path);
+    const kind = kindOf(path);
     if (request.method !== 'POST') {
-      throw new Refusal(
-        'wrong_method',
-        `${request.method} is not allowed: POST OTLP traces to ${tracesPath}`,
-      );
+      throw new Refusal('wrong_method', `${request.method} is not allowed: POST OTLP ${kind} to ${path}`);
     }
     this.#intake.admission.authenticate(request.headers.authorization);
     if (encoding === undefined) {
@@ -167,11 +173,11 @@ export class HttpReceiver implements Component {
     const { admission } = this.#intake;
     const { bytes, lease } = await readBody(request, admission, this.#patience.bodyMs, onRoom);
     const wholeMs = performance.now();
-    const body = { bytes, compression, encoding };
+    const body = { bytes, compression, encoding, kind };
     const result = await inTime(this.#intake.take('http', body, lease, signal));
     this.#intake.succeeded('http', wholeMs);
     response.setHeader('content-type', mediaTypes[encoding]);
-    return encodeExportResponse(encoding, result.rejected, result.message);
+    return encodeExportResponse(kind, encoding, result.rejected, result.message);
   }
 
   #refuse(request: IncomingMessage, response: ServerResponse, encoding: Encoding, answer: Answer): void {
@@ -209,12 +215,13 @@ function inTime<T>(work: Promise<T>): Promise<T> {
   return promise;
 }
 
-function checkPath(path: string): void {
-  if (path === tracesPath) return;
+function kindOf(path: string): Signal {
+  const kind = paths.get(path);
+  if (kind) return kind;
   const [, signal = ''] = /^\/v1(?:development)?\/(\w+)$/.exec(path) ?? [];
   throw new Refusal(
     'unknown_path',
-    wrongSignalSentence(signal) ?? `unknown path ${path}: POST OTLP traces to ${tracesPath}`,
+    wrongSignalSentence(signal) ?? `unknown path ${path}: POST OTLP traces to /v1/traces, logs to /v1/logs`,
   );
 }
 

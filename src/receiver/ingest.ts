@@ -2,8 +2,9 @@ import type { Clock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import type { NewRecord, Stream } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
-import { sentenceOf, type Enricher } from '../enrich/enricher.ts';
-import { RefusedSpans, type ExportTraces } from './export.ts';
+import { sentenceOf, type EnrichedRequest, type Enricher } from '../enrich/enricher.ts';
+import { LogSpans } from '../enrich/log-spans.ts';
+import { RefusedSpans, type ExportRequest } from './export.ts';
 
 /** What an ingest works with. */
 export interface IngestParts {
@@ -19,14 +20,33 @@ const rememberRefusalMs = 30_000;
 /** From a request to the stream: enriches it, appends its records, and resolves when they are durable. */
 export class Ingest {
   readonly #parts: IngestParts;
+  readonly #logs = new LogSpans();
   #refused: { readonly atMs: number; readonly reason: string } | undefined;
 
   constructor(parts: IngestParts) {
     this.#parts = parts;
   }
 
-  /** Takes a request. What was left out of it is told to the sender, reason by reason. */
-  readonly exportTraces: ExportTraces = async (request, signal) => {
+  /** Takes a request of spans. What was left out of it is told to the sender, reason by reason. */
+  readonly exportTraces: ExportRequest = async (request, signal) => {
+    const { accepted, rejected, reasons } = await this.#take(request, signal);
+    return { accepted, rejected, message: sentenceOf(reasons) };
+  };
+
+  /** Takes a request of log records: those that tell of an agent become spans, and the sender is told of the others. */
+  readonly exportLogs: ExportRequest = async (request, signal) => {
+    const { request: spans, rejections, unstored, unstoredReason } = this.#logs.read(request);
+    const { accepted, rejected, reasons } = await this.#take(spans, signal);
+    const all = new Map([...rejections, ...reasons]);
+    if (unstored > 0) all.set(unstoredReason, unstored);
+    const invalid = rejections.values().reduce((sum, count) => sum + count, rejected);
+    return { accepted, rejected: invalid, unstored, message: sentenceOf(all, 'log record') };
+  };
+
+  async #take(
+    request: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Pick<EnrichedRequest, 'accepted' | 'rejected' | 'reasons'>> {
     const { enricher, stream } = this.#parts;
     const { records, accepted, rejected, reasons, ...counts } = enricher.enrich(
       request,
@@ -41,8 +61,10 @@ export class Ingest {
     this.#countRemoved('foreign_key', counts.removedForeignKeys);
     this.#countRemoved('invalid_value', counts.removedInvalidValues);
     this.#parts.telemetry.count('plimsoll_enrich_unreadable_numbers_total', counts.unreadableNumbers, {});
-    return { accepted, rejected, message: sentenceOf(reasons) };
-  };
+    for (const [reason, count] of counts.unreadScores)
+      this.#parts.telemetry.count('plimsoll_enrich_unread_scores_total', count, { reason });
+    return { accepted, rejected, reasons };
+  }
 
   /** Whether the stream takes what is sent. */
   check(): { readonly flowing: boolean; readonly reason: string } {

@@ -5,10 +5,11 @@ import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import { jsonToProtobuf } from '../otlp/json-to-protobuf.ts';
+import type { Signal } from '../otlp/json-schema.ts';
 import type { Encoding } from '../otlp/messages.ts';
 import { Admission, assumedDeadlineMs, type AdmissionOptions } from './admission.ts';
 import { Coalescer } from './coalesce.ts';
-import { RefusedSpans, type ExportResult, type ExportTraces } from './export.ts';
+import { RefusedSpans, type ExportRequest, type ExportResult } from './export.ts';
 import { inflate, type Compression } from './inflate.ts';
 import { answerTo, type Answer } from './status.ts';
 
@@ -20,11 +21,12 @@ export interface Body {
   readonly bytes: Buffer;
   readonly compression: Compression;
   readonly encoding: Encoding;
+  readonly kind: Signal;
 }
 
 /** What the intake needs. One intake serves the listeners of one configured receiver: they share its budget and its memory of bodies. */
 export interface IntakeOptions extends AdmissionOptions {
-  readonly exportTraces: ExportTraces;
+  readonly exports: Readonly<Record<Signal, ExportRequest>>;
   /** How long a body is remembered, so that its repeat is joined to the first answer; 0 is off. */
   readonly coalesceWindowMs: number;
   readonly telemetry: Telemetry;
@@ -35,12 +37,20 @@ export interface IntakeOptions extends AdmissionOptions {
 /** Bodies remembered at most: 30 MB. Beyond 800 requests a second the window is shorter than two minutes. */
 const rememberedBodies = 100_000;
 
-/** They exist from the start, so that their first increase is seen. */
-const spanCounters = [
-  'plimsoll_receiver_accepted_spans_total',
-  'plimsoll_receiver_refused_spans_total',
-  'plimsoll_receiver_rejected_spans_total',
-] as const;
+/** The counters of what requests hold. They exist from the start, so that their first increase is seen. */
+const counters = {
+  traces: {
+    accepted: 'plimsoll_receiver_accepted_spans_total',
+    refused: 'plimsoll_receiver_refused_spans_total',
+    rejected: 'plimsoll_receiver_rejected_spans_total',
+  },
+  logs: {
+    accepted: 'plimsoll_receiver_accepted_log_records_total',
+    refused: 'plimsoll_receiver_refused_log_records_total',
+    rejected: 'plimsoll_receiver_rejected_log_records_total',
+    unstored: 'plimsoll_receiver_unstored_log_records_total',
+  },
+} as const;
 
 /** Memory kept for bodies between requests. */
 const pooledBytes = 32 << 20;
@@ -50,14 +60,14 @@ export class Intake {
   readonly admission: Admission;
   /** For the bodies of requests; `take` gives them back. */
   readonly memory = new BytePool(pooledBytes);
-  readonly #exportTraces: ExportTraces;
+  readonly #exports: IntakeOptions['exports'];
   readonly #coalescer: Coalescer<ExportResult>;
   readonly #telemetry: Telemetry;
   readonly #log: Log;
 
   constructor(options: IntakeOptions) {
     this.admission = new Admission(options);
-    this.#exportTraces = options.exportTraces;
+    this.#exports = options.exports;
     this.#coalescer = new Coalescer({
       windowMs: options.coalesceWindowMs,
       limit: rememberedBodies,
@@ -66,7 +76,8 @@ export class Intake {
     this.#telemetry = options.telemetry;
     this.#log = options.log;
     for (const transport of ['grpc', 'http'] as const)
-      for (const name of spanCounters) this.#telemetry.count(name, 0, { receiver: 'otlp', transport });
+      for (const name of Object.values(counters).flatMap((names) => Object.values(names)))
+        this.#telemetry.count(name, 0, { receiver: 'otlp', transport });
   }
 
   /**
@@ -76,8 +87,8 @@ export class Intake {
   async take(transport: Transport, body: Body, lease: Lease, signal: AbortSignal): Promise<ExportResult> {
     try {
       const plain = await this.#inflate(body, lease, signal);
-      const { answer, joined } = this.#coalescer.run(body.encoding, plain, () =>
-        this.#export(transport, plain, body.encoding, signal),
+      const { answer, joined } = this.#coalescer.run(`${body.kind} ${body.encoding}`, plain, () =>
+        this.#export(transport, plain, body, signal),
       );
       if (joined) {
         lease.release();
@@ -99,8 +110,8 @@ export class Intake {
   }
 
   /** What to tell the sender of a request that failed with `error`, counted; a fault nobody foresaw is logged. */
-  answer(transport: Transport, error: unknown): Answer {
-    const answer = answerTo(error, Math.random());
+  answer(transport: Transport, error: unknown, kind?: Signal): Answer {
+    const answer = answerTo(error, Math.random(), kind);
     if (answer.bug !== undefined)
       this.#log.error({ err: answer.bug, transport }, 'request failed for a reason nobody foresaw');
     const labels = { receiver: 'otlp', transport, outcome: answer.outcome };
@@ -122,27 +133,24 @@ export class Intake {
   async #export(
     transport: Transport,
     plain: Uint8Array,
-    encoding: Encoding,
+    { encoding, kind }: Body,
     signal: AbortSignal,
   ): Promise<ExportResult> {
     const converted =
-      encoding === 'json' ? jsonToProtobuf(plain) : { bytes: plain, rejected: 0, reasons: [] };
+      encoding === 'json' ? jsonToProtobuf(plain, kind) : { bytes: plain, rejected: 0, reasons: [] };
     const labels = { receiver: 'otlp', transport };
-    const taken = await this.#exportTraces(converted.bytes, signal).catch((error: unknown) => {
-      if (error instanceof RefusedSpans)
-        this.#telemetry.count('plimsoll_receiver_refused_spans_total', error.spans, labels);
+    const names = counters[kind];
+    const taken = await this.#exports[kind](converted.bytes, signal).catch((error: unknown) => {
+      if (error instanceof RefusedSpans) this.#telemetry.count(names.refused, error.spans, labels);
       throw error;
     });
-    const result = {
-      accepted: taken.accepted,
-      rejected: taken.rejected + converted.rejected,
-      message: [...converted.reasons, taken.message].filter((reason) => reason !== '').join('; '),
-    };
-    this.#telemetry.count('plimsoll_receiver_accepted_spans_total', result.accepted, labels);
-    if (result.rejected > 0) {
-      this.#telemetry.count('plimsoll_receiver_rejected_spans_total', result.rejected, labels);
-    }
-    return result;
+    const { accepted, unstored = 0 } = taken;
+    const invalid = taken.rejected + converted.rejected;
+    this.#telemetry.count(names.accepted, accepted, labels);
+    if (invalid > 0) this.#telemetry.count(names.rejected, invalid, labels);
+    if (unstored > 0) this.#telemetry.count(counters.logs.unstored, unstored, labels);
+    const message = [...converted.reasons, taken.message].filter((reason) => reason !== '').join('; ');
+    return { accepted, rejected: invalid + unstored, message };
   }
 }
 

@@ -1,4 +1,5 @@
 import { Failure, type FailureKind } from '../core/failure.ts';
+import type { Signal } from '../otlp/json-schema.ts';
 
 /** Why the edge itself turned a request away, before anybody downstream saw it. */
 export type RefusalReason =
@@ -65,11 +66,14 @@ function jittered(delayMs: number, random: number): number {
   return Math.ceil(delayMs * (1 + random));
 }
 
+/** The field that an invalid request has wrong. */
+const requestFields: Readonly<Record<Signal, string>> = { traces: 'resource_spans', logs: 'resource_logs' };
+
 /**
  * The answer to a request that failed with `error`. A fault that is no Failure is a bug: it stays retryable, and its
  * text, which may hold data of others, is not shown. `random` in [0, 1) spreads the retries over twice the delay.
  */
-export function answerTo(error: unknown, random: number): Answer {
+export function answerTo(error: unknown, random: number, request: Signal = 'traces'): Answer {
   if (error instanceof Refusal) {
     const row = rows[error.reason];
     return {
@@ -85,21 +89,21 @@ export function answerTo(error: unknown, random: number): Answer {
       'unavailable',
       'internal fault, the log of the receiver has it; send again later',
     );
-    return { ...answerTo(hidden, random), bug: error ?? 'undefined thrown' };
+    return { ...answerTo(hidden, random, request), bug: error ?? 'undefined thrown' };
   }
   const { kind, message, retryAfterMs = defaultRetryMs } = error;
   return {
     ...rows[kind],
     message,
     retryAfterMs: kind === 'invalid' ? undefined : jittered(retryAfterMs, random),
-    badField: kind === 'invalid' ? 'resource_spans' : undefined,
+    badField: kind === 'invalid' ? requestFields[request] : undefined,
     bug: undefined,
   };
 }
 
 /** What to tell a sender of another signal; undefined when `signal` names none that OTLP has. */
 export function wrongSignalSentence(signal: string): string | undefined {
-  if (!['metrics', 'logs', 'profiles'].includes(signal)) return undefined;
+  if (!['metrics', 'profiles'].includes(signal)) return undefined;
   const variable = `OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_ENDPOINT`;
-  return `this receiver takes traces only, not ${signal}: send ${signal} elsewhere (${variable}) or switch that exporter off`;
+  return `this receiver takes traces and logs only, not ${signal}: send ${signal} elsewhere (${variable}) or switch that exporter off`;
 }

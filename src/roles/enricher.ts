@@ -13,6 +13,7 @@ function optionsOf({ ingest }: Plan): EnrichOptions {
     content_hash_key,
     prices,
     human_tools: humanTools,
+    evaluators,
   } = ingest?.enrich ?? {};
   const hashKey = content_hash_key && Buffer.from(content_hash_key.reveal());
   return {
@@ -21,5 +22,6 @@ function optionsOf({ ingest }: Plan): EnrichOptions {
     hashKey,
     prices,
     humanTools,
+    evaluators,
   };
 }

@@ -44,7 +44,7 @@ function intakeOf({ telemetry, log }: Site, options: Receiver['options'], ingest
     maxWaitMs: options.max_wait,
     tokens: options.auth?.bearer_tokens ?? [],
     coalesceWindowMs: options.coalesce_window,
-    exportTraces: ingest.exportTraces,
+    exports: { traces: ingest.exportTraces, logs: ingest.exportLogs },
     telemetry,
     log,
   });

@@ -1,5 +1,5 @@
 import { SpanIds, type SpanFacts } from '../semconv/span-facts.ts';
-import type { Step } from '../semconv/vocabulary.ts';
+import type { LogOrigin, Step } from '../semconv/vocabulary.ts';
 import { none } from './rows.ts';
 
 /** The span that is being added, with what several ask of it read once; one object, used again for every span. */
@@ -12,8 +12,12 @@ export class Arrival {
   /** The run has no room to remember it: it goes into sums only. */
   folded = false;
   isRoot = false;
+  /** It speaks of a run that it is no part of: it neither names nor ends it, and alone makes none. */
+  isJudge = false;
   step: Step = 'other';
   failed = false;
+  /** As of the span's facts. */
+  log: LogOrigin | undefined;
   /** Event times in milliseconds since the epoch; the end is clamped, the start not behind it. */
   startMs = 0;
   endMs = 0;
@@ -24,8 +28,10 @@ export class Arrival {
   read(span: SpanFacts): void {
     const { startMs } = span;
     this.startMs = startMs > this.endMs ? this.endMs : startMs;
-    this.isRoot = (this.ids.parent0 | this.ids.parent1) === 0;
     this.step = span.step;
     this.failed = span.failed;
+    this.log = span.log;
+    this.isJudge = this.step === 'evaluator' && (this.ids.run !== '' || this.log !== undefined);
+    this.isRoot = (this.ids.parent0 | this.ids.parent1) === 0 && !this.isJudge;
   }
 }

@@ -51,6 +51,8 @@ export interface FinishedRun {
   readonly priced: boolean;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** The latest of each evaluator, in [0, 1]; the same empty map for every run without any. */
+  readonly scores: ReadonlyMap<string, number>;
   /** How far its end lay behind the newest event of its partition when it arrived; 0 for a run that timed out. */
   readonly behindMs: number;
   /** One per partition the run has spans on. */

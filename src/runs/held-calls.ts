@@ -4,8 +4,8 @@ import type { Arrival } from './arrival.ts';
 import type { RunSink } from './finished-run.ts';
 import { logicalCalls, type CallSpan } from './logical-calls.ts';
 import { none, Rows } from './rows.ts';
-import { text, word as runWord, type RunTable } from './run-table.ts';
-import { known, type SpanTable } from './span-table.ts';
+import { byte, text, word as runWord, type RunTable } from './run-table.ts';
+import { callPrint, known, type SpanTable } from './span-table.ts';
 
 const word = {
   next: 0,
@@ -20,6 +20,11 @@ const word = {
 const cell = { startMs: 4, endMs: 5, behindMs: 6 } as const;
 const cellCount = 7;
 const wordCount = 2 * cellCount;
+
+/** A held call, and its row among the spans of its run; `none` when the run does not remember it. */
+interface HeldSpan extends CallSpan {
+  readonly row: number;
+}
 
 /** Tool calls that wait for the labels of their runs, chained by run in the order in which they arrived. */
 export class HeldCalls {
@@ -117,10 +122,10 @@ export class HeldCalls {
   }
 
   /** Takes the held calls of `run`, but for those inside calls that were released before. */
-  #take(run: number): CallSpan[] {
+  #take(run: number): HeldSpan[] {
     const runs = this.#runs;
     const runAt = runs.wordAt(run);
-    const taken: CallSpan[] = [];
+    const taken: HeldSpan[] = [];
     let call = runs.words[runAt + runWord.firstCall]!;
     while (call !== none) {
       taken.push(this.#spanOf(run, call));
@@ -130,10 +135,28 @@ export class HeldCalls {
     }
     runs.words[runAt + runWord.firstCall] = none;
     runs.words[runAt + runWord.callCount] = 0;
-    return taken.filter((span) => !this.#isOfReleased(run, span, taken));
+    const fresh = this.#hasLogs(run) ? taken.filter((span) => !this.#wasReleased(run, span, taken)) : taken;
+    return fresh.filter((span) => !this.#isOfReleased(run, span, fresh));
   }
 
-  #spanOf(run: number, call: number): CallSpan {
+  #hasLogs(run: number): boolean {
+    return this.#runs.bytes[this.#runs.byteAt(run) + byte.hasLogs] !== 0;
+  }
+
+  /** Whether a log record told of the call of this span, or a span of that of this log record, and was released before. */
+  #wasReleased(run: number, { callId, isLog }: CallSpan, taken: readonly HeldSpan[]): boolean {
+    const print = callPrint(callId);
+    if (print === 0) return false;
+    const spans = this.#spans;
+    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
+      const facts = spans.known(span);
+      if (spans.call(span) !== print || (facts & known.tool) === 0) continue;
+      if (((facts & known.log) !== 0) !== isLog && !taken.some((other) => other.row === span)) return true;
+    }
+    return false;
+  }
+
+  #spanOf(run: number, call: number): HeldSpan {
     const { words, cells } = this.#rows;
     const at = call * wordCount;
     const cellsAt = call * cellCount;
@@ -141,30 +164,45 @@ export class HeldCalls {
     const endMs = cells[cellsAt + cell.endMs]!;
     const id0 = words[at + word.id0]!;
     const id1 = words[at + word.id1]!;
+    const row = this.#spans.find(run, id0, id1);
+    const callId = this.#callIds[call]!;
     return {
+      row,
       id0,
       id1,
       parent0: words[at + word.parent0]!,
       parent1: words[at + word.parent1]!,
       tool: this.#tools[call]!,
-      callId: this.#callIds[call]!,
-      result: this.#resultOf(run, id0, id1, results[words[at + word.result]!]!),
+      callId,
+      result: this.#answerTo(run, callId) ?? this.#resultOf(row, results[words[at + word.result]!]!),
       startMs,
       endMs,
       durationMs: endMs - startMs,
       behindMs: cells[cellsAt + cell.behindMs]!,
       attempt: words[at + word.attempt]!,
       print: words[at + word.print]!,
+      isLog: row !== none && (this.#spans.known(row) & known.log) !== 0,
     };
   }
 
   /** A call that a human refused, in a span below it, did not run, though its own span does not say so. */
-  #resultOf(run: number, id0: number, id1: number, result: Result): Result {
-    const span = this.#spans.find(run, id0, id1);
+  #resultOf(span: number, result: Result): Result {
     if (span === none || result !== 'ok') return result;
-    const facts = this.#spans.known(span);
-    if ((facts & known.refused) !== 0) return 'rejected';
-    return (facts & known.unanswered) === 0 ? result : 'cancelled';
+    return refusalOf(this.#spans.known(span)) ?? result;
+  }
+
+  /** What became of a call that a human refused in a log record that names it, whatever else is said of it. */
+  #answerTo(run: number, callId: string): Result | undefined {
+    const print = this.#hasLogs(run) ? callPrint(callId) : 0;
+    if (print === 0) return undefined;
+    const spans = this.#spans;
+    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
+      const facts = spans.known(span);
+      if (spans.call(span) !== print || (facts & known.tool) !== 0) continue;
+      const refusal = refusalOf(facts);
+      if (refusal) return refusal;
+    }
+    return undefined;
   }
 
   #isOfReleased(run: number, { parent0, parent1, tool }: CallSpan, taken: readonly CallSpan[]): boolean {
@@ -173,4 +211,9 @@ export class HeldCalls {
     if (outer === undefined || (tool !== '' && outer !== tool)) return false;
     return !taken.some(({ id0, id1 }) => id0 === parent0 && id1 === parent1);
   }
+}
+
+function refusalOf(facts: number): Result | undefined {
+  if ((facts & known.refused) !== 0) return 'rejected';
+  return (facts & known.unanswered) === 0 ? undefined : 'cancelled';
 }

@@ -106,16 +106,29 @@ export class LeafUsage {
     return hasCost;
   }
 
-  /** What model calls of `run` say; agent spans repeat it, and speak where no model call does. */
-  of(run: number): UsageSum {
-    const models = this.#sum(run, known.modelUsage, known.wrapsModel, this.#foldedModels.get(run));
+  /**
+   * What model calls of `run` say; agent spans repeat it, and speak where no model call does. `hasLogs`: log records
+   * tell of them, too; a span with the tokens of such a record is the same call, and the record knows its cost best.
+   */
+  of(run: number, hasLogs: boolean): UsageSum {
+    const repeats = hasLogs ? this.#repeatsIn(run) : noRepeats;
+    const models = this.#sum(run, known.modelUsage, known.wrapsModel, this.#foldedModels.get(run), repeats);
     return (
-      models ?? this.#sum(run, known.agentUsage, known.wrapsAgent, this.#foldedAgents.get(run)) ?? nothing
+      models ??
+      this.#sum(run, known.agentUsage, known.wrapsAgent, this.#foldedAgents.get(run), noRepeats) ??
+      nothing
     );
   }
 
   /** Undefined when no span says such usage. */
-  #sum(run: number, says: number, wraps: number, folded: UsageSum | undefined): UsageSum | undefined {
+  // oxlint-disable-next-line max-params -- an object for them would be made at every end of a run
+  #sum(
+    run: number,
+    says: number,
+    wraps: number,
+    folded: UsageSum | undefined,
+    repeats: ReadonlySet<number>,
+  ): UsageSum | undefined {
     const spans = this.#spans;
     let isSaid = folded !== undefined;
     const sum = new UsageSum();
@@ -124,7 +137,7 @@ export class LeafUsage {
       const facts = spans.known(span);
       if ((facts & says) === 0) continue;
       isSaid = true;
-      if ((facts & wraps) !== 0) continue;
+      if ((facts & wraps) !== 0 || repeats.has(span)) continue;
       const priced = (facts & known.unpriced) === 0;
       sum.add(spans.costNanos(span), spans.inputTokens(span), spans.outputTokens(span), priced);
     }
@@ -142,6 +155,27 @@ export class LeafUsage {
     this.forget(from);
   }
 
+  /** The spans of model calls of which log records with the same tokens tell, too; of several such the cheapest. */
+  #repeatsIn(run: number): ReadonlySet<number> {
+    const spans = this.#spans;
+    const told = new Map<string, number>();
+    const alike = new Map<string, number[]>();
+    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
+      const facts = spans.known(span);
+      const tokens = `${spans.inputTokens(span)} ${spans.outputTokens(span)}`;
+      if ((facts & known.modelUsage) === 0 || (facts & known.wrapsModel) !== 0 || tokens === '0 0') continue;
+      if ((facts & known.log) !== 0) told.set(tokens, (told.get(tokens) ?? 0) + 1);
+      else alike.set(tokens, [...(alike.get(tokens) ?? []), span]);
+    }
+    const cheapest = (a: number, b: number): number =>
+      spans.costNanos(a) - spans.costNanos(b) ||
+      (spans.known(a) & known.unpriced) - (spans.known(b) & known.unpriced);
+    const repeats = [...told].flatMap(
+      ([tokens, count]) => alike.get(tokens)?.toSorted(cheapest).slice(0, count) ?? [],
+    );
+    return new Set(repeats);
+  }
+
   /** Forgets what spans of `run` said that it did not remember. */
   forget(run: number): void {
     if (this.#foldedModels.size > 0) this.#foldedModels.delete(run);
@@ -151,6 +185,7 @@ export class LeafUsage {
 }
 
 const nothing = new UsageSum();
+const noRepeats: ReadonlySet<number> = new Set();
 
 function foldedOf(sums: Map<number, UsageSum>, run: number): UsageSum {
   const folded = sums.get(run);

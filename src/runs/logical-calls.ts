@@ -21,6 +21,8 @@ export interface CallSpan {
   readonly attempt: number;
   /** Equal for equal arguments; 0 when nothing is known of them. */
   readonly print: number;
+  /** It was made of a log record. */
+  readonly isLog: boolean;
 }
 
 /** One call as an agent means it: its last attempt, and how many there were. */
@@ -33,13 +35,33 @@ export interface LogicalCall {
 const retryWindowMs = 300_000;
 
 /**
- * Joins the spans that tell of one call, and the attempts of one call. A span below one of the same tool, or with the
+ * Joins the spans that tell of one call, and the attempts of one call. A log record with the call id of a span, a span below one of the same tool, or with the
  * call id of one around it, is that call; one with the arguments or the id of a failed call before it, or that says it
  * is no first attempt, repeats that. In the order in which the calls were first made.
  */
 export function logicalCalls(spans: readonly CallSpan[]): readonly LogicalCall[] {
   if (spans.length === 1) return [{ last: spans[0]!, attempts: spans[0]!.attempt }];
-  return attemptsOf(outermost(spans).toSorted((a, b) => a.startMs - b.startMs));
+  return attemptsOf(outermost(withoutRepeats(spans)).toSorted((a, b) => a.startMs - b.startMs));
+}
+
+/**
+ * The calls without the log records of those that spans tell of, too. Spans know best how long a call took; that it
+ * failed or was refused is believed of either.
+ */
+function withoutRepeats(spans: readonly CallSpan[]): readonly CallSpan[] {
+  const logs = spans.filter(({ isLog, callId }) => isLog && callId !== '');
+  if (logs.length === 0) return spans;
+  const told = new Map<string, CallSpan>();
+  for (const log of logs.toSorted((a, b) => a.endMs - b.endMs)) told.set(log.callId, log);
+  const seen = new Set<string>();
+  for (const span of spans) {
+    const log = span.isLog ? undefined : told.get(span.callId);
+    if (!log) continue;
+    seen.add(span.callId);
+    span.tool ||= log.tool;
+    if (span.result === 'ok') span.result = log.result;
+  }
+  return spans.filter(({ isLog, callId }) => !isLog || !seen.has(callId));
 }
 
 /** The spans that are in no other of the same call, with what those in them know better. */

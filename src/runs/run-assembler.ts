@@ -185,14 +185,14 @@ export class RunAssembler {
     if (runs.hasEnded(run) || runs.heldCount(run) >= maxHeldCalls) this.#touched.set(run, undefined);
   }
 
-  /** A span of a run of which only the result is left: its call and cost count, its end cannot change. */
+  /** A span of a run of which only the result is left: its call, cost and scores count, its end cannot change. */
   #addLate(run: number, span: SpanFacts, lane: Lane): void {
     this.counts.late++;
     const runs = this.#runs;
     const { result, tool, attempt: attempts } = span;
     const before = runs.report(run);
     if (lane.live) runs.makeNews(run);
-    const isRevised = runs.addLate(run, span);
+    const isRevised = runs.addLate(run, span, this.#arrival.endMs);
     if (result !== undefined) {
       const { agent, release, environment } = before;
       const { endMs, behindMs } = this.#arrival;
@@ -250,6 +250,10 @@ export class RunAssembler {
     const runs = this.#runs;
     const closedMs = runs.lastEndMs(run) + idleTimeoutMs;
     const releasedMs = Math.min(closedMs, runs.heldSinceMs(run) + holdMs);
+    if (closedMs <= watermarkMs && !runs.isWork(run)) {
+      this.#discard(run);
+      return;
+    }
     if (releasedMs <= watermarkMs) runs.releaseCalls(run, this.#sink, releasedMs > lane.countedMs);
     if (closedMs <= watermarkMs) this.#close(run, 'idle', closedMs, closedMs > lane.countedMs);
   }
@@ -341,10 +345,24 @@ export class RunAssembler {
       const remembered = this.#ended.first === none ? this.#timedOut.first : this.#ended.first;
       const run = remembered === none ? this.#oldestOpen() : remembered;
       if (run === none) return;
+      if (remembered === none && !this.#runs.isWork(run)) {
+        this.#discard(run);
+        continue;
+      }
       if (remembered === none) this.#spill(run, lane);
       else this.#settleEarly(run, lane);
       this.#forget(run);
     }
+  }
+
+  /** Forgets an open run of which nothing is known but what evaluators said of it: what they spoke of is not here. */
+  #discard(run: number): void {
+    const runs = this.#runs;
+    if (runs.isSpread(run)) for (const { guests } of this.#open) guests.delete(run);
+    this.#open[runs.lane(run)]!.own.remove(run);
+    this.#touched.delete(run);
+    runs.forgetSpans(run);
+    runs.drop(run);
   }
 
   #spill(run: number, lane: Lane): void {

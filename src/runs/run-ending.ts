@@ -94,7 +94,9 @@ export class RunEnding {
     } else this.#addEscalation(span, reason, arrival);
     const { endMs, behindMs } = arrival;
     if (arrival.isRoot) this.#addRoot(run, failed ? end.failed : end.well, endMs, behindMs);
-    else if (step !== 'tool' && (failed || step === 'agent')) this.#addTop(arrival);
+    else if (arrival.log === 'untraced')
+      this.#addTold(run, failed ? end.failed : end.well, step === 'llm' ? endMs : 0);
+    else if (!arrival.isJudge && step !== 'tool' && (failed || step === 'agent')) this.#addTop(arrival);
     if (arrival.folded && arrival.row !== none) {
       const facts = this.#spans.known(arrival.row); // it has arrived, though nobody will know its id
       this.#spans.setKnown(arrival.row, facts & ~(known.aboveTop | known.aboveFailure));
@@ -116,7 +118,7 @@ export class RunEnding {
 
   #inferred(run: number): Outcome {
     const root = this.#runs.bytes[this.#runs.byteAt(run) + byte.root]!;
-    const top = root === end.absent ? this.#top(run) : root;
+    const top = root || this.#top(run) || this.#runs.bytes[this.#runs.byteAt(run) + byte.told]!;
     if (top === end.failed) return 'failure';
     if (this.#waitsForHuman(run) || this.#seemsToWait(run)) return 'escalated';
     return top === end.absent ? 'unknown' : 'completed';
@@ -155,6 +157,21 @@ export class RunEnding {
       bytes[topAt] = top;
       cells[startAt] = startMs;
     } else if (startMs === cells[startAt]! && top > earliest) bytes[topAt] = top;
+  }
+
+  /**
+   * Log records without a trace have no root: the run went as its latest model call did, which ended at `endMs`, and well
+   * without one; 0 is another record's.
+   */
+  #addTold(run: number, told: number, endMs: number): void {
+    const { bytes, cells } = this.#runs;
+    const toldAt = this.#runs.byteAt(run) + byte.told;
+    const endAt = this.#runs.cellAt(run) + cell.toldEndMs;
+    if (endMs === 0) bytes[toldAt] ||= end.well;
+    else if (endMs > cells[endAt]!) {
+      bytes[toldAt] = told;
+      cells[endAt] = endMs;
+    } else if (endMs === cells[endAt]! && told === end.failed) bytes[toldAt] = end.failed;
   }
 
   #addRoot(run: number, root: number, endMs: number, behindMs: number): void {
@@ -231,6 +248,8 @@ export class RunEnding {
     if (bits !== 0) this.#addGate(into, bits, cells[cellsAt + cell.gateAtMs]!);
     const top = bytes[at + byte.foldedTop]!;
     if (top !== end.absent) this.#foldTop(into, cells[cellsAt + cell.foldedTopMs]!, top);
+    const told = bytes[at + byte.told]!;
+    if (told !== end.absent) this.#addTold(into, told, cells[cellsAt + cell.toldEndMs]!);
     const intoAt = this.#runs.cellAt(into);
     for (const latest of [cell.lastWorkStartMs, cell.toolAskedMs])
       cells[intoAt + latest] = Math.max(cells[intoAt + latest]!, cells[cellsAt + latest]!);

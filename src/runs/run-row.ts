@@ -40,7 +40,12 @@ export const runColumns = [
 
 /** What a column holds; undefined is what it holds when nobody says: 0, '' or false. */
 type RunRow = {
-  readonly [C in (typeof runColumns)[number] as C['name']]: string | number | true | undefined;
+  readonly [C in (typeof runColumns)[number] as C['name']]:
+    | string
+    | number
+    | true
+    | Readonly<Record<string, number>>
+    | undefined;
 };
 
 /** The header by which a record says that it holds runs, one a line, as JSON by these columns; another form has another number. */
@@ -80,7 +85,7 @@ export function runRow(run: FinishedRun): string {
     ToolCostUsd: dollars(costUsd.tool),
     ReviewCostUsd: dollars(costUsd.review),
     Priced: run.priced || undefined,
-    Scores: undefined,
+    Scores: run.scores.size === 0 ? undefined : Object.fromEntries(run.scores),
     Version: run.version,
   };
   return JSON.stringify(row);

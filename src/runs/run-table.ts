@@ -49,40 +49,47 @@ export const cell = {
   /** Costs are whole billionths of a US dollar, which add up exactly in any order. */
   reviewCostNanos: 29,
   /** End of the latest model call that asked for a tool. */
-  toolAskedMs: 31,
+  toolAskedMs: 30,
+  /** End of the latest model call that a log record without a trace told of. */
+  toldEndMs: 31,
   /** The rest is as last reported. */
-  toolCostNanos: 30,
-  closedMs: 32,
-  llmCostNanos: 33,
-  inputTokens: 34,
-  outputTokens: 35,
+  toolCostNanos: 32,
+  closedMs: 33,
+  llmCostNanos: 34,
+  inputTokens: 35,
+  outputTokens: 36,
 } as const;
 
 /** Bytes of a run's row, behind the cells. One of a vocabulary's words is its place there from 1 on; 0 is none. */
 export const byte = {
-  state: 288,
+  state: 296,
   /** Whether a later trace may resume the run: its id is its own. */
-  resumable: 289,
-  root: 290,
-  saidOutcome: 291,
-  saidEvidence: 292,
-  escalationReason: 293,
-  gate: 294,
-  foldedTop: 295,
+  resumable: 297,
+  root: 298,
+  saidOutcome: 299,
+  saidEvidence: 300,
+  escalationReason: 301,
+  gate: 302,
+  foldedTop: 303,
   /** Six: how badly the span that says each label speaks for the run, from 1 on; then the one of its trace. */
-  labelRank: 296,
-  traceRank: 302,
-  unpriced: 303,
+  labelRank: 304,
+  traceRank: 310,
+  unpriced: 311,
   /** Whether no earlier process can have said all that is known: it has not counted some span, or the end. */
-  isNews: 304,
+  isNews: 312,
+  /** Whether log records tell of the run; and how it went, where they belonged to no trace. */
+  hasLogs: 313,
+  told: 314,
+  /** Whether it has a span that is no judge's. */
+  isWork: 315,
   /** The rest is as last reported. */
-  closedBy: 305,
-  outcome: 306,
-  evidence: 307,
-  lowerBound: 308,
+  closedBy: 316,
+  outcome: 317,
+  evidence: 318,
+  lowerBound: 319,
 } as const;
 
-const cellCount = 39;
+const cellCount = 40;
 const wordCount = 2 * cellCount;
 const byteCount = 8 * cellCount;
 

@@ -8,6 +8,7 @@ import { none } from './rows.ts';
 import { RunEnding } from './run-ending.ts';
 import { nanosOf, nanosPerUsd, tokensOf } from './quantities.ts';
 import { addLabels, addTrace, mergeLabels } from './run-labels.ts';
+import { RunScores } from './run-scores.ts';
 import { byte, cell, RunTable, text, word } from './run-table.ts';
 import { known, SpanTable } from './span-table.ts';
 
@@ -28,6 +29,7 @@ export class Runs {
   readonly #calls = new HeldCalls(this.table, this.#spans);
   readonly #usage = new LeafUsage(this.#spans);
   readonly #ending: RunEnding;
+  readonly #scores = new RunScores();
   /** Where runs with spans on several partitions begin on others than the first. */
   readonly #otherStarts = new Map<number, RunStart[]>();
   #spanIds = 0;
@@ -113,16 +115,21 @@ export class Runs {
     arrival.folded = folded;
     if (!folded) {
       if (arrival.row === none) arrival.row = this.#spans.add(run, ids.span0, ids.span1);
-      this.#spans.learn(arrival.row, known.arrived);
+      this.#spans.learn(arrival.row, arrival.log ? known.arrived | known.log : known.arrived);
       table.words[countAt]! += 1;
       this.#spanIds++;
     }
+    if (arrival.log) table.bytes[table.byteAt(run) + byte.hasLogs] = 1;
     const { cells } = table;
     const at = table.cellAt(run);
     if (startMs < cells[at + cell.startMs]!) cells[at + cell.startMs] = startMs;
     if (endMs > cells[at + cell.lastEndMs]!) cells[at + cell.lastEndMs] = endMs;
-    addLabels(table, span, arrival);
-    if (table.isNamed(run)) addTrace(table, arrival);
+    if (!arrival.isJudge) {
+      table.bytes[table.byteAt(run) + byte.isWork] = 1;
+      addLabels(table, span, arrival);
+      if (table.isNamed(run)) addTrace(table, arrival);
+    }
+    this.#scores.add(run, span.scores, endMs);
     this.#ending.add(span, arrival);
     if (step === 'llm' || step === 'agent') this.#usage.add(span, arrival);
     else if (step === 'tool' || step === 'review') this.#addCost(span, arrival);
@@ -143,7 +150,7 @@ export class Runs {
     cells[at + cell.startMs] = Math.min(cells[at + cell.startMs]!, cells[fromAt + cell.startMs]!);
     cells[at + cell.lastEndMs] = Math.max(cells[at + cell.lastEndMs]!, cells[fromAt + cell.lastEndMs]!);
     cells[at + cell.reviewCostNanos]! += cells[fromAt + cell.reviewCostNanos]!;
-    for (const flag of [byte.unpriced, byte.isNews])
+    for (const flag of [byte.unpriced, byte.isNews, byte.hasLogs, byte.isWork])
       bytes[table.byteAt(into) + flag]! |= bytes[table.byteAt(from) + flag]!;
     const added = [
       word.version,
@@ -155,6 +162,7 @@ export class Runs {
     for (const { partition, offset } of this.#starts(from)) this.#begins(into, partition, offset);
     mergeLabels(table, from, into);
     this.#ending.merge(from, into);
+    this.#scores.move(from, into);
     this.#usage.move(from, into);
     this.#calls.move(from, into);
     this.#spans.move(from, into);
@@ -191,19 +199,33 @@ export class Runs {
 
   #addCall(span: SpanFacts, arrival: Arrival): void {
     const { tool, result } = span;
-    if (!arrival.folded) this.#spans.setTool(arrival.row, tool);
+    if (!arrival.folded) {
+      this.#spans.setTool(arrival.row, tool);
+      this.#spans.setCall(arrival.row, span.toolCallId);
+    }
     if (result !== undefined) this.#calls.hold(span, result, arrival);
   }
 
-  /** A human's answer decides whether the call around the review ran. */
-  #addAnswer({ escalationState }: SpanFacts, { run, ids, folded, isRoot }: Arrival): void {
+  /** A human's answer decides whether the call around the review ran, and the call that a log record of it names. */
+  #addAnswer(
+    { escalationState, toolCallId }: SpanFacts,
+    { run, row, ids, folded, isRoot, log }: Arrival,
+  ): void {
     const bit = escalationState === undefined ? undefined : answers[escalationState];
     if (bit === undefined || folded || isRoot) return;
-    this.#spans.learn(this.#spans.obtain(run, ids.parent0, ids.parent1), bit);
+    if (log) {
+      this.#spans.learn(row, bit);
+      this.#spans.setCall(row, toolCallId);
+    } else this.#spans.learn(this.#spans.obtain(run, ids.parent0, ids.parent1), bit);
   }
 
   lastEndMs(run: number): number {
     return this.table.cells[this.table.cellAt(run) + cell.lastEndMs]!;
+  }
+
+  /** Whether `run` is more than what evaluators say of it. */
+  isWork(run: number): boolean {
+    return this.table.bytes[this.table.byteAt(run) + byte.isWork] !== 0;
   }
 
   /** Event time of the latest root's end; the latest span's where there is no root. */
@@ -240,7 +262,7 @@ export class Runs {
     const { cells, bytes } = table;
     const at = table.cellAt(run);
     const bytesAt = table.byteAt(run);
-    const usage = this.#usage.of(run);
+    const usage = this.#usage.of(run, bytes[bytesAt + byte.hasLogs] !== 0);
     const { outcome, evidence } = this.#ending.outcome(run, closedBy);
     cells[at + cell.closedMs] = closedMs;
     cells[at + cell.llmCostNanos] = usage.costNanos;
@@ -285,6 +307,7 @@ export class Runs {
       priced: bytes[bytesAt + byte.lowerBound] === 0,
       inputTokens: cells[at + cell.inputTokens]!,
       outputTokens: cells[at + cell.outputTokens]!,
+      scores: this.#scores.of(run),
       behindMs: closedBy === 'root' ? cells[at + cell.rootBehindMs]! : 0,
       starts: this.#starts(run),
       version: table.words[table.wordAt(run) + word.version]!,
@@ -324,14 +347,17 @@ export class Runs {
   }
 
   /**
-   * Adds `span` to a run whose spans are forgotten: what it cost, because nobody knows whether another one repeats it.
-   * Whether it may change what is known of the run.
+   * Adds `span`, which ended at `endMs`, to a run whose spans are forgotten: what it cost, because nobody knows whether
+   * another one repeats it, and its scores. Whether it may change what is known of the run.
    */
-  addLate(run: number, span: SpanFacts): boolean {
+  addLate(run: number, span: SpanFacts, endMs: number): boolean {
     const { cells, words, bytes } = this.table;
-    const { step } = span;
-    if (step !== 'llm' && step !== 'tool' && step !== 'review') return false;
+    const { step, scores } = span;
+    const hasCost = step === 'llm' || step === 'tool' || step === 'review';
+    if (!hasCost && scores.size === 0) return false;
     words[this.table.wordAt(run) + word.version]! += 1;
+    this.#scores.add(run, scores, endMs);
+    if (!hasCost) return true;
     const at = this.table.cellAt(run);
     const cost = { llm: cell.llmCostNanos, tool: cell.toolCostNanos, review: cell.reviewCostNanos }[step];
     cells[at + cost]! += nanosOf(span.costUsd);
@@ -356,6 +382,7 @@ export class Runs {
   /** Forgets `run`, whose spans are forgotten. */
   drop(run: number): void {
     this.#otherStarts.delete(run);
+    this.#scores.drop(run);
     this.table.drop(run);
   }
 }

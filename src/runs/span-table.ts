@@ -24,11 +24,13 @@ export const known = {
   /** It is a tool call with a cost; and it wraps another one of the same tool, which is the same call. */
   toolCost: 2048,
   wrapsCall: 4096,
+  /** It was made of a log record. */
+  log: 8192,
 } as const;
 
-const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6, parent: 7 } as const;
-const cell = { costNanos: 4, inputTokens: 5, outputTokens: 6 } as const;
-const cellCount = 7;
+const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6, call: 7, parent: 8 } as const;
+const cell = { costNanos: 5, inputTokens: 6, outputTokens: 7 } as const;
+const cellCount = 8;
 const wordCount = 2 * cellCount;
 
 /** Looking through so few spans, which lie side by side, is quicker than finding one by a hash. */
@@ -189,6 +191,16 @@ export class SpanTable {
     return (this.known(span) & known.tool) === 0 ? undefined : this.#tools[span];
   }
 
+  /** What stands for the call id of `span`; 0 when it tells of no call. */
+  call(span: number): number {
+    return this.#rows.words[span * wordCount + word.call]!;
+  }
+
+  /** Sets that `span` tells of the call with this id, if it has one. */
+  setCall(span: number, callId: string): void {
+    this.#rows.words[span * wordCount + word.call] = callPrint(callId);
+  }
+
   setTool(span: number, tool: string): void {
     this.learn(span, known.tool);
     while (this.#tools.length < span) this.#tools.push(''); // an array with holes would be slow
@@ -210,4 +222,12 @@ export class SpanTable {
 
 function hashOf(run: number, id0: number, id1: number): number {
   return mixed(id0 ^ Math.imul(run, 0x27d4eb2f), id1);
+}
+
+/** What stands for a call id: 32 bits, 0 for ''. */
+export function callPrint(callId: string): number {
+  if (callId === '') return 0;
+  let print = 0;
+  for (let k = 0; k < callId.length; k++) print = mixed(print, callId.charCodeAt(k));
+  return print || 1;
 }

@@ -6,12 +6,17 @@ const asked = (state: 'approved' | 'rejected' | 'aborted' | 'auto'): Meaning => 
   escalation: { reason: 'approval', state, rule },
 });
 
-/** OpenAI Codex: its events `codex.tool_decision` and `codex.tool_result`. */
+/**
+ * OpenAI Codex: its events `codex.tool_decision`, `codex.tool_result` and, with the tokens of a model call,
+ * `codex.sse_event` of the kind `response.completed`.
+ */
 export const codex: Convention = {
   name: 'codex',
   sources: [
     { field: 'toolCallId', key: 'call_id' },
     { field: 'sessionId', key: 'conversation.id' },
+    { field: 'cacheReadTokens', key: 'cached_token_count' },
+    { field: 'reasoningTokens', key: 'reasoning_token_count' },
   ],
   signals: [
     { key: 'success', within: 'codex.tool_result', meanings: { false: { failed: true } } },
@@ -22,6 +27,8 @@ export const codex: Convention = {
       meanings: {
         approved: asked('approved'),
         approved_for_session: asked('approved'),
+        approvedforsession: asked('approved'),
+        approved_execpolicy_amendment: asked('approved'),
         denied: asked('rejected'),
         abort: asked('aborted'),
       },
@@ -30,6 +37,12 @@ export const codex: Convention = {
   namedSteps: [
     { name: 'codex.tool_result', match: 'whole', step: 'tool' },
     { name: 'codex.tool_decision', match: 'whole', step: 'review' },
+    { name: 'codex.sse_event', match: 'whole', step: 'llm' },
+  ],
+  logEvents: [
+    { name: 'codex.tool_decision' },
+    { name: 'codex.tool_result' },
+    { name: 'codex.sse_event', only: { key: 'event.kind', value: 'response.completed' } },
   ],
   content: ['arguments', 'output'],
   toolArguments: ['arguments'],

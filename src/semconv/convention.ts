@@ -18,6 +18,8 @@ export interface Meaning {
   readonly failed?: true;
   /** The call was put off or handed out and did not run, which is no failure. */
   readonly deferred?: true;
+  /** In [0, 1], of the evaluator with that name. */
+  readonly score?: { readonly evaluator: string; readonly value: number };
   readonly escalation?: {
     readonly reason: EscalationReason;
     readonly state: EscalationState;
@@ -26,7 +28,7 @@ export interface Meaning {
 }
 
 /** A key whose value says something about the span in the convention's own words. Values not listed say nothing. */
-interface Signal {
+export interface Signal {
   readonly key: string;
   readonly meanings: Readonly<Record<string, Meaning>>;
   /** What the beginning of the span's name must be, where the key is too common a word to mean this on any span. */
@@ -43,6 +45,22 @@ export interface NamedStep {
 }
 
 /**
+ * Keys, on a span or on a span event, that say what an evaluator found. Where they have a `#`, which stands for a number,
+ * those with the same number belong together.
+ */
+export interface EvaluationKeys {
+  readonly name: string;
+  readonly score: string;
+  readonly label: string;
+}
+
+/** An event whose log records are kept; where `only` is there, those alone whose attribute has that value. */
+export interface LogEvent {
+  readonly name: string;
+  readonly only?: { readonly key: string; readonly value: string };
+}
+
+/**
  * What one convention of attribute names says, as data: no convention needs code. Within a field sources are listed
  * best first; the order between conventions is that of `tables.ts`.
  */
@@ -51,6 +69,11 @@ export interface Convention {
   readonly sources: readonly Source[];
   readonly signals: readonly Signal[];
   readonly namedSteps: readonly NamedStep[];
+  readonly evaluations?: readonly EvaluationKeys[];
+  /** Log records that say something of an agent; each becomes a span with the event's name. */
+  readonly logEvents?: readonly LogEvent[];
+  /** What `event.name` leaves out of the event's name in log records of scopes whose name begins so. */
+  readonly logPrefix?: { readonly scope: string; readonly prefix: string };
   /**
    * Keys whose values are what people and models said or did: prompts, arguments, results, URLs, query texts.
    * `prefix.*` is every key that begins with `prefix.`; `prefix.#` only those that go on with a number. A key that is a

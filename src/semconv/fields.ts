@@ -73,6 +73,16 @@ export const fields = {
   toolArguments: 40,
   /** Why a model stopped. */
   finishReason: 41,
+  /** Set on a span that was made of a log record: one of `logOrigins`. */
+  log: 42,
+  /** The prompt that a log record tells of: its run, where it belongs to no trace. */
+  promptId: 43,
+  /** How long what a log record tells of took, in milliseconds. */
+  durationMs: 44,
+  /** The place of a log record among those of its process. */
+  eventSequence: 45,
+  /** As `reportedCost`, in millionths. */
+  reportedCostMicros: 46,
 } as const;
 
 /** Name of a canonical field. */

@@ -16,6 +16,7 @@ export const geminiCli: Convention = {
     { field: 'outputTokens', key: 'output_token_count' },
     { field: 'cacheReadTokens', key: 'cached_content_token_count' },
     { field: 'reasoningTokens', key: 'thoughts_token_count' },
+    { field: 'promptId', key: 'prompt_id' },
   ],
   signals: [
     {
@@ -42,6 +43,7 @@ export const geminiCli: Convention = {
     },
   ],
   namedSteps: [{ name: 'gemini_cli.tool_call', match: 'whole', step: 'tool' }],
+  logEvents: [{ name: 'gemini_cli.tool_call' }],
   content: ['function_args', 'request_text', 'response_text', 'prompt'],
   toolArguments: ['function_args'],
 };

@@ -1,4 +1,15 @@
-import type { Convention } from './convention.ts';
+import type { Convention, EvaluationKeys } from './convention.ts';
+
+/** What is said of the span, of its trace, of its session (spec/annotations.md); we take all of it for the run's. */
+const evaluated = ['', 'trace.', 'session.'].flatMap((scope) => [
+  `${scope}evaluations.#.evaluation`,
+  `${scope}annotations.#.annotation`,
+]);
+const keysOf = (stem: string): EvaluationKeys => ({
+  name: `${stem}.name`,
+  score: `${stem}.score`,
+  label: `${stem}.label`,
+});
 
 /**
  * OpenInference (spec/semantic_conventions.md, August 2026), which the instrumentations of OpenAI Agents, LangChain and
@@ -42,7 +53,9 @@ export const openInference: Convention = {
     },
   ],
   namedSteps: [],
+  evaluations: evaluated.map(keysOf),
   content: [
+    ...evaluated.map((stem) => stem.replace(/#.*/, '*')),
     'input.value',
     'output.value',
     'tool.parameters',

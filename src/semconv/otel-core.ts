@@ -11,6 +11,7 @@ export const otelCore: Convention = {
     { field: 'environment', key: 'deployment.environment.name', places: ['resource', 'span'] },
     { field: 'environment', key: 'deployment.environment', places: ['resource', 'span'] },
     { field: 'senderErrorType', key: 'error.type' },
+    { field: 'errorCategory', key: 'exception.type' },
     { field: 'attempt', key: 'http.request.resend_count' },
   ],
   signals: [],

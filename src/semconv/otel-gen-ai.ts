@@ -118,7 +118,17 @@ export const otelGenAi: Convention = {
     { name: 'execute_tool ', match: 'beginning', step: 'tool', rest: 'tool' },
     { name: 'tools/call ', match: 'beginning', step: 'tool', rest: 'tool' },
     { name: 'handoff to ', match: 'beginning', step: 'handoff', rest: 'target' },
+    { name: 'gen_ai.evaluation.result', match: 'whole', step: 'evaluator' },
+    { name: 'gen_ai.client.operation.exception', match: 'whole', step: 'other', failed: true },
   ],
+  evaluations: [
+    {
+      name: 'gen_ai.evaluation.name',
+      score: 'gen_ai.evaluation.score.value',
+      label: 'gen_ai.evaluation.score.label',
+    },
+  ],
+  logEvents: [{ name: 'gen_ai.evaluation.result' }, { name: 'gen_ai.client.operation.exception' }],
   content: [
     'gen_ai.input.messages',
     'gen_ai.output.messages',

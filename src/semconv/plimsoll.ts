@@ -6,6 +6,7 @@ import {
   escalationSources,
   escalationStates,
   evidenceLevels,
+  logOrigins,
   outcomes,
   results,
   steps,
@@ -90,8 +91,16 @@ export const ownKeys: readonly OwnKey[] = [
   { key: 'plimsoll.attempt', field: 'attempt', places: span, rule: number(1, limitCount) },
   { key: 'plimsoll.task.type', field: 'taskType', places: anywhere, rule: text },
   { key: 'plimsoll.review.seconds', field: 'reviewSeconds', places: span, rule: number(0, limitCount) },
+  { key: 'plimsoll.log', field: 'log', places: span, rule: oneOf(logOrigins) },
   { key: 'plimsoll.reviewer.role', field: 'reviewerRole', places: span, rule: text },
 ];
+
+/** This and the name of an evaluator say what it found of the run, in [0, 1]. */
+export const scorePrefix = 'plimsoll.score.';
+
+/** The longest name of an evaluator, in bytes of UTF-8, and how many of them a span, and a run, may have. */
+export const limitEvaluatorBytes = 64;
+export const limitEvaluators = 16;
 
 /** What is left of content: this and the content's name say how many bytes of it the span had. */
 export const contentSizePrefix = 'plimsoll.content_size.';

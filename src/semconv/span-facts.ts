@@ -3,6 +3,7 @@ import type {
   EscalationReason,
   EscalationState,
   EvidenceLevel,
+  LogOrigin,
   Outcome,
   Result,
   Step,
@@ -84,4 +85,11 @@ export interface SpanFacts {
   readonly inputTokens: number | undefined;
   /** Including reasoning tokens; undefined when not said. */
   readonly outputTokens: number | undefined;
+  /** Set on a span that was made of a log record; where there are spans, too, it repeats what they say. */
+  readonly log: LogOrigin | undefined;
+  /** By evaluator, in [0, 1]. Always the same empty map where nobody says any. */
+  readonly scores: ReadonlyMap<string, number>;
 }
+
+/** What a span without scores has. */
+export const noScores: ReadonlyMap<string, number> = new Map();

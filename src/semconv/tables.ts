@@ -1,7 +1,7 @@
 import { aiSdk } from './ai-sdk.ts';
 import { claudeCode } from './claude-code.ts';
 import { codex } from './codex.ts';
-import type { Convention, Meaning, NamedStep, Place } from './convention.ts';
+import type { Convention, LogEvent, Meaning, NamedStep, Place } from './convention.ts';
 import { crewAi } from './crewai.ts';
 import { fieldCount, fields } from './fields.ts';
 import { geminiCli } from './gemini-cli.ts';
@@ -15,7 +15,14 @@ import { openLlmetry } from './openllmetry.ts';
 import { otelCore } from './otel-core.ts';
 import { otelGenAi } from './otel-gen-ai.ts';
 import { otelService } from './otel-service.ts';
-import { contentHashPrefix, contentSizePrefix, ownKeys, ownPrefix, statusMessage } from './plimsoll.ts';
+import {
+  contentHashPrefix,
+  contentSizePrefix,
+  ownKeys,
+  ownPrefix,
+  scorePrefix,
+  statusMessage,
+} from './plimsoll.ts';
 import { pydanticAi } from './pydantic-ai.ts';
 import { strands } from './strands.ts';
 
@@ -77,6 +84,17 @@ export const unusualSignal = fieldCount + signals.length;
 
 /** The span names that mean something, in the order in which they are tried. */
 export const namedSteps: readonly NamedStep[] = conventions.flatMap((convention) => convention.namedSteps);
+
+/** The keys that say what evaluators found. */
+export const evaluationKeys = conventions.flatMap(({ evaluations = [] }) => evaluations);
+
+/** The events whose log records are kept, by name. */
+export const logEvents: ReadonlyMap<string, LogEvent> = new Map(
+  conventions.flatMap(({ logEvents: events = [] }) => events.map((event) => [event.name, event] as const)),
+);
+
+/** What `event.name` leaves out, by the beginning of a scope's name. */
+export const logPrefixes = conventions.flatMap(({ logPrefix }) => logPrefix ?? []);
 
 const sources = conventions.flatMap((convention) => convention.sources);
 
@@ -164,6 +182,14 @@ export const keyTableSpec = {
       : [pattern],
   ),
   ownPrefix,
+  scorePrefix,
+  evaluations: [
+    ...new Set(
+      evaluationKeys.flatMap(({ name, score, label }) =>
+        [name, score, label].map((key) => key.replace(/#.*/, '*')),
+      ),
+    ),
+  ],
   ownKeys: [
     ...ownKeys.map(({ key }) => key),
     ...contentNames.flatMap((name) => [contentSizePrefix + name, contentHashPrefix + name]),

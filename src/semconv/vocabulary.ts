@@ -49,6 +49,10 @@ export type EscalationState = (typeof escalationStates)[number];
 /** What an escalation was seen in: the sender's word for it, what a span shows, a log record, or a guess. */
 export const escalationSources = ['explicit', 'span', 'log', 'heuristic'] as const;
 
+/** Whether the log record that a span was made of belonged to a trace, or only to a session. */
+export const logOrigins = ['traced', 'untraced'] as const;
+export type LogOrigin = (typeof logOrigins)[number];
+
 /**
  * Where a cost comes from: the sender said it, we computed it from tokens, the operator states what a call or an hour
  * costs, or no price is known (never 0, never a guess).
@@ -82,6 +86,9 @@ export const escalationReasonOf = lookup(escalationReasons);
 
 /** The one of `escalationStates` that a text is. */
 export const escalationStateOf = lookup(escalationStates);
+
+/** The one of `logOrigins` that a text is. */
+export const logOriginOf = lookup(logOrigins);
 
 /** The one of `costSources` that a text is. */
 export const costSourceOf = lookup(costSources);

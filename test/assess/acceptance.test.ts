@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { FinishedRun } from '../../src/runs/finished-run.ts';
-import { capturedRequests, constructedRequests, thirdPartyRequests } from '../fixtures.ts';
-import { readRequest, type SpanReading } from './read-request.ts';
+import { capturedRequests, constructedLogs, constructedRequests, thirdPartyRequests } from '../fixtures.ts';
+import { logsOf, readAll, readRequest, spansOf, type Reading, type SpanReading } from './read-request.ts';
 
 /** What must be read of one request; a property left out is not asked about. */
 interface Expected {
@@ -39,7 +39,10 @@ const textsOf = (spans: readonly SpanReading[], text: (span: SpanReading) => str
   spans.flatMap((span) => text(span) ?? []).toSorted();
 
 function expectRead(name: string, expected: Expected): void {
-  const { spans, reported } = readRequest(requests.get(name)!);
+  expectReading(readRequest(requests.get(name)!), expected);
+}
+
+function expectReading({ spans, reported }: Reading, expected: Expected): void {
   const { runs, calls } = reported;
   if (expected.steps) expect(counted(spans.map(({ step }) => step))).toMatchObject(expected.steps);
   if (expected.calls) {
@@ -303,6 +306,77 @@ describe('what is read of what frameworks really send', () => {
 
 describe('what is read of what frameworks document', () => {
   for (const [name, expected] of Object.entries(constructed)) test(name, () => expectRead(name, expected));
+});
+
+const logs = new Map(constructedLogs().map(({ name, json }) => [name.replace('.logs.json', ''), json]));
+
+/** Log records of programs that send no spans. */
+const told: Readonly<Record<string, Expected>> = {
+  'claude-code-events': {
+    steps: { llm: 3, tool: 2, review: 3, evaluator: 1 },
+    calls: ['Bash ok', 'Read error'],
+    failed: ['llm Overloaded', 'tool ENOENT'],
+    escalations: ['approval approved', 'approval rejected'],
+    sessions: ['cc-logs'],
+    runs: [{ ...completed, closedBy: 'idle', escalationReason: 'approval', release: '2.1.222' }],
+    input: 12_500,
+    output: 150,
+    cost: 0.015,
+    costSources: ['reported'],
+  },
+  'gemini-cli-events': {
+    calls: ['read_file ok', 'write_file rejected', 'run_shell_command error'],
+    escalations: ['approval approved', 'approval rejected'],
+    failed: ['tool shell_execute_error'],
+    sessions: ['g-logs'],
+    runs: [{ ...completed, closedBy: 'idle' }],
+  },
+  'codex-events': {
+    steps: { llm: 1, tool: 3, review: 3 },
+    calls: ['shell ok', 'shell rejected', 'apply_patch error'],
+    escalations: ['approval approved', 'approval rejected'],
+    sessions: ['x-logs'],
+    runs: [{ ...completed, closedBy: 'idle' }],
+    input: 1200,
+    output: 80,
+    cost: 'some',
+    costSources: ['computed'],
+  },
+};
+
+describe('what is read of the log records that programs document', () => {
+  for (const [name, expected] of Object.entries(told)) {
+    test(name, () => expectReading(readAll([logsOf(logs.get(name)!).request]), expected));
+  }
+
+  test('what is not kept is counted and named, and says so', () => {
+    const { unstored, unstoredReason } = logsOf(logs.get('codex-events')!);
+    expect(unstored).toBe(2);
+    expect(unstoredReason).toMatch(/^not stored: .*codex\.conversation_starts, codex\.sse_event$/);
+  });
+
+  const spans = spansOf(requests.get('claude-code-waits')!);
+  const records = logsOf(logs.get('claude-code-waits')!).request;
+  test.each([
+    ['before', [records, spans]],
+    ['after', [spans, records]],
+  ])('log records that come %s the spans of the same calls count nothing twice', (_, both) => {
+    const alone = readAll([spans]).reported;
+    const { runs, calls } = readAll(both).reported;
+    expect(calls).toEqual(alone.calls);
+    expect(runs).toHaveLength(1);
+    const [run] = alone.runs;
+    expect(runs[0]).toMatchObject({
+      runId: run!.runId,
+      outcome: 'completed',
+      closedBy: 'root',
+      endMs: run!.endMs,
+      escalationReason: 'approval',
+      inputTokens: run!.inputTokens,
+      outputTokens: run!.outputTokens,
+      costUsd: { llm: 0.03 },
+    });
+  });
 });
 
 test('every request kept as a file is expected to say something', () => {

@@ -1,5 +1,6 @@
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
+import { LogSpans, type LogsRead } from '../../src/enrich/log-spans.ts';
 import { jsonToProtobuf } from '../../src/otlp/json-to-protobuf.ts';
 import { RunAssembler, type RunSettings } from '../../src/runs/run-assembler.ts';
 import { fields } from '../../src/semconv/fields.ts';
@@ -31,21 +32,32 @@ function readingOf({ view }: EnrichedSpans, row: number, facts: ReturnType<Enric
   };
 }
 
-/** Enriches, reads and assesses an OTLP/JSON request: what each span says, and what runs there were when all had timed out. */
-export function readRequest(
-  json: string,
-  given: Partial<RunSettings> = {},
-): {
+/** What each span says, and what runs and calls there were when all had timed out. */
+export interface Reading {
   readonly spans: readonly SpanReading[];
   readonly reported: Reported;
-} {
-  const { bytes } = jsonToProtobuf(Buffer.from(json));
+}
+
+/** Enriches, reads and assesses an OTLP/JSON request. */
+export function readRequest(json: string, given: Partial<RunSettings> = {}): Reading {
+  return readAll([spansOf(json)], given);
+}
+
+/** An OTLP/JSON request in protobuf. */
+export const spansOf = (json: string): Uint8Array => jsonToProtobuf(Buffer.from(json)).bytes;
+
+/** The spans that are made of an OTLP/JSON request of log records, in protobuf, and what was not made one. */
+export const logsOf = (json: string): LogsRead =>
+  new LogSpans().read(jsonToProtobuf(Buffer.from(json), 'logs').bytes);
+
+/** Enriches, reads and assesses requests of spans one after the other. */
+export function readAll(requests: readonly Uint8Array[], given: Partial<RunSettings> = {}): Reading {
   const reported = new Reported();
   const assembler = new RunAssembler({ ...settings, ...given }, reported);
   const enriched = new EnrichedSpans(enricher);
   const from = lane();
   const spans: SpanReading[] = [];
-  for (const record of enricher.enrich(bytes, 1).records) {
+  for (const record of requests.flatMap((request) => enricher.enrich(request, 1).records)) {
     enriched.read(record);
     for (let row = 0; row < enriched.count; row++) {
       const facts = enriched.at(row);

@@ -74,7 +74,7 @@ test.each<[string, () => Post, number, RegExp]>([
     /./,
   ],
   ['logs posted as traces', () => ({ body: logs }), 400, /log records, not spans/],
-  ['logs posted where no logs are taken', () => ({ body: logs, path: '/v1/logs' }), 404, /logs/],
+  ['metrics posted where none are taken', () => ({ body: logs, path: '/v1/metrics' }), 404, /metrics/],
   [
     'an unknown content type',
     () => ({ body: 'hello', headers: { 'content-type': 'text/plain' } }),

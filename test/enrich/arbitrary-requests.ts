@@ -21,6 +21,9 @@ const words = [
   'ValueError: 7',
   'Tool execution was not approved',
   'unknown_service:x',
+  'helpful',
+  'pass',
+  'Failed',
 ];
 
 const keys = [
@@ -32,6 +35,14 @@ const keys = [
   'gen_ai.prompt.name',
   'http.request.header.cookie',
   'exception.type',
+  ...conventions.flatMap(({ evaluations = [] }) =>
+    evaluations.flatMap(({ name, score, label }) =>
+      [name, score, label].flatMap((key) => ['0', '12'].map((number) => key.replace('#', number))),
+    ),
+  ),
+  'plimsoll.score.',
+  'plimsoll.score.helpful',
+  'plimsoll.score.safe',
   'plimsoll.',
   'plimsoll.nonsense',
   'plimsoll.content_size.nonsense',

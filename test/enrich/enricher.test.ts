@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { enrichedHeader, Enricher, limitRecordBytes } from '../../src/enrich/enricher.ts';
 import type { ContentMode } from '../../src/enrich/content-rules.ts';
-import { ownKeys } from '../../src/semconv/plimsoll.ts';
+import { ownKeys, scorePrefix } from '../../src/semconv/plimsoll.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { contentNameOf, contentNames } from '../../src/semconv/tables.ts';
 import { runs } from '../property-runs.ts';
@@ -53,7 +53,7 @@ function inKeyOrder(request: Uint8Array): OracleRequest {
 }
 
 function isForeign(attribute: OracleAttribute): boolean {
-  return isOurs(attribute) && !allowed.has(attribute.key ?? '');
+  return isOurs(attribute) && !allowed.has(attribute.key ?? '') && !attribute.key?.startsWith(scorePrefix);
 }
 
 /** A span as it should be, but for attributes under our prefix. */
@@ -112,6 +112,8 @@ const factNames: readonly (keyof SpanFacts)[] = [
   'costSource',
   'inputTokens',
   'outputTokens',
+  'log',
+  'scores',
 ];
 
 describe('enrichment of any request', () => {
@@ -161,7 +163,13 @@ describe('enrichment of any request', () => {
         for (const { payload } of enricher.enrich(encodeRequest(request), 3).records) {
           for (const span of spansOf(decodeRequest(payload))) {
             const own = ownAttributes(span);
-            for (const key of Object.keys(own)) expect(allowed.has(key)).toBe(true);
+            const scores = Object.keys(own).filter((key) => key.startsWith(scorePrefix));
+            for (const key of scores) {
+              expect(key.length).toBeGreaterThan(scorePrefix.length);
+              expect(Number(own[key])).toBeGreaterThanOrEqual(0);
+              expect(Number(own[key])).toBeLessThanOrEqual(1);
+            }
+            for (const key of Object.keys(own)) expect(allowed.has(key) || scores.includes(key)).toBe(true);
             for (const { key, rule } of ownKeys) {
               if (key in own && rule.kind === 'enum' && typeof own[key] === 'string')
                 expect(rule.values).toContain(own[key]);

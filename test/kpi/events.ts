@@ -24,6 +24,7 @@ export function run(closedMs: number, given: Partial<KpiRun> = {}): KpiRun {
     escalationReason: undefined,
     costUsd: { llm: 0, tool: 0, review: 0 },
     priced: true,
+    scores: new Map(),
     behindMs: 0,
     ...given,
   };

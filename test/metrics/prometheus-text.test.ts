@@ -16,7 +16,8 @@ const noon = Date.UTC(2026, 10, 23, 12);
 function someKpis(): string {
   const kpis = kpisOf();
   const cost = { llm: 0.25, tool: 0, review: 0 };
-  kpis.finished(run(noon, { outcome: 'success', evidence: 'human', costUsd: cost }), true);
+  const scores = new Map([['helpfulness', 0.75]]);
+  kpis.finished(run(noon, { outcome: 'success', evidence: 'human', costUsd: cost, scores }), true);
   kpis.finished(run(noon, { outcome: 'escalated', escalationReason: 'approval', costUsd: cost }), true);
   kpis.finished(run(noon - 400_000, { release: '1.5.0 "beta"\\', outcome: 'failure', priced: false }), true);
   kpis.toolCall(call(noon), true);

@@ -15,26 +15,28 @@ const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 50 });
 
 describe('an ExportTraceServiceResponse', () => {
   it('has no partial_success when all is accepted', () => {
-    expect(decodeAs(responseType, encodeExportResponse('protobuf', 0, ''))).toEqual({});
-    expect(json(encodeExportResponse('json', 0, ''))).toEqual({});
+    expect(decodeAs(responseType, encodeExportResponse('traces', 'protobuf', 0, ''))).toEqual({});
+    expect(json(encodeExportResponse('traces', 'json', 0, ''))).toEqual({});
   });
 
   it('says the same in protobuf and JSON', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 2 ** 31 }), text, (rejected, message) => {
         const partialSuccess = { rejectedSpans: String(rejected), errorMessage: message };
-        expect(decodeAs(responseType, encodeExportResponse('protobuf', rejected, message))).toEqual({
-          partialSuccess,
-        });
-        expect(json(encodeExportResponse('json', rejected, message))).toEqual({ partialSuccess });
+        expect(decodeAs(responseType, encodeExportResponse('traces', 'protobuf', rejected, message))).toEqual(
+          {
+            partialSuccess,
+          },
+        );
+        expect(json(encodeExportResponse('traces', 'json', rejected, message))).toEqual({ partialSuccess });
       }),
       { numRuns: runs },
     );
   });
 
   it('stays small, whatever the message', () => {
-    expect(encodeExportResponse('protobuf', 1, '🚢'.repeat(1 << 20)).length).toBeLessThan(8000);
-    expect(encodeExportResponse('json', 1, '\u{d83d}'.repeat(1 << 20)).length).toBeLessThan(8000);
+    expect(encodeExportResponse('traces', 'protobuf', 1, '🚢'.repeat(1 << 20)).length).toBeLessThan(8000);
+    expect(encodeExportResponse('traces', 'json', 1, '\u{d83d}'.repeat(1 << 20)).length).toBeLessThan(8000);
   });
 });
 

@@ -5,11 +5,18 @@ const protoRoot = new URL('../../proto/', import.meta.url).pathname;
 /** The messages of `proto/`, as protobufjs reads them: what every property test of the wire compares with. */
 const root = new protobuf.Root();
 root.resolvePath = (_origin, target) => protoRoot + target;
-root.loadSync('opentelemetry/proto/collector/trace/v1/trace_service.proto', { keepCase: false });
+root.loadSync(
+  [
+    'opentelemetry/proto/collector/trace/v1/trace_service.proto',
+    'opentelemetry/proto/collector/logs/v1/logs_service.proto',
+  ],
+  { keepCase: false },
+);
 
 export const requestType = root.lookupType(
   'opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest',
 );
+const logsType = root.lookupType('opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest');
 const spanType = root.lookupType('opentelemetry.proto.trace.v1.Span');
 
 /** What an attribute's value may be, as protobufjs prints it: 64-bit integers as decimal strings, bytes as Buffers. */
@@ -108,6 +115,37 @@ function addUnknownBelow(value: unknown, plain: unknown): void {
 /** Encodes with protobufjs. 64-bit integers may be numbers or decimal strings. */
 export function encodeRequest(request: OracleRequest): Uint8Array {
   return requestType.encode(requestType.fromObject(request)).finish();
+}
+
+export interface OracleLog {
+  timeUnixNano?: string;
+  observedTimeUnixNano?: string;
+  severityNumber?: number;
+  severityText?: string;
+  body?: OracleValue;
+  attributes?: OracleAttribute[];
+  droppedAttributesCount?: number;
+  flags?: number;
+  traceId?: Uint8Array;
+  spanId?: Uint8Array;
+  eventName?: string;
+}
+
+export interface OracleLogs {
+  resourceLogs?: {
+    resource?: { attributes?: OracleAttribute[] };
+    scopeLogs?: {
+      scope?: { name?: string; version?: string };
+      logRecords?: OracleLog[];
+      schemaUrl?: string;
+    }[];
+    schemaUrl?: string;
+  }[];
+}
+
+/** Encodes an ExportLogsServiceRequest. */
+export function encodeLogs(logs: OracleLogs): Uint8Array {
+  return logsType.encode(logsType.fromObject(logs)).finish();
 }
 
 /** Encodes one Span message. */

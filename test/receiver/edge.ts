@@ -4,14 +4,15 @@ import { createLog, type Log } from '../../src/core/log.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import type { ConnectionLife } from '../../src/receiver/connections.ts';
-import type { ExportResult, ExportTraces } from '../../src/receiver/export.ts';
+import type { ExportRequest, ExportResult } from '../../src/receiver/export.ts';
 import { GrpcReceiver } from '../../src/receiver/grpc.ts';
 import { HttpReceiver, type Patience } from '../../src/receiver/http.ts';
 import { Intake } from '../../src/receiver/intake.ts';
 import type { TlsFiles } from '../../src/receiver/listener.ts';
 
 export interface EdgeOptions {
-  readonly exportTraces?: ExportTraces;
+  readonly exportTraces?: ExportRequest;
+  readonly exportLogs?: ExportRequest;
   readonly limitBytes?: number;
   readonly budgetBytes?: number;
   readonly maxWaitMs?: number;
@@ -64,9 +65,12 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     coalesceWindowMs: options.coalesceWindowMs ?? 120_000,
     telemetry,
     log,
-    exportTraces: (request, signal) => {
-      requests.push(Buffer.from(request));
-      return answer(request, signal);
+    exports: {
+      traces: (request, signal) => {
+        requests.push(Buffer.from(request));
+        return answer(request, signal);
+      },
+      logs: options.exportLogs ?? (() => Promise.resolve(accepted)),
     },
   });
   const listener = { host: '127.0.0.1', port: 0, tls: options.tls };

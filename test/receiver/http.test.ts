@@ -264,17 +264,14 @@ describe('refusals over HTTP', () => {
     },
   );
 
-  it.each(['/v1/metrics', '/v1/logs', '/v1development/profiles'])(
-    'tells a sender to %s where to go',
-    async (path) => {
-      const edge = await edgeWith();
-      const response = await post(edge, 'x', {}, path);
-      expect(response.status).toBe(404);
-      expect(decodeStatus(await bytesOf(response)).message).toMatch(
-        /traces only.*OTEL_EXPORTER_OTLP_\w+_ENDPOINT/,
-      );
-    },
-  );
+  it.each(['/v1/metrics', '/v1development/profiles'])('tells a sender to %s where to go', async (path) => {
+    const edge = await edgeWith();
+    const response = await post(edge, 'x', {}, path);
+    expect(response.status).toBe(404);
+    expect(decodeStatus(await bytesOf(response)).message).toMatch(
+      /traces and logs only.*OTEL_EXPORTER_OTLP_\w+_ENDPOINT/,
+    );
+  });
 
   it('answers 404 elsewhere', async () => {
     const edge = await edgeWith();

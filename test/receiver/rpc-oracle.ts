@@ -9,6 +9,7 @@ root.loadSync([
   'google/rpc/code.proto',
   'grpc/health/v1/health.proto',
   'opentelemetry/proto/collector/trace/v1/trace_service.proto',
+  'opentelemetry/proto/collector/logs/v1/logs_service.proto',
 ]);
 
 /** Decodes a message of `proto/` with protobufjs, to plain objects without defaults. */

@@ -1,4 +1,5 @@
 import type { FinishedRun } from '../../src/runs/finished-run.ts';
+import { noScores } from '../../src/semconv/span-facts.ts';
 
 /** A run that completed and says nothing but what is given. */
 export function finishedRun(given: Partial<FinishedRun> = {}): FinishedRun {
@@ -24,6 +25,7 @@ export function finishedRun(given: Partial<FinishedRun> = {}): FinishedRun {
     priced: true,
     inputTokens: 0,
     outputTokens: 0,
+    scores: noScores,
     behindMs: 0,
     starts: [],
     version: 1,

@@ -576,7 +576,7 @@ test('runs that are forgotten make room for others', () => {
   expect(assembler.openRuns).toBe(1);
 });
 
-const steps = ['tool', 'llm', 'agent', 'other', 'review'] as const;
+const steps = ['tool', 'llm', 'agent', 'other', 'review', 'evaluator'] as const;
 const arbitrarySpan = fc.record({
   run: fc.integer({ min: 0, max: 5 }),
   id: fc.integer({ min: 1, max: 9 }),
@@ -592,6 +592,11 @@ const arbitrarySpan = fc.record({
   asked: fc.constantFrom(undefined, 'requested', 'approved'),
   outcome: fc.option(fc.constantFrom('success', 'failure'), { nil: undefined, freq: 8 }),
   nanos: fc.integer({ min: 0, max: 10_000_000_000 }),
+  tokens: fc.integer({ min: 0, max: 2 }),
+  log: fc.option(fc.constantFrom('traced', 'untraced'), { nil: undefined, freq: 3 }),
+  scores: fc.array(fc.tuple(fc.constantFrom('helpful', 'safe'), fc.constantFrom(0, 0.25, 1)), {
+    maxLength: 2,
+  }),
 });
 /** The one of them that has an id of its own, and two traces. */
 const namedRun = 5;
@@ -600,8 +605,9 @@ const namedRun = 5;
 const spansOfSomeRuns = fc
   .uniqueArray(arbitrarySpan, { selector: ({ run, id }) => `${run}.${id}`, maxLength: 40 })
   .map((rows) =>
-    rows.map(({ run, id, parent, startMs, durationMs, step, agent, failed, outcome, nanos, ...row }) =>
-      span({
+    rows.map(({ run, id, parent, startMs, durationMs, step: any, agent, failed, outcome, nanos, ...row }) => {
+      const step = run === namedRun && any === 'evaluator' ? 'other' : any; // that would be a judge of the run
+      return span({
         traceId: run === namedRun ? row.trace : `t${run}`,
         runId: `t${run}`,
         sessionId: row.session,
@@ -622,9 +628,12 @@ const spansOfSomeRuns = fc
           }),
         outcome,
         ...(step !== 'other' && { costUsd: nanos / 1e9, costSource: 'computed' }),
-        ...(step === 'llm' && { inputTokens: nanos % 1000, outputTokens: nanos % 100 }),
-      }),
-    ),
+        ...(step === 'llm' && { inputTokens: row.tokens, outputTokens: 0 }),
+        // No log record is a root, and which of the spans and log records of a call came first is seen of its duration.
+        ...(id > 1 && step !== 'tool' && { log: row.log }),
+        scores: new Map(row.scores),
+      });
+    }),
   );
 
 function known(reported: Reported): unknown {
@@ -637,7 +646,7 @@ function known(reported: Reported): unknown {
   return {
     runs: reported.runs
       .toSorted((a, b) => (a.runId < b.runId ? -1 : 1))
-      .map((run) => ({ ...run, starts: [], behindMs: 0 })),
+      .map((run) => ({ ...run, scores: Object.fromEntries(run.scores), starts: [], behindMs: 0 })),
     calls: calls.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
   };
 }
@@ -669,6 +678,10 @@ function namedBy(spans: readonly SpanFacts[], isEveryone: boolean): readonly Spa
       ...one,
       spanId: `${one.traceId}.${one.spanId}`,
       parentSpanId: isRoot ? '' : `${one.traceId}.${one.parentSpanId}`,
+      step: one.step === 'evaluator' ? 'other' : one.step, // with the id of a run it would be a judge of that
+      // Whether a run that can be resumed has ended depends on what was known of its gates when its root came.
+      escalationReason: undefined,
+      escalationState: undefined,
       runId: (isRoot || isEveryone ? runOf.get(one.traceId) : undefined) ?? one.traceId,
     });
   });
@@ -788,7 +801,8 @@ function leafSums(spans: readonly SpanFacts[]) {
 
 test('property: the sums over the rows of runs are those over their innermost spans, to the last digit', () => {
   fc.assert(
-    fc.property(spansOfSomeRuns, (spans) => {
+    fc.property(spansOfSomeRuns, (some) => {
+      const spans = some.map((one) => span({ ...one, log: undefined })); // a log record repeats what a span says
       const rows = [...keptOf(spans, [3, 2, 1].values()).values()].map(
         (row): Readonly<Record<string, string>> => JSON.parse(row),
       );
@@ -921,8 +935,10 @@ test('property: no run and no tool call is lost, however little memory there is'
         assembler.advance(1e9);
         const calls = spans.filter((one) => one.result !== undefined).length;
         expect(reported.calls).toHaveLength(calls);
+        // What evaluators say of a run makes none.
+        const work = spans.filter(({ step, log }) => step !== 'evaluator' || !log);
         expect(reported.finishedRuns.length).toBeGreaterThanOrEqual(
-          new Set(spans.map((one) => one.runId)).size,
+          new Set(work.map((one) => one.runId)).size,
         );
         expect(assembler.openRuns).toBe(0);
       },

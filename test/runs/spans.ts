@@ -1,6 +1,6 @@
 import type { FinishedRun, RunSink, ToolCall } from '../../src/runs/finished-run.ts';
 import type { Lane, RunSettings } from '../../src/runs/run-assembler.ts';
-import type { SpanFacts, SpanIds } from '../../src/semconv/span-facts.ts';
+import { noScores, type SpanFacts, type SpanIds } from '../../src/semconv/span-facts.ts';
 
 /** Ids in tests are names; on the wire each is a number of its own. */
 const numbers = new Map<string, number>([['', 0]]);
@@ -68,6 +68,8 @@ export function span(given: Partial<SpanFacts>): SpanFacts {
     costSource: undefined,
     inputTokens: undefined,
     outputTokens: undefined,
+    log: undefined,
+    scores: noScores,
     ...given,
     readIds,
   };
