@@ -339,6 +339,7 @@ class ViewedFacts implements SpanFacts {
   get scores(): ReadonlyMap<string, number> {
     const { index, row } = this.#view;
     const { bytes, marks, spans } = index;
+    if ((marks.allFlags & scoreFlag) === 0) return noScores;
     const last = spans.marksFrom[row + 1]!;
     let scores: Map<string, number> | undefined;
     for (let mark = spans.marksFrom[row]!; mark < last; mark++) {

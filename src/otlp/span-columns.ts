@@ -133,6 +133,8 @@ export class SpanColumns {
 export class MarkColumns {
   count = 0;
   #capacity = 0;
+  /** Every flag that some mark has, or had before its span was rejected. */
+  allFlags = 0;
   start = new Uint32Array(0);
   end = new Uint32Array(0);
   /** The tag of the event, link, status, resource or scope field it is in; 0 when it is the span's own attribute. */
@@ -159,6 +161,7 @@ export class MarkColumns {
     this.end[mark] = end;
     this.kind[mark] = container === 0 ? markKind.attribute : markKind.eventAttribute;
     this.flags[mark] = flags;
+    this.allFlags |= flags;
     this.container[mark] = container;
     return mark;
   }
@@ -179,6 +182,7 @@ export class MarkColumns {
       this.#capacity = 0;
     }
     this.count = 0;
+    this.allFlags = 0;
   }
 
   #grow(): void {

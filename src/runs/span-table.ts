@@ -226,8 +226,7 @@ function hashOf(run: number, id0: number, id1: number): number {
 
 /** What stands for a call id: 32 bits, 0 for ''. */
 export function callPrint(callId: string): number {
-  if (callId === '') return 0;
   let print = 0;
-  for (let k = 0; k < callId.length; k++) print = mixed(print, callId.charCodeAt(k));
-  return print || 1;
+  for (let k = 0; k < callId.length; k++) print = Math.imul(print ^ callId.charCodeAt(k), 0x01000193) + 1;
+  return callId === '' ? 0 : print || 1;
 }

@@ -355,6 +355,15 @@ describe('what is read of the log records that programs document', () => {
     expect(unstoredReason).toMatch(/^not stored: .*codex\.conversation_starts, codex\.sse_event$/);
   });
 
+  test('a decision says that it was seen in a log record, which tells of no wait', () => {
+    const { spans: decisions } = readAll([logsOf(logs.get('claude-code-events')!).request]);
+    const asked = decisions.filter(({ escalationReason }) => escalationReason !== undefined);
+    expect(asked.map(({ escalationSource, waitMs }) => [escalationSource, waitMs])).toEqual([
+      ['log', undefined],
+      ['log', undefined],
+    ]);
+  });
+
   const spans = spansOf(requests.get('claude-code-waits')!);
   const records = logsOf(logs.get('claude-code-waits')!).request;
   test.each([

@@ -107,10 +107,11 @@ test('what they tell moves the gauges, and what they repeat counts once', async 
   );
 });
 
+const counted = (text: string): string[] =>
+  text.match(/^plimsoll_(?:runs|tool_calls|cost_usd)_total\{.*/gm) ?? [];
+
 test('records sent again in another request are rows again and count nothing', async () => {
   const before = await program.metrics();
-  const counted = (text: string): string[] =>
-    text.match(/^plimsoll_(?:runs|tool_calls|cost_usd)_total\{.*/gm) ?? [];
   await post('/v1/logs', 'application/json', logs.get('claude-code-events')!);
   const after = await until('every record again', async () => {
     const text = await program.metrics();

@@ -120,3 +120,8 @@ describe('what a span cost', () => {
     ).toBe(0.0035);
   });
 });
+
+test('a cost in millionths of a dollar is one in dollars, and comes before one that was rounded', () => {
+  const { facts } = enriched({ cost_usd_micros: 1500, cost_usd: 0.002 }, { name: 'claude_code.api_request' });
+  expect([facts.costUsd, facts.costSource]).toEqual([0.0015, 'reported']);
+});

@@ -74,6 +74,15 @@ describe('a run', () => {
     );
   });
 
+  test('keeps what the sixteen evaluators say whose names come first', () => {
+    const all = Array.from({ length: 26 }, (_, k) => String.fromCharCode(97 + k));
+    const { runs: found } = assemble([
+      ...all.toReversed().map((name) => scored(name, 1, { [name]: 1 })),
+      root,
+    ]);
+    expect([...found[0]!.scores.keys()].toSorted()).toEqual(all.slice(0, 16));
+  });
+
   test('without any shares one empty map with all the others', () => {
     expect(assemble([root]).runs[0]?.scores).toBe(noScores);
   });
