@@ -108,7 +108,22 @@ function dollars(usd: number): string | undefined {
 /** The last millisecond that the column holds; only a broken clock is later. */
 const lastMs = Date.UTC(2299, 11, 31, 23, 59, 59, 999);
 
-/** To the millisecond, in UTC. */
+const dayMs = 86_400_000;
+const digits = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'));
+/** The day that was written last, which most runs share: its number since the epoch, and its text. */
+const lastDay = { number: Number.NaN, text: '' };
+
+/** To the millisecond, in UTC; a Date would take ten times as long to say it. */
 function instant(timeMs: number): string {
-  return new Date(Math.min(timeMs, lastMs)).toISOString().replace('T', ' ').slice(0, -1);
+  const wholeMs = Math.floor(Math.min(timeMs, lastMs));
+  const day = Math.floor(wholeMs / dayMs);
+  if (day !== lastDay.number) {
+    lastDay.number = day;
+    lastDay.text = new Date(day * dayMs).toISOString().slice(0, 10);
+  }
+  const ofDayMs = wholeMs - day * dayMs;
+  const hours = digits[Math.floor(ofDayMs / 3_600_000)]!;
+  const minutes = digits[Math.floor(ofDayMs / 60_000) % 60]!;
+  const seconds = digits[Math.floor(ofDayMs / 1000) % 60]!;
+  return `${lastDay.text} ${hours}:${minutes}:${seconds}.${String(ofDayMs % 1000).padStart(3, '0')}`;
 }
