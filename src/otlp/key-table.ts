@@ -25,7 +25,7 @@ export interface KeyTableSpec {
 }
 
 /** What a key means besides being a source of fields, as bits. */
-export const keyFlag = { content: 1, own: 2, foreign: 4, exceptionType: 8 } as const;
+export const keyFlag = { content: 1, own: 2, foreign: 4, exceptionType: 8, exceptionMessage: 16 } as const;
 
 /** The most sources one field may have: a priority must fit the six high bits of a slot, whose last value means "none". */
 const limitSources = 63;
@@ -63,6 +63,7 @@ export function compileKeys(spec: KeyTableSpec): KeyTable {
     entryOf(key).flags |= keyFlag.own;
   }
   entryOf('exception.type').flags |= keyFlag.exceptionType;
+  entryOf('exception.message').flags |= keyFlag.exceptionMessage;
   const prefixes = new Map<string, number>();
   for (const pattern of spec.content) {
     if (pattern === '' || pattern === '*')
