@@ -12,7 +12,7 @@ import {
 import { fields as canonicalFields } from '../semconv/fields.ts';
 import { escalationReasonOf, escalationStateOf, type EscalationReason } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
-import { stackClass } from './stack-class.ts';
+import { exceptionType, stackClass, thrownText } from './thrown.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
 const fields = canonicalFields;
@@ -96,8 +96,8 @@ function findControlFlow(view: OwnView, finding: Finding): boolean {
 }
 
 function controlFlowOf(view: OwnView): ControlFlow | undefined {
-  const message = view.statusMessage();
-  const type = view.exceptionType() ?? view.string(fields.senderErrorType) ?? stackClass(message);
+  const message = thrownText(view);
+  const type = exceptionType(view) ?? view.string(fields.senderErrorType) ?? stackClass(message);
   const byType = controlFlowExceptions.get(type.slice(type.lastIndexOf('.') + 1));
   if (byType) return byType;
   if (rejectedApproval.test(message)) return { escalation: { reason: 'approval', state: 'rejected' } };

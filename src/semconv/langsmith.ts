@@ -32,4 +32,5 @@ export const langSmith: Convention = {
   ],
   namedSteps: [],
   content: ['langsmith.inputs', 'langsmith.outputs', 'gen_ai.serialized.doc'],
+  toolArguments: ['gen_ai.prompt'],
 };

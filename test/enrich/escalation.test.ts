@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { enriched, failedStatus, stackOf, thrown } from './one-span.ts';
+import { enriched, failedStatus, stackOf, thrown, wrapped } from './one-span.ts';
 
 const tool = { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'refund' };
 
@@ -68,6 +68,15 @@ describe('an escalation', () => {
     },
   );
 
+  test.each([
+    ['Exception', "GraphInterrupt((Interrupt(value='refund?', id='1'),))Traceback (most recent call last):"],
+    ['Error', 'refund?\n\nGraphInterrupt: refund?\n    at run (file:///app.mjs:1:2)'],
+  ])('is what a bare %s wraps, and is no failure', (type, message) => {
+    const { facts } = enriched(tool, wrapped(type, message));
+    expect([facts.escalationReason, facts.escalationState]).toEqual(['input_request', 'requested']);
+    expect([facts.result, facts.failed]).toEqual(['cancelled', false]);
+  });
+
   test('is rejected by the words of the OpenAI Agents SDK', () => {
     const { facts } = enriched(tool, { status: { code: 2, message: 'Tool execution was not approved: no' } });
     expect([facts.escalationReason, facts.escalationState, facts.result]).toEqual([
@@ -125,6 +134,12 @@ describe('control flow', () => {
   test('is neither a failure nor an escalation', () => {
     const { facts } = enriched(tool, thrown('langgraph.errors.ParentCommand'));
     expect([facts.result, facts.failed, facts.escalationReason]).toEqual(['cancelled', false, undefined]);
+  });
+
+  test('is not what an exception with a type of its own says', () => {
+    const { facts } = enriched(tool, wrapped('ValueError', 'GraphInterrupt(1)'));
+    expect([facts.errorType, facts.escalationReason]).toEqual(['ValueError', undefined]);
+    expect(enriched(tool, wrapped('Exception', 'ParentCommand(1)')).facts.failed).toBe(false);
   });
 
   test('is the class that a stack in JavaScript begins with, and no other word of it', () => {

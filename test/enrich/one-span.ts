@@ -90,6 +90,12 @@ export function thrown(type: string, message = ''): OracleSpan {
   };
 }
 
+/** What LangSmith makes of an exception: another one with its text. */
+export function wrapped(type: string, message: string): OracleSpan {
+  const attributes = attributesOf({ 'exception.type': type, 'exception.message': message });
+  return { ...failedStatus, events: [{ name: 'exception', attributes }] };
+}
+
 /** What LangChain for JavaScript makes of an exception: its message and its stack, and nothing else. */
 export function stackOf(type: string, message: string): OracleSpan {
   const colon = message === '' ? '' : ': ';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { enriched, failedStatus, stackOf, thrown, traceId } from './one-span.ts';
+import { enriched, failedStatus, stackOf, thrown, traceId, wrapped } from './one-span.ts';
 
 describe('what a span means', () => {
   test.each([
@@ -125,6 +125,8 @@ describe('how a tool call ended', () => {
       { status: { code: 2, message: 'Order 42 not found' } },
       '_OTHER',
     ],
+    ['what a bare exception wraps', {}, wrapped('Exception', "KeyError('order 42')Traceback"), 'KeyError'],
+    ['a bare exception', {}, wrapped('Exception', 'no order 42'), 'Exception'],
     ['the class in its stack', {}, stackOf('TypeError', 'no order 42'), 'TypeError'],
     ['a key of Strands', { 'gen_ai.tool.status': 'error' }, {}, '_OTHER'],
     ['the sender', { 'plimsoll.result': 'error' }, {}, '_OTHER'],
