@@ -2,7 +2,8 @@ import type { PartitionBounds } from '../core/stream.ts';
 import type { Kpis } from '../kpi/kpis.ts';
 import type { Watermark } from '../kpi/watermark.ts';
 import type { FinishedRun, RunSink, ToolCall } from '../runs/finished-run.ts';
-import { RunAssembler, type Lane, type RunSettings } from '../runs/run-assembler.ts';
+import type { Lane } from '../runs/lane.ts';
+import { RunAssembler, type RunSettings } from '../runs/run-assembler.ts';
 import type { Progress } from './progress.ts';
 import { ReplayIndex } from './replay-index.ts';
 

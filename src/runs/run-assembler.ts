@@ -1,6 +1,8 @@
 import type { SpanFacts } from '../semconv/span-facts.ts';
 import { Arrival } from './arrival.ts';
 import type { ClosedBy, FinishedRun, RunSink } from './finished-run.ts';
+import type { Lane } from './lane.ts';
+import { OpenRuns } from './open-runs.ts';
 import { none } from './rows.ts';
 import { RunList } from './run-list.ts';
 import { byte } from './run-table.ts';
@@ -41,32 +43,11 @@ export interface RunCounts {
   late: number;
 }
 
-/** The partition whose records are being added, and what is true of the current one. Its owner moves it on. */
-export interface Lane {
-  readonly partition: number;
-  /** Of the current record. */
-  offset: number;
-  /** Ends later than this are clamped to it, in milliseconds since the epoch. */
-  latestMs: number;
-  /** False while replaying what an earlier process has counted. */
-  live: boolean;
-  /** Idle timeouts up to this event time were counted by an earlier process. */
-  countedMs: number;
-  /** Latest end seen, after clamping. */
-  newestMs: number;
-}
-
 /** At most this many tool calls of a run wait for its root. */
 const maxHeldCalls = 256;
 
 /** Where a run is in its life: one of the lists below holds it. */
 const state = { open: 0, ended: 1, timedOut: 2, settled: 3 } as const;
-
-/** Open runs that have spans on a lane: those that began there, and those that began on another one or took in spans of another run there. */
-interface OpenRuns {
-  readonly own: RunList;
-  readonly guests: Set<number>;
-}
 
 /**
  * Puts runs together from spans in any order. A run ends with its root span or by idle timeout and is then
@@ -79,9 +60,7 @@ export class RunAssembler {
   readonly #sink: RunSink;
   readonly #runs: Runs;
   readonly #arrival = new Arrival();
-  readonly #lanes = new Map<Lane, number>();
-  /** By the ordinal of the lane. */
-  readonly #open: OpenRuns[] = [];
+  readonly #open: OpenRuns;
   /** Remembered runs, in the order in which they ended: by their root or for want of room, and by timeout. */
   readonly #ended: RunList;
   readonly #timedOut: RunList;
@@ -94,6 +73,7 @@ export class RunAssembler {
     this.#settings = settings;
     this.#sink = sink;
     this.#runs = new Runs(settings.guessEscalations);
+    this.#open = new OpenRuns(this.#runs);
     this.#ended = new RunList(this.#runs.table);
     this.#timedOut = new RunList(this.#runs.table);
     this.#settled = new RunList(this.#runs.table);
@@ -158,11 +138,7 @@ export class RunAssembler {
     const runs = this.#runs;
     const isOpen = this.#stateOf(into) === state.open;
     if (!isOpen && !this.#touched.has(into)) this.#touched.set(into, runs.report(into));
-    for (const [ordinal, { own, guests }] of this.#open.entries()) {
-      const isOwn = runs.lane(from) === ordinal;
-      if (isOwn) own.remove(from);
-      if ((guests.delete(from) || isOwn) && isOpen) guests.add(into);
-    }
+    this.#open.remove(from, isOpen ? into : none);
     this.#touched.delete(from);
     runs.merge(from, into);
   }
@@ -177,7 +153,7 @@ export class RunAssembler {
     }
     const isOpen = this.#stateOf(run) === state.open;
     if (!isOpen && !this.#touched.has(run)) this.#touched.set(run, runs.report(run));
-    if (runs.partition(run) !== lane.partition) this.#addStart(run, lane);
+    if (runs.starts.add(run, lane.partition, lane.offset) && isOpen) this.#open.addGuest(run, lane);
     arrival.read(span);
     if (!runs.add(span, arrival, this.#settings.maxSpansPerRun)) this.counts.unremembered++;
     if (lane.live) runs.makeNews(run);
@@ -232,16 +208,7 @@ export class RunAssembler {
 
   /** Ends runs that have been idle, of one lane or of all, and forgets ended ones, as of event time `watermarkMs`. Between records only. */
   advance(watermarkMs: number, only?: Lane): void {
-    for (const [lane, ordinal] of this.#lanes) {
-      if (only && lane !== only) continue;
-      const { own, guests } = this.#open[ordinal]!;
-      for (let run = own.first; run !== none;) {
-        const next = own.after(run);
-        this.#advanceRun(run, lane, watermarkMs);
-        run = next;
-      }
-      for (const run of guests) this.#advanceRun(run, lane, watermarkMs);
-    }
+    this.#open.forEach((run, lane) => this.#advanceRun(run, lane, watermarkMs), only);
     this.#forgetUntil(watermarkMs);
   }
 
@@ -269,46 +236,16 @@ export class RunAssembler {
 
   /** Where the oldest open run of `lane` begins; undefined when none is open. */
   oldestOpenOffset(lane: Lane): number | undefined {
-    const ordinal = this.#lanes.get(lane);
-    const run = ordinal === undefined ? none : this.#oldestOf(this.#open[ordinal]!, lane.partition);
-    return run === none ? undefined : this.#runs.startOn(run, lane.partition);
-  }
-
-  /** The run of `open` that was first on `partition`, or `none`. */
-  #oldestOf({ own, guests }: OpenRuns, partition: number): number {
-    let oldest = own.first;
-    for (const guest of guests) {
-      if (oldest === none || this.#startOn(guest, partition) < this.#startOn(oldest, partition))
-        oldest = guest;
-    }
-    return oldest;
-  }
-
-  #startOn(run: number, partition: number): number {
-    return this.#runs.startOn(run, partition) ?? Number.POSITIVE_INFINITY;
+    const run = this.#open.oldestOn(lane);
+    return run === none ? undefined : this.#runs.starts.on(run, lane.partition);
   }
 
   #begin(lane: Lane): number {
     const { maxRuns } = this.#settings;
     if (this.size >= maxRuns) this.#makeRoom(lane, maxRuns - 1);
-    const ordinal = this.#ordinalOf(lane);
-    const run = this.#runs.begin(this.#arrival.ids, ordinal, lane.partition, lane.offset);
-    this.#open[ordinal]!.own.add(run);
+    const run = this.#runs.begin(this.#arrival.ids, this.#open.ordinalOf(lane), lane.partition, lane.offset);
+    this.#open.add(run);
     return run;
-  }
-
-  #addStart(run: number, lane: Lane): void {
-    if (!this.#runs.addStart(run, lane.partition, lane.offset)) return;
-    if (this.#stateOf(run) === state.open) this.#open[this.#ordinalOf(lane)]!.guests.add(run);
-  }
-
-  #ordinalOf(lane: Lane): number {
-    const known = this.#lanes.get(lane);
-    if (known !== undefined) return known;
-    const ordinal = this.#open.length;
-    this.#lanes.set(lane, ordinal);
-    this.#open.push({ own: new RunList(this.#runs.table), guests: new Set() });
-    return ordinal;
   }
 
   #stateOf(run: number): number {
@@ -316,21 +253,19 @@ export class RunAssembler {
     return table.bytes[table.byteAt(run) + byte.state]!;
   }
 
-  /** Moves `run` to another list, and so to the state `next`. */
-  #move(run: number, from: RunList, to: RunList, next: number): void {
+  /** Adds `run`, which no list holds any more, to another one, and so moves it to the state `next`. */
+  #enter(run: number, list: RunList, next: number): void {
     const { table } = this.#runs;
-    from.remove(run);
-    to.add(run);
+    list.add(run);
     table.bytes[table.byteAt(run) + byte.state] = next;
   }
 
   /** Ends an open run and reports it. */
   #close(run: number, closedBy: ClosedBy, closedMs: number, live: boolean): void {
     const runs = this.#runs;
-    const { own } = this.#open[runs.lane(run)]!;
-    for (const { guests } of this.#open) if (guests.size > 0) guests.delete(run);
-    if (closedBy === 'idle') this.#move(run, own, this.#timedOut, state.timedOut);
-    else this.#move(run, own, this.#ended, state.ended);
+    this.#open.remove(run);
+    if (closedBy === 'idle') this.#enter(run, this.#timedOut, state.timedOut);
+    else this.#enter(run, this.#ended, state.ended);
     runs.finish(run, closedBy, closedMs);
     const finished = runs.report(run);
     this.#sink.finished(finished, live);
@@ -343,7 +278,7 @@ export class RunAssembler {
   #makeRoom(lane: Lane, count: number): void {
     while (this.size > count || this.#runs.spanIds > this.#settings.maxSpans) {
       const remembered = this.#ended.first === none ? this.#timedOut.first : this.#ended.first;
-      const run = remembered === none ? this.#oldestOpen() : remembered;
+      const run = remembered === none ? this.#open.silentLongest() : remembered;
       if (run === none) return;
       if (remembered === none && !this.#runs.isWork(run)) {
         this.#discard(run);
@@ -358,8 +293,7 @@ export class RunAssembler {
   /** Forgets an open run of which nothing is known but what evaluators said of it: what they spoke of is not here. */
   #discard(run: number): void {
     const runs = this.#runs;
-    if (runs.isSpread(run)) for (const { guests } of this.#open) guests.delete(run);
-    this.#open[runs.lane(run)]!.own.remove(run);
+    this.#open.remove(run);
     this.#touched.delete(run);
     runs.forgetSpans(run);
     runs.drop(run);
@@ -381,22 +315,12 @@ export class RunAssembler {
     this.#settleRun(run, before, lane);
   }
 
-  /** The open run that has been silent longest among the first of each lane, or `none`. */
-  #oldestOpen(): number {
-    let oldest = none;
-    for (const [{ partition }, ordinal] of this.#lanes) {
-      const first = this.#oldestOf(this.#open[ordinal]!, partition);
-      if (first === none) continue;
-      if (oldest === none || this.#runs.lastEndMs(first) < this.#runs.lastEndMs(oldest)) oldest = first;
-    }
-    return oldest;
-  }
-
   /** Keeps only the result of a remembered run. */
   #forget(run: number): void {
     this.#runs.forgetSpans(run);
     const from = this.#stateOf(run) === state.timedOut ? this.#timedOut : this.#ended;
-    this.#move(run, from, this.#settled, state.settled);
+    from.remove(run);
+    this.#enter(run, this.#settled, state.settled);
     if (this.#settled.size > this.#settings.maxRuns) this.#drop(this.#settled.first);
   }
 

@@ -1,7 +1,7 @@
 import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
 import { evidenceLevels, outcomes, results, type EscalationState } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
-import type { ClosedBy, FinishedRun, RunSink, RunStart, RunToolCalls } from './finished-run.ts';
+import type { ClosedBy, FinishedRun, RunSink, RunToolCalls } from './finished-run.ts';
 import { HeldCalls } from './held-calls.ts';
 import { LeafUsage } from './leaf-usage.ts';
 import { none } from './rows.ts';
@@ -9,6 +9,7 @@ import { RunEnding } from './run-ending.ts';
 import { nanosOf, nanosPerUsd, tokensOf } from './quantities.ts';
 import { addLabels, addTrace, mergeLabels } from './run-labels.ts';
 import { RunScores } from './run-scores.ts';
+import { RunStarts } from './run-starts.ts';
 import { byte, cell, RunTable, text, word } from './run-table.ts';
 import { known, SpanTable } from './span-table.ts';
 
@@ -25,13 +26,12 @@ const closings = ['root', 'idle', 'spill'] as const satisfies readonly ClosedBy[
 /** The runs in memory: folds their spans, in whatever order they arrive, and says what is known of each. */
 export class Runs {
   readonly table = new RunTable();
+  readonly starts = new RunStarts(this.table);
   readonly #spans = new SpanTable(this.table);
   readonly #calls = new HeldCalls(this.table, this.#spans);
   readonly #usage = new LeafUsage(this.#spans);
   readonly #ending: RunEnding;
   readonly #scores = new RunScores();
-  /** Where runs with spans on several partitions begin on others than the first. */
-  readonly #otherStarts = new Map<number, RunStart[]>();
   #spanIds = 0;
 
   /** `guesses` as of `RunEnding`. */
@@ -55,8 +55,7 @@ export class Runs {
     const run = table.begin(ids);
     const at = table.cellAt(run);
     table.words[table.wordAt(run) + word.lane] = lane;
-    table.words[table.wordAt(run) + word.partition] = partition;
-    table.cells[at + cell.offset] = offset;
+    this.starts.begin(run, partition, offset);
     table.cells[at + cell.startMs] = Number.POSITIVE_INFINITY;
     table.cells[at + cell.lastEndMs] = Number.NEGATIVE_INFINITY;
     table.cells[at + cell.lastWorkStartMs] = Number.NEGATIVE_INFINITY;
@@ -66,32 +65,6 @@ export class Runs {
   /** What the caller said on which lane `run` began. */
   lane(run: number): number {
     return this.table.words[this.table.wordAt(run) + word.lane]!;
-  }
-
-  /** The partition on which `run` began. */
-  partition(run: number): number {
-    return this.table.words[this.table.wordAt(run) + word.partition]!;
-  }
-
-  /** Whether `run` has spans on several partitions. */
-  isSpread(run: number): boolean {
-    return this.#otherStarts.size > 0 && this.#otherStarts.has(run);
-  }
-
-  /** Notes that `run` has spans on `partition`, too, from `offset` on. False when that was known. */
-  addStart(run: number, partition: number, offset: number): boolean {
-    if (this.startOn(run, partition) !== undefined) return false;
-    const others = this.#otherStarts.get(run);
-    if (others) others.push({ partition, offset });
-    else this.#otherStarts.set(run, [{ partition, offset }]);
-    return true;
-  }
-
-  /** The offset at which `run` begins on `partition`; undefined when it has no span there. */
-  startOn(run: number, partition: number): number | undefined {
-    const { table } = this;
-    if (this.partition(run) === partition) return table.cells[table.cellAt(run) + cell.offset];
-    return this.#otherStarts.get(run)?.find((start) => start.partition === partition)?.offset;
   }
 
   /** Looks for the span that arrives in its run. True when it is remembered there: it was sent again. */
@@ -159,7 +132,7 @@ export class Runs {
       ...results.map((_, i) => word.toolCalls + i),
     ];
     for (const sum of added) words[table.wordAt(into) + sum]! += words[table.wordAt(from) + sum]!;
-    for (const { partition, offset } of this.#starts(from)) this.#begins(into, partition, offset);
+    this.starts.merge(from, into);
     mergeLabels(table, from, into);
     this.#ending.merge(from, into);
     this.#scores.move(from, into);
@@ -167,25 +140,6 @@ export class Runs {
     this.#calls.move(from, into);
     this.#spans.move(from, into);
     this.drop(from);
-  }
-
-  #starts(run: number): readonly RunStart[] {
-    const start = { partition: this.partition(run), offset: this.startOn(run, this.partition(run))! };
-    return this.isSpread(run) ? [start, ...this.#otherStarts.get(run)!] : [start];
-  }
-
-  /** `run` has a span on `partition` at `offset`, perhaps before all that were known. */
-  #begins(run: number, partition: number, offset: number): void {
-    const { table } = this;
-    if (this.partition(run) === partition) {
-      const at = table.cellAt(run) + cell.offset;
-      table.cells[at] = Math.min(table.cells[at]!, offset);
-      return;
-    }
-    const others = this.#otherStarts.get(run) ?? [];
-    const before = others.find((start) => start.partition === partition)?.offset ?? offset;
-    const rest = others.filter((start) => start.partition !== partition);
-    this.#otherStarts.set(run, [...rest, { partition, offset: Math.min(before, offset) }]);
   }
 
   /** Of a tool call or a review. */
@@ -309,7 +263,7 @@ export class Runs {
       outputTokens: cells[at + cell.outputTokens]!,
       scores: this.#scores.of(run),
       behindMs: closedBy === 'root' ? cells[at + cell.rootBehindMs]! : 0,
-      starts: this.#starts(run),
+      starts: this.starts.of(run),
       version: table.words[table.wordAt(run) + word.version]!,
       place: table.places[run],
     };
@@ -381,7 +335,7 @@ export class Runs {
 
   /** Forgets `run`, whose spans are forgotten. */
   drop(run: number): void {
-    this.#otherStarts.delete(run);
+    this.starts.drop(run);
     this.#scores.drop(run);
     this.table.drop(run);
   }

@@ -1,5 +1,6 @@
 import type { FinishedRun, RunSink, ToolCall } from '../../src/runs/finished-run.ts';
-import type { Lane, RunSettings } from '../../src/runs/run-assembler.ts';
+import type { Lane } from '../../src/runs/lane.ts';
+import type { RunSettings } from '../../src/runs/run-assembler.ts';
 import { noScores, type SpanFacts, type SpanIds } from '../../src/semconv/span-facts.ts';
 
 /** Ids in tests are names; on the wire each is a number of its own. */
