@@ -169,7 +169,7 @@ export class RunAssembler {
     const hasCost = costUsd !== 0 && (step === 'llm' || step === 'tool' || step === 'review');
     if (!hasCost && span.scores.size === 0) return;
     if (hasCost) this.#runs.addCost(run, step, costUsd);
-    this.#runs.addScores(run, span.scores, this.#arrival.endMs);
+    if (span.scores.size > 0) this.#runs.addScores(run, span.scores, this.#arrival.endMs);
     this.#reportRevised(run, before, lane);
   }
 

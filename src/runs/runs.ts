@@ -126,7 +126,8 @@ export class Runs {
       table.bytes[table.byteAt(run) + byte.isWork] = 1;
       addLabels(table, span, arrival);
     }
-    this.#scores.add(run, span.scores, endMs);
+    const { scores } = span;
+    if (scores.size > 0) this.#scores.add(run, scores, endMs);
     this.#ending.add(span, arrival);
     if (step === 'llm' || step === 'agent') this.#usage.add(span, arrival);
     else if (step === 'tool' || step === 'review') this.#addCost(span, arrival);
