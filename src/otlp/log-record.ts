@@ -20,6 +20,9 @@ const tags = [0, 0x09, 0x10, 0x1a, 0, 0x2a, 0x32, 0x38, 0x45, 0x4a, 0x52, 0x59, 
 /** The tag of a Span's first field. */
 const spanTraceId = 0x0a;
 
+/** Longer texts name no event, and no value of one that is asked for. */
+const limitTextBytes = 256;
+
 /** KeyValueList.values. */
 const listedTag = 0x0a;
 
@@ -27,7 +30,7 @@ const listedTag = 0x0a;
 export class LogRecord {
   /** The name of its instrumentation scope; '' when nobody says. */
   scopeName = '';
-  /** Its own `event_name`; '' when it has none. */
+  /** Its own `event_name`, cut to what a name may be; '' when it has none. */
   eventName = '';
   /** Where the ids begin; 0 when there is none, or it is all zero. */
   traceIdAt = 0;
@@ -57,7 +60,8 @@ export class LogRecord {
         return tag === spanTraceId ? isSpan : malformed;
       if (tag === logTag.time) this.timeAt = this.#nonZero(content, 8);
       else if (tag === logTag.observedTime) observedAt = this.#nonZero(content, 8);
-      else if (tag === logTag.eventName) this.eventName = bytes.toString('utf8', content, next);
+      else if (tag === logTag.eventName)
+        this.eventName = bytes.toString('utf8', content, Math.min(next, content + limitTextBytes));
       else if (tag === logTag.traceId || tag === logTag.spanId) {
         const length = tag === logTag.traceId ? 16 : 8;
         if (next !== content && next - content !== length) return length === 16 ? wrongTraceId : wrongSpanId;
@@ -74,7 +78,7 @@ export class LogRecord {
     return '';
   }
 
-  /** The text of its attribute `key`, or of that key of a body that is a map; undefined when there is none. */
+  /** The text of its attribute `key`, or of that key of a body that is a map; undefined when there is none that is short. */
   text(key: string): string | undefined {
     const field = fieldBefore(this.at);
     while (nextField(this.#bytes, field, this.end)) {
@@ -88,7 +92,7 @@ export class LogRecord {
     return undefined;
   }
 
-  /** Its body when that is a text, else ''. */
+  /** Its body when that is a short text, else ''. */
   get body(): string {
     return this.bodyEnd === 0 ? '' : (this.#textAt(this.bodyAt, this.bodyEnd) ?? '');
   }
@@ -122,7 +126,8 @@ export class LogRecord {
     const bytes = this.#bytes;
     if (at >= end || bytes[at] !== valueTag.string) return undefined;
     const member = fieldBefore(at);
-    return nextField(bytes, member, end) ? bytes.toString('utf8', member.content, member.next) : undefined;
+    if (!nextField(bytes, member, end) || member.next - member.content > limitTextBytes) return undefined;
+    return bytes.toString('utf8', member.content, member.next);
   }
 
   #nonZero(at: number, length: number): number {

@@ -1,5 +1,6 @@
 import { Failure } from '../core/failure.ts';
 import { isSpan, LogRecord, logTag } from './log-record.ts';
+import { limitSpans } from './span-index.ts';
 import { spanTag } from './span-tags.ts';
 import { fieldBefore, nextField } from './wire-field.ts';
 import { broken, writeVarint } from './wire.ts';
@@ -36,7 +37,7 @@ const fixedBytes = 96;
  * object. A span has the record's time for start and end, its trace id, its span id for parent, and its attributes,
  * those in a body that is a map included; its own span id is all `noId`, and so is what the record does not say of the
  * other two. Resources and scopes stay as they are. A record that is none costs only itself; throws an `invalid`
- * Failure when what is around the records is broken, and when all of them are spans.
+ * Failure when what is around the records is broken, when all of them are spans, and when there are more than `limitSpans`.
  */
 export function logsToSpans(
   request: Uint8Array,
@@ -91,7 +92,11 @@ class Converter {
 
   #span(at: number, end: number): Buffer | undefined {
     const record = this.#record;
-    this.records++;
+    if (this.records++ === limitSpans)
+      throw new Failure(
+        'invalid',
+        `the request has more than ${limitSpans} log records: send smaller batches`,
+      );
     const fault = record.read(this.#bytes, at, end);
     if (fault !== '') {
       this.rejections.set(fault, (this.rejections.get(fault) ?? 0) + 1);
@@ -123,7 +128,7 @@ function header(tag: number, length: number): Uint8Array {
 /** The usual fields come first and in their order, so that readers find them at once. */
 function spanOf(bytes: Buffer, record: LogRecord, { name, attribute }: KeptLog): Buffer {
   const nameBytes = Buffer.from(name);
-  const span = Buffer.alloc(fixedBytes + nameBytes.length + attribute.length + record.end - record.at);
+  const span = Buffer.allocUnsafe(fixedBytes + nameBytes.length + attribute.length + record.end - record.at);
   let at = 0;
   const put = (tag: number, from: number, length: number, idBytes: number): void => {
     span[at++] = tag;

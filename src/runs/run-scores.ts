@@ -16,7 +16,6 @@ export class RunScores {
 
   /** Takes the scores of a span of `run` that ended at `endMs`. */
   add(run: number, scores: ReadonlyMap<string, number>, endMs: number): void {
-    if (scores.size === 0) return;
     const known = this.#runs.get(run) ?? new Map<string, Scored>();
     this.#runs.set(run, known);
     for (const [evaluator, score] of scores) {

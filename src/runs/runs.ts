@@ -102,7 +102,8 @@ export class Runs {
       addLabels(table, span, arrival);
       if (table.isNamed(run)) addTrace(table, arrival);
     }
-    this.#scores.add(run, span.scores, endMs);
+    const { scores } = span;
+    if (scores.size > 0) this.#scores.add(run, scores, endMs);
     this.#ending.add(span, arrival);
     if (step === 'llm' || step === 'agent') this.#usage.add(span, arrival);
     else if (step === 'tool' || step === 'review') this.#addCost(span, arrival);

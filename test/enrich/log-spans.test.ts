@@ -159,6 +159,13 @@ describe('a log record that is not kept', () => {
     expect([...rejections]).toEqual([[expect.stringMatching(reason), 1]]);
   });
 
+  test('because there are too many costs no more than a sentence', () => {
+    const many = requestOf(Array.from({ length: 300_000 }, () => ({})));
+    expect(() => logSpans.read(encodeLogs(many))).toThrow(
+      /more than 262144 log records: send smaller batches/,
+    );
+  });
+
   test('because it is a span is sent where spans go', () => {
     const spans = encodeRequest({
       resourceSpans: [{ scopeSpans: [{ spans: [{ traceId, spanId, name: 'a span' }] }] }],
