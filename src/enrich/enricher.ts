@@ -49,7 +49,7 @@ function tooLong(limitBytes: number): string {
 }
 
 /** Counts up when the code derives other values from the same tables. */
-const codeRevision = 4;
+const codeRevision = 5;
 
 /** One request, ready for the stream. */
 export interface EnrichedRequest {
