@@ -52,7 +52,7 @@ function tooLong(limitBytes: number): string {
 }
 
 /** Counts up when the code derives other values from the same tables. */
-const codeRevision = 4;
+const codeRevision = 5;
 
 /** What enrichment decides by, beside the tables. */
 export interface EnrichOptions extends ContentOptions {

@@ -138,14 +138,14 @@ function findSignals(view: OwnView, finding: Finding): Step | undefined {
         signalled = meaning.step;
         finding.stepRule = key;
       }
-      applySignal(meaning, finding);
+      applySignal(meaning, view, finding);
     }
   }
   return signalled;
 }
 
-function applySignal(meaning: Meaning, finding: Finding): void {
-  if (meaning.failed) finding.looksFailed = true;
+function applySignal(meaning: Meaning, view: OwnView, finding: Finding): void {
+  if (meaning.failed || (meaning.throws && view.exceptionType() !== undefined)) finding.looksFailed = true;
   if (meaning.deferred) finding.isDeferred = true;
   if (meaning.score) {
     finding.evaluator = meaning.score.evaluator;

@@ -155,6 +155,15 @@ describe('how a tool call ended', () => {
     const { events } = thrown('KeyError');
     expect(enriched(tool, { events: events! }).facts.result).toBe('ok');
   });
+
+  test('is an error where LangSmith has recorded an exception, whose first word was that it went well', () => {
+    const { events } = wrapped('Exception', "KeyError('order 42')");
+    const { facts } = enriched(
+      { ...tool, 'langsmith.span.kind': 'tool' },
+      { status: { code: 1 }, events: events! },
+    );
+    expect([facts.result, facts.errorType]).toEqual(['error', 'KeyError']);
+  });
 });
 
 describe('how a run ended', () => {

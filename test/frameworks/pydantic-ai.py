@@ -1,13 +1,6 @@
 import asyncio
-import json
-import sys
 
-from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from plimsoll import RunSpanProcessor, human_gate, run
+from plimsoll import human_gate, run
 from pydantic_ai import (
     Agent,
     ApprovalRequired,
@@ -20,47 +13,9 @@ from pydantic_ai import (
     capture_run_messages,
 )
 from pydantic_ai.models.openai import OpenAIChatModel
+from scenarios import called, count, finish, flaky, lookup_order, scenario, unsteady_with
 
-scenarios = []
-
-
-class ScenarioProcessor(SpanProcessor):
-    """Marks every span with its scenario, as a release: the only thing that is added to what the framework says."""
-
-    def on_start(self, span, parent_context=None):
-        span.set_attribute("plimsoll.release", scenarios[-1]["scenario"])
-
-
-provider = TracerProvider(resource=Resource.create({"service.name": sys.argv[1], "deployment.environment.name": sys.argv[1]}))
-for processor in (ScenarioProcessor(), RunSpanProcessor(), BatchSpanProcessor(OTLPSpanExporter())):
-    provider.add_span_processor(processor)
-trace.set_tracer_provider(provider)
 Agent.instrument_all()
-
-tries = 0
-
-
-def called(tool, result):
-    scenarios[-1]["calls"].append(f"{tool} {result}")
-
-
-def lookup_order(order: str) -> str:
-    called("lookup_order", "ok")
-    return "order A-7 is on its way"
-
-
-def flaky(order: str) -> str:
-    called("flaky", "error")
-    raise ValueError("the warehouse does not answer")
-
-
-def unsteady(order: str) -> str:
-    global tries
-    tries += 1
-    called("unsteady", "error" if tries == 1 else "ok")
-    if tries == 1:
-        raise ModelRetry("try again")
-    return "order A-7 is on its way"
 
 
 def payout(context: RunContext, order: str) -> str:
@@ -78,7 +33,7 @@ def refund(order: str) -> str:
 async def ask_billing(order: str) -> str:
     """Another agent does it, and its calls are part of this one."""
     result = await billing.run("scenario billing")
-    count(result.usage)
+    count(result.usage.input_tokens, result.usage.output_tokens)
     called("ask_billing", "ok")
     return result.output
 
@@ -88,27 +43,15 @@ billing = Agent(model, name="billing", tools=[lookup_order])
 clerk = Agent(
     model,
     name="clerk",
-    tools=[lookup_order, flaky, unsteady, ask_billing, payout, Tool(refund, requires_approval=True)],
+    tools=[lookup_order, flaky, unsteady_with(ModelRetry("try again")), ask_billing, payout, Tool(refund, requires_approval=True)],
     output_type=[str, DeferredToolRequests],
 )
-
-
-def count(usage):
-    scenarios[-1]["inputTokens"] += usage.input_tokens
-    scenarios[-1]["outputTokens"] += usage.output_tokens
-
-
-def scenario(name):
-    counts = {"inputTokens": 0, "outputTokens": 0, "session": ""}
-    lists = ("calls", "handoffs", "escalations", "runs", "escalatedRuns")
-    scenarios.append({"scenario": name, **counts, **{key: [] for key in lists}})
-    return scenarios[-1]
 
 
 async def ask(*prompt, **more):
     """One run of the agent; adds what it did to the scenario."""
     result = await clerk.run(*prompt, **more)
-    count(result.usage)
+    count(result.usage.input_tokens, result.usage.output_tokens)
     return result
 
 
@@ -137,7 +80,7 @@ async def main():
                 known["runs"].append("failure")
         for message in messages:
             if message.kind == "response":
-                count(message.usage)
+                count(message.usage.input_tokens, message.usage.output_tokens)
 
     for state in ("approved", "rejected"):
         # Where the tool is declared to need an approval, the question leaves no trace; where it raises, it does.
@@ -164,6 +107,4 @@ async def main():
 
 
 asyncio.run(main())
-provider.force_flush()
-provider.shutdown()
-print(json.dumps({"agent": "clerk", "scenarios": scenarios}))
+finish("clerk")

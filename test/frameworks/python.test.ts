@@ -22,11 +22,19 @@ afterAll(async () => {
   place.remove();
 });
 
-test('what agents of Pydantic AI did is what Plimsoll says', async () => {
-  const files = ['test/frameworks/pydantic-ai.py', 'deploy/instrument/plimsoll.py'];
-  const told = await runPython<Told>(files, ['pydantic-ai'], {
-    OPENAI_BASE_URL: model.url,
-    OTEL_EXPORTER_OTLP_ENDPOINT: program.url('OTLP HTTP'),
-  });
-  await expectAnswers(program, 'pydantic-ai', told);
-});
+const agents = [['pydantic-ai'], ['langgraph-langsmith', 'short'], ['langgraph-langsmith', 'long']];
+
+test.each(agents.map((words) => ({ service: words.join(' '), words })))(
+  'what agents of $service did is what Plimsoll says',
+  async ({ service, words: [name = '', ...words] }) => {
+    const files = [`${name}.py`, 'scenarios.py'].map((file) => `test/frameworks/${file}`);
+    const told = await runPython<Told>([...files, 'deploy/instrument/plimsoll.py'], [service, ...words], {
+      OPENAI_BASE_URL: model.url,
+      OTEL_EXPORTER_OTLP_ENDPOINT: program.url('OTLP HTTP'),
+      LANGSMITH_TRACING: 'true',
+      LANGSMITH_TRACING_MODE: 'otel',
+      LANGSMITH_API_KEY: 'none',
+    });
+    await expectAnswers(program, service, told);
+  },
+);

@@ -17,13 +17,11 @@ const scenarioProcessor = {
 };
 
 const framework = process.argv[2];
+// All spans are sent at the end: of a run that is sent in two parts the first would seem to have ended, where they wait long.
+const atTheEnd = new BatchSpanProcessor({ exporter: new OTLPTraceExporter(), scheduledDelayMillis: 600_000 });
 const provider = new TracerProvider({
   resource: resourceFromAttributes({ 'service.name': framework, 'deployment.environment.name': framework }),
-  spanProcessors: [
-    scenarioProcessor,
-    new RunSpanProcessor(),
-    new BatchSpanProcessor({ exporter: new OTLPTraceExporter() }),
-  ],
+  spanProcessors: [scenarioProcessor, new RunSpanProcessor(), atTheEnd],
 });
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
 trace.setGlobalTracerProvider(provider);
