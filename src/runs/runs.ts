@@ -311,7 +311,7 @@ export class Runs {
     const hasCost = step === 'llm' || step === 'tool' || step === 'review';
     if (!hasCost && scores.size === 0) return false;
     words[this.table.wordAt(run) + word.version]! += 1;
-    this.#scores.add(run, scores, endMs);
+    if (scores.size > 0) this.#scores.add(run, scores, endMs);
     if (!hasCost) return true;
     const at = this.table.cellAt(run);
     const cost = { llm: cell.llmCostNanos, tool: cell.toolCostNanos, review: cell.reviewCostNanos }[step];
