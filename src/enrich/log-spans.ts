@@ -5,6 +5,7 @@ import { logsToSpans, noId, type KeptLog } from '../otlp/logs-to-spans.ts';
 import { Rewrite } from '../otlp/rewrite.ts';
 import { SpanIndex } from '../otlp/span-index.ts';
 import { SpanView } from '../otlp/span-view.ts';
+import { TextMemo } from '../otlp/text-memo.ts';
 import type { LogEvent } from '../semconv/convention.ts';
 import { fields } from '../semconv/fields.ts';
 import { logEvents, logPrefixes } from '../semconv/tables.ts';
@@ -109,7 +110,7 @@ export class LogSpans {
       const session = view.string(fields.sessionId);
       const run = view.string(fields.runId) ?? view.string(fields.promptId);
       if (session === undefined && run === undefined) return false;
-      digestOf(['trace', session, run]).copy(bytes, traceAt, 0, 16);
+      sharedDigestOf(['trace', session, run]).copy(bytes, traceAt, 0, 16);
     }
     const trace = view.traceIdHex();
     const endNanos = view.endUnixNano();
@@ -117,7 +118,7 @@ export class LogSpans {
     const startNanos = endNanos - BigInt(Math.round(Math.min(durationMs, limitDurationMs) * 1e6));
     if (startNanos > 0n) words.setBigUint64(spans.startTimeAt[row]!, startNanos, true);
     const parentAt = spans.parentSpanIdAt[row]!;
-    if (isNoId(bytes, parentAt, 8)) digestOf(['parent', trace]).copy(bytes, parentAt, 0, 8);
+    if (isNoId(bytes, parentAt, 8)) sharedDigestOf(['parent', trace]).copy(bytes, parentAt, 0, 8);
     const callId = view.string(fields.toolCallId);
     const sequence = view.string(fields.eventSequence);
     const what =
@@ -146,4 +147,11 @@ function isNoId(bytes: Buffer, at: number, length: number): boolean {
 
 function digestOf(parts: readonly unknown[]): Buffer {
   return hash('sha256', JSON.stringify(parts), 'buffer');
+}
+
+/** Records of one run mostly stand together. */
+const sharedDigest = new TextMemo((parts) => hash('sha256', parts, 'buffer'));
+
+function sharedDigestOf(parts: readonly unknown[]): Buffer {
+  return sharedDigest.get(JSON.stringify(parts));
 }

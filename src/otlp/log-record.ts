@@ -108,17 +108,19 @@ export class LogRecord {
     }
   }
 
+  /** `key` is ASCII. */
   #textOf(key: string, at: number, end: number): string | undefined {
     const bytes = this.#bytes;
     const field = fieldBefore(at);
     let isKey = false;
-    let text: string | undefined;
+    let [valueAt, valueEnd] = [0, 0];
     while (nextField(bytes, field, end)) {
       const { tag, content, next } = field;
-      if (tag === keyValueTag.key) isKey = bytes.toString('utf8', content, next) === key;
-      else if (tag === keyValueTag.value) text = this.#textAt(content, next);
+      if (tag === keyValueTag.key)
+        isKey = next - content === key.length && bytes.toString('latin1', content, next) === key;
+      else if (tag === keyValueTag.value) [valueAt, valueEnd] = [content, next];
     }
-    return isKey ? text : undefined;
+    return isKey ? this.#textAt(valueAt, valueEnd) : undefined;
   }
 
   /** The text that the AnyValue [at, end) is. */

@@ -55,7 +55,7 @@ export const openInference: Convention = {
   namedSteps: [],
   evaluations: evaluated.map(keysOf),
   content: [
-    ...evaluated.map((stem) => stem.replace(/#.*/, '*')),
+    ...evaluated.map((stem) => stem.replace(/#.*/, '#')),
     'input.value',
     'output.value',
     'tool.parameters',

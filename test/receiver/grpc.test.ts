@@ -239,7 +239,7 @@ describe('refusals over gRPC', () => {
     expect(answer).toMatchObject({ 'grpc-status': '12', 'grpc-accept-encoding': 'identity,gzip,zstd' });
   });
 
-  it.each(['logs', 'metrics'])('tells a sender of %s where to send them', async (signal) => {
+  it.each(['metrics', 'profiles'])('tells a sender of %s where to send them', async (signal) => {
     const edge = await edgeWith();
     const service = `${signal.charAt(0).toUpperCase()}${signal.slice(1)}Service`;
     const method = `/opentelemetry.proto.collector.${signal}.v1.${service}/Export`;
