@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { systemClock as clock } from '../core/clock.ts';
 import type { Component } from '../core/component.ts';
 import type { Log } from '../core/log.ts';
 import type { StreamConsumer } from '../core/stream.ts';
@@ -74,17 +75,19 @@ export function storeRole(
 /** stream of runs → `agent_runs` */
 function runsOf(
   { runs, telemetry, log }: Site,
-  { flush_interval, max_block_rows, max_block_size }: NonNullable<Plan['store']>['clickhouse'],
+  { url, flush_interval, max_block_rows, max_block_size }: NonNullable<Plan['store']>['clickhouse'],
   table: Tables,
 ): { readonly consumer: StreamConsumer; readonly probe: Probe } {
   const store = new RunStore({
     table,
     telemetry,
     log,
+    clock,
     settings: {
       flushIntervalMs: flush_interval,
       limits: { rows: max_block_rows, bytes: max_block_size },
       backoff: defaultSettings.backoff,
+      verifyMs: url === undefined ? defaultSettings.verifyMs : 0,
     },
   });
   const consumer = runs.consumer(runsGroup, store.worker);

@@ -17,8 +17,8 @@ const deadLetterShare = 1 / 16;
 const deadLetterAgeMs = 30 * 86_400_000;
 
 /**
- * What is known of a run takes a twentieth of its spans or so. So a ClickHouse that is down fills the stream of spans
- * first, and ingest refuses before assess has to wait.
+ * What is known of a run takes about a tenth of its spans. So a ClickHouse that is down fills the stream of spans first,
+ * and ingest refuses before assess has to wait.
  */
 const runsShare = 1 / 8;
 

@@ -1,25 +1,28 @@
 import type { Position } from '../core/stream.ts';
 
-const spacingMs = 60_000;
+const checkpointEveryMs = 60_000;
 
-/** The positions of one partition that were committed in the last while, to a minute. */
+/** Knows which position was committed so long ago that no power cut can take back what is before it. */
 export class Checkpoints {
-  readonly #ageMs: number;
-  #noted: readonly { readonly timeMs: number; readonly position: Position }[] = [];
+  readonly #verifyMs: number;
+  #checkpoints: { readonly timeMs: number; readonly position: Position }[] = [];
 
-  /** Positions older than `ageMs` are forgotten, but for the newest of them. */
-  constructor(ageMs: number) {
-    this.#ageMs = ageMs;
+  /** `verifyMs`: for how long a row may still be taken back after its commit. */
+  constructor(verifyMs: number) {
+    this.#verifyMs = verifyMs;
   }
 
-  /** Notes that `position` is committed at `nowMs`. Returns the newest position of `ageMs` ago; undefined when none is so old. */
-  note(position: Position, nowMs: number): Position | undefined {
-    const newest = this.#noted.at(-1);
-    if (newest === undefined || nowMs - newest.timeMs >= Math.min(spacingMs, this.#ageMs))
-      this.#noted = [...this.#noted, { timeMs: nowMs, position }];
-    const old = this.#noted.findLastIndex(({ timeMs }) => nowMs - timeMs >= this.#ageMs);
+  /**
+   * The newest position that was committed so long before `nowMs`, to a minute; undefined while nothing was. `position` is
+   * about to be committed.
+   */
+  settled(position: Position, nowMs: number): Position | undefined {
+    const newest = this.#checkpoints.at(-1);
+    if (newest === undefined || nowMs - newest.timeMs >= Math.min(checkpointEveryMs, this.#verifyMs))
+      this.#checkpoints.push({ timeMs: nowMs, position });
+    const old = this.#checkpoints.findLastIndex(({ timeMs }) => nowMs - timeMs >= this.#verifyMs);
     if (old < 0) return undefined;
-    this.#noted = this.#noted.slice(old);
-    return this.#noted[0]?.position;
+    this.#checkpoints = this.#checkpoints.slice(old);
+    return this.#checkpoints[0]?.position;
   }
 }

@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { delayMs, type Backoff } from '../core/backoff.ts';
+import type { Clock } from '../core/clock.ts';
 import { Failure, messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import { OwnershipLost, type Claim, type ClaimWorker, type StreamRecord } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import { runContent } from '../runs/run-row.ts';
+import { currentBoot } from './boot.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { RecordCursor } from './record-cursor.ts';
+import { fromCommit, toCommit, type RunProgress } from './run-commit.ts';
 
 /** Where runs are kept. */
 export interface RunsTable {
@@ -21,12 +25,17 @@ export interface RunStoreParts {
   readonly table: RunsTable;
   readonly telemetry: Telemetry;
   readonly log: Log;
+  readonly clock: Clock;
+  /** Names the time since the machine started; `currentBoot` if it is not given. */
+  readonly boot?: () => string;
   readonly settings: {
     /** How long runs wait for company, in milliseconds. */
     readonly flushIntervalMs: number;
     /** What one insert holds, about. */
     readonly limits: { readonly rows: number; readonly bytes: number };
     readonly backoff: Backoff;
+    /** For how long after its commit a power cut may take a row back, in milliseconds; 0 where another machine keeps the table. */
+    readonly verifyMs: number;
   };
 }
 
@@ -43,7 +52,7 @@ const newline = 0x0a;
  * The consumer that puts every run of the stream of runs into its table: it inserts some, and then commits that it has.
  * There is nothing to announce and nobody to fence: of the rows of a run the one with the greatest version stands, so
  * what is inserted twice, or late by an owner that was, changes nothing. An insert that failed is repeated until it
- * succeeds; nothing is skipped.
+ * succeeds; nothing is skipped. After the machine was started anew, what a power cut may have taken back is inserted again.
  */
 export class RunStore {
   /** Works on one claim until it is lost or the process stops. */
@@ -70,17 +79,19 @@ export class RunStore {
   }
 
   async #work(claim: Claim, halt: AbortSignal): Promise<void> {
-    const { start, end: streamEnd } = await claim.bounds();
-    const committed = claim.committed?.position.offset ?? start;
-    // One that lies beyond the end is that of a stream which was created anew.
-    const from = committed > streamEnd ? start : committed;
+    const { clock, settings, telemetry, boot: bootOf = currentBoot } = this.#parts;
+    const boot = bootOf();
+    const begun = await progressOf(claim, boot);
+    const from = begun.boot === boot || settings.verifyMs === 0 ? begun.offset : begun.settled;
+    const checkpoints = new Checkpoints(settings.verifyMs);
     const cursor = new RecordCursor(claim, { offset: from, index: 0 });
     for (let next = from; !halt.aborted;) {
       const { body, rows, end } = await this.#gather(cursor, next, halt);
       if (end === next) continue;
       if (rows > 0 && !(await this.#insert(body, halt))) return;
-      this.#parts.telemetry.count('plimsoll_store_run_rows_total', rows, {});
-      await claim.commit({ position: { offset: end, index: 0 }, metadata: '' });
+      telemetry.count('plimsoll_store_run_rows_total', rows, {});
+      const settled = checkpoints.settled({ offset: end, index: 0 }, clock.nowMs())?.offset ?? begun.settled;
+      await claim.commit(toCommit({ offset: end, settled, boot }));
       next = end;
     }
   }
@@ -144,6 +155,17 @@ export class RunStore {
     }
     return false;
   }
+}
+
+/** What the group has committed, in terms of what the stream still has; in this `boot` nothing yet where there is no commit. */
+async function progressOf(claim: Claim, boot: string): Promise<RunProgress> {
+  const { start, end } = await claim.bounds();
+  const { committed } = claim;
+  // A commit beyond the end is that of a stream which was created anew.
+  if (committed === undefined || committed.position.offset > end)
+    return { offset: start, settled: start, boot };
+  const { offset, settled, ...rest } = fromCommit(committed);
+  return { offset: Math.max(start, offset), settled: Math.max(start, settled), ...rest };
 }
 
 /** Whether a newer version wrote the record: it holds runs, and nobody here can read them. */

@@ -103,6 +103,7 @@ export class Tenure {
     this.halt = AbortSignal.any([claim.lost, stopping]);
     this.#ledger = ledger;
     this.#committed = ledger;
+    this.#checkpoints = new Checkpoints(parts.settings.verifyMs);
     this.#health = { partition: origin.partition, state: 'recovering', reason: '', sinceMs: this.nowMs() };
     this.enter('recovering');
   }
@@ -297,5 +298,11 @@ export class Tenure {
     telemetry.set('plimsoll_store_stored_spans', this.#committed.storedSpans, labels);
     telemetry.set('plimsoll_store_dead_spans', this.#committed.deadSpans, labels);
     telemetry.set('plimsoll_store_expired_spans', this.#committed.expiredSpans, labels);
+  }
+
+  /** The newest position that was committed `verifyMs` ago, to a minute. */
+  #settle(ledger: Ledger): Position {
+    if (!this.#isRecovered) return ledger.settled;
+    return this.#checkpoints.settled(ledger.position, this.nowMs()) ?? ledger.settled;
   }
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
 import { OwnershipLost } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { runContent, runRow } from '../../src/runs/run-row.ts';
@@ -48,10 +49,12 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       table,
       telemetry: new Telemetry(),
       log: silentLog,
+      clock: systemClock,
       settings: {
         flushIntervalMs: 20,
         limits: { rows: 1000, bytes: 2 ** 20 },
         backoff: { initialMs: 1, maxMs: 10 },
+        verifyMs: 0,
       },
     });
   }
@@ -240,11 +243,17 @@ describe('the store of runs', () => {
     flushIntervalMs: 5,
     limits: { rows: 3, bytes: 2 ** 20 },
     backoff: { initialMs: 1, maxMs: 2 },
+    verifyMs: 60_000,
   };
 
   /** A store whose table does what `insertRuns` does. */
-  const storeWith = (insertRuns: (rows: string) => Promise<void>): RunStore =>
+  const storeWith = (
+    insertRuns: (rows: string) => Promise<void>,
+    { boot = 'now', clock = { nowMs: 0 } } = {},
+  ): RunStore =>
     new RunStore({
+      clock: { nowMs: () => clock.nowMs },
+      boot: () => boot,
       table: { insertRuns: async (body) => insertRuns(Buffer.concat([...body]).toString()) },
       telemetry: new Telemetry(),
       log: silentLog,
@@ -286,6 +295,36 @@ describe('the store of runs', () => {
     lost.abort(new OwnershipLost('lost'));
     await working;
     expect(rows.join('')).toMatch(/^\{"RunId":"b".*\}\n$/);
+  });
+
+  test('stores again what a power cut may have taken back, and what is settled never', async () => {
+    const stream = new MemoryPartition();
+    const clock = { nowMs: 0 };
+    /** Stores a run at each of `times` under `boot`; returns all that was inserted. */
+    const storeAt = async (boot: string, times: Readonly<Record<string, number>>): Promise<string> => {
+      let stored = '';
+      const insert = async (rows: string): Promise<void> => {
+        stored += [...rows.matchAll(/"RunId":"(\w)"/g)].map(([, id]) => id).join('');
+        return Promise.resolve();
+      };
+      const stopping = new AbortController();
+      const working = storeWith(insert, { boot, clock }).worker(stream.claim(), stopping.signal);
+      for (const [runId, timeMs] of Object.entries(times)) {
+        clock.nowMs = timeMs;
+        append(stream, { runId });
+        const end = stream.records.length;
+        await until(
+          'it is committed',
+          () => stream.committed?.position.offset === end && stored.endsWith(runId),
+        );
+      }
+      stopping.abort();
+      await working;
+      return stored;
+    };
+    expect(await storeAt('one', { a: 0, b: 50_000 })).toBe('ab');
+    expect(await storeAt('one', { c: 55_000, d: 90_000, e: 120_000 })).toBe('cde');
+    expect(await storeAt('two', { f: 130_000 })).toBe('def');
   });
 
   test('stops before runs that a newer version wrote, and leaves out what are no runs', async () => {
