@@ -16,8 +16,8 @@ export const pipMissing: string | undefined = existsSync(cachedPath('pip', pipLo
   ? undefined
   : (failed(
       'python3',
-      ['-c', 'import ensurepip, pip, sys, venv; sys.exit(sys.version_info < (3, 10))'],
-      'there is no python3, 3.10 or newer, with venv and pip',
+      ['-c', 'import ensurepip, pip, sys, venv; sys.exit(sys.version_info < (3, 11))'],
+      'there is no python3, 3.11 or newer, with venv and pip',
     ) ??
     failed(
       'python3',
