@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { LineCounter, parseDocument } from 'yaml';
+import type { z } from 'zod';
+import { error, type Finding } from './finding.ts';
+import { kpiMetrics } from './kpi-metrics.ts';
+import { policySchema, type Policy } from './policy-schema.ts';
+
+/** A policy as read from a file. */
+export interface PolicyFile {
+  /** As the user named it. */
+  readonly file: string;
+  readonly policy: Policy;
+  /** The first 12 hexadecimal digits of the SHA-256 of what the policy says, whatever its comments and order of keys. */
+  readonly revision: string;
+}
+
+/** Reads the text of a policy. Without findings it has the right shape; whether it makes sense is for `findingsOf`. */
+export function readPolicy(
+  file: string,
+  text: string,
+): { readonly read: PolicyFile } | { readonly findings: readonly Finding[] } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [fault] = document.errors;
+  if (fault) {
+    const { line, col } = lines.linePos(fault.pos[0]);
+    return { findings: [error(`${line}:${col}`, `not valid YAML: ${fault.message}`, 'correct it')] };
+  }
+  const parsed = policySchema.safeParse(document.toJS(), { reportInput: true });
+  if (!parsed.success) return { findings: parsed.error.issues.map(findingOf) };
+  return { read: { file, policy: parsed.data, revision: revisionOf(parsed.data) } };
+}
+
+/** The revision of a policy: see `PolicyFile`. */
+export function revisionOf(policy: Policy): string {
+  return createHash('sha256').update(canonical(policy)).digest('hex').slice(0, 12);
+}
+
+/** JSON with the keys of every mapping in order. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join()}}`;
+}
+
+/** Types as users call them. */
+const kinds: Readonly<Record<string, string>> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'text',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a mapping',
+};
+
+/** An issue of zod in our words. */
+function findingOf(issue: z.core.$ZodIssue): Finding {
+  const path = issue.path.join('::');
+  const found = (sentence: string): Finding => ({ level: 'error', path: path || 'the policy', sentence });
+  const isMissing = issue.input === undefined;
+  switch (issue.code) {
+    case 'unrecognized_keys': {
+      const kind = path === 'objectives' ? 'KPI' : 'key';
+      const known = kind === 'KPI' ? `; known are ${Object.keys(kpiMetrics).join(', ')}` : '';
+      return found(
+        `unknown ${kind} ${issue.keys.join(', ')}: remove it or correct its spelling${known}`,
+      );
+    }
+    case 'invalid_key':
+      return found('is no KPI: remove it or correct its spelling');
+    case 'invalid_value':
+      return found(`${isMissing ? 'is missing: write' : 'must be'} ${oneOf(issue.values.map(String))}`);
+    case 'invalid_type':
+      if (issue.expected === 'string' && /^(is missing|must be text): /.test(issue.message))
+        return found(issue.message);
+      return found(isMissing ? 'is missing: set it' : `must be ${kinds[issue.expected] ?? issue.expected}`);
+    case 'too_small':
+      return found(
+        issue.origin === 'array'
+          ? `must list ${String(issue.minimum)} or more`
+          : `must be ${issue.inclusive === false ? 'more than ' : ''}${String(issue.minimum)}${issue.inclusive === false ? '' : ' or more'}`,
+      );
+    case 'too_big':
+      return found(`must be ${issue.origin === 'string' ? 'shorter: ' : ''}${String(issue.maximum)} or less`);
+    default:
+      return found(issue.message);
+  }
+}
+
+function oneOf(values: readonly string[]): string {
+  return values.length === 1 ? String(values[0]) : `one of ${values.join(', ')}`;
+}
