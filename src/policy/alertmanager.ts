@@ -13,7 +13,7 @@ export function receiverNames(files: readonly PolicyFile[]): readonly string[] {
 
 /**
  * The configuration of Alertmanager that `files` make: severities that page go to `on_call`, others to the owner, and
- * all are told again until they are acknowledged.
+ * all are told again until they end or are silenced.
  */
 export function alertmanagerConfig(
   files: readonly PolicyFile[],

@@ -50,7 +50,11 @@ function* gateFindings({ gates = {}, tests = [] }: Policy): Generator<Finding> {
       'write 20 or more',
     );
   if (canary.share <= 0 || canary.share >= 1)
-    yield error('gates::canary::share', 'leaves one of the two releases without traffic', 'write a share between 0 and 1');
+    yield error(
+      'gates::canary::share',
+      'leaves one of the two releases without traffic',
+      'write a share between 0 and 1',
+    );
 }
 
 function* rollbackFindings({ rollback, gates, metadata }: Policy): Generator<Finding> {
@@ -65,8 +69,13 @@ function* testFindings({ gates = {}, tests = [] }: Policy): Generator<Finding> {
   const seen = new Set<string>();
   for (const [i, { name, gate }] of tests.entries()) {
     if (gates[gate] === undefined)
-      yield error(`tests::${i}::gate`, `the policy has no gate ${gate}`, `add gates::${gate}, or remove the test`);
-    if (seen.has(name)) yield error(`tests::${i}::name`, 'is there already', 'give each test a name of its own');
+      yield error(
+        `tests::${i}::gate`,
+        `the policy has no gate ${gate}`,
+        `add gates::${gate}, or remove the test`,
+      );
+    if (seen.has(name))
+      yield error(`tests::${i}::name`, 'is there already', 'give each test a name of its own');
     seen.add(name);
   }
 }

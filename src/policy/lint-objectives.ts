@@ -7,6 +7,7 @@ import { durationSeconds, type Severity } from './policy-values.ts';
 
 const leastPeriodSeconds = 7 * 86_400;
 const mostPeriodSeconds = 90 * 86_400;
+const leastShortSeconds = 300;
 const mostWindowSeconds = 86_400;
 /** Of a release that just meets its objective to alert in a window by bad luck. */
 const mostChance = 0.01;
@@ -51,10 +52,18 @@ function* severityFindings(
 function* goodOutcomeFindings({ good_outcomes: good, objectives }: Policy): Generator<Finding> {
   const path = 'good_outcomes';
   if (good.includes('failure'))
-    yield error(path, 'counts failed runs as good, so no objective on success means anything', 'remove failure');
+    yield error(
+      path,
+      'counts failed runs as good, so no objective on success means anything',
+      'remove failure',
+    );
   for (const outcome of ['abandoned', 'unknown'] as const) {
     if (good.includes(outcome))
-      yield warning(path, `counts runs that are ${outcome} as good`, `remove ${outcome} unless that is meant`);
+      yield warning(
+        path,
+        `counts runs that are ${outcome} as good`,
+        `remove ${outcome} unless that is meant`,
+      );
   }
   if (new Set(good).size < good.length) yield error(path, 'lists an outcome twice', 'remove one of them');
   if (!good.includes('success'))
@@ -123,6 +132,8 @@ function* burnRateFindings(path: string, objective: BudgetedObjective): Generato
       );
     if (rate.factor < 1)
       yield error(at, `the alert fires while the objective is met`, 'write a factor of 1 or more');
+    if (durationSeconds(rate.shortWindow) < leastShortSeconds)
+      yield error(at, `short_window ${rate.shortWindow} may hold a single scrape`, 'write 5m or more');
     if (durationSeconds(rate.shortWindow) >= durationSeconds(rate.longWindow))
       yield error(at, 'short_window is not shorter than long_window', 'make it about a twelfth of it');
   }
@@ -148,10 +159,18 @@ function* chanceFindings(path: string, kpi: KpiName, objective: BudgetedObjectiv
 
 function* limitFindings(path: string, objective: WindowedObjective): Generator<Finding> {
   if (durationSeconds(objective.window) > mostWindowSeconds)
-    yield error(`${path}::window`, `windows are kept in memory, and ${objective.window} is too long`, 'write 1d or less');
+    yield error(
+      `${path}::window`,
+      `windows are kept in memory, and ${objective.window} is too long`,
+      'write 1d or less',
+    );
   if ('stat' in objective) return;
   if ('at_least' in objective && (objective.at_least <= 0 || objective.at_least >= 1))
-    yield error(path, `at_least ${objective.at_least} is ${objective.at_least <= 0 ? 'always' : 'never'} met`, 'write a share between 0 and 1');
+    yield error(
+      path,
+      `at_least ${objective.at_least} is ${objective.at_least <= 0 ? 'always' : 'never'} met`,
+      'write a share between 0 and 1',
+    );
 }
 
 function percent(share: number): string {

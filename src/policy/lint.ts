@@ -1,6 +1,7 @@
 import { error, warning, type Finding } from './finding.ts';
 import { laterFindings } from './lint-later.ts';
 import { objectiveFindings } from './lint-objectives.ts';
+import { pipelineGroup } from './pipeline-rules.ts';
 import type { Policy } from './policy-schema.ts';
 import { durationSeconds, severityNames } from './policy-values.ts';
 import type { PolicyFile } from './read-policy.ts';
@@ -33,6 +34,12 @@ export function findingsOf(
 }
 
 function* ownerFindings({ metadata, risks = [] }: Policy): Generator<Finding> {
+  if (metadata.name === pipelineGroup)
+    yield error(
+      'metadata::name',
+      `${pipelineGroup} names the rules of the pipeline itself`,
+      'give it another name',
+    );
   const names = {
     'metadata::owner': metadata.owner,
     'metadata::on_call': metadata.on_call,
@@ -56,7 +63,11 @@ function* severityFindings({ severities }: Policy): Generator<Finding> {
         'put them in order',
       );
     if (graver && tier.page && !graver.page)
-      yield error(`severities::${name}::page`, `pages, and ${graver.name}, which is graver, does not`, 'put them in order');
+      yield error(
+        `severities::${name}::page`,
+        `pages, and ${graver.name}, which is graver, does not`,
+        'put them in order',
+      );
     graver = { name, seconds, page: tier.page };
   }
   if (graver === undefined) yield error('severities', 'define none', 'define those that the objectives name');
@@ -65,12 +76,17 @@ function* severityFindings({ severities }: Policy): Generator<Finding> {
 function* riskFindings({ risks = [] }: Policy, nowMs: number): Generator<Finding> {
   const seen = new Set<string>();
   for (const [i, { id, owner, review_by: reviewBy }] of risks.entries()) {
-    if (seen.has(id)) yield error(`risks::${i}::id`, `${id} is there already`, 'give each risk an id of its own');
+    if (seen.has(id))
+      yield error(`risks::${i}::id`, `${id} is there already`, 'give each risk an id of its own');
     seen.add(id);
     const endOfDayMs = Date.parse(reviewBy) + 86_400_000;
     const path = `risks::${i}::review_by`;
     if (nowMs >= endOfDayMs)
-      yield error(path, `the review of ${id} was due by ${reviewBy}`, `let ${owner} review it, and set the next day`);
+      yield error(
+        path,
+        `the review of ${id} was due by ${reviewBy}`,
+        `let ${owner} review it, and set the next day`,
+      );
     else if (nowMs >= endOfDayMs - noticeMs)
       yield warning(path, `the review of ${id} is due by ${reviewBy}`, `let ${owner} review it`);
   }
@@ -80,7 +96,11 @@ function* claimFindings({ policy }: PolicyFile, others: readonly PolicyFile[]): 
   for (const other of others) {
     const { metadata, scope } = other.policy;
     if (metadata.name === policy.metadata.name)
-      yield error('metadata::name', `${metadata.name} is the name of ${other.file}, too`, 'give one of them another name');
+      yield error(
+        'metadata::name',
+        `${metadata.name} is the name of ${other.file}, too`,
+        'give one of them another name',
+      );
     for (const agent of policy.scope.agents) {
       const rival = scope.agents.find((pattern) => overlaps(agent, pattern));
       const shared = policy.scope.environments.find((environment) =>

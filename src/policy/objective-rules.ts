@@ -44,11 +44,7 @@ export function demandOf(kpi: KpiName, objective: Objective): string {
 /** The name of the alert on an objective: that of its KPI and what happens to it. */
 export function alertNameOf(kpi: KpiName, objective: Objective): string {
   const words = kpi.split('_').map((word) => word.charAt(0).toUpperCase() + word.slice(1));
-  const what = isBudgeted(objective)
-    ? 'SpendsBudget'
-    : 'at_least' in objective
-      ? 'BelowLimit'
-      : 'AboveLimit';
+  const what = isBudgeted(objective) ? 'SpendsBudget' : 'at_least' in objective ? 'BelowLimit' : 'AboveLimit';
   return words.join('') + what;
 }
 

@@ -64,9 +64,7 @@ export type BudgetedObjective = Extract<Objective, { period: string }>;
 export type WindowedObjective = Extract<Objective, { window: string }>;
 
 /** The objectives that are stated, in the order of the KPIs. */
-export function objectivesOf(
-  stated: z.infer<typeof objectives>,
-): readonly (readonly [KpiName, Objective])[] {
+export function objectivesOf(stated: z.infer<typeof objectives>): readonly (readonly [KpiName, Objective])[] {
   return kpiName.options.flatMap((kpi) => {
     const objective = stated[kpi];
     return objective ? [[kpi, objective] as const] : [];

@@ -5,7 +5,14 @@ import { objectivesOf, type BudgetedObjective, type WindowedObjective } from './
 import { alertNameOf, objectiveRules } from './objective-rules.ts';
 import { durationSeconds } from './policy-values.ts';
 import type { PolicyFile } from './read-policy.ts';
-import { expand, seriesOf, type AlertRule, type ExpectedAlerts, type InputSeries, type RuleTest } from './rule.ts';
+import {
+  expand,
+  seriesOf,
+  type AlertRule,
+  type ExpectedAlerts,
+  type InputSeries,
+  type RuleTest,
+} from './rule.ts';
 import { exampleOf } from './scope.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -116,43 +123,40 @@ function subjectOf({ policy: { scope } }: PolicyFile): Labels {
   return { agent: exampleOf(scope.agents), release: '2.0.0', environment: exampleOf(scope.environments) };
 }
 
+/** What the counters of a KPI with an error budget are after `minutes` of `traffic`. */
 function counters(
   kpi: KpiName,
   subject: Labels,
   { perMinute, bad }: Traffic,
   good: readonly Outcome[],
 ): readonly InputSeries[] {
-  const series = (metric: string, labels: Labels, share: number): InputSeries => ({
+  const failed = outcomes.find((outcome) => !good.includes(outcome)) ?? 'failure';
+  const runs = 'plimsoll_runs_total';
+  const calls = (metric: string): readonly (readonly [string, Labels, number])[] => [
+    [metric, { tool: 'example_tool', result: 'error' }, bad],
+    [metric, { tool: 'example_tool', result: 'ok' }, 1 - bad],
+    [metric, { tool: 'example_tool', result: 'rejected' }, 1],
+  ];
+  const counted: Partial<Record<KpiName, readonly (readonly [string, Labels, number])[]>> = {
+    run_success: [
+      [runs, { outcome: failed, evidence: 'none' }, bad],
+      [runs, { outcome: good[0] ?? 'success', evidence: 'app' }, 1 - bad],
+    ],
+    run_escalation: [
+      ['plimsoll_run_escalations_total', { reason: 'approval' }, bad],
+      [runs, { outcome: 'completed', evidence: 'none' }, 1],
+    ],
+    outcome_evidence: [
+      [runs, { outcome: 'completed', evidence: 'none' }, bad],
+      [runs, { outcome: 'success', evidence: 'app' }, 1 - bad],
+    ],
+    tool_call_success: calls('plimsoll_tool_calls_total'),
+    tool_call_attempt_success: calls('plimsoll_tool_call_attempts_total'),
+  };
+  return (counted[kpi] ?? []).map(([metric, labels, share]) => ({
     series: seriesOf(metric, { ...subject, ...labels }),
     values: `0+${Number((perMinute * share).toFixed(9))}x${minutes + 10}`,
-  });
-  const failed = outcomes.find((outcome) => !good.includes(outcome)) ?? 'failure';
-  const calls = (metric: string): readonly InputSeries[] => [
-    series(metric, { tool: 'example_tool', result: 'error' }, bad),
-    series(metric, { tool: 'example_tool', result: 'ok' }, 1 - bad),
-    series(metric, { tool: 'example_tool', result: 'rejected' }, 1),
-  ];
-  switch (kpi) {
-    case 'run_escalation':
-      return [
-        series('plimsoll_run_escalations_total', { reason: 'approval' }, bad),
-        series('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' }, 1),
-      ];
-    case 'outcome_evidence':
-      return [
-        series('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' }, bad),
-        series('plimsoll_runs_total', { outcome: 'success', evidence: 'app' }, 1 - bad),
-      ];
-    case 'tool_call_success':
-      return calls('plimsoll_tool_calls_total');
-    case 'tool_call_attempt_success':
-      return calls('plimsoll_tool_call_attempts_total');
-    default:
-      return [
-        series('plimsoll_runs_total', { outcome: failed, evidence: 'none' }, bad),
-        series('plimsoll_runs_total', { outcome: good[0] ?? 'success', evidence: 'app' }, 1 - bad),
-      ];
-  }
+  }));
 }
 
 function gauges(

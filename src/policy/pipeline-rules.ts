@@ -1,6 +1,9 @@
 import type { Severity } from './policy-values.ts';
 import { expand, type AlertRule, type InputSeries, type RuleTest } from './rule.ts';
 
+/** Names the group and the files of the pipeline's own rules, so no policy. */
+export const pipelineGroup = 'plimsoll-pipeline';
+
 /** Who is told of the pipeline's own alerts: the receiver of this name. */
 export const operators = 'plimsoll-operators';
 

@@ -30,13 +30,21 @@ export const policySchema = z
     metadata: z.strictObject({
       name: z
         .string()
-        .regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be lower case letters, digits and dashes, such as refund-agent')
+        .regex(
+          /^[a-z][a-z0-9-]{0,62}$/,
+          'must be lower case letters, digits and dashes, such as refund-agent',
+        )
         .describe('Names the rendered files and stands in the label policy.'),
       version: count(1, 1_000_000).describe('Raised with every change.'),
-      owner: name('the team that answers for the agent; Alertmanager tells the receiver of this name what is no page'),
+      owner: name(
+        'the team that answers for the agent; Alertmanager tells the receiver of this name what is no page',
+      ),
       on_call: name('the receiver of Alertmanager that is paged'),
       approvers: z.array(name('who may approve a rollback')).min(1).optional(),
-      runbook_url: z.url().optional(),
+      runbook_url: z
+        .string()
+        .regex(/^https?:\/\/[^\s{}]+$/, 'must be a URL such as https://runbooks.example.com/refunds')
+        .optional(),
     }),
     scope: z
       .strictObject({
@@ -66,9 +74,7 @@ export const policySchema = z
   .describe('What is safe for a family of agents, who owns it, and what happens when it is not.');
 
 function pattern(what: string) {
-  return z
-    .string()
-    .regex(/^[^*\p{Cc}]+\*?$|^\*$/u, `must be the name of ${what}, or its beginning and *`);
+  return z.string().regex(/^[^*\p{Cc}]+\*?$|^\*$/u, `must be the name of ${what}, or its beginning and *`);
 }
 
 /** A policy whose shape is right; `findingsOf` says whether it makes sense. */

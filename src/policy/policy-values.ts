@@ -16,8 +16,8 @@ export const duration = z
 const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
 /** The length of a `duration` in seconds. */
-export function durationSeconds(text: string): number {
-  return Number(text.slice(0, -1)) * (secondsOf[text.slice(-1)] ?? Number.NaN);
+export function durationSeconds(written: string): number {
+  return Number(written.slice(0, -1)) * (secondsOf[written.slice(-1)] ?? Number.NaN);
 }
 
 export const ratio = z.number().min(0).max(1);
@@ -42,11 +42,7 @@ export function name(what: string) {
 
 /** Words for humans. */
 export function text(what: string) {
-  return z
-    .string(given(what))
-    .regex(/\S/, `is empty: say ${what}`)
-    .max(1000)
-    .describe(`Says ${what}.`);
+  return z.string(given(what)).regex(/\S/, `is empty: say ${what}`).max(1000).describe(`Says ${what}.`);
 }
 
 /** A day in UTC. */

@@ -44,6 +44,9 @@ function canonical(value: unknown): string {
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join()}}`;
 }
 
+/** How the messages begin that name what is missing. */
+const isOurs = /^(?:is missing|must be text): /;
+
 /** Types as users call them. */
 const kinds: Readonly<Record<string, string>> = {
   int: 'a whole number',
@@ -54,38 +57,34 @@ const kinds: Readonly<Record<string, string>> = {
   object: 'a mapping',
 };
 
-/** An issue of zod in our words. */
 function findingOf(issue: z.core.$ZodIssue): Finding {
-  const path = issue.path.join('::');
-  const found = (sentence: string): Finding => ({ level: 'error', path: path || 'the policy', sentence });
+  return { level: 'error', path: issue.path.join('::') || 'the policy', sentence: sentenceOf(issue) };
+}
+
+/** An issue of zod in our words: what is wrong and how to mend it. */
+function sentenceOf(issue: z.core.$ZodIssue): string {
   const isMissing = issue.input === undefined;
-  switch (issue.code) {
-    case 'unrecognized_keys': {
-      const kind = path === 'objectives' ? 'KPI' : 'key';
-      const known = kind === 'KPI' ? `; known are ${Object.keys(kpiMetrics).join(', ')}` : '';
-      return found(
-        `unknown ${kind} ${issue.keys.join(', ')}: remove it or correct its spelling${known}`,
-      );
-    }
-    case 'invalid_key':
-      return found('is no KPI: remove it or correct its spelling');
-    case 'invalid_value':
-      return found(`${isMissing ? 'is missing: write' : 'must be'} ${oneOf(issue.values.map(String))}`);
-    case 'invalid_type':
-      if (issue.expected === 'string' && /^(is missing|must be text): /.test(issue.message))
-        return found(issue.message);
-      return found(isMissing ? 'is missing: set it' : `must be ${kinds[issue.expected] ?? issue.expected}`);
-    case 'too_small':
-      return found(
-        issue.origin === 'array'
-          ? `must list ${String(issue.minimum)} or more`
-          : `must be ${issue.inclusive === false ? 'more than ' : ''}${String(issue.minimum)}${issue.inclusive === false ? '' : ' or more'}`,
-      );
-    case 'too_big':
-      return found(`must be ${issue.origin === 'string' ? 'shorter: ' : ''}${String(issue.maximum)} or less`);
-    default:
-      return found(issue.message);
+  if (issue.code === 'unrecognized_keys') {
+    const [kind, known] =
+      issue.path.join() === 'objectives'
+        ? ['KPI', `; known are ${Object.keys(kpiMetrics).join(', ')}`]
+        : ['key', ''];
+    return `unknown ${kind} ${issue.keys.join(', ')}: remove it or correct its spelling${known}`;
   }
+  if (issue.code === 'invalid_value')
+    return `${isMissing ? 'is missing: write' : 'must be'} ${oneOf(issue.values.map(String))}`;
+  if (issue.code === 'invalid_type' && !isOurs.test(issue.message))
+    return isMissing ? 'is missing: set it' : `must be ${kinds[issue.expected] ?? issue.expected}`;
+  if (issue.code === 'too_small') {
+    if (issue.origin === 'array') return `must list ${String(issue.minimum)} or more`;
+    return issue.inclusive === false
+      ? `must be more than ${String(issue.minimum)}`
+      : `must be ${String(issue.minimum)} or more`;
+  }
+  if (issue.code === 'too_big' && issue.origin === 'string')
+    return `must have ${String(issue.maximum)} characters or less`;
+  if (issue.code === 'too_big') return `must be ${String(issue.maximum)} or less`;
+  return issue.message;
 }
 
 function oneOf(values: readonly string[]): string {

@@ -4,12 +4,12 @@ import { isBudgeted } from './burn-rate.ts';
 import { objectivesOf } from './objective-schema.ts';
 import { objectiveRules } from './objective-rules.ts';
 import { objectiveTests } from './objective-tests.ts';
-import { pipelineRules, pipelineTests } from './pipeline-rules.ts';
+import { pipelineGroup, pipelineRules, pipelineTests } from './pipeline-rules.ts';
 import type { PolicyFile } from './read-policy.ts';
 import type { AlertRule, RecordingRule, RuleTest } from './rule.ts';
 
-/** The name of the group and the files of the pipeline's own rules, which no policy may have. */
-export const pipelineGroup = 'plimsoll-pipeline';
+/** How the first line of every rendered file begins; a script has its interpreter before that. */
+export const renderedMark = '# Rendered by plimsoll policy render';
 
 /**
  * Everything that Prometheus and Alertmanager need for `files`, which have no errors, by file name: rules, promtool's
@@ -26,10 +26,7 @@ export function renderedFiles(
     addRules(rendered, {
       group: name,
       origin: `the policy ${name}, version ${version}, revision ${file.revision}`,
-      rules: [
-        ...rules.flatMap(({ recordings }) => recordings),
-        ...rules.flatMap(({ alerts }) => alerts),
-      ],
+      rules: [...rules.flatMap(({ recordings }) => recordings), ...rules.flatMap(({ alerts }) => alerts)],
       tests: objectiveTests(file),
     });
   }
@@ -58,7 +55,7 @@ function addRules(rendered: Map<string, string>, { group, origin, rules, tests }
   rendered.set(file, headed(origin, yaml({ groups: [{ name: group, rules }] })));
   rendered.set(
     `${group}.rules.test.yaml`,
-    headed(origin, yaml({ rule_files: [file], evaluation_interval: '1m', tests })),
+    headed(origin, yaml({ rule_files: [file], evaluation_interval: '5m', tests })),
   );
 }
 
@@ -84,7 +81,7 @@ ${checks.join('\n')}
 }
 
 function headed(origin: string, text: string): string {
-  return `# Rendered by plimsoll policy render from ${origin}: change that, not this file.\n${text}`;
+  return `${renderedMark} from ${origin}: change that, not this file.\n${text}`;
 }
 
 function yaml(value: unknown): string {
