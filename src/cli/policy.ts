@@ -5,6 +5,7 @@ import { receiverNames } from '../policy/alertmanager.ts';
 import { differencesBetween, versionFindings } from '../policy/difference.ts';
 import type { Finding } from '../policy/finding.ts';
 import { findingsOf } from '../policy/lint.ts';
+import { policyJsonSchema } from '../policy/policy-schema.ts';
 import { readPolicy, type PolicyFile } from '../policy/read-policy.ts';
 import { readReceivers } from '../policy/read-receivers.ts';
 import { renderedFiles, renderedMark } from '../policy/render.ts';
@@ -17,9 +18,10 @@ export const policyCommand: Command = {
   help: `Usage: plimsoll policy check  [--as-of DAY] FILE...
        plimsoll policy diff   OLD NEW
        plimsoll policy render [--as-of DAY] [--receivers FILE] --out DIR FILE...
+       plimsoll policy schema
 
 A policy says what is safe for a family of agents, who owns it, and who is told when it is not.
-config/policies/refund-agent.yaml is an example, config/policies/policy.schema.json is for editors.
+config/policies/refund-agent.yaml is an example.
 
 check    one line per finding: the file, the path, what is wrong, and the fix; then what the policies say. Give all
          policies that are used together, so that two which claim the same agent are found. Exits with 1 on errors
@@ -27,6 +29,7 @@ diff     what changed, in words; a change without a raised version is an error
 render   writes to DIR, for each policy, rules of Prometheus and promtool's tests of them (NAME.rules.yaml,
          NAME.rules.test.yaml); the pipeline's own (plimsoll-pipeline.*); Alertmanager's routes and inhibitions
          (alertmanager.yaml) and a script with amtool's tests of them (alertmanager.test.sh)
+schema   prints the JSON Schema of policies, for editors: that is config/policies/policy.schema.json
 
   plimsoll policy check config/policies/*.yaml
   plimsoll policy render --out rules config/policies/*.yaml && promtool test rules rules/*.rules.test.yaml
@@ -46,8 +49,12 @@ render   writes to DIR, for each policy, rules of Prometheus and promtool's test
     const asked = (name: string): string | undefined =>
       options[name] === undefined ? undefined : String(options[name]);
     if (what === 'diff' && files.length === 2) return diff(files);
+    if (what === 'schema' && files.length === 0) {
+      process.stdout.write(policyJsonSchema());
+      return 0;
+    }
     if (files.length === 0 || (what !== 'check' && what !== 'render'))
-      throw new UsageError('policy takes check FILE..., diff OLD NEW or render --out DIR FILE...');
+      throw new UsageError('policy takes check FILE..., diff OLD NEW, render --out DIR FILE... or schema');
     const out = asked('out');
     if (what === 'render' && out === undefined)
       throw new UsageError('say where to write: policy render --out DIR FILE...');

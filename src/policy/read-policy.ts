@@ -32,7 +32,7 @@ export function readPolicy(
 }
 
 /** The revision of a policy: see `PolicyFile`. */
-export function revisionOf(policy: Policy): string {
+function revisionOf(policy: Policy): string {
   return createHash('sha256').update(canonical(policy)).digest('hex').slice(0, 12);
 }
 

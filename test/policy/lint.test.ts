@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { findingsOf } from '../../src/policy/lint.ts';
-import { readPolicy } from '../../src/policy/read-policy.ts';
+import { readPolicy, type PolicyFile } from '../../src/policy/read-policy.ts';
 import { overlaps } from '../../src/policy/scope.ts';
 import { runs } from '../property-runs.ts';
 import { everyObjective, found, policyFile, today, type Mapping } from './policies.ts';
@@ -89,7 +89,7 @@ test.each<[string, Mapping, string]>([
   ['a success of 0', success({ at_least: 0 }), 'error: objectives::run_success: at_least 0 is always met'],
   [
     'no escalation at all',
-    { objectives: { run_escalation: { ...(everyObjective['run_escalation'] as Mapping), at_most: 0 } } },
+    { objectives: { run_escalation: { ...everyObjective['run_escalation'], at_most: 0 } } },
     'error: objectives::run_escalation: allows no escalation, so that an agent which asks for help is at fault',
   ],
   [
@@ -237,10 +237,10 @@ test.each<[string, Mapping, string]>([
   expect(lines[0]).toContain(start);
 });
 
-describe('two policies', () => {
-  const other = (agents: readonly string[], environments = ['production']) =>
-    policyFile({ metadata: { name: 'other' }, scope: { agents, environments } }, 'other.yaml');
+const other = (agents: readonly string[], environments = ['production']): PolicyFile =>
+  policyFile({ metadata: { name: 'other' }, scope: { agents, environments } }, 'other.yaml');
 
+describe('two policies', () => {
   test('may not claim the same agent in the same environment, whether by name or by its beginning', () => {
     const line =
       'error: scope: claims search-agent in production, which other.yaml claims as search-*: let one policy alone decide about an agent in an environment';
@@ -258,17 +258,19 @@ describe('two policies', () => {
   });
 });
 
+const fits = ([start, open]: readonly [string, boolean], name: string): boolean =>
+  open ? name.startsWith(start) : name === start;
+
 test('patterns overlap when, and only when, some name fits both', () => {
-  const pattern = fc.tuple(fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 3 }), fc.boolean());
-  const fits = ([start, open]: readonly [string, boolean], name: string): boolean =>
-    open ? name.startsWith(start) : name === start;
-  const names = ['', ...'ab'];
-  for (let i = 0; i < 3; i++) for (const name of [...names]) names.push(`${name}a`, `${name}b`);
+  const letter = fc.constantFrom('a', 'b');
+  const pattern = fc.tuple(fc.string({ unit: letter, maxLength: 3 }), fc.boolean());
+  const names = [['']];
+  for (let length = 1; length <= 4; length++)
+    names.push((names[length - 1] ?? []).flatMap((name) => [`${name}a`, `${name}b`]));
   fc.assert(
     fc.property(pattern, pattern, (a, b) => {
-      const written = [a, b].map(([start, open]) => (open ? `${start}*` : start));
-      const both = names.some((name) => fits(a, name) && fits(b, name));
-      expect(overlaps(written[0]!, written[1]!)).toBe(both);
+      const [x = '', y = ''] = [a, b].map(([start, open]) => (open ? `${start}*` : start));
+      expect(overlaps(x, y)).toBe(names.flat().some((name) => fits(a, name) && fits(b, name)));
     }),
     { numRuns: runs },
   );

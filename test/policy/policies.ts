@@ -42,11 +42,11 @@ const window = { window: '1h', min_events: 20, severity: 'sev3' };
 const period = { period: '30d', min_events: 200, severity: 'sev2', slow_severity: 'sev3' };
 
 /** An objective on every KPI. */
-export const everyObjective: Mapping = {
+export const everyObjective: Readonly<Record<string, Mapping>> = {
   run_success: { at_least: 0.9, ...period },
   run_escalation: { at_most: 0.2, ...period },
   run_containment: { at_least: 0.7, ...window },
-  outcome_evidence: { at_least: 0.3, ...period },
+  outcome_evidence: { at_least: 0.8, ...period },
   cost_usd_per_run: { at_most: 0.05, ...window },
   cost_usd_per_success: { at_most: 0.06, ...window },
   review_cost_usd_per_run: { at_most: 0.5, ...window },

@@ -9,8 +9,12 @@ import { readPolicy } from '../../src/policy/read-policy.ts';
 import { runs } from '../property-runs.ts';
 import { changed, everyObjective, found, plain, policyFile, type Mapping } from './policies.ts';
 
-test('the published JSON Schema is that of the policies that are read', async () => {
-  await expect(policyJsonSchema()).toMatchFileSnapshot('../../config/policies/policy.schema.json');
+test('the published JSON Schema is that of the policies that are read (else: plimsoll policy schema)', () => {
+  const published = readFileSync(
+    new URL('../../config/policies/policy.schema.json', import.meta.url),
+    'utf8',
+  );
+  expect(JSON.parse(published)).toEqual(JSON.parse(policyJsonSchema()));
 });
 
 test('objectives may name the KPIs that the pipeline exports, in their units, and no others', () => {
