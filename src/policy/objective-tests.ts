@@ -48,7 +48,7 @@ function budgetTests(
   const shortest = Math.min(...rates.map(({ longWindow }) => durationSeconds(longWindow) / 60));
   const perMinute = Math.ceil((2 * objective.min_events) / shortest);
   const highest = Math.max(...rates.map((rate) => thresholdOf(rate, objective)));
-  const worse = Math.round(100 * (highest + 0.2 * (1 - highest))) / 100;
+  const worse = Number((highest + 0.2 * (1 - highest)).toFixed(4));
   const fewer = Math.floor(objective.min_events / 2) / minutes;
   const subject = subjectOf(file);
   const test = (name: string, traffic: Traffic, fires: boolean): RuleTest =>

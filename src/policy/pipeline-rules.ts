@@ -102,7 +102,8 @@ and sum by (agent, release, environment) (plimsoll_kpi_run_success_denominator{w
   {
     alert: 'PlimsollStreamNotRead',
     severity: 'sev2',
-    expr: `max by (topic, partition, group) (plimsoll_stream_lag_records) > 0
+    // Dead letters wait until somebody replays them.
+    expr: `max by (topic, partition, group) (plimsoll_stream_lag_records{topic!~".*dlq.*"}) > 0
 and max by (topic, partition, group) (plimsoll_stream_committed_offset)
   == max by (topic, partition, group) (plimsoll_stream_committed_offset offset 15m)`,
     for: '5m',
@@ -227,6 +228,8 @@ const healthySeries: readonly InputSeries[] = [
   series('plimsoll_store_state{partition="0",state="waiting"}', '0x60'),
   series('plimsoll_stream_lag_records{topic="otlp_spans",partition="0",group="store"}', '7x60'),
   series('plimsoll_stream_committed_offset{topic="otlp_spans",partition="0",group="store"}', '0+7x60'),
+  series('plimsoll_stream_lag_records{topic="otlp_spans_dlq",partition="0",group="replay"}', '3x60'),
+  series('plimsoll_stream_committed_offset{topic="otlp_spans_dlq",partition="0",group="replay"}', '0x60'),
   series('plimsoll_receiver_refused_spans_total{receiver="otlp",transport="grpc"}', '0x60'),
   series('plimsoll_store_expired_records_total', '0x60'),
   series('plimsoll_store_duplicate_rows_total', '0x60'),

@@ -19,16 +19,27 @@ export function readPolicy(
   file: string,
   text: string,
 ): { readonly read: PolicyFile } | { readonly findings: readonly Finding[] } {
+  const { value, finding } = valueOf(text);
+  if (finding) return { findings: [finding] };
+  const parsed = policySchema.safeParse(value, { reportInput: true });
+  if (!parsed.success) return { findings: parsed.error.issues.map(findingOf) };
+  return { read: { file, policy: parsed.data, revision: revisionOf(parsed.data) } };
+}
+
+function valueOf(text: string): { readonly value?: unknown; readonly finding?: Finding } {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [fault] = document.errors;
   if (fault) {
     const { line, col } = lines.linePos(fault.pos[0]);
-    return { findings: [error(`${line}:${col}`, `not valid YAML: ${fault.message}`, 'correct it')] };
+    return { finding: error(`${line}:${col}`, `not valid YAML: ${fault.message}`, 'correct it') };
   }
-  const parsed = policySchema.safeParse(document.toJS(), { reportInput: true });
-  if (!parsed.success) return { findings: parsed.error.issues.map(findingOf) };
-  return { read: { file, policy: parsed.data, revision: revisionOf(parsed.data) } };
+  try {
+    return { value: document.toJS() };
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    return { finding: error('the policy', `not valid YAML: ${what}`, 'correct the alias') };
+  }
 }
 
 /** The revision of a policy: see `PolicyFile`. */

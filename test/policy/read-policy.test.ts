@@ -135,6 +135,15 @@ test('text that is no YAML is told with line and column, and so is a key that is
         },
       ],
     });
+  expect(readPolicy('x.yaml', 'kind: *elsewhere\n')).toEqual({
+    findings: [
+      {
+        level: 'error',
+        path: 'the policy',
+        sentence: expect.stringMatching(/^not valid YAML: Unresolved alias .*: correct the alias$/),
+      },
+    ],
+  });
   expect(readPolicy('x.yaml', '')).toEqual({
     findings: [{ level: 'error', path: 'the policy', sentence: 'must be a mapping' }],
   });

@@ -29,6 +29,22 @@ const every = policyFile(
   'search.yaml',
 );
 
+const rate = { long_window: '30m', short_window: '5m', severity: 'sev2' };
+
+/** Burn rates of its own, and objectives at the edge. */
+const edges = policyFile({
+  objectives: {
+    run_success: {
+      burn_rates: [
+        { factor: 2.5, ...rate },
+        { factor: 1.5, ...rate, severity: 'sev3' },
+      ],
+    },
+    run_escalation: { ...everyObjective['run_escalation'], at_most: 0.99 },
+    tool_call_success: { ...everyObjective['tool_call_success'], at_least: 0.9999, min_events: 1 },
+  },
+});
+
 test.each([...rendered(shipped()).keys()])('%s of the shipped policy reads like this', async (name) => {
   await expect(rendered(shipped()).get(name)).toMatchFileSnapshot(`../golden/policy/${name}.txt`);
 });
@@ -37,6 +53,7 @@ describe.skipIf(promtool)('promtool', () => {
   test.each([
     ['the shipped policy', shipped()],
     ['a policy with an objective on every KPI', every],
+    ['a policy with burn rates of its own', edges],
   ])('takes the rules of %s, and its own tests of them pass', (_, file) => {
     const files = rendered(file);
     const { name } = file.policy.metadata;
