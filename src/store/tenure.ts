@@ -96,7 +96,6 @@ export class Tenure {
     const { origin, claim, due } = place;
     this.parts = parts;
     this.#due = due;
-    this.#checkpoints = new Checkpoints(parts.settings.verifyMs);
     this.origin = origin;
     this.claim = claim;
     this.stopping = stopping;
@@ -286,8 +285,7 @@ export class Tenure {
   }
 
   async #commit(ledger: Ledger): Promise<void> {
-    const settled = this.#isRecovered ? this.#checkpoints.note(ledger.position, this.nowMs()) : undefined;
-    this.#ledger = { ...ledger, settled: settled ?? ledger.settled };
+    this.#ledger = { ...ledger, settled: this.#settle(ledger) };
     this.#due.sinceMs ??= this.nowMs();
     await this.claim.commit(toCommit(this.#ledger, this.origin, this.parts.encoder.version));
     this.#due.sinceMs = undefined;
