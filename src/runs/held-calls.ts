@@ -26,6 +26,10 @@ interface HeldSpan extends CallSpan {
   readonly row: number;
 }
 
+/** Rows of spans by what stands for the id of the call they tell of. */
+type ByCall = ReadonlyMap<number, readonly number[]>;
+const noCalls: ByCall = new Map();
+
 /** Tool calls that wait for the labels of their runs, chained by run in the order in which they arrived. */
 export class HeldCalls {
   readonly #rows = new Rows(cellCount);
@@ -121,42 +125,50 @@ export class HeldCalls {
     }
   }
 
-  /** Takes the held calls of `run`, but for those inside calls that were released before. */
+  /** Takes the held calls of `run`, but for those inside calls, or told of calls, that were released before. */
   #take(run: number): HeldSpan[] {
     const runs = this.#runs;
     const runAt = runs.wordAt(run);
+    const hasLogs = runs.bytes[runs.byteAt(run) + byte.hasLogs] !== 0;
+    const byCall = hasLogs ? this.#byCall(run) : noCalls;
     const taken: HeldSpan[] = [];
     let call = runs.words[runAt + runWord.firstCall]!;
     while (call !== none) {
-      taken.push(this.#spanOf(run, call));
+      taken.push(this.#spanOf(run, call, byCall));
       const next = this.#rows.words[call * wordCount + word.next]!;
       this.#rows.give(call);
       call = next;
     }
     runs.words[runAt + runWord.firstCall] = none;
     runs.words[runAt + runWord.callCount] = 0;
-    const fresh = this.#hasLogs(run) ? taken.filter((span) => !this.#wasReleased(run, span, taken)) : taken;
+    const fresh = hasLogs ? this.#neverReleased(taken, byCall) : taken;
     return fresh.filter((span) => !this.#isOfReleased(run, span, fresh));
   }
 
-  #hasLogs(run: number): boolean {
-    return this.#runs.bytes[this.#runs.byteAt(run) + byte.hasLogs] !== 0;
-  }
-
-  /** Whether a log record told of the call of this span, or a span of that of this log record, and was released before. */
-  #wasReleased(run: number, { callId, isLog }: CallSpan, taken: readonly HeldSpan[]): boolean {
-    const print = callPrint(callId);
-    if (print === 0) return false;
+  /** The spans of `run` that name a call, by what stands for its id. */
+  #byCall(run: number): ByCall {
     const spans = this.#spans;
+    const byCall = new Map<number, number[]>();
     for (let span = spans.first(run); span !== none; span = spans.after(span)) {
-      const facts = spans.known(span);
-      if (spans.call(span) !== print || (facts & known.tool) === 0) continue;
-      if (((facts & known.log) !== 0) !== isLog && !taken.some((other) => other.row === span)) return true;
+      const print = spans.call(span);
+      if (print !== 0 && !byCall.get(print)?.push(span)) byCall.set(print, [span]);
     }
-    return false;
+    return byCall;
   }
 
-  #spanOf(run: number, call: number): HeldSpan {
+  /** The calls but those of which a log record told, or of a log record those of which a span told, that were released before. */
+  #neverReleased(taken: readonly HeldSpan[], byCall: ByCall): HeldSpan[] {
+    const rows = new Set(taken.map(({ row }) => row));
+    const isOther = (span: number, isLog: boolean): boolean => {
+      const facts = this.#spans.known(span);
+      return (facts & known.tool) !== 0 && ((facts & known.log) !== 0) !== isLog && !rows.has(span);
+    };
+    return taken.filter(
+      ({ callId, isLog }) => !byCall.get(callPrint(callId))?.some((span) => isOther(span, isLog)),
+    );
+  }
+
+  #spanOf(run: number, call: number, byCall: ByCall): HeldSpan {
     const { words, cells } = this.#rows;
     const at = call * wordCount;
     const cellsAt = call * cellCount;
@@ -174,7 +186,7 @@ export class HeldCalls {
       parent1: words[at + word.parent1]!,
       tool: this.#tools[call]!,
       callId,
-      result: this.#answerTo(run, callId) ?? this.#resultOf(row, results[words[at + word.result]!]!),
+      result: this.#answerTo(callId, byCall) ?? this.#resultOf(row, results[words[at + word.result]!]!),
       startMs,
       endMs,
       durationMs: endMs - startMs,
@@ -192,14 +204,11 @@ export class HeldCalls {
   }
 
   /** What became of a call that a human refused in a log record that names it, whatever else is said of it. */
-  #answerTo(run: number, callId: string): Result | undefined {
-    const print = this.#hasLogs(run) ? callPrint(callId) : 0;
-    if (print === 0) return undefined;
-    const spans = this.#spans;
-    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
-      const facts = spans.known(span);
-      if (spans.call(span) !== print || (facts & known.tool) !== 0) continue;
-      const refusal = refusalOf(facts);
+  #answerTo(callId: string, byCall: ByCall): Result | undefined {
+    if (byCall.size === 0) return undefined;
+    for (const span of byCall.get(callPrint(callId)) ?? []) {
+      const facts = this.#spans.known(span);
+      const refusal = (facts & known.tool) === 0 ? refusalOf(facts) : undefined;
       if (refusal) return refusal;
     }
     return undefined;

@@ -165,7 +165,7 @@ export class LeafUsage {
       const tokens = `${spans.inputTokens(span)} ${spans.outputTokens(span)}`;
       if ((facts & known.modelUsage) === 0 || (facts & known.wrapsModel) !== 0 || tokens === '0 0') continue;
       if ((facts & known.log) !== 0) told.set(tokens, (told.get(tokens) ?? 0) + 1);
-      else alike.set(tokens, [...(alike.get(tokens) ?? []), span]);
+      else if (!alike.get(tokens)?.push(span)) alike.set(tokens, [span]);
     }
     const cheapest = (a: number, b: number): number =>
       spans.costNanos(a) - spans.costNanos(b) ||
