@@ -52,6 +52,10 @@ export interface Lane {
   live: boolean;
   /** Idle timeouts up to this event time were counted by an earlier process. */
   countedMs: number;
+  /** False while replaying records whose runs are kept: what is known of those was said to `known`, and is durable. */
+  isNews: boolean;
+  /** Runs that timed out up to this event time are kept. */
+  keptMs: number;
   /** Latest end seen, after clamping. */
   newestMs: number;
 }
@@ -150,7 +154,7 @@ export class RunAssembler {
     if (runs.partition(run) !== lane.partition) this.#addStart(run, lane);
     arrival.read(span);
     if (!runs.add(span, arrival, this.#settings.maxSpansPerRun)) this.counts.unremembered++;
-    if (lane.live) runs.makeNews(run);
+    if (lane.isNews) runs.makeNews(run);
     if (!isOpen) return;
     if (runs.hasEnded(run) || runs.heldCount(run) >= maxHeldCalls) this.#touched.set(run, undefined);
   }
@@ -161,7 +165,7 @@ export class RunAssembler {
     const runs = this.#runs;
     const { result, tool, attempt: attempts } = span;
     const before = runs.report(run);
-    if (lane.live) runs.makeNews(run);
+    if (lane.isNews) runs.makeNews(run);
     const isRevised = runs.addLate(run, span);
     if (result !== undefined) {
       const { agent, release, environment } = before;
@@ -221,7 +225,9 @@ export class RunAssembler {
     const closedMs = runs.lastEndMs(run) + idleTimeoutMs;
     const releasedMs = Math.min(closedMs, runs.heldSinceMs(run) + holdMs);
     if (releasedMs <= watermarkMs) runs.releaseCalls(run, this.#sink, releasedMs > lane.countedMs);
-    if (closedMs <= watermarkMs) this.#close(run, 'idle', closedMs, closedMs > lane.countedMs);
+    if (closedMs > watermarkMs) return;
+    if (closedMs > lane.keptMs) runs.makeNews(run);
+    this.#close(run, 'idle', closedMs, closedMs > lane.countedMs);
   }
 
   #forgetUntil(watermarkMs: number): void {
@@ -301,7 +307,6 @@ export class RunAssembler {
     const finished = runs.report(run);
     this.#sink.finished(finished, live);
     runs.table.places[run] = finished.place;
-    if (live) runs.makeNews(run);
     if (runs.isNews(run)) this.#sink.known(finished);
   }
 
@@ -321,6 +326,7 @@ export class RunAssembler {
     this.counts.spilled++;
     const runs = this.#runs;
     runs.releaseCalls(run, this.#sink, lane.live);
+    runs.makeNews(run); // an earlier process may have had the room
     this.#close(run, runs.hasEnded(run) ? 'root' : 'spill', runs.endMs(run), lane.live);
     this.#touched.delete(run);
   }

@@ -73,7 +73,7 @@ export const byte = {
   labelRank: 296,
   traceRank: 302,
   unpriced: 303,
-  /** Whether no earlier process can have said all that is known: it has not counted some span, or the end. */
+  /** Whether what is known of it is not kept yet. */
   isNews: 304,
   /** The rest is as last reported. */
   closedBy: 305,
