@@ -74,8 +74,9 @@ interface DueCommit {
  * say so. A process that is killed has not committed what it counted last; the next one counts that again.
  *
  * No run is lost on the way: a progress is committed only after every run that was known by then, from whichever
- * partition, is durable on the stream of runs. What a restart sends again is the same run in the same version. While
- * that stream takes none, nothing is read.
+ * partition, is durable on the stream of runs, and not before all that was counted is read again: until then a run may
+ * lack what is to come of it. What a restart sends again is the same run in the same version. While that stream takes
+ * none, nothing is read.
  */
 export class Assessor {
   readonly worker: ClaimWorker = (claim, stopping) => this.#work(claim, stopping);
@@ -84,6 +85,8 @@ export class Assessor {
   readonly #kpis: Kpis;
   /** The latest of this process, by partition, whether it could be committed or not. */
   readonly #progress = new Map<number, Progress>();
+  /** What is committed, by partition: every run known by then is durable. */
+  readonly #kept = new Map<number, Progress>();
   #session: Session;
 
   constructor(settings: AssessorSettings, parts: AssessorParts) {
@@ -146,6 +149,8 @@ export class Assessor {
     const { partition, committed } = claim;
     const own = this.#progress.get(partition);
     const last = committed ? fromCommit(committed) : undefined;
+    if (last) this.#kept.set(partition, last);
+    else this.#kept.delete(partition);
     if (last && own) {
       const counted = Math.max(last.counted, own.counted);
       this.#progress.set(partition, { ...last, counted, countedMs: Math.max(last.countedMs, own.countedMs) });
@@ -160,7 +165,8 @@ export class Assessor {
     const session = this.#session;
     const bounds = await claim.bounds();
     if (session !== this.#session) return;
-    const reading = session.begin(partition, this.#progress.get(partition), bounds, clock.nowMs());
+    const known = { progress: this.#progress.get(partition), kept: this.#kept.get(partition) };
+    const reading = session.begin(partition, known, bounds, clock.nowMs());
     try {
       await this.#readOn(claim, session, reading, stopping);
     } finally {
@@ -170,7 +176,7 @@ export class Assessor {
   }
 
   async #readOn(claim: Claim, session: Session, reading: Reading, stopping: AbortSignal): Promise<void> {
-    const { clock, outbox } = this.#parts;
+    const { clock, outbox, partitions } = this.#parts;
     const halt = AbortSignal.any([claim.lost, stopping]);
     let dueMs = clock.nowMs();
     let due: DueCommit | undefined;
@@ -180,27 +186,41 @@ export class Assessor {
       const records = halt.aborted ? [] : await claim.read(reading.next, readBytes, waitMs);
       if (session !== this.#session) return;
       if (!halt.aborted) this.#take(session, reading, records);
-      if (due === undefined && clock.nowMs() - dueMs >= commitEveryMs) {
+      const isDue = clock.nowMs() - dueMs >= commitEveryMs && session.isWhole(partitions);
+      if (due === undefined && isDue) {
         due = this.#dueCommit(session, reading);
         dueMs = clock.nowMs();
         outbox.send();
       }
       if (due && outbox.isDurable(due.added)) {
-        committed = await commit(claim, due, committed);
+        committed = await this.#commit(claim, due, committed);
         due = undefined;
       }
       if (records.length > 0) await turn(); // reads from memory would otherwise keep I/O waiting
     }
-    if (session !== this.#session || claim.lost.aborted) return;
+    if (session !== this.#session || claim.lost.aborted || !session.isWhole(partitions)) return;
     const last = this.#dueCommit(session, reading);
     await outbox.flushed(last.added, claim.lost);
-    if (outbox.isDurable(last.added)) await commit(claim, last, committed);
+    if (outbox.isDurable(last.added)) await this.#commit(claim, last, committed);
   }
 
   #dueCommit(session: Session, reading: Reading): DueCommit {
     const { clock, outbox } = this.#parts;
     const progress = session.progress(reading, clock.nowMs());
     return { progress, timeouts: session.timeouts, added: outbox.added };
+  }
+
+  /** Commits `due`, unless it says what `last` said. */
+  async #commit(claim: Claim, due: DueCommit, last: DueCommit | undefined): Promise<DueCommit> {
+    const { progress, timeouts } = due;
+    const isNew =
+      progress.replayFrom !== last?.progress.replayFrom ||
+      progress.counted !== last.progress.counted ||
+      timeouts !== last.timeouts;
+    if (!isNew) return due;
+    await claim.commit(toCommit(progress));
+    this.#kept.set(claim.partition, progress);
+    return due;
   }
 
   #take(session: Session, reading: Reading, records: readonly StreamRecord[]): void {
@@ -241,15 +261,4 @@ export class Assessor {
     telemetry.count('plimsoll_assess_unremembered_spans_total', after.unremembered - before.unremembered, {});
     telemetry.count('plimsoll_assess_spilled_runs_total', after.spilled - before.spilled, {});
   }
-}
-
-/** Commits `due`, unless it says what `last` said. */
-async function commit(claim: Claim, due: DueCommit, last: DueCommit | undefined): Promise<DueCommit> {
-  const { progress, timeouts } = due;
-  const isNew =
-    progress.replayFrom !== last?.progress.replayFrom ||
-    progress.counted !== last.progress.counted ||
-    timeouts !== last.timeouts;
-  if (isNew) await claim.commit(toCommit(progress));
-  return due;
 }

@@ -14,10 +14,17 @@ const appendBytes = 1024 * 1024;
 const headers = { [runContent.header]: runContent.value };
 const backoff = { initialMs: 100, maxMs: 5000 };
 
+/** The row of a run, as of its greatest version. */
+interface WaitingRow {
+  version: number;
+  row: string;
+}
+
 /**
  * Runs on their way to the stream of runs, those of all partitions. Nothing is dropped: an append is repeated until it
- * succeeds, and a run that is sent twice is one run to whoever keeps the greatest version. Bounded by its owner, who
- * waits for room before reading on; what one read and one sweep end may go beyond.
+ * succeeds, and a run that is sent twice is one run to whoever keeps the greatest version; of one that waits only that
+ * version is sent. Bounded by its owner, who waits for room before reading on; what one read and one sweep end may go
+ * beyond.
  */
 export class RunOutbox implements Component {
   readonly name = 'runs outbox';
@@ -25,8 +32,10 @@ export class RunOutbox implements Component {
   readonly #log: Log;
   readonly #limitBytes: number;
   readonly #stopped = new AbortController();
-  /** In the order in which they were added; one leaves when it is durable. */
-  readonly #rows: string[] = [];
+  /** By run id, in the order in which they were added. */
+  readonly #waiting = new Map<string, WaitingRow>();
+  /** Those that are being appended: the first that were added and are not durable. */
+  #sending = 0;
   #bytes = 0;
   #added = 0;
   #isSending = false;
@@ -53,14 +62,14 @@ export class RunOutbox implements Component {
     this.#stopped.abort();
   }
 
-  /** How many runs were ever added: names this moment. */
+  /** Names this moment: everything that was added so far is durable when `isDurable` says so of it. */
   get added(): number {
     return this.#added;
   }
 
-  /** Whether the first `added` runs are durable. */
+  /** Whether everything is durable that had been added when `added` was this. */
   isDurable(added: number): boolean {
-    return this.#added - this.#rows.length >= added;
+    return this.#added - this.#waiting.size - this.#sending >= added;
   }
 
   /** Whether more runs may be added without waiting. */
@@ -75,19 +84,28 @@ export class RunOutbox implements Component {
 
   /** Takes what is known of `run`. */
   add(run: FinishedRun): void {
+    const { runId, version } = run;
     const row = `${runRow(run)}\n`;
-    this.#rows.push(row);
-    this.#bytes += row.length;
-    this.#added++;
+    const waiting = this.#waiting.get(runId);
+    if (waiting) {
+      if (version < waiting.version) return;
+      this.#bytes += row.length - waiting.row.length;
+      waiting.version = version;
+      waiting.row = row;
+    } else {
+      this.#waiting.set(runId, { version, row });
+      this.#bytes += row.length;
+      this.#added++;
+    }
     if (this.#bytes >= appendBytes) this.send();
   }
 
   /** Begins to append what was added, unless that is under way. */
   send(): void {
-    if (!this.#isSending && this.#rows.length > 0) void this.#sendAll();
+    if (!this.#isSending && this.#waiting.size > 0) void this.#sendAll();
   }
 
-  /** Resolves when the first `added` runs are durable, or when `ended` aborts or the outbox is stopped. */
+  /** Resolves when `isDurable(added)`, or when `ended` aborts or the outbox is stopped. */
   async flushed(added: number, ended: AbortSignal): Promise<void> {
     await this.#until(() => this.isDurable(added), ended);
   }
@@ -109,34 +127,29 @@ export class RunOutbox implements Component {
 
   async #sendAll(): Promise<void> {
     this.#isSending = true;
-    while (this.#rows.length > 0 && !this.#stopped.signal.aborted) {
-      const { count, records } = this.#next();
-      if (!(await this.#append(records))) break;
-      for (const row of this.#rows.splice(0, count)) this.#bytes -= row.length;
+    while (this.#waiting.size > 0 && !this.#stopped.signal.aborted) {
+      const { rows, bytes } = this.#take();
+      this.#sending = rows.length;
+      if (!(await this.#append(recordsOf(rows, Math.min(recordBytes, this.#stream.recordLimitBytes))))) break;
+      this.#sending = 0;
+      this.#bytes -= bytes;
       this.#moved.resolve();
       this.#moved = Promise.withResolvers();
     }
     this.#isSending = false;
   }
 
-  /** Records of the first `count` rows, about as many as are appended at once. */
-  #next(): { readonly count: number; readonly records: readonly NewRecord[] } {
-    const limit = Math.min(recordBytes, this.#stream.recordLimitBytes);
-    const records: NewRecord[] = [];
-    let count = 0;
-    for (let bytes = 0; count < this.#rows.length && bytes < appendBytes;) {
-      const from = count;
-      let length = 0;
-      for (; count < this.#rows.length; count++) {
-        const more = Buffer.byteLength(this.#rows[count]!);
-        if (count > from && length + more > limit) break;
-        length += more;
-      }
-      const payload = Buffer.from(this.#rows.slice(from, count).join(''));
-      records.push({ partition: 0, payload, spans: 0, headers });
-      bytes += length;
+  /** About as many of the first rows as are appended at once. */
+  #take(): { readonly rows: readonly string[]; readonly bytes: number } {
+    const rows: string[] = [];
+    let bytes = 0;
+    for (const [runId, { row }] of this.#waiting) {
+      if (bytes >= appendBytes) break;
+      this.#waiting.delete(runId);
+      rows.push(row);
+      bytes += row.length;
     }
-    return { count, records };
+    return { rows, bytes };
   }
 
   /** Appends `records`, however often that is to be tried. False when the outbox is stopped before. */
@@ -156,4 +169,18 @@ export class RunOutbox implements Component {
     }
     return false;
   }
+}
+
+/** `rows` in records of `limitBytes` at most. */
+function recordsOf(rows: readonly string[], limitBytes: number): readonly NewRecord[] {
+  const records: NewRecord[] = [];
+  for (let from = 0, to = 0; from < rows.length; from = to) {
+    let bytes = 0;
+    for (; to < rows.length; to++) {
+      bytes += Buffer.byteLength(rows[to]!);
+      if (to > from && bytes > limitBytes) break;
+    }
+    records.push({ partition: 0, payload: Buffer.from(rows.slice(from, to).join('')), spans: 0, headers });
+  }
+  return records;
 }

@@ -87,8 +87,8 @@ export interface RunSink {
   /** A span that came after the end changed what is known: `after` replaces `before`. */
   revised(before: FinishedRun, after: FinishedRun, live: boolean): void;
   /**
-   * What is known of a run that ended, after `finished` or `revised` said so, where no earlier process can have said it. Each
-   * has a greater version than the one before. Who keeps runs keeps the one with the greatest.
+   * What is known of a run that ended, after `finished` or `revised` said so, unless that is kept already. Each has a greater
+   * version than the one before. Who keeps runs keeps the one with the greatest.
    */
   known(run: FinishedRun): void;
   /** Once per tool call. */

@@ -9,6 +9,10 @@ export interface Lane {
   live: boolean;
   /** Idle timeouts up to this event time were counted by an earlier process. */
   countedMs: number;
+  /** False while replaying records whose runs are kept: what is known of those was said to `known`, and is durable. */
+  isNews: boolean;
+  /** Runs that timed out up to this event time are kept. */
+  keptMs: number;
   /** Latest end seen, after clamping. */
   newestMs: number;
 }

@@ -156,7 +156,7 @@ export class RunAssembler {
     if (runs.starts.add(run, lane.partition, lane.offset) && isOpen) this.#open.addGuest(run, lane);
     arrival.read(span);
     if (!runs.add(span, arrival, this.#settings.maxSpansPerRun)) this.counts.unremembered++;
-    if (lane.live) runs.makeNews(run);
+    if (lane.isNews) runs.makeNews(run);
     if (!isOpen) return;
     if (runs.hasEnded(run) || runs.heldCount(run) >= maxHeldCalls) this.#touched.set(run, undefined);
   }
@@ -167,7 +167,7 @@ export class RunAssembler {
     const runs = this.#runs;
     const { result, tool, attempt: attempts } = span;
     const before = runs.report(run);
-    if (lane.live) runs.makeNews(run);
+    if (lane.isNews) runs.makeNews(run);
     const isRevised = runs.addLate(run, span, this.#arrival.endMs);
     if (result !== undefined) {
       const { agent, release, environment } = before;
@@ -222,7 +222,9 @@ export class RunAssembler {
       return;
     }
     if (releasedMs <= watermarkMs) runs.releaseCalls(run, this.#sink, releasedMs > lane.countedMs);
-    if (closedMs <= watermarkMs) this.#close(run, 'idle', closedMs, closedMs > lane.countedMs);
+    if (closedMs > watermarkMs) return;
+    if (closedMs > lane.keptMs) runs.makeNews(run);
+    this.#close(run, 'idle', closedMs, closedMs > lane.countedMs);
   }
 
   #forgetUntil(watermarkMs: number): void {
@@ -270,7 +272,6 @@ export class RunAssembler {
     const finished = runs.report(run);
     this.#sink.finished(finished, live);
     runs.table.places[run] = finished.place;
-    if (live) runs.makeNews(run);
     if (runs.isNews(run)) this.#sink.known(finished);
   }
 
@@ -303,6 +304,7 @@ export class RunAssembler {
     this.counts.spilled++;
     const runs = this.#runs;
     runs.releaseCalls(run, this.#sink, lane.live);
+    runs.makeNews(run); // an earlier process may have had the room
     this.#close(run, runs.hasEnded(run) ? 'root' : 'spill', runs.endMs(run), lane.live);
     this.#touched.delete(run);
   }

@@ -75,7 +75,7 @@ export const byte = {
   labelRank: 304,
   traceRank: 310,
   unpriced: 311,
-  /** Whether no earlier process can have said all that is known: it has not counted some span, or the end. */
+  /** Whether what is known of it is not kept yet. */
   isNews: 312,
   /** Whether log records tell of the run; and how it went, where they belonged to no trace. */
   hasLogs: 313,

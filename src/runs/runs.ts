@@ -323,8 +323,8 @@ export class Runs {
   }
 
   /**
-   * Notes that no earlier process can have said all that is known of `run`, from now on: it has not counted some span, or
-   * the end. What comes later may be older, from a partition that is read again behind the others, and is news all the same.
+   * Notes that what is known of `run` is not kept yet, from now on: some span or the end is new. What comes later may be
+   * older, from a partition that is read again behind the others, and is news all the same.
    */
   makeNews(run: number): void {
     this.table.bytes[this.table.byteAt(run) + byte.isNews] = 1;

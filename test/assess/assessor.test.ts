@@ -4,6 +4,7 @@ import { Assessor, type AssessorSettings } from '../../src/assess/assessor.ts';
 import { fromCommit } from '../../src/assess/progress.ts';
 import { RunOutbox } from '../../src/assess/run-outbox.ts';
 import { createLog } from '../../src/core/log.ts';
+import type { Claim } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { flat, value } from '../kpi/events.ts';
@@ -52,8 +53,13 @@ class Process {
   /** Works on `partition`; resolves when everything on it has been read. */
   async own(partition: MemoryPartition, lost = new AbortController()): Promise<void> {
     const { claim, reached } = partition.claim(lost.signal);
-    this.#workers.push(this.assessor.worker(claim, this.#stopping.signal));
+    this.work(claim);
     await reached;
+  }
+
+  /** Works on what `claim` owns. */
+  work(claim: Claim): void {
+    this.#workers.push(this.assessor.worker(claim, this.#stopping.signal));
   }
 
   kpi(name: string, labels: Readonly<Record<string, string>> = {}): number | undefined {
@@ -563,6 +569,88 @@ test('property: wherever a process is stopped, the next one shows the windows of
       }
       expect(runsOfTwo.runs).toEqual(runsOfOne.runs);
     }),
+    { numRuns: Math.min(runs, 300) },
+  );
+});
+
+const spreadRecords = fc.array(
+  fc.record({
+    run: fc.integer({ min: 0, max: 3 }),
+    partition: fc.integer({ min: 0, max: 1 }),
+    isRoot: fc.boolean(),
+    gapMs: fc.integer({ min: 0, max: 1000 }),
+  }),
+  { minLength: 1, maxLength: 24 },
+);
+
+/** The spans of `rows`, a record each, on two partitions that both may have spans of a run. */
+function spread(rows: readonly { run: number; partition: number; isRoot: boolean; gapMs: number }[]) {
+  const partitions = [new MemoryPartition(0), new MemoryPartition(1)] as const;
+  let timeMs = noon;
+  for (const [i, { run, partition, isRoot, gapMs }] of rows.entries()) {
+    timeMs += gapMs;
+    const ids = { runId: `order ${run}`, traceId: `trace ${run} ${partition}`, spanId: `s${i}` };
+    partitions[partition]?.append(timeMs, [
+      isRoot
+        ? { ...ids, parentSpanId: '', step: 'agent', startMs: timeMs - 10, endMs: timeMs }
+        : { ...ids, step: 'llm', costUsd: i / 1000, costSource: 'reported', startMs: timeMs, endMs: timeMs },
+    ]);
+  }
+  return partitions;
+}
+
+/** Assesses `partitions` a record at a time, in turns as `delays` say, and is killed after `reads`; without, runs until every run has ended. */
+async function assessUntil(
+  partitions: readonly MemoryPartition[],
+  stream: MemoryRuns,
+  delays: Iterator<number>,
+  reads = Infinity,
+): Promise<void> {
+  const process = new Process(noon + 30_000, partitions.length, stream);
+  const lost = new AbortController();
+  const { promise: killed, resolve: kill } = Promise.withResolvers<void>();
+  let left = reads;
+  const owned = partitions.map(async (partition) => {
+    const { claim, reached } = partition.claim(lost.signal);
+    const read: typeof claim.read = async (offset, _, waitMs) => {
+      if (left-- <= 0) {
+        kill();
+        await new Promise((resolve) => lost.signal.addEventListener('abort', resolve));
+      }
+      process.nowMs += 300;
+      for (let turn = delays.next().value ?? 0; turn > 0; turn--) await Promise.resolve();
+      return claim.read(offset, 1, waitMs);
+    };
+    process.work({ ...claim, read });
+    await reached;
+  });
+  await Promise.race([killed, Promise.all(owned)]);
+  if (reads === Infinity) {
+    process.nowMs += 10 * minute;
+    await until('every run ended', async () => (await process.gauge('plimsoll_assess_open_runs')) === 0);
+    await process.stop();
+  } else {
+    await process.outbox.stop(AbortSignal.abort());
+    lost.abort();
+    await process.stop();
+  }
+}
+
+test('property: wherever processes are killed, every run is kept with all that is known of it, from both partitions', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      spreadRecords,
+      fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 3 }),
+      fc.infiniteStream(fc.nat(6)),
+      async (rows, kills, delays) => {
+        const [killed, unbroken] = [new MemoryRuns(), new MemoryRuns()];
+        const partitions = spread(rows);
+        for (const reads of kills) await assessUntil(partitions, killed, delays, reads);
+        await assessUntil(partitions, killed, delays);
+        await assessUntil(spread(rows), unbroken, delays);
+        expect(killed.runs).toEqual(unbroken.runs);
+      },
+    ),
     { numRuns: Math.min(runs, 300) },
   );
 });

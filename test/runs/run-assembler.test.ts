@@ -831,7 +831,7 @@ test('property: what two processes keep of runs, one after the other, is what on
             const turn = Number(turns.next().value);
             const p = lanes[turn]!.offset < ends[turn]! ? turn : 1 - turn;
             const from = lanes[p]!;
-            from.live = from.offset >= live[p]!;
+            from.live = from.isNews = from.offset >= live[p]!;
             assembler.add(logs[p]![from.offset]!, from);
             assembler.settle(from);
             from.offset++;

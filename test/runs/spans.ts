@@ -130,6 +130,8 @@ export function lane(partition = 0): Lane {
     latestMs: Number.MAX_SAFE_INTEGER,
     live: true,
     countedMs: Number.NEGATIVE_INFINITY,
+    isNews: true,
+    keptMs: Number.NEGATIVE_INFINITY,
     newestMs: Number.NEGATIVE_INFINITY,
   };
 }
