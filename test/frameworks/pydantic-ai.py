@@ -70,8 +70,9 @@ async def main():
         await ask(f"scenario {name}")
         known["runs"].append("completed")
 
-    # An exception of a tool ends the run; only a ModelRetry is told to the model.
-    for name in ("tool-failure", "parallel", "model-failure"):
+    # An exception of a tool ends the run, and what becomes of calls beside it is a matter of chance; only a ModelRetry is
+    # told to the model.
+    for name in ("tool-failure", "model-failure"):
         known = scenario(name)
         with capture_run_messages() as messages:
             try:
