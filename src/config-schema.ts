@@ -290,6 +290,7 @@ export const configSchema = z.strictObject({
         metrics: z.strictObject({ endpoint: endpoint.prefault('127.0.0.1:9464') }).prefault({}),
       })
       .prefault({}),
+    policies: z.array(z.string().min(1)).prefault([]),
     drain_timeout: duration.prefault('20s'),
   }),
 });

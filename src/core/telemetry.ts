@@ -225,6 +225,16 @@ const catalogue = {
     help: 'Tokens and costs of spans that are no such number (not a number, negative, absurd): they count as nothing.',
     labels: [],
   },
+  plimsoll_policy_info: {
+    kind: 'gauge',
+    help: '1 for each policy in use; the revision is a hash of what it says.',
+    labels: ['policy', 'version', 'revision', 'owner'],
+  },
+  plimsoll_policies_refused: {
+    kind: 'gauge',
+    help: '1 while the files of policies have an error, so that those read before stay in use.',
+    labels: [],
+  },
 } as const satisfies Record<string, Spec>;
 
 type Catalogue = typeof catalogue;

@@ -157,7 +157,24 @@ and max by (topic, partition, group) (plimsoll_stream_committed_offset)
     runbook: 'plimsoll dlq list tells why; plimsoll dlq replay stores them once the cause is gone.',
     when: [series('plimsoll_store_dead_letters_total', '0+1x60')],
   },
+  {
+    alert: 'PlimsollPolicyRefused',
+    severity: 'sev4',
+    expr: 'max(plimsoll_policies_refused) > 0',
+    for: '5m',
+    summary: 'The files of policies have an error: those read before stay in use.',
+    runbook: 'plimsoll policy check tells what is wrong and how to mend it; so does the log.',
+    when: [series('plimsoll_policies_refused', '1x60')],
+  },
 ];
+
+/** What alerts and objectives of policies need of the pipeline. */
+export interface PolicyNeeds {
+  /** The rolling windows that they read. */
+  readonly windows: readonly string[];
+  /** The revision of each policy, by its name. */
+  readonly revisions: ReadonlyMap<string, string>;
+}
 
 /** The alerts whose firing says that no KPI can be trusted. */
 export const blindAlerts = ['PlimsollNobodyAssesses', 'PlimsollWatermarkStale'] as const;
@@ -176,14 +193,38 @@ function windowAlert(window: string): PipelineAlert {
   };
 }
 
-/** The alerts on the pipeline itself, when policies read `windows`. */
-export function pipelineRules(windows: readonly string[]): readonly AlertRule[] {
-  return [...alerts, ...windows.map(windowAlert)].map(ruleOf);
+/** An alert for each policy of which the pipeline uses another revision than that of which the rules are. */
+function revisionAlert([policy, revision]: readonly [string, string]): PipelineAlert {
+  return {
+    alert: 'PlimsollPolicyDiffers',
+    severity: 'sev4',
+    expr: `max by (policy, revision) (plimsoll_policy_info{policy="${policy}",revision!="${revision}"})`,
+    for: '15m',
+    summary: `Prometheus alerts by revision ${revision} of the policy {{ $labels.policy }}, and the pipeline uses {{ $labels.revision }}.`,
+    runbook:
+      'Render the rules again (plimsoll policy render) and let Prometheus load them, or give the pipeline the newer file.',
+    when: [
+      series(
+        `plimsoll_policy_info{policy="${policy}",version="1",revision="000000000000",owner="o"}`,
+        '1x60',
+      ),
+    ],
+    labels: { policy, revision: '000000000000' },
+  };
+}
+
+function alertsFor({ windows, revisions }: PolicyNeeds): readonly PipelineAlert[] {
+  return [...alerts, ...windows.map(windowAlert), ...[...revisions].map(revisionAlert)];
+}
+
+/** The alerts on the pipeline itself, when policies need this of it. */
+export function pipelineRules(needs: PolicyNeeds): readonly AlertRule[] {
+  return alertsFor(needs).map(ruleOf);
 }
 
 /** promtool's tests of them: each fires when it should, and none does while all is well. */
-export function pipelineTests(windows: readonly string[]): readonly RuleTest[] {
-  const all = [...alerts, ...windows.map(windowAlert)];
+export function pipelineTests(needs: PolicyNeeds): readonly RuleTest[] {
+  const all = alertsFor(needs);
   const names = [...new Set(all.map(({ alert }) => alert))];
   const firing = all.map((one): RuleTest => {
     const { labels, annotations } = ruleOf(one);
@@ -208,8 +249,14 @@ export function pipelineTests(windows: readonly string[]): readonly RuleTest[] {
     interval: '1m',
     input_series: [
       ...healthySeries,
-      ...['5m', ...windows].map((window) =>
+      ...['5m', ...needs.windows].map((window) =>
         series(`plimsoll_kpi_window_complete{window="${window}"}`, '1x60'),
+      ),
+      ...[...needs.revisions].map(([policy, revision]) =>
+        series(
+          `plimsoll_policy_info{policy="${policy}",version="1",revision="${revision}",owner="o"}`,
+          '1x60',
+        ),
       ),
     ],
     alert_rule_test: names.map((alertname) => ({ eval_time: '1h', alertname, exp_alerts: [] })),
@@ -234,6 +281,7 @@ const healthySeries: readonly InputSeries[] = [
   series('plimsoll_store_expired_records_total', '0x60'),
   series('plimsoll_store_duplicate_rows_total', '0x60'),
   series('plimsoll_store_dead_letters_total', '0x60'),
+  series('plimsoll_policies_refused', '0x60'),
 ];
 
 function ruleOf({ alert, expr, for: held, severity, summary, runbook }: PipelineAlert): AlertRule {

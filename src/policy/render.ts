@@ -30,13 +30,16 @@ export function renderedFiles(
       tests: objectiveTests(file),
     });
   }
-  const windows = windowsOf(files);
+  const needs = {
+    windows: windowsOf(files),
+    revisions: new Map(files.map(({ policy, revision }) => [policy.metadata.name, revision])),
+  };
   const origin = files.map(({ policy, revision }) => `${policy.metadata.name} ${revision}`).join(', ');
   addRules(rendered, {
     group: pipelineGroup,
     origin: 'what the pipeline says of itself',
-    rules: pipelineRules(windows),
-    tests: pipelineTests(windows),
+    rules: pipelineRules(needs),
+    tests: pipelineTests(needs),
   });
   rendered.set('alertmanager.yaml', headed(origin, yaml(alertmanagerConfig(files, receivers))));
   rendered.set('alertmanager.test.sh', `#!/bin/sh\n${headed(origin, routeScript(files))}`);

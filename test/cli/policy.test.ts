@@ -183,6 +183,25 @@ test('schema prints the JSON Schema of policies, by which an editor knows every 
   expect(JSON.parse(stdout)).toHaveProperty('properties.metadata.properties.on_call');
 });
 
+test('validate refuses a configuration whose policies have an error or are not there', async () => {
+  const bad = write('bad.yaml', { objectives: { run_success: { at_least: 1 } } });
+  const config = join(folder, 'config.yaml');
+  writeFileSync(config, stringify({ service: { policies: [bad, join(folder, 'none-*.yaml')] } }));
+  const files = [new URL('../../config/plimsoll.yaml', import.meta.url).pathname, config];
+  const { code, stderr } = await plimsoll('validate', ...files.flatMap((file) => ['--config', file]));
+  expect(code).toBe(1);
+  expect(stderr.trim().split('\n')).toEqual([
+    `plimsoll: service::policies: ${join(folder, 'none-*.yaml')}: there is no such file: correct the path`,
+    expect.stringContaining(
+      `plimsoll: service::policies: ${bad}: objectives::run_success: at_least 1 leaves`,
+    ),
+  ]);
+  writeFileSync(config, stringify({ service: { policies: [write('good.yaml')] } }));
+  expect(await plimsoll('validate', ...files.flatMap((file) => ['--config', file]))).toMatchObject({
+    code: 0,
+  });
+});
+
 test('a file that is not there is named', async () => {
   expect(await plimsoll('policy', 'check', '/nowhere.yaml')).toEqual({
     code: 1,
