@@ -892,6 +892,26 @@ describe('past the limit on spans of a run', () => {
     expect(reported.calls).toHaveLength(6);
   });
 
+  test('what is kept of a run has a greater version with each span, also with those that come after it was forgotten', () => {
+    const reported = new Reported();
+    const assembler = new RunAssembler(limited, reported);
+    const from = lane();
+    const add = (one: SpanFacts): void => {
+      assembler.add(one, from);
+      assembler.settle(from);
+    };
+    add(root);
+    for (let i = 0; i < 4; i++) add({ ...model, spanId: `m${i}` });
+    assembler.advance(9000 + settings.rememberMs);
+    expect(assembler.size).toBe(0);
+    for (let i = 0; i < 3; i++) add({ ...call, spanId: `late ${i}` });
+    expect(reported.knownRuns.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(reported.knownRuns.at(-1)).toMatchObject({
+      costUsd: { llm: 2 },
+      toolCalls: { ok: 3, attempts: 3 },
+    });
+  });
+
   test('a span that wraps a remembered one does not count twice, nor does a remembered one that wraps', () => {
     const inner = { ...model, spanId: 'inner', parentSpanId: 'outer' };
     const wraps = { ...model, spanId: 'wraps' };
