@@ -278,7 +278,7 @@ describe('a run of which only log records without a trace tell', () => {
   });
 
   test('says nothing of how a traced run ended whose root never came', () => {
-    expect(assemble([span({ spanId: 'x', step: 'llm', log: 'traced' })]).runs).toMatchObject([
+    expect(assemble([span({ spanId: 'x', step: 'llm', log: 'traced', endMs: 10 })]).runs).toMatchObject([
       { outcome: 'unknown' },
     ]);
   });
