@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { npmMissing, pipMissing } from '../test/frameworks/requires-packages.ts';
 import { goMissing } from '../test/requires-go.ts';
@@ -24,6 +25,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, ...withoutThese],
     pool: 'forks',
+    maxWorkers: Math.max(2, availableParallelism() - 1), // those that start servers wait most of the time
     reporters: ['default', new CountReporter()],
     testTimeout: limitMs,
     hookTimeout: limitMs,
