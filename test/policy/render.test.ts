@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { readPolicy, type PolicyFile } from '../../src/policy/read-policy.ts';
 import { requires } from '../requires.ts';
@@ -44,6 +46,20 @@ const edges = policyFile({
     tool_call_success: { ...everyObjective['tool_call_success'], at_least: 0.9999, min_events: 1 },
   },
 });
+
+/** The annotations of the alerts in a file of rules. */
+function annotationsOf(rules: string): readonly string[] {
+  const { groups } = z
+    .object({
+      groups: z.array(
+        z.object({
+          rules: z.array(z.object({ annotations: z.record(z.string(), z.string()).optional() })),
+        }),
+      ),
+    })
+    .parse(parse(rules));
+  return groups.flatMap((group) => group.rules.flatMap(({ annotations = {} }) => Object.values(annotations)));
+}
 
 test.each([...rendered(shipped()).keys()])('%s of the shipped policy reads like this', async (name) => {
   await expect(rendered(shipped()).get(name)).toMatchFileSnapshot(`../golden/policy/${name}.txt`);
@@ -138,6 +154,26 @@ test('rules read nothing but what the pipeline exports', async () => {
   const read = new Set(rules.join('\n').match(/(?<![\w:])plimsoll_[a-z_]+(?=[{[ )])/g));
   expect(read.size).toBeGreaterThan(25);
   expect([...read].filter((name) => !families.has(name))).toEqual([]);
+});
+
+test('a command that somebody on call copies has nothing in it that a sender wrote or a shell would run', () => {
+  const rules = [...rendered(every, shipped())].filter(([name]) => name.endsWith('.rules.yaml'));
+  const texts = rules.flatMap(([, text]) => annotationsOf(text));
+  const commands = texts.flatMap((text) => text.match(/\bplimsoll [a-z].*/gs) ?? []);
+  expect(new Set(commands).size).toBeGreaterThan(6);
+  expect(commands.filter((command) => /[$`\\!]|\{\{/.test(command))).toEqual([]);
+});
+
+test('the runs that somebody on call is to look at are those which the policy counts as bad', () => {
+  const files = rendered(policyFile({ good_outcomes: ['success', 'completed', 'escalated'] }));
+  const texts = annotationsOf(files.get('search-agent.rules.yaml') ?? '');
+  expect(texts.filter((text) => text.includes('plimsoll sql'))).toEqual(
+    Array(2).fill(
+      expect.stringContaining(
+        " AND Outcome IN ('failure', 'abandoned', 'unknown') ORDER BY EndTime DESC LIMIT 20 BY AgentName, ",
+      ),
+    ),
+  );
 });
 
 test('what is rendered does not depend on the order of keys in the policy', () => {
