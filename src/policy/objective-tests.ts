@@ -46,7 +46,8 @@ function budgetTests(
   const rates = burnRatesOf(objective);
   const budget = errorBudget(objective);
   const shortest = Math.min(...rates.map(({ longWindow }) => durationSeconds(longWindow) / 60));
-  const perMinute = Math.ceil((2 * objective.min_events) / shortest);
+  // Within the shortest long window, and within the test where that is shorter, there must be enough of them.
+  const perMinute = Math.ceil((2 * objective.min_events) / Math.min(shortest, minutes));
   const highest = Math.max(...rates.map((rate) => thresholdOf(rate, objective)));
   const worse = Number((highest + 0.2 * (1 - highest)).toFixed(4));
   const fewer = Math.floor(objective.min_events / 2) / minutes;

@@ -61,6 +61,16 @@ function annotationsOf(rules: string): readonly string[] {
   return groups.flatMap((group) => group.rules.flatMap(({ annotations = {} }) => Object.values(annotations)));
 }
 
+/** Burn rates over windows that are all longer than the tests of them. */
+const long = policyFile({
+  objectives: {
+    run_success: {
+      min_events: 1000,
+      burn_rates: [{ factor: 2, long_window: '6h', short_window: '30m', severity: 'sev2' }],
+    },
+  },
+});
+
 test.each([...rendered(shipped()).keys()])('%s of the shipped policy reads like this', async (name) => {
   await expect(rendered(shipped()).get(name)).toMatchFileSnapshot(`../golden/policy/${name}.txt`);
 });
@@ -70,6 +80,7 @@ describe.skipIf(promtool)('promtool', () => {
     ['the shipped policy', shipped()],
     ['a policy with an objective on every KPI', every],
     ['a policy with burn rates of its own', edges],
+    ['a policy with one burn rate over hours', long],
   ])('takes the rules of %s, and its own tests of them pass', (_, file) => {
     const files = rendered(file);
     const { name } = file.policy.metadata;
