@@ -101,6 +101,21 @@ describe.skipIf(promtool)('promtool', () => {
     });
   });
 
+  test.each([
+    ['refused spans', /rate\(plimsoll_receiver_refused_spans_total\[5m\]\)/],
+    ['refused log records', /rate\(plimsoll_receiver_refused_log_records_total\[5m\]\)/],
+  ])('its tests of the pipeline see that %s alert nobody', (_, what) => {
+    const files = new Map(rendered(every));
+    const name = 'plimsoll-pipeline.rules.yaml';
+    const wrong = files.get(name)?.replace(what, 'vector(0)') ?? '';
+    expect(wrong).not.toBe(files.get(name));
+    files.set(name, wrong);
+    expect(runWith(files, 'promtool', 'test', 'rules', 'plimsoll-pipeline.rules.test.yaml')).toMatchObject({
+      status: 1,
+      said: expect.stringContaining('PlimsollSpansRefused'),
+    });
+  });
+
   const small = policyFile({
     objectives: {
       run_escalation: { ...everyObjective['run_escalation'], at_most: 0.1 },
