@@ -41,8 +41,8 @@ const compare =
  * Commands are copied into shells, and what senders write (an agent, a release, a tool) stands in no command: so these
  * ask for every release, a few rows each, and those of the alert are found by its labels.
  */
-const listRuns = (order: string, condition = ''): string =>
-  `List the runs, and look at those of this agent and release: plimsoll sql "SELECT AgentName, Release, Environment, RunId, EndTime, Outcome, EscalationReason, ToolCallsFailed, CostUsd FROM runs WHERE EndTime > now() - INTERVAL 3 DAY${condition} ORDER BY ${order} DESC LIMIT 20 BY AgentName, Release, Environment"`;
+const listRuns = (order: string, condition = '', column = 'CostUsd'): string =>
+  `List the runs, and look at those of this agent and release: plimsoll sql "SELECT AgentName, Release, Environment, RunId, EndTime, Outcome, EscalationReason, ToolCallsFailed, ${column} FROM runs WHERE EndTime > now() - INTERVAL 3 DAY${condition} ORDER BY ${order} LIMIT 20 BY AgentName, Release, Environment"`;
 
 const countCalls =
   'Count the calls, and look at those of this agent and release: plimsoll sql "SELECT AgentName, Release, Environment, ToolName, Result, ErrorType, count() FROM tool_calls WHERE Timestamp > now() - INTERVAL 3 DAY GROUP BY ALL ORDER BY count() DESC LIMIT 20 BY AgentName, Release, Environment"';
@@ -59,7 +59,7 @@ export const kpiMetrics = {
     },
     runbook: (goodOutcomes) => {
       const bad = badOutcomes(goodOutcomes).map((outcome) => `'${outcome}'`);
-      return `${compare} ${listRuns('EndTime', ` AND Outcome IN (${bad.join(', ')})`)}`;
+      return `${compare} ${listRuns('EndTime DESC', ` AND Outcome IN (${bad.join(', ')})`)}`;
     },
   },
   run_escalation: {
@@ -71,12 +71,12 @@ export const kpiMetrics = {
       all: runs,
     },
     runbook: () =>
-      `See which reason grew: plimsoll_run_escalations_total by reason. ${compare} ${listRuns('EndTime', ' AND Escalated')}`,
+      `See which reason grew: plimsoll_run_escalations_total by reason. ${compare} ${listRuns('EndTime DESC', ' AND Escalated')}`,
   },
   run_containment: {
     unit: 'ratio',
     events: 'runs',
-    runbook: () => `${compare} ${listRuns('EndTime', " AND (Escalated OR Outcome = 'abandoned')")}`,
+    runbook: () => `${compare} ${listRuns('EndTime DESC', " AND (Escalated OR Outcome = 'abandoned')")}`,
   },
   outcome_evidence: {
     unit: 'ratio',
@@ -89,11 +89,17 @@ export const kpiMetrics = {
     runbook: () =>
       'Too few outcomes are confirmed, so success is a guess: see whether the application still sets plimsoll.run.outcome, and whether evaluators and reviewers are at work.',
   },
+  quality_score: {
+    unit: 'ratio',
+    events: 'runs with a score',
+    runbook: () =>
+      `See whether other evaluators say the same (plimsoll_kpi_quality_score_ratio by evaluator): if this one alone does, look at what changed in it (its model, its prompt). ${compare} ${listRuns('arrayMin(mapValues(Scores))', ' AND notEmpty(Scores)', 'Scores')}`,
+  },
   cost_usd_per_run: {
     unit: 'USD',
     events: 'priced runs',
     runbook: () =>
-      `See what the money goes to: plimsoll_cost_usd_total by category. ${compare} ${listRuns('CostUsd')}`,
+      `See what the money goes to: plimsoll_cost_usd_total by category. ${compare} ${listRuns('CostUsd DESC')}`,
   },
   cost_usd_per_success: {
     unit: 'USD',

@@ -169,6 +169,16 @@ function gauges(
   const metric = `plimsoll_kpi_${kpi}`;
   const labels = { ...subject, window: objective.window };
   const denominator = constant(`${metric}_denominator`, labels, events);
+  if ('evaluator' in objective) {
+    const { evaluator } = objective;
+    const another = { ...labels, evaluator: `not ${evaluator}` };
+    return [
+      constant(`${metric}_numerator`, { ...labels, evaluator }, value * events),
+      constant(`${metric}_denominator`, { ...labels, evaluator }, events),
+      constant(`${metric}_numerator`, another, 0),
+      constant(`${metric}_denominator`, another, 2 * objective.min_events),
+    ];
+  }
   return 'stat' in objective
     ? [constant(`${metric}_seconds`, { ...labels, stat: objective.stat }, value), denominator]
     : [constant(`${metric}_numerator`, labels, value * events), denominator];

@@ -131,6 +131,11 @@ test.each<[string, Mapping, string]>([
     'error: objectives::tool_call_retry: at_most 1 is always met: write a share below 1',
   ],
   [
+    'a score that no evaluator gives',
+    { objectives: { quality_score: { ...everyObjective['quality_score'], at_least: 1 } } },
+    'error: objectives::quality_score: at_least 1 is never met',
+  ],
+  [
     'no objective',
     { objectives: { run_success: null } },
     'error: objectives: state nothing: state at least one',

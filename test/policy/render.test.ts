@@ -120,6 +120,7 @@ describe.skipIf(promtool)('promtool', () => {
     objectives: {
       run_escalation: { ...everyObjective['run_escalation'], at_most: 0.1 },
       cost_usd_per_run: everyObjective['cost_usd_per_run'],
+      quality_score: everyObjective['quality_score'],
     },
   });
 
@@ -131,6 +132,7 @@ describe.skipIf(promtool)('promtool', () => {
     ['a window that is not complete', /\n *and on \(\).*/g, ''],
     ['rejected calls, or good runs, count as bad', /outcome=~"failure[^"]*"/g, 'outcome=~".*"'],
     ['the average of gauges', /increase\(plimsoll_runs_total\{[^}]*\}\[\w+\]\)/g, 'vector(1)'],
+    ['the scores of every evaluator', /,evaluator="[^}]*"/g, ''],
     ['another severity', /severity: sev2/g, 'severity: sev4'],
     ['a limit ten times as high', /> 0\.05$/gm, '> 0.5'],
   ];
