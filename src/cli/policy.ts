@@ -23,6 +23,11 @@ export const policyCommand: Command = {
 A policy says what is safe for a family of agents, who owns it, and who is told when it is not.
 config/policies/refund-agent.yaml is an example.
 
+Today a policy does this: alerts and their routes are rendered of it, and a pipeline to which service::policies gives
+it exports its revision (plimsoll_policy_info) and takes a changed file within 10 s. It does not yet do this: gauges do
+not use good_outcomes (alerts on run_success do), nothing of it is stamped on spans or rows, and review, budgets, gates,
+rollback, drill and tests are checked and shown, not enforced.
+
 check    one line per finding: the file, the path, what is wrong, and the fix; then what the policies say. Give all
          policies that are used together, so that two which claim the same agent are found. Exits with 1 on errors
 diff     what changed, in words; a change without a raised version is an error

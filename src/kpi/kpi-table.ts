@@ -1,3 +1,4 @@
+import type { EscalationReason } from '../semconv/vocabulary.ts';
 import type { KpiRun, KpiScore, KpiToolCall } from './facts.ts';
 
 /** A KPI over rolling windows: one sum divided by another. A new KPI is a new row. */
@@ -13,9 +14,13 @@ export interface Kpi<Sum extends string> {
   readonly stats?: Readonly<Record<string, number>>;
 }
 
+/** Why control passed to a human in `run`: `other` where only its outcome says that it did, undefined where it did not. */
+export function escalationReasonOf(run: KpiRun): EscalationReason | undefined {
+  return run.escalationReason ?? (run.outcome === 'escalated' ? 'other' : undefined);
+}
+
 const isGood = (run: KpiRun): boolean => run.outcome === 'success' || run.outcome === 'completed';
-const isEscalated = (run: KpiRun): boolean =>
-  run.escalationReason !== undefined || run.outcome === 'escalated';
+const isEscalated = (run: KpiRun): boolean => escalationReasonOf(run) !== undefined;
 const costOf = ({ costUsd }: KpiRun): number => costUsd.llm + costUsd.tool + costUsd.review;
 
 /** What each finished run adds to a window. A run of unknown price is on neither side of a cost: unknown is not 0. */

@@ -1,6 +1,7 @@
 import { escalationReasons, evidenceLevels, outcomes, results } from '../semconv/vocabulary.ts';
 import type { KpiRun, KpiToolCall } from './facts.ts';
 import type { Family, Labels, Sample } from './family.ts';
+import { escalationReasonOf } from './kpi-table.ts';
 import { SeriesTable, type Series } from './series-table.ts';
 
 const runSeconds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
@@ -102,7 +103,8 @@ export class Totals {
     totals.ended[
       outcomes.indexOf(run.outcome) * evidenceLevels.length + evidenceLevels.indexOf(run.evidence)
     ]! += 1;
-    if (run.escalationReason) totals.escalations[escalationReasons.indexOf(run.escalationReason)]! += 1;
+    const reason = escalationReasonOf(run);
+    if (reason) totals.escalations[escalationReasons.indexOf(reason)]! += 1;
     totals.duration.observe(Math.max(0, run.endMs - run.startMs) / 1000);
     for (let i = 0; i < categories.length; i++) totals.costUsd[i]! += run.costUsd[categories[i]!];
     return series;
@@ -116,9 +118,8 @@ export class Totals {
     const labels = labelsOf(after);
     const series = counted ? this.#runs.again(counted, labels, onArrival) : this.#runs.at(labels, onArrival);
     const totals = series.state;
-    if (after.escalationReason && !before.escalationReason) {
-      totals.escalations[escalationReasons.indexOf(after.escalationReason)]! += 1;
-    }
+    const reason = escalationReasonOf(after);
+    if (reason && !escalationReasonOf(before)) totals.escalations[escalationReasons.indexOf(reason)]! += 1;
     for (let i = 0; i < categories.length; i++) {
       const category = categories[i]!;
       totals.costUsd[i]! += Math.max(0, after.costUsd[category] - before.costUsd[category]);
@@ -170,7 +171,7 @@ export class Totals {
       },
       {
         name: 'plimsoll_run_escalations_total',
-        help: `Runs in which control passed to a human, by the reason of the first time. ${startsAnew}`,
+        help: `Runs in which control passed to a human, by the reason of the first time, other where none is said. ${startsAnew}`,
         kind: 'counter',
         samples: escalations,
       },

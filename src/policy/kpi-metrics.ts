@@ -22,10 +22,13 @@ interface KpiMetrics {
   /** Without it only the rolling windows tell the KPI, and an objective on it has no error budget. */
   readonly share?: Share;
   /** What to look at first when it is not as it should be. */
-  readonly runbook: string;
+  readonly runbook: (goodOutcomes: readonly Outcome[]) => string;
 }
 
 const all = (metric: string, ...matchers: readonly string[]): Selection => ({ metric, matchers });
+
+const badOutcomes = (good: readonly Outcome[]): readonly Outcome[] =>
+  outcomes.filter((outcome) => !good.includes(outcome));
 
 const runs = all('plimsoll_runs_total');
 const ran = 'result=~"ok|error"';
@@ -34,10 +37,15 @@ const failed = 'result="error"';
 const compare =
   'Compare the release with the others in its environment: if all of them changed together, look at what they share (model provider, tools, input); else at what the release changed, and go back to the one before it if the cause is not found soon.';
 
-const listRuns = (condition: string): string =>
-  `List the runs: plimsoll sql "SELECT RunId, EndTime, Outcome, EscalationReason, ToolCallsFailed, CostUsd FROM runs WHERE AgentName = '{{ $labels.agent }}' AND Release = '{{ $labels.release }}'${condition} LIMIT 20"`;
+/**
+ * Commands are copied into shells, and what senders write (an agent, a release, a tool) stands in no command: so these
+ * ask for every release, a few rows each, and those of the alert are found by its labels.
+ */
+const listRuns = (order: string, condition = '', column = 'CostUsd'): string =>
+  `List the runs, and look at those of this agent and release: plimsoll sql "SELECT AgentName, Release, Environment, RunId, EndTime, Outcome, EscalationReason, ToolCallsFailed, ${column} FROM runs WHERE EndTime > now() - INTERVAL 3 DAY${condition} ORDER BY ${order} LIMIT 20 BY AgentName, Release, Environment"`;
 
-const countCalls = `Count the calls: plimsoll sql "SELECT ToolName, Result, ErrorType, count() FROM tool_calls WHERE AgentName = '{{ $labels.agent }}' AND Release = '{{ $labels.release }}' GROUP BY ALL ORDER BY count() DESC"`;
+const countCalls =
+  'Count the calls, and look at those of this agent and release: plimsoll sql "SELECT AgentName, Release, Environment, ToolName, Result, ErrorType, count() FROM tool_calls WHERE Timestamp > now() - INTERVAL 3 DAY GROUP BY ALL ORDER BY count() DESC LIMIT 20 BY AgentName, Release, Environment"';
 
 /** The KPIs that an objective may name, each by the stem of its metrics after `plimsoll_kpi_`. */
 export const kpiMetrics = {
@@ -46,13 +54,13 @@ export const kpiMetrics = {
     events: 'runs',
     share: {
       badEvents: 'runs ended badly',
-      bad: (goodOutcomes) => {
-        const bad = outcomes.filter((outcome) => !goodOutcomes.includes(outcome));
-        return all('plimsoll_runs_total', `outcome=~"${bad.join('|')}"`);
-      },
+      bad: (goodOutcomes) => all('plimsoll_runs_total', `outcome=~"${badOutcomes(goodOutcomes).join('|')}"`),
       all: runs,
     },
-    runbook: `${compare} ${listRuns(" AND Outcome != 'success' ORDER BY ToolCallsFailed DESC")}`,
+    runbook: (goodOutcomes) => {
+      const bad = badOutcomes(goodOutcomes).map((outcome) => `'${outcome}'`);
+      return `${compare} ${listRuns('EndTime DESC', ` AND Outcome IN (${bad.join(', ')})`)}`;
+    },
   },
   run_escalation: {
     unit: 'ratio',
@@ -62,12 +70,13 @@ export const kpiMetrics = {
       bad: () => all('plimsoll_run_escalations_total'),
       all: runs,
     },
-    runbook: `See which reason grew: plimsoll_run_escalations_total by reason. ${compare} ${listRuns(' AND Escalated ORDER BY EndTime DESC')}`,
+    runbook: () =>
+      `See which reason grew: plimsoll_run_escalations_total by reason. ${compare} ${listRuns('EndTime DESC', ' AND Escalated')}`,
   },
   run_containment: {
     unit: 'ratio',
     events: 'runs',
-    runbook: `${compare} ${listRuns(" AND (Escalated OR Outcome = 'abandoned') ORDER BY EndTime DESC")}`,
+    runbook: () => `${compare} ${listRuns('EndTime DESC', " AND (Escalated OR Outcome = 'abandoned')")}`,
   },
   outcome_evidence: {
     unit: 'ratio',
@@ -77,23 +86,32 @@ export const kpiMetrics = {
       bad: () => all('plimsoll_runs_total', 'evidence="none"'),
       all: runs,
     },
-    runbook:
+    runbook: () =>
       'Too few outcomes are confirmed, so success is a guess: see whether the application still sets plimsoll.run.outcome, and whether evaluators and reviewers are at work.',
+  },
+  quality_score: {
+    unit: 'ratio',
+    events: 'runs with a score',
+    runbook: () =>
+      `See whether other evaluators say the same (plimsoll_kpi_quality_score_ratio by evaluator): if this one alone does, look at what changed in it (its model, its prompt). ${compare} ${listRuns('arrayMin(mapValues(Scores))', ' AND notEmpty(Scores)', 'Scores')}`,
   },
   cost_usd_per_run: {
     unit: 'USD',
     events: 'priced runs',
-    runbook: `See what the money goes to: plimsoll_cost_usd_total by category. ${compare} ${listRuns(' ORDER BY CostUsd DESC')}`,
+    runbook: () =>
+      `See what the money goes to: plimsoll_cost_usd_total by category. ${compare} ${listRuns('CostUsd DESC')}`,
   },
   cost_usd_per_success: {
     unit: 'USD',
     events: 'priced runs that ended well',
-    runbook: `See whether runs became dearer (plimsoll_kpi_cost_usd_per_run) or fewer of them end well (plimsoll_kpi_run_success_ratio). ${compare}`,
+    runbook: () =>
+      `See whether runs became dearer (plimsoll_kpi_cost_usd_per_run) or fewer of them end well (plimsoll_kpi_run_success_ratio). ${compare}`,
   },
   review_cost_usd_per_run: {
     unit: 'USD',
     events: 'runs',
-    runbook: `See whether more runs are reviewed (plimsoll_run_escalations_total by reason) or reviews take longer. ${compare}`,
+    runbook: () =>
+      `See whether more runs are reviewed (plimsoll_run_escalations_total by reason) or reviews take longer. ${compare}`,
   },
   tool_call_success: {
     unit: 'ratio',
@@ -103,7 +121,8 @@ export const kpiMetrics = {
       bad: () => all('plimsoll_tool_calls_total', failed),
       all: all('plimsoll_tool_calls_total', ran),
     },
-    runbook: `See which tool fails: plimsoll_kpi_tool_call_success_ratio by tool. ${compare} ${countCalls}`,
+    runbook: () =>
+      `See which tool fails: plimsoll_kpi_tool_call_success_ratio by tool. ${compare} ${countCalls}`,
   },
   tool_call_attempt_success: {
     unit: 'ratio',
@@ -113,17 +132,20 @@ export const kpiMetrics = {
       bad: () => all('plimsoll_tool_call_attempts_total', failed),
       all: all('plimsoll_tool_call_attempts_total', ran),
     },
-    runbook: `See which tool is tried again: plimsoll_kpi_tool_call_retry_ratio by tool. ${compare} ${countCalls}`,
+    runbook: () =>
+      `See which tool is tried again: plimsoll_kpi_tool_call_retry_ratio by tool. ${compare} ${countCalls}`,
   },
   tool_call_retry: {
     unit: 'ratio',
     events: 'tool calls',
-    runbook: `See which tool is tried again: plimsoll_kpi_tool_call_retry_ratio by tool. ${compare} ${countCalls}`,
+    runbook: () =>
+      `See which tool is tried again: plimsoll_kpi_tool_call_retry_ratio by tool. ${compare} ${countCalls}`,
   },
   tool_call_duration: {
     unit: 'seconds',
     events: 'tool calls',
-    runbook: `See whether the tool is slow for every agent (plimsoll_tool_call_duration_seconds) or for this release alone. ${compare}`,
+    runbook: () =>
+      `See whether the tool is slow for every agent (plimsoll_tool_call_duration_seconds) or for this release alone. ${compare}`,
   },
 } as const satisfies Record<string, KpiMetrics>;
 

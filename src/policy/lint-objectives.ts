@@ -28,7 +28,7 @@ export function* objectiveFindings(policy: Policy): Generator<Finding> {
         ...burnRatesOf(objective).map(({ severity }) => severity),
       ]);
     } else {
-      yield* limitFindings(path, objective);
+      yield* limitFindings(path, kpi, objective);
       yield* severityFindings(policy, path, [objective.severity]);
     }
   }
@@ -157,20 +157,22 @@ function* chanceFindings(path: string, kpi: KpiName, objective: BudgetedObjectiv
   );
 }
 
-function* limitFindings(path: string, objective: WindowedObjective): Generator<Finding> {
+function* limitFindings(path: string, kpi: KpiName, objective: WindowedObjective): Generator<Finding> {
   if (durationSeconds(objective.window) > mostWindowSeconds)
     yield error(
       `${path}::window`,
       `windows are kept in memory, and ${objective.window} is too long`,
       'write 1d or less',
     );
-  if ('stat' in objective) return;
+  if (metricsOf(kpi).unit !== 'ratio') return;
   if ('at_least' in objective && (objective.at_least <= 0 || objective.at_least >= 1))
     yield error(
       path,
       `at_least ${objective.at_least} is ${objective.at_least <= 0 ? 'always' : 'never'} met`,
       'write a share between 0 and 1',
     );
+  if ('at_most' in objective && objective.at_most >= 1)
+    yield error(path, `at_most ${objective.at_most} is always met`, 'write a share below 1');
 }
 
 function percent(share: number): string {

@@ -37,8 +37,8 @@ export function demandOf(kpi: KpiName, objective: Objective): string {
   const { unit } = metricsOf(kpi);
   const value =
     unit === 'ratio' ? `${rounded(100 * bound)} %` : unit === 'USD' ? `${bound} USD` : `${bound} s`;
-  const stat = 'stat' in objective ? ` (${objective.stat})` : '';
-  return `${kpi}${stat} must be ${side} ${value} over ${isBudgeted(objective) ? objective.period : objective.window}`;
+  const of = 'stat' in objective ? objective.stat : 'evaluator' in objective ? objective.evaluator : '';
+  return `${kpi}${of && ` (${of})`} must be ${side} ${value} over ${isBudgeted(objective) ? objective.period : objective.window}`;
 }
 
 /** The name of the alert on an objective: that of its KPI and what happens to it. */
@@ -116,10 +116,11 @@ function burnAlert(
 function windowRules(file: PolicyFile, kpi: KpiName, objective: WindowedObjective): ObjectiveRules {
   const { unit, events } = metricsOf(kpi);
   const { window, severity, min_events: minEvents } = objective;
+  const evaluator = 'evaluator' in objective ? [`evaluator=${JSON.stringify(objective.evaluator)}`] : [];
   const selected = (suffix: string, ...matchers: readonly string[]): string =>
     selectorOf(file.policy, {
       metric: `plimsoll_kpi_${kpi}_${suffix}`,
-      matchers: [`window="${window}"`, ...matchers],
+      matchers: [`window="${window}"`, ...evaluator, ...matchers],
     });
   const labels = 'stat' in objective ? 'agent, release, environment, tool' : 'agent, release, environment';
   const sum = (suffix: string): string => `sum by (${labels}) (${selected(suffix)})`;
@@ -170,12 +171,12 @@ function labelsOf(
 }
 
 function adviceOf(
-  { metadata, severities }: Policy,
+  { metadata, severities, good_outcomes: goodOutcomes }: Policy,
   kpi: KpiName,
   severity: Severity,
 ): Readonly<Record<string, string>> {
   return {
-    runbook: metricsOf(kpi).runbook,
+    runbook: metricsOf(kpi).runbook(goodOutcomes),
     ...(metadata.runbook_url === undefined ? {} : { runbook_url: metadata.runbook_url }),
     acknowledge_within: severities[severity]?.acknowledge_within ?? '',
   };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { KpiName } from './kpi-metrics.ts';
-import { count, duration, ratio, severity } from './policy-values.ts';
+import { count, duration, evaluator, ratio, severity } from './policy-values.ts';
 
 const burnRate = z
   .strictObject({
@@ -38,6 +38,10 @@ export const objectives = z
     run_escalation: z.strictObject({ at_most: ratio, ...budgeted }).optional(),
     run_containment: z.strictObject({ at_least: ratio, ...windowed }).optional(),
     outcome_evidence: z.strictObject({ at_least: ratio, ...budgeted }).optional(),
+    quality_score: z
+      .strictObject({ evaluator: evaluator.describe('Whose scores.'), at_least: ratio, ...windowed })
+      .optional()
+      .describe('The mean of what an evaluator finds of runs, 0 to 1.'),
     cost_usd_per_run: atMostUsd.optional(),
     cost_usd_per_success: atMostUsd.optional(),
     review_cost_usd_per_run: atMostUsd.optional(),

@@ -46,7 +46,8 @@ function budgetTests(
   const rates = burnRatesOf(objective);
   const budget = errorBudget(objective);
   const shortest = Math.min(...rates.map(({ longWindow }) => durationSeconds(longWindow) / 60));
-  const perMinute = Math.ceil((2 * objective.min_events) / shortest);
+  // Within the shortest long window, and within the test where that is shorter, there must be enough of them.
+  const perMinute = Math.ceil((2 * objective.min_events) / Math.min(shortest, minutes));
   const highest = Math.max(...rates.map((rate) => thresholdOf(rate, objective)));
   const worse = Number((highest + 0.2 * (1 - highest)).toFixed(4));
   const fewer = Math.floor(objective.min_events / 2) / minutes;
@@ -168,6 +169,16 @@ function gauges(
   const metric = `plimsoll_kpi_${kpi}`;
   const labels = { ...subject, window: objective.window };
   const denominator = constant(`${metric}_denominator`, labels, events);
+  if ('evaluator' in objective) {
+    const { evaluator } = objective;
+    const another = { ...labels, evaluator: `not ${evaluator}` };
+    return [
+      constant(`${metric}_numerator`, { ...labels, evaluator }, value * events),
+      constant(`${metric}_denominator`, { ...labels, evaluator }, events),
+      constant(`${metric}_numerator`, another, 0),
+      constant(`${metric}_denominator`, another, 2 * objective.min_events),
+    ];
+  }
   return 'stat' in objective
     ? [constant(`${metric}_seconds`, { ...labels, stat: objective.stat }, value), denominator]
     : [constant(`${metric}_numerator`, labels, value * events), denominator];

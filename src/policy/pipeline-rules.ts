@@ -1,5 +1,5 @@
 import type { Severity } from './policy-values.ts';
-import { expand, type AlertRule, type InputSeries, type RuleTest } from './rule.ts';
+import type { AlertRule, InputSeries } from './rule.ts';
 
 /** Names the group and the files of the pipeline's own rules, so no policy. */
 export const pipelineGroup = 'plimsoll-pipeline';
@@ -8,7 +8,7 @@ export const pipelineGroup = 'plimsoll-pipeline';
 export const operators = 'plimsoll-operators';
 
 /** An alert of the pipeline itself, and what makes it fire. */
-interface PipelineAlert {
+export interface PipelineAlert {
   readonly alert: string;
   readonly severity: Severity;
   readonly expr: string;
@@ -17,14 +17,18 @@ interface PipelineAlert {
   readonly runbook: string;
   /** Series that make it fire. */
   readonly when: readonly InputSeries[];
+  /** Other series that make it fire without those. */
+  readonly orWhen?: readonly InputSeries[];
   /** The labels and the `$value` that it then has. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly value?: string;
 }
 
-const series = (text: string, values: string): InputSeries => ({ series: text, values });
+/** A series as promtool's tests have it. */
+export const series = (text: string, values: string): InputSeries => ({ series: text, values });
 
-const agent = 'agent="a",release="1",environment="production"';
+/** The labels of a release, whichever. */
+export const agent = 'agent="a",release="1",environment="production"';
 
 const alerts: readonly PipelineAlert[] = [
   {
@@ -121,12 +125,16 @@ and max by (topic, partition, group) (plimsoll_stream_committed_offset)
   {
     alert: 'PlimsollSpansRefused',
     severity: 'sev3',
-    expr: 'sum by (receiver) (rate(plimsoll_receiver_refused_spans_total[5m])) > 0',
+    expr: `sum by (receiver) (rate(plimsoll_receiver_refused_spans_total[5m])) > 0
+or sum by (receiver) (rate(plimsoll_receiver_refused_log_records_total[5m])) > 0`,
     for: '10m',
-    summary: '{{ $labels.receiver }} refuses spans; senders hold them back and may drop them.',
+    summary: '{{ $labels.receiver }} refuses spans or log records; senders hold them back and may drop them.',
     runbook:
       'The stream does not take them fast enough: see free disk, the brokers, and receivers::otlp::in_flight_limit.',
     when: [series('plimsoll_receiver_refused_spans_total{receiver="otlp",transport="grpc"}', '0+60x60')],
+    orWhen: [
+      series('plimsoll_receiver_refused_log_records_total{receiver="otlp",transport="grpc"}', '0+60x60'),
+    ],
     labels: { receiver: 'otlp' },
   },
   {
@@ -213,7 +221,8 @@ function revisionAlert([policy, revision]: readonly [string, string]): PipelineA
   };
 }
 
-function alertsFor({ windows, revisions }: PolicyNeeds): readonly PipelineAlert[] {
+/** The alerts on the pipeline itself when policies need this of it, and what makes each fire. */
+export function alertsFor({ windows, revisions }: PolicyNeeds): readonly PipelineAlert[] {
   return [...alerts, ...windows.map(windowAlert), ...[...revisions].map(revisionAlert)];
 }
 
@@ -222,69 +231,8 @@ export function pipelineRules(needs: PolicyNeeds): readonly AlertRule[] {
   return alertsFor(needs).map(ruleOf);
 }
 
-/** promtool's tests of them: each fires when it should, and none does while all is well. */
-export function pipelineTests(needs: PolicyNeeds): readonly RuleTest[] {
-  const all = alertsFor(needs);
-  const names = [...new Set(all.map(({ alert }) => alert))];
-  const firing = all.map((one): RuleTest => {
-    const { labels, annotations } = ruleOf(one);
-    const own = one.labels ?? {};
-    return {
-      name: `${one.alert} fires`,
-      interval: '1m',
-      input_series: one.when,
-      alert_rule_test: [
-        {
-          eval_time: '1h',
-          alertname: one.alert,
-          exp_alerts: [
-            { exp_labels: { ...own, ...labels }, exp_annotations: expand(annotations, own, one.value ?? '') },
-          ],
-        },
-      ],
-    };
-  });
-  const healthy: RuleTest = {
-    name: 'none fires while all is well',
-    interval: '1m',
-    input_series: [
-      ...healthySeries,
-      ...['5m', ...needs.windows].map((window) =>
-        series(`plimsoll_kpi_window_complete{window="${window}"}`, '1x60'),
-      ),
-      ...[...needs.revisions].map(([policy, revision]) =>
-        series(
-          `plimsoll_policy_info{policy="${policy}",version="1",revision="${revision}",owner="o"}`,
-          '1x60',
-        ),
-      ),
-    ],
-    alert_rule_test: names.map((alertname) => ({ eval_time: '1h', alertname, exp_alerts: [] })),
-  };
-  return [...firing, healthy];
-}
-
-const healthySeries: readonly InputSeries[] = [
-  series('plimsoll_kpi_active{instance="a"}', '1x60'),
-  series('plimsoll_kpi_active{instance="b"}', '0x60'),
-  series('plimsoll_kpi_watermark_timestamp_seconds', '0+60x60'),
-  series('plimsoll_kpi_overflow_events_total{unit="run"}', '0x60'),
-  series(`plimsoll_kpi_cost_usd_per_run_denominator{${agent},window="1h"}`, '99x60'),
-  series(`plimsoll_kpi_run_success_denominator{${agent},window="1h"}`, '100x60'),
-  series('plimsoll_store_state{partition="0",state="flowing"}', '1x60'),
-  series('plimsoll_store_state{partition="0",state="waiting"}', '0x60'),
-  series('plimsoll_stream_lag_records{topic="otlp_spans",partition="0",group="store"}', '7x60'),
-  series('plimsoll_stream_committed_offset{topic="otlp_spans",partition="0",group="store"}', '0+7x60'),
-  series('plimsoll_stream_lag_records{topic="otlp_spans_dlq",partition="0",group="replay"}', '3x60'),
-  series('plimsoll_stream_committed_offset{topic="otlp_spans_dlq",partition="0",group="replay"}', '0x60'),
-  series('plimsoll_receiver_refused_spans_total{receiver="otlp",transport="grpc"}', '0x60'),
-  series('plimsoll_store_expired_records_total', '0x60'),
-  series('plimsoll_store_duplicate_rows_total', '0x60'),
-  series('plimsoll_store_dead_letters_total', '0x60'),
-  series('plimsoll_policies_refused', '0x60'),
-];
-
-function ruleOf({ alert, expr, for: held, severity, summary, runbook }: PipelineAlert): AlertRule {
+/** The rule of an alert on the pipeline itself. */
+export function ruleOf({ alert, expr, for: held, severity, summary, runbook }: PipelineAlert): AlertRule {
   return {
     alert,
     expr,

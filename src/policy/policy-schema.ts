@@ -52,7 +52,12 @@ export const policySchema = z
         environments: z.array(pattern('an environment')).min(1),
       })
       .describe('Exact names, or beginnings and *. Only one policy may claim an agent in an environment.'),
-    good_outcomes: z.array(z.enum(outcomes)).min(1).describe('The outcomes of runs that count as success.'),
+    good_outcomes: z
+      .array(z.enum(outcomes))
+      .min(1)
+      .describe(
+        'The outcomes of runs that are good in alerts on run_success; in gauges success and completed are.',
+      ),
     objectives,
     severities: z
       .strictObject({ sev1: tier, sev2: tier, sev3: tier, sev4: tier })

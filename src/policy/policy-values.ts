@@ -40,6 +40,11 @@ export function name(what: string) {
     .describe(`Names ${what}.`);
 }
 
+/** The name of an evaluator, as it stands in the label `evaluator`; alerts name it, and braces are theirs. */
+export const evaluator = z
+  .string(given('the evaluator'))
+  .regex(/^[^{}\p{Cc}]{1,64}$/u, 'must be the name of an evaluator, without braces');
+
 /** Words for humans. */
 export function text(what: string) {
   return z.string(given(what)).regex(/\S/, `is empty: say ${what}`).max(1000).describe(`Says ${what}.`);

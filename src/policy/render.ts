@@ -4,7 +4,8 @@ import { isBudgeted } from './burn-rate.ts';
 import { objectivesOf } from './objective-schema.ts';
 import { objectiveRules } from './objective-rules.ts';
 import { objectiveTests } from './objective-tests.ts';
-import { pipelineGroup, pipelineRules, pipelineTests } from './pipeline-rules.ts';
+import { pipelineGroup, pipelineRules } from './pipeline-rules.ts';
+import { pipelineTests } from './pipeline-tests.ts';
 import type { PolicyFile } from './read-policy.ts';
 import type { AlertRule, RecordingRule, RuleTest } from './rule.ts';
 

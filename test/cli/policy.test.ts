@@ -35,6 +35,15 @@ test('check says what a sound policy means, and what is not yet enforced', async
   expect(stdout).toContain('  not yet enforced: review, budgets, gates, rollback, drill, tests\n');
 });
 
+test('help says what a policy does not yet do, every part that check says is not enforced among it', async () => {
+  const { stdout } = await plimsoll('policy', 'check', ...asOf, shipped);
+  const parts = /not yet enforced: (.*)/.exec(stdout)?.[1]?.split(', ') ?? [];
+  const help = (await plimsoll('policy', '--help')).stdout;
+  const later = /does not yet do this:(.*?)not enforced\./s.exec(help)?.[1] ?? '';
+  expect(['good_outcomes', ...parts].filter((part) => !later.includes(part))).toEqual([]);
+  expect(parts.length).toBeGreaterThan(5);
+});
+
 test('check tells every finding of every file, and ends with 1 when one is an error', async () => {
   const unread = write('unread.yaml', { metadata: { ownr: 'x' } });
   const warned = write('warned.yaml', { objectives: { run_success: { min_events: 5 } } });

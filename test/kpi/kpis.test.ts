@@ -180,6 +180,22 @@ describe('a counter', () => {
     expect(value(families, 'plimsoll_tool_calls_total', { result: 'ok' })).toBeUndefined();
   });
 
+  test('of escalations says what the gauge does of runs that say no reason: they are there under other, once', () => {
+    const kpis = kpisOf();
+    const escalated = run(noon, { outcome: 'escalated', evidence: 'app' });
+    const later = run(noon);
+    const asked = run(noon, { escalationReason: 'approval' });
+    for (const one of [escalated, later, asked, run(noon)]) kpis.finished(one, true);
+    kpis.revised(later, { ...later, outcome: 'escalated', evidence: 'human' }, true);
+    kpis.revised(escalated, { ...escalated, escalationReason: 'human_handoff' }, true);
+    kpis.revised(asked, { ...asked, outcome: 'escalated', evidence: 'human' }, true);
+    advance(kpis, noon);
+    const families = kpis.families(noon, true);
+    const counted = (reason: string) => value(families, 'plimsoll_run_escalations_total', { reason });
+    expect(['other', 'approval', 'human_handoff'].map(counted)).toEqual([2, 1, 0]);
+    expect(value(families, 'plimsoll_kpi_run_escalation_numerator', five)).toBe(3);
+  });
+
   test('that counted a run takes what becomes known of it, also under other labels', () => {
     const kpis = kpisOf();
     advance(kpis, noon);

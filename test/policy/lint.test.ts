@@ -40,6 +40,14 @@ const rate = (factor: number, more: Mapping = {}): Mapping =>
 test('a sound policy has no findings', () => {
   expect(found()).toEqual([]);
   expect(found({ objectives: everyObjective })).toEqual([]);
+  expect(
+    found({ objectives: { tool_call_retry: { ...everyObjective['tool_call_retry'], at_most: 0 } } }),
+  ).toEqual([]);
+  expect(
+    found({
+      objectives: { review_cost_usd_per_run: { ...everyObjective['review_cost_usd_per_run'], at_most: 5 } },
+    }),
+  ).toEqual([]);
   expect(found({ risks: [risk], gates: { canary }, tests: [blocked], rollback })).toEqual([]);
 });
 
@@ -116,6 +124,16 @@ test.each<[string, Mapping, string]>([
     'a containment of 1',
     { objectives: { run_containment: { at_least: 1, window: '1h', min_events: 5, severity: 'sev3' } } },
     'error: objectives::run_containment: at_least 1 is never met',
+  ],
+  [
+    'a share of calls made again that is never too high',
+    { objectives: { tool_call_retry: { at_most: 1, window: '1h', min_events: 5, severity: 'sev3' } } },
+    'error: objectives::tool_call_retry: at_most 1 is always met: write a share below 1',
+  ],
+  [
+    'a score that no evaluator gives',
+    { objectives: { quality_score: { ...everyObjective['quality_score'], at_least: 1 } } },
+    'error: objectives::quality_score: at_least 1 is never met',
   ],
   [
     'no objective',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { runKpis, toolKpis } from '../../src/kpi/kpi-table.ts';
+import { runKpis, scoreKpis, toolKpis } from '../../src/kpi/kpi-table.ts';
 import { kpiMetrics } from '../../src/policy/kpi-metrics.ts';
 import { policyJsonSchema } from '../../src/policy/policy-schema.ts';
 import { readPolicy } from '../../src/policy/read-policy.ts';
@@ -18,7 +18,7 @@ test('the published JSON Schema is that of the policies that are read (else: pli
 });
 
 test('objectives may name the KPIs that the pipeline exports, in their units, and no others', () => {
-  const exported = [...runKpis, ...toolKpis].map(({ stem, unit }) => [
+  const exported = [...runKpis, ...scoreKpis, ...toolKpis].map(({ stem, unit }) => [
     stem.replace('plimsoll_kpi_', ''),
     unit,
   ]);
@@ -74,6 +74,16 @@ test.each<[string, Mapping, string]>([
     'a cost of nothing',
     { objectives: { cost_usd_per_run: { at_most: 0, window: '1h', min_events: 5, severity: 'sev3' } } },
     'objectives::cost_usd_per_run::at_most: must be more than 0',
+  ],
+  [
+    'a score of nobody',
+    { objectives: { quality_score: { at_least: 0.8, window: '1h', min_events: 5, severity: 'sev3' } } },
+    'objectives::quality_score::evaluator: is missing: name the evaluator',
+  ],
+  [
+    'a template for an evaluator',
+    { objectives: { quality_score: { ...everyObjective['quality_score'], evaluator: '{{ .X }}' } } },
+    'objectives::quality_score::evaluator: must be the name of an evaluator, without braces',
   ],
   [
     'a duration in words',

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { readPolicy, type PolicyFile } from '../../src/policy/read-policy.ts';
 import { requires } from '../requires.ts';
@@ -45,6 +47,30 @@ const edges = policyFile({
   },
 });
 
+/** The annotations of the alerts in a file of rules. */
+function annotationsOf(rules: string): readonly string[] {
+  const { groups } = z
+    .object({
+      groups: z.array(
+        z.object({
+          rules: z.array(z.object({ annotations: z.record(z.string(), z.string()).optional() })),
+        }),
+      ),
+    })
+    .parse(parse(rules));
+  return groups.flatMap((group) => group.rules.flatMap(({ annotations = {} }) => Object.values(annotations)));
+}
+
+/** Burn rates over windows that are all longer than the tests of them. */
+const long = policyFile({
+  objectives: {
+    run_success: {
+      min_events: 1000,
+      burn_rates: [{ factor: 2, long_window: '6h', short_window: '30m', severity: 'sev2' }],
+    },
+  },
+});
+
 test.each([...rendered(shipped()).keys()])('%s of the shipped policy reads like this', async (name) => {
   await expect(rendered(shipped()).get(name)).toMatchFileSnapshot(`../golden/policy/${name}.txt`);
 });
@@ -54,6 +80,7 @@ describe.skipIf(promtool)('promtool', () => {
     ['the shipped policy', shipped()],
     ['a policy with an objective on every KPI', every],
     ['a policy with burn rates of its own', edges],
+    ['a policy with one burn rate over hours', long],
   ])('takes the rules of %s, and its own tests of them pass', (_, file) => {
     const files = rendered(file);
     const { name } = file.policy.metadata;
@@ -74,10 +101,26 @@ describe.skipIf(promtool)('promtool', () => {
     });
   });
 
+  test.each([
+    ['refused spans', /rate\(plimsoll_receiver_refused_spans_total\[5m\]\)/],
+    ['refused log records', /rate\(plimsoll_receiver_refused_log_records_total\[5m\]\)/],
+  ])('its tests of the pipeline see that %s alert nobody', (_, what) => {
+    const files = new Map(rendered(every));
+    const name = 'plimsoll-pipeline.rules.yaml';
+    const wrong = files.get(name)?.replace(what, 'vector(0)') ?? '';
+    expect(wrong).not.toBe(files.get(name));
+    files.set(name, wrong);
+    expect(runWith(files, 'promtool', 'test', 'rules', 'plimsoll-pipeline.rules.test.yaml')).toMatchObject({
+      status: 1,
+      said: expect.stringContaining('PlimsollSpansRefused'),
+    });
+  });
+
   const small = policyFile({
     objectives: {
       run_escalation: { ...everyObjective['run_escalation'], at_most: 0.1 },
       cost_usd_per_run: everyObjective['cost_usd_per_run'],
+      quality_score: everyObjective['quality_score'],
     },
   });
 
@@ -89,6 +132,7 @@ describe.skipIf(promtool)('promtool', () => {
     ['a window that is not complete', /\n *and on \(\).*/g, ''],
     ['rejected calls, or good runs, count as bad', /outcome=~"failure[^"]*"/g, 'outcome=~".*"'],
     ['the average of gauges', /increase\(plimsoll_runs_total\{[^}]*\}\[\w+\]\)/g, 'vector(1)'],
+    ['the scores of every evaluator', /,evaluator="[^}]*"/g, ''],
     ['another severity', /severity: sev2/g, 'severity: sev4'],
     ['a limit ten times as high', /> 0\.05$/gm, '> 0.5'],
   ];
@@ -138,6 +182,26 @@ test('rules read nothing but what the pipeline exports', async () => {
   const read = new Set(rules.join('\n').match(/(?<![\w:])plimsoll_[a-z_]+(?=[{[ )])/g));
   expect(read.size).toBeGreaterThan(25);
   expect([...read].filter((name) => !families.has(name))).toEqual([]);
+});
+
+test('a command that somebody on call copies has nothing in it that a sender wrote or a shell would run', () => {
+  const rules = [...rendered(every, shipped())].filter(([name]) => name.endsWith('.rules.yaml'));
+  const texts = rules.flatMap(([, text]) => annotationsOf(text));
+  const commands = texts.flatMap((text) => text.match(/\bplimsoll [a-z].*/gs) ?? []);
+  expect(new Set(commands).size).toBeGreaterThan(6);
+  expect(commands.filter((command) => /[$`\\!]|\{\{/.test(command))).toEqual([]);
+});
+
+test('the runs that somebody on call is to look at are those which the policy counts as bad', () => {
+  const files = rendered(policyFile({ good_outcomes: ['success', 'completed', 'escalated'] }));
+  const texts = annotationsOf(files.get('search-agent.rules.yaml') ?? '');
+  expect(texts.filter((text) => text.includes('plimsoll sql'))).toEqual(
+    Array(2).fill(
+      expect.stringContaining(
+        " AND Outcome IN ('failure', 'abandoned', 'unknown') ORDER BY EndTime DESC LIMIT 20 BY AgentName, ",
+      ),
+    ),
+  );
 });
 
 test('what is rendered does not depend on the order of keys in the policy', () => {
