@@ -37,9 +37,10 @@ export class AroundKafka {
       brokers: this.kafka.addresses,
       topic,
       dead_letter_topic: `${topic}-dlq`,
+      runs_topic: `${topic}-runs`,
       replication: 1,
       partitions: 4,
-      groups: { store: `${topic}-store`, assess: `${topic}-assess` },
+      groups: { store: `${topic}-store`, assess: `${topic}-assess`, runs: `${topic}-runs` },
     };
     const own = {
       'ingest.yaml': { processors: { enrich: { content } } },

@@ -3,6 +3,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Assessor } from '../src/assess/assessor.ts';
+import { RunOutbox } from '../src/assess/run-outbox.ts';
 import { createLog } from '../src/core/log.ts';
 import type { Claim, StreamRecord } from '../src/core/stream.ts';
 import { Telemetry } from '../src/core/telemetry.ts';
@@ -74,6 +75,8 @@ const claim: Claim = {
   commit: () => Promise.resolve(),
 };
 const telemetry = new Telemetry();
+const log = createLog('silent');
+const runsStream = { consume: () => Promise.resolve(), recordLimitBytes: Infinity };
 const assessor = new Assessor(
   {
     windowsMs: [300_000, 3_600_000],
@@ -86,9 +89,10 @@ const assessor = new Assessor(
   {
     partitions: 1,
     spans: new EnrichedSpans(enricher),
+    outbox: new RunOutbox(runsStream, { log }),
     clock: { nowMs: () => Date.now() },
     telemetry,
-    log: createLog('silent'),
+    log,
   },
 );
 const before = memory();

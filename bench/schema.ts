@@ -190,6 +190,7 @@ async function fill(directory: string, folder: string, variant: string): Promise
     await clickhouse.insertBlock({
       table: 'otel_traces',
       columns,
+      format: 'Native',
       settings: { insert_deduplication_token: `block ${block}`, input_format_null_as_default: 1 },
       deadlineMs: Infinity,
       body: [body],

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { prices } from './config-prices.ts';
 import { duration, size } from './config-quantities.ts';
 import { logLevels } from './core/log.ts';
 import { Secret } from './core/secret.ts';
+import { escalationReasons } from './semconv/vocabulary.ts';
 
 const count = (min: number, max: number) =>
   z
@@ -69,6 +71,8 @@ const enrichProcessor = z.strictObject({
   content: z.enum(['drop', 'hash', 'keep']).prefault('drop'),
   content_hash_key: secretOf(16).optional(),
   attributes: z.record(z.string(), z.enum(['drop', 'hash', 'keep'])).prefault({}),
+  prices: prices.prefault({}),
+  human_tools: z.record(z.string(), z.enum(escalationReasons)).prefault({}),
   evaluators: z.record(z.string(), evaluator).prefault({}),
 });
 
@@ -106,6 +110,7 @@ const kafkaConnector = z.strictObject({
   brokers: brokerList,
   topic: z.string().min(1).prefault('otlp_spans'),
   dead_letter_topic: z.string().min(1).prefault('otlp_spans_dlq'),
+  runs_topic: z.string().min(1).prefault('agent_runs'),
   partitions: count(1, 256).prefault(12),
   partitioner: z.enum(['murmur2', 'fnv1a']).prefault('murmur2'),
   replication: count(1, 9).prefault(3),
@@ -123,6 +128,7 @@ const kafkaConnector = z.strictObject({
       store: z.string().min(1).prefault('plimsoll-store'),
       assess: z.string().min(1).prefault('plimsoll-assess'),
       replay: z.string().min(1).prefault('plimsoll-replay'),
+      runs: z.string().min(1).prefault('plimsoll-runs'),
     })
     .prefault({}),
   sasl: sasl.optional(),
@@ -284,6 +290,7 @@ export const configSchema = z.strictObject({
         metrics: z.strictObject({ endpoint: endpoint.prefault('127.0.0.1:9464') }).prefault({}),
       })
       .prefault({}),
+    policies: z.array(z.string().min(1)).prefault([]),
     drain_timeout: duration.prefault('20s'),
   }),
 });

@@ -1,5 +1,6 @@
 import { ConfigError, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
+import { nameFault } from './enrich/by-name.ts';
 import { patternFault } from './enrich/content-rules.ts';
 import { sqlPortFault } from './store/sql-port.ts';
 
@@ -41,6 +42,7 @@ export function loadConfig(files: readonly string[]): Config {
     ...streamFaults(parsed.data),
     ...clickhouseFaults(parsed.data),
     ...securityFaults(parsed.data),
+    ...nameFaults(parsed.data),
   ];
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
   return parsed.data;
@@ -155,7 +157,7 @@ function* limitFaults(config: Config): Generator<string> {
 function* streamFaults(config: Config): Generator<string> {
   for (const [id, connector] of Object.entries(config.connectors)) {
     if (connector.type !== 'kafka') continue;
-    const { retention, max_record_size, groups, topic, dead_letter_topic, tls } = connector;
+    const { retention, max_record_size, groups, topic, dead_letter_topic, runs_topic, tls } = connector;
     const at = `connectors::${id}`;
     if (retention.age < leastRetentionMs)
       yield `${at}::retention::age: must be 1h or more: after a crash the store reads again what it stored last`;
@@ -165,6 +167,10 @@ function* streamFaults(config: Config): Generator<string> {
       yield `${at}::groups: store and assess both read everything, so give them different groups`;
     if (groups.replay === groups.store || groups.replay === groups.assess)
       yield `${at}::groups::replay: must be another group than ${groups.replay}: it reads the dead letters`;
+    if ([groups.store, groups.assess, groups.replay].includes(groups.runs))
+      yield `${at}::groups::runs: must be another group than ${groups.runs}: it reads the stream of runs`;
+    if ([topic, dead_letter_topic].includes(runs_topic))
+      yield `${at}::runs_topic: must be another topic than ${runs_topic}`;
     if (topic === dead_letter_topic) yield `${at}::dead_letter_topic: must be another topic than ${topic}`;
     yield* tlsFaults(`${at}::tls`, tls);
   }
@@ -205,6 +211,20 @@ function* securityFaults(config: Config): Generator<string> {
     for (const pattern of Object.keys(attributes)) {
       const fault = patternFault(pattern);
       if (fault !== undefined) yield `processors::${id}::attributes::${pattern}: ${fault}`;
+    }
+  }
+}
+
+function* nameFaults(config: Config): Generator<string> {
+  for (const [id, processor] of Object.entries(config.processors)) {
+    if (processor.type !== 'enrich') continue;
+    const { prices, human_tools } = processor;
+    const lists = { 'prices::models': prices.models, 'prices::tools': prices.tools, human_tools };
+    for (const [kind, names] of Object.entries(lists)) {
+      for (const name of Object.keys(names)) {
+        const fault = nameFault(name);
+        if (fault !== undefined) yield `processors::${id}::${kind}::${name}: ${fault}`;
+      }
     }
   }
 }

@@ -3,6 +3,7 @@ import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { ConfigError } from './config-source.ts';
 import { print, UsageError, type Command } from './cli/command.ts';
 import { demoCommand } from './cli/demo.ts';
+import { policyCommand } from './cli/policy.ts';
 import { printConfigCommand } from './cli/print-config.ts';
 import { dlqCommand } from './cli/dlq.ts';
 import { runCommand } from './cli/run.ts';
@@ -15,6 +16,7 @@ const commands: readonly Command[] = [
   demoCommand,
   sqlCommand,
   dlqCommand,
+  policyCommand,
   validateCommand,
   printConfigCommand,
   versionCommand,

@@ -10,7 +10,8 @@ import { planOf, type Plan } from './plan.ts';
 import { assessRole } from './roles/assess.ts';
 import { enricherOf } from './roles/enricher.ts';
 import { ingestRole } from './roles/ingest.ts';
-import type { Address, Site } from './roles/role.ts';
+import { Policies } from './roles/policies.ts';
+import type { Address, Role, Site } from './roles/role.ts';
 import { storeRole } from './roles/store.ts';
 import { streamsOf } from './roles/streams.ts';
 
@@ -37,17 +38,12 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
   const assess = plan.assess && assessRole(site, plan.assess);
   const roles = [ingest, store, assess].filter((role) => role !== undefined);
 
+  const policies = new Policies(plan.policies, { telemetry, log });
   const metrics = new Exposition(
     { ...plan.metrics.endpoint, configPath: 'service::telemetry::metrics::endpoint' },
     { telemetry, kpis: () => assess?.kpis() ?? [], log },
   );
-  const health =
-    plan.health &&
-    healthOf(
-      plan.health,
-      roles.flatMap(({ probes }) => probes),
-      log,
-    );
+  const health = plan.health && healthOf(plan.health, roles, log);
 
   // Flow order: sources stop first and start last.
   const flow = [
@@ -55,8 +51,10 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
     ...(store?.components ?? []),
     ...(assess?.components ?? []),
     site.deadLetters,
+    site.runs,
     site.spans,
     ...(store?.tables ?? []),
+    policies,
     metrics,
     ...(health ? [health] : []),
   ];
@@ -80,13 +78,8 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
   };
 }
 
-function healthOf(
-  { id, options }: NonNullable<Plan['health']>,
-  probes: ConstructorParameters<typeof Health>[1],
-  log: Log,
-) {
-  return new Health({ ...options.endpoint, configPath: `extensions::${id}::endpoint` }, probes, {
-    clock,
-    log,
-  });
+function healthOf({ id, options }: NonNullable<Plan['health']>, roles: readonly Role[], log: Log) {
+  const probes = roles.flatMap((role) => role.probes);
+  const place = { ...options.endpoint, configPath: `extensions::${id}::endpoint` };
+  return new Health(place, probes, { clock, log });
 }

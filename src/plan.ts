@@ -32,6 +32,7 @@ export interface Plan {
     | undefined;
   readonly sql: { readonly id: string; readonly options: OptionsOf<'extensions', 'sql'> } | undefined;
   readonly metrics: Config['service']['telemetry']['metrics'];
+  readonly policies: Config['service']['policies'];
 }
 
 /** What `config`, as loadConfig checked it, says will run. */
@@ -61,6 +62,7 @@ export function planOf(config: Config): Plan {
     health: all(config.extensions, config.service.extensions, 'health_check')[0],
     sql: all(config.extensions, config.service.extensions, 'sql')[0],
     metrics: config.service.telemetry.metrics,
+    policies: config.service.policies,
   };
 }
 

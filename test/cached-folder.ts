@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -8,6 +8,12 @@ const near = fileURLToPath(new URL('../node_modules/.cache', import.meta.url));
 const pollMs = 200;
 /** Whoever has the lock for longer has died. */
 const staleMs = 900_000;
+
+/** Where `cachedFolder` keeps what it makes of the file `manifest` as it is. */
+export function cachedPath(name: string, manifest: string): string {
+  const version = createHash('sha256').update(readFileSync(manifest)).digest('hex').slice(0, 12);
+  return join(process.env['XDG_CACHE_HOME'] ?? near, `plimsoll-${name}`, version);
+}
 
 /**
  * The folder in the cache (XDG_CACHE_HOME, or node_modules) with what `make` makes of the file `manifest` in an empty
@@ -18,12 +24,11 @@ export async function cachedFolder(
   manifest: string,
   make: (folder: string) => Promise<void>,
 ): Promise<string> {
-  const cache = join(process.env['XDG_CACHE_HOME'] ?? near, `plimsoll-${name}`);
-  const version = createHash('sha256').update(readFileSync(manifest)).digest('hex').slice(0, 12);
-  const made = join(cache, version);
+  const made = cachedPath(name, manifest);
   if (existsSync(made)) return made;
+  const cache = dirname(made);
   mkdirSync(cache, { recursive: true });
-  const lock = join(cache, `${version}.lock`);
+  const lock = `${made}.lock`;
   while (!locked(lock)) {
     await sleep(pollMs);
     if (existsSync(made)) return made;

@@ -219,6 +219,16 @@ test.each([
     'connectors::kafka::groups::replay: must be another group than plimsoll-store',
   ],
   [
+    'a group that reads spans and runs',
+    'connectors: { kafka: { brokers: "a:1", groups: { runs: plimsoll-assess } } }',
+    'connectors::kafka::groups::runs: must be another group than plimsoll-assess',
+  ],
+  [
+    'runs among the spans',
+    'connectors: { kafka: { brokers: "a:1", runs_topic: otlp_spans } }',
+    'connectors::kafka::runs_topic: must be another topic than otlp_spans',
+  ],
+  [
     'dead letters among the spans',
     'connectors: { kafka: { brokers: "a:1", dead_letter_topic: otlp_spans } }',
     'connectors::kafka::dead_letter_topic: must be another topic than otlp_spans',
@@ -303,6 +313,26 @@ test.each([
     'a keyed hash without a key',
     'processors: { enrich: { content: hash } }',
     'processors::enrich::content_hash_key: is missing: hash needs a secret key',
+  ],
+  [
+    'a star in the middle of the name of a tool with a price',
+    'processors: { enrich: { prices: { tools: { "a*b": 1 } } } }',
+    'processors::enrich::prices::tools::a*b: has a * before its end: only the last character may be one',
+  ],
+  [
+    'a tool that asks a human for no known reason',
+    'processors: { enrich: { human_tools: { page: urgent } } }',
+    'processors::enrich::human_tools::page: must be one of approval, human_handoff, input_request, guardrail, budget, other',
+  ],
+  [
+    'a model whose price began on no day',
+    'processors: { enrich: { prices: { models: { m: { input: 1, output: 1, from: yesterday } } } } }',
+    'processors::enrich::prices::models::m::0::from: must be a day such as 2026-11-01, in UTC, not "yesterday"',
+  ],
+  [
+    'a price below nothing',
+    'processors: { enrich: { prices: { tools: { search: -1 } } } }',
+    'processors::enrich::prices::tools::search: must be 0 or more',
   ],
   [
     'a keyed hash of one attribute without a key',

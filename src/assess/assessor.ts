@@ -15,6 +15,7 @@ import { Kpis } from '../kpi/kpis.ts';
 import type { RunCounts, RunSettings } from '../runs/run-assembler.ts';
 import type { SpanFacts } from '../semconv/span-facts.ts';
 import { fromCommit, toCommit, type Progress } from './progress.ts';
+import type { RunOutbox } from './run-outbox.ts';
 import { Session, type Reading } from './session.ts';
 
 /** Reads the spans of a record. `at` returns one cursor, valid until the next call; `read` throws an `invalid` Failure for bytes that are no request. */
@@ -45,6 +46,8 @@ export interface AssessorParts {
   /** Partitions of the stream; KPIs are exported while all of them are owned. */
   readonly partitions: number;
   readonly spans: SpanReader;
+  /** Where what is known of ended runs goes. */
+  readonly outbox: RunOutbox;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly log: Log;
@@ -57,11 +60,23 @@ const idleAfterMs = 1000;
 const expireAfterMs = 24 * 3_600_000;
 const spansPerRun = 10;
 
+/** A progress to be committed once the first `added` runs of the outbox are durable. */
+interface DueCommit {
+  readonly progress: Progress;
+  readonly timeouts: number;
+  readonly added: number;
+}
+
 /**
- * Turns the stream into KPIs. Give `worker` to a consumer of the stream; export `families`. It commits up to where
- * the counters have counted, once a second, and with it where a restart must begin to read so that the windows are
+ * Turns the stream into KPIs and runs. Give `worker` to a consumer of the stream; export `families`. It commits up to
+ * where the counters have counted, once a second, and with it where a restart must begin to read so that the windows are
  * whole again. Records are not kept for that: what retention has removed by then is missing from the windows, which
  * say so. A process that is killed has not committed what it counted last; the next one counts that again.
+ *
+ * No run is lost on the way: a progress is committed only after every run that was known by then, from whichever
+ * partition, is durable on the stream of runs, and not before all that was counted is read again: until then a run may
+ * lack what is to come of it. What a restart sends again is the same run in the same version. While that stream takes
+ * none, nothing is read.
  */
 export class Assessor {
   readonly worker: ClaimWorker = (claim, stopping) => this.#work(claim, stopping);
@@ -70,6 +85,8 @@ export class Assessor {
   readonly #kpis: Kpis;
   /** The latest of this process, by partition, whether it could be committed or not. */
   readonly #progress = new Map<number, Progress>();
+  /** What is committed, by partition: every run known by then is durable. */
+  readonly #kept = new Map<number, Progress>();
   #session: Session;
 
   constructor(settings: AssessorSettings, parts: AssessorParts) {
@@ -88,7 +105,9 @@ export class Assessor {
   /** Whether spans reach the KPIs. */
   check(): { readonly flowing: boolean; readonly reason: string } {
     const { size } = this.#session;
-    const { partitions } = this.#parts;
+    const { partitions, outbox } = this.#parts;
+    if (outbox.fault !== undefined)
+      return { flowing: false, reason: `waits for the stream of runs: ${outbox.fault}` };
     return {
       flowing: this.#owned,
       reason: this.#owned ? '' : `owns ${size} of ${partitions} partitions of the stream`,
@@ -111,7 +130,7 @@ export class Assessor {
       maxSpans: spansPerRun * maxRuns,
       guessEscalations,
     };
-    return new Session(this.#kpis, runs, latenessMs);
+    return new Session(this.#kpis, runs, latenessMs, (run) => this.#parts.outbox.add(run));
   }
 
   async #work(claim: Claim, stopping: AbortSignal): Promise<void> {
@@ -130,6 +149,8 @@ export class Assessor {
     const { partition, committed } = claim;
     const own = this.#progress.get(partition);
     const last = committed ? fromCommit(committed) : undefined;
+    if (last) this.#kept.set(partition, last);
+    else this.#kept.delete(partition);
     if (last && own) {
       const counted = Math.max(last.counted, own.counted);
       this.#progress.set(partition, { ...last, counted, countedMs: Math.max(last.countedMs, own.countedMs) });
@@ -144,7 +165,8 @@ export class Assessor {
     const session = this.#session;
     const bounds = await claim.bounds();
     if (session !== this.#session) return;
-    const reading = session.begin(partition, this.#progress.get(partition), bounds, clock.nowMs());
+    const known = { progress: this.#progress.get(partition), kept: this.#kept.get(partition) };
+    const reading = session.begin(partition, known, bounds, clock.nowMs());
     try {
       await this.#readOn(claim, session, reading, stopping);
     } finally {
@@ -154,26 +176,51 @@ export class Assessor {
   }
 
   async #readOn(claim: Claim, session: Session, reading: Reading, stopping: AbortSignal): Promise<void> {
-    const { clock } = this.#parts;
-    let committedMs = clock.nowMs();
-    let committed: { progress: Progress; timeouts: number } | undefined;
-    while (session === this.#session && !claim.lost.aborted) {
-      const stop = stopping.aborted;
-      const records = stop ? [] : await claim.read(reading.next, readBytes, waitMs);
+    const { clock, outbox, partitions } = this.#parts;
+    const halt = AbortSignal.any([claim.lost, stopping]);
+    let dueMs = clock.nowMs();
+    let due: DueCommit | undefined;
+    let committed: DueCommit | undefined;
+    while (session === this.#session && !halt.aborted) {
+      if (!outbox.hasRoom) await outbox.room(halt);
+      const records = halt.aborted ? [] : await claim.read(reading.next, readBytes, waitMs);
       if (session !== this.#session) return;
-      if (!stop) this.#take(session, reading, records);
-      if (stop || clock.nowMs() - committedMs >= commitEveryMs) {
-        committedMs = clock.nowMs();
-        const { timeouts } = session;
-        const progress = session.progress(reading, committedMs);
-        const last = committed?.progress;
-        const isNew = progress.replayFrom !== last?.replayFrom || progress.counted !== last.counted;
-        if (isNew || timeouts !== committed?.timeouts) await claim.commit(toCommit(progress));
-        committed = { progress, timeouts };
+      if (!halt.aborted) this.#take(session, reading, records);
+      const isDue = clock.nowMs() - dueMs >= commitEveryMs && session.isWhole(partitions);
+      if (due === undefined && isDue) {
+        due = this.#dueCommit(session, reading);
+        dueMs = clock.nowMs();
+        outbox.send();
       }
-      if (stop) return;
+      if (due && outbox.isDurable(due.added)) {
+        committed = await this.#commit(claim, due, committed);
+        due = undefined;
+      }
       if (records.length > 0) await turn(); // reads from memory would otherwise keep I/O waiting
     }
+    if (session !== this.#session || claim.lost.aborted || !session.isWhole(partitions)) return;
+    const last = this.#dueCommit(session, reading);
+    await outbox.flushed(last.added, claim.lost);
+    if (outbox.isDurable(last.added)) await this.#commit(claim, last, committed);
+  }
+
+  #dueCommit(session: Session, reading: Reading): DueCommit {
+    const { clock, outbox } = this.#parts;
+    const progress = session.progress(reading, clock.nowMs());
+    return { progress, timeouts: session.timeouts, added: outbox.added };
+  }
+
+  /** Commits `due`, unless it says what `last` said. */
+  async #commit(claim: Claim, due: DueCommit, last: DueCommit | undefined): Promise<DueCommit> {
+    const { progress, timeouts } = due;
+    const isNew =
+      progress.replayFrom !== last?.progress.replayFrom ||
+      progress.counted !== last.progress.counted ||
+      timeouts !== last.timeouts;
+    if (!isNew) return due;
+    await claim.commit(toCommit(progress));
+    this.#kept.set(claim.partition, progress);
+    return due;
   }
 
   #take(session: Session, reading: Reading, records: readonly StreamRecord[]): void {
@@ -213,5 +260,6 @@ export class Assessor {
     telemetry.count('plimsoll_assess_late_spans_total', after.late - before.late, {});
     telemetry.count('plimsoll_assess_unremembered_spans_total', after.unremembered - before.unremembered, {});
     telemetry.count('plimsoll_assess_spilled_runs_total', after.spilled - before.spilled, {});
+    telemetry.count('plimsoll_assess_lost_words_total', after.discarded - before.discarded, {});
   }
 }

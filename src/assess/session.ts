@@ -2,7 +2,8 @@ import type { PartitionBounds } from '../core/stream.ts';
 import type { Kpis } from '../kpi/kpis.ts';
 import type { Watermark } from '../kpi/watermark.ts';
 import type { FinishedRun, RunSink, ToolCall } from '../runs/finished-run.ts';
-import { RunAssembler, type Lane, type RunSettings } from '../runs/run-assembler.ts';
+import type { Lane } from '../runs/lane.ts';
+import { RunAssembler, type RunSettings } from '../runs/run-assembler.ts';
 import type { Progress } from './progress.ts';
 import { ReplayIndex } from './replay-index.ts';
 
@@ -20,6 +21,8 @@ export interface Reading {
   readonly endAtStart: number;
   /** Records below this offset have been counted before. */
   readonly countedBefore: number;
+  /** The runs of records below this offset are kept. */
+  readonly keptBefore: number;
   /** The next offset to read. */
   next: number;
 }
@@ -32,15 +35,19 @@ export class Session implements RunSink {
   readonly assembler: RunAssembler;
   readonly #readings = new Map<number, Reading>();
   readonly #begun = new Set<number>();
+  /** Partitions of which not all is read again that was counted before, by the offset at which it is. */
+  readonly #replaying = new Map<number, number>();
   readonly #kpis: Kpis;
+  readonly #keep: (run: FinishedRun) => void;
   readonly #watermark: Watermark;
   readonly #keepMs: number;
   #sweptMs = Number.NEGATIVE_INFINITY;
   #timeouts = 0;
 
-  /** Empties the windows of `kpis`. */
-  constructor(kpis: Kpis, runs: RunSettings, latenessMs: number) {
+  /** Empties the windows of `kpis`. `keep` gets what is known of runs that ended. */
+  constructor(kpis: Kpis, runs: RunSettings, latenessMs: number, keep: (run: FinishedRun) => void) {
     this.#kpis = kpis;
+    this.#keep = keep;
     this.#keepMs = kpis.longestWindowMs + latenessMs + runs.idleTimeoutMs;
     this.assembler = new RunAssembler(runs, this);
     kpis.restart();
@@ -57,6 +64,14 @@ export class Session implements RunSink {
     return this.#timeouts;
   }
 
+  /**
+   * Whether everything that was counted before, on all of so many `partitions`, is read again. Until then a run with new
+   * spans may lack old ones: less is then known of it than was kept, and nothing takes that place.
+   */
+  isWhole(partitions: number): boolean {
+    return this.#begun.size === partitions && this.#replaying.size === 0;
+  }
+
   /** Whether records of `partition` are already in the windows. */
   hasBegun(partition: number): boolean {
     return this.#begun.has(partition);
@@ -65,22 +80,33 @@ export class Session implements RunSink {
   /**
    * Begins to read `partition` where `progress` says, or at the start of the stream. Where retention has removed
    * that, at the oldest record kept: windows are complete once they no longer reach beyond it, and runs that began
-   * before are put together from what is there.
+   * before are put together from what is there. `kept` is the progress that is committed, so that the runs known by then are
+   * kept; what this process has counted since may be lost with it.
    */
-  begin(partition: number, progress: Progress | undefined, bounds: PartitionBounds, nowMs: number): Reading {
+  begin(
+    partition: number,
+    { progress, kept }: { readonly progress: Progress | undefined; readonly kept: Progress | undefined },
+    bounds: PartitionBounds,
+    nowMs: number,
+  ): Reading {
     const replayFrom = progress?.replayFrom ?? 0;
     const next = Math.max(bounds.start, replayFrom);
     const countedBefore = Math.max(next, progress?.counted ?? 0);
+    const keptBefore = Math.max(next, kept?.counted ?? 0);
     const lane: Lane = {
       partition,
       offset: next,
       latestMs: 0,
       live: next >= countedBefore,
       countedMs: progress?.countedMs ?? Number.NEGATIVE_INFINITY,
+      isNews: next >= keptBefore,
+      keptMs: kept?.countedMs ?? Number.NEGATIVE_INFINITY,
       newestMs: Number.NEGATIVE_INFINITY,
     };
     const index = new ReplayIndex(this.#keepMs, this.#kpis.longestWindowMs);
-    const reading: Reading = { lane, index, endAtStart: bounds.end, countedBefore, next };
+    const reading: Reading = { lane, index, endAtStart: bounds.end, countedBefore, keptBefore, next };
+    const replayedAt = Math.min(countedBefore, bounds.end);
+    if (next < replayedAt) this.#replaying.set(partition, replayedAt);
     this.#readings.set(partition, reading);
     this.#begun.add(partition);
     const watermark = this.#watermark;
@@ -109,6 +135,7 @@ export class Session implements RunSink {
       this.assembler.advance(lane.countedMs, lane); // what timed out before is not to end with a new record
       lane.live = true;
     }
+    lane.isNews = offset >= reading.keptBefore;
     index.addRecord(offset, timeMs);
     const watermark = this.#watermark;
     // A gap is what retention removed before it was read: nothing older is whole.
@@ -121,6 +148,7 @@ export class Session implements RunSink {
     const { lane } = reading;
     this.assembler.settle(lane);
     reading.next = lane.offset + 1;
+    if (reading.next >= (this.#replaying.get(lane.partition) ?? 0)) this.#replaying.delete(lane.partition);
     const watermark = this.#watermark;
     watermark.advance(lane.partition, lane.newestMs, timeMs, nowMs);
     if (reading.next >= reading.endAtStart) watermark.catchUp(lane.partition);
@@ -163,6 +191,10 @@ export class Session implements RunSink {
   revised(before: FinishedRun, after: FinishedRun, live: boolean): void {
     this.#kpis.revised(before, after, live);
     this.#keepBeginning(after);
+  }
+
+  known(run: FinishedRun): void {
+    this.#keep(run);
   }
 
   toolCall(call: ToolCall, live: boolean): void {

@@ -12,6 +12,7 @@ import { onStopSignals } from './stop-signals.ts';
 
 const queries = [
   "SELECT AgentName, Release, count() AS calls, countIf(Result = 'error') AS failed FROM tool_calls GROUP BY ALL ORDER BY AgentName, Release",
+  'SELECT AgentName, Release, Runs, CostUsdPerRun, CostUsdPerSuccess FROM cost_per_task ORDER BY AgentName, Release',
   "SELECT Model, sum(InputTokens) AS tokens_in, sum(OutputTokens) AS tokens_out, sum(CostUsd) AS usd FROM otel_traces WHERE Step = 'llm' GROUP BY Model",
   'SELECT Timestamp, AgentName, Release, EscalationReason, EscalationState FROM otel_traces WHERE Escalated ORDER BY Timestamp DESC LIMIT 5',
 ];

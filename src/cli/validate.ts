@@ -1,6 +1,8 @@
 import { loadConfig } from '../config.ts';
+import { ConfigError } from '../config-source.ts';
 import { createLog } from '../core/log.ts';
 import { planOf } from '../plan.ts';
+import { readPolicies } from '../policy-files.ts';
 import { probeClickHouse, probeStream } from '../roles/probes.ts';
 import { print, type Command } from './command.ts';
 
@@ -21,6 +23,9 @@ Exits with 0 when it is valid and with 1 when it is not.
   options: { probe: { type: 'boolean' } },
   run: async ({ config, options }) => {
     const plan = planOf(loadConfig(config));
+    const { faults: refused } = readPolicies(plan.policies);
+    if (refused.length > 0)
+      throw new ConfigError(refused.map((fault) => `service::policies: ${fault}`).join('\n'));
     print(`${config.join(', ')}: valid`);
     if (options['probe'] !== true) return 0;
     const log = createLog('warn');

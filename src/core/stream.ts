@@ -10,8 +10,9 @@ export interface Position {
 export type Headers = Readonly<Record<string, string>>;
 
 /**
- * A record to append. `payload` is an ExportTraceServiceRequest in protobuf, lent until the append settles: nobody may
- * write to it before, and whoever made it may use its memory again after.
+ * A record to append. `payload` is an ExportTraceServiceRequest in protobuf, and on the stream of runs one run a line as
+ * JSON; it is lent until the append settles: nobody may write to it before, and whoever made it may use its memory again
+ * after.
  */
 export interface NewRecord {
   readonly partition: number;

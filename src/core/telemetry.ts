@@ -113,6 +113,11 @@ const catalogue = {
     help: 'Rows that are in the table, each counted once, when its position was passed.',
     labels: [],
   },
+  plimsoll_store_run_rows_total: {
+    kind: 'counter',
+    help: 'Rows of runs inserted. A run of which more becomes known has a row for that, which replaces the one before.',
+    labels: [],
+  },
   plimsoll_store_blocks_total: {
     kind: 'counter',
     help: 'Inserts by what is known of them: stored, rejected (wrote nothing, and never will), uncertain (the table is asked).',
@@ -199,6 +204,11 @@ const catalogue = {
     help: 'Open runs ended as unknown because there was no memory for them.',
     labels: [],
   },
+  plimsoll_assess_lost_words_total: {
+    kind: 'counter',
+    help: 'Scores and outcomes of runs that are not known: they came later than the longest window, or name another run.',
+    labels: [],
+  },
   plimsoll_assess_open_runs: { kind: 'gauge', help: 'Runs that have not ended.', labels: [] },
   plimsoll_assess_runs_in_memory: {
     kind: 'gauge',
@@ -214,6 +224,21 @@ const catalogue = {
     kind: 'counter',
     help: 'Attributes under plimsoll.* that were removed: a key that is not ours, or a value it may not have.',
     labels: ['reason'],
+  },
+  plimsoll_enrich_unreadable_numbers_total: {
+    kind: 'counter',
+    help: 'Tokens and costs of spans that are no such number (not a number, negative, absurd): they count as nothing.',
+    labels: [],
+  },
+  plimsoll_policy_info: {
+    kind: 'gauge',
+    help: '1 for each policy in use; the revision is a hash of what it says.',
+    labels: ['policy', 'version', 'revision', 'owner'],
+  },
+  plimsoll_policies_refused: {
+    kind: 'gauge',
+    help: '1 while the files of policies have an error, so that those read before stay in use.',
+    labels: [],
   },
 } as const satisfies Record<string, Spec>;
 

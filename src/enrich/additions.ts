@@ -4,7 +4,6 @@ import { fields as canonicalFields } from '../semconv/fields.ts';
 import { limitCount } from '../semconv/plimsoll.ts';
 import { unknown } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
-import { priceRevision } from './prices.ts';
 import { hasAgentName } from './semantics.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
@@ -27,7 +26,7 @@ const inputTokens = new AttributeKey('plimsoll.usage.input_tokens');
 const outputTokens = new AttributeKey('plimsoll.usage.output_tokens');
 const costUsd = new AttributeKey('plimsoll.cost.usd');
 const costSource = new AttributeKey('plimsoll.cost.source');
-const prices = new AttributeKey('plimsoll.cost.prices').term(priceRevision);
+const prices = new AttributeKey('plimsoll.cost.prices');
 
 /** What an OpenTelemetry SDK calls a service that nobody named; the program's name may follow. */
 const unnamedService = 'unknown_service';
@@ -83,5 +82,6 @@ function appendCost(view: OwnView, finding: Finding, attributes: Attributes): vo
   }
   if (finding.costUsd !== undefined) attributes.double(costUsd, finding.costUsd);
   if (!view.hasOwn(fields.costSource)) attributes.append(costSource.term(finding.costSource));
-  if (finding.costSource === 'computed' && !view.hasOwn(fields.priceRevision)) attributes.append(prices);
+  if (finding.priceRevision !== '' && !view.hasOwn(fields.priceRevision))
+    attributes.append(prices.term(finding.priceRevision));
 }

@@ -32,6 +32,7 @@ import {
 } from '../semconv/vocabulary.ts';
 import { canonicalKeys } from './canonical-keys.ts';
 import { enrichedHeader, sentenceOf, type Enricher } from './enricher.ts';
+import { hasAgentName } from './semantics.ts';
 
 /** Spans of a record that are not valid, and so are none of its rows. */
 export interface LeftOut {
@@ -246,6 +247,10 @@ class ViewedFacts implements SpanFacts {
     return this.#text(fields.agent) || unknown;
   }
 
+  get namesAgent(): boolean {
+    return hasAgentName(this.#view);
+  }
+
   get tool(): string {
     return this.#text(fields.tool);
   }
@@ -269,6 +274,14 @@ class ViewedFacts implements SpanFacts {
 
   get sessionId(): string {
     return this.#text(fields.sessionId);
+  }
+
+  get userId(): string {
+    return this.#text(fields.userId);
+  }
+
+  get taskType(): string {
+    return this.#text(fields.taskType);
   }
 
   get release(): string {

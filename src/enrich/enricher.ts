@@ -16,14 +16,16 @@ import {
   mergedTools,
   rejectedApproval,
 } from '../semconv/control-flow.ts';
+import type { EscalationReason } from '../semconv/vocabulary.ts';
 import { keyTableSpec, namedSteps, signals } from '../semconv/tables.ts';
 import { appendFinding } from './additions.ts';
 import { ContentRules, type ContentOptions } from './content-rules.ts';
 import { findCost } from './cost.ts';
-import { findEscalation } from './escalation.ts';
+import { findEscalation, HumanTools } from './escalation.ts';
 import { findFailure } from './failure.ts';
 import { Finding } from './finding.ts';
 import { OwnValues } from './own-values.ts';
+import { PriceList, type PriceListOptions } from './price-list.ts';
 import { priceRevision, Prices } from './prices.ts';
 import { MarkedKeys } from './marked-keys.ts';
 import { Redaction } from './redaction.ts';
@@ -50,7 +52,16 @@ function tooLong(limitBytes: number): string {
 }
 
 /** Counts up when the code derives other values from the same tables. */
-const codeRevision = 3;
+const codeRevision = 5;
+
+/** What enrichment decides by, beside the tables. */
+export interface EnrichOptions extends ContentOptions {
+  readonly prices?: PriceListOptions | undefined;
+  /** How to read what evaluators find. */
+  readonly evaluators?: Evaluators | undefined;
+  /** Why a tool asks a human, by names as of `ByName`, besides those known by name. */
+  readonly humanTools?: Readonly<Record<string, EscalationReason>> | undefined;
+}
 
 /** One request, ready for the stream. */
 export interface EnrichedRequest {
@@ -65,6 +76,8 @@ export interface EnrichedRequest {
   readonly removedForeignKeys: number;
   /** Attributes with a key of ours and a value it may not have, or a second value. */
   readonly removedInvalidValues: number;
+  /** Tokens and costs that senders gave by their own conventions and that are no such number; they count as nothing. */
+  readonly unreadableNumbers: number;
   /** What evaluators found and is no score, by the reason. Valid until the next request. */
   readonly unreadScores: ReadonlyMap<UnreadReason, number>;
 }
@@ -83,22 +96,23 @@ export class Enricher {
   readonly #rewrite: Rewrite;
   readonly #headers: Headers;
   readonly #finding = new Finding();
-  readonly #prices = new Prices();
+  readonly #prices: Prices;
+  readonly #humanTools: HumanTools;
   readonly #ownValues: OwnValues;
   readonly #redaction: Redaction;
   readonly #userIds: UserIds;
   readonly #scores: Scores;
   /** Rows of the last request whose spans are too long for a record. */
   #omitted: number[] = [];
+  #unreadableNumbers = 0;
 
-  /**
-   * Traces are spread over partitions by `partitioner`, scores are normalised by `evaluators`. Throws an Error that names
-   * the option at fault.
-   */
-  constructor(options: ContentOptions, partitioner: Partitioner = 'murmur2', evaluators: Evaluators = {}) {
+  /** Traces are spread over partitions by `partitioner`. Throws an Error that names the option at fault. */
+  constructor(options: EnrichOptions, partitioner: Partitioner = 'murmur2') {
     const rules = new ContentRules(options);
     const keys = new MarkedKeys(rules);
-    this.revision = revisionOf(options.content.mode, rules, evaluators);
+    this.#prices = new Prices(new PriceList(options.prices));
+    this.#humanTools = new HumanTools(options.humanTools);
+    this.revision = revisionOf(options, rules, this.#prices.list);
     this.#rewrite = new Rewrite((bytes) => this.#memory.take(bytes), partitioners[partitioner]);
     this.#headers = { [enrichedHeader]: this.revision };
     this.#index = new SpanIndex(keys.table);
@@ -106,7 +120,7 @@ export class Enricher {
     this.#ownValues = new OwnValues(this.#index, this.#view, this.#rewrite, keys);
     this.#redaction = new Redaction(this.#index, this.#rewrite, keys);
     this.#userIds = new UserIds(rules);
-    this.#scores = new Scores(this.#view, evaluators);
+    this.#scores = new Scores(this.#view, options.evaluators ?? {});
   }
 
   /**
@@ -137,6 +151,7 @@ export class Enricher {
     this.#rewrite.begin(index, limitBytes);
     this.#redaction.redactEnvelopes();
     this.#omitted = [];
+    this.#unreadableNumbers = 0;
     this.#scores.unread.clear();
     for (let row = 0; row < index.count; row++) if (!this.#span(row)) this.#omitted.push(row);
     const omitted = this.#omitted.length;
@@ -153,6 +168,7 @@ export class Enricher {
       reasons,
       removedForeignKeys,
       removedInvalidValues,
+      unreadableNumbers: this.#unreadableNumbers,
       unreadScores: this.#scores.unread,
     };
   }
@@ -174,9 +190,10 @@ export class Enricher {
     const finding = this.#finding;
     finding.reset();
     findStep(view, finding);
-    findEscalation(view, finding);
+    findEscalation(view, finding, this.#humanTools);
     findFailure(view, finding);
     findCost(view, finding, this.#prices);
+    this.#unreadableNumbers += finding.nonsense;
     appendFinding(view, finding, this.#rewrite.attributes);
     this.#scores.append(finding, this.#rewrite.attributes);
     this.#userIds.append(view, this.#rewrite.attributes);
@@ -196,16 +213,21 @@ export function sentenceOf(reasons: ReadonlyMap<string, number>, what = 'span'):
   return sentences.join('; ');
 }
 
-function revisionOf(mode: string, { hashKey, given }: ContentRules, evaluators: Evaluators): string {
+function revisionOf(
+  { content: { mode }, humanTools: named = {}, evaluators = {} }: EnrichOptions,
+  { hashKey, given }: ContentRules,
+  list: PriceList,
+): string {
   const contentKey = hashKey ? createHmac('sha256', hashKey).update(enrichedHeader).digest('hex') : '';
   const everything = [
     codeRevision,
     priceRevision,
+    list.revision,
     keyTableSpec,
     signals,
     namedSteps,
     [...controlFlowExceptions],
-    [rejectedApproval, humanTools, handoffTool, mergedTools, humanTarget],
+    [rejectedApproval, humanTools, named, handoffTool, mergedTools, humanTarget],
     Object.entries(evaluators).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     [mode, contentKey, Object.entries(given).toSorted(([a], [b]) => (a < b ? -1 : 1))],
   ];

@@ -1,4 +1,5 @@
 import { TextMemo } from '../otlp/text-memo.ts';
+import { ByName } from './by-name.ts';
 import type { OwnView } from './own-view.ts';
 import {
   controlFlowExceptions,
@@ -11,6 +12,7 @@ import {
 import { fields as canonicalFields } from '../semconv/fields.ts';
 import { escalationReasonOf, escalationStateOf, type EscalationReason } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
+import { exceptionType, stackClass, thrownText } from './thrown.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
 const fields = canonicalFields;
@@ -23,11 +25,23 @@ const escalationRule = {
   humanHandoff: 'human_handoff',
 } as const;
 
-/** Why a tool with that name asks a human. */
-const askedBy = new TextMemo((tool): EscalationReason | '' => {
-  const name = tool.toLowerCase();
-  return humanTools.find((human) => human.name.test(name))?.reason ?? '';
-});
+/** Tools that ask a human: those that an operator names, by names as of `ByName`, and those that are known. */
+export class HumanTools {
+  readonly #askedBy: TextMemo<EscalationReason | ''>;
+
+  constructor(named: Readonly<Record<string, EscalationReason>> = {}) {
+    const byName = new ByName(named);
+    this.#askedBy = new TextMemo((tool) => {
+      const name = tool.toLowerCase();
+      return byName.get(tool) ?? humanTools.find((human) => human.name.test(name))?.reason ?? '';
+    });
+  }
+
+  /** Why a tool with that name asks a human; '' when it does not. */
+  reason(tool: string): EscalationReason | '' {
+    return this.#askedBy.get(tool);
+  }
+}
 
 const isHuman = new TextMemo((target) => humanTarget.test(target));
 
@@ -36,8 +50,8 @@ const isHuman = new TextMemo((target) => humanTarget.test(target));
  * throw to wait for a human is recorded as an error. The first rule that fires wins; a convention's own signal, found
  * with the step, stands between the human tools and the handoffs. A handoff between agents is none.
  */
-export function findEscalation(view: OwnView, finding: Finding): void {
-  fireFirst(view, finding);
+export function findEscalation(view: OwnView, finding: Finding, asking: HumanTools): void {
+  fireFirst(view, finding, asking);
   if (finding.rule === '') finding.rule = finding.stepRule;
   else if (!finding.isControlFlow && view.hasOwn(fields.rule)) {
     finding.keepsRule = true;
@@ -46,11 +60,11 @@ export function findEscalation(view: OwnView, finding: Finding): void {
   finding.keepsRule = view.hasOwn(fields.rule) && view.own(fields.rule) === finding.rule;
 }
 
-function fireFirst(view: OwnView, finding: Finding): void {
+function fireFirst(view: OwnView, finding: Finding, asking: HumanTools): void {
   if (findExplicit(view, finding)) return;
   if (finding.looksFailed && findControlFlow(view, finding)) return;
   const tool = view.string(fields.tool) ?? finding.toolFromSpan;
-  const reason = tool === '' ? '' : askedBy.get(tool);
+  const reason = tool === '' ? '' : asking.reason(tool);
   if (reason !== '') finding.escalate(reason, 'requested', escalationRule.humanTool);
   if (finding.rule !== '' || finding.step !== 'handoff') return;
   const target = view.string(fields.handoffTarget) ?? finding.handoffTarget;
@@ -82,10 +96,10 @@ function findControlFlow(view: OwnView, finding: Finding): boolean {
 }
 
 function controlFlowOf(view: OwnView): ControlFlow | undefined {
-  const type = view.exceptionType() ?? view.string(fields.senderErrorType) ?? '';
+  const message = thrownText(view);
+  const type = exceptionType(view) ?? view.string(fields.senderErrorType) ?? stackClass(message);
   const byType = controlFlowExceptions.get(type.slice(type.lastIndexOf('.') + 1));
   if (byType) return byType;
-  const message = view.statusMessage();
   if (rejectedApproval.test(message)) return { escalation: { reason: 'approval', state: 'rejected' } };
   // As Python writes an exception: a message that merely begins with such a word is a message.
   const written = /^(?:\w+\.)*(\w+)\(/.exec(message)?.[1];

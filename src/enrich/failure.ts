@@ -3,6 +3,7 @@ import { fields as canonicalFields } from '../semconv/fields.ts';
 import { limitTextBytes } from '../semconv/plimsoll.ts';
 import { resultOf, type EscalationState, type Result } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
+import { exceptionType, stackClass, thrownText } from './thrown.ts';
 
 // Constants of this file are compiled in; an imported one is loaded and checked at each use, and this is the hot path.
 const fields = canonicalFields;
@@ -48,13 +49,16 @@ function categoryOf(text: string): string | undefined {
 }
 
 function errorTypeOf(view: OwnView): string {
+  const text = thrownText(view);
   const candidates = [
     view.own(fields.errorType),
     view.string(fields.senderErrorType),
-    view.exceptionType(),
+    exceptionType(view),
     categoryOf(view.string(fields.errorCategory) ?? ''),
+    stackClass(text),
     // The beginning of a message that names its exception; any other message is content.
-    /^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)(?=:|\(|$)/.exec(view.statusMessage())?.[0],
+    /^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)(?=:|\(|$)/.exec(text)?.[0],
+    view.exceptionType(),
   ];
   return candidates.find((type) => type && Buffer.byteLength(type) <= limitTextBytes) ?? unnamedError;
 }

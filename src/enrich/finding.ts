@@ -36,6 +36,10 @@ export class Finding {
   outputTokens: number | undefined = undefined;
   costUsd: number | undefined = undefined;
   costSource: CostSource | '' = '';
+  /** Numbers that are none: not a number, negative, or absurd. */
+  nonsense = 0;
+  /** By whose prices; '' when none were used. */
+  priceRevision = '';
   /** The evaluator whose word in the convention's own way is `score`, in [0, 1]. */
   evaluator = '';
   score = 0;
@@ -61,6 +65,8 @@ export class Finding {
     this.outputTokens = undefined;
     this.costUsd = undefined;
     this.costSource = '';
+    this.priceRevision = '';
+    this.nonsense = 0;
     this.evaluator = '';
     this.score = 0;
   }

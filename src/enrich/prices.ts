@@ -6,6 +6,7 @@ import {
   type TieredPrices,
 } from '@pydantic/genai-prices';
 import { limitUsd } from '../semconv/plimsoll.ts';
+import { PriceList, type ModelRates } from './price-list.ts';
 
 /** The package and version that computed costs come from, stamped beside them so that they can be computed anew. */
 export const priceRevision = 'genai-prices 0.1.8';
@@ -21,7 +22,9 @@ export interface Usage {
 type Price = number | TieredPrices;
 
 /** US dollars per million tokens, and per call. Undefined cache prices are charged as other input. */
-interface Rates {
+export interface Rates {
+  /** Whose prices these are, so that a cost can be computed anew. */
+  readonly revision: string;
   readonly input: Price;
   readonly output: Price;
   readonly cacheRead: Price | undefined;
@@ -32,6 +35,7 @@ interface Rates {
 /** Prices of one model by period: a day, or a minute where the price depends on the time of day. */
 interface Model {
   readonly periodMs: number;
+  /** By period. */
   readonly rates: Map<number, Rates | undefined>;
 }
 
@@ -76,35 +80,22 @@ const selfHosted: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * List prices of model calls from `@pydantic/genai-prices`, offline and dated: the price is that of the call's
- * start. Looking a model up costs 20 µs, so its rates are remembered by period.
+ * What things cost: what the operator states, else list prices of model calls from `@pydantic/genai-prices`, offline
+ * and dated: the price is that of the call's start. Looking a model up costs 20 µs, so its rates are remembered by period.
  */
 export class Prices {
+  /** What the operator states. */
+  readonly list: PriceList;
   readonly #models = new Map<string, Map<string, Model>>();
   #remembered = 0;
   readonly #recent: (RecentRates | undefined)[] = Array.from({ length: recentCount }, () => undefined);
 
-  /** US dollars, rounded to 10⁻⁹ like the column that stores them; undefined when no price is known. */
-  costUsd(provider: string, model: string, startMs: number, usage: Usage): number | undefined {
-    const rates = this.#ratesAt(provider, model, startMs);
-    if (!rates) return undefined;
-    const { input, output, cacheRead, cacheWrite } = usage;
-    let plain = input;
-    let perMillion = 0;
-    if (rates.cacheRead !== undefined) {
-      plain -= cacheRead;
-      perMillion += cacheRead * priceAt(rates.cacheRead, input);
-    }
-    if (rates.cacheWrite !== undefined) {
-      plain -= cacheWrite;
-      perMillion += cacheWrite * priceAt(rates.cacheWrite, input);
-    }
-    perMillion += plain * priceAt(rates.input, input) + output * priceAt(rates.output, input);
-    const usd = Math.round((rates.usdPerCall + perMillion / 1e6) * 1e9) / 1e9;
-    return usd <= limitUsd ? usd : undefined;
+  constructor(list = new PriceList()) {
+    this.list = list;
   }
 
-  #ratesAt(provider: string, model: string, startMs: number): Rates | undefined {
+  /** What a call of `model` at `startMs` costs; undefined when no price is known. */
+  ratesAt(provider: string, model: string, startMs: number): Rates | undefined {
     const place = model.length & (recentCount - 1);
     const recent = this.#recent[place];
     if (
@@ -136,15 +127,38 @@ export class Prices {
       this.#models.clear();
       this.#remembered = 1;
     }
-    const price = lookUp(provider, model, startMs);
+    const stated = this.list.ratesOf(provider, model, startMs);
+    const price = stated ? undefined : lookUp(provider, model, startMs);
     let models = this.#models.get(provider);
     if (!models) this.#models.set(provider, (models = new Map()));
     let entry = models.get(model);
     if (!entry) models.set(model, (entry = { periodMs: periodMsOf(price), rates: new Map() }));
-    const rates = price ? ratesIn(price.model_price) : undefined;
+    const rates = stated ? ratesOf(stated, this.list.revision) : price && ratesIn(price.model_price);
     entry.rates.set(Math.floor(startMs / entry.periodMs), rates);
     return entry;
   }
+}
+
+/** US dollars of a call with `usage`, rounded to 10⁻⁹ like the column that stores them; undefined when that is absurd. */
+export function costUsd(rates: Rates, { input, output, cacheRead, cacheWrite }: Usage): number | undefined {
+  let plain = input;
+  let perMillion = 0;
+  if (rates.cacheRead !== undefined) {
+    plain -= cacheRead;
+    perMillion += cacheRead * priceAt(rates.cacheRead, input);
+  }
+  if (rates.cacheWrite !== undefined) {
+    plain -= cacheWrite;
+    perMillion += cacheWrite * priceAt(rates.cacheWrite, input);
+  }
+  perMillion += plain * priceAt(rates.input, input) + output * priceAt(rates.output, input);
+  return rounded(rates.usdPerCall + perMillion / 1e6);
+}
+
+/** US dollars rounded to 10⁻⁹; undefined when more than the column can hold. */
+export function rounded(usd: number): number | undefined {
+  const nearest = Math.round(usd * 1e9) / 1e9;
+  return nearest <= limitUsd ? nearest : undefined;
 }
 
 /** The tier that the whole prompt reaches is the price of every token of the call. */
@@ -185,10 +199,15 @@ function ratesIn(price: ModelPrice): Rates | undefined {
   if (input === undefined && output === undefined) return undefined; // priced by something else than tokens
   const calls = price['requests_kcount'];
   return {
+    revision: priceRevision,
     input: input ?? 0,
     output: output ?? 0,
     cacheRead: price['cache_read_mtok'],
     cacheWrite: price['cache_write_mtok'],
     usdPerCall: typeof calls === 'number' ? calls / 1000 : 0,
   };
+}
+
+function ratesOf({ input, output, cacheRead, cacheWrite, usdPerCall }: ModelRates, revision: string): Rates {
+  return { revision, input, output, cacheRead, cacheWrite, usdPerCall };
 }

@@ -1,3 +1,4 @@
+import type { SpanView } from '../otlp/span-view.ts';
 import { TextMemo } from '../otlp/text-memo.ts';
 import type { OwnView } from './own-view.ts';
 import type { Meaning } from '../semconv/convention.ts';
@@ -44,6 +45,7 @@ const stepRule = {
   tool: 'tool',
   usage: 'usage',
   agentUsage: 'agent_usage',
+  reviewSeconds: 'review_seconds',
 } as const;
 
 interface Named {
@@ -136,14 +138,14 @@ function findSignals(view: OwnView, finding: Finding): Step | undefined {
         signalled = meaning.step;
         finding.stepRule = key;
       }
-      applySignal(meaning, finding);
+      applySignal(meaning, view, finding);
     }
   }
   return signalled;
 }
 
-function applySignal(meaning: Meaning, finding: Finding): void {
-  if (meaning.failed) finding.looksFailed = true;
+function applySignal(meaning: Meaning, view: OwnView, finding: Finding): void {
+  if (meaning.failed || (meaning.throws && view.exceptionType() !== undefined)) finding.looksFailed = true;
   if (meaning.deferred) finding.isDeferred = true;
   if (meaning.score) {
     finding.evaluator = meaning.score.evaluator;
@@ -180,7 +182,8 @@ function derivedStep(view: OwnView, finding: Finding, signalled: Step | undefine
 function stepOfUsage(view: OwnView, finding: Finding): Step {
   const hasUsage =
     view.has(fields.inputTokens) || view.has(fields.uncachedInputTokens) || view.has(fields.outputTokens);
-  if (!hasUsage) return 'other';
+  if (!hasUsage)
+    return view.hasOwn(fields.reviewSeconds) ? by(finding, stepRule.reviewSeconds, 'review') : 'other';
   return hasAgentName(view) ? by(finding, stepRule.agentUsage, 'agent') : by(finding, stepRule.usage, 'llm');
 }
 
@@ -195,7 +198,7 @@ const serviceName = keyTableSpec.sources
   .findIndex(({ key }) => key === 'service.name');
 
 /** Whether somebody names the agent, not only the service. */
-export function hasAgentName(view: OwnView): boolean {
+export function hasAgentName(view: SpanView): boolean {
   const source = view.source(fields.agent);
   return source !== -1 && source !== serviceName;
 }

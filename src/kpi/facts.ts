@@ -30,7 +30,10 @@ export interface KpiToolCall {
   readonly release: string;
   readonly environment: string;
   readonly tool: string;
+  /** Of the last attempt; those before it failed. */
   readonly result: Result;
+  /** From 1 on. */
+  readonly attempts: number;
   readonly endMs: number;
   readonly durationMs: number;
   /** How far its end lay behind the newest event of its partition when it arrived. */

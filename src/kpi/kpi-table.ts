@@ -14,17 +14,21 @@ export interface Kpi<Sum extends string> {
 }
 
 const isGood = (run: KpiRun): boolean => run.outcome === 'success' || run.outcome === 'completed';
+const isEscalated = (run: KpiRun): boolean =>
+  run.escalationReason !== undefined || run.outcome === 'escalated';
 const costOf = ({ costUsd }: KpiRun): number => costUsd.llm + costUsd.tool + costUsd.review;
 
 /** What each finished run adds to a window. A run of unknown price is on neither side of a cost: unknown is not 0. */
 export const runSums = {
   finished: () => 1,
   good: (run: KpiRun) => Number(isGood(run)),
-  escalated: (run: KpiRun) => Number(run.escalationReason !== undefined || run.outcome === 'escalated'),
+  escalated: (run: KpiRun) => Number(isEscalated(run)),
   evidenced: (run: KpiRun) => Number(run.evidence !== 'none'),
   priced: (run: KpiRun) => Number(run.priced),
   pricedGood: (run: KpiRun) => Number(run.priced && isGood(run)),
   costUsd: (run: KpiRun) => (run.priced ? costOf(run) : 0),
+  reviewUsd: (run: KpiRun) => run.costUsd.review,
+  contained: (run: KpiRun) => Number(!isEscalated(run) && run.outcome !== 'abandoned'),
 } as const satisfies Record<string, (run: KpiRun) => number>;
 
 const isRatioed = (call: KpiToolCall): boolean => call.result === 'ok' || call.result === 'error';
@@ -33,6 +37,9 @@ const isRatioed = (call: KpiToolCall): boolean => call.result === 'ok' || call.r
 export const toolSums = {
   called: (call: KpiToolCall) => Number(isRatioed(call)),
   ok: (call: KpiToolCall) => Number(call.result === 'ok'),
+  /** The attempts before the last one failed, whatever became of that. */
+  attempted: (call: KpiToolCall) => call.attempts - 1 + Number(isRatioed(call)),
+  retried: (call: KpiToolCall) => Number(isRatioed(call) && call.attempts > 1),
   seconds: (call: KpiToolCall) => (isRatioed(call) ? call.durationMs / 1000 : 0),
 } as const satisfies Record<string, (call: KpiToolCall) => number>;
 
@@ -73,6 +80,14 @@ export const runKpis: readonly Kpi<keyof typeof runSums>[] = [
     denominator: 'finished',
   },
   {
+    stem: 'plimsoll_kpi_run_containment',
+    suffix: '_ratio',
+    unit: 'ratio',
+    help: 'Share of finished runs in which no human was needed and which nobody gave up.',
+    numerator: 'contained',
+    denominator: 'finished',
+  },
+  {
     stem: 'plimsoll_kpi_outcome_evidence',
     suffix: '_ratio',
     unit: 'ratio',
@@ -96,6 +111,14 @@ export const runKpis: readonly Kpi<keyof typeof runSums>[] = [
     numerator: 'costUsd',
     denominator: 'pricedGood',
   },
+  {
+    stem: 'plimsoll_kpi_review_cost_usd_per_run',
+    suffix: '',
+    unit: 'USD',
+    help: 'Cost of human review per finished run, in US dollars.',
+    numerator: 'reviewUsd',
+    denominator: 'finished',
+  },
 ];
 
 /** KPIs of one tool of a release. */
@@ -106,6 +129,22 @@ export const toolKpis: readonly Kpi<keyof typeof toolSums>[] = [
     unit: 'ratio',
     help: 'Share of tool calls that did not fail; calls rejected by a human or cancelled are on neither side.',
     numerator: 'ok',
+    denominator: 'called',
+  },
+  {
+    stem: 'plimsoll_kpi_tool_call_attempt_success',
+    suffix: '_ratio',
+    unit: 'ratio',
+    help: 'Share of attempts at tool calls that did not fail; refused and cancelled ones are on neither side.',
+    numerator: 'ok',
+    denominator: 'attempted',
+  },
+  {
+    stem: 'plimsoll_kpi_tool_call_retry',
+    suffix: '_ratio',
+    unit: 'ratio',
+    help: 'Share of tool calls that were made more than once; calls rejected by a human or cancelled are on neither side.',
+    numerator: 'retried',
     denominator: 'called',
   },
   {

@@ -47,6 +47,12 @@ class Histogram {
   }
 }
 
+/** Tool calls with the same labels, and attempts at them, by result. */
+class CallTotals {
+  readonly calls = new Float64Array(results.length);
+  readonly attempts = new Float64Array(results.length);
+}
+
 /** What is counted of runs with the same labels. */
 export class RunTotals {
   readonly ended = new Float64Array(outcomes.length * evidenceLevels.length);
@@ -74,13 +80,13 @@ function labelled(names: readonly string[], values: readonly string[]): Labels {
  */
 export class Totals {
   readonly #runs: SeriesTable<RunTotals>;
-  readonly #tools: SeriesTable<Float64Array>;
+  readonly #tools: SeriesTable<CallTotals>;
   readonly #durations: SeriesTable<Histogram>;
 
   /** `limits` are label sets, of runs and of tools. */
   constructor(limits: { readonly runs: number; readonly tools: number }) {
     this.#runs = new SeriesTable(limits.runs, () => new RunTotals());
-    this.#tools = new SeriesTable(limits.tools, () => new Float64Array(results.length));
+    this.#tools = new SeriesTable(limits.tools, () => new CallTotals());
     this.#durations = new SeriesTable(limits.tools, () => new Histogram(callSeconds));
   }
 
@@ -121,8 +127,11 @@ export class Totals {
   }
 
   addCall(call: KpiToolCall): void {
-    const { agent, release, environment, tool, result } = call;
-    this.#tools.at([agent, release, environment, tool], onArrival).state[results.indexOf(result)]! += 1;
+    const { agent, release, environment, tool, result, attempts } = call;
+    const totals = this.#tools.at([agent, release, environment, tool], onArrival).state;
+    totals.calls[results.indexOf(result)]! += 1;
+    totals.attempts[results.indexOf(result)]! += 1;
+    totals.attempts[results.indexOf('error')]! += attempts - 1;
     if (result !== 'ok' && result !== 'error') return;
     this.#durations.at([agent, environment, tool], onArrival).state.observe(call.durationMs / 1000);
   }
@@ -182,11 +191,13 @@ export class Totals {
 
   #toolFamilies(): readonly Family[] {
     const calls: Sample[] = [];
-    for (const { values, state: counts } of this.#tools) {
+    const attempts: Sample[] = [];
+    for (const { values, state: totals } of this.#tools) {
       const labels = labelled(toolLabelNames, values);
-      results.forEach((result, i) =>
-        calls.push({ labels: [...labels, ['result', result]], value: counts[i]! }),
-      );
+      for (const [i, result] of results.entries()) {
+        calls.push({ labels: [...labels, ['result', result]], value: totals.calls[i]! });
+        attempts.push({ labels: [...labels, ['result', result]], value: totals.attempts[i]! });
+      }
     }
     const duration: Sample[] = [];
     for (const { values, state: histogram } of this.#durations) {
@@ -195,9 +206,15 @@ export class Totals {
     return [
       {
         name: 'plimsoll_tool_calls_total',
-        help: `Tool calls that ended, by result. ${startsAnew}`,
+        help: `Tool calls that ended, by the result of the last attempt. ${startsAnew}`,
         kind: 'counter',
         samples: calls,
+      },
+      {
+        name: 'plimsoll_tool_call_attempts_total',
+        help: `Attempts at tool calls that ended, by result. ${startsAnew}`,
+        kind: 'counter',
+        samples: attempts,
       },
       {
         name: 'plimsoll_tool_call_duration_seconds',

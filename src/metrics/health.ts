@@ -20,13 +20,29 @@ interface ComponentState {
   readonly reason: string;
 }
 
-/** Serves `GET /`: 200 when everything flows, 503 with what does not, and 503 while starting and stopping. */
+/** What was seen of one component, and whether the log has it. */
+interface Observed extends ComponentState {
+  readonly sinceMs: number;
+  readonly isTold: boolean;
+}
+
+const observeEveryMs = 1000;
+
+/** A component that does not flow for so long is told to the log: starting and taking over take a moment. */
+const patienceMs = 10_000;
+
+/**
+ * Looks after the components: once a second, and whenever somebody asks. Serves `GET /`: 200 when everything flows, 503
+ * with what does not, and 503 while starting and stopping. What goes on not flowing, and that it flows again, is logged.
+ */
 export class Health implements Component {
   readonly name = 'health';
   readonly #probes: readonly Probe[];
   readonly #clock: Clock;
   readonly #endpoint: HttpEndpoint;
-  readonly #last = new Map<string, ComponentState>();
+  readonly #last = new Map<string, Observed>();
+  readonly #log: Log;
+  #timer: NodeJS.Timeout | undefined;
   #phase: 'starting' | 'started' | 'stopping' = 'starting';
 
   constructor(
@@ -36,6 +52,7 @@ export class Health implements Component {
   ) {
     this.#probes = probes;
     this.#clock = parts.clock;
+    this.#log = parts.log;
     this.#endpoint = new HttpEndpoint(
       this.name,
       address,
@@ -53,6 +70,7 @@ export class Health implements Component {
   /** Listens; answers 503 until `started`. */
   async start(): Promise<void> {
     await this.#endpoint.start();
+    this.#timer = setInterval(() => this.observe(), observeEveryMs).unref();
   }
 
   /** Every component has started: from now on the probes decide. */
@@ -67,11 +85,17 @@ export class Health implements Component {
 
   async stop(deadline: AbortSignal): Promise<void> {
     this.stopping();
+    clearInterval(this.#timer);
     await this.#endpoint.stop(deadline);
   }
 
+  /** Asks every component. */
+  observe(): readonly ComponentState[] {
+    return this.#probes.map((probe) => this.#observe(probe));
+  }
+
   #answer(): Answer {
-    const components = this.#probes.map((probe) => this.#observe(probe));
+    const components = this.observe();
     const stalled = components.some(({ state }) => state === 'stalled');
     const status = this.#phase === 'started' ? (stalled ? 'stalled' : 'ready') : this.#phase;
     return {
@@ -83,12 +107,32 @@ export class Health implements Component {
   }
 
   #observe(probe: Probe): ComponentState {
-    const { flowing, reason } = probe.check();
-    const state = flowing ? 'flowing' : 'stalled';
-    const last = this.#last.get(probe.name);
-    const since = last?.state === state ? last.since : new Date(this.#clock.nowMs()).toISOString();
-    const seen = { component: probe.name, state, since, reason: flowing ? '' : reason } as const;
-    this.#last.set(probe.name, seen);
+    const { name: component } = probe;
+    const check = probe.check();
+    const nowMs = this.#clock.nowMs();
+    const state = check.flowing ? 'flowing' : 'stalled';
+    const reason = check.flowing ? '' : check.reason;
+    const last = this.#last.get(component);
+    const sinceMs = last?.state === state ? last.sinceMs : nowMs;
+    const isTold = this.#tell(component, last, { state, reason, forMs: nowMs - sinceMs });
+    const seen = { component, state, since: new Date(sinceMs).toISOString(), reason } as const;
+    this.#last.set(component, { ...seen, sinceMs, isTold });
     return seen;
+  }
+
+  /** Returns whether the log says that the component does not flow. */
+  #tell(
+    component: string,
+    last: Observed | undefined,
+    { state, reason, forMs }: { readonly state: string; readonly reason: string; readonly forMs: number },
+  ): boolean {
+    const wasTold = last?.isTold === true;
+    if (this.#phase !== 'started') return wasTold;
+    if (state === 'flowing') {
+      if (wasTold) this.#log.info({ component }, 'flows again');
+      return false;
+    }
+    if (!wasTold && forMs >= patienceMs) this.#log.warn({ component, reason }, 'does not flow');
+    return wasTold || forMs >= patienceMs;
   }
 }

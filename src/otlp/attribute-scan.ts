@@ -25,6 +25,7 @@ const elementTag = 0x0a;
 
 /** Keys with one of these are marked. */
 const markedFlags = keyFlag.content | keyFlag.own | keyFlag.foreign | keyFlag.evaluation;
+const exceptionFlags = keyFlag.exceptionType | keyFlag.exceptionMessage;
 
 /** What attributes belong to. Those of a span and a resource fill slots. `event` is also for links. */
 export const owner = { span: 0, resource: 1, event: 2, scope: 3 } as const;
@@ -46,6 +47,8 @@ export class AttributeScan implements KeyValueParts {
   why: Verdict = verdict.ok;
   /** The first `exception.type` since it was set to 0. */
   exceptionTypeAt = 0;
+  /** The first `exception.message` since it was set to 0. */
+  exceptionMessageAt = 0;
   readonly #keys: KeyTable;
   readonly #marks: MarkColumns;
   readonly #envelopeMarks: MarkColumns;
@@ -135,7 +138,7 @@ export class AttributeScan implements KeyValueParts {
             if (value < slots[slot]!) slots[slot] = value;
           }
         }
-        if (flags & keyFlag.exceptionType) this.exceptionTypeAt ||= member;
+        if (flags & exceptionFlags) this.#exception(flags, member);
       } else {
         if (!isText(bytes, view, keyAt, keyAt + keyBytes)) return this.#fail(verdict.text);
         flags = keys.prefixFlags(bytes, view, keyAt, keyBytes);
@@ -150,6 +153,11 @@ export class AttributeScan implements KeyValueParts {
       offset = next;
     }
     return offset;
+  }
+
+  #exception(flags: number, member: number): void {
+    if (flags & keyFlag.exceptionType) this.exceptionTypeAt ||= member;
+    else this.exceptionMessageAt ||= member;
   }
 
   /** Whether the AnyValue [at, end) is a number, a boolean or a list of texts as every SDK writes it, and valid. */

@@ -34,9 +34,10 @@ export const keyFlag = {
   own: 2,
   foreign: 4,
   exceptionType: 8,
-  evaluation: 16,
+  exceptionMessage: 16,
+  evaluation: 32,
   /** With `own`. */
-  score: 32,
+  score: 64,
 } as const;
 
 /** The most sources one field may have: a priority must fit the six high bits of a slot, whose last value means "none". */
@@ -75,6 +76,7 @@ export function compileKeys(spec: KeyTableSpec): KeyTable {
     entryOf(key).flags |= keyFlag.own;
   }
   entryOf('exception.type').flags |= keyFlag.exceptionType;
+  entryOf('exception.message').flags |= keyFlag.exceptionMessage;
   const prefixes = new Map<string, number>();
   for (const pattern of spec.content) addPattern(pattern, keyFlag.content, prefixes, entryOf);
   for (const pattern of spec.evaluations ?? []) addPattern(pattern, keyFlag.evaluation, prefixes, entryOf);

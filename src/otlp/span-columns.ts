@@ -49,6 +49,8 @@ export class SpanColumns {
   statusMessageEnd = new Uint32Array(0);
   /** The value member (see slots) of the last exception event's `exception.type`. */
   exceptionTypeAt = new Uint32Array(0);
+  /** Likewise of its `exception.message`. */
+  exceptionMessageAt = new Uint32Array(0);
   /** Marks of row i are [marksFrom[i], marksFrom[i + 1]). */
   marksFrom = new Uint32Array(1);
   /** `fieldCount` slots a row. The offset is that of the value's member: its tag, then its content. */
@@ -79,6 +81,7 @@ export class SpanColumns {
     this.statusMessageAt = grown(this.statusMessageAt, capacity);
     this.statusMessageEnd = grown(this.statusMessageEnd, capacity);
     this.exceptionTypeAt = grown(this.exceptionTypeAt, capacity);
+    this.exceptionMessageAt = grown(this.exceptionMessageAt, capacity);
     this.marksFrom = grown(this.marksFrom, capacity + 1);
     this.slots = grown(this.slots, capacity * this.fieldCount);
   }
@@ -121,6 +124,7 @@ export class SpanColumns {
     this.statusMessageAt.fill(0, from, to);
     this.statusMessageEnd.fill(0, from, to);
     this.exceptionTypeAt.fill(0, from, to);
+    this.exceptionMessageAt.fill(0, from, to);
     this.slots.fill(emptySlot, from * this.fieldCount, to * this.fieldCount);
   }
 }

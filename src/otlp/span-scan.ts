@@ -275,6 +275,7 @@ export class SpanScan {
     const bytes = this.#bytes;
     let isException = false;
     this.#attributes.exceptionTypeAt = 0;
+    this.#attributes.exceptionMessageAt = 0;
     for (let offset = at; offset < end;) {
       const tag = bytes[offset]!;
       if (tag === eventTag.attribute) {
@@ -292,7 +293,10 @@ export class SpanScan {
       } else offset = this.#skip(offset, end, lastEventField, eventTag.droppedAttributes);
       if (offset === broken) return broken;
     }
-    if (isException) this.#spans.exceptionTypeAt[this.#row] = this.#attributes.exceptionTypeAt;
+    if (isException) {
+      this.#spans.exceptionTypeAt[this.#row] = this.#attributes.exceptionTypeAt;
+      this.#spans.exceptionMessageAt[this.#row] = this.#attributes.exceptionMessageAt;
+    }
     return end;
   }
 

@@ -171,6 +171,12 @@ export class SpanView {
     return at === 0 ? undefined : this.stringAt(at);
   }
 
+  /** `exception.message` of the last span event named `exception`; content, so usually gone from a record. */
+  exceptionMessage(): string | undefined {
+    const at = this.#index.spans.exceptionMessageAt[this.#row]!;
+    return at === 0 ? undefined : this.stringAt(at);
+  }
+
   /** The better of the span's slot and its resource's: the one whose source comes first. */
   #slot(field: number): number {
     const { spans, resourceSlots } = this.#index;

@@ -48,7 +48,7 @@ export class Ingest {
     signal: AbortSignal,
   ): Promise<Pick<EnrichedRequest, 'accepted' | 'rejected' | 'reasons'>> {
     const { enricher, stream } = this.#parts;
-    const { records, accepted, rejected, reasons, unreadScores, ...removed } = enricher.enrich(
+    const { records, accepted, rejected, reasons, ...counts } = enricher.enrich(
       request,
       stream.partitions,
       stream.recordLimitBytes,
@@ -58,9 +58,10 @@ export class Ingest {
     } finally {
       enricher.release(records);
     }
-    this.#countRemoved('foreign_key', removed.removedForeignKeys);
-    this.#countRemoved('invalid_value', removed.removedInvalidValues);
-    for (const [reason, count] of unreadScores)
+    this.#countRemoved('foreign_key', counts.removedForeignKeys);
+    this.#countRemoved('invalid_value', counts.removedInvalidValues);
+    this.#parts.telemetry.count('plimsoll_enrich_unreadable_numbers_total', counts.unreadableNumbers, {});
+    for (const [reason, count] of counts.unreadScores)
       this.#parts.telemetry.count('plimsoll_enrich_unread_scores_total', count, { reason });
     return { accepted, rejected, reasons };
   }

@@ -1,16 +1,18 @@
 import { Assessor } from '../assess/assessor.ts';
+import { RunOutbox } from '../assess/run-outbox.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';
 import type { Family } from '../kpi/family.ts';
 import type { Plan } from '../plan.ts';
 import type { Role, Site } from './role.ts';
 
-/** stream → runs → windows */
+/** stream → runs → windows, and the stream of runs */
 export function assessRole(
   site: Site,
   { runs, kpi }: NonNullable<Plan['assess']>,
 ): Role & { kpis(): readonly Family[] } {
   const { enricher, spans, telemetry, log } = site;
+  const outbox = new RunOutbox(site.runs, { log });
   const assessor = new Assessor(
     {
       windowsMs: kpi.windows,
@@ -20,11 +22,11 @@ export function assessRole(
       maxRuns: runs.max_open_runs,
       guessEscalations: runs.guess_escalations,
     },
-    { partitions: spans.partitions, spans: new EnrichedSpans(enricher), clock, telemetry, log },
+    { partitions: spans.partitions, spans: new EnrichedSpans(enricher), outbox, clock, telemetry, log },
   );
   const consumer = spans.consumer('assess', assessor.worker);
   return {
-    components: [consumer],
+    components: [consumer, outbox],
     probes: [
       {
         name: 'assess',

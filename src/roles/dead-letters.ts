@@ -21,6 +21,7 @@ import {
   type Selection,
 } from '../store/dead-letter-log.ts';
 import { DeadLetters } from '../store/dead-letters.ts';
+import { fromCommit } from '../store/intent.ts';
 import type { Origin } from '../store/place.ts';
 import { defaultReplaySettings, Replay, type Replayed } from '../store/replay.ts';
 import { SpanEncoder } from '../store/span-encoder.ts';
@@ -87,7 +88,7 @@ export async function replayDeadLetters(config: Config, selection: Selection): P
         encoder,
         deadLetters: new DeadLetters(deadLetters),
         streamId: deadLetters.id,
-        storeIsPast: (origin: Origin) => storeIsPast(desk.spans, origin),
+        storeIsPast: (origin: Origin) => storeIsPast(desk, origin),
         clock,
         pause: (ms: number) => sleep(ms),
         log,
@@ -98,9 +99,10 @@ export async function replayDeadLetters(config: Config, selection: Selection): P
   );
 }
 
-async function storeIsPast(spans: Stream, { streamId, partition }: Origin): Promise<Position> {
-  if (streamId !== spans.id) return beyondEverything;
-  return (await spans.committed('store', partition))?.position ?? { offset: 0, index: 0 };
+async function storeIsPast({ spans, encoder }: Desk, origin: Origin): Promise<Position> {
+  if (origin.streamId !== spans.id) return beyondEverything;
+  const committed = await spans.committed('store', origin.partition);
+  return fromCommit(committed, origin, encoder.version, { offset: 0, index: 0 }).position;
 }
 
 /** What `work` resolves with, done by the one member of the group of replays that owns the dead letters. */

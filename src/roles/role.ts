@@ -12,6 +12,8 @@ export interface Site {
   readonly enricher: Enricher;
   /** The spans, enriched: what ingest appends, and what store and assess each read. */
   readonly spans: Stream;
+  /** What is known of runs that ended: what assess appends and store reads. */
+  readonly runs: Stream;
   /** Spans that can never be stored. */
   readonly deadLetters: Stream;
   readonly telemetry: Telemetry;

@@ -1,7 +1,10 @@
 import { join } from 'node:path';
+import { systemClock as clock } from '../core/clock.ts';
 import type { Component } from '../core/component.ts';
 import type { Log } from '../core/log.ts';
+import type { StreamConsumer } from '../core/stream.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';
+import type { Probe } from '../metrics/health.ts';
 import type { Plan } from '../plan.ts';
 import { openEmbeddedClickHouse } from '../store/clickhouse-embedded.ts';
 import { openClickHouseServer } from '../store/clickhouse-server.ts';
@@ -9,9 +12,11 @@ import type { ClickHouse } from '../store/clickhouse.ts';
 import { DeadLetters } from '../store/dead-letters.ts';
 import { SpanEncoder } from '../store/span-encoder.ts';
 import { SqlPort } from '../store/sql-port.ts';
+import { RunStore } from '../store/run-store.ts';
 import { defaultSettings, Store } from '../store/store.ts';
 import { Tables } from '../store/tables.ts';
 import type { Role, Site } from './role.ts';
+import { runsGroup } from './streams.ts';
 
 /** Readers share what the SQL port may take: this many queries at once, each waiting and then reading this long. */
 const concurrentQueries = 2;
@@ -21,7 +26,7 @@ const answerReadMs = 120_000;
 /** How much longer than its deadline an insert is waited for: by then the server has given it up, too. */
 const graceMs = 30_000;
 
-/** stream → rows → ClickHouse; `tables` start before the stream does and stop after it. */
+/** streams → rows → ClickHouse; `tables` start before the stream does and stop after it. */
 export function storeRole(
   site: Site,
   { clickhouse: options }: NonNullable<Plan['store']>,
@@ -45,9 +50,10 @@ export function storeRole(
     },
   });
   const consumer = spans.consumer('store', store.worker);
+  const runs = runsOf(site, options, tables);
   const sql = plan.sql && sqlPort(site, plan.sql, embeddedDirectory(plan));
   return {
-    components: [consumer],
+    components: [consumer, runs.consumer],
     tables: [...(sql ? [sql] : []), tables],
     probes: [
       {
@@ -57,12 +63,39 @@ export function storeRole(
           return { flowing: reason === undefined, reason: reason ?? '' };
         },
       },
+      runs.probe,
     ],
     addresses: () => [
       ...(sql ? [{ what: 'SQL', url: sql.url }] : []),
       ...(isEmbedded ? [] : [{ what: 'ClickHouse', url }]),
     ],
   };
+}
+
+/** stream of runs → `agent_runs` */
+function runsOf(
+  { runs, telemetry, log }: Site,
+  { url, flush_interval, max_block_rows, max_block_size }: NonNullable<Plan['store']>['clickhouse'],
+  table: Tables,
+): { readonly consumer: StreamConsumer; readonly probe: Probe } {
+  const store = new RunStore({
+    table,
+    telemetry,
+    log,
+    clock,
+    settings: {
+      flushIntervalMs: flush_interval,
+      limits: { rows: max_block_rows, bytes: max_block_size },
+      backoff: defaultSettings.backoff,
+      verifyMs: url === undefined ? defaultSettings.verifyMs : 0,
+    },
+  });
+  const consumer = runs.consumer(runsGroup, store.worker);
+  const check = (): ReturnType<Probe['check']> => {
+    const reason = consumer.fault?.message ?? (store.stall && `waits for the table: ${store.stall}`);
+    return { flowing: reason === undefined, reason: reason ?? '' };
+  };
+  return { consumer, probe: { name: 'store of runs', check } };
 }
 
 /** The tables where `options` say that they are, not started. */

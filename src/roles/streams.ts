@@ -16,15 +16,25 @@ import { KafkaStream } from '../stream/kafka.ts';
 const deadLetterShare = 1 / 16;
 const deadLetterAgeMs = 30 * 86_400_000;
 
+/**
+ * What is known of a run takes about a tenth of its spans. So a ClickHouse that is down fills the stream of spans first,
+ * and ingest refuses before assess has to wait.
+ */
+const runsShare = 1 / 8;
+
+/** The consumer group that stores runs. */
+export const runsGroup = 'runs';
+
 /** The consumer group of replays, among those of the dead letters. */
 export const replayGroup = 'replay';
 
 /** An append is tried longer than most senders wait: their repeat is then joined to it, or finds another broker. */
 const kafkaDeliveryMs = 30_000;
 
-/** The spans, and those that can never be stored. */
+/** The spans, those that can never be stored, and what is known of runs. */
 export interface Streams {
   readonly spans: Stream;
+  readonly runs: Stream;
   readonly deadLetters: Stream;
 }
 
@@ -46,12 +56,18 @@ function embeddedStreams(
   const embedded = new EmbeddedLog({ directory, minFreeDiskBytes: min_free_disk, clock, log, telemetry });
   const keep = {
     ageMs: retention.age,
-    bytes: retention.size * (1 - deadLetterShare),
+    bytes: retention.size * (1 - deadLetterShare - runsShare),
     minAfterCommitMs: defaultSettings.verifyMs,
   };
   const groups = [...(plan.store ? ['store'] : []), ...(plan.assess ? ['assess'] : [])];
   return {
     spans: embedded.stream({ topic: 'otlp_spans', partitions, groups, retention: keep }),
+    runs: embedded.stream({
+      topic: 'agent_runs',
+      partitions: 1,
+      groups: plan.store ? [runsGroup] : [],
+      retention: { ...keep, bytes: retention.size * runsShare },
+    }),
     deadLetters: embedded.stream({
       topic: 'otlp_spans_dlq',
       partitions: 1,
@@ -67,7 +83,11 @@ function embeddedStreams(
 
 function kafkaStreams(options: KafkaConnector, telemetry: Telemetry, log: Log): Streams {
   const topics = topicsOf(options, telemetry, log);
-  return { spans: new KafkaStream(topics.spans), deadLetters: new KafkaStream(topics.deadLetters) };
+  return {
+    spans: new KafkaStream(topics.spans),
+    runs: new KafkaStream(topics.runs),
+    deadLetters: new KafkaStream(topics.deadLetters),
+  };
 }
 
 type KafkaConnector = Extract<Plan['stream'], { type: 'kafka' }>;
@@ -77,7 +97,7 @@ export function topicsOf(
   options: KafkaConnector,
   telemetry: Telemetry,
   log: Log,
-): { readonly spans: KafkaOptions; readonly deadLetters: KafkaOptions } {
+): { readonly [S in keyof Streams]: KafkaOptions } {
   const { tls, sasl, groups } = options;
   const common = {
     brokers: options.brokers,
@@ -104,6 +124,13 @@ export function topicsOf(
         store: { id: groups.store, assignment: 'share' },
         assess: { id: groups.assess, assignment: 'incumbent' },
       },
+    },
+    runs: {
+      ...common,
+      topic: options.runs_topic,
+      partitions: 1,
+      retentionMs: options.retention.age,
+      groups: { [runsGroup]: { id: groups.runs, assignment: 'incumbent', isForgettable: true } },
     },
     deadLetters: {
       ...common,

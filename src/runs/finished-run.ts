@@ -16,12 +16,23 @@ interface RunCost {
   readonly review: number;
 }
 
+/** Tool calls of a run by their result, and all attempts at them. */
+export interface RunToolCalls extends Readonly<Record<Result, number>> {
+  readonly attempts: number;
+}
+
 /** A run that ended, as known now; a later span of it makes a new one that replaces this. */
 export interface FinishedRun {
   readonly runId: string;
+  /** Lower-case hex. Of a run over several traces, the one whose span speaks best for it. */
+  readonly traceId: string;
   readonly agent: string;
   readonly release: string;
   readonly environment: string;
+  /** These three are '' when nobody says. */
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly taskType: string;
   /** Start of the earliest span, in milliseconds since the epoch. */
   readonly startMs: number;
   /** End of the root span, or of the latest span where there is no root. */
@@ -33,6 +44,8 @@ export interface FinishedRun {
   readonly evidence: EvidenceLevel;
   /** Of the first time control passed to a human; undefined when it never did. */
   readonly escalationReason: EscalationReason | undefined;
+  /** Those that were handed to `toolCall` so far. */
+  readonly toolCalls: RunToolCalls;
   readonly costUsd: RunCost;
   /** False when a model call of the run has no known price: the cost is then a lower bound and belongs in no ratio. */
   readonly priced: boolean;
@@ -44,6 +57,8 @@ export interface FinishedRun {
   readonly behindMs: number;
   /** One per partition the run has spans on. */
   readonly starts: readonly RunStart[];
+  /** Spans it was put together from, the first ones of a resent pair: of two views of a run, the one with more knows more. */
+  readonly version: number;
   /** The sink's own: what it leaves here comes back in the next `before` of the run. */
   place: unknown;
 }
@@ -71,6 +86,11 @@ export interface RunSink {
   finished(run: FinishedRun, live: boolean): void;
   /** A span that came after the end changed what is known: `after` replaces `before`. */
   revised(before: FinishedRun, after: FinishedRun, live: boolean): void;
+  /**
+   * What is known of a run that ended, after `finished` or `revised` said so, unless that is kept already. Each has a greater
+   * version than the one before. Who keeps runs keeps the one with the greatest.
+   */
+  known(run: FinishedRun): void;
   /** Once per tool call. */
   toolCall(call: ToolCall, live: boolean): void;
 }

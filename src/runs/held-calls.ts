@@ -71,12 +71,28 @@ export class HeldCalls {
     }
     this.#tools[call] = span.tool;
     this.#callIds[call] = span.toolCallId;
-    const runWords = this.#runs.words;
-    const runAt = this.#runs.wordAt(run);
-    if (runWords[runAt + runWord.firstCall] === none) runWords[runAt + runWord.firstCall] = call;
-    else words[runWords[runAt + runWord.lastCall]! * wordCount + word.next] = call;
-    runWords[runAt + runWord.lastCall] = call;
-    runWords[runAt + runWord.callCount]! += 1;
+    this.#chain(run, call, call, 1);
+  }
+
+  /** Appends `count` calls, chained from `first` to `last`, to those of `run`. */
+  #chain(run: number, first: number, last: number, count: number): void {
+    const { words } = this.#runs;
+    const at = this.#runs.wordAt(run);
+    if (words[at + runWord.firstCall] === none) words[at + runWord.firstCall] = first;
+    else this.#rows.words[words[at + runWord.lastCall]! * wordCount + word.next] = first;
+    words[at + runWord.lastCall] = last;
+    words[at + runWord.callCount]! += count;
+  }
+
+  /** Makes the calls held of `from` calls of `into`. */
+  move(from: number, into: number): void {
+    const { words } = this.#runs;
+    const at = this.#runs.wordAt(from);
+    const count = words[at + runWord.callCount]!;
+    if (count === 0) return;
+    this.#chain(into, words[at + runWord.firstCall]!, words[at + runWord.lastCall]!, count);
+    words[at + runWord.firstCall] = none;
+    words[at + runWord.callCount] = 0;
   }
 
   /** Calls of `run` that are held. */
@@ -92,7 +108,7 @@ export class HeldCalls {
 
   /**
    * Hands the calls of `run` held so far to `sink`, with its labels as known now. What comes later of the same call
-   * changes nothing: a span below it is left out, and a repetition is a call of its own.
+   * changes nothing: a span below it is left out, and a repetition is a call of its own. The run counts what it hands on.
    */
   release(run: number, sink: RunSink, live: boolean): void {
     const spans = this.#take(run);
@@ -103,6 +119,7 @@ export class HeldCalls {
     const environment = runs.label(run, text.environment);
     for (const { last, attempts } of logicalCalls(spans)) {
       const { tool, result, endMs, durationMs, behindMs } = last;
+      runs.addToolCall(run, result, attempts);
       const call = { agent, release, environment, tool, result, attempts, endMs, durationMs, behindMs };
       sink.toolCall(call, live);
     }

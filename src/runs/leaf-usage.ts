@@ -1,17 +1,18 @@
 import type { SpanFacts } from '../semconv/span-facts.ts';
 import type { Arrival } from './arrival.ts';
 import { none } from './rows.ts';
+import { nanosOf, tokensOf } from './quantities.ts';
 import { known, type SpanTable } from './span-table.ts';
 
-/** A sum of usages: US dollars, tokens, and whether every price is known. */
+/** A sum of usages: billionths of a US dollar, tokens, and whether every price is known. */
 export class UsageSum {
-  costUsd = 0;
+  costNanos = 0;
   inputTokens = 0;
   outputTokens = 0;
   priced = true;
 
-  add(costUsd: number, inputTokens: number, outputTokens: number, priced: boolean): void {
-    this.costUsd += costUsd;
+  add(costNanos: number, inputTokens: number, outputTokens: number, priced: boolean): void {
+    this.costNanos += costNanos;
     this.inputTokens += inputTokens;
     this.outputTokens += outputTokens;
     this.priced &&= priced;
@@ -27,6 +28,8 @@ export class LeafUsage {
   /** Usage of the spans that a run does not remember: that of model calls by the run, and that of agents. */
   readonly #foldedModels = new Map<number, UsageSum>();
   readonly #foldedAgents = new Map<number, UsageSum>();
+  /** Billionths of a US dollar that tool calls cost that a run does not remember. */
+  readonly #foldedCalls = new Map<number, number>();
 
   constructor(spans: SpanTable) {
     this.#spans = spans;
@@ -40,6 +43,9 @@ export class LeafUsage {
     const { costUsd, inputTokens, outputTokens } = span;
     const priced = span.costSource !== 'unpriced';
     if (costUsd === undefined && inputTokens === undefined && outputTokens === undefined && priced) return;
+    const cost = nanosOf(costUsd);
+    const input = tokensOf(inputTokens);
+    const output = tokensOf(outputTokens);
     const { run, row, ids, folded } = arrival;
     const isModel = arrival.step === 'llm';
     const says = isModel ? known.modelUsage : known.agentUsage;
@@ -48,16 +54,56 @@ export class LeafUsage {
     const facts = row === none ? 0 : spans.known(row);
     if (!folded) {
       spans.setKnown(row, facts | says | (priced ? 0 : known.unpriced));
-      spans.setUsage(row, costUsd ?? 0, inputTokens ?? 0, outputTokens ?? 0);
+      spans.setUsage(row, cost, input, output);
     } else if ((facts & wraps) === 0) {
       const sum = foldedOf(isModel ? this.#foldedModels : this.#foldedAgents, run);
-      sum.add(costUsd ?? 0, inputTokens ?? 0, outputTokens ?? 0, priced);
+      sum.add(cost, input, output, priced);
     }
     if (arrival.isRoot) return;
     const { parent0, parent1 } = ids;
     const parent = folded ? spans.find(run, parent0, parent1) : spans.obtain(run, parent0, parent1);
     if (parent === none || (folded && (spans.known(parent) & says) === 0)) return;
     spans.setKnown(parent, spans.known(parent) | wraps);
+  }
+
+  /** Takes the cost of `span`, a tool call. A folded one counts, whatever it wraps. */
+  addCall({ costUsd }: SpanFacts, { run, row, ids, folded, isRoot }: Arrival): void {
+    if (costUsd === undefined) return;
+    if (folded) {
+      this.#foldedCalls.set(run, (this.#foldedCalls.get(run) ?? 0) + nanosOf(costUsd));
+      return;
+    }
+    const spans = this.#spans;
+    spans.learn(row, known.toolCost);
+    spans.setUsage(row, nanosOf(costUsd), 0, 0);
+    spans.setParent(row, isRoot ? none : spans.obtain(run, ids.parent0, ids.parent1));
+  }
+
+  /** Billionths of a US dollar that the tool calls of `run` cost: a call that client and server, or the call and its execution, tell of costs once. */
+  callsNanos(run: number): number {
+    let sum = this.#foldedCalls.get(run) ?? 0;
+    if (!this.#markOuterCalls(run)) return sum;
+    const spans = this.#spans;
+    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
+      if ((spans.known(span) & (known.toolCost | known.wrapsCall)) === known.toolCost)
+        sum += spans.costNanos(span);
+    }
+    return sum;
+  }
+
+  /** Marks the calls that wrap another span of the same call. False when no call of `run` has a cost. */
+  #markOuterCalls(run: number): boolean {
+    const spans = this.#spans;
+    let hasCost = false;
+    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
+      if ((spans.known(span) & known.toolCost) === 0) continue;
+      hasCost = true;
+      const parent = spans.parent(span);
+      if (parent === none || (spans.known(parent) & known.toolCost) === 0) continue;
+      const tool = spans.tool(span);
+      if (tool === '' || tool === spans.tool(parent)) spans.learn(parent, known.wrapsCall);
+    }
+    return hasCost;
   }
 
   /**
@@ -86,16 +132,27 @@ export class LeafUsage {
     const spans = this.#spans;
     let isSaid = folded !== undefined;
     const sum = new UsageSum();
-    if (folded) sum.add(folded.costUsd, folded.inputTokens, folded.outputTokens, folded.priced);
+    if (folded) sum.add(folded.costNanos, folded.inputTokens, folded.outputTokens, folded.priced);
     for (let span = spans.first(run); span !== none; span = spans.after(span)) {
       const facts = spans.known(span);
       if ((facts & says) === 0) continue;
       isSaid = true;
       if ((facts & wraps) !== 0 || repeats.has(span)) continue;
       const priced = (facts & known.unpriced) === 0;
-      sum.add(spans.costUsd(span), spans.inputTokens(span), spans.outputTokens(span), priced);
+      sum.add(spans.costNanos(span), spans.inputTokens(span), spans.outputTokens(span), priced);
     }
     return isSaid ? sum : undefined;
+  }
+
+  /** Adds what spans of `from` said that it did not remember to what those of `into` did. */
+  move(from: number, into: number): void {
+    for (const folded of [this.#foldedModels, this.#foldedAgents]) {
+      const sum = folded.get(from);
+      if (sum) foldedOf(folded, into).add(sum.costNanos, sum.inputTokens, sum.outputTokens, sum.priced);
+    }
+    const calls = this.#foldedCalls.get(from);
+    if (calls !== undefined) this.#foldedCalls.set(into, calls + (this.#foldedCalls.get(into) ?? 0));
+    this.forget(from);
   }
 
   /** The spans of model calls of which log records with the same tokens tell, too; of several such the cheapest. */
@@ -111,7 +168,7 @@ export class LeafUsage {
       else if (!alike.get(tokens)?.push(span)) alike.set(tokens, [span]);
     }
     const cheapest = (a: number, b: number): number =>
-      spans.costUsd(a) - spans.costUsd(b) ||
+      spans.costNanos(a) - spans.costNanos(b) ||
       (spans.known(a) & known.unpriced) - (spans.known(b) & known.unpriced);
     const repeats = [...told].flatMap(
       ([tokens, count]) => alike.get(tokens)?.toSorted(cheapest).slice(0, count) ?? [],
@@ -123,6 +180,7 @@ export class LeafUsage {
   forget(run: number): void {
     if (this.#foldedModels.size > 0) this.#foldedModels.delete(run);
     if (this.#foldedAgents.size > 0) this.#foldedAgents.delete(run);
+    if (this.#foldedCalls.size > 0) this.#foldedCalls.delete(run);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { SpanFacts } from '../semconv/span-facts.ts';
 import { Arrival } from './arrival.ts';
 import type { ClosedBy, FinishedRun, RunSink } from './finished-run.ts';
+import type { Lane } from './lane.ts';
+import { OpenRuns } from './open-runs.ts';
 import { none } from './rows.ts';
 import { RunList } from './run-list.ts';
 import { byte } from './run-table.ts';
@@ -39,21 +41,8 @@ export interface RunCounts {
   unremembered: number;
   /** Spans of a run that ended so long ago that only its result is still known. */
   late: number;
-}
-
-/** The partition whose records are being added, and what is true of the current one. Its owner moves it on. */
-export interface Lane {
-  readonly partition: number;
-  /** Of the current record. */
-  offset: number;
-  /** Ends later than this are clamped to it, in milliseconds since the epoch. */
-  latestMs: number;
-  /** False while replaying what an earlier process has counted. */
-  live: boolean;
-  /** Idle timeouts up to this event time were counted by an earlier process. */
-  countedMs: number;
-  /** Latest end seen, after clamping. */
-  newestMs: number;
+  /** Runs that were no more than a score or an outcome of a run that is not here: it came too late, or names another one. */
+  discarded: number;
 }
 
 /** At most this many tool calls of a run wait for its root. */
@@ -62,26 +51,26 @@ const maxHeldCalls = 256;
 /** Where a run is in its life: one of the lists below holds it. */
 const state = { open: 0, ended: 1, timedOut: 2, settled: 3 } as const;
 
-/** Open runs that have spans on a lane: those that began there, and those that began on another one. */
-interface OpenRuns {
-  readonly own: RunList;
-  readonly guests: Set<number>;
-}
-
 /**
  * Puts runs together from spans in any order. A run ends with its root span or by idle timeout and is then
  * reported once; spans that come later revise it while it is remembered, and never make a second run. Memory is
  * bounded: without room, the oldest remembered run is forgotten, else the oldest open run ends as `unknown`.
  */
 export class RunAssembler {
-  readonly counts: RunCounts = { spans: 0, resent: 0, clamped: 0, spilled: 0, unremembered: 0, late: 0 };
+  readonly counts: RunCounts = {
+    spans: 0,
+    resent: 0,
+    clamped: 0,
+    spilled: 0,
+    unremembered: 0,
+    late: 0,
+    discarded: 0,
+  };
   readonly #settings: RunSettings;
   readonly #sink: RunSink;
   readonly #runs: Runs;
   readonly #arrival = new Arrival();
-  readonly #lanes = new Map<Lane, number>();
-  /** By the ordinal of the lane. */
-  readonly #open: OpenRuns[] = [];
+  readonly #open: OpenRuns;
   /** Remembered runs, in the order in which they ended: by their root or for want of room, and by timeout. */
   readonly #ended: RunList;
   readonly #timedOut: RunList;
@@ -93,7 +82,8 @@ export class RunAssembler {
   constructor(settings: RunSettings, sink: RunSink) {
     this.#settings = settings;
     this.#sink = sink;
-    this.#runs = new Runs(settings.guessEscalations);
+    this.#runs = new Runs(settings.guessEscalations, settings.maxRuns);
+    this.#open = new OpenRuns(this.#runs);
     this.#ended = new RunList(this.#runs.table);
     this.#timedOut = new RunList(this.#runs.table);
     this.#settled = new RunList(this.#runs.table);
@@ -131,10 +121,44 @@ export class RunAssembler {
     span.readIds(arrival.ids);
     arrival.endMs = endMs;
     arrival.behindMs = lane.newestMs - endMs;
+    // Who judges another run leaves its own trace where it is.
+    if (arrival.ids.run !== '' && span.step !== 'evaluator' && this.#runs.table.joins(arrival.ids))
+      this.#join(lane);
     const run = this.#runs.table.find(arrival.ids);
     if (run === none) this.#addTo(this.#begin(lane), span, lane);
     else if (this.#stateOf(run) === state.settled) this.#addLate(run, span, lane);
     else this.#addTo(run, span, lane);
+  }
+
+  /**
+   * The span that arrives is the first to say that its trace belongs to a run with an id of its own: what came of the
+   * trace before belongs there, too. Where that has ended, and so was reported as a run, it is the run, with its own id, if
+   * no other one has that; a run that ended long ago is joined no more.
+   */
+  #join(lane: Lane): void {
+    const { ids } = this.#arrival;
+    const { table } = this.#runs;
+    const nameless = table.nameless(ids);
+    const known = table.find(ids);
+    if (known !== none && this.#stateOf(known) === state.settled) return;
+    if (nameless !== none && this.#stateOf(nameless) === state.open) {
+      if (known === none) table.rename(nameless, ids);
+      else this.#merge(nameless, known);
+    } else if (nameless !== none && known === none) {
+      table.alias(ids, nameless);
+      return;
+    }
+    const run = table.find(ids);
+    table.join(ids, run === none ? this.#begin(lane) : run);
+  }
+
+  #merge(from: number, into: number): void {
+    const runs = this.#runs;
+    const isOpen = this.#stateOf(into) === state.open;
+    if (!isOpen && !this.#touched.has(into)) this.#touched.set(into, runs.report(into));
+    this.#open.remove(from, isOpen ? into : none);
+    this.#touched.delete(from);
+    runs.merge(from, into);
   }
 
   #addTo(run: number, span: SpanFacts, lane: Lane): void {
@@ -147,9 +171,10 @@ export class RunAssembler {
     }
     const isOpen = this.#stateOf(run) === state.open;
     if (!isOpen && !this.#touched.has(run)) this.#touched.set(run, runs.report(run));
-    if (runs.partition(run) !== lane.partition) this.#addStart(run, lane);
+    if (runs.starts.add(run, lane.partition, lane.offset) && isOpen) this.#open.addGuest(run, lane);
     arrival.read(span);
     if (!runs.add(span, arrival, this.#settings.maxSpansPerRun)) this.counts.unremembered++;
+    if (lane.isNews) runs.makeNews(run);
     if (!isOpen) return;
     if (runs.hasEnded(run) || runs.heldCount(run) >= maxHeldCalls) this.#touched.set(run, undefined);
   }
@@ -157,20 +182,20 @@ export class RunAssembler {
   /** A span of a run of which only the result is left: its call, cost and scores count, its end cannot change. */
   #addLate(run: number, span: SpanFacts, lane: Lane): void {
     this.counts.late++;
-    const { step, result, tool, attempt: attempts, costUsd = 0 } = span;
-    const before = this.#runs.report(run);
+    const runs = this.#runs;
+    const { result, tool, attempt: attempts } = span;
+    const before = runs.report(run);
+    if (lane.isNews) runs.makeNews(run);
+    const isRevised = runs.addLate(run, span, this.#arrival.endMs);
     if (result !== undefined) {
       const { agent, release, environment } = before;
       const { endMs, behindMs } = this.#arrival;
       const durationMs = Math.max(0, endMs - span.startMs);
       const call = { agent, release, environment, tool, result, attempts, endMs, durationMs, behindMs };
+      runs.table.addToolCall(run, result, attempts);
       this.#sink.toolCall(call, lane.live);
     }
-    const hasCost = costUsd !== 0 && (step === 'llm' || step === 'tool' || step === 'review');
-    if (!hasCost && span.scores.size === 0) return;
-    if (hasCost) this.#runs.addCost(run, step, costUsd);
-    if (span.scores.size > 0) this.#runs.addScores(run, span.scores, this.#arrival.endMs);
-    this.#reportRevised(run, before, lane);
+    if (isRevised) this.#reportRevised(run, before, lane);
   }
 
   /** Reports what the spans added since the last call ended or changed. Call it after each record. */
@@ -183,33 +208,25 @@ export class RunAssembler {
 
   #settleRun(run: number, before: FinishedRun | undefined, lane: Lane): void {
     const runs = this.#runs;
+    runs.releaseCalls(run, this.#sink, lane.live);
     if (before) {
       const isByRoot = before.closedBy !== 'spill' && runs.hasEnded(run);
       if (isByRoot) runs.finish(run, 'root', runs.endMs(run));
       else runs.finish(run, before.closedBy, before.closedMs);
       this.#reportRevised(run, before, lane);
     } else if (runs.hasEnded(run)) this.#close(run, 'root', runs.endMs(run), lane.live);
-    runs.releaseCalls(run, this.#sink, lane.live);
   }
 
   #reportRevised(run: number, before: FinishedRun, lane: Lane): void {
     const after = this.#runs.report(run);
     this.#sink.revised(before, after, lane.live);
     this.#runs.table.places[run] = after.place;
+    if (this.#runs.isNews(run)) this.#sink.known(after);
   }
 
   /** Ends runs that have been idle, of one lane or of all, and forgets ended ones, as of event time `watermarkMs`. Between records only. */
   advance(watermarkMs: number, only?: Lane): void {
-    for (const [lane, ordinal] of this.#lanes) {
-      if (only && lane !== only) continue;
-      const { own, guests } = this.#open[ordinal]!;
-      for (let run = own.first; run !== none;) {
-        const next = own.after(run);
-        this.#advanceRun(run, lane, watermarkMs);
-        run = next;
-      }
-      for (const run of guests) this.#advanceRun(run, lane, watermarkMs);
-    }
+    this.#open.forEach((run, lane) => this.#advanceRun(run, lane, watermarkMs), only);
     this.#forgetUntil(watermarkMs);
   }
 
@@ -222,8 +239,10 @@ export class RunAssembler {
       this.#discard(run);
       return;
     }
-    if (closedMs <= watermarkMs) this.#close(run, 'idle', closedMs, closedMs > lane.countedMs);
     if (releasedMs <= watermarkMs) runs.releaseCalls(run, this.#sink, releasedMs > lane.countedMs);
+    if (closedMs > watermarkMs) return;
+    if (closedMs > lane.keptMs) runs.makeNews(run);
+    this.#close(run, 'idle', closedMs, closedMs > lane.countedMs);
   }
 
   #forgetUntil(watermarkMs: number): void {
@@ -237,46 +256,16 @@ export class RunAssembler {
 
   /** Where the oldest open run of `lane` begins; undefined when none is open. */
   oldestOpenOffset(lane: Lane): number | undefined {
-    const ordinal = this.#lanes.get(lane);
-    const run = ordinal === undefined ? none : this.#oldestOf(this.#open[ordinal]!, lane.partition);
-    return run === none ? undefined : this.#runs.startOn(run, lane.partition);
-  }
-
-  /** The run of `open` that was first on `partition`, or `none`. */
-  #oldestOf({ own, guests }: OpenRuns, partition: number): number {
-    const { first } = own;
-    const [guest = none] = guests; // in the order in which they came, too
-    if (guest === none) return first;
-    return first === none || this.#startOn(guest, partition) < this.#startOn(first, partition)
-      ? guest
-      : first;
-  }
-
-  #startOn(run: number, partition: number): number {
-    return this.#runs.startOn(run, partition) ?? Number.POSITIVE_INFINITY;
+    const run = this.#open.oldestOn(lane);
+    return run === none ? undefined : this.#runs.starts.on(run, lane.partition);
   }
 
   #begin(lane: Lane): number {
     const { maxRuns } = this.#settings;
     if (this.size >= maxRuns) this.#makeRoom(lane, maxRuns - 1);
-    const ordinal = this.#ordinalOf(lane);
-    const run = this.#runs.begin(this.#arrival.ids, ordinal, lane.partition, lane.offset);
-    this.#open[ordinal]!.own.add(run);
+    const run = this.#runs.begin(this.#arrival.ids, this.#open.ordinalOf(lane), lane.partition, lane.offset);
+    this.#open.add(run);
     return run;
-  }
-
-  #addStart(run: number, lane: Lane): void {
-    if (!this.#runs.addStart(run, lane.partition, lane.offset)) return;
-    if (this.#stateOf(run) === state.open) this.#open[this.#ordinalOf(lane)]!.guests.add(run);
-  }
-
-  #ordinalOf(lane: Lane): number {
-    const known = this.#lanes.get(lane);
-    if (known !== undefined) return known;
-    const ordinal = this.#open.length;
-    this.#lanes.set(lane, ordinal);
-    this.#open.push({ own: new RunList(this.#runs.table), guests: new Set() });
-    return ordinal;
   }
 
   #stateOf(run: number): number {
@@ -284,32 +273,31 @@ export class RunAssembler {
     return table.bytes[table.byteAt(run) + byte.state]!;
   }
 
-  /** Moves `run` to another list, and so to the state `next`. */
-  #move(run: number, from: RunList, to: RunList, next: number): void {
+  /** Adds `run`, which no list holds any more, to another one, and so moves it to the state `next`. */
+  #enter(run: number, list: RunList, next: number): void {
     const { table } = this.#runs;
-    from.remove(run);
-    to.add(run);
+    list.add(run);
     table.bytes[table.byteAt(run) + byte.state] = next;
   }
 
   /** Ends an open run and reports it. */
   #close(run: number, closedBy: ClosedBy, closedMs: number, live: boolean): void {
     const runs = this.#runs;
-    const { own } = this.#open[runs.lane(run)]!;
-    if (runs.isSpread(run)) for (const { guests } of this.#open) guests.delete(run);
-    if (closedBy === 'idle') this.#move(run, own, this.#timedOut, state.timedOut);
-    else this.#move(run, own, this.#ended, state.ended);
+    this.#open.remove(run);
+    if (closedBy === 'idle') this.#enter(run, this.#timedOut, state.timedOut);
+    else this.#enter(run, this.#ended, state.ended);
     runs.finish(run, closedBy, closedMs);
     const finished = runs.report(run);
     this.#sink.finished(finished, live);
     runs.table.places[run] = finished.place;
+    if (runs.isNews(run)) this.#sink.known(finished);
   }
 
   /** Frees room until at most `count` runs, and not too many span ids, are in memory. */
   #makeRoom(lane: Lane, count: number): void {
     while (this.size > count || this.#runs.spanIds > this.#settings.maxSpans) {
       const remembered = this.#ended.first === none ? this.#timedOut.first : this.#ended.first;
-      const run = remembered === none ? this.#oldestOpen() : remembered;
+      const run = remembered === none ? this.#open.silentLongest() : remembered;
       if (run === none) return;
       if (remembered === none && !this.#runs.isWork(run)) {
         this.#discard(run);
@@ -321,11 +309,11 @@ export class RunAssembler {
     }
   }
 
-  /** Forgets an open run of which nothing is known but what evaluators said of it: what they spoke of is not here. */
+  /** Forgets an open run of which nothing is known but what was said of it: what that spoke of is not here any more. */
   #discard(run: number): void {
+    this.counts.discarded++;
     const runs = this.#runs;
-    if (runs.isSpread(run)) for (const { guests } of this.#open) guests.delete(run);
-    this.#open[runs.lane(run)]!.own.remove(run);
+    this.#open.remove(run);
     this.#touched.delete(run);
     runs.forgetSpans(run);
     runs.drop(run);
@@ -334,8 +322,9 @@ export class RunAssembler {
   #spill(run: number, lane: Lane): void {
     this.counts.spilled++;
     const runs = this.#runs;
-    this.#close(run, runs.hasEnded(run) ? 'root' : 'spill', runs.endMs(run), lane.live);
     runs.releaseCalls(run, this.#sink, lane.live);
+    runs.makeNews(run); // an earlier process may have had the room
+    this.#close(run, runs.hasEnded(run) ? 'root' : 'spill', runs.endMs(run), lane.live);
     this.#touched.delete(run);
   }
 
@@ -347,22 +336,12 @@ export class RunAssembler {
     this.#settleRun(run, before, lane);
   }
 
-  /** The open run that has been silent longest among the first of each lane, or `none`. */
-  #oldestOpen(): number {
-    let oldest = none;
-    for (const [{ partition }, ordinal] of this.#lanes) {
-      const first = this.#oldestOf(this.#open[ordinal]!, partition);
-      if (first === none) continue;
-      if (oldest === none || this.#runs.lastEndMs(first) < this.#runs.lastEndMs(oldest)) oldest = first;
-    }
-    return oldest;
-  }
-
   /** Keeps only the result of a remembered run. */
   #forget(run: number): void {
     this.#runs.forgetSpans(run);
     const from = this.#stateOf(run) === state.timedOut ? this.#timedOut : this.#ended;
-    this.#move(run, from, this.#settled, state.settled);
+    from.remove(run);
+    this.#enter(run, this.#settled, state.settled);
     if (this.#settled.size > this.#settings.maxRuns) this.#drop(this.#settled.first);
   }
 

@@ -92,15 +92,23 @@ export class RunEnding {
       const isWork = step === 'llm' || step === 'tool';
       if (isWork && startMs > cells[at + cell.lastWorkStartMs]!) cells[at + cell.lastWorkStartMs] = startMs;
     } else this.#addEscalation(span, reason, arrival);
-    if (arrival.isRoot) this.#addRoot(arrival);
-    else if (arrival.log === 'untraced') this.#addTold(arrival);
+    const { endMs, behindMs } = arrival;
+    if (arrival.isRoot) this.#addRoot(run, failed ? end.failed : end.well, endMs, behindMs);
+    else if (arrival.log === 'untraced')
+      this.#addTold(run, failed ? end.failed : end.well, step === 'llm' ? endMs : 0);
     else if (!arrival.isJudge && step !== 'tool' && (failed || step === 'agent')) this.#addTop(arrival);
     if (arrival.folded && arrival.row !== none) {
       const facts = this.#spans.known(arrival.row); // it has arrived, though nobody will know its id
       this.#spans.setKnown(arrival.row, facts & ~(known.aboveTop | known.aboveFailure));
     }
-    const outcome = span.outcome;
-    if (outcome !== undefined) this.#addOutcome(span, outcome, arrival);
+    this.addWord(run, span, endMs);
+  }
+
+  /** Takes what a span that ended at `endMs` explicitly says of how its run ended, if it does. */
+  addWord(run: number, { outcome, evidence }: SpanFacts, endMs: number): void {
+    if (outcome === undefined) return;
+    const level = evidenceLevels.indexOf(evidence === 'none' ? 'app' : evidence) + 1;
+    this.#addOutcome(run, outcomes.indexOf(outcome) + 1, level, endMs);
   }
 
   /** The outcome of `run` when `closedBy` ends it, and who says so. */
@@ -155,43 +163,44 @@ export class RunEnding {
     } else if (startMs === cells[startAt]! && top > earliest) bytes[topAt] = top;
   }
 
-  /** Log records without a trace have no root: the run went as its latest model call did, and well without one. */
-  #addTold({ run, step, failed, endMs }: Arrival): void {
+  /**
+   * Log records without a trace have no root: the run went as its latest model call did, which ended at `endMs`, and well
+   * without one; 0 is another record's.
+   */
+  #addTold(run: number, told: number, endMs: number): void {
     const { bytes, cells } = this.#runs;
     const toldAt = this.#runs.byteAt(run) + byte.told;
     const endAt = this.#runs.cellAt(run) + cell.toldEndMs;
-    if (step !== 'llm') bytes[toldAt] ||= end.well;
+    if (endMs === 0) bytes[toldAt] ||= end.well;
     else if (endMs > cells[endAt]!) {
-      bytes[toldAt] = failed ? end.failed : end.well;
+      bytes[toldAt] = told;
       cells[endAt] = endMs;
-    } else if (endMs === cells[endAt]! && failed) bytes[toldAt] = end.failed;
+    } else if (endMs === cells[endAt]! && told === end.failed) bytes[toldAt] = end.failed;
   }
 
-  #addRoot({ run, failed, endMs, behindMs }: Arrival): void {
+  #addRoot(run: number, root: number, endMs: number, behindMs: number): void {
     const { bytes, cells } = this.#runs;
     const at = this.#runs.cellAt(run);
     const rootAt = this.#runs.byteAt(run) + byte.root;
-    const before = bytes[rootAt]!;
-    if (before === end.absent || endMs > cells[at + cell.rootEndMs]!) {
-      bytes[rootAt] = failed ? end.failed : end.well;
+    if (bytes[rootAt] === end.absent || endMs > cells[at + cell.rootEndMs]!) {
+      bytes[rootAt] = root;
       cells[at + cell.rootEndMs] = endMs;
       cells[at + cell.rootBehindMs] = behindMs;
-    } else if (endMs === cells[at + cell.rootEndMs]! && failed) bytes[rootAt] = end.failed;
+    } else if (endMs === cells[at + cell.rootEndMs]! && root > bytes[rootAt]!) bytes[rootAt] = root;
   }
 
-  #addOutcome(span: SpanFacts, outcome: Outcome, { run, endMs }: Arrival): void {
+  /** Takes an outcome, by its place in the vocabulary and that of its evidence, from 1 on. */
+  #addOutcome(run: number, outcome: number, level: number, endMs: number): void {
     const { bytes, cells } = this.#runs;
     const at = this.#runs.byteAt(run);
     const saidAt = this.#runs.cellAt(run) + cell.saidAtMs;
-    const evidence = span.evidence === 'none' ? 'app' : span.evidence;
-    const level = evidenceLevels.indexOf(evidence) + 1;
     const said = outcomes[bytes[at + byte.saidOutcome]! - 1];
     if (said) {
       const stronger = level - bytes[at + byte.saidEvidence]!;
-      const later = endMs - cells[saidAt]! || (outcome < said ? 1 : 0);
+      const later = endMs - cells[saidAt]! || (outcomes[outcome - 1]! < said ? 1 : 0);
       if (stronger < 0 || (stronger === 0 && later <= 0)) return;
     }
-    bytes[at + byte.saidOutcome] = outcomes.indexOf(outcome) + 1;
+    bytes[at + byte.saidOutcome] = outcome;
     bytes[at + byte.saidEvidence] = level;
     cells[saidAt] = endMs;
   }
@@ -199,22 +208,54 @@ export class RunEnding {
   #addEscalation(span: SpanFacts, reason: EscalationReason, { run, endMs }: Arrival): void {
     const state = span.escalationState;
     if (state === 'auto') return; // nobody was asked
-    const { bytes, cells } = this.#runs;
-    const at = this.#runs.byteAt(run);
-    const cellsAt = this.#runs.cellAt(run);
-    const first = this.#seenReason(run);
-    const firstMs = cells[cellsAt + cell.escalatedAtMs]!;
-    if (!first || endMs < firstMs || (endMs === firstMs && reason < first)) {
-      bytes[at + byte.escalationReason] = escalationReasons.indexOf(reason) + 1;
-      cells[cellsAt + cell.escalatedAtMs] = endMs;
-    }
     const isPending = state === 'requested' || state === 'timed_out';
-    const lastMs = cells[cellsAt + cell.gateAtMs]!;
-    const isFirst = bytes[at + byte.gate] === 0;
-    if (isFirst || endMs > lastMs || (endMs === lastMs && !isPending)) {
-      const isFinal = reason === 'human_handoff';
-      bytes[at + byte.gate] = gate.there | (isPending ? gate.pending : 0) | (isFinal ? gate.final : 0);
-      cells[cellsAt + cell.gateAtMs] = endMs;
-    }
+    const isFinal = reason === 'human_handoff';
+    this.#addReason(run, reason, endMs);
+    this.#addGate(run, gate.there | (isPending ? gate.pending : 0) | (isFinal ? gate.final : 0), endMs);
+  }
+
+  /** The first reason is the run's. */
+  #addReason(run: number, reason: EscalationReason, endMs: number): void {
+    const firstAt = this.#runs.cellAt(run) + cell.escalatedAtMs;
+    const first = this.#seenReason(run);
+    const firstMs = this.#runs.cells[firstAt]!;
+    if (first && (endMs > firstMs || (endMs === firstMs && reason >= first))) return;
+    this.#runs.bytes[this.#runs.byteAt(run) + byte.escalationReason] = escalationReasons.indexOf(reason) + 1;
+    this.#runs.cells[firstAt] = endMs;
+  }
+
+  /** The latest gate is where the run stands; of two at once the one that was answered. */
+  #addGate(run: number, bits: number, endMs: number): void {
+    const gateAt = this.#runs.byteAt(run) + byte.gate;
+    const lastAt = this.#runs.cellAt(run) + cell.gateAtMs;
+    const lastMs = this.#runs.cells[lastAt]!;
+    const isFirst = this.#runs.bytes[gateAt] === 0;
+    if (!isFirst && (endMs < lastMs || (endMs === lastMs && (bits & gate.pending) !== 0))) return;
+    this.#runs.bytes[gateAt] = bits;
+    this.#runs.cells[lastAt] = endMs;
+  }
+
+  /** Adds what is known of the end of `from` to what is known of that of `into`. */
+  merge(from: number, into: number): void {
+    const { bytes, cells } = this.#runs;
+    const at = this.#runs.byteAt(from);
+    const cellsAt = this.#runs.cellAt(from);
+    const root = bytes[at + byte.root]!;
+    if (root !== end.absent)
+      this.#addRoot(into, root, cells[cellsAt + cell.rootEndMs]!, cells[cellsAt + cell.rootBehindMs]!);
+    const outcome = bytes[at + byte.saidOutcome]!;
+    if (outcome !== 0)
+      this.#addOutcome(into, outcome, bytes[at + byte.saidEvidence]!, cells[cellsAt + cell.saidAtMs]!);
+    const reason = this.#seenReason(from);
+    if (reason) this.#addReason(into, reason, cells[cellsAt + cell.escalatedAtMs]!);
+    const bits = bytes[at + byte.gate]!;
+    if (bits !== 0) this.#addGate(into, bits, cells[cellsAt + cell.gateAtMs]!);
+    const top = bytes[at + byte.foldedTop]!;
+    if (top !== end.absent) this.#foldTop(into, cells[cellsAt + cell.foldedTopMs]!, top);
+    const told = bytes[at + byte.told]!;
+    if (told !== end.absent) this.#addTold(into, told, cells[cellsAt + cell.toldEndMs]!);
+    const intoAt = this.#runs.cellAt(into);
+    for (const latest of [cell.lastWorkStartMs, cell.toolAskedMs])
+      cells[intoAt + latest] = Math.max(cells[intoAt + latest]!, cells[cellsAt + latest]!);
   }
 }

@@ -26,10 +26,19 @@ export class RunScores {
     while (known.size > limitEvaluators) known.delete(lastOf(known.keys()));
   }
 
-  /** By evaluator; the same empty map for every run without any. The caller's to keep. */
+  /** Makes those of `from` scores of `into`. */
+  move(from: number, into: number): void {
+    for (const [evaluator, { score, endMs }] of this.#runs.get(from) ?? [])
+      this.add(into, new Map([[evaluator, score]]), endMs);
+    this.drop(from);
+  }
+
+  /** By evaluator, in the order of their names; the same empty map for every run without any. The caller's to keep. */
   of(run: number): ReadonlyMap<string, number> {
     const known = this.#runs.size === 0 ? undefined : this.#runs.get(run);
-    return known ? new Map([...known].map(([evaluator, { score }]) => [evaluator, score])) : noScores;
+    if (!known) return noScores;
+    const scores = [...known].map(([evaluator, { score }]) => [evaluator, score] as const);
+    return new Map(scores.toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   /** Forgets those of `run`. */

@@ -1,11 +1,11 @@
 import type { SpanIds } from '../semconv/span-facts.ts';
-import { unknown } from '../semconv/vocabulary.ts';
+import { results, unknown, type Result } from '../semconv/vocabulary.ts';
 import { indexWords, mixed, RowIndex } from './row-index.ts';
 import { none, Rows } from './rows.ts';
 
 /** 32-bit words of a run's row, after those of the index. */
 export const word = {
-  /** Four words: the trace id, of a run that has no id of its own. */
+  /** Four words: the id of its trace; of a run with an id of its own, of the trace that stands for it. */
   trace: indexWords,
   /** In the list that holds the run. */
   previous: 6,
@@ -22,70 +22,88 @@ export const word = {
   knownCount: 14,
   callCount: 15,
   spanCount: 16,
+  /** Spans added, remembered or not: who has seen more of the run knows it better. */
+  version: 17,
+  /** Four: the tool calls that were handed on, by their result. */
+  toolCalls: 18,
+  toolCallAttempts: 22,
 } as const;
 
 /** Doubles of a run's row, behind the words. Event times are in milliseconds since the epoch. */
 export const cell = {
   /** Offset at which it began. */
-  offset: 9,
-  startMs: 10,
-  lastEndMs: 11,
+  offset: 12,
+  startMs: 13,
+  lastEndMs: 14,
   /** Of the latest root span. */
-  rootEndMs: 12,
-  rootBehindMs: 13,
-  saidAtMs: 14,
-  escalatedAtMs: 15,
-  gateAtMs: 16,
-  lastWorkStartMs: 17,
-  foldedTopMs: 18,
-  /** Three: the start of the span that says each label. */
-  labelMs: 19,
-  toolCostUsd: 22,
-  reviewCostUsd: 23,
-  /** The rest is as last reported. */
-  closedMs: 24,
-  llmCostUsd: 25,
-  inputTokens: 26,
-  outputTokens: 27,
+  rootEndMs: 15,
+  rootBehindMs: 16,
+  saidAtMs: 17,
+  escalatedAtMs: 18,
+  gateAtMs: 19,
+  lastWorkStartMs: 20,
+  foldedTopMs: 21,
+  /** Six: the start of the span that says each label; then that of the span whose trace stands for the run. */
+  labelMs: 22,
+  traceMs: 28,
+  /** Costs are whole billionths of a US dollar, which add up exactly in any order. */
+  reviewCostNanos: 29,
   /** End of the latest model call that asked for a tool. */
-  toolAskedMs: 28,
+  toolAskedMs: 30,
   /** End of the latest model call that a log record without a trace told of. */
-  toldEndMs: 29,
+  toldEndMs: 31,
+  /** The rest is as last reported. */
+  toolCostNanos: 32,
+  closedMs: 33,
+  llmCostNanos: 34,
+  inputTokens: 35,
+  outputTokens: 36,
 } as const;
 
 /** Bytes of a run's row, behind the cells. One of a vocabulary's words is its place there from 1 on; 0 is none. */
 export const byte = {
-  state: 240,
+  state: 296,
   /** Whether a later trace may resume the run: its id is its own. */
-  resumable: 241,
-  root: 242,
-  saidOutcome: 243,
-  saidEvidence: 244,
-  escalationReason: 245,
-  gate: 246,
-  foldedTop: 247,
-  /** Three: how badly the span that says each label speaks for the run, from 1 on. */
-  labelRank: 248,
-  unpriced: 251,
+  resumable: 297,
+  root: 298,
+  saidOutcome: 299,
+  saidEvidence: 300,
+  escalationReason: 301,
+  gate: 302,
+  foldedTop: 303,
+  /** Six: how badly the span that says each label speaks for the run, from 1 on; then the one of its trace. */
+  labelRank: 304,
+  traceRank: 310,
+  unpriced: 311,
+  /** Whether what is known of it is not kept yet. */
+  isNews: 312,
   /** Whether log records tell of the run; and how it went, where they belonged to no trace. */
-  hasLogs: 252,
-  told: 253,
+  hasLogs: 313,
+  told: 314,
   /** Whether it has a span that is no judge's. */
-  isWork: 254,
+  isWork: 315,
   /** The rest is as last reported. */
-  closedBy: 256,
-  outcome: 257,
-  evidence: 258,
-  lowerBound: 259,
+  closedBy: 316,
+  outcome: 317,
+  evidence: 318,
+  lowerBound: 319,
 } as const;
 
-const cellCount = 33;
+const cellCount = 40;
 const wordCount = 2 * cellCount;
 const byteCount = 8 * cellCount;
 
 /** Texts of a run: its labels, and its id where that is not a trace's; '' when nobody says. */
-export const text = { agent: 0, release: 1, environment: 2, name: 3 } as const;
-const textCount = 4;
+export const text = {
+  agent: 0,
+  release: 1,
+  environment: 2,
+  session: 3,
+  user: 4,
+  taskType: 5,
+  name: 6,
+} as const;
+const textCount = 7;
 
 const isTraceId = /^[0-9a-f]{32}$/;
 
@@ -97,8 +115,20 @@ export class RunTable {
   readonly #index = new RowIndex(this.#rows, wordCount);
   readonly #named = new Map<string, number>();
   readonly #texts: string[] = [];
+  /** Runs by the traces that belong to them and are not their id, in the order in which they joined; and those traces by run. */
+  readonly #joined = new Map<string, number>();
+  readonly #traces = new Map<number, Set<string>>();
+  /** Further ids of runs whose id is that of a trace. */
+  readonly #aliases = new Map<number, string>();
+  readonly #limitTraces: number;
   /** The id looked for last, when it is that of a trace. */
   readonly #trace = new Int32Array(4);
+  readonly #traceBytes = Buffer.from(this.#trace.buffer);
+
+  /** Of traces that belong to runs with another id, `limitTraces` are known; more, and the ones that joined first are forgotten. */
+  constructor(limitTraces: number) {
+    this.#limitTraces = limitTraces;
+  }
 
   get cells(): Float64Array {
     return this.#rows.cells;
@@ -148,6 +178,12 @@ export class RunTable {
   /** The run of a span with `ids`; `none` when it is not here. */
   find(ids: SpanIds): number {
     if (this.#isNamed(ids)) return this.#named.get(ids.run) ?? none;
+    const run = this.#findTrace();
+    return run === none && this.#joined.size > 0 ? (this.#joined.get(this.#traceKey()) ?? none) : run;
+  }
+
+  /** The run whose id is `#trace`. */
+  #findTrace(): number {
     const trace = this.#trace;
     const { words } = this.#rows;
     let run = this.#index.first(hashOf(trace));
@@ -169,27 +205,71 @@ export class RunTable {
   /** Begins the run of a span with `ids`: a row of zeros and empty texts. */
   begin(ids: SpanIds): number {
     const run = this.#rows.take();
-    const { words, bytes } = this.#rows;
+    const { words } = this.#rows;
     const at = run * wordCount;
     for (let which = 0; which < textCount; which++) this.setText(run, which, '');
     words[at + word.firstSpan] = none;
     words[at + word.firstCall] = none;
-    const trace = this.#trace;
-    if (this.#isNamed(ids)) {
-      bytes[run * byteCount + byte.resumable] = 1;
+    this.#setId(run, ids);
+    return run;
+  }
+
+  #setId(run: number, ids: SpanIds): void {
+    const { words, bytes } = this.#rows;
+    const isNamed = this.#isNamed(ids);
+    bytes[run * byteCount + byte.resumable] = isNamed || !this.#isOwnTrace(ids) ? 1 : 0;
+    if (isNamed) {
       this.setText(run, text.name, ids.run);
       this.#named.set(ids.run, run);
     } else {
-      const isOwn =
-        trace[0] === ids.trace0 &&
-        trace[1] === ids.trace1 &&
-        trace[2] === ids.trace2 &&
-        trace[3] === ids.trace3;
-      bytes[run * byteCount + byte.resumable] = isOwn ? 0 : 1;
-      for (let i = 0; i < 4; i++) words[at + word.trace + i] = trace[i]!;
-      this.#index.add(run, hashOf(trace));
+      words.set(this.#trace, run * wordCount + word.trace);
+      this.#index.add(run, hashOf(this.#trace));
     }
-    return run;
+  }
+
+  /** Gives `run`, whose id is that of a trace, the id that `ids` name. */
+  rename(run: number, ids: SpanIds): void {
+    this.#index.remove(run);
+    this.#setId(run, ids);
+  }
+
+  /** Whether a span with `ids` says, as the first one of its trace, that its trace belongs to a run with another id. */
+  joins(ids: SpanIds): boolean {
+    if (ids.run === '' || (!this.#isNamed(ids) && this.#isOwnTrace(ids))) return false;
+    this.#readTrace(ids);
+    return !this.#joined.has(this.#traceKey());
+  }
+
+  /** The run of which the id is the trace of `ids`; `none` when no span of it came without another run's id. */
+  nameless(ids: SpanIds): number {
+    this.#readTrace(ids);
+    return this.#findTrace();
+  }
+
+  /** Notes that the trace of `ids` belongs to `run`: its spans that name no run are found there from now on. */
+  join(ids: SpanIds, run: number): void {
+    this.#readTrace(ids);
+    const key = this.#traceKey();
+    this.#joined.set(key, run);
+    const traces = this.#traces.get(run);
+    if (traces) traces.add(key);
+    else this.#traces.set(run, new Set([key]));
+    if (this.#joined.size > this.#limitTraces) this.#forgetTrace();
+  }
+
+  #forgetTrace(): void {
+    for (const [key, run] of this.#joined) {
+      this.#joined.delete(key);
+      this.#traces.get(run)?.delete(key);
+      return;
+    }
+  }
+
+  /** Lets the id that `ids` name lead to `run`, whose id is that of a trace and stays it, unless another id does. */
+  alias(ids: SpanIds, run: number): void {
+    if (!this.#isNamed(ids) || this.#aliases.has(run)) return;
+    this.#named.set(ids.run, run);
+    this.#aliases.set(run, ids.run);
   }
 
   /** Forgets `run`; another one may take its row. */
@@ -197,6 +277,11 @@ export class RunTable {
     const name = this.text(run, text.name);
     if (name === '') this.#index.remove(run);
     else this.#named.delete(name);
+    for (const key of this.#traces.get(run) ?? []) this.#joined.delete(key);
+    this.#traces.delete(run);
+    const alias = this.#aliases.get(run);
+    if (alias !== undefined) this.#named.delete(alias);
+    this.#aliases.delete(run);
     this.places[run] = undefined;
     this.#rows.give(run);
   }
@@ -204,25 +289,55 @@ export class RunTable {
   /** The id of `run`. */
   id(run: number): string {
     const name = this.text(run, text.name);
-    if (name !== '') return name;
+    return name === '' ? this.traceId(run) : name;
+  }
+
+  /** The id of its trace, or of the one that stands for it, in hex. */
+  traceId(run: number): string {
     const at = 4 * (run * wordCount + word.trace);
     return this.#rows.bytes.toString('hex', at, at + 16);
   }
 
+  /** Whether the id of `run` is not that of a trace. */
+  isNamed(run: number): boolean {
+    return this.text(run, text.name) !== '';
+  }
+
+  /** Adds a tool call that was handed on. */
+  addToolCall(run: number, result: Result, attempts: number): void {
+    const { words } = this.#rows;
+    const at = run * wordCount;
+    words[at + word.toolCalls + results.indexOf(result)]! += 1;
+    words[at + word.toolCallAttempts]! += attempts;
+  }
+
   /** Whether `ids` name a run by other than the id of a trace; `#trace` is that id else. */
   #isNamed(ids: SpanIds): boolean {
-    const trace = this.#trace;
     if (ids.run === '') {
-      trace[0] = ids.trace0;
-      trace[1] = ids.trace1;
-      trace[2] = ids.trace2;
-      trace[3] = ids.trace3;
+      this.#readTrace(ids);
       return false;
     }
     if (!isTraceId.test(ids.run)) return true;
-    const id = Buffer.from(ids.run, 'hex');
-    for (let i = 0; i < 4; i++) trace[i] = id.readInt32LE(4 * i);
+    this.#traceBytes.write(ids.run, 'hex');
     return false;
+  }
+
+  #readTrace({ trace0, trace1, trace2, trace3 }: SpanIds): void {
+    const trace = this.#trace;
+    trace[0] = trace0;
+    trace[1] = trace1;
+    trace[2] = trace2;
+    trace[3] = trace3;
+  }
+
+  /** Whether `#trace` is the trace of `ids`. */
+  #isOwnTrace({ trace0, trace1, trace2, trace3 }: SpanIds): boolean {
+    const trace = this.#trace;
+    return trace[0] === trace0 && trace[1] === trace1 && trace[2] === trace2 && trace[3] === trace3;
+  }
+
+  #traceKey(): string {
+    return this.#traceBytes.toString('latin1');
   }
 }
 

@@ -1,13 +1,15 @@
 import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
-import { evidenceLevels, outcomes, type EscalationState } from '../semconv/vocabulary.ts';
+import { evidenceLevels, outcomes, results, type EscalationState } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
-import type { ClosedBy, FinishedRun, RunSink, RunStart } from './finished-run.ts';
+import type { ClosedBy, FinishedRun, RunSink, RunToolCalls } from './finished-run.ts';
 import { HeldCalls } from './held-calls.ts';
 import { LeafUsage } from './leaf-usage.ts';
 import { none } from './rows.ts';
 import { RunEnding } from './run-ending.ts';
-import { addLabels } from './run-labels.ts';
+import { nanosOf, nanosPerUsd, tokensOf } from './quantities.ts';
+import { addLabels, addTrace, mergeLabels, mergeTrace } from './run-labels.ts';
 import { RunScores } from './run-scores.ts';
+import { RunStarts } from './run-starts.ts';
 import { byte, cell, RunTable, text, word } from './run-table.ts';
 import { known, SpanTable } from './span-table.ts';
 
@@ -23,18 +25,22 @@ const closings = ['root', 'idle', 'spill'] as const satisfies readonly ClosedBy[
 
 /** The runs in memory: folds their spans, in whatever order they arrive, and says what is known of each. */
 export class Runs {
-  readonly table = new RunTable();
-  readonly #spans = new SpanTable(this.table);
-  readonly #calls = new HeldCalls(this.table, this.#spans);
-  readonly #usage = new LeafUsage(this.#spans);
+  readonly table: RunTable;
+  readonly starts: RunStarts;
+  readonly #spans: SpanTable;
+  readonly #calls: HeldCalls;
+  readonly #usage: LeafUsage;
   readonly #ending: RunEnding;
   readonly #scores = new RunScores();
-  /** Where runs with spans on several partitions begin on others than the first. */
-  readonly #otherStarts = new Map<number, RunStart[]>();
   #spanIds = 0;
 
-  /** `guesses` as of `RunEnding`. */
-  constructor(guesses: boolean) {
+  /** `guesses` as of `RunEnding`, `limitTraces` as of `RunTable`. */
+  constructor(guesses: boolean, limitTraces: number) {
+    this.table = new RunTable(limitTraces);
+    this.starts = new RunStarts(this.table);
+    this.#spans = new SpanTable(this.table);
+    this.#calls = new HeldCalls(this.table, this.#spans);
+    this.#usage = new LeafUsage(this.#spans);
     this.#ending = new RunEnding(this.table, this.#spans, guesses);
   }
 
@@ -54,8 +60,7 @@ export class Runs {
     const run = table.begin(ids);
     const at = table.cellAt(run);
     table.words[table.wordAt(run) + word.lane] = lane;
-    table.words[table.wordAt(run) + word.partition] = partition;
-    table.cells[at + cell.offset] = offset;
+    this.starts.begin(run, partition, offset);
     table.cells[at + cell.startMs] = Number.POSITIVE_INFINITY;
     table.cells[at + cell.lastEndMs] = Number.NEGATIVE_INFINITY;
     table.cells[at + cell.lastWorkStartMs] = Number.NEGATIVE_INFINITY;
@@ -65,32 +70,6 @@ export class Runs {
   /** What the caller said on which lane `run` began. */
   lane(run: number): number {
     return this.table.words[this.table.wordAt(run) + word.lane]!;
-  }
-
-  /** The partition on which `run` began. */
-  partition(run: number): number {
-    return this.table.words[this.table.wordAt(run) + word.partition]!;
-  }
-
-  /** Whether `run` has spans on several partitions. */
-  isSpread(run: number): boolean {
-    return this.#otherStarts.size > 0 && this.#otherStarts.has(run);
-  }
-
-  /** Notes that `run` has spans on `partition`, too, from `offset` on. False when that was known. */
-  addStart(run: number, partition: number, offset: number): boolean {
-    if (this.startOn(run, partition) !== undefined) return false;
-    const others = this.#otherStarts.get(run);
-    if (others) others.push({ partition, offset });
-    else this.#otherStarts.set(run, [{ partition, offset }]);
-    return true;
-  }
-
-  /** The offset at which `run` begins on `partition`; undefined when it has no span there. */
-  startOn(run: number, partition: number): number | undefined {
-    const { table } = this;
-    if (this.partition(run) === partition) return table.cells[table.cellAt(run) + cell.offset];
-    return this.#otherStarts.get(run)?.find((start) => start.partition === partition)?.offset;
   }
 
   /** Looks for the span that arrives in its run. True when it is remembered there: it was sent again. */
@@ -108,6 +87,7 @@ export class Runs {
   add(span: SpanFacts, arrival: Arrival, limit: number): boolean {
     const { table } = this;
     const { run, ids, step, startMs, endMs } = arrival;
+    table.words[table.wordAt(run) + word.version]! += 1;
     const countAt = table.wordAt(run) + word.spanCount;
     const folded = table.words[countAt]! >= limit;
     arrival.folded = folded;
@@ -123,9 +103,10 @@ export class Runs {
     if (startMs < cells[at + cell.startMs]!) cells[at + cell.startMs] = startMs;
     if (endMs > cells[at + cell.lastEndMs]!) cells[at + cell.lastEndMs] = endMs;
     if (!arrival.isJudge) {
-      table.bytes[table.byteAt(run) + byte.isWork] = 1;
       addLabels(table, span, arrival);
+      addTrace(table, arrival);
     }
+    if (!arrival.isWord) table.bytes[table.byteAt(run) + byte.isWork] = 1;
     const { scores } = span;
     if (scores.size > 0) this.#scores.add(run, scores, endMs);
     this.#ending.add(span, arrival);
@@ -136,12 +117,44 @@ export class Runs {
     return !folded;
   }
 
-  #addCost(span: SpanFacts, { run, step }: Arrival): void {
+  /**
+   * Makes the spans of `from`, which was never reported, spans of `into`, and forgets `from`; where it began on the
+   * stream is known of `into` then, too.
+   */
+  merge(from: number, into: number): void {
     const { table } = this;
-    const { costUsd } = span;
-    if (costUsd !== undefined) {
-      table.cells[table.cellAt(run) + (step === 'tool' ? cell.toolCostUsd : cell.reviewCostUsd)]! += costUsd;
-    }
+    const { cells, words, bytes } = table;
+    const at = table.cellAt(into);
+    const fromAt = table.cellAt(from);
+    cells[at + cell.startMs] = Math.min(cells[at + cell.startMs]!, cells[fromAt + cell.startMs]!);
+    cells[at + cell.lastEndMs] = Math.max(cells[at + cell.lastEndMs]!, cells[fromAt + cell.lastEndMs]!);
+    cells[at + cell.reviewCostNanos]! += cells[fromAt + cell.reviewCostNanos]!;
+    for (const flag of [byte.unpriced, byte.isNews, byte.hasLogs, byte.isWork])
+      bytes[table.byteAt(into) + flag]! |= bytes[table.byteAt(from) + flag]!;
+    const added = [
+      word.version,
+      word.spanCount,
+      word.toolCallAttempts,
+      ...results.map((_, i) => word.toolCalls + i),
+    ];
+    for (const sum of added) words[table.wordAt(into) + sum]! += words[table.wordAt(from) + sum]!;
+    this.starts.merge(from, into);
+    mergeLabels(table, from, into);
+    mergeTrace(table, from, into);
+    this.#ending.merge(from, into);
+    this.#scores.move(from, into);
+    this.#usage.move(from, into);
+    this.#calls.move(from, into);
+    this.#spans.move(from, into);
+    this.drop(from);
+  }
+
+  /** Of a tool call or a review. */
+  #addCost(span: SpanFacts, arrival: Arrival): void {
+    const { table } = this;
+    const { run, step } = arrival;
+    if (step === 'tool') this.#usage.addCall(span, arrival);
+    else table.cells[table.cellAt(run) + cell.reviewCostNanos]! += nanosOf(span.costUsd);
     if (span.costSource === 'unpriced') table.bytes[table.byteAt(run) + byte.unpriced] = 1;
   }
 
@@ -213,7 +226,8 @@ export class Runs {
     const usage = this.#usage.of(run, bytes[bytesAt + byte.hasLogs] !== 0);
     const { outcome, evidence } = this.#ending.outcome(run, closedBy);
     cells[at + cell.closedMs] = closedMs;
-    cells[at + cell.llmCostUsd] = usage.costUsd;
+    cells[at + cell.llmCostNanos] = usage.costNanos;
+    cells[at + cell.toolCostNanos] = this.#usage.callsNanos(run);
     cells[at + cell.inputTokens] = usage.inputTokens;
     cells[at + cell.outputTokens] = usage.outputTokens;
     bytes[bytesAt + byte.closedBy] = closings.indexOf(closedBy);
@@ -229,12 +243,15 @@ export class Runs {
     const at = table.cellAt(run);
     const bytesAt = table.byteAt(run);
     const closedBy = closings[bytes[bytesAt + byte.closedBy]!]!;
-    const start = { partition: this.partition(run), offset: cells[at + cell.offset]! };
     return {
       runId: table.id(run),
+      traceId: table.traceId(run),
       agent: table.label(run, text.agent),
       release: table.label(run, text.release),
       environment: table.label(run, text.environment),
+      sessionId: table.text(run, text.session),
+      userId: table.text(run, text.user),
+      taskType: table.text(run, text.taskType),
       startMs: cells[at + cell.startMs]!,
       endMs: this.endMs(run),
       closedMs: cells[at + cell.closedMs]!,
@@ -242,18 +259,33 @@ export class Runs {
       outcome: outcomes[bytes[bytesAt + byte.outcome]!]!,
       evidence: evidenceLevels[bytes[bytesAt + byte.evidence]!]!,
       escalationReason: this.#ending.escalationReason(run),
+      toolCalls: this.#toolCalls(run),
       costUsd: {
-        llm: cells[at + cell.llmCostUsd]!,
-        tool: cells[at + cell.toolCostUsd]!,
-        review: cells[at + cell.reviewCostUsd]!,
+        llm: cells[at + cell.llmCostNanos]! / nanosPerUsd,
+        tool: cells[at + cell.toolCostNanos]! / nanosPerUsd,
+        review: cells[at + cell.reviewCostNanos]! / nanosPerUsd,
       },
       priced: bytes[bytesAt + byte.lowerBound] === 0,
       inputTokens: cells[at + cell.inputTokens]!,
       outputTokens: cells[at + cell.outputTokens]!,
       scores: this.#scores.of(run),
       behindMs: closedBy === 'root' ? cells[at + cell.rootBehindMs]! : 0,
-      starts: this.isSpread(run) ? [start, ...this.#otherStarts.get(run)!] : [start],
+      starts: this.starts.of(run),
+      version: table.words[table.wordAt(run) + word.version]!,
       place: table.places[run],
+    };
+  }
+
+  #toolCalls(run: number): RunToolCalls {
+    const { words } = this.table;
+    const at = this.table.wordAt(run);
+    const [ok, error, rejected, cancelled] = results.map((_, i) => words[at + word.toolCalls + i]!);
+    return {
+      ok: ok!,
+      error: error!,
+      rejected: rejected!,
+      cancelled: cancelled!,
+      attempts: words[at + word.toolCallAttempts]!,
     };
   }
 
@@ -275,20 +307,52 @@ export class Runs {
     this.#usage.forget(run);
   }
 
-  /** Adds to the cost of a run whose spans are forgotten. */
-  addCost(run: number, step: 'llm' | 'tool' | 'review', costUsd: number): void {
-    const which = { llm: cell.llmCostUsd, tool: cell.toolCostUsd, review: cell.reviewCostUsd }[step];
-    this.table.cells[this.table.cellAt(run) + which]! += costUsd;
+  /**
+   * Adds `span`, which ended at `endMs`, to a run whose spans are forgotten: what it cost, because nobody knows whether
+   * another one repeats it, its scores, and what it says of how the run ended. Whether it may change what is known of the run.
+   */
+  addLate(run: number, span: SpanFacts, endMs: number): boolean {
+    const { cells, words, bytes } = this.table;
+    const { step, scores } = span;
+    const hasCost = step === 'llm' || step === 'tool' || step === 'review';
+    if (!hasCost && scores.size === 0 && span.outcome === undefined) return false;
+    words[this.table.wordAt(run) + word.version]! += 1;
+    if (scores.size > 0) this.#scores.add(run, scores, endMs);
+    if (span.outcome !== undefined) this.#addWord(run, span, endMs);
+    if (!hasCost) return true;
+    const at = this.table.cellAt(run);
+    const cost = { llm: cell.llmCostNanos, tool: cell.toolCostNanos, review: cell.reviewCostNanos }[step];
+    cells[at + cost]! += nanosOf(span.costUsd);
+    cells[at + cell.inputTokens]! += tokensOf(span.inputTokens);
+    cells[at + cell.outputTokens]! += tokensOf(span.outputTokens);
+    if (span.costSource === 'unpriced') bytes[this.table.byteAt(run) + byte.lowerBound] = 1;
+    return true;
   }
 
-  /** Takes what evaluators found of a run whose spans are forgotten. */
-  addScores(run: number, scores: ReadonlyMap<string, number>, endMs: number): void {
-    this.#scores.add(run, scores, endMs);
+  /**
+   * Notes that what is known of `run` is not kept yet, from now on: some span or the end is new. What comes later may be
+   * older, from a partition that is read again behind the others, and is news all the same.
+   */
+  makeNews(run: number): void {
+    this.table.bytes[this.table.byteAt(run) + byte.isNews] = 1;
+  }
+
+  isNews(run: number): boolean {
+    return this.table.bytes[this.table.byteAt(run) + byte.isNews] !== 0;
+  }
+
+  #addWord(run: number, span: SpanFacts, endMs: number): void {
+    const { bytes } = this.table;
+    const at = this.table.byteAt(run);
+    this.#ending.addWord(run, span, endMs);
+    const { outcome, evidence } = this.#ending.outcome(run, this.closedBy(run));
+    bytes[at + byte.outcome] = outcomes.indexOf(outcome);
+    bytes[at + byte.evidence] = evidenceLevels.indexOf(evidence);
   }
 
   /** Forgets `run`, whose spans are forgotten. */
   drop(run: number): void {
-    this.#otherStarts.delete(run);
+    this.starts.drop(run);
     this.#scores.drop(run);
     this.table.drop(run);
   }

@@ -21,13 +21,16 @@ export const known = {
   /** A human who was asked about it said no, or said nothing. */
   refused: 512,
   unanswered: 1024,
+  /** It is a tool call with a cost; and it wraps another one of the same tool, which is the same call. */
+  toolCost: 2048,
+  wrapsCall: 4096,
   /** It was made of a log record. */
-  log: 2048,
+  log: 8192,
 } as const;
 
-const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6, call: 7 } as const;
-const cell = { costUsd: 4, inputTokens: 5, outputTokens: 6 } as const;
-const cellCount = 7;
+const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6, call: 7, parent: 8 } as const;
+const cell = { costNanos: 5, inputTokens: 6, outputTokens: 7 } as const;
+const cellCount = 8;
 const wordCount = 2 * cellCount;
 
 /** Looking through so few spans, which lie side by side, is quicker than finding one by a hash. */
@@ -79,7 +82,13 @@ export class SpanTable {
     words[at + word.run] = run;
     words[at + word.id0] = id0;
     words[at + word.id1] = id1;
-    words[at + word.next] = none;
+    this.#chain(span, run);
+    return span;
+  }
+
+  #chain(span: number, run: number): void {
+    const { words } = this.#rows;
+    words[span * wordCount + word.next] = none;
     const runWords = this.#runs.words;
     const runAt = this.#runs.wordAt(run);
     if (runWords[runAt + runWord.firstSpan] === none) runWords[runAt + runWord.firstSpan] = span;
@@ -89,7 +98,25 @@ export class SpanTable {
     runWords[runAt + runWord.knownCount] = count;
     if (count > unindexed + 1) this.#indexSpan(span);
     else if (count > unindexed) this.#indexAll(run);
-    return span;
+  }
+
+  /** Makes the spans of `from`, of which `into` knows none, spans of `into`. */
+  move(from: number, into: number): void {
+    const isIndexed = this.#isIndexed(from);
+    for (let span = this.first(from); span !== none;) {
+      const next = this.after(span);
+      if (isIndexed) this.#index.remove(span);
+      this.#rows.words[span * wordCount + word.run] = into;
+      this.#chain(span, into);
+      span = next;
+    }
+    this.#empty(from);
+  }
+
+  #empty(run: number): void {
+    const at = this.#runs.wordAt(run);
+    this.#runs.words[at + runWord.firstSpan] = none;
+    this.#runs.words[at + runWord.knownCount] = 0;
   }
 
   #isIndexed(run: number): boolean {
@@ -129,8 +156,9 @@ export class SpanTable {
     this.#rows.words[span * wordCount + word.known] = bits;
   }
 
-  costUsd(span: number): number {
-    return this.#rows.cells[span * cellCount + cell.costUsd]!;
+  /** In billionths of a US dollar. */
+  costNanos(span: number): number {
+    return this.#rows.cells[span * cellCount + cell.costNanos]!;
   }
 
   inputTokens(span: number): number {
@@ -141,12 +169,21 @@ export class SpanTable {
     return this.#rows.cells[span * cellCount + cell.outputTokens]!;
   }
 
-  setUsage(span: number, costUsd: number, inputTokens: number, outputTokens: number): void {
+  setUsage(span: number, costNanos: number, inputTokens: number, outputTokens: number): void {
     const { cells } = this.#rows;
     const at = span * cellCount;
-    cells[at + cell.costUsd] = costUsd;
+    cells[at + cell.costNanos] = costNanos;
     cells[at + cell.inputTokens] = inputTokens;
     cells[at + cell.outputTokens] = outputTokens;
+  }
+
+  /** The span that `span` said is around it, or `none`. Asked of spans of which `setParent` told. */
+  parent(span: number): number {
+    return this.#rows.words[span * wordCount + word.parent]!;
+  }
+
+  setParent(span: number, parent: number): void {
+    this.#rows.words[span * wordCount + word.parent] = parent;
   }
 
   /** The tool that `span` called; undefined when it is no tool call. */
@@ -179,9 +216,7 @@ export class SpanTable {
       this.#rows.give(span);
       span = next;
     }
-    const at = this.#runs.wordAt(run);
-    this.#runs.words[at + runWord.firstSpan] = none;
-    this.#runs.words[at + runWord.knownCount] = 0;
+    this.#empty(run);
   }
 }
 

@@ -16,6 +16,8 @@ interface Source {
 export interface Meaning {
   readonly step?: Step;
   readonly failed?: true;
+  /** An exception that such a span records made it fail, whatever its status says. */
+  readonly throws?: true;
   /** The call was put off or handed out and did not run, which is no failure. */
   readonly deferred?: true;
   /** In [0, 1], of the evaluator with that name. */

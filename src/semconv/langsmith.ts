@@ -1,5 +1,8 @@
 import type { Convention } from './convention.ts';
 
+/** It says OK of a span that is still to end, and OpenTelemetry lets no error come after that. */
+const throws = true;
+
 /**
  * LangSmith's OpenTelemetry exporter, with which LangChain, LangGraph and the Claude Agent SDK trace.
  * `langsmith.trace.session_id` is a project, and no session.
@@ -19,17 +22,18 @@ export const langSmith: Convention = {
     {
       key: 'langsmith.span.kind',
       meanings: {
-        llm: { step: 'llm' },
-        embedding: { step: 'llm' },
-        tool: { step: 'tool' },
-        chain: { step: 'other' },
-        retriever: { step: 'other' },
-        prompt: { step: 'other' },
-        parser: { step: 'other' },
+        llm: { step: 'llm', throws },
+        embedding: { step: 'llm', throws },
+        tool: { step: 'tool', throws },
+        chain: { step: 'other', throws },
+        retriever: { step: 'other', throws },
+        prompt: { step: 'other', throws },
+        parser: { step: 'other', throws },
       },
     },
     { key: 'langsmith.metadata.is_error', meanings: { true: { failed: true }, True: { failed: true } } },
   ],
   namedSteps: [],
   content: ['langsmith.inputs', 'langsmith.outputs', 'gen_ai.serialized.doc'],
+  toolArguments: ['gen_ai.prompt'],
 };

@@ -27,6 +27,7 @@ export const openInference: Convention = {
     { field: 'provider', key: 'llm.system' },
     { field: 'model', key: 'llm.response.model_name' },
     { field: 'model', key: 'llm.model_name' },
+    { field: 'finishReason', key: 'llm.finish_reason' },
     { field: 'inputTokens', key: 'llm.token_count.prompt' },
     { field: 'outputTokens', key: 'llm.token_count.completion' },
     { field: 'cacheReadTokens', key: 'llm.token_count.prompt_details.cache_read' },

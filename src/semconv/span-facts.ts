@@ -42,6 +42,8 @@ export interface SpanFacts {
   readonly step: Step;
   /** 'unknown' when nobody says. */
   readonly agent: string;
+  /** Whether `agent` is somebody's word for the agent, and not the name of the service that it is part of. */
+  readonly namesAgent: boolean;
   /** '' unless the step is a tool call or names one. */
   readonly tool: string;
   /** Names a tool call across the spans that tell of it; '' when nobody says. */
@@ -54,6 +56,10 @@ export interface SpanFacts {
   readonly runId: string;
   /** '' when nobody says. */
   readonly sessionId: string;
+  /** Who used the agent: a keyed hash, unless raw ids are kept; '' when nobody says. */
+  readonly userId: string;
+  /** '' when nobody says. */
+  readonly taskType: string;
   /** 'unknown' when nobody says. */
   readonly release: string;
   /** 'unknown' when nobody says. */

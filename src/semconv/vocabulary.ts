@@ -53,8 +53,11 @@ export const escalationSources = ['explicit', 'span', 'log', 'heuristic'] as con
 export const logOrigins = ['traced', 'untraced'] as const;
 export type LogOrigin = (typeof logOrigins)[number];
 
-/** Where a cost comes from: the sender said it, we computed it from tokens, or no price is known (never 0, never a guess). */
-export const costSources = ['reported', 'computed', 'unpriced'] as const;
+/**
+ * Where a cost comes from: the sender said it, we computed it from tokens, the operator states what a call or an hour
+ * costs, or no price is known (never 0, never a guess).
+ */
+export const costSources = ['reported', 'computed', 'static', 'unpriced'] as const;
 export type CostSource = (typeof costSources)[number];
 
 /** The value of agent, release and environment when nobody says. */

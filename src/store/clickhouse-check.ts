@@ -1,6 +1,8 @@
 import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, type Migration, statementsOf } from './migrations.ts';
 import { traceColumns } from './trace-columns.ts';
+import type { Column } from '../otlp/row-columns.ts';
+import { runColumns } from '../runs/run-row.ts';
 
 type Asked = Pick<ClickHouse, 'query'>;
 
@@ -36,15 +38,16 @@ export async function tableFaults(
   cluster: string | undefined,
 ): Promise<readonly string[]> {
   const tables = await clickhouse.query<{ name: string; engine: string; engineFull: string }>(
-    "SELECT name, engine, engine_full AS engineFull FROM system.tables WHERE database = currentDatabase() AND name IN ('otel_traces', 'otel_traces_trace_id_ts') ORDER BY name",
+    "SELECT name, engine, engine_full AS engineFull FROM system.tables WHERE database = currentDatabase() AND name IN ('otel_traces', 'otel_traces_trace_id_ts', 'agent_runs') ORDER BY name",
   );
-  const faults = tables.flatMap(({ name, engine, engineFull }) => [
-    ...engineFaults(name, engine, cluster),
-    ...tokenFaults(name, engineFull),
-  ]);
-  return tables.some(({ name }) => name === 'otel_traces')
-    ? [...(await columnFaults(clickhouse)), ...faults]
-    : faults;
+  const faults = await Promise.all(
+    tables.map(async ({ name, engine, engineFull }) => [
+      ...(await columnFaults(clickhouse, name)),
+      ...engineFaults(name, engine, cluster),
+      ...(name === 'agent_runs' ? versionFaults(engineFull) : tokenFaults(name, engineFull)),
+    ]),
+  );
+  return faults.flat();
 }
 
 async function missingSettings(
@@ -91,18 +94,31 @@ async function clusterFault(clickhouse: Asked, cluster: string): Promise<string 
   return `the cluster ${cluster} has ${found.shards} shards, and every row must be on one: name a cluster of replicas of one shard`;
 }
 
-async function columnFaults(clickhouse: Asked): Promise<readonly string[]> {
-  const described = await clickhouse.query<{ name: string; type: string }>('DESCRIBE TABLE otel_traces');
+/** The columns that inserts name. */
+const written: ReadonlyMap<string, readonly Column[]> = new Map([
+  ['otel_traces', traceColumns],
+  ['agent_runs', runColumns],
+]);
+
+async function columnFaults(clickhouse: Asked, table: string): Promise<readonly string[]> {
+  const columns = written.get(table);
+  if (columns === undefined) return [];
+  const described = await clickhouse.query<{ name: string; type: string }>(`DESCRIBE TABLE ${table}`);
   const types = new Map(described.map(({ name, type }) => [name, type]));
-  return traceColumns.flatMap(({ name, type }) => {
+  return columns.flatMap(({ name, type }) => {
     const found = types.get(name);
     if (found === type) return [];
     return found === undefined
-      ? [`otel_traces lacks the column ${name}: ALTER TABLE otel_traces ADD COLUMN \`${name}\` ${type}`]
+      ? [`${table} lacks the column ${name}: ALTER TABLE ${table} ADD COLUMN \`${name}\` ${type}`]
       : [
-          `the column ${name} of otel_traces is ${found}: ALTER TABLE otel_traces MODIFY COLUMN \`${name}\` ${type}`,
+          `the column ${name} of ${table} is ${found}: ALTER TABLE ${table} MODIFY COLUMN \`${name}\` ${type}`,
         ];
   });
+}
+
+function* versionFaults(engineFull: string): Generator<string> {
+  if (!/ReplacingMergeTree\((?:[^)]*, )?Version\)/.test(engineFull))
+    yield 'agent_runs is no ReplacingMergeTree(Version), so that a run has several rows: move it to one';
 }
 
 function* engineFaults(table: string, engine: string, cluster: string | undefined): Generator<string> {

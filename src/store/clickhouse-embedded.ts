@@ -97,7 +97,7 @@ class EmbeddedClickHouse implements ClickHouse {
 
   async insertBlock(insert: BlockInsert): Promise<void> {
     const { inserts } = this.#open();
-    const file = join(this.#insertsDirectory, `${process.pid}-${this.#insertsStarted++}.native`);
+    const file = join(this.#insertsDirectory, `${process.pid}-${this.#insertsStarted++}`);
     try {
       await writeWhole(file, insert.body);
       await explained(inserts.command({ query: insertFromFile(insert, file) }));

@@ -98,13 +98,30 @@ export function faultOf(error: unknown): unknown {
   const type = 'type' in error ? String(error.type) : 'UNKNOWN';
   if (rejecting.includes(code))
     // Without ClickHouse's own error, also as the cause: it quotes the row, and causes are logged.
-    return new ClickHouseFault('rows', `ClickHouse refused the row: ${type} (${code})`, { code });
+    return new ClickHouseFault(
+      'rows',
+      `ClickHouse refused the row: ${type} (${code})${constraintOf(error)}`,
+      {
+        code,
+      },
+    );
   const options = { code, cause: error };
   const [remedy, sentence] = passing.has(code)
     ? (['time', passing.get(code)] as const)
     : (['operator', mendable.get(code)] as const);
   if (sentence === undefined) return error;
   return new ClickHouseFault(remedy, `${sentence} (${type} ${code}: ${inShort(error.message)})`, options);
+}
+
+/** The constraint that a row violates stands before the row. */
+function constraintOf({ message }: Error): string {
+  const [, name] = /^[^(]{0,100}\bConstraint `([^`]{1,100})`/.exec(message) ?? [];
+  return name === undefined ? '' : `, constraint ${name}`;
+}
+
+/** `error` for the log: a fault that is known is a sentence, and where it came from says nothing more. */
+export function loggable(error: unknown): { readonly why: string } | { readonly err: unknown } {
+  return error instanceof ClickHouseFault ? { why: error.message } : { err: error };
 }
 
 /** What @clickhouse/client says when it gives up. */

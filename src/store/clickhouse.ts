@@ -4,11 +4,13 @@ import type { Column } from '../otlp/row-columns.ts';
 /** Values of one statement's SETTINGS clause, by setting name. */
 export type Settings = Readonly<Record<string, string | number>>;
 
-/** One Native block for one table. */
+/** One block of rows for one table. */
 export interface BlockInsert {
   readonly table: string;
-  /** Those of the block, in its order; the table may have more. */
+  /** Those of the block, in its order; the table may have more. A row of JSON may leave some out. */
   readonly columns: readonly Column[];
+  /** How the body is to be read. */
+  readonly format: 'Native' | 'JSONEachRow';
   /** On top of the pinned ones, such as `insert_deduplication_token`. */
   readonly settings: Settings;
   /** Nothing lands later, in Unix milliseconds by the clock that `nowMs` reads. An engine that dies with this process may ignore it. */

@@ -1,4 +1,5 @@
 import { Block } from './block.ts';
+import { loggable } from './clickhouse-fault.ts';
 import { newAttempt } from './intent.ts';
 import type { Position } from '../core/stream.ts';
 import { RecordCursor } from './record-cursor.ts';
@@ -95,7 +96,10 @@ export class Flow {
     this.#flight = undefined;
     if (error === undefined) await this.#tenure.conclude(flight.block, flight.block.rows, 0);
     else
-      this.#tenure.parts.log.warn({ ...this.#tenure.origin, err: error }, 'an insert did not simply succeed');
+      this.#tenure.parts.log.warn(
+        { ...this.#tenure.origin, ...loggable(error) },
+        'an insert did not simply succeed',
+      );
     return error === undefined;
   }
 }

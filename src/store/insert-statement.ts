@@ -24,12 +24,12 @@ export const newerSettings: Settings = {
   deduplicate_insert_select: 'enable_even_for_bad_queries',
 };
 
-type Statement = Pick<BlockInsert, 'table' | 'columns' | 'settings'>;
+type Statement = Pick<BlockInsert, 'table' | 'columns' | 'format' | 'settings'>;
 
 /** The INSERT of a block whose bytes are in `file`. */
 export function insertFromFile(insert: Statement, file: string): string {
   const settings = settingsClause({ ...insert.settings, ...pinnedSettings });
-  return `${insertInto(insert)} FROM INFILE ${quoteString(file)} ${settings} FORMAT Native`;
+  return `${insertInto(insert)} FROM INFILE ${quoteString(file)} ${settings} FORMAT ${insert.format}`;
 }
 
 /**
@@ -45,7 +45,7 @@ export function insertBefore(insert: Statement, deadlineMs: number, pinned: Sett
     `${insertInto(insert)} SELECT ${names} FROM input(${quoteString(structure)})`,
     `WHERE throwIf(nowInBlock() > ${deadline}, 'the insert came after its deadline') = 0`,
     settingsClause({ ...insert.settings, ...pinned }),
-    'FORMAT Native\n',
+    `FORMAT ${insert.format}\n`,
   ].join(' ');
 }
 

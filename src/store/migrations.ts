@@ -16,10 +16,12 @@ export interface Migration {
 export interface Dialect {
   /** An ON CLUSTER clause; empty without a cluster. */
   readonly onCluster: string;
-  /** The ENGINE clause for an engine of the MergeTree family, by its plain name. */
-  readonly engine: (family: string) => string;
+  /** The ENGINE clause for an engine of the MergeTree family, by its plain name and what stands in its brackets. */
+  readonly engine: (family: string, column?: string) => string;
   /** Settings by which a repeated insert is known. */
   readonly deduplication: string;
+  /** Settings by which every insert counts, also one like another before it. */
+  readonly noDeduplication: string;
   /** Settings by which an acknowledged row survives a power cut. */
   readonly durability: string;
 }
@@ -27,8 +29,9 @@ export interface Dialect {
 /** One ClickHouse, in this process or elsewhere: nobody else holds a copy of the rows, so the disk is asked to keep them. */
 export const aloneDialect: Dialect = {
   onCluster: '',
-  engine: (family) => `${family}()`,
+  engine: (family, column = '') => `${family}(${column})`,
   deduplication: 'non_replicated_deduplication_window = 100000',
+  noDeduplication: 'non_replicated_deduplication_window = 0',
   durability: [
     'fsync_after_insert = 1',
     'fsync_part_directory = 1',
@@ -45,9 +48,10 @@ export const aloneDialect: Dialect = {
 export function clusterDialect(cluster: string): Dialect {
   return {
     onCluster: `ON CLUSTER ${quoteIdentifier(cluster)}`,
-    engine: (family) => `Replicated${family}()`,
+    engine: (family, column = '') => `Replicated${family}(${column})`,
     deduplication:
       'replicated_deduplication_window = 100000, replicated_deduplication_window_seconds = 604800',
+    noDeduplication: 'replicated_deduplication_window = 0',
     durability: 'fsync_after_insert = 1, fsync_part_directory = 1',
   };
 }
@@ -70,8 +74,11 @@ export function statementsOf(migration: Migration, dialect: Dialect): readonly s
   const text = migration.text
     .replaceAll(/^--.*\n/gm, '')
     .replaceAll('{on_cluster}', dialect.onCluster)
-    .replaceAll(/\{engine:(\w+)\}/g, (_, family: string) => dialect.engine(family))
+    .replaceAll(/\{engine:(\w+)(?:\((\w+)\))?\}/g, (_, family: string, column?: string) =>
+      dialect.engine(family, column),
+    )
     .replaceAll('{deduplication}', dialect.deduplication)
+    .replaceAll('{no_deduplication}', dialect.noDeduplication)
     .replaceAll('{durability}', dialect.durability);
   return text
     .split(/;\s*$/m)

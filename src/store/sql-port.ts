@@ -6,7 +6,7 @@ import type { Component } from '../core/component.ts';
 import { Failure } from '../core/failure.ts';
 import { listen, reachableUrl, type ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
-import { clickHouseErrorCode } from './clickhouse-fault.ts';
+import { clickHouseErrorCode, loggable } from './clickhouse-fault.ts';
 import { SqlError } from './sql-guard.ts';
 import { sqlErrorOf, SqlReader, type QueryLimits, type SqlResult } from './sql-reader.ts';
 import { authenticate, bodyOf, isLoopback, queryOf, refuseForeign } from './sql-request.ts';
@@ -114,7 +114,7 @@ export class SqlPort implements Component {
       const fault = sqlErrorOf(error);
       const isOurs = clickHouseErrorCode(error) === undefined; // what the engine says of a query, its sender reads
       if (fault.status >= 500 && isOurs && !response.destroyed)
-        this.#options.log.warn({ err: error }, 'a query failed');
+        this.#options.log.warn(loggable(error), 'a query failed');
       fail(response, fault, this.#reader.version);
     }
   }

@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Component } from '../core/component.ts';
+import { messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { Position } from '../core/stream.ts';
+import { runColumns } from '../runs/run-row.ts';
 import { clockFault, serverFaults, tableFaults } from './clickhouse-check.ts';
-import { ClickHouseFault, mayPass } from './clickhouse-fault.ts';
+import { ClickHouseFault, loggable, mayPass, remedyOf } from './clickhouse-fault.ts';
 import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, migrate, readMigrations } from './migrations.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
+import type { RunsTable } from './run-store.ts';
 import type { Held, Insert, Table } from './table.ts';
 import { TracesTable } from './traces-table.ts';
 
@@ -20,6 +23,9 @@ export interface TablesOptions {
   readonly log: Log;
 }
 
+/** A late insert of runs does no harm, so this only ends what a server would keep waiting. */
+const runsDeadlineMs = 300_000;
+
 /** How long a start waits for a ClickHouse that does not answer before it goes on without. */
 const patienceMs = 5000;
 
@@ -27,7 +33,7 @@ const patienceMs = 5000;
  * ClickHouse with its tables, which are there once every migration has been applied. A ClickHouse that is down does not
  * keep the process from starting: until it answers, every use of the tables begins by trying again.
  */
-export class Tables implements Component, Table {
+export class Tables implements Component, Table, RunsTable {
   readonly name = 'tables';
   readonly #options: TablesOptions;
   readonly #traces: TracesTable;
@@ -43,7 +49,7 @@ export class Tables implements Component, Table {
   async start(): Promise<void> {
     const opened = this.#open().catch((error: unknown) => {
       if (!mayPass(error)) throw error;
-      this.#options.log.warn({ err: error }, 'ClickHouse cannot be used yet; the store waits for it');
+      this.#options.log.warn(loggable(error), 'ClickHouse cannot be used yet; the store waits for it');
     });
     const waited = new AbortController();
     const patience = sleep(patienceMs, undefined, { signal: waited.signal }).catch(() => undefined); // opened first
@@ -90,6 +96,29 @@ export class Tables implements Component, Table {
   async rederive(origin: Origin, stretch: Stretch): Promise<void> {
     await this.#open();
     await this.#traces.rederive(origin, stretch);
+  }
+
+  async insertRuns(body: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+    await this.#open();
+    const { clickhouse } = this.#options;
+    try {
+      await clickhouse.insertBlock({
+        table: 'agent_runs',
+        columns: runColumns,
+        format: 'JSONEachRow',
+        settings: { input_format_skip_unknown_fields: 1 },
+        deadlineMs: clickhouse.nowMs() + runsDeadlineMs,
+        signal,
+        body,
+      });
+    } catch (error) {
+      if (remedyOf(error) !== 'rows') throw error;
+      throw new ClickHouseFault(
+        'operator',
+        `agent_runs takes no more runs: ${messageOf(error)}: remove the constraint, or the change of the table, that refuses them`,
+        { cause: error },
+      );
+    }
   }
 
   async #open(): Promise<void> {

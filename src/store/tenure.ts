@@ -4,6 +4,8 @@ import type { Log } from '../core/log.ts';
 import { OwnershipLost, type Claim, type Position } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Block, BlockLimits, RowEncoder } from './block.ts';
+import { Checkpoints } from './checkpoints.ts';
+import { loggable } from './clickhouse-fault.ts';
 import type { Conservation } from './conservation.ts';
 import type { DeadLetter, DeadLetters } from './dead-letters.ts';
 import { toCommit, tokenOf, type Intent, type Ledger } from './intent.ts';
@@ -50,7 +52,6 @@ export interface Health {
 
 /** From when on an insert without an answer, or a commit that never succeeds, is something to wait for, in milliseconds. */
 const slowMs = 30_000;
-const checkpointEveryMs = 60_000;
 const states = ['recovering', 'flowing', 'waiting'] as const;
 
 /** Since when a partition has had something to commit and could not, in Unix milliseconds; it outlives a tenure that fails. */
@@ -84,7 +85,7 @@ export class Tenure {
   #health: Health;
   #insertSinceMs: number | undefined;
   #isRecovered = false;
-  #checkpoints: { readonly timeMs: number; readonly position: Position }[] = [];
+  readonly #checkpoints: Checkpoints;
 
   constructor(
     parts: StoreParts,
@@ -101,6 +102,7 @@ export class Tenure {
     this.halt = AbortSignal.any([claim.lost, stopping]);
     this.#ledger = ledger;
     this.#committed = ledger;
+    this.#checkpoints = new Checkpoints(parts.settings.verifyMs);
     this.#health = { partition: origin.partition, state: 'recovering', reason: '', sinceMs: this.nowMs() };
     this.enter('recovering');
   }
@@ -278,7 +280,7 @@ export class Tenure {
     const message = error instanceof Error ? error.message : String(error);
     this.enter('waiting', `${what}: ${message}`);
     const waitMs = delayMs(this.parts.settings.backoff, attempt, Math.random());
-    this.parts.log.warn({ ...this.origin, for: what, err: error, waitMs }, 'the store waits');
+    this.parts.log.warn({ ...this.origin, for: what, ...loggable(error), waitMs }, 'the store waits');
     await this.parts.pause(waitMs, this.halt);
   }
 
@@ -298,15 +300,7 @@ export class Tenure {
 
   /** The newest position that was committed `verifyMs` ago, to a minute. */
   #settle(ledger: Ledger): Position {
-    const { verifyMs } = this.parts.settings;
-    const now = this.nowMs();
-    const newest = this.#checkpoints.at(-1);
     if (!this.#isRecovered) return ledger.settled;
-    if (newest === undefined || now - newest.timeMs >= Math.min(checkpointEveryMs, verifyMs))
-      this.#checkpoints.push({ timeMs: now, position: ledger.position });
-    const old = this.#checkpoints.findLastIndex(({ timeMs }) => now - timeMs >= verifyMs);
-    if (old < 0) return ledger.settled;
-    this.#checkpoints = this.#checkpoints.slice(old);
-    return this.#checkpoints[0]?.position ?? ledger.settled;
+    return this.#checkpoints.settled(ledger.position, this.nowMs()) ?? ledger.settled;
   }
 }

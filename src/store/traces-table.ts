@@ -47,6 +47,7 @@ export class TracesTable implements Table {
       await this.#clickhouse.insertBlock({
         table: 'otel_traces',
         columns: traceColumns,
+        format: 'Native',
         settings,
         deadlineMs,
         signal,

@@ -20,7 +20,9 @@ export function faultText(error: unknown): string {
   if (code !== undefined) return `the broker answered ${code}`;
   if (!(error instanceof Error)) return String(error);
   const said = error.message.replace(/\.$/, '');
-  return error.cause instanceof Error ? `${said}: ${faultText(error.cause)}` : said;
+  if (!(error.cause instanceof Error)) return said;
+  const why = faultText(error.cause);
+  return said.endsWith(why) ? said : `${said}: ${why}`; // ours say themselves why
 }
 
 /** Whether `error` is the client's own, whose words do not say what was wanted. */

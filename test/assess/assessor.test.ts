@@ -1,14 +1,17 @@
 import * as fc from 'fast-check';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Assessor, type AssessorSettings } from '../../src/assess/assessor.ts';
 import { fromCommit } from '../../src/assess/progress.ts';
+import { RunOutbox } from '../../src/assess/run-outbox.ts';
 import { createLog } from '../../src/core/log.ts';
+import type { Claim } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { flat, value } from '../kpi/events.ts';
 import { runs } from '../property-runs.ts';
 import { until } from '../until.ts';
 import { JsonSpans, MemoryPartition } from './memory-partition.ts';
+import { MemoryRuns } from './memory-runs.ts';
 
 const noon = Date.UTC(2026, 10, 23, 12);
 const minute = 60_000;
@@ -27,17 +30,20 @@ const settings: AssessorSettings = {
 class Process {
   readonly telemetry = new Telemetry();
   readonly assessor: Assessor;
+  readonly outbox: RunOutbox;
   nowMs: number;
   readonly #stopping = new AbortController();
   readonly #workers: Promise<void>[] = [];
 
-  constructor(nowMs: number, partitions = 1) {
+  constructor(nowMs: number, partitions = 1, runsStream = new MemoryRuns()) {
     this.nowMs = nowMs;
     const clock = { nowMs: () => this.nowMs };
     const log = createLog('silent');
+    this.outbox = new RunOutbox(runsStream, { log, limitBytes: 2000 });
     this.assessor = new Assessor(settings, {
       partitions,
       spans: new JsonSpans(),
+      outbox: this.outbox,
       clock,
       telemetry: this.telemetry,
       log,
@@ -47,8 +53,13 @@ class Process {
   /** Works on `partition`; resolves when everything on it has been read. */
   async own(partition: MemoryPartition, lost = new AbortController()): Promise<void> {
     const { claim, reached } = partition.claim(lost.signal);
-    this.#workers.push(this.assessor.worker(claim, this.#stopping.signal));
+    this.work(claim);
     await reached;
+  }
+
+  /** Works on what `claim` owns. */
+  work(claim: Claim): void {
+    this.#workers.push(this.assessor.worker(claim, this.#stopping.signal));
   }
 
   kpi(name: string, labels: Readonly<Record<string, string>> = {}): number | undefined {
@@ -62,13 +73,14 @@ class Process {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await Promise.all(this.#workers);
+    await this.outbox.stop(AbortSignal.abort());
   }
 }
 
 const running: Process[] = [];
 
-function start(nowMs: number, partitions = 1): Process {
-  const process = new Process(nowMs, partitions);
+function start(nowMs: number, partitions = 1, runsStream = new MemoryRuns()): Process {
+  const process = new Process(nowMs, partitions, runsStream);
   running.push(process);
   return process;
 }
@@ -187,6 +199,150 @@ test('what was read but not yet committed when ownership was lost is not counted
   await process.own(partition);
   expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
   expect(process.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(2);
+});
+
+describe('the stream of runs', () => {
+  test('has what is known of each run that ended, and of one that changed', async () => {
+    const [partition, stream] = [new MemoryPartition(), new MemoryRuns()];
+    const [tool, root] = aRun('a', noon, { sessionId: 's', userId: 'u', taskType: 'refunds' });
+    partition.append(noon, [root!]);
+    partition.append(noon, [tool!]);
+    const process = start(noon, 1, stream);
+    await process.own(partition);
+    await process.stop();
+    expect([...stream.runs.values()]).toMatchObject([
+      {
+        AgentName: 'refund',
+        SessionId: 's',
+        UserId: 'u',
+        TaskType: 'refunds',
+        Outcome: 'completed',
+        ToolCalls: 1,
+        StartTime: '2026-11-23 11:59:59.000',
+        EndTime: '2026-11-23 12:00:00.000',
+        Version: 2,
+      },
+    ]);
+  });
+
+  test('has every run before the spans of it are committed, those that other partitions ended, too', async () => {
+    const [one, two, stream] = [new MemoryPartition(0), new MemoryPartition(1), new MemoryRuns()];
+    const { promise, resolve: letGo } = Promise.withResolvers<void>();
+    stream.slow = promise;
+    onTestFinished(() => letGo());
+    const process = start(noon, 2, stream);
+    await process.own(one);
+    await process.own(two);
+    one.append(noon, aRun('a', noon));
+    two.append(noon, aRun('b', noon).slice(0, 1));
+    await until('both were read', async () => (await process.gauge('plimsoll_assess_open_runs')) === 1);
+    process.nowMs += settings.idleTimeoutMs;
+    await until('both ended', () => process.kpi('plimsoll_kpi_run_success_denominator', hour) === 2);
+    const durable = (): number => stream.runs.size;
+    for (const partition of [one, two]) {
+      const before = partition.reads;
+      await until('it has read on for a while', () => partition.reads > before + 20);
+      expect(partition.commits.at(-1)?.position.offset ?? 0).toBe(0);
+    }
+    expect(durable()).toBe(0);
+    letGo();
+    for (const partition of [one, two])
+      await until('it has committed', () => {
+        const isCommitted = partition.commits.at(-1)?.position.offset === 1;
+        if (isCommitted) expect(durable()).toBe(2);
+        return isCommitted;
+      });
+  });
+
+  test('has what one partition adds to a run before that is committed, though another one is read again behind it', async () => {
+    const [one, two, stream] = [new MemoryPartition(0), new MemoryPartition(1), new MemoryRuns()];
+    const [tool, root] = aRun('a', noon);
+    const ids = { runId: 'order', traceId: 'a' };
+    one.append(noon, [{ ...tool, ...ids }]);
+    two.append(noon, [{ ...root, ...ids, traceId: 'b' }]);
+    const first = start(noon, 2, stream);
+    await Promise.all([first.own(one), first.own(two)]);
+    await first.stop();
+    expect(stream.runs.get('order')).toMatchObject({ Version: 2, ClosedBy: 'root' });
+    one.append(noon, [{ ...tool, ...ids, spanId: 'late' }]);
+    const second = start(noon, 2, stream);
+    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+    onTestFinished(() => letGo());
+    const { claim, reached } = two.claim(new AbortController().signal);
+    const read: typeof claim.read = async (...asked) => {
+      await held;
+      return claim.read(...asked);
+    };
+    second.work({ ...claim, read });
+    await second.own(one);
+    second.nowMs += 5000;
+    const before = one.reads;
+    await until('it has read on for a while', () => one.reads > before + 20);
+    expect(one.commits.at(-1)?.position.offset).toBe(1);
+    letGo();
+    await reached;
+    await until('it has committed', () => one.commits.at(-1)?.position.offset === 2);
+    expect(stream.runs.get('order')).toMatchObject({ Version: 3, ToolCalls: 2 });
+  });
+
+  test('that takes nothing stops reading, says so, and gets every run once it takes some', async () => {
+    const [partition, stream] = [new MemoryPartition(), new MemoryRuns()];
+    stream.isFull = true;
+    const process = start(noon, 1, stream);
+    await process.own(partition);
+    const append = (from: number): void => {
+      for (let i = from; i < from + 10; i++) partition.append(noon, aRun(`r${i}`, noon));
+    };
+    append(0);
+    await until('it was read', () => process.kpi('plimsoll_kpi_run_success_denominator', five) === 10);
+    append(10);
+    await until('a reason', () => !process.assessor.check().flowing);
+    expect(process.assessor.check().reason).toBe(
+      'waits for the stream of runs: the stream agent_runs is full',
+    );
+    const { reads } = partition;
+    process.nowMs += 5000;
+    const { refused } = stream;
+    await until('it was tried again', () => stream.refused > refused + 1);
+    expect(partition.reads).toBe(reads);
+    expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(10);
+    expect(partition.commits).toEqual([]);
+    stream.isFull = false;
+    await until('every run', () => stream.runs.size === 20);
+    expect(stream.rows).toHaveLength(20);
+    expect(process.assessor.check()).toEqual({ flowing: true, reason: '' });
+    process.nowMs += 5000;
+    await until('it has committed', () => partition.commits.at(-1)?.position.offset === 20);
+  });
+
+  test('that takes nothing keeps a process from stopping no longer than it may, and the next one sends the runs', async () => {
+    const [partition, stream] = [new MemoryPartition(), new MemoryRuns()];
+    partition.append(noon, aRun('a', noon));
+    stream.isFull = true;
+    const first = start(noon, 1, stream);
+    await first.own(partition);
+    await until('a reason', () => !first.assessor.check().flowing || first.outbox.send());
+    const stopped = first.stop();
+    await first.outbox.stop(AbortSignal.abort());
+    await stopped;
+    expect(partition.commits).toEqual([]);
+    stream.isFull = false;
+    const second = start(noon, 1, stream);
+    await second.own(partition);
+    await second.stop();
+    expect([...stream.runs.values()]).toMatchObject([{ Outcome: 'completed' }]);
+  });
+
+  test('gets records no longer than it takes', async () => {
+    const [partition, stream] = [new MemoryPartition(), new MemoryRuns(1000)];
+    for (let i = 0; i < 20; i++) partition.append(noon, aRun(`r${i}`, noon));
+    const process = start(noon, 1, stream);
+    await process.own(partition);
+    await process.stop();
+    expect(stream.runs.size).toBe(20);
+    expect(Math.max(...stream.records.map(({ payload }) => payload.length))).toBeLessThanOrEqual(1000);
+    expect(stream.records.length).toBeLessThan(15);
+  });
 });
 
 describe('after a restart', () => {
@@ -405,15 +561,16 @@ function counted(process: Process): number {
     .reduce((sum, [, count]) => sum + count, 0);
 }
 
-test('property: wherever a process is stopped, the next one shows the windows of one that never stopped, and together they count once', async () => {
+test('property: wherever a process is stopped, the next one shows the windows of one that never stopped, and together they count once and keep the same runs', async () => {
   await fc.assert(
     fc.asyncProperty(arbitraryRecords, fc.nat(), async (rows, cut) => {
       const whole = new MemoryPartition();
       const cutShort = new MemoryPartition();
       const stopAt = cut % (rows.length + 1);
       let nowMs = noon;
-      const first = new Process(noon);
-      const unbroken = new Process(noon);
+      const [runsOfTwo, runsOfOne] = [new MemoryRuns(), new MemoryRuns()];
+      const first = new Process(noon, 1, runsOfTwo);
+      const unbroken = new Process(noon, 1, runsOfOne);
       for (const [i, { run, gapMs, part, failed }] of rows.entries()) {
         nowMs += gapMs;
         const [tool, root] = aRun(`run${run}`, nowMs, { failed, spanId: `r${i}` });
@@ -431,7 +588,7 @@ test('property: wherever a process is stopped, the next one shows the windows of
       const countedFirst = counted(first);
       await first.stop();
       cutShort.records.push(...whole.records.slice(stopAt));
-      const second = new Process(nowMs);
+      const second = new Process(nowMs, 1, runsOfTwo);
       unbroken.nowMs = nowMs;
       await second.own(cutShort);
       await unbroken.own(whole);
@@ -441,7 +598,90 @@ test('property: wherever a process is stopped, the next one shows the windows of
       } finally {
         await Promise.all([second.stop(), unbroken.stop()]);
       }
+      expect(runsOfTwo.runs).toEqual(runsOfOne.runs);
     }),
+    { numRuns: Math.min(runs, 300) },
+  );
+});
+
+const spreadRecords = fc.array(
+  fc.record({
+    run: fc.integer({ min: 0, max: 3 }),
+    partition: fc.integer({ min: 0, max: 1 }),
+    isRoot: fc.boolean(),
+    gapMs: fc.integer({ min: 0, max: 1000 }),
+  }),
+  { minLength: 1, maxLength: 24 },
+);
+
+/** The spans of `rows`, a record each, on two partitions that both may have spans of a run. */
+function spread(rows: readonly { run: number; partition: number; isRoot: boolean; gapMs: number }[]) {
+  const partitions = [new MemoryPartition(0), new MemoryPartition(1)] as const;
+  let timeMs = noon;
+  for (const [i, { run, partition, isRoot, gapMs }] of rows.entries()) {
+    timeMs += gapMs;
+    const ids = { runId: `order ${run}`, traceId: `trace ${run} ${partition}`, spanId: `s${i}` };
+    partitions[partition]?.append(timeMs, [
+      isRoot
+        ? { ...ids, parentSpanId: '', step: 'agent', startMs: timeMs - 10, endMs: timeMs }
+        : { ...ids, step: 'llm', costUsd: i / 1000, costSource: 'reported', startMs: timeMs, endMs: timeMs },
+    ]);
+  }
+  return partitions;
+}
+
+/** Assesses `partitions` a record at a time, in turns as `delays` say, and is killed after `reads`; without, runs until every run has ended. */
+async function assessUntil(
+  partitions: readonly MemoryPartition[],
+  stream: MemoryRuns,
+  delays: Iterator<number>,
+  reads = Infinity,
+): Promise<void> {
+  const process = new Process(noon + 30_000, partitions.length, stream);
+  const lost = new AbortController();
+  const { promise: killed, resolve: kill } = Promise.withResolvers<void>();
+  let left = reads;
+  const owned = partitions.map(async (partition) => {
+    const { claim, reached } = partition.claim(lost.signal);
+    const read: typeof claim.read = async (offset, _, waitMs) => {
+      if (left-- <= 0) {
+        kill();
+        await new Promise((resolve) => lost.signal.addEventListener('abort', resolve));
+      }
+      process.nowMs += 300;
+      for (let turn = delays.next().value ?? 0; turn > 0; turn--) await Promise.resolve();
+      return claim.read(offset, 1, waitMs);
+    };
+    process.work({ ...claim, read });
+    await reached;
+  });
+  await Promise.race([killed, Promise.all(owned)]);
+  if (reads === Infinity) {
+    process.nowMs += 10 * minute;
+    await until('every run ended', async () => (await process.gauge('plimsoll_assess_open_runs')) === 0);
+    await process.stop();
+  } else {
+    await process.outbox.stop(AbortSignal.abort());
+    lost.abort();
+    await process.stop();
+  }
+}
+
+test('property: wherever processes are killed, every run is kept with all that is known of it, from both partitions', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      spreadRecords,
+      fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 3 }),
+      fc.infiniteStream(fc.nat(6)),
+      async (rows, kills, delays) => {
+        const [killed, unbroken] = [new MemoryRuns(), new MemoryRuns()];
+        const partitions = spread(rows);
+        for (const reads of kills) await assessUntil(partitions, killed, delays, reads);
+        await assessUntil(partitions, killed, delays);
+        await assessUntil(spread(rows), unbroken, delays);
+        expect(killed.runs).toEqual(unbroken.runs);
+      },
+    ),
     { numRuns: Math.min(runs, 300) },
   );
 });

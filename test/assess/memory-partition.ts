@@ -13,6 +13,8 @@ export class MemoryPartition {
   readonly #partition: number;
   /** The oldest record kept. */
   start = 0;
+  /** Every read of its claims. */
+  reads = 0;
 
   constructor(partition = 0) {
     this.#partition = partition;
@@ -43,6 +45,7 @@ export class MemoryPartition {
         return Promise.resolve({ start: this.start, end: this.records.length });
       },
       read: async (offset, limitBytes) => {
+        this.reads++;
         check();
         const batch: StreamRecord[] = [];
         let bytes = 0;

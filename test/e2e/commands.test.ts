@@ -11,7 +11,7 @@ test('without a command, and with --help, it says what there is', async () => {
   const help = await plimsoll('--help');
   expect([bare.code, help.code]).toEqual([2, 0]);
   expect(bare.stdout).toBe(help.stdout);
-  for (const name of ['run', 'demo', 'sql', 'dlq', 'validate', 'print-config', 'version']) {
+  for (const name of ['run', 'demo', 'sql', 'dlq', 'policy', 'validate', 'print-config', 'version']) {
     expect(help.stdout).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
     expect((await plimsoll(name, '--help')).stdout).toMatch(new RegExp(`^Usage: plimsoll ${name}`));
   }

@@ -73,7 +73,7 @@ async function replay(place: Place, ...words: readonly string[]): Promise<Readon
 }
 
 const nothing = { stored: 0, alreadyStored: 0, stillDead: {}, leftToStore: 0 };
-const refused = 'ClickHouse refused the row: VIOLATED_CONSTRAINT (469)';
+const refused = 'ClickHouse refused the row: VIOLATED_CONSTRAINT (469), constraint sane';
 
 /** A place whose table refuses one kind of span, which was sent there among others, `letters` times. */
 async function poisoned(letters: number): Promise<Place> {
@@ -208,6 +208,47 @@ test('a replay that is killed, again and again, stores every letter once', async
   await program.kill('SIGKILL');
   place.remove();
 }, 240_000);
+
+test('when the dead letters are full, the store holds its position and health says so; a replay makes room', async () => {
+  const place = new Place(`
+connectors: { embedded: { retention: { size: 32MiB } } }
+exporters: { clickhouse: { flush_interval: 100ms, max_block_rows: 10 } }`);
+  let program = await Program.start(place);
+  await program.kill('SIGTERM');
+  await alter(place, `ADD CONSTRAINT sane CHECK SpanName NOT LIKE '${poison}%'`);
+  program = await Program.start(place);
+  let requests = 0;
+  const health = async (): Promise<string> => (await fetch(program.url('health'))).text();
+  await until('the dead letters to be full', async () => {
+    await send(program, [`${poison} ${'x'.repeat(50_000)}`, 'execute_tool fine'], String(++requests));
+    return (await health()).includes('otlp_spans_dlq is full');
+  });
+  expect(await health()).toContain(
+    'partition 0 waits for the dead letters: the stream otlp_spans_dlq is full',
+  );
+  expect((await fetch(program.url('health'))).status).toBe(503);
+  const passed = await metric(program, 'plimsoll_store_committed_spans');
+  expect(passed).toBeGreaterThan(0);
+  expect(passed).toBeLessThan(2 * requests);
+  await program.kill('SIGTERM');
+  expect((await list(place)).length).toBeGreaterThan(0);
+
+  await alter(place, 'DROP CONSTRAINT sane');
+  expect(await replay(place)).toMatchObject({ stored: expect.any(Number), stillDead: {} });
+  program = await Program.start(place);
+  const counts = 'toUInt32(count()) AS rows, toUInt32(uniqExact(StreamOffset, StreamIndex)) AS positions';
+  await until('every span to have its row', async () => {
+    const [row] = await program.query<{ rows: number }>(`SELECT ${counts} FROM otel_traces`);
+    return row?.rows === 2 * requests;
+  });
+  expect(await program.query(`SELECT ${counts} FROM otel_traces`)).toEqual([
+    { rows: 2 * requests, positions: 2 * requests },
+  ]);
+  await until('health', async () => (await fetch(program.url('health'))).status === 200);
+  await program.kill('SIGTERM');
+  expect(await list(place)).toEqual([]);
+  place.remove();
+});
 
 test('a folder without a stream is named, for it is likely the wrong one', async () => {
   const place = new Place();

@@ -47,9 +47,10 @@ describe.skipIf(kafkaMissing)('records that other programs write to the topic', 
       brokers: brokers(),
       topic,
       dead_letter_topic: `${topic}-dlq`,
+      runs_topic: `${topic}-runs`,
       replication: 1,
       partitions: 1,
-      groups: { store: `${topic}-store`, assess: `${topic}-assess` },
+      groups: { store: `${topic}-store`, assess: `${topic}-assess`, runs: `${topic}-runs` },
     };
     server = await startServer();
     const over = { connectors: { kafka }, exporters: { clickhouse: server.exporter } };

@@ -7,6 +7,7 @@ import { kafkaMissing, testCluster } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
 import { freshRequest, spansPerRequest } from './fresh-request.ts';
 import { Place, plimsoll, Program } from './program.ts';
+import { leavesQuery, RunLedger, runsQuery, type StoredRun } from './run-ledger.ts';
 
 describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () => {
   const brokers = testCluster(1);
@@ -21,10 +22,11 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
     brokers: brokers(),
     topic,
     dead_letter_topic: `${topic}-dlq`,
+    runs_topic: `${topic}-runs`,
     replication: 1,
     partitions: 3,
     session_timeout: '6s',
-    groups: { store: `${topic}-store`, assess: `${topic}-assess` },
+    groups: { store: `${topic}-store`, assess: `${topic}-assess`, runs: `${topic}-runs` },
   });
 
   function placeOf(config: string, topic: string, over: object = {}): Place {
@@ -87,6 +89,49 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
     }
   });
 
+  test('every run has one row with what its spans add up to, though assess and store are killed', async () => {
+    const topic = `e2e-${randomBytes(4).toString('hex')}`;
+    const clickhouse = { url: '', username: '', password: '', database: '', flush_interval: '100ms' };
+    const sql = { exporters: { clickhouse }, service: { extensions: ['health_check', 'sql'] } };
+    const storePlace = placeOf('store.yaml', topic, sql);
+    const runs = { processors: { runs: { idle_timeout: '3s' } } };
+    const assessPlaces = [placeOf('assess.yaml', topic, runs), placeOf('assess.yaml', topic, runs)];
+    const ingest = await start(placeOf('ingest.yaml', topic));
+    let store = await start(storePlace);
+    const assessors = await Promise.all(assessPlaces.map(start));
+    const ledger = new RunLedger();
+    const load = new GrpcLoad(ingest.url('OTLP gRPC'), 1);
+    for (let n = 0; n < 120; n++) {
+      const sent = ledger.sendRound(async (request) => (await load.send(request)) === 0);
+      const [place, assess] = [assessPlaces[n % 2], assessors[n % 2]];
+      if (n % 30 === 20 && place && assess) {
+        await kill(assess, 'SIGKILL');
+        assessors[n % 2] = await start(place);
+      }
+      if (n === 50) {
+        await kill(store, 'SIGKILL');
+        store = await start(storePlace);
+      }
+      expect(await sent).toBe(true);
+    }
+    load.close();
+    const rows = await until(
+      'a row of every run that has spans',
+      async () => {
+        const stored = await store.query<StoredRun>(runsQuery);
+        const leaves = await store.query<StoredRun>(leavesQuery);
+        return JSON.stringify(stored) === JSON.stringify(leaves) && stored;
+      },
+      60_000,
+    );
+    expect(ledger.acknowledged.size).toBeGreaterThan(2000);
+    expect(ledger.compare(rows)).toEqual({ lost: 0, doubled: 0, wrong: 0 });
+    for (const program of [ingest, store, ...assessors]) {
+      await until('health', async () => (await fetch(program.url('health'))).status === 200);
+      expect((await kill(program, 'SIGTERM')).code).toBe(0);
+    }
+  });
+
   test('two stores and a ClickHouse server: every acknowledged span has one row, though all three are killed', async () => {
     const topic = `e2e-${randomBytes(4).toString('hex')}`;
     const clickhouse = await ClickHouseServer.start();
@@ -136,7 +181,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
         code: 0,
         stdout: expect.stringMatching(
           new RegExp(
-            `topic ${topic} on \\S+ is missing and will be created: fine\ntopic ${topic}-dlq on \\S+ is missing and will be created: fine\n$`,
+            `topic ${topic} on \\S+ is missing and will be created: fine\ntopic ${topic}-runs on \\S+ is missing and will be created: fine\ntopic ${topic}-dlq on \\S+ is missing and will be created: fine\n$`,
           ),
         ),
         stderr: '',
@@ -151,6 +196,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       retention: { age: '4d' },
       replication: 9,
       dead_letter_topic: `${topic}-other`,
+      runs_topic: `${topic}-other-runs`,
     };
     place.configure(JSON.stringify({ connectors: { kafka } }));
     const { code, stderr } = await plimsoll('validate', '--probe', ...place.words);
@@ -162,6 +208,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       expect.stringMatching(
         /^plimsoll: the topic \S+ keeps records for \d+ ms and the configuration says \d+: /,
       ),
+      expect.stringMatching(/^plimsoll: the topic \S+-other-runs cannot be kept on 9 brokers/),
       expect.stringMatching(/^plimsoll: the topic \S+-other cannot be kept on 9 brokers: start more of them/),
       '',
     ]);

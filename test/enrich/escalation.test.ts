@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { enriched, failedStatus, thrown } from './one-span.ts';
+import { enriched, failedStatus, stackOf, thrown, wrapped } from './one-span.ts';
 
 const tool = { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'refund' };
 
@@ -59,6 +59,24 @@ describe('an escalation', () => {
     expect(own['plimsoll.rule']).toBe('control_flow');
   });
 
+  test.each(['[\n  {\n    "value": "refund?"\n  }\n]', 'one\n\nGraphInterrupt: two', 'a'])(
+    'is thrown as the GraphInterrupt that a stack in JavaScript begins with, and is no failure',
+    (message) => {
+      const { facts } = enriched(tool, stackOf('GraphInterrupt', message));
+      expect([facts.escalationReason, facts.escalationState]).toEqual(['input_request', 'requested']);
+      expect([facts.result, facts.failed]).toEqual(['cancelled', false]);
+    },
+  );
+
+  test.each([
+    ['Exception', "GraphInterrupt((Interrupt(value='refund?', id='1'),))Traceback (most recent call last):"],
+    ['Error', 'refund?\n\nGraphInterrupt: refund?\n    at run (file:///app.mjs:1:2)'],
+  ])('is what a bare %s wraps, and is no failure', (type, message) => {
+    const { facts } = enriched(tool, wrapped(type, message));
+    expect([facts.escalationReason, facts.escalationState]).toEqual(['input_request', 'requested']);
+    expect([facts.result, facts.failed]).toEqual(['cancelled', false]);
+  });
+
   test('is rejected by the words of the OpenAI Agents SDK', () => {
     const { facts } = enriched(tool, { status: { code: 2, message: 'Tool execution was not approved: no' } });
     expect([facts.escalationReason, facts.escalationState, facts.result]).toEqual([
@@ -77,6 +95,15 @@ describe('an escalation', () => {
     const { facts, own } = enriched({ 'gen_ai.tool.name': name });
     expect(facts.escalationReason).toBe(reason);
     expect(own['plimsoll.rule']).toBe('human_tool');
+  });
+
+  test('is the call of a tool that the operator names, by an exact name or its beginning', () => {
+    const humanTools = { page_oncall: 'human_handoff', 'confirm_*': 'approval' } as const;
+    const reason = (name: string) =>
+      enriched({ 'gen_ai.tool.name': name }, {}, {}, { mode: 'drop' }, { humanTools }).facts.escalationReason;
+    expect(
+      ['page_oncall', 'confirm_refund', 'ask_user', 'page_oncall_2', 'unconfirm_refund'].map(reason),
+    ).toEqual(['human_handoff', 'approval', 'input_request', undefined, undefined]);
   });
 
   test('is a question that an MCP server puts to the user', () => {
@@ -107,6 +134,20 @@ describe('control flow', () => {
   test('is neither a failure nor an escalation', () => {
     const { facts } = enriched(tool, thrown('langgraph.errors.ParentCommand'));
     expect([facts.result, facts.failed, facts.escalationReason]).toEqual(['cancelled', false, undefined]);
+  });
+
+  test('is not what an exception with a type of its own says', () => {
+    const { facts } = enriched(tool, wrapped('ValueError', 'GraphInterrupt(1)'));
+    expect([facts.errorType, facts.escalationReason]).toEqual(['ValueError', undefined]);
+    expect(enriched(tool, wrapped('Exception', 'ParentCommand(1)')).facts.failed).toBe(false);
+  });
+
+  test('is the class that a stack in JavaScript begins with, and no other word of it', () => {
+    expect(enriched({}, stackOf('ParentCommand', '')).facts.failed).toBe(false);
+    const { facts } = enriched({}, stackOf('TypeError', 'x\n\nGraphInterrupt: x'));
+    expect([facts.errorType, facts.escalationReason]).toEqual(['TypeError', undefined]);
+    const quoted = 'it said:\n\nGraphInterrupt: it\n    at run (file:///app.mjs:1:2)';
+    expect(enriched({}, { status: { code: 2, message: quoted } }).facts.failed).toBe(true);
   });
 
   test('is seen in a message only as Python writes an exception', () => {

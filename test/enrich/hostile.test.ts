@@ -64,7 +64,8 @@ describe('a model call that says nonsense', () => {
   test.each([-1, Number.NaN, Number.POSITIVE_INFINITY, 'many', '', true])(
     'has %s input tokens: they count as nothing, and the rest stands',
     (input) => {
-      const { facts } = enriched({ ...known, ...tokens, 'gen_ai.usage.input_tokens': input });
+      const { facts, request } = enriched({ ...known, ...tokens, 'gen_ai.usage.input_tokens': input });
+      expect(request.unreadableNumbers).toBe(input === '' ? 0 : 1);
       expect([facts.inputTokens, facts.outputTokens, facts.costUsd]).toEqual([undefined, 100, 0.001]);
     },
   );

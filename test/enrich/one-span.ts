@@ -1,6 +1,6 @@
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
-import { Enricher, type EnrichedRequest } from '../../src/enrich/enricher.ts';
-import type { ContentMode, ContentOptions } from '../../src/enrich/content-rules.ts';
+import { Enricher, type EnrichedRequest, type EnrichOptions } from '../../src/enrich/enricher.ts';
+import type { ContentMode } from '../../src/enrich/content-rules.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import {
   decodeRequest,
@@ -67,7 +67,7 @@ export function enriched(
   rest: OracleSpan = {},
   resource: Values = {},
   content: ContentMode = { mode: 'drop' },
-  options: Omit<ContentOptions, 'content'> = {},
+  options: Omit<EnrichOptions, 'content'> = {},
 ): {
   readonly facts: SpanFacts;
   readonly span: OracleSpan;
@@ -87,6 +87,20 @@ export function thrown(type: string, message = ''): OracleSpan {
   return {
     status: { code: 2, ...(message ? { message } : {}) },
     events: [{ name: 'exception', attributes: attributesOf({ 'exception.type': type }) }],
+  };
+}
+
+/** What LangSmith makes of an exception: another one with its text. */
+export function wrapped(type: string, message: string): OracleSpan {
+  const attributes = attributesOf({ 'exception.type': type, 'exception.message': message });
+  return { ...failedStatus, events: [{ name: 'exception', attributes }] };
+}
+
+/** What LangChain for JavaScript makes of an exception: its message and its stack, and nothing else. */
+export function stackOf(type: string, message: string): OracleSpan {
+  const colon = message === '' ? '' : ': ';
+  return {
+    status: { code: 2, message: `${message}\n\n${type}${colon}${message}\n    at run (file:///app.mjs:1:2)` },
   };
 }
 

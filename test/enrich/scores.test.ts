@@ -8,7 +8,7 @@ import { encodeLogs, type OracleSpan } from '../otlp/oracle.ts';
 import { attributesOf, ownAttributes, requestOf, spanOf, traceId, type Values } from './one-span.ts';
 
 const evaluators: Evaluators = { stars: { min: 1, max: 5 }, mood: { min: -1, max: 1 } };
-const enricher = new Enricher({ content: { mode: 'drop' } }, 'murmur2', evaluators);
+const enricher = new Enricher({ content: { mode: 'drop' }, evaluators });
 
 /** What is read of one span: its scores, our own keys, and what was not taken. */
 function read(values: Values, rest: OracleSpan = {}) {

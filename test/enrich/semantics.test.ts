@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { enriched, failedStatus, thrown, traceId } from './one-span.ts';
+import { enriched, failedStatus, stackOf, thrown, traceId, wrapped } from './one-span.ts';
 
 describe('what a span means', () => {
   test.each([
@@ -47,6 +47,13 @@ describe('what a span means', () => {
     const { facts } = enriched({}, { name });
     expect([facts.step, facts.tool]).toEqual([step, tool]);
   });
+});
+
+test.each([
+  ['OpenTelemetry', { 'gen_ai.operation.name': 'chat', 'gen_ai.response.finish_reasons': ['tool_calls'] }],
+  ['OpenInference', { 'openinference.span.kind': 'LLM', 'llm.finish_reason': 'tool_calls' }],
+])('a model call that asks for a tool says so in the words of %s', (_, values) => {
+  expect(enriched(values).facts.asksForTool).toBe(true);
 });
 
 describe('who and where', () => {
@@ -118,6 +125,9 @@ describe('how a tool call ended', () => {
       { status: { code: 2, message: 'Order 42 not found' } },
       '_OTHER',
     ],
+    ['what a bare exception wraps', {}, wrapped('Exception', "KeyError('order 42')Traceback"), 'KeyError'],
+    ['a bare exception', {}, wrapped('Exception', 'no order 42'), 'Exception'],
+    ['the class in its stack', {}, stackOf('TypeError', 'no order 42'), 'TypeError'],
     ['a key of Strands', { 'gen_ai.tool.status': 'error' }, {}, '_OTHER'],
     ['the sender', { 'plimsoll.result': 'error' }, {}, '_OTHER'],
     ['the error type that the sender gives', { 'plimsoll.error.type': 'quota' }, {}, 'quota'],
@@ -144,6 +154,15 @@ describe('how a tool call ended', () => {
   test('has an exception event without an error when the exception was handled', () => {
     const { events } = thrown('KeyError');
     expect(enriched(tool, { events: events! }).facts.result).toBe('ok');
+  });
+
+  test('is an error where LangSmith has recorded an exception, whose first word was that it went well', () => {
+    const { events } = wrapped('Exception', "KeyError('order 42')");
+    const { facts } = enriched(
+      { ...tool, 'langsmith.span.kind': 'tool' },
+      { status: { code: 1 }, events: events! },
+    );
+    expect([facts.result, facts.errorType]).toEqual(['error', 'KeyError']);
   });
 });
 

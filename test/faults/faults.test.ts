@@ -7,6 +7,7 @@ const kinds = [
   'store-kill',
   'store-pause',
   'ingest-kill',
+  'assess-kill',
   'leader-kill',
   'clickhouse-drop-answer',
   'clickhouse-kill',
@@ -19,7 +20,7 @@ describe.skipIf(ownBrokerMissing())('the whole pipeline under load', () => {
   afterAll(async () => ended.catch(() => undefined)); // that nothing runs on when the test took too long
 
   test(
-    'loses no span and stores none twice, though processes, brokers and ClickHouse fail',
+    'loses no span and no run and stores none twice, though processes, brokers and ClickHouse fail',
     async ({ signal }) => {
       const running = run({
         seed: 7,
@@ -31,7 +32,8 @@ describe.skipIf(ownBrokerMissing())('the whole pipeline under load', () => {
         say: (text) => void process.stderr.write(`${text}\n`),
       });
       ended = running;
-      const { reckoning, poisonSpans, zombies, crashes } = await running;
+      const { failure, reckoning, poisonSpans, zombies, crashes } = await running;
+      expect(failure).toBeUndefined();
       expect(reckoning.accepted).toBeGreaterThan(1000);
       expect(reckoning).toMatchObject({
         lost: 0,

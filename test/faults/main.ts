@@ -42,6 +42,7 @@ function lineOf({ reckoning, ...rest }: Report): Readonly<Record<string, unknown
     faults,
     kinds: rest.kinds,
     zombies: rest.zombies,
+    ...(rest.failure !== undefined && { failure: rest.failure }),
     seconds: Math.round((performance.now() - startedMs) / 1000),
     unknown: counts.unknown,
     refused: { ...counts.refused, by_status: rest.refusals },
@@ -59,12 +60,12 @@ function lineOf({ reckoning, ...rest }: Report): Readonly<Record<string, unknown
   };
 }
 
-/** Whether every acknowledged span is where it belongs, once, and no process ended by itself. */
-function isClean({ reckoning, poisonSpans, crashes }: Report): boolean {
+/** Whether every acknowledged span is where it belongs, once, all faults were done, and no process ended by itself. */
+function isClean({ reckoning, failure, poisonSpans, crashes }: Report): boolean {
   const { lost, duplicated, deadLettered, storedAndDead, strangers, repeatedPositions, unaccounted } =
     reckoning;
   const wrong = lost + duplicated + storedAndDead + strangers + repeatedPositions + unaccounted;
-  return wrong === 0 && deadLettered === poisonSpans && crashes.length === 0;
+  return failure === undefined && wrong === 0 && deadLettered === poisonSpans && crashes.length === 0;
 }
 
 const startedMs = performance.now();

@@ -2,7 +2,7 @@ import type { Sample } from '../../src/cli/demo-table.ts';
 import type { Ledger, Verdict } from './ledger.ts';
 import type { Role } from './role.ts';
 import { eventually, groups, partitions, valueOf, type Stage } from './stage.ts';
-import { deadSpanIds, repeatedPositions, rowsById } from './table-rows.ts';
+import { deadSpanIds, repeatedPositions, rowsById, runsAmiss } from './table-rows.ts';
 
 const drainMs = 300_000;
 
@@ -25,7 +25,10 @@ export async function reckon(stage: Stage, ledger: Ledger): Promise<Reckoning> {
   };
 }
 
-/** Resolves when nothing is appended any more, and both groups have committed everything that was. */
+/**
+ * Resolves when nothing is appended any more, both groups have committed everything that was, and every run has its row;
+ * rejects when some never gets it. The stores of a plant store no runs.
+ */
 export async function settled(stage: Stage): Promise<void> {
   // A receiver that stops in order finishes its appends; it starts again at once.
   await Promise.all(stage.ingests.map(async (ingest) => ingest.up().then(async () => ingest.end('SIGTERM'))));
@@ -39,6 +42,12 @@ export async function settled(stage: Stage): Promise<void> {
       drainMs,
     );
   }
+  if (stage.isPlanted) return;
+  await eventually(
+    'a row of every run, with what its spans add up to',
+    async () => (await runsAmiss(stage.around.clickhouse)) === 0,
+    drainMs,
+  );
 }
 
 /** Asks the owners of all partitions. */

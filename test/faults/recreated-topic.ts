@@ -21,8 +21,8 @@ const shape = {
 
 /**
  * An operator deletes the topic and creates it anew. That destroys what was not yet stored, so the stores come to rest
- * first; from then on every span counts again. Receivers go on by themselves. Stores and assessors refuse to take the
- * records of the new topic for those of the old one: they say so, until they are started again.
+ * first; from then on every span counts again. Whoever knew the old topic does not take the new one for it: receivers
+ * refuse, stores and assessors stand still, and all say so until they are started again.
  */
 export async function recreateTopic(stage: Stage, load: Load): Promise<void> {
   const { kafka, spans } = stage.around;
@@ -33,23 +33,21 @@ export async function recreateTopic(stage: Stage, load: Load): Promise<void> {
     'the topic to be gone',
     async () => (await spans.id().catch(() => undefined)) === undefined,
   );
-  load.start();
   // A receiver that starts just now creates it, too.
   const created = createTopic(kafka.addresses, topic, shape).catch(() => undefined);
   await eventually('another topic of the name', async () => (await spans.id()) !== before);
   await created;
+  for (const ingest of stage.ingests) {
+    await ingest.up();
+    await ingest.end('SIGTERM');
+  }
+  load.start();
   await load.acknowledged(1, 60_000);
   const readers = [...stage.stores, ...stage.assessors];
   await eventually('every reader that owned partitions to say that the topic is another one', async () => {
-    const said = await Promise.all(readers.map(async (role) => healthOf(role)));
+    const said = await Promise.all(readers.map(async (role) => role.health()));
     return said.filter((text) => text.includes('created anew')).length >= stage.stores.length + 1;
   });
   for (const role of readers) await role.end('SIGTERM');
   await recovered(stage, load);
-}
-
-async function healthOf(role: Stage['roles'][number]): Promise<string> {
-  const { program } = role;
-  if (!program) return '';
-  return (await fetch(program.url('health'))).text();
 }

@@ -115,6 +115,16 @@ export class Role {
     return samples;
   }
 
+  /** What it says of itself, on one line. */
+  async health(): Promise<string> {
+    const { program } = this;
+    if (!program) return 'is not up';
+    const answer = await fetch(program.url('health'), { signal: AbortSignal.timeout(scrapeMs) }).catch(
+      String,
+    );
+    return typeof answer === 'string' ? answer : (await answer.text()).replaceAll(/\s+/g, ' ');
+  }
+
   /** Notes how much memory the process has used, and its counters, before it may be gone. */
   async look(): Promise<void> {
     this.#noteRss();

@@ -28,6 +28,8 @@ export interface RunOptions {
 /** What a run has found. */
 export interface Report {
   readonly reckoning: Reckoning;
+  /** What ended the storm before its time; what was acknowledged until then is counted all the same. */
+  readonly failure: string | undefined;
   readonly kinds: Readonly<Record<string, number>>;
   readonly zombies: number;
   /** Accepted spans that the table refuses for what they are: so many dead letters there must be. */
@@ -75,29 +77,39 @@ async function rage(stage: Stage, options: RunOptions): Promise<Report> {
   const { seed, say, spansPerSecond, isOver, faults = allFaults } = options;
   const draw = new Draw(seed);
   const ledger = new Ledger();
-  const requests = new LedgerRequests(ledger, draw.random);
+  const ofLoad = new Draw(seed + 1); // how fast the load runs does not change the faults
+  const requests = new LedgerRequests(ledger, ofLoad.random);
   const load = new Load(
     ledger,
     requests,
-    async () => (await draw.pick(stage.ingests).up()).url('OTLP gRPC'),
+    async () => (await ofLoad.pick(stage.ingests).up()).url('OTLP gRPC'),
     spansPerSecond,
   );
   load.start();
   await recovered(stage, load);
   const storm = new Storm({ stage, load, draw, say }, faults);
-  await storm.rage(isOver);
-  const kinds = new Map(storm.done.kinds);
-  await load.stop();
-  if (options.recreatesTopic) {
-    say(topicRecreated);
-    await recreateTopic(stage, load);
-    kinds.set(topicRecreated, 1);
-    await load.stop();
+  const kinds = new Map<string, number>();
+  let failure: string | undefined;
+  try {
+    await storm.rage(isOver);
+    if (options.recreatesTopic) {
+      say(topicRecreated);
+      await load.stop();
+      await recreateTopic(stage, load);
+      kinds.set(topicRecreated, 1);
+    }
+  } catch (error) {
+    failure = String(error);
+    say(`given up: ${failure}`);
+    for (const role of stage.roles) say(`  ${role.name}: ${await role.health()}`);
   }
+  for (const [kind, times] of storm.done.kinds) kinds.set(kind, times);
+  await load.stop();
   say(`counting what became of ${ledger.acceptedSpans} spans`);
   const reckoning = await reckon(stage, ledger);
   return {
     reckoning,
+    failure,
     kinds: Object.fromEntries(kinds),
     zombies: storm.done.zombies,
     poisonSpans: ledger.poisonSpans,

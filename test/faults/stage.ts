@@ -17,6 +17,8 @@ export const partitions = 6;
 const sessionTimeout = '6s';
 /** So short that inserts which are held up for long come too late. */
 const insertDeadline = '30s';
+/** So short that every run has ended soon after the last request. */
+const idleTimeout = '15s';
 const pollMs = 250;
 const lookMs = 1000;
 
@@ -173,6 +175,7 @@ export class Stage {
     const over = {
       connectors: { kafka },
       ...(kind === 'ingest' && { processors: { enrich: { content: 'keep' } } }),
+      ...(kind === 'assess' && { processors: { runs: { idle_timeout: idleTimeout } } }),
       ...(kind === 'store' && {
         exporters: {
           clickhouse: { url, username: '', password: '', database: '', insert_deadline: insertDeadline },

@@ -49,6 +49,19 @@ export async function repeatedPositions(clickhouse: ClickHouseServer): Promise<n
   return Number(row?.rows) - Number(row?.positions);
 }
 
+/**
+ * How many runs that have spans in the table have no row of their own, or another cost or other tokens in it than those
+ * spans add up to.
+ */
+export async function runsAmiss(clickhouse: ClickHouseServer): Promise<number> {
+  const ofSpans =
+    "SELECT RunId, ifNull(sumIf(CostUsd, Step = 'llm'), 0) AS Usd, ifNull(sumIf(InputTokens, Step = 'llm'), 0) AS Tokens FROM (SELECT RunId, CostUsd, InputTokens, Step FROM otel_traces LIMIT 1 BY TraceId, SpanId) GROUP BY RunId";
+  const [row] = await clickhouse.query<{ amiss: string }>(
+    `SELECT count() AS amiss FROM (${ofSpans}) AS s LEFT ANTI JOIN runs AS r ON s.RunId = r.RunId AND s.Usd = r.LlmCostUsd AND s.Tokens = r.InputTokens`,
+  );
+  return Number(row?.amiss);
+}
+
 /** The span ids of every dead letter. */
 export async function deadSpanIds(deadLetters: KafkaView): Promise<readonly string[]> {
   const ids: string[] = [];

@@ -98,3 +98,58 @@ SELECT
 FROM otel_traces
 WHERE Step = 'tool'
 LIMIT 1 BY ServiceName, Timestamp, TraceId, SpanId;
+
+CREATE TABLE IF NOT EXISTS agent_runs ON CLUSTER `it's \`main\``
+(
+    RunId String CODEC(ZSTD(1)),
+    TraceId String CODEC(ZSTD(1)),
+    AgentName LowCardinality(String) CODEC(ZSTD(1)),
+    Release LowCardinality(String) CODEC(ZSTD(1)),
+    Environment LowCardinality(String) CODEC(ZSTD(1)),
+    SessionId String CODEC(ZSTD(1)),
+    UserId String CODEC(ZSTD(1)),
+    TaskType LowCardinality(String) CODEC(ZSTD(1)),
+    StartTime DateTime64(3, 'UTC') CODEC(ZSTD(1)),
+    EndTime DateTime64(3, 'UTC') CODEC(ZSTD(1)),
+    ClosedTime DateTime64(3, 'UTC') CODEC(ZSTD(1)),
+    ClosedBy LowCardinality(String) CODEC(ZSTD(1)),
+    Outcome LowCardinality(String) CODEC(ZSTD(1)),
+    Evidence LowCardinality(String) CODEC(ZSTD(1)),
+    Escalated Bool CODEC(ZSTD(1)),
+    EscalationReason LowCardinality(String) CODEC(ZSTD(1)),
+    ToolCalls UInt32 CODEC(ZSTD(1)),
+    ToolCallsFailed UInt32 CODEC(ZSTD(1)),
+    ToolCallsRejected UInt32 CODEC(ZSTD(1)),
+    ToolCallsCancelled UInt32 CODEC(ZSTD(1)),
+    ToolCallAttempts UInt32 CODEC(ZSTD(1)),
+    InputTokens UInt64 CODEC(ZSTD(1)),
+    OutputTokens UInt64 CODEC(ZSTD(1)),
+    LlmCostUsd Decimal(18, 9) CODEC(ZSTD(1)),
+    ToolCostUsd Decimal(18, 9) CODEC(ZSTD(1)),
+    ReviewCostUsd Decimal(18, 9) CODEC(ZSTD(1)),
+    Priced Bool CODEC(ZSTD(1)),
+    Scores Map(LowCardinality(String), Float64) CODEC(ZSTD(1)),
+    Version UInt64 CODEC(ZSTD(1)),
+    DurationSeconds Float64 ALIAS dateDiff('millisecond', StartTime, EndTime) / 1000,
+    CostUsd Decimal(18, 9) ALIAS LlmCostUsd + ToolCostUsd + ReviewCostUsd
+)
+ENGINE = ReplicatedReplacingMergeTree(Version)
+ORDER BY RunId
+SETTINGS replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192, min_bytes_for_wide_part = 134217728;
+
+CREATE VIEW IF NOT EXISTS runs ON CLUSTER `it's \`main\`` AS
+SELECT *, DurationSeconds, CostUsd
+FROM agent_runs FINAL;
+
+CREATE VIEW IF NOT EXISTS cost_per_task ON CLUSTER `it's \`main\`` AS
+SELECT
+    AgentName, Release, Environment, toDate(ClosedTime) AS Day,
+    count() AS Runs,
+    countIf(Outcome IN ('success', 'completed')) AS Successes,
+    countIf(Priced) AS PricedRuns,
+    countIf(Priced AND Outcome IN ('success', 'completed')) AS PricedSuccesses,
+    sumIf(LlmCostUsd + ToolCostUsd + ReviewCostUsd, Priced) AS CostUsd,
+    toFloat64(CostUsd) / nullIf(PricedRuns, 0) AS CostUsdPerRun,
+    toFloat64(CostUsd) / nullIf(PricedSuccesses, 0) AS CostUsdPerSuccess
+FROM agent_runs FINAL
+GROUP BY AgentName, Release, Environment, Day;

@@ -38,6 +38,7 @@ export function call(endMs: number, given: Partial<KpiToolCall> = {}): KpiToolCa
     environment: 'production',
     tool: 'get_order',
     result: 'ok',
+    attempts: 1,
     endMs,
     durationMs: 100,
     behindMs: 0,

@@ -1,6 +1,7 @@
 import { createServer, request } from 'node:http';
 import { once } from 'node:events';
 import { gunzipSync } from 'node:zlib';
+import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Component } from '../../src/core/component.ts';
 import { createLog } from '../../src/core/log.ts';
@@ -155,6 +156,33 @@ describe('GET / for health', () => {
         { component: 'store', state: 'flowing', since: '2026-11-23T12:00:00.000Z', reason: '' },
       ],
     });
+  });
+
+  test('tells the log what goes on not flowing, once, and that it flows again', async () => {
+    const lines: unknown[] = [];
+    const told = pino(
+      { base: null, timestamp: false },
+      { write: (line: string) => lines.push(JSON.parse(line)) },
+    );
+    const one = await start(new Health(here, probes, { clock: { nowMs: () => nowMs }, log: told }));
+    one.started();
+    state.flowing = true;
+    const observe = (afterMs: number): void => {
+      nowMs += afterMs;
+      one.observe();
+    };
+    observe(0);
+    state.flowing = false;
+    state.reason = 'Kafka does not answer';
+    for (const afterMs of [0, 9000]) observe(afterMs);
+    expect(lines).toEqual([]); // a moment is nothing to speak of
+    for (const afterMs of [1000, 60_000, 60_000]) observe(afterMs);
+    state.flowing = true;
+    for (const afterMs of [1000, 1000]) observe(afterMs);
+    expect(lines).toEqual([
+      { level: 40, component: 'stream', reason: 'Kafka does not answer', msg: 'does not flow' },
+      { level: 30, component: 'stream', msg: 'flows again' },
+    ]);
   });
 
   test('stops before it was started, and twice', async () => {

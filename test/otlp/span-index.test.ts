@@ -97,6 +97,7 @@ function everything(bytes: Uint8Array): string {
       String(view.startUnixNano()),
       String(view.endUnixNano()),
       view.exceptionType(),
+      view.exceptionMessage(),
     );
     for (const of of Object.values(field))
       said.push(view.source(of), view.string(of), view.number(of), view.bool(of));

@@ -88,10 +88,10 @@ function expectSame(placed: Placed): void {
   expect(view.startMs).toBe(Number(view.startUnixNano()) / 1e6);
   expect(view.endMs).toBe(Number(view.endUnixNano()) / 1e6);
   const exception = span.events?.findLast((event) => event.name === 'exception');
-  const exceptionType = exception?.attributes?.find(
-    (attribute) => attribute.key === 'exception.type' && !isEmpty(attribute),
-  );
-  expect(view.exceptionType()).toBe(textOf(exceptionType?.value));
+  const ofException = (key: string) =>
+    textOf(exception?.attributes?.find((attribute) => attribute.key === key && !isEmpty(attribute))?.value);
+  expect(view.exceptionType()).toBe(ofException('exception.type'));
+  expect(view.exceptionMessage()).toBe(ofException('exception.message'));
   for (const of of Object.values(field)) {
     const value = winner(placed, of);
     expect(view.has(of)).toBe(value !== undefined);

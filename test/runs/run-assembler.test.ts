@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FinishedRun } from '../../src/runs/finished-run.ts';
 import { RunAssembler } from '../../src/runs/run-assembler.ts';
+import { runRow } from '../../src/runs/run-row.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { runs } from '../property-runs.ts';
 import { lane, Reported, settings, span } from './spans.ts';
@@ -205,6 +206,88 @@ describe('a run', () => {
     ]);
   });
 
+  test('takes in what came of its traces before a span of them named it', () => {
+    const usage = { step: 'llm', costUsd: 0.25, costSource: 'computed', inputTokens: 10 } as const;
+    const reported = assemble([
+      span({ ...usage, traceId: 't1', spanId: 'm1', parentSpanId: 'r1', endMs: 3000 }),
+      span({
+        traceId: 't1',
+        spanId: 'q',
+        escalationReason: 'approval',
+        escalationState: 'requested',
+        endMs: 4000,
+      }),
+      span({ traceId: 't1', runId: 'order-7', spanId: 'r1', parentSpanId: '', endMs: 5000 }),
+      span({
+        ...usage,
+        traceId: 't2',
+        spanId: 'm2',
+        parentSpanId: 'r2',
+        startMs: 204_000,
+        endMs: 205_000,
+      }),
+      span({
+        traceId: 't2',
+        spanId: 'c2',
+        parentSpanId: 'r2',
+        step: 'tool',
+        tool: 'pay',
+        result: 'ok',
+        endMs: 206_000,
+      }),
+      span({
+        traceId: 't2',
+        runId: 'order-7',
+        spanId: 'r2',
+        parentSpanId: '',
+        agent: 'refund',
+        endMs: 210_000,
+      }),
+      span({ ...usage, traceId: 't2', spanId: 'm3', parentSpanId: 'r2', endMs: 209_000 }),
+    ]);
+    expect(reported.runs).toMatchObject([
+      { runId: 'order-7', closedMs: 210_000, costUsd: { llm: 0.75 }, inputTokens: 30, version: 7 },
+    ]);
+    expect(reported.calls).toMatchObject([{ tool: 'pay', agent: 'refund' }]);
+  });
+
+  test('takes in a trace of another partition, and begins there where that does', () => {
+    const reported = new Reported();
+    const assembler = new RunAssembler(settings, reported);
+    const [first, second] = [lane(0), lane(1)];
+    first.offset = 5;
+    assembler.add(span({ traceId: 't1', runId: 'order-7', spanId: 'a' }), first);
+    second.offset = 3;
+    assembler.add(span({ traceId: 't2', spanId: 'b' }), second);
+    second.offset = 8;
+    assembler.add(span({ traceId: 't2', runId: 'order-7', spanId: 'c' }), second);
+    expect([
+      assembler.openRuns,
+      assembler.oldestOpenOffset(first),
+      assembler.oldestOpenOffset(second),
+    ]).toEqual([1, 5, 3]);
+    assembler.advance(1e9);
+    expect(reported.finishedRuns).toMatchObject([{ runId: 'order-7', version: 3 }]);
+    expect([assembler.oldestOpenOffset(first), assembler.oldestOpenOffset(second)]).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('is read again from where a trace began that it took in later, on its own partition, too', () => {
+    const assembler = new RunAssembler(settings, new Reported());
+    const from = lane();
+    const add = (offset: number, given: Partial<SpanFacts>): void => {
+      from.offset = offset;
+      assembler.add(span(given), from);
+    };
+    add(2, { traceId: 't2', spanId: 'b' });
+    add(4, { traceId: 'other', spanId: 'x' });
+    add(5, { traceId: 't1', runId: 'order-7', spanId: 'a' });
+    add(6, { traceId: 't2', runId: 'order-7', spanId: 'c' });
+    expect([assembler.openRuns, assembler.oldestOpenOffset(from)]).toEqual([2, 2]);
+  });
+
   test('costs what its innermost model calls cost, never the sum over spans that repeat it', () => {
     const cost = {
       step: 'llm',
@@ -222,6 +305,37 @@ describe('a run', () => {
     expect(finishedRuns).toMatchObject([
       { costUsd: { llm: 0.2 }, inputTokens: 200, outputTokens: 20, priced: true },
     ]);
+  });
+
+  test('costs what its tool calls cost, once where several spans tell of one call, in any order', () => {
+    const cost = { step: 'tool', result: 'ok', costUsd: 1, costSource: 'static' } as const;
+    const spans = [
+      span({ ...cost, spanId: 'client', parentSpanId: 'root', tool: 'search' }),
+      span({ ...cost, spanId: 'server', parentSpanId: 'client', tool: 'search' }),
+      span({ ...cost, spanId: 'execution', parentSpanId: 'server', tool: '' }),
+      span({ ...cost, spanId: 'outer', parentSpanId: 'root', tool: 'research', costUsd: 4 }),
+      span({ ...cost, spanId: 'within', parentSpanId: 'outer', tool: 'search' }),
+      span({ ...cost, spanId: 'again', parentSpanId: 'outer', tool: 'search' }),
+      root,
+    ];
+    const order = fc.shuffledSubarray(spans, { minLength: spans.length });
+    fc.assert(
+      fc.property(order, (shuffled) => {
+        expect(assemble(shuffled).runs).toMatchObject([{ costUsd: { tool: 7, llm: 0 } }]);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test('costs what tool calls cost that it does not remember', () => {
+    const reported = new Reported();
+    const assembler = new RunAssembler({ ...settings, maxSpansPerRun: 1 }, reported);
+    const from = lane();
+    for (const spanId of ['a', 'b', 'c'])
+      assembler.add(span({ spanId, step: 'tool', tool: 't', result: 'ok', costUsd: 1 }), from);
+    assembler.add(root, from);
+    assembler.settle(from);
+    expect(reported.runs).toMatchObject([{ costUsd: { tool: 3 } }]);
   });
 
   test('with a call of unknown price says that its cost is a lower bound', () => {
@@ -244,6 +358,34 @@ describe('a run', () => {
     expect(reported.finishedRuns).toHaveLength(1);
     expect(reported.calls).toMatchObject([{ agent: 'refund', tool: 'pay' }]);
     expect(reported.runs).toMatchObject([{ outcome: 'completed', costUsd: { llm: 0.25 } }]);
+  });
+
+  test('that ended long ago takes the word of who confirms it later, and the word alone makes no run', () => {
+    const reported = new Reported();
+    const assembler = new RunAssembler(settings, reported);
+    const from = lane();
+    const word = span({ spanId: 'word', outcome: 'success', evidence: 'human', endMs: 500_000 });
+    assembler.add(root, from);
+    assembler.settle(from);
+    assembler.advance(9000 + settings.rememberMs);
+    assembler.add(word, from);
+    expect(reported.runs).toMatchObject([
+      { outcome: 'success', evidence: 'human', version: 2, closedMs: 9000 },
+    ]);
+    assembler.advance(9000 + settings.rememberIdleMs);
+    assembler.add({ ...word, spanId: 'later' }, from);
+    assembler.advance(1e9);
+    expect(reported.finishedRuns).toHaveLength(1);
+    expect(assembler.counts.discarded).toBe(1);
+  });
+
+  test('that ended before a span of its trace named it stays the run, and is found by that name', () => {
+    const reported = assemble([
+      { ...root, traceId: 't1', runId: 't1' },
+      span({ traceId: 't1', runId: 'order-7', spanId: 'm', step: 'llm', costUsd: 1, costSource: 'reported' }),
+      span({ traceId: 't2', runId: 'order-7', spanId: 'n', step: 'llm', costUsd: 1, costSource: 'reported' }),
+    ]);
+    expect(reported.runs).toMatchObject([{ runId: 't1', agent: 'refund', costUsd: { llm: 2 }, version: 3 }]);
   });
 
   test('that timed out is corrected when its root comes after all', () => {
@@ -366,6 +508,27 @@ describe('a tool call that failed and was made again', () => {
   });
 });
 
+describe('the agent of a run', () => {
+  const server = { ...root, agent: 'shop', namesAgent: false };
+  const clerk = { ...root, spanId: 'clerk', parentSpanId: 'root', agent: 'clerk' };
+
+  test('is whom a span names, not the service whose root it is', () => {
+    const model = span({ ...clerk, step: 'llm' });
+    for (const spans of [
+      [clerk, server],
+      [server, clerk],
+      [model, server],
+    ])
+      expect(assemble(spans, 1e9).runs).toMatchObject([{ agent: 'clerk' }]);
+  });
+
+  test('is the service where no span names one', () => {
+    expect(assemble([{ ...clerk, namesAgent: false, agent: 'worker' }, server]).runs).toMatchObject([
+      { agent: 'shop' },
+    ]);
+  });
+});
+
 describe('the labels of tool calls', () => {
   test('are those of the run', () => {
     expect(
@@ -450,48 +613,55 @@ const arbitrarySpan = fc.record({
   durationMs: fc.integer({ min: 1, max: 30_000 }),
   step: fc.constantFrom(...steps),
   agent: fc.constantFrom('a', 'b', 'unknown'),
+  session: fc.constantFrom('s', 't', ''),
+  trace: fc.constantFrom('x', 'y'),
+  namesAgent: fc.boolean(),
   failed: fc.boolean(),
   asked: fc.constantFrom(undefined, 'requested', 'approved'),
   outcome: fc.option(fc.constantFrom('success', 'failure'), { nil: undefined, freq: 8 }),
-  cents: fc.integer({ min: 0, max: 8 }),
+  nanos: fc.integer({ min: 0, max: 10_000_000_000 }),
   tokens: fc.integer({ min: 0, max: 2 }),
   log: fc.option(fc.constantFrom('traced', 'untraced'), { nil: undefined, freq: 3 }),
   scores: fc.array(fc.tuple(fc.constantFrom('helpful', 'safe'), fc.constantFrom(0, 0.25, 1)), {
     maxLength: 2,
   }),
 });
+/** The one of them that has an id of its own, and two traces. */
+const namedRun = 5;
 
 /** At most one span for each run and id; the root has id 1, and parents come before their children by id. */
 const spansOfSomeRuns = fc
   .uniqueArray(arbitrarySpan, { selector: ({ run, id }) => `${run}.${id}`, maxLength: 40 })
   .map((rows) =>
-    rows.map(
-      ({ run, id, parent, startMs, durationMs, step, agent, failed, asked, outcome, cents, ...rest }) =>
-        span({
-          traceId: `t${run}`,
-          runId: `t${run}`,
-          spanId: `${id}`,
-          parentSpanId: id === 1 ? '' : `${Math.min(parent, id - 1) || 1}`,
-          startMs,
-          endMs: startMs + durationMs,
-          step,
-          agent,
-          failed,
-          ...(step === 'tool' && { tool: `tool${id}`, result: failed ? 'error' : 'ok' }),
-          // A call is not revised once it was handed on, so no later answer may be that it did not run.
-          ...(asked && {
+    rows.map(({ run, id, parent, startMs, durationMs, step: any, agent, failed, outcome, nanos, ...row }) => {
+      const step = run === namedRun && any === 'evaluator' ? 'other' : any; // that would be a judge of the run
+      return span({
+        traceId: run === namedRun ? row.trace : `t${run}`,
+        runId: `t${run}`,
+        sessionId: row.session,
+        spanId: `${id}`,
+        parentSpanId: id === 1 ? '' : `${Math.min(parent, id - 1) || 1}`,
+        startMs,
+        endMs: startMs + durationMs,
+        step,
+        agent,
+        namesAgent: row.namesAgent,
+        failed,
+        ...(step === 'tool' && { tool: `tool${id}`, result: failed ? 'error' : 'ok' }),
+        // A call is not revised once it was handed on, so no later answer may be that it did not run.
+        ...(row.asked &&
+          run !== namedRun && {
             escalationReason: 'approval',
-            escalationState: step === 'review' ? 'approved' : asked,
+            escalationState: step === 'review' ? 'approved' : row.asked,
           }),
-          outcome,
-          // Eighths add up exactly in any order.
-          ...(step !== 'other' && { costUsd: cents / 8, costSource: 'computed' }),
-          ...(step === 'llm' && { inputTokens: rest.tokens, outputTokens: 0 }),
-          // No log record is a root, and which of the spans and log records of a call came first is seen of its duration.
-          ...(id > 1 && step !== 'tool' && { log: rest.log }),
-          scores: new Map(rest.scores),
-        }),
-    ),
+        outcome: step === 'other' && id > 1 ? undefined : outcome, // no more than a word would make no run
+        ...(step !== 'other' && { costUsd: nanos / 1e9, costSource: 'computed' }),
+        ...(step === 'llm' && { inputTokens: row.tokens, outputTokens: 0 }),
+        // No log record is a root, and which of the spans and log records of a call came first is seen of its duration.
+        ...(id > 1 && step !== 'tool' && { log: row.log }),
+        scores: new Map(row.scores),
+      });
+    }),
   );
 
 function known(reported: Reported): unknown {
@@ -523,6 +693,44 @@ test('property: what is known in the end does not depend on the order in which s
   );
 });
 
+/** What each trace has for its run where its root names one; the ids of spans are of their trace. */
+function namedBy(spans: readonly SpanFacts[], isEveryone: boolean): readonly SpanFacts[] {
+  const runOf = new Map(
+    spans
+      .filter(({ parentSpanId, traceId }) => parentSpanId === '' && traceId < 't4')
+      .map(({ traceId }) => [traceId, traceId < 't2' ? 'order-7' : 'order-8']),
+  );
+  return spans.map((one) => {
+    const isRoot = one.parentSpanId === '';
+    return span({
+      ...one,
+      spanId: `${one.traceId}.${one.spanId}`,
+      parentSpanId: isRoot ? '' : `${one.traceId}.${one.parentSpanId}`,
+      step: one.step === 'evaluator' ? 'other' : one.step, // with the id of a run it would be a judge of that
+      // Whether a run that can be resumed has ended depends on what was known of its gates when its root came.
+      escalationReason: undefined,
+      escalationState: undefined,
+      runId: (isRoot || isEveryone ? runOf.get(one.traceId) : undefined) ?? one.traceId,
+    });
+  });
+}
+
+test('property: a run that only the roots of its traces name is the one that every span names, in any order', () => {
+  fc.assert(
+    fc.property(
+      spansOfSomeRuns.chain((spans) =>
+        fc.tuple(fc.constant(spans), fc.shuffledSubarray(spans, { minLength: spans.length })),
+      ),
+      ([spans, shuffled]) => {
+        expect(known(assemble(namedBy(shuffled, false), 1e9))).toEqual(
+          known(assemble(namedBy(spans, true), 1e9)),
+        );
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
 test('property: a resent span counts once', () => {
   fc.assert(
     fc.property(
@@ -542,6 +750,134 @@ test('property: a resent span counts once', () => {
   );
 });
 
+/** Adds `spans`, cut into records of as many as `lengths` says, and returns what was to be kept. */
+function keptOf(spans: readonly SpanFacts[], lengths: Iterator<number>): ReadonlyMap<string, string> {
+  const reported = new Reported();
+  const assembler = new RunAssembler(settings, reported);
+  const from = lane();
+  for (let at = 0; at < spans.length; from.offset++) {
+    const length = lengths.next().value ?? 1;
+    for (const one of spans.slice(at, at + length)) assembler.add(one, from);
+    assembler.settle(from);
+    at += length;
+  }
+  assembler.advance(1e9);
+  return kept([reported]);
+}
+
+/** The rows that a table makes of what was to be kept: of each run the one with the greatest version. */
+function kept(processes: readonly Reported[]): ReadonlyMap<string, string> {
+  const versions = new Map<string, number>();
+  const rows = new Map<string, string>();
+  for (const run of processes.flatMap(({ knownRuns }) => knownRuns)) {
+    if (run.version < (versions.get(run.runId) ?? 0)) continue;
+    versions.set(run.runId, run.version);
+    rows.set(run.runId, runRow(run));
+  }
+  return rows;
+}
+
+test('property: a run has one row, whatever the order, splitting and repetition of its spans', () => {
+  fc.assert(
+    fc.property(
+      spansOfSomeRuns.chain((spans) =>
+        fc.tuple(
+          fc.constant(spans),
+          fc.shuffledSubarray([...spans, ...spans], { minLength: 2 * spans.length }),
+        ),
+      ),
+      fc.infiniteStream(fc.integer({ min: 1, max: 7 })),
+      ([spans, shuffled], lengths) => {
+        expect(keptOf(shuffled, lengths)).toEqual(keptOf(spans, [spans.length].values()));
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
+function nanosOfSpans(spans: readonly SpanFacts[]): bigint {
+  return spans.reduce((sum, { costUsd = 0 }) => sum + BigInt(Math.round(costUsd * 1e9)), 0n);
+}
+
+function nanosOfDecimal(decimal = '0.0'): bigint {
+  return BigInt(decimal.replace('.', ''));
+}
+
+function sumsOf(row: Readonly<Record<string, string>>) {
+  return {
+    llm: nanosOfDecimal(row['LlmCostUsd']),
+    tool: nanosOfDecimal(row['ToolCostUsd']),
+    review: nanosOfDecimal(row['ReviewCostUsd']),
+    inputTokens: row['InputTokens'] ?? 0,
+  };
+}
+
+/** What `spans` of one run cost, in billionths of a dollar, and their tokens: each innermost model call once; agents where there is none. */
+function leafSums(spans: readonly SpanFacts[]) {
+  const leaves = (step: string): readonly SpanFacts[] => {
+    const all = spans.filter((one) => one.step === step);
+    return all.filter(({ spanId }) => !all.some(({ parentSpanId }) => parentSpanId === spanId));
+  };
+  const models = spans.some(({ step }) => step === 'llm') ? leaves('llm') : leaves('agent');
+  return {
+    llm: nanosOfSpans(models),
+    tool: nanosOfSpans(spans.filter(({ step }) => step === 'tool')),
+    review: nanosOfSpans(spans.filter(({ step }) => step === 'review')),
+    inputTokens: models.reduce((sum, { inputTokens = 0 }) => sum + inputTokens, 0),
+  };
+}
+
+test('property: the sums over the rows of runs are those over their innermost spans, to the last digit', () => {
+  fc.assert(
+    fc.property(spansOfSomeRuns, (some) => {
+      const spans = some.map((one) => span({ ...one, log: undefined })); // a log record repeats what a span says
+      const rows = [...keptOf(spans, [3, 2, 1].values()).values()].map(
+        (row): Readonly<Record<string, string>> => JSON.parse(row),
+      );
+      const ids = [...new Set(spans.map(({ runId }) => runId))];
+      expect(new Map(rows.map((row) => [row['RunId'], sumsOf(row)]))).toEqual(
+        new Map(ids.map((id) => [id, leafSums(spans.filter(({ runId }) => runId === id))])),
+      );
+    }),
+    { numRuns: runs },
+  );
+});
+
+test('property: what two processes keep of runs, one after the other, is what one keeps that never stopped', () => {
+  fc.assert(
+    fc.property(
+      spansOfSomeRuns,
+      fc.tuple(fc.nat(20), fc.nat(20)),
+      fc.infiniteStream(fc.boolean()),
+      (spans, counted, turns) => {
+        const logs = [0, 1].map((partition) => spans.filter((_, i) => i % 2 === partition));
+        const process = (ends: readonly number[], live: readonly number[]): Reported => {
+          const reported = new Reported();
+          const assembler = new RunAssembler(settings, reported);
+          const lanes = [lane(0), lane(1)];
+          while (lanes.some(({ offset }, p) => offset < ends[p]!)) {
+            const turn = Number(turns.next().value);
+            const p = lanes[turn]!.offset < ends[turn]! ? turn : 1 - turn;
+            const from = lanes[p]!;
+            from.live = from.isNews = from.offset >= live[p]!;
+            assembler.add(logs[p]![from.offset]!, from);
+            assembler.settle(from);
+            from.offset++;
+          }
+          if (ends.every((end, p) => end === logs[p]!.length)) assembler.advance(1e9);
+          return reported;
+        };
+        const all = logs.map(({ length }) => length);
+        const some = counted.map((count, p) => Math.min(count, all[p]!));
+        const first = some.every((count, p) => count === all[p]) ? [] : [process(some, [0, 0])];
+        const second = process(all, first.length === 0 ? [0, 0] : some);
+        expect(kept([...first, second])).toEqual(kept([process(all, [0, 0])]));
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
 describe('past the limit on spans of a run', () => {
   const limited = { ...settings, maxSpansPerRun: 2 };
   const model = span({ step: 'llm', parentSpanId: 'root', costUsd: 0.5, costSource: 'computed' });
@@ -554,6 +890,26 @@ describe('past the limit on spans of a run', () => {
     const reported = assemble([...spans, root], 1e9, limited);
     expect(reported.runs).toMatchObject([{ outcome: 'completed', costUsd: { llm: 3 } }]);
     expect(reported.calls).toHaveLength(6);
+  });
+
+  test('what is kept of a run has a greater version with each span, also with those that come after it was forgotten', () => {
+    const reported = new Reported();
+    const assembler = new RunAssembler(limited, reported);
+    const from = lane();
+    const add = (one: SpanFacts): void => {
+      assembler.add(one, from);
+      assembler.settle(from);
+    };
+    add(root);
+    for (let i = 0; i < 4; i++) add({ ...model, spanId: `m${i}` });
+    assembler.advance(9000 + settings.rememberMs);
+    expect(assembler.size).toBe(0);
+    for (let i = 0; i < 3; i++) add({ ...call, spanId: `late ${i}` });
+    expect(reported.knownRuns.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(reported.knownRuns.at(-1)).toMatchObject({
+      costUsd: { llm: 2 },
+      toolCalls: { ok: 3, attempts: 3 },
+    });
   });
 
   test('a span that wraps a remembered one does not count twice, nor does a remembered one that wraps', () => {
@@ -648,11 +1004,20 @@ test('property: each revision of a run takes up where the last report of it ende
       fc.integer({ min: 1, max: 8 }),
       (spans, maxRuns, maxSpans, spansPerRecord) => {
         const last = new Map<string, unknown>();
+        const versions = new Map<string, number>();
         const sink = {
-          finished: (run: FinishedRun) => void last.set(run.runId, run),
+          finished: (run: FinishedRun) => {
+            last.set(run.runId, run);
+            versions.delete(run.runId);
+          },
           revised: (before: FinishedRun, after: FinishedRun) => {
             expect(before).toEqual(last.get(before.runId));
             last.set(after.runId, after);
+          },
+          known: (run: FinishedRun) => {
+            expect(run).toBe(last.get(run.runId));
+            expect(run.version).toBeGreaterThan(versions.get(run.runId) ?? 0);
+            versions.set(run.runId, run.version);
           },
           toolCall: () => {},
         };
@@ -680,6 +1045,7 @@ test('the sink finds what it left with a run when that is revised, also when onl
       places.push(before.place);
       after.place = `revised ${places.length}`;
     },
+    known: () => {},
     toolCall: () => {},
   };
   const assembler = new RunAssembler(settings, sink);
@@ -704,6 +1070,7 @@ test('a revision that begins on another partition says what the last report said
   const sink = {
     finished: (run: FinishedRun) => void reports.push(run.starts),
     revised: (before: FinishedRun, after: FinishedRun) => void reports.push(before.starts, after.starts),
+    known: () => {},
     toolCall: () => {},
   };
   const assembler = new RunAssembler(settings, sink);

@@ -1,5 +1,6 @@
 import type { FinishedRun, RunSink, ToolCall } from '../../src/runs/finished-run.ts';
-import type { Lane, RunSettings } from '../../src/runs/run-assembler.ts';
+import type { Lane } from '../../src/runs/lane.ts';
+import type { RunSettings } from '../../src/runs/run-assembler.ts';
 import { noScores, type SpanFacts, type SpanIds } from '../../src/semconv/span-facts.ts';
 
 /** Ids in tests are names; on the wire each is a number of its own. */
@@ -45,12 +46,15 @@ export function span(given: Partial<SpanFacts>): SpanFacts {
     endMs: 0,
     step: 'other',
     agent: 'unknown',
+    namesAgent: given.agent !== undefined,
     tool: '',
     toolCallId: '',
     attempt: 1,
     argumentsPrint: 0,
     runId: given.traceId ?? 'trace',
     sessionId: '',
+    userId: '',
+    taskType: '',
     release: 'unknown',
     environment: 'unknown',
     result: undefined,
@@ -77,6 +81,8 @@ export class Reported implements RunSink {
   readonly finishedRuns: FinishedRun[] = [];
   readonly calls: ToolCall[] = [];
   readonly revisions: { before: FinishedRun; after: FinishedRun }[] = [];
+  /** What is to be kept of each run, in the order in which it was said. */
+  readonly knownRuns: FinishedRun[] = [];
   readonly live = { runs: 0, calls: 0, revisions: 0 };
 
   finished(run: FinishedRun, live: boolean): void {
@@ -87,6 +93,10 @@ export class Reported implements RunSink {
   revised(before: FinishedRun, after: FinishedRun, live: boolean): void {
     this.revisions.push({ before: named(before), after: named(after) });
     this.live.revisions += Number(live);
+  }
+
+  known(run: FinishedRun): void {
+    this.knownRuns.push(named(run));
   }
 
   toolCall(call: ToolCall, live: boolean): void {
@@ -120,6 +130,8 @@ export function lane(partition = 0): Lane {
     latestMs: Number.MAX_SAFE_INTEGER,
     live: true,
     countedMs: Number.NEGATIVE_INFINITY,
+    isNews: true,
+    keptMs: Number.NEGATIVE_INFINITY,
     newestMs: Number.NEGATIVE_INFINITY,
   };
 }

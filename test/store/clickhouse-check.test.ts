@@ -88,9 +88,22 @@ test('tables that somebody changed are told by what to change back', async () =>
   ]);
 });
 
+test('a table of runs that keeps them twice, or lacks a column, is told by what to change', async () => {
+  await migrate(clickhouse, await readMigrations(), aloneDialect, silentLog);
+  await clickhouse.command('ALTER TABLE agent_runs DROP COLUMN TaskType');
+  expect(await tableFaults(clickhouse, undefined)).toEqual([
+    'agent_runs lacks the column TaskType: ALTER TABLE agent_runs ADD COLUMN `TaskType` LowCardinality(String)',
+  ]);
+  await clickhouse.command('CREATE TABLE other AS agent_runs ENGINE = MergeTree ORDER BY RunId');
+  await clickhouse.command('EXCHANGE TABLES other AND agent_runs');
+  expect((await tableFaults(clickhouse, undefined)).at(-1)).toBe(
+    'agent_runs is no ReplacingMergeTree(Version), so that a run has several rows: move it to one',
+  );
+});
+
 test('tables of one server where a cluster is configured are refused', async () => {
   await migrate(clickhouse, await readMigrations(), aloneDialect, silentLog);
-  expect((await tableFaults(clickhouse, 'main'))[0]).toBe(
+  expect(await tableFaults(clickhouse, 'main')).toContain(
     'otel_traces is a MergeTree, which one server has to itself, and cluster is set: move it to a ReplicatedMergeTree, or remove cluster',
   );
 });

@@ -33,6 +33,7 @@ export function numbersInsert(table: string, values: readonly number[], token?: 
   return {
     table,
     columns: [{ name: 'value', type: 'UInt64' }],
+    format: 'Native',
     settings: token === undefined ? {} : { insert_deduplication_token: token },
     deadlineMs: Date.now() + 3_600_000,
     body: numbersBlock('value', values),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readMigrations } from '../../src/store/migrations.ts';
 import { Tables } from '../../src/store/tables.ts';
 import type { Fault } from '../clickhouse/faults.ts';
 import { ClickHouseServer } from '../clickhouse/server.ts';
@@ -136,7 +137,9 @@ describe('an error that nobody knows', () => {
         { streamId, partition: 0 },
         { from: { offset: 0, index: 0 }, to: { offset: 1, index: 0 } },
       );
-      expect(await other.query('SELECT 1 FROM plimsoll_migrations')).toHaveLength(1);
+      expect(await other.query('SELECT 1 FROM plimsoll_migrations')).toHaveLength(
+        (await readMigrations()).length,
+      );
     } finally {
       await other.stop();
     }

@@ -177,7 +177,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       });
       expect(letters.map((letter) => letter.headers['plimsoll.dead.key'])).toEqual([`${streamId}/0/1/17`]);
       expect(letters[0]?.headers['plimsoll.dead.reason']).toBe(
-        'ClickHouse refused the row: VIOLATED_CONSTRAINT (469)',
+        'ClickHouse refused the row: VIOLATED_CONSTRAINT (469), constraint sane',
       );
       const names = decodeRequest(letters[0]?.payload ?? new Uint8Array())
         .resourceSpans?.flatMap((resource) => resource.scopeSpans ?? [])

@@ -179,6 +179,22 @@ describe('an acknowledgement of the embedded log', () => {
 });
 
 describe('topics of one embedded log', () => {
+  it('may be more than those of the version that made the folder', async () => {
+    const old = await started(logIn(directory, systemClock).stream(topicOf({ partitions: 1 })));
+    await old.consume([recordOf('before')], never);
+    await old.stop(soon());
+    const log = logIn(directory, systemClock);
+    const [spans, runs] = [topicOf({ partitions: 1 }), topicOf({ topic: 'agent_runs', partitions: 1 })].map(
+      (options) => log.stream(options),
+    );
+    await started(spans!);
+    await started(runs!);
+    await runs!.consume([recordOf('a run')], never);
+    expect(spans!.id).not.toBe(runs!.id);
+    expect(texts(await spans!.reader(0).read(0, 1000, 0))).toEqual(['before']);
+    expect(texts(await runs!.reader(0).read(0, 1000, 0))).toEqual(['a run']);
+  });
+
   it('share the file and keep their records, ids and commits apart', async () => {
     const log = logIn(directory, systemClock);
     const spans = await started(log.stream(topicOf()));

@@ -1,0 +1,153 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../core/clock.ts';
+import { receiverNames } from '../policy/alertmanager.ts';
+import { differencesBetween, versionFindings } from '../policy/difference.ts';
+import type { Finding } from '../policy/finding.ts';
+import { findingsOf } from '../policy/lint.ts';
+import { policyJsonSchema } from '../policy/policy-schema.ts';
+import { readPolicy, type PolicyFile } from '../policy/read-policy.ts';
+import { readReceivers } from '../policy/read-receivers.ts';
+import { renderedFiles, renderedMark } from '../policy/render.ts';
+import { summaryOf } from '../policy/summary.ts';
+import { print, UsageError, type Command } from './command.ts';
+
+export const policyCommand: Command = {
+  name: 'policy',
+  summary: 'check policies, compare their versions, and render alerts of them',
+  help: `Usage: plimsoll policy check  [--as-of DAY] FILE...
+       plimsoll policy diff   OLD NEW
+       plimsoll policy render [--as-of DAY] [--receivers FILE] --out DIR FILE...
+       plimsoll policy schema
+
+A policy says what is safe for a family of agents, who owns it, and who is told when it is not.
+config/policies/refund-agent.yaml is an example.
+
+check    one line per finding: the file, the path, what is wrong, and the fix; then what the policies say. Give all
+         policies that are used together, so that two which claim the same agent are found. Exits with 1 on errors
+diff     what changed, in words; a change without a raised version is an error
+render   writes to DIR, for each policy, rules of Prometheus and promtool's tests of them (NAME.rules.yaml,
+         NAME.rules.test.yaml); the pipeline's own (plimsoll-pipeline.*); Alertmanager's routes and inhibitions
+         (alertmanager.yaml) and a script with amtool's tests of them (alertmanager.test.sh)
+schema   prints the JSON Schema of policies, for editors: that is config/policies/policy.schema.json
+
+  plimsoll policy check config/policies/*.yaml
+  plimsoll policy render --out rules config/policies/*.yaml && promtool test rules rules/*.rules.test.yaml
+
+  --as-of DAY        what is overdue on that day (2027-01-31) instead of today
+  --receivers FILE   receivers of Alertmanager, which a policy names as owner and on_call; one that is missing is an
+                     error. Without it they are rendered empty: alerts are routed, and nobody is told
+  --out DIR          where to write; made when it does not exist`,
+  options: {
+    out: { type: 'string' },
+    receivers: { type: 'string' },
+    'as-of': { type: 'string' },
+  },
+  takesWords: true,
+  run: async ({ options, words }) => {
+    const [what, ...files] = words;
+    const asked = (name: string): string | undefined =>
+      options[name] === undefined ? undefined : String(options[name]);
+    if (what === 'diff' && files.length === 2) return diff(files);
+    if (what === 'schema' && files.length === 0) {
+      process.stdout.write(policyJsonSchema());
+      return 0;
+    }
+    if (files.length === 0 || (what !== 'check' && what !== 'render'))
+      throw new UsageError('policy takes check FILE..., diff OLD NEW, render --out DIR FILE... or schema');
+    const out = asked('out');
+    if (what === 'render' && out === undefined)
+      throw new UsageError('say where to write: policy render --out DIR FILE...');
+    const policies = sound(files, asked('as-of'));
+    if (policies === undefined) return 1;
+    if (out !== undefined && what === 'render') return render(policies, out, asked('receivers'));
+    for (const line of policies.flatMap(summaryOf)) print(line);
+    return 0;
+  },
+};
+
+/** The policies in `files`, or undefined when one has an error. Prints what is wrong. */
+function sound(files: readonly string[], asOf: string | undefined): readonly PolicyFile[] | undefined {
+  const policies = read(files);
+  let errors = files.length - policies.length;
+  for (const [policy, findings] of findingsOf(policies, timeOf(asOf))) {
+    printFindings(policy.file, findings);
+    errors += findings.filter(({ level }) => level === 'error').length;
+  }
+  return errors === 0 ? policies : undefined;
+}
+
+/** Those of `files` whose shape is right. Prints what is wrong with the others. */
+function read(files: readonly string[]): readonly PolicyFile[] {
+  return files.flatMap((file) => {
+    const result = readPolicy(file, readText(file));
+    if ('read' in result) return [result.read];
+    printFindings(file, result.findings);
+    return [];
+  });
+}
+
+function diff(files: readonly string[]): number {
+  const [before, after] = read(files);
+  if (!before || !after) return 1;
+  for (const line of differencesBetween(before, after)) print(line);
+  const findings = [...versionFindings(before, after)];
+  printFindings(after.file, findings);
+  return findings.some(({ level }) => level === 'error') ? 1 : 0;
+}
+
+function render(policies: readonly PolicyFile[], out: string, file: string | undefined): number {
+  const names = receiverNames(policies);
+  const receivers =
+    file === undefined ? names.map((name) => ({ name })) : readReceivers(file, readText(file));
+  const missing = names.filter((name) => receivers.every((receiver) => receiver.name !== name));
+  if (missing.length > 0)
+    throw new Error(
+      `${file}: has no receiver ${missing.join(', ')}: add it, or correct who is named in the policy`,
+    );
+  const rendered = renderedFiles(policies, receivers);
+  mkdirSync(out, { recursive: true });
+  for (const [name, text] of rendered) {
+    writeFileSync(join(out, name), text);
+    print(join(out, name));
+  }
+  for (const name of readdirSync(out)) {
+    if (
+      /\.rules(\.test)?\.yaml$/.test(name) &&
+      !rendered.has(name) &&
+      readText(join(out, name)).startsWith(renderedMark)
+    )
+      complain(
+        `${join(out, name)}: was rendered from a policy that is not given: delete it, or give that policy`,
+      );
+  }
+  if (file === undefined)
+    complain(
+      `${join(out, 'alertmanager.yaml')}: its receivers tell nobody: give yours with --receivers FILE`,
+    );
+  return 0;
+}
+
+function timeOf(day: string | undefined): number {
+  if (day === undefined) return systemClock.nowMs();
+  const ms = /^\d{4}-\d\d-\d\d$/.test(day) ? Date.parse(day) : Number.NaN;
+  if (Number.isNaN(ms)) throw new UsageError(`--as-of ${day} is no day: write one such as 2027-01-31`);
+  return ms;
+}
+
+function printFindings(file: string, findings: readonly Finding[]): void {
+  for (const { level, path, sentence } of findings) print(`${level}: ${file}: ${path}: ${sentence}`);
+}
+
+function complain(sentence: string): void {
+  process.stderr.write(`plimsoll: ${sentence}\n`);
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new Error(`cannot read ${file} (${code})`, { cause: error });
+  }
+}

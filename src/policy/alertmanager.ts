@@ -1,0 +1,90 @@
+import { blindAlerts, operators } from './pipeline-rules.ts';
+import { severityNames } from './policy-values.ts';
+import type { PolicyFile } from './read-policy.ts';
+
+/** A receiver of Alertmanager: its name, and whatever else Alertmanager knows of it. */
+export type Receiver = Readonly<Record<string, unknown>> & { readonly name: string };
+
+/** Who must be there to be told, by name. */
+export function receiverNames(files: readonly PolicyFile[]): readonly string[] {
+  const named = files.flatMap(({ policy: { metadata } }) => [metadata.owner, metadata.on_call]);
+  return [...new Set([operators, ...named])];
+}
+
+/**
+ * The configuration of Alertmanager that `files` make: severities that page go to `on_call`, others to the owner, and
+ * all are told again until they end or are silenced.
+ */
+export function alertmanagerConfig(
+  files: readonly PolicyFile[],
+  receivers: readonly Receiver[],
+): Readonly<Record<string, unknown>> {
+  return {
+    route: {
+      receiver: operators,
+      group_by: ['alertname', 'policy', 'agent', 'release', 'environment'],
+      group_wait: '30s',
+      group_interval: '5m',
+      repeat_interval: '4h',
+      routes: files.map(routeOf),
+    },
+    inhibit_rules: [...graverFirst(), whileBlind()],
+    receivers,
+  };
+}
+
+/** How alerts are routed: the labels, and who is told. */
+export interface RouteTest {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly receiver: string;
+}
+
+/** Who must be told of what, for amtool to verify. */
+export function routeTests(files: readonly PolicyFile[]): readonly RouteTest[] {
+  return [
+    ...files.flatMap(({ policy: { metadata, severities } }) =>
+      severityNames.flatMap((severity) => {
+        const tier = severities[severity];
+        if (!tier) return [];
+        const labels = { owner: metadata.owner, policy: metadata.name, severity };
+        return [{ labels, receiver: tier.page ? metadata.on_call : metadata.owner }];
+      }),
+    ),
+    { labels: { owner: operators, severity: 'sev2' }, receiver: operators },
+  ];
+}
+
+function routeOf({ policy: { metadata, severities } }: PolicyFile): Readonly<Record<string, unknown>> {
+  return {
+    matchers: [`owner="${metadata.owner}"`, `policy="${metadata.name}"`],
+    receiver: metadata.owner,
+    routes: severityNames.flatMap((severity) => {
+      const tier = severities[severity];
+      if (!tier) return [];
+      return [
+        {
+          matchers: [`severity="${severity}"`],
+          receiver: tier.page ? metadata.on_call : metadata.owner,
+          repeat_interval: tier.acknowledge_within,
+        },
+      ];
+    }),
+  };
+}
+
+/** Of one objective of one release, only the gravest alert is told. Without `policy` labels that are missing would be equal. */
+function graverFirst(): readonly Readonly<Record<string, unknown>>[] {
+  return severityNames.slice(0, -1).map((severity, i) => ({
+    source_matchers: ['policy!=""', `severity="${severity}"`],
+    target_matchers: ['policy!=""', `severity=~"${severityNames.slice(i + 1).join('|')}"`],
+    equal: ['policy', 'kpi', 'agent', 'release', 'environment', 'tool'],
+  }));
+}
+
+/** While no KPI can be trusted, nobody is told of one. */
+function whileBlind(): Readonly<Record<string, unknown>> {
+  return {
+    source_matchers: [`alertname=~"${blindAlerts.join('|')}"`],
+    target_matchers: ['policy!=""'],
+  };
+}

@@ -1,0 +1,117 @@
+import { error, warning, type Finding } from './finding.ts';
+import { laterFindings } from './lint-later.ts';
+import { objectiveFindings } from './lint-objectives.ts';
+import { pipelineGroup } from './pipeline-rules.ts';
+import type { Policy } from './policy-schema.ts';
+import { durationSeconds, severityNames } from './policy-values.ts';
+import type { PolicyFile } from './read-policy.ts';
+import { overlaps } from './scope.ts';
+
+const placeholder = /^(?:todo|tbd|fixme|none|nobody|no-one|unknown|someone|changeme|n\/a|x+)$/i;
+const noticeMs = 14 * 86_400_000;
+
+/**
+ * What is wrong with each of `files`, which are used together, as of `nowMs`. Their shape is right; this is about
+ * whether they make sense.
+ */
+export function findingsOf(
+  files: readonly PolicyFile[],
+  nowMs: number,
+): ReadonlyMap<PolicyFile, readonly Finding[]> {
+  return new Map(
+    files.map((file, i) => [
+      file,
+      [
+        ...ownerFindings(file.policy),
+        ...objectiveFindings(file.policy),
+        ...severityFindings(file.policy),
+        ...riskFindings(file.policy, nowMs),
+        ...laterFindings(file.policy),
+        ...claimFindings(file, files.slice(0, i)),
+      ],
+    ]),
+  );
+}
+
+function* ownerFindings({ metadata, risks = [] }: Policy): Generator<Finding> {
+  if (metadata.name === pipelineGroup)
+    yield error(
+      'metadata::name',
+      `${pipelineGroup} names the rules of the pipeline itself`,
+      'give it another name',
+    );
+  const names = {
+    'metadata::owner': metadata.owner,
+    'metadata::on_call': metadata.on_call,
+    ...Object.fromEntries(risks.map(({ owner }, i) => [`risks::${i}::owner`, owner])),
+  };
+  for (const [path, name] of Object.entries(names)) {
+    if (placeholder.test(name)) yield error(path, `"${name}" is nobody`, 'name who answers');
+  }
+}
+
+function* severityFindings({ severities }: Policy): Generator<Finding> {
+  let graver: { readonly name: string; readonly seconds: number; readonly page: boolean } | undefined;
+  for (const name of severityNames) {
+    const tier = severities[name];
+    if (!tier) continue;
+    const seconds = durationSeconds(tier.acknowledge_within);
+    if (graver && seconds < graver.seconds)
+      yield warning(
+        `severities::${name}::acknowledge_within`,
+        `is to be acknowledged sooner than ${graver.name}, which is graver`,
+        'put them in order',
+      );
+    if (graver && tier.page && !graver.page)
+      yield error(
+        `severities::${name}::page`,
+        `pages, and ${graver.name}, which is graver, does not`,
+        'put them in order',
+      );
+    graver = { name, seconds, page: tier.page };
+  }
+  if (graver === undefined) yield error('severities', 'define none', 'define those that the objectives name');
+}
+
+function* riskFindings({ risks = [] }: Policy, nowMs: number): Generator<Finding> {
+  const seen = new Set<string>();
+  for (const [i, { id, owner, review_by: reviewBy }] of risks.entries()) {
+    if (seen.has(id))
+      yield error(`risks::${i}::id`, `${id} is there already`, 'give each risk an id of its own');
+    seen.add(id);
+    const endOfDayMs = Date.parse(reviewBy) + 86_400_000;
+    const path = `risks::${i}::review_by`;
+    if (nowMs >= endOfDayMs)
+      yield error(
+        path,
+        `the review of ${id} was due by ${reviewBy}`,
+        `let ${owner} review it, and set the next day`,
+      );
+    else if (nowMs >= endOfDayMs - noticeMs)
+      yield warning(path, `the review of ${id} is due by ${reviewBy}`, `let ${owner} review it`);
+  }
+}
+
+function* claimFindings({ policy }: PolicyFile, others: readonly PolicyFile[]): Generator<Finding> {
+  for (const other of others) {
+    const { metadata, scope } = other.policy;
+    if (metadata.name === policy.metadata.name)
+      yield error(
+        'metadata::name',
+        `${metadata.name} is the name of ${other.file}, too`,
+        'give one of them another name',
+      );
+    for (const agent of policy.scope.agents) {
+      const rival = scope.agents.find((pattern) => overlaps(agent, pattern));
+      const shared = policy.scope.environments.find((environment) =>
+        scope.environments.some((pattern) => overlaps(environment, pattern)),
+      );
+      if (rival !== undefined && shared !== undefined)
+        yield error(
+          'scope',
+          `claims ${agent} in ${shared}, which ${other.file} claims as ${rival}`,
+          'let one policy alone decide about an agent in an environment',
+        );
+    }
+  }
+}

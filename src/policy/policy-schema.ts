@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { outcomes } from '../semconv/vocabulary.ts';
+import { budgets, gates, policyTest, rollback } from './later-schema.ts';
+import { kpiName, objectives } from './objective-schema.ts';
+import { count, day, duration, name, ratio, text } from './policy-values.ts';
+
+const tier = z
+  .strictObject({
+    page: z.boolean().describe('true: on_call is told; false: the owner is.'),
+    acknowledge_within: duration.describe('Until it is resolved it is told again this often.'),
+  })
+  .optional();
+
+const risk = z.strictObject({
+  id: name('a short id such as R-7'),
+  statement: text('what may go wrong'),
+  likelihood: count(1, 5),
+  impact: count(1, 5),
+  owner: name('who answers for it'),
+  mitigation: text('what is done about it'),
+  review_by: day,
+  kpi: kpiName.optional().describe('The KPI in which it would be seen.'),
+});
+
+/** A policy as users write it. There are no defaults: what it says is all there is. */
+export const policySchema = z
+  .strictObject({
+    apiVersion: z.literal('plimsoll/v1'),
+    kind: z.literal('ReliabilityPolicy'),
+    metadata: z.strictObject({
+      name: z
+        .string()
+        .regex(
+          /^[a-z][a-z0-9-]{0,62}$/,
+          'must be lower case letters, digits and dashes, such as refund-agent',
+        )
+        .describe('Names the rendered files and stands in the label policy.'),
+      version: count(1, 1_000_000).describe('Raised with every change.'),
+      owner: name(
+        'the team that answers for the agent; Alertmanager tells the receiver of this name what is no page',
+      ),
+      on_call: name('the receiver of Alertmanager that is paged'),
+      approvers: z.array(name('who may approve a rollback')).min(1).optional(),
+      runbook_url: z
+        .string()
+        .regex(/^https?:\/\/[^\s{}]+$/, 'must be a URL such as https://runbooks.example.com/refunds')
+        .optional(),
+    }),
+    scope: z
+      .strictObject({
+        agents: z.array(pattern('an agent')).min(1),
+        environments: z.array(pattern('an environment')).min(1),
+      })
+      .describe('Exact names, or beginnings and *. Only one policy may claim an agent in an environment.'),
+    good_outcomes: z.array(z.enum(outcomes)).min(1).describe('The outcomes of runs that count as success.'),
+    objectives,
+    severities: z
+      .strictObject({ sev1: tier, sev2: tier, sev3: tier, sev4: tier })
+      .describe('What a severity means, the gravest first.'),
+    review: z
+      .strictObject({ rate: ratio.describe('Share of runs that humans review.') })
+      .optional()
+      .describe('Not yet enforced.'),
+    budgets: budgets.optional(),
+    gates: gates.optional(),
+    rollback: rollback.optional(),
+    drill: z
+      .strictObject({ every: duration, scenario: name('which failure is rehearsed') })
+      .optional()
+      .describe('Not yet enforced.'),
+    risks: z.array(risk).min(1).optional(),
+    tests: z.array(policyTest).min(1).optional(),
+  })
+  .describe('What is safe for a family of agents, who owns it, and what happens when it is not.');
+
+function pattern(what: string) {
+  return z.string().regex(/^[^*\p{Cc}]+\*?$|^\*$/u, `must be the name of ${what}, or its beginning and *`);
+}
+
+/** A policy whose shape is right; `findingsOf` says whether it makes sense. */
+export type Policy = z.infer<typeof policySchema>;
+
+/** The JSON Schema of policies, for editors, as text. */
+export function policyJsonSchema(): string {
+  return `${JSON.stringify(z.toJSONSchema(policySchema), undefined, 2)}\n`;
+}

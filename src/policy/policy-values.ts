@@ -1,0 +1,49 @@
+import { z } from 'zod';
+
+/** Severities, the gravest first. */
+export const severityNames = ['sev1', 'sev2', 'sev3', 'sev4'] as const;
+
+/** How grave an alert is; the policy says what that means. */
+export type Severity = (typeof severityNames)[number];
+
+export const severity = z.enum(severityNames);
+
+/** A duration as Prometheus writes it, such as 5m, 1h or 30d: one number and one unit. */
+export const duration = z
+  .string()
+  .regex(/^[1-9]\d{0,4}[smhdw]$/, 'must be a duration such as 30s, 5m, 1h, 30d or 13w');
+
+const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+/** The length of a `duration` in seconds. */
+export function durationSeconds(written: string): number {
+  return Number(written.slice(0, -1)) * (secondsOf[written.slice(-1)] ?? Number.NaN);
+}
+
+export const ratio = z.number().min(0).max(1);
+
+export const count = (min: number, max: number) => z.number().int().min(min).max(max);
+
+const given = (what: string) => ({
+  error: ({ input }: { readonly input?: unknown }) =>
+    input === undefined ? `is missing: name ${what}` : `must be text: name ${what}`,
+});
+
+/** A name that stands in labels, receivers and files of other programs: nothing in it needs quoting there. */
+export function name(what: string) {
+  return z
+    .string(given(what))
+    .regex(
+      /^[A-Za-z0-9][\w.@:+/-]{0,99}$/,
+      `must be letters, digits and . _ @ : + / - without spaces: name ${what}`,
+    )
+    .describe(`Names ${what}.`);
+}
+
+/** Words for humans. */
+export function text(what: string) {
+  return z.string(given(what)).regex(/\S/, `is empty: say ${what}`).max(1000).describe(`Says ${what}.`);
+}
+
+/** A day in UTC. */
+export const day = z.iso.date('must be a day such as 2027-01-31');

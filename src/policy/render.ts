@@ -1,0 +1,92 @@
+import { stringify } from 'yaml';
+import { alertmanagerConfig, routeTests, type Receiver } from './alertmanager.ts';
+import { isBudgeted } from './burn-rate.ts';
+import { objectivesOf } from './objective-schema.ts';
+import { objectiveRules } from './objective-rules.ts';
+import { objectiveTests } from './objective-tests.ts';
+import { pipelineGroup, pipelineRules, pipelineTests } from './pipeline-rules.ts';
+import type { PolicyFile } from './read-policy.ts';
+import type { AlertRule, RecordingRule, RuleTest } from './rule.ts';
+
+/** How the first line of every rendered file begins; a script has its interpreter before that. */
+export const renderedMark = '# Rendered by plimsoll policy render';
+
+/**
+ * Everything that Prometheus and Alertmanager need for `files`, which have no errors, by file name: rules, promtool's
+ * tests of them, Alertmanager's configuration and a script with amtool's tests of that.
+ */
+export function renderedFiles(
+  files: readonly PolicyFile[],
+  receivers: readonly Receiver[],
+): ReadonlyMap<string, string> {
+  const rendered = new Map<string, string>();
+  for (const file of files) {
+    const { name, version } = file.policy.metadata;
+    const rules = [...objectiveRules(file).values()];
+    addRules(rendered, {
+      group: name,
+      origin: `the policy ${name}, version ${version}, revision ${file.revision}`,
+      rules: [...rules.flatMap(({ recordings }) => recordings), ...rules.flatMap(({ alerts }) => alerts)],
+      tests: objectiveTests(file),
+    });
+  }
+  const needs = {
+    windows: windowsOf(files),
+    revisions: new Map(files.map(({ policy, revision }) => [policy.metadata.name, revision])),
+  };
+  const origin = files.map(({ policy, revision }) => `${policy.metadata.name} ${revision}`).join(', ');
+  addRules(rendered, {
+    group: pipelineGroup,
+    origin: 'what the pipeline says of itself',
+    rules: pipelineRules(needs),
+    tests: pipelineTests(needs),
+  });
+  rendered.set('alertmanager.yaml', headed(origin, yaml(alertmanagerConfig(files, receivers))));
+  rendered.set('alertmanager.test.sh', `#!/bin/sh\n${headed(origin, routeScript(files))}`);
+  return rendered;
+}
+
+interface Rules {
+  readonly group: string;
+  readonly origin: string;
+  readonly rules: readonly (RecordingRule | AlertRule)[];
+  readonly tests: readonly RuleTest[];
+}
+
+function addRules(rendered: Map<string, string>, { group, origin, rules, tests }: Rules): void {
+  const file = `${group}.rules.yaml`;
+  rendered.set(file, headed(origin, yaml({ groups: [{ name: group, rules }] })));
+  rendered.set(
+    `${group}.rules.test.yaml`,
+    headed(origin, yaml({ rule_files: [file], evaluation_interval: '5m', tests })),
+  );
+}
+
+function windowsOf(files: readonly PolicyFile[]): readonly string[] {
+  const read = files.flatMap(({ policy }) =>
+    objectivesOf(policy.objectives).flatMap(([, objective]) =>
+      isBudgeted(objective) ? [] : [objective.window],
+    ),
+  );
+  return [...new Set(read)].toSorted();
+}
+
+function routeScript(files: readonly PolicyFile[]): string {
+  const checks = routeTests(files).map(({ labels, receiver }) => {
+    const words = Object.entries(labels).map(([label, value]) => `'${label}="${value}"'`);
+    return `amtool config routes test --config.file=alertmanager.yaml --verify.receivers='${receiver}' ${words.join(' ')}`;
+  });
+  return `set -eu
+cd "$(dirname "$0")"
+amtool check-config alertmanager.yaml
+${checks.join('\n')}
+`;
+}
+
+function headed(origin: string, text: string): string {
+  return `${renderedMark} from ${origin}: change that, not this file.\n${text}`;
+}
+
+function yaml(value: unknown): string {
+  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+}

@@ -1,0 +1,129 @@
+import { limitUsd } from '../semconv/plimsoll.ts';
+import type { FinishedRun } from './finished-run.ts';
+
+const word = 'LowCardinality(String)';
+const time = "DateTime64(3, 'UTC')";
+const money = 'Decimal(18, 9)';
+
+/** The columns of `agent_runs` that a row says, in table order. */
+export const runColumns = [
+  { name: 'RunId', type: 'String' },
+  { name: 'TraceId', type: 'String' },
+  { name: 'AgentName', type: word },
+  { name: 'Release', type: word },
+  { name: 'Environment', type: word },
+  { name: 'SessionId', type: 'String' },
+  { name: 'UserId', type: 'String' },
+  { name: 'TaskType', type: word },
+  { name: 'StartTime', type: time },
+  { name: 'EndTime', type: time },
+  { name: 'ClosedTime', type: time },
+  { name: 'ClosedBy', type: word },
+  { name: 'Outcome', type: word },
+  { name: 'Evidence', type: word },
+  { name: 'Escalated', type: 'Bool' },
+  { name: 'EscalationReason', type: word },
+  { name: 'ToolCalls', type: 'UInt32' },
+  { name: 'ToolCallsFailed', type: 'UInt32' },
+  { name: 'ToolCallsRejected', type: 'UInt32' },
+  { name: 'ToolCallsCancelled', type: 'UInt32' },
+  { name: 'ToolCallAttempts', type: 'UInt32' },
+  { name: 'InputTokens', type: 'UInt64' },
+  { name: 'OutputTokens', type: 'UInt64' },
+  { name: 'LlmCostUsd', type: money },
+  { name: 'ToolCostUsd', type: money },
+  { name: 'ReviewCostUsd', type: money },
+  { name: 'Priced', type: 'Bool' },
+  { name: 'Scores', type: 'Map(LowCardinality(String), Float64)' },
+  { name: 'Version', type: 'UInt64' },
+] as const;
+
+/** What a column holds; undefined is what it holds when nobody says: 0, '' or false. */
+type RunRow = {
+  readonly [C in (typeof runColumns)[number] as C['name']]:
+    | string
+    | number
+    | true
+    | Readonly<Record<string, number>>
+    | undefined;
+};
+
+/** The header by which a record says that it holds runs, one a line, as JSON by these columns; another form has another number. */
+export const runContent = { header: 'plimsoll.content', value: 'agent_runs/1' } as const;
+
+/** Longer texts are no names and no ids; with this every row fits every stream. */
+const limitCharacters = 1000;
+
+/** `run` as one line of JSON. The same knowledge gives the same row. */
+export function runRow(run: FinishedRun): string {
+  const { toolCalls, costUsd } = run;
+  const row: RunRow = {
+    RunId: text(run.runId),
+    TraceId: text(run.traceId),
+    AgentName: text(run.agent),
+    Release: text(run.release),
+    Environment: text(run.environment),
+    SessionId: text(run.sessionId),
+    UserId: text(run.userId),
+    TaskType: text(run.taskType),
+    StartTime: instant(run.startMs),
+    EndTime: instant(run.endMs),
+    ClosedTime: instant(run.closedMs),
+    ClosedBy: run.closedBy,
+    Outcome: run.outcome,
+    Evidence: run.evidence,
+    Escalated: run.escalationReason !== undefined || run.outcome === 'escalated' || undefined,
+    EscalationReason: run.escalationReason,
+    ToolCalls: count(toolCalls.ok + toolCalls.error + toolCalls.rejected + toolCalls.cancelled),
+    ToolCallsFailed: count(toolCalls.error),
+    ToolCallsRejected: count(toolCalls.rejected),
+    ToolCallsCancelled: count(toolCalls.cancelled),
+    ToolCallAttempts: count(toolCalls.attempts),
+    InputTokens: count(run.inputTokens),
+    OutputTokens: count(run.outputTokens),
+    LlmCostUsd: dollars(costUsd.llm),
+    ToolCostUsd: dollars(costUsd.tool),
+    ReviewCostUsd: dollars(costUsd.review),
+    Priced: run.priced || undefined,
+    Scores: run.scores.size === 0 ? undefined : Object.fromEntries(run.scores),
+    Version: run.version,
+  };
+  return JSON.stringify(row);
+}
+
+function text(value: string): string | undefined {
+  if (value === '') return undefined;
+  return (value.length > limitCharacters ? value.slice(0, limitCharacters) : value).toWellFormed();
+}
+
+function count(value: number): number | undefined {
+  return value === 0 ? undefined : Math.min(value, Number.MAX_SAFE_INTEGER);
+}
+
+/** All nine decimals: exact up to 4 million dollars, because the double is the one that is nearest to them. */
+function dollars(usd: number): string | undefined {
+  return usd === 0 ? undefined : Math.min(usd, limitUsd).toFixed(9);
+}
+
+/** The last millisecond that the column holds; only a broken clock is later. */
+const lastMs = Date.UTC(2299, 11, 31, 23, 59, 59, 999);
+
+const dayMs = 86_400_000;
+const digits = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'));
+/** The day that was written last, which most runs share: its number since the epoch, and its text. */
+const lastDay = { number: Number.NaN, text: '' };
+
+/** To the millisecond, in UTC; a Date would take ten times as long to say it. */
+function instant(timeMs: number): string {
+  const wholeMs = Math.floor(Math.min(timeMs, lastMs));
+  const day = Math.floor(wholeMs / dayMs);
+  if (day !== lastDay.number) {
+    lastDay.number = day;
+    lastDay.text = new Date(day * dayMs).toISOString().slice(0, 10);
+  }
+  const ofDayMs = wholeMs - day * dayMs;
+  const hours = digits[Math.floor(ofDayMs / 3_600_000)]!;
+  const minutes = digits[Math.floor(ofDayMs / 60_000) % 60]!;
+  const seconds = digits[Math.floor(ofDayMs / 1000) % 60]!;
+  return `${lastDay.text} ${hours}:${minutes}:${seconds}.${String(ofDayMs % 1000).padStart(3, '0')}`;
+}

@@ -1,0 +1,34 @@
+import type { Commit } from '../core/stream.ts';
+
+/** How far the runs are stored. Everything before `offset` is in the table. */
+export interface RunProgress {
+  readonly offset: number;
+  /** Everything before this offset is there also after a power cut. */
+  readonly settled: number;
+  /** In which boot of the machine that was so (`currentBoot`). */
+  readonly boot: string;
+}
+
+/** As a commit of the claim. */
+export function toCommit({ offset, settled, boot }: RunProgress): Commit {
+  return { position: { offset, index: 0 }, metadata: JSON.stringify({ settled, boot }) };
+}
+
+/** What `commit` says; with metadata that is not ours, that everything before its position is settled. */
+export function fromCommit({ position, metadata }: Commit): RunProgress {
+  const { settled, boot } = parse(metadata);
+  return {
+    offset: position.offset,
+    settled: typeof settled === 'number' ? Math.min(settled, position.offset) : position.offset,
+    boot: typeof boot === 'string' ? boot : '',
+  };
+}
+
+function parse(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    return {}; // an operator's, who moved it
+  }
+}

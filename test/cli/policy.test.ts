@@ -1,0 +1,211 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { plimsoll } from '../e2e/program.ts';
+import { changed, plain, type Mapping } from '../policy/policies.ts';
+
+const shipped = new URL('../../config/policies/refund-agent.yaml', import.meta.url).pathname;
+/** No review of the shipped policy is due then. */
+const asOf = ['--as-of', '2026-11-26'];
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'plimsoll-policy-'));
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function write(name: string, changes: Mapping = {}): string {
+  const file = join(folder, name);
+  writeFileSync(file, stringify(changed(plain, changes)));
+  return file;
+}
+
+test('check says what a sound policy means, and what is not yet enforced', async () => {
+  const { code, stdout, stderr } = await plimsoll('policy', 'check', ...asOf, shipped);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(
+    /^refund-agent, version 1, revision [0-9a-f]{12}: of team-payments, pages payments-on-call\n/,
+  );
+  expect(stdout).toContain(
+    '  run_success must be at least 90 % over 30d: sev2 above 30 % bad over 1h, sev2 above 20 % bad over 6h, sev3 above 15 % bad over 1d,',
+  );
+  expect(stdout).toContain('  not yet enforced: review, budgets, gates, rollback, drill, tests\n');
+});
+
+test('check tells every finding of every file, and ends with 1 when one is an error', async () => {
+  const unread = write('unread.yaml', { metadata: { ownr: 'x' } });
+  const warned = write('warned.yaml', { objectives: { run_success: { min_events: 5 } } });
+  const { code, stdout } = await plimsoll(
+    'policy',
+    'check',
+    '--as-of',
+    '2027-06-01',
+    unread,
+    warned,
+    shipped,
+  );
+  expect(code).toBe(1);
+  expect(
+    stdout.split('\n').map((line) => line.slice(0, line.indexOf(': ', line.indexOf(': ', 9) + 2))),
+  ).toEqual([
+    `error: ${unread}: metadata`,
+    `warning: ${warned}: objectives::run_success::min_events`,
+    `error: ${shipped}: risks::0::review_by`,
+    '',
+  ]);
+  expect((await plimsoll('policy', 'check', warned)).code).toBe(0);
+});
+
+test('diff says in words what changed, and insists that the version is raised', async () => {
+  const risk = {
+    statement: 's',
+    likelihood: 1,
+    impact: 1,
+    owner: 'o',
+    mitigation: 'm',
+    review_by: '2027-01-31',
+  };
+  const old = write('old.yaml', {
+    risks: [
+      { id: 'R-1', ...risk },
+      { id: 'R-2', ...risk },
+    ],
+  });
+  const changes = {
+    objectives: { run_success: { at_least: 0.95, slow_severity: null } },
+    scope: { environments: ['production', 'staging'] },
+    risks: [{ id: 'R-2', ...risk, impact: 5 }],
+    review: { rate: 0.1 },
+  };
+  const raised = write('raised.yaml', { ...changes, metadata: { version: 4 } });
+  const { code, stdout } = await plimsoll('policy', 'diff', old, raised);
+  expect(stdout.split('\n').filter((line) => !line.startsWith('risks::R-1'))).toEqual([
+    'metadata::version: 3 → 4',
+    'scope::environments: [production] → [production, staging]',
+    'objectives::run_success::at_least: 0.9 → 0.95',
+    'objectives::run_success::slow_severity: sev3 (gone)',
+    'risks::R-2::impact: 1 → 5',
+    'review::rate: 0.1 (new)',
+    '',
+  ]);
+  expect(code).toBe(0);
+
+  const unraised = write('unraised.yaml', changes);
+  const refused = await plimsoll('policy', 'diff', old, unraised);
+  expect(refused.code).toBe(1);
+  expect(refused.stdout).toContain(
+    `error: ${unraised}: metadata::version: is still 3: raise it with every change\n`,
+  );
+  expect(await plimsoll('policy', 'diff', raised, unraised)).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('metadata::version: 3 is lower than 4: raise it'),
+  });
+  expect(await plimsoll('policy', 'diff', old, old)).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(await plimsoll('policy', 'diff', old, shipped)).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('search-agent and refund-agent are two policies'),
+  });
+});
+
+test('render writes the files and says which, and which are left of a policy that is gone', async () => {
+  const out = join(folder, 'new', 'rules');
+  await plimsoll('policy', 'render', ...asOf, '--out', out, shipped);
+  writeFileSync(join(out, 'mine.rules.yaml'), 'groups: []\n');
+  const { code, stdout, stderr } = await plimsoll('policy', 'render', '--out', out, write('a.yaml'));
+  expect(code).toBe(0);
+  expect(stdout.trim().split('\n').toSorted()).toEqual(
+    [
+      'alertmanager.test.sh',
+      'alertmanager.yaml',
+      'plimsoll-pipeline.rules.test.yaml',
+      'plimsoll-pipeline.rules.yaml',
+      'search-agent.rules.test.yaml',
+      'search-agent.rules.yaml',
+    ].map((name) => join(out, name)),
+  );
+  expect(stderr.trim().split('\n').toSorted()).toEqual([
+    `plimsoll: ${join(out, 'alertmanager.yaml')}: its receivers tell nobody: give yours with --receivers FILE`,
+    `plimsoll: ${join(out, 'refund-agent.rules.test.yaml')}: was rendered from a policy that is not given: delete it, or give that policy`,
+    `plimsoll: ${join(out, 'refund-agent.rules.yaml')}: was rendered from a policy that is not given: delete it, or give that policy`,
+  ]);
+});
+
+test('render writes nothing of a policy with an error', async () => {
+  const out = join(folder, 'rules');
+  const bad = write('bad.yaml', { objectives: { run_success: { at_least: 1 } } });
+  expect(await plimsoll('policy', 'render', '--out', out, shipped, ...asOf, bad)).toMatchObject({
+    code: 1,
+    stderr: '',
+  });
+  expect(readdirSync(folder)).toEqual(['bad.yaml']);
+});
+
+test('render puts the given receivers in place, and a missing one is an error', async () => {
+  const out = join(folder, 'rules');
+  const receivers = join(folder, 'receivers.yaml');
+  const policy = write('a.yaml');
+  const names = ['plimsoll-operators', 'team-search', 'search-on-call'];
+  const hook = { webhook_configs: [{ url: 'http://127.0.0.1:9/hook' }] };
+  writeFileSync(receivers, stringify({ receivers: names.map((name) => ({ name, ...hook })) }));
+  expect(await plimsoll('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
+    code: 0,
+    stderr: '',
+  });
+  expect(readFileSync(join(out, 'alertmanager.yaml'), 'utf8')).toContain('url: http://127.0.0.1:9/hook');
+  writeFileSync(receivers, stringify({ receivers: [{ name: 'team-search' }] }));
+  expect(await plimsoll('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
+    code: 1,
+    stderr: `plimsoll: ${receivers}: has no receiver plimsoll-operators, search-on-call: add it, or correct who is named in the policy\n`,
+  });
+  writeFileSync(receivers, 'team-search');
+  expect(await plimsoll('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
+    code: 1,
+    stderr: `plimsoll: ${receivers}: is no list of receivers: write receivers, each with a name, as for Alertmanager\n`,
+  });
+});
+
+test.each([
+  [['policy'], 'policy takes check FILE..., diff OLD NEW, render --out DIR FILE... or schema'],
+  [['policy', 'check'], 'policy takes check FILE..., diff OLD NEW, render --out DIR FILE... or schema'],
+  [['policy', 'diff', 'a'], 'policy takes check FILE..., diff OLD NEW, render --out DIR FILE... or schema'],
+  [['policy', 'render', 'a'], 'say where to write: policy render --out DIR FILE...'],
+  [['policy', 'check', '--as-of', 'soon', shipped], '--as-of soon is no day: write one such as 2027-01-31'],
+])('%j is not understood, with code 2', async (words, sentence) => {
+  expect(await plimsoll(...words)).toEqual({ code: 2, stdout: '', stderr: `plimsoll: ${sentence}\n` });
+});
+
+test('schema prints the JSON Schema of policies, by which an editor knows every key', async () => {
+  const { code, stdout } = await plimsoll('policy', 'schema');
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toHaveProperty('properties.metadata.properties.on_call');
+});
+
+test('validate refuses a configuration whose policies have an error or are not there', async () => {
+  const bad = write('bad.yaml', { objectives: { run_success: { at_least: 1 } } });
+  const config = join(folder, 'config.yaml');
+  writeFileSync(config, stringify({ service: { policies: [bad, join(folder, 'none-*.yaml')] } }));
+  const files = [new URL('../../config/plimsoll.yaml', import.meta.url).pathname, config];
+  const { code, stderr } = await plimsoll('validate', ...files.flatMap((file) => ['--config', file]));
+  expect(code).toBe(1);
+  expect(stderr.trim().split('\n')).toEqual([
+    `plimsoll: service::policies: ${join(folder, 'none-*.yaml')}: there is no such file: correct the path`,
+    expect.stringContaining(
+      `plimsoll: service::policies: ${bad}: objectives::run_success: at_least 1 leaves`,
+    ),
+  ]);
+  writeFileSync(config, stringify({ service: { policies: [write('good.yaml')] } }));
+  expect(await plimsoll('validate', ...files.flatMap((file) => ['--config', file]))).toMatchObject({
+    code: 0,
+  });
+});
+
+test('a file that is not there is named', async () => {
+  expect(await plimsoll('policy', 'check', '/nowhere.yaml')).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'plimsoll: cannot read /nowhere.yaml (ENOENT)\n',
+  });
+});

@@ -1,0 +1,277 @@
+import { readFileSync } from 'node:fs';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { findingsOf } from '../../src/policy/lint.ts';
+import { readPolicy, type PolicyFile } from '../../src/policy/read-policy.ts';
+import { overlaps } from '../../src/policy/scope.ts';
+import { runs } from '../property-runs.ts';
+import { everyObjective, found, policyFile, today, type Mapping } from './policies.ts';
+
+const risk = {
+  id: 'R-1',
+  statement: 'a refund is paid twice',
+  likelihood: 2,
+  impact: 4,
+  owner: 'ana',
+  mitigation: 'idempotency keys',
+  review_by: '2027-01-31',
+};
+const canary = {
+  share: 0.1,
+  min_runs: 20,
+  weights: { run_success: 1 },
+  pause_at: 20,
+  rollback_at: 100,
+  max: '24h',
+  on_timeout: 'pause',
+};
+const blocked = { name: 'bad', fixture: 'bad.json', gate: 'canary', verdict: 'fail' };
+const rollback = {
+  mode: 'auto',
+  target: 't',
+  cooldown: '30m',
+  per_day: 6,
+  verify: { kpi: 'run_success', within: '20m' },
+};
+const success = (more: Mapping): Mapping => ({ objectives: { run_success: more } });
+const rate = (factor: number, more: Mapping = {}): Mapping =>
+  success({ burn_rates: [{ factor, long_window: '1h', short_window: '5m', severity: 'sev2', ...more }] });
+
+test('a sound policy has no findings', () => {
+  expect(found()).toEqual([]);
+  expect(found({ objectives: everyObjective })).toEqual([]);
+  expect(found({ risks: [risk], gates: { canary }, tests: [blocked], rollback })).toEqual([]);
+});
+
+test('nothing is wrong with the shipped policy', () => {
+  const file = 'config/policies/refund-agent.yaml';
+  const result = readPolicy(file, readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'));
+  const files = 'read' in result ? [result.read] : [];
+  expect([...findingsOf(files, today).values()]).toEqual([[]]);
+});
+
+test.each<[string, Mapping, string]>([
+  [
+    'a factor for 99.9 % on 90 %',
+    rate(14.4),
+    'error: objectives::run_success::burn_rates::0: the alert can never fire: at 14.4 times the error budget of 10 %, 144 % of all events would have to be bad: remove burn_rates',
+  ],
+  [
+    'a factor that only all events reach',
+    rate(10),
+    'error: objectives::run_success::burn_rates::0: the alert can never fire',
+  ],
+  [
+    'a factor that half of all events reach',
+    rate(5),
+    'warning: objectives::run_success::burn_rates::0: the alert hardly ever fires: 50 % of all events would have to be bad: lower the factor, to less than 5,',
+  ],
+  [
+    'a factor below 1',
+    rate(0.9),
+    'error: objectives::run_success::burn_rates::0: the alert fires while the objective is met: write a factor of 1 or more',
+  ],
+  [
+    'windows the wrong way round',
+    rate(3, { short_window: '1h' }),
+    'error: objectives::run_success::burn_rates::0: short_window is not shorter than long_window',
+  ],
+  [
+    'a window of one scrape',
+    rate(3, { short_window: '30s' }),
+    'error: objectives::run_success::burn_rates::0: short_window 30s may hold a single scrape',
+  ],
+  [
+    'a success of 1',
+    success({ at_least: 1 }),
+    'error: objectives::run_success: at_least 1 leaves no error budget',
+  ],
+  ['a success of 0', success({ at_least: 0 }), 'error: objectives::run_success: at_least 0 is always met'],
+  [
+    'no escalation at all',
+    { objectives: { run_escalation: { ...everyObjective['run_escalation'], at_most: 0 } } },
+    'error: objectives::run_escalation: allows no escalation, so that an agent which asks for help is at fault',
+  ],
+  [
+    'a period of an hour',
+    success({ period: '1h' }),
+    'error: objectives::run_success::period: 1h is no period for an error budget: write 7d to 90d',
+  ],
+  [
+    'too few events to tell',
+    success({ min_events: 20 }),
+    'warning: objectives::run_success::min_events: with 20 runs, a release that just meets its objective alerts by bad luck in 4.32 % of windows: write 50 or more',
+  ],
+  [
+    'a severity that it does not define',
+    success({ severity: 'sev1' }),
+    'error: objectives::run_success: names sev1, which the policy does not define: define severities::sev1',
+  ],
+  [
+    'a window of a week',
+    { objectives: { run_containment: { at_least: 0.5, window: '7d', min_events: 5, severity: 'sev3' } } },
+    'error: objectives::run_containment::window: windows are kept in memory, and 7d is too long',
+  ],
+  [
+    'a containment of 1',
+    { objectives: { run_containment: { at_least: 1, window: '1h', min_events: 5, severity: 'sev3' } } },
+    'error: objectives::run_containment: at_least 1 is never met',
+  ],
+  [
+    'no objective',
+    { objectives: { run_success: null } },
+    'error: objectives: state nothing: state at least one',
+  ],
+  [
+    'failures that are good',
+    { good_outcomes: ['success', 'completed', 'failure'] },
+    'error: good_outcomes: counts failed runs as good, so no objective on success means anything: remove failure',
+  ],
+  [
+    'runs given up that are good',
+    { good_outcomes: ['success', 'completed', 'abandoned'] },
+    'warning: good_outcomes: counts runs that are abandoned as good',
+  ],
+  [
+    'confirmed runs that are not good',
+    { good_outcomes: ['completed'] },
+    'error: good_outcomes: does not count as good what somebody confirmed',
+  ],
+  [
+    'only confirmed runs are good, and nobody has to confirm',
+    { good_outcomes: ['success'] },
+    'warning: good_outcomes: every run that nobody confirms counts as bad',
+  ],
+  [
+    'a cost per another success',
+    {
+      good_outcomes: ['success', 'completed', 'escalated'],
+      objectives: { cost_usd_per_success: everyObjective['cost_usd_per_success'] },
+    },
+    'warning: objectives::cost_usd_per_success: is computed with success and completed as good',
+  ],
+  [
+    'an owner who is nobody',
+    { metadata: { owner: 'TBD' } },
+    'error: metadata::owner: "TBD" is nobody: name who answers',
+  ],
+  [
+    'a receiver that is nobody',
+    { metadata: { on_call: 'none' } },
+    'error: metadata::on_call: "none" is nobody',
+  ],
+  ['a risk of nobody', { risks: [{ ...risk, owner: 'todo' }] }, 'error: risks::0::owner: "todo" is nobody'],
+  [
+    'an overdue review',
+    { risks: [{ ...risk, review_by: '2026-11-25' }] },
+    'error: risks::0::review_by: the review of R-1 was due by 2026-11-25: let ana review it, and set the next day',
+  ],
+  [
+    'a review that is due',
+    { risks: [{ ...risk, review_by: '2026-11-26' }] },
+    'warning: risks::0::review_by: the review of R-1 is due by 2026-11-26: let ana review it',
+  ],
+  ['two risks with one id', { risks: [risk, risk] }, 'error: risks::1::id: R-1 is there already'],
+  [
+    'a graver severity that waits longer',
+    { severities: { sev3: { acknowledge_within: '10m' } } },
+    'warning: severities::sev3::acknowledge_within: is to be acknowledged sooner than sev2, which is graver',
+  ],
+  [
+    'a graver severity that does not page',
+    { severities: { sev2: { page: false }, sev3: { page: true } } },
+    'error: severities::sev3::page: pages, and sev2, which is graver, does not',
+  ],
+  [
+    'a budget of nothing',
+    { budgets: { run: { warn_at: 0.8, when_spent: 'deny' } } },
+    'error: budgets::run: limits nothing',
+  ],
+  [
+    'a gate that no test makes block',
+    { gates: { canary }, tests: [{ ...blocked, verdict: 'pass' }] },
+    'error: gates::canary: no test makes it block, so nobody knows that it can: add a test with gate: canary and verdict: fail',
+  ],
+  [
+    'a test of a gate that it has not',
+    { tests: [blocked] },
+    'error: tests::0::gate: the policy has no gate canary',
+  ],
+  [
+    'weights beyond 1',
+    {
+      gates: { canary: { ...canary, weights: { run_success: 0.6, run_escalation: 0.6 } } },
+      tests: [blocked],
+    },
+    'error: gates::canary::weights: sum up to 1.2: let them sum up to 1',
+  ],
+  [
+    'a pause after the rollback',
+    { gates: { canary: { ...canary, pause_at: 200 } }, tests: [blocked] },
+    'error: gates::canary::pause_at: is above rollback_at',
+  ],
+  [
+    'a pause by chance',
+    { gates: { canary: { ...canary, pause_at: 5 } }, tests: [blocked] },
+    'warning: gates::canary::pause_at: a healthy release pauses with a chance of up to 1 in 5',
+  ],
+  [
+    'a canary with all traffic',
+    { gates: { canary: { ...canary, share: 1 } }, tests: [blocked] },
+    'error: gates::canary::share: leaves one of the two releases without traffic',
+  ],
+  ['a rollback that nothing calls for', { rollback }, 'error: rollback: nothing would call for it'],
+  [
+    'an approval that nobody may give',
+    { gates: { canary }, tests: [blocked], rollback: { ...rollback, mode: 'approve' } },
+    'error: rollback::mode: wants an approval and nobody may give it: list metadata::approvers',
+  ],
+  [
+    'the name of the pipeline',
+    { metadata: { name: 'plimsoll-pipeline' } },
+    'error: metadata::name: plimsoll-pipeline names the rules of the pipeline itself',
+  ],
+])('%s is found', (_, changes, start) => {
+  const lines = found(changes);
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toContain(start);
+});
+
+const other = (agents: readonly string[], environments = ['production']): PolicyFile =>
+  policyFile({ metadata: { name: 'other' }, scope: { agents, environments } }, 'other.yaml');
+
+describe('two policies', () => {
+  test('may not claim the same agent in the same environment, whether by name or by its beginning', () => {
+    const line =
+      'error: scope: claims search-agent in production, which other.yaml claims as search-*: let one policy alone decide about an agent in an environment';
+    expect(found({}, other(['a', 'search-*']))).toEqual([line]);
+    expect(found({}, other(['search-agent']))).toHaveLength(1);
+    expect(found({}, other(['search-agent'], ['prod*']))).toHaveLength(1);
+    expect(found({}, other(['search-agents'], ['*']))).toEqual([]);
+    expect(found({}, other(['search-agent'], ['staging']))).toEqual([]);
+  });
+
+  test('may not have the same name', () => {
+    expect(found({}, policyFile({ scope: { agents: ['other'] } }, 'other.yaml'))).toEqual([
+      'error: metadata::name: search-agent is the name of other.yaml, too: give one of them another name',
+    ]);
+  });
+});
+
+const fits = ([start, open]: readonly [string, boolean], name: string): boolean =>
+  open ? name.startsWith(start) : name === start;
+
+test('patterns overlap when, and only when, some name fits both', () => {
+  const letter = fc.constantFrom('a', 'b');
+  const pattern = fc.tuple(fc.string({ unit: letter, maxLength: 3 }), fc.boolean());
+  const names = [['']];
+  for (let length = 1; length <= 4; length++)
+    names.push((names[length - 1] ?? []).flatMap((name) => [`${name}a`, `${name}b`]));
+  fc.assert(
+    fc.property(pattern, pattern, (a, b) => {
+      const [x = '', y = ''] = [a, b].map(([start, open]) => (open ? `${start}*` : start));
+      expect(overlaps(x, y)).toBe(names.flat().some((name) => fits(a, name) && fits(b, name)));
+    }),
+    { numRuns: runs },
+  );
+});

@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { Telemetry } from '../../src/core/telemetry.ts';
+import { readPolicy, type PolicyFile } from '../../src/policy/read-policy.ts';
+import { requires } from '../requires.ts';
+import { everyObjective, plain, policyFile, rendered, runWith } from './policies.ts';
+
+const promtool = requires('promtool', { version: '--version', from: 'prometheus' });
+const amtool = requires('amtool', { version: '--version', from: 'prometheus-alertmanager' });
+
+function shipped(): PolicyFile {
+  const text = readFileSync(new URL('../../config/policies/refund-agent.yaml', import.meta.url), 'utf8');
+  const result = readPolicy('config/policies/refund-agent.yaml', text);
+  if ('read' in result) return result.read;
+  throw new Error(JSON.stringify(result.findings));
+}
+
+/** A policy with an objective on every KPI, and names that need care. */
+const every = policyFile(
+  {
+    metadata: {
+      owner: 'search@example.com',
+      on_call: 'pd:P+X/1',
+      runbook_url: 'https://runbooks.example.com/search',
+    },
+    scope: { agents: ['search.agent (v2)*', 'a"b\\c'], environments: ['prod*', 'eu'] },
+    objectives: everyObjective,
+  },
+  'search.yaml',
+);
+
+const rate = { long_window: '30m', short_window: '5m', severity: 'sev2' };
+
+/** Burn rates of its own, and objectives at the edge. */
+const edges = policyFile({
+  objectives: {
+    run_success: {
+      burn_rates: [
+        { factor: 2.5, ...rate },
+        { factor: 1.5, ...rate, severity: 'sev3' },
+      ],
+    },
+    run_escalation: { ...everyObjective['run_escalation'], at_most: 0.99 },
+    tool_call_success: { ...everyObjective['tool_call_success'], at_least: 0.9999, min_events: 1 },
+  },
+});
+
+test.each([...rendered(shipped()).keys()])('%s of the shipped policy reads like this', async (name) => {
+  await expect(rendered(shipped()).get(name)).toMatchFileSnapshot(`../golden/policy/${name}.txt`);
+});
+
+describe.skipIf(promtool)('promtool', () => {
+  test.each([
+    ['the shipped policy', shipped()],
+    ['a policy with an objective on every KPI', every],
+    ['a policy with burn rates of its own', edges],
+  ])('takes the rules of %s, and its own tests of them pass', (_, file) => {
+    const files = rendered(file);
+    const { name } = file.policy.metadata;
+    const check = runWith(files, 'promtool', 'check', 'rules', `${name}.rules.yaml`);
+    expect(check).toMatchObject({ status: 0, said: expect.stringMatching(/SUCCESS: \d+ rules found/) });
+    expect(runWith(files, 'promtool', 'test', 'rules', `${name}.rules.test.yaml`)).toMatchObject({
+      status: 0,
+    });
+  });
+
+  test('takes the rules of the pipeline itself: each fires when it should, and none while all is well', () => {
+    const files = rendered(every);
+    expect(runWith(files, 'promtool', 'check', 'rules', 'plimsoll-pipeline.rules.yaml')).toMatchObject({
+      status: 0,
+    });
+    expect(runWith(files, 'promtool', 'test', 'rules', 'plimsoll-pipeline.rules.test.yaml')).toMatchObject({
+      status: 0,
+    });
+  });
+
+  const small = policyFile({
+    objectives: {
+      run_escalation: { ...everyObjective['run_escalation'], at_most: 0.1 },
+      cost_usd_per_run: everyObjective['cost_usd_per_run'],
+    },
+  });
+
+  /** What becomes of the rendered tests when somebody gets the rules wrong. */
+  const faults: readonly (readonly [string, RegExp, string])[] = [
+    ['the factors that everybody uses, at an objective of 90 %', /> (?:3|2) \* 0\.1/g, '> 14.4 * 0.1'],
+    ['any speed is too fast', /> [\d.]+ \* 0\.1/g, '> 0 * 0.1'],
+    ['a few events are enough', />= (?:50|200|20)$/gm, '>= 0'],
+    ['a window that is not complete', /\n *and on \(\).*/g, ''],
+    ['rejected calls, or good runs, count as bad', /outcome=~"failure[^"]*"/g, 'outcome=~".*"'],
+    ['the average of gauges', /increase\(plimsoll_runs_total\{[^}]*\}\[\w+\]\)/g, 'vector(1)'],
+    ['another severity', /severity: sev2/g, 'severity: sev4'],
+    ['a limit ten times as high', /> 0\.05$/gm, '> 0.5'],
+  ];
+
+  test.each(faults)('its tests of a policy see this fault: %s', (_, what, instead) => {
+    const files = new Map(rendered(small));
+    const name = 'search-agent.rules.yaml';
+    const wrong = files.get(name)?.replaceAll(what, instead) ?? '';
+    expect(wrong).not.toBe(files.get(name));
+    files.set(name, wrong);
+    expect(runWith(files, 'promtool', 'test', 'rules', 'search-agent.rules.test.yaml')).toMatchObject({
+      status: 1,
+      said: expect.stringContaining('FAILED'),
+    });
+  });
+
+  test('counters that restart and are counted by another process do not look like a bad release', () => {
+    const files = new Map(rendered(policyFile()));
+    const labels = 'agent="search-agent",release="1",environment="production",evidence="none"';
+    const group = (instance: string, outcome: string, values: string): string =>
+      `- { series: 'plimsoll_runs_total{${labels},outcome="${outcome}",instance="${instance}"}', values: '${values}' }`;
+    files.set(
+      'failover.test.yaml',
+      `rule_files: [search-agent.rules.yaml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      ${group('a', 'completed', '0+10x60')}
+      ${group('a', 'failure', '0+0.2x60')}
+      ${group('b', 'completed', '_x62 0+10x60')}
+      ${group('b', 'failure', '_x62 0+0.2x60')}
+    alert_rule_test:
+      ${['50m', '60m', '65m', '70m', '80m', '120m'].map((at) => `- { eval_time: ${at}, alertname: RunSuccessSpendsBudget, exp_alerts: [] }`).join('\n      ')}
+`,
+    );
+    expect(runWith(files, 'promtool', 'test', 'rules', 'failover.test.yaml')).toMatchObject({ status: 0 });
+  });
+});
+
+test('rules read nothing but what the pipeline exports', async () => {
+  const exported = readFileSync(new URL('../golden/metrics.txt', import.meta.url), 'utf8');
+  const own = await new Telemetry().registry.metrics();
+  const families = new Set([...`${exported}${own}`.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name));
+  const files = rendered(every, shipped());
+  const rules = [...files].filter(([name]) => name.endsWith('.rules.yaml')).map(([, text]) => text);
+  const read = new Set(rules.join('\n').match(/(?<![\w:])plimsoll_[a-z_]+(?=[{[ )])/g));
+  expect(read.size).toBeGreaterThan(25);
+  expect([...read].filter((name) => !families.has(name))).toEqual([]);
+});
+
+test('what is rendered does not depend on the order of keys in the policy', () => {
+  const reversed = Object.fromEntries(Object.entries(everyObjective).toReversed());
+  const [a, b] = [everyObjective, reversed].map((objectives) =>
+    rendered(
+      policyFile({ objectives: { run_success: null } }),
+      policyFile({ metadata: { name: 'other' }, objectives }),
+    ),
+  );
+  expect([...(a ?? [])]).toEqual([...(b ?? [])]);
+});
+
+describe.skipIf(amtool)('amtool', () => {
+  test('takes the configuration, and every severity of every policy reaches who it should', () => {
+    const files = rendered(shipped(), every);
+    const { status, said } = runWith(files, 'sh', 'alertmanager.test.sh');
+    expect(
+      said.split('\n').filter((line) => /^[a-z]+(?:-on-call|[@:].*|-payments|-operators)$/.test(line)),
+    ).toEqual([
+      'payments-on-call',
+      'payments-on-call',
+      'team-payments',
+      'team-payments',
+      'pd:P+X/1',
+      'search@example.com',
+      'plimsoll-operators',
+    ]);
+    expect(status).toBe(0);
+  });
+
+  test('its tests see a route that goes elsewhere', () => {
+    const files = new Map(rendered(shipped()));
+    const name = 'alertmanager.yaml';
+    files.set(name, files.get(name)?.replace('receiver: payments-on-call', 'receiver: team-payments') ?? '');
+    expect(runWith(files, 'sh', 'alertmanager.test.sh').status).not.toBe(0);
+  });
+});
+
+test('a plain policy has a route for each severity that it defines, told again until it is acknowledged', () => {
+  const text = rendered(policyFile()).get('alertmanager.yaml');
+  expect(plain).toHaveProperty('severities.sev2.acknowledge_within', '30m');
+  expect(text).toContain(`        - matchers:
+            - severity="sev2"
+          receiver: search-on-call
+          repeat_interval: 30m
+        - matchers:
+            - severity="sev3"
+          receiver: team-search
+          repeat_interval: 4h
+`);
+});

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { RunAssembler } from '../../src/runs/run-assembler.ts';
+import type { SpanFacts } from '../../src/semconv/span-facts.ts';
+import { lane, Reported, settings, span } from './spans.ts';
+
+const root = span({ spanId: 'root', parentSpanId: '', step: 'agent', agent: 'refund', endMs: 9000 });
+
+/** All in one record, which reaches no further than `latestMs`. */
+function assemble(spans: readonly SpanFacts[], latestMs = Number.MAX_SAFE_INTEGER) {
+  const reported = new Reported();
+  const assembler = new RunAssembler({ ...settings, maxSpansPerRun: 10_000, maxSpans: 1_000_000 }, reported);
+  const from = { ...lane(), latestMs };
+  for (const one of spans) assembler.add(one, from);
+  assembler.settle(from);
+  return { reported, assembler };
+}
+
+test('a run of 50,000 spans costs the sum of them to the last billionth, in bounded memory', () => {
+  const model = { step: 'llm', parentSpanId: 'root', costUsd: 0.000_000_001, inputTokens: 3 } as const;
+  const spans = Array.from({ length: 50_000 }, (_, i) => span({ ...model, spanId: `m${i}` }));
+  const { reported, assembler } = assemble([...spans, root]);
+  expect(reported.runs).toMatchObject([
+    { outcome: 'completed', costUsd: { llm: 0.000_05 }, inputTokens: 150_000, version: 50_001 },
+  ]);
+  expect(assembler.counts.unremembered).toBe(40_001);
+  expect(assembler.entryCount).toBeLessThanOrEqual(20_000);
+});
+
+test('a run with two roots is one run, and the root that ended last decides', () => {
+  const failed = span({ spanId: 'second', parentSpanId: '', failed: true, endMs: 12_000 });
+  for (const spans of [
+    [root, failed],
+    [failed, root],
+  ]) {
+    const { reported } = assemble(spans);
+    expect(reported.runs).toMatchObject([{ outcome: 'failure', endMs: 12_000, closedBy: 'root' }]);
+  }
+});
+
+test('what came before the release of its trace was known counts for that release', () => {
+  const call = span({
+    spanId: 'call',
+    parentSpanId: 'root',
+    step: 'tool',
+    tool: 'pay',
+    result: 'error',
+    endMs: 3000,
+  });
+  const { reported } = assemble([call, { ...root, release: '1.5.0', environment: 'production' }]);
+  const labels = { agent: 'refund', release: '1.5.0', environment: 'production' };
+  expect(reported.calls).toMatchObject([{ ...labels, tool: 'pay', result: 'error' }]);
+  expect(reported.runs).toMatchObject([labels]);
+});
+
+test('a span of a clock that is ahead ends no later than its record allows, and the run ends with its root', () => {
+  const ahead = span({
+    spanId: 'ahead',
+    step: 'tool',
+    tool: 'pay',
+    result: 'ok',
+    startMs: 3_600_000,
+    endMs: 3_601_000,
+  });
+  const { reported, assembler } = assemble([ahead, root], 14_000);
+  expect(assembler.counts.clamped).toBe(1);
+  expect(reported.calls).toMatchObject([{ endMs: 14_000, durationMs: 0 }]);
+  expect(reported.runs).toMatchObject([{ outcome: 'completed', closedMs: 9000 }]);
+});
