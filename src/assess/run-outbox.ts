@@ -116,13 +116,15 @@ export class RunOutbox implements Component {
   }
 
   async #until(isMet: () => boolean, ended: AbortSignal): Promise<void> {
-    const end = AbortSignal.any([ended, this.#stopped.signal]);
+    const ends = [ended, this.#stopped.signal]; // these outlive the wait, so they keep nothing of it
     const { promise: ending, resolve } = Promise.withResolvers<void>();
-    end.addEventListener('abort', () => resolve(), { once: true });
-    while (!isMet() && !end.aborted) {
+    const end = (): void => resolve();
+    for (const signal of ends) signal.addEventListener('abort', end);
+    while (!isMet() && !ends.some(({ aborted }) => aborted)) {
       this.send();
       await Promise.race([this.#moved.promise, ending]);
     }
+    for (const signal of ends) signal.removeEventListener('abort', end);
   }
 
   async #sendAll(): Promise<void> {

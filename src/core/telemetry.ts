@@ -118,6 +118,11 @@ const catalogue = {
     help: 'Rows of runs inserted. A run of which more becomes known has a row for that, which replaces the one before.',
     labels: [],
   },
+  plimsoll_store_unreadable_run_rows_total: {
+    kind: 'counter',
+    help: 'Lines on the stream of runs that are no rows of runs, and were left out. Anything above 0 is loss.',
+    labels: [],
+  },
   plimsoll_store_blocks_total: {
     kind: 'counter',
     help: 'Inserts by what is known of them: stored, rejected (wrote nothing, and never will), uncertain (the table is asked).',

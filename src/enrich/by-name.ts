@@ -23,4 +23,11 @@ export class ByName<T> {
   get(name: string): T | undefined {
     return this.#exact.get(name) ?? this.#beginnings.find(([beginning]) => name.startsWith(beginning))?.[1];
   }
+
+  /** Every entry that fits, in the order in which they come. */
+  all(name: string): readonly T[] {
+    const exact = this.#exact.get(name);
+    const others = this.#beginnings.filter(([beginning]) => name.startsWith(beginning));
+    return [...(exact === undefined ? [] : [exact]), ...others.map(([, value]) => value)];
+  }
 }

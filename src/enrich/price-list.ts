@@ -5,7 +5,7 @@ import { ByName } from './by-name.ts';
 export interface ModelRates {
   /** Whose model it is, as spans name the provider; any provider's when left out. */
   readonly provider?: string | undefined;
-  /** Unix milliseconds; always when left out. */
+  /** Unix milliseconds, when a day begins in UTC; always when left out. */
   readonly fromMs?: number | undefined;
   readonly input: number;
   readonly output: number;
@@ -14,6 +14,9 @@ export interface ModelRates {
   /** US dollars that each call costs besides. */
   readonly usdPerCall: number;
 }
+
+/** Of rates that say none. */
+const begin = Number.NEGATIVE_INFINITY;
 
 /** What a person's time costs: a review of so many seconds costs that share of the hour. */
 export interface ReviewPrice {
@@ -26,7 +29,10 @@ export interface ReviewPrice {
 
 /** Prices that an operator states, by names as of `ByName`. */
 export interface PriceListOptions {
-  /** By model; they come before any other price of it. Of several, the latest that has begun is the price. */
+  /**
+   * By model; they come before any other price of it. Rates of another provider, or that have not begun, are none; of
+   * several the most exact name is the price, and of that the latest.
+   */
   readonly models?: Readonly<Record<string, readonly ModelRates[]>> | undefined;
   /** US dollars a call, by tool. */
   readonly tools?: Readonly<Record<string, number>> | undefined;
@@ -53,22 +59,17 @@ export class PriceList {
 
   /** The rates of a model at `startMs`; undefined when none are stated. */
   ratesOf(provider: string, model: string, startMs: number): ModelRates | undefined {
+    const fits = ({ provider: whose, fromMs = begin }: ModelRates): boolean =>
+      fromMs <= startMs && (whose === undefined || whose.toLowerCase() === provider.toLowerCase());
     return this.#models
-      .get(model)
-      ?.filter(
-        (rates) => rates.provider === undefined || rates.provider.toLowerCase() === provider.toLowerCase(),
-      )
-      .filter(({ fromMs = Number.NEGATIVE_INFINITY }) => fromMs <= startMs)
-      .toSorted((a, b) => begin(b) - begin(a))[0];
+      .all(model)
+      .map((rates) => rates.filter(fits))
+      .find((rates) => rates.length > 0)
+      ?.reduce((latest, rates) => ((rates.fromMs ?? begin) > (latest.fromMs ?? begin) ? rates : latest));
   }
 
   /** US dollars that a call of `tool` costs; undefined when nobody states it. */
   toolUsd(tool: string): number | undefined {
     return this.#tools.get(tool);
   }
-}
-
-/** Large and finite: two without a beginning are equal. */
-function begin({ fromMs = -Number.MAX_VALUE }: ModelRates): number {
-  return fromMs;
 }

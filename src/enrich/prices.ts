@@ -32,7 +32,7 @@ export interface Rates {
   readonly usdPerCall: number;
 }
 
-/** Prices of one model by period: a day, or a minute where the price depends on the time of day. */
+/** Prices of one model by period: a day, or a minute where the list price depends on the time of day. */
 interface Model {
   readonly periodMs: number;
   /** By period. */
@@ -128,7 +128,7 @@ export class Prices {
       this.#remembered = 1;
     }
     const stated = this.list.ratesOf(provider, model, startMs);
-    const price = stated ? undefined : lookUp(provider, model, startMs);
+    const price = lookUp(provider, model, startMs); // also of a stated one: at another time the list may be what counts
     let models = this.#models.get(provider);
     if (!models) this.#models.set(provider, (models = new Map()));
     let entry = models.get(model);

@@ -1,10 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import { delayMs, type Backoff } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
 import { Failure, messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import { OwnershipLost, type Claim, type ClaimWorker, type StreamRecord } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
+import { readRunRow } from '../runs/read-run-row.ts';
 import { runContent } from '../runs/run-row.ts';
 import { currentBoot } from './boot.ts';
 import { Checkpoints } from './checkpoints.ts';
@@ -15,7 +16,8 @@ import { fromCommit, toCommit, type RunProgress } from './run-commit.ts';
 export interface RunsTable {
   /**
    * Inserts rows of `agent_runs`, one a line, as JSON. Rejects when nobody knows what has landed, which may be all or a
-   * part, also later; rejects at once when `signal` aborts.
+   * part, also later. `signal` ends the wait for a server's answer, but neither an engine in this process nor the opening
+   * of the tables.
    */
   insertRuns(body: readonly Uint8Array[], signal: AbortSignal): Promise<void>;
 }
@@ -39,10 +41,20 @@ export interface RunStoreParts {
   };
 }
 
-/** Rows on their way to the table, and the offset after them. */
-interface Gathered {
-  readonly body: readonly Uint8Array[];
+/** What a record of runs holds. */
+interface RunLines {
+  readonly offset: number;
+  readonly lines: Uint8Array;
+}
+
+/** Rows on their way to the table. */
+interface RunRows {
+  readonly records: readonly RunLines[];
   readonly rows: number;
+}
+
+/** And the offset after them. */
+interface Gathered extends RunRows {
   readonly end: number;
 }
 
@@ -52,7 +64,8 @@ const newline = 0x0a;
  * The consumer that puts every run of the stream of runs into its table: it inserts some, and then commits that it has.
  * There is nothing to announce and nobody to fence: of the rows of a run the one with the greatest version stands, so
  * what is inserted twice, or late by an owner that was, changes nothing. An insert that failed is repeated until it
- * succeeds; nothing is skipped. After the machine was started anew, what a power cut may have taken back is inserted again.
+ * succeeds, without the lines that are no rows, which nobody can ever insert. After the machine was started anew, what a
+ * power cut may have taken back is inserted again.
  */
 export class RunStore {
   /** Works on one claim until it is lost or the process stops. */
@@ -81,14 +94,20 @@ export class RunStore {
   async #work(claim: Claim, halt: AbortSignal): Promise<void> {
     const { clock, settings, telemetry, boot: bootOf = currentBoot } = this.#parts;
     const boot = bootOf();
-    const begun = await progressOf(claim, boot);
+    const { expired, ...begun } = await progressOf(claim, boot);
+    if (expired > 0) {
+      await claim.commit(toCommit(begun)); // the next owner does not count them again
+      this.#noteExpired(expired);
+    }
     const from = begun.boot === boot || settings.verifyMs === 0 ? begun.offset : begun.settled;
     const checkpoints = new Checkpoints(settings.verifyMs);
     const cursor = new RecordCursor(claim, { offset: from, index: 0 });
     for (let next = from; !halt.aborted;) {
-      const { body, rows, end } = await this.#gather(cursor, next, halt);
+      const gathered = await this.#gather(cursor, next, halt);
+      const { end } = gathered;
       if (end === next) continue;
-      if (rows > 0 && !(await this.#insert(body, halt))) return;
+      const rows = await this.#insert(gathered, halt);
+      if (rows === undefined) return;
       telemetry.count('plimsoll_store_run_rows_total', rows, {});
       const settled = checkpoints.settled({ offset: end, index: 0 }, clock.nowMs())?.offset ?? begun.settled;
       await claim.commit(toCommit({ offset: end, settled, boot }));
@@ -99,7 +118,7 @@ export class RunStore {
   /** The next rows: as many as go into one insert, or what came until the first of them has waited long enough. */
   async #gather(cursor: RecordCursor, from: number, halt: AbortSignal): Promise<Gathered> {
     const { flushIntervalMs, limits } = this.#parts.settings;
-    const body: Uint8Array[] = [];
+    const records: RunLines[] = [];
     let [rows, bytes, end] = [0, 0, from];
     let sinceMs = performance.now();
     while (!halt.aborted && rows < limits.rows && bytes < limits.bytes) {
@@ -115,13 +134,13 @@ export class RunStore {
       this.#noteExpired(record.offset - end);
       end = record.offset + 1;
       if (this.#isOurs(record)) {
-        body.push(Buffer.from(record.payload)); // beyond the next read
+        records.push({ offset: record.offset, lines: Buffer.from(record.payload) }); // beyond the next read
         bytes += record.payload.length;
         rows += linesOf(record.payload);
       }
       cursor.advance();
     }
-    return { body, rows, end };
+    return { records, rows, end };
   }
 
   #noteExpired(records: number): void {
@@ -137,35 +156,73 @@ export class RunStore {
     return false;
   }
 
-  /** Inserts `body`, however often that is to be tried. False when `halt` aborts before. */
-  async #insert(body: readonly Uint8Array[], halt: AbortSignal): Promise<boolean> {
+  /** Inserts `gathered`, however often that is to be tried. Returns how many rows it was; undefined when `halt` aborts before. */
+  async #insert(gathered: RunRows, halt: AbortSignal): Promise<number | undefined> {
     const { table, log, settings } = this.#parts;
-    for (let attempt = 0; !halt.aborted; attempt++) {
+    let { records, rows } = gathered;
+    for (let attempt = 0; rows > 0; attempt++) {
+      if (halt.aborted) return undefined;
       try {
-        await table.insertRuns(body, halt);
-        this.#reason = undefined;
-        return true;
+        await table.insertRuns(
+          records.map(({ lines }) => lines),
+          halt,
+        );
+        break;
       } catch (error) {
-        if (halt.aborted) break;
+        if (halt.aborted) return undefined;
         this.#reason = messageOf(error);
         const waitMs = delayMs(settings.backoff, attempt, Math.random());
         log.warn({ err: error, waitMs }, 'the store of runs waits for the table');
+        if (attempt === 0) ({ records, rows } = await this.#readable(records)); // only now: it costs more than an insert does
         await sleep(waitMs, undefined, { signal: halt }).catch(() => undefined); // an abort ends the wait
       }
     }
-    return false;
+    this.#reason = undefined;
+    return rows;
+  }
+
+  /** The rows of `records` without what is none, whose insert fails whenever it is tried. */
+  async #readable(records: readonly RunLines[]): Promise<RunRows> {
+    const readable: RunLines[] = [];
+    let rows = 0;
+    for (const { offset, lines } of records) {
+      const said = Buffer.from(lines).toString().split('\n').filter(Boolean);
+      const read = said.map(readRunRow).filter((row) => row !== undefined);
+      rows += read.length;
+      this.#noteUnreadable(offset, said.length - read.length);
+      readable.push({ offset, lines: Buffer.from(read.map((row) => `${row}\n`).join('')) });
+      await immediate(); // others have a turn between two records
+    }
+    return { records: readable, rows };
+  }
+
+  #noteUnreadable(offset: number, lines: number): void {
+    if (lines === 0) return;
+    this.#parts.telemetry.count('plimsoll_store_unreadable_run_rows_total', lines, {});
+    this.#parts.log.error(
+      { offset, lines },
+      'lines of a record of runs are no rows of runs and are left out',
+    );
   }
 }
 
-/** What the group has committed, in terms of what the stream still has; in this `boot` nothing yet where there is no commit. */
-async function progressOf(claim: Claim, boot: string): Promise<RunProgress> {
+/**
+ * What the group has committed, in terms of what the stream still has, and how many records beyond it have expired; in this
+ * `boot` nothing yet where there is no commit.
+ */
+async function progressOf(claim: Claim, boot: string): Promise<RunProgress & { readonly expired: number }> {
   const { start, end } = await claim.bounds();
   const { committed } = claim;
   // A commit beyond the end is that of a stream which was created anew.
   if (committed === undefined || committed.position.offset > end)
-    return { offset: start, settled: start, boot };
+    return { offset: start, settled: start, boot, expired: 0 };
   const { offset, settled, ...rest } = fromCommit(committed);
-  return { offset: Math.max(start, offset), settled: Math.max(start, settled), ...rest };
+  return {
+    offset: Math.max(start, offset),
+    settled: Math.max(start, settled),
+    expired: Math.max(0, start - offset),
+    ...rest,
+  };
 }
 
 /** Whether a newer version wrote the record: it holds runs, and nobody here can read them. */
@@ -182,8 +239,9 @@ function newerVersion({ offset, headers }: StreamRecord): Failure {
   );
 }
 
+/** Also a last one that does not end. */
 function linesOf(payload: Uint8Array): number {
   let lines = 0;
   for (let at = payload.indexOf(newline); at >= 0; at = payload.indexOf(newline, at + 1)) lines++;
-  return lines;
+  return payload.length > 0 && payload.at(-1) !== newline ? lines + 1 : lines;
 }

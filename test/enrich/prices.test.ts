@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { calcPrice, findProvider } from '@pydantic/genai-prices';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { PriceList } from '../../src/enrich/price-list.ts';
 import { costUsd, priceRevision, Prices, type Usage } from '../../src/enrich/prices.ts';
 import { runs } from '../property-runs.ts';
 
@@ -53,22 +54,38 @@ describe('the price of a model call', () => {
     expect(usdOf(prices, 'openai', 'o3', Date.parse('2025-05-01'), million)).toBe(10);
   });
 
-  test('is that of its own provider, model and day, whichever call came before', () => {
-    const calls = ['openai', 'azure', 'ollama'].flatMap((provider) =>
-      ['gpt-4o', 'gpt-41', 'o3'].flatMap((model) =>
-        ['2025-05-01', '2025-06-11'].map((date) => [provider, model, Date.parse(date)] as const),
+  test('is that of its own provider, model and time, whichever call came before', () => {
+    const times = ['2025-05-01T01:00Z', '2025-05-01T20:00Z', '2025-06-11T01:00Z', '2025-06-11T20:00Z'];
+    const calls = ['openai', 'azure', 'ollama', 'deepseek'].flatMap((provider) =>
+      ['gpt-4o', 'gpt-41', 'o3', 'deepseek-chat'].flatMap((model) =>
+        times.map((time) => [provider, model, Date.parse(time)] as const),
       ),
     );
+    const stated = { input: 1, output: 0, usdPerCall: 0, fromMs: Date.parse('2025-06-11') };
+    const models = { 'deepseek-*': [stated], o3: [{ ...stated, input: 7, provider: 'azure' }] };
+    const fresh = () => new Prices(new PriceList({ models }));
     fc.assert(
-      fc.property(fc.array(fc.constantFrom(...calls), { minLength: 2 }), (sequence) => {
-        const prices = new Prices();
-        for (const [provider, model, startMs] of sequence) {
-          const alone = usdOf(new Prices(), provider, model, startMs, million);
-          expect(usdOf(prices, provider, model, startMs, million)).toBe(alone);
-        }
-      }),
+      fc.property(
+        fc.array(fc.constantFrom(...calls), { minLength: 2, maxLength: 60, size: 'max' }),
+        (sequence) => {
+          const prices = fresh();
+          for (const [provider, model, startMs] of sequence) {
+            const alone = usdOf(fresh(), provider, model, startMs, million);
+            expect(usdOf(prices, provider, model, startMs, million)).toBe(alone);
+          }
+        },
+      ),
       { numRuns: Math.min(runs, 100) },
     );
+  });
+
+  test('is that of the time of day also where the operator stated it for a later day', () => {
+    const stated = [{ input: 1, output: 0, usdPerCall: 0, fromMs: Date.parse('2026-01-01') }];
+    const prices = new Prices(new PriceList({ models: { 'deepseek-chat': stated } }));
+    const at = (time: string) => usdOf(prices, 'deepseek', 'deepseek-chat', Date.parse(time), million);
+    expect([at('2026-02-01T01:00Z'), at('2025-05-01T01:00Z'), at('2025-05-01T20:00Z')]).toEqual([
+      1, 0.27, 0.135,
+    ]);
   });
 
   test('is that of the time of day where the provider says so', () => {

@@ -50,10 +50,17 @@ describe('a model price that the operator states', () => {
   });
 
   test('is the longest name that fits, of the provider it is for', () => {
-    const all = { 'g*': rates(1), 'gpt-*': rates(2), 'gpt-4*': rates(3, 'azure.ai.openai') };
-    expect(priced({ models: all }, chat).by).toMatch(/^genai-prices/); // the longest is another provider's
-    expect(priced({ models: { 'g*': rates(1), 'gpt-*': rates(2) } }, chat).usd).toBe(0.002);
-    expect(priced({ models: { 'gpt-4*': rates(3, 'OpenAI') } }, chat).usd).toBe(0.003);
+    const all = { 'g*': rates(1), 'gpt-*': rates(2) };
+    expect(priced({ models: all }, chat).usd).toBe(0.002);
+    expect(priced({ models: { ...all, 'gpt-4*': rates(3, 'OpenAI') } }, chat).usd).toBe(0.003);
+    expect(priced({ models: { 'gpt-4*': rates(3, 'azure.ai.openai') } }, chat).by).toMatch(/^genai-prices/);
+  });
+
+  test("is not hidden by a more exact name of another provider's, or that has not begun", () => {
+    const all = { 'gpt-*': rates(2), 'gpt-4*': rates(3, 'azure.ai.openai'), 'gpt-4o': rates(4, 'azure') };
+    expect(priced({ models: all }, chat).usd).toBe(0.002);
+    const later = { 'gpt-*': rates(2), 'gpt-4o': [changed(Date.parse('2026-01-01'), 9)] };
+    expect(priced({ models: later }, chat).usd).toBe(0.002);
   });
 
   test('is the one that had begun when the call was made', () => {

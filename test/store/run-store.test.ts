@@ -21,6 +21,10 @@ function append(stream: MemoryPartition, ...runs: Parameters<typeof finishedRun>
   stream.append(Buffer.from(rows.join('')), 0, headers);
 }
 
+async function metric({ registry }: Telemetry, name: string): Promise<number> {
+  return Number((await registry.getSingleMetricAsString(name)).split(' ').at(-1));
+}
+
 describe.each(engines)('with ClickHouse $name', ({ start }) => {
   let started: StartedClickHouse;
   let tables: Tables;
@@ -44,10 +48,10 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
 
   const query = async <Row>(sql: string): Promise<readonly Row[]> => started.clickhouse.query<Row>(sql);
 
-  function storeOf(table: Pick<Tables, 'insertRuns'> = tables): RunStore {
+  function storeOf(table: Pick<Tables, 'insertRuns'> = tables, telemetry = new Telemetry()): RunStore {
     return new RunStore({
       table,
-      telemetry: new Telemetry(),
+      telemetry,
       log: silentLog,
       clock: systemClock,
       settings: {
@@ -174,6 +178,50 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
     ]);
   });
 
+  test('a line that is no run is left out and counted, and stops no other', async () => {
+    const stream = new MemoryPartition();
+    const broken = [
+      'hello',
+      '\u{0}\u{1}',
+      '[]',
+      'null',
+      '{"RunId":"cut","Ver',
+      '{"RunId":"b","Version":-1}',
+      '{"RunId":"b","Version":1.5}',
+      '{"RunId":"b","Version":1,"StartTime":"2026-02-30 00:00:00.000"}',
+      '{"RunId":"b","Version":1,"LlmCostUsd":"9999999999.0"}',
+      '{"RunId":"b","Version":1,"Priced":"maybe"}',
+      '{"RunId":"b","Version":1,"Scores":[]}',
+      String.raw`{"RunId":"\ud800","Version":1}`,
+      '{"RunId":"b","Version":1,"New":',
+    ];
+    append(stream, { runId: 'before' });
+    for (const line of broken) {
+      stream.append(Buffer.from(line), 0, headers); // without an end, so that it would spoil what follows
+      append(stream, { runId: `after ${line}`.toWellFormed() });
+    }
+    stream.append(Buffer.from(`${runRow(finishedRun({ runId: 'beside' }))}\n?\n`), 0, headers);
+    stream.append(Buffer.from('{"RunId":"twice","Version":1,"Version":2}\n'), 0, headers);
+    const telemetry = new Telemetry();
+    const store = storeOf(tables, telemetry);
+    await storeAll(stream, store);
+    const stored = await query<{ RunId: string }>('SELECT RunId FROM runs ORDER BY RunId');
+    const expected = ['before', 'beside', 'twice', ...broken.map((line) => `after ${line}`.toWellFormed())];
+    expect(stored.map(({ RunId }) => RunId)).toEqual(expected.toSorted());
+    expect(await metric(telemetry, 'plimsoll_store_unreadable_run_rows_total')).toBe(broken.length + 1);
+    expect(await metric(telemetry, 'plimsoll_store_run_rows_total')).toBe(expected.length);
+    expect(store.stall).toBeUndefined();
+  });
+
+  test.each(['hello', '\n?\n', '{"RunId":"a"'])('a record that holds %j alone is passed', async (payload) => {
+    const stream = new MemoryPartition();
+    stream.append(Buffer.from(payload), 0, headers);
+    const telemetry = new Telemetry();
+    await storeAll(stream, storeOf(tables, telemetry));
+    expect(await query('SELECT RunId FROM runs')).toEqual([]);
+    expect(await metric(telemetry, 'plimsoll_store_unreadable_run_rows_total')).toBe(1);
+  });
+
   test('a table that refuses a run holds the runs, and says so until that is mended', async () => {
     const stream = new MemoryPartition();
     append(stream, { runId: 'a', agent: 'refused' });
@@ -183,7 +231,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
     const working = store.worker(stream.claim(), stopping.signal);
     await until('a reason', () => store.stall);
     expect(store.stall).toMatch(
-      /^agent_runs takes no more runs: ClickHouse refused the row: VIOLATED_CONSTRAINT \(469\): remove the constraint/,
+      /^agent_runs takes no more runs: ClickHouse refused the row: VIOLATED_CONSTRAINT \(469\), constraint no: remove the constraint/,
     );
     expect(stream.committed).toBeUndefined();
     await started.clickhouse.command('ALTER TABLE agent_runs DROP CONSTRAINT no');
@@ -249,13 +297,13 @@ describe('the store of runs', () => {
   /** A store whose table does what `insertRuns` does. */
   const storeWith = (
     insertRuns: (rows: string) => Promise<void>,
-    { boot = 'now', clock = { nowMs: 0 } } = {},
+    { boot = 'now', clock = { nowMs: 0 }, telemetry = new Telemetry() } = {},
   ): RunStore =>
     new RunStore({
       clock: { nowMs: () => clock.nowMs },
       boot: () => boot,
       table: { insertRuns: async (body) => insertRuns(Buffer.concat([...body]).toString()) },
-      telemetry: new Telemetry(),
+      telemetry,
       log: silentLog,
       settings,
     });
@@ -278,6 +326,33 @@ describe('the store of runs', () => {
     expect(await working).toBeUndefined();
     expect(inserts.map(({ committed }) => committed)).toEqual([0, 0, 0, 2]);
     expect(new Set(inserts.map(({ rows }) => rows)).size).toBe(2);
+  });
+
+  test('counts runs that retention removed before they were stored, once, also while none comes after them', async () => {
+    const stream = new MemoryPartition();
+    for (const runId of 'abcde') append(stream, { runId });
+    stream.committed = { position: { offset: 1, index: 0 }, metadata: '' };
+    const telemetry = new Telemetry();
+    const expired = async (): Promise<number> => metric(telemetry, 'plimsoll_store_expired_records_total');
+    let stored = '';
+    const insert = async (rows: string): Promise<void> => {
+      stored += [...rows.matchAll(/"RunId":"(\w)"/g)].map(([, id]) => id).join('');
+      return Promise.resolve();
+    };
+    /** An owner that works until `isDone`. */
+    const own = async (isDone: () => boolean): Promise<void> => {
+      const stopping = new AbortController();
+      const working = storeWith(insert, { telemetry }).worker(stream.claim(), stopping.signal);
+      await until('it got so far', isDone);
+      stopping.abort();
+      await working;
+    };
+    stream.start = 5;
+    await own(() => stream.committed?.position.offset === 5);
+    expect(await expired()).toBe(4);
+    append(stream, { runId: 'f' });
+    await own(() => stored === 'f' && stream.committed?.position.offset === 6);
+    expect(await expired()).toBe(4);
   });
 
   test('goes on where the owner before it stopped, and ends when it owns the runs no more', async () => {

@@ -1,0 +1,61 @@
+import { runColumns } from './run-row.ts';
+
+type ColumnType = (typeof runColumns)[number]['type'];
+
+/** Whether `runRow` may have written the value into a column of that type. */
+const isWritten: Readonly<Record<ColumnType, (said: unknown) => boolean>> = {
+  String: isText,
+  'LowCardinality(String)': isText,
+  "DateTime64(3, 'UTC')": isInstant,
+  'Decimal(18, 9)': (said) => typeof said === 'string' && /^\d{1,9}\.\d{9}$/.test(said),
+  UInt32: isCount,
+  UInt64: isCount,
+  Bool: (said) => typeof said === 'boolean',
+  'Map(LowCardinality(String), Float64)': (said) =>
+    isObject(said) && Object.entries(said).every(([key, score]) => isText(key) && Number.isFinite(score)),
+};
+
+/**
+ * The row that `line` says, as `runRow` writes it, without what is no column; undefined when it is not a run's: no JSON
+ * object with RunId and Version, or one whose values a table with these columns cannot take.
+ */
+export function readRunRow(line: string): string | undefined {
+  const said = parse(line);
+  if (!isObject(said) || said['RunId'] === undefined || said['Version'] === undefined) return undefined;
+  const row: Record<string, unknown> = {};
+  for (const { name, type } of runColumns) {
+    const value = said[name];
+    if (value === undefined) continue;
+    if (!isWritten[type](value)) return undefined;
+    row[name] = value;
+  }
+  return JSON.stringify(row);
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined; // such as one that was cut off
+  }
+}
+
+function isObject(said: unknown): said is Readonly<Record<string, unknown>> {
+  return typeof said === 'object' && said !== null && !Array.isArray(said);
+}
+
+function isText(said: unknown): boolean {
+  return typeof said === 'string' && said.isWellFormed();
+}
+
+function isCount(said: unknown): boolean {
+  return Number.isSafeInteger(said) && Number(said) >= 0;
+}
+
+/** There is no 30th of February. */
+function isInstant(said: unknown): boolean {
+  if (typeof said !== 'string') return false;
+  const text = `${said.replace(' ', 'T')}Z`;
+  const date = new Date(text);
+  return !Number.isNaN(date.getTime()) && date.toISOString() === text;
+}
