@@ -1,15 +1,14 @@
 import { z } from 'zod';
 import { duration } from './config-quantities.ts';
 
-const usd = z
-  .union([
-    z.number(),
-    z
-      .string()
-      .regex(/^\d+(\.\d+)?$/, 'must be US dollars such as 2.50')
-      .transform(Number),
-  ])
-  .pipe(z.number().min(0).max(1e6));
+const limitUsd = 1e6;
+
+const usd = z.unknown().transform((said, context) => {
+  const value = typeof said === 'string' && /^\d+(\.\d+)?$/.test(said) ? Number(said) : said;
+  if (typeof value === 'number' && value >= 0 && value <= limitUsd) return value;
+  context.addIssue(`must be US dollars from 0 to ${limitUsd} such as 2.50, not ${JSON.stringify(said)}`);
+  return z.NEVER;
+});
 
 const date = z.string().transform((text, context) => {
   const ms = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(text) : Number.NaN;

@@ -332,7 +332,7 @@ test.each([
   [
     'a price below nothing',
     'processors: { enrich: { prices: { tools: { search: -1 } } } }',
-    'processors::enrich::prices::tools::search: must be 0 or more',
+    'processors::enrich::prices::tools::search: must be US dollars from 0 to 1000000 such as 2.50, not -1',
   ],
   [
     'a keyed hash of one attribute without a key',

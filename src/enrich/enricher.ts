@@ -78,7 +78,7 @@ export interface EnrichedRequest {
   readonly removedInvalidValues: number;
   /** Tokens and costs that senders gave by their own conventions and that are no such number; they count as nothing. */
   readonly unreadableNumbers: number;
-  /** What evaluators found and is no score, by the reason. Valid until the next request. */
+  /** What evaluators found and is no score, by the reason. */
   readonly unreadScores: ReadonlyMap<UnreadReason, number>;
 }
 
@@ -169,7 +169,7 @@ export class Enricher {
       removedForeignKeys,
       removedInvalidValues,
       unreadableNumbers: this.#unreadableNumbers,
-      unreadScores: this.#scores.unread,
+      unreadScores: new Map(this.#scores.unread),
     };
   }
 

@@ -195,3 +195,10 @@ describe('a span of an evaluator', () => {
     expect(read({ ...kind, 'plimsoll.run.id': 'task' }, { links: [linkTo(other)] }).runId).toBe('task');
   });
 });
+
+test('what was no score is told of each request, whatever is read before somebody asks', () => {
+  const none = attributesOf({ 'plimsoll.score.helpful': 4 });
+  const first = enricher.enrich(requestOf(attributesOf({}), { events: [result('stars', value(9))] }), 1);
+  enricher.enrich(requestOf(none), 1);
+  expect(Object.fromEntries(first.unreadScores)).toEqual({ out_of_range: 1 });
+});
