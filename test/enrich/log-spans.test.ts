@@ -287,6 +287,6 @@ test('log records in JSON say what the same records say in protobuf', () => {
     spansOf({ traceId, spanId, timeUnixNano: nanos, eventName: 'gemini_cli.tool_call' })[0],
   );
   expect(() => jsonToProtobuf(Buffer.from('{"resourceSpans":[]}'), 'logs')).toThrow(
-    /this is a traces request, and only logs are taken here/,
+    /this is a traces request, and only logs are taken here: send traces to \/v1\/traces/,
   );
 });
