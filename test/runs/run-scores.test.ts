@@ -186,6 +186,22 @@ describe('a tool call that a span and a log record tell of', () => {
     expect(callsOf(spanOf(), logOf({ result: 'error' }), root)).toEqual([['Bash', 'error', 200]]);
   });
 
+  const first = spanOf({ spanId: 'first', result: 'error' });
+  const second = spanOf({ spanId: 'second', startMs: 300, endMs: 600 });
+  const logOfFirst = logOf({ startMs: 301, endMs: 301, result: 'error' });
+  const logOfSecond = logOf({ spanId: 'log2', startMs: 601, endMs: 601 });
+  test.each<[string, SpanFacts[], string]>([
+    ['of the first attempt alone', [first, second, logOfFirst], 'ok'],
+    ['of the first attempt that came before it', [logOfFirst, second, first], 'ok'],
+    ['of both attempts', [first, second, logOfSecond, logOfFirst], 'ok'],
+    ['of a first attempt of which no span tells', [{ ...second, startMs: 310 }, logOfFirst], 'ok'],
+    ['of the second attempt', [first, second, { ...logOfSecond, result: 'error' }], 'error'],
+    ['of a whole millisecond', [spanOf({ startMs: 301.7, endMs: 301.9 }), logOfFirst], 'error'],
+  ])('went as its last attempt did with the log records %s', (_, spans, result) => {
+    const { calls } = assemble([...spans, root]);
+    expect(calls).toMatchObject([{ result, attempts: spans.length > 2 || result === 'ok' ? 2 : 1 }]);
+  });
+
   test('is two where the ids differ or nobody says any', () => {
     expect(callsOf(spanOf(), logOf({ toolCallId: 'c2' }), root)).toHaveLength(2);
     expect(callsOf(spanOf({ toolCallId: '' }), logOf({ toolCallId: '' }), root)).toHaveLength(2);
