@@ -14,9 +14,11 @@ export class Arrival {
   isRoot = false;
   /** It speaks of a run that it is no part of: it neither names nor ends it, and alone makes none. */
   isJudge = false;
+  /** It makes a run: a log record of a trace does so alone only where it tells of a call, for the rest is of spans to come. */
+  isWork = false;
   step: Step = 'other';
   failed = false;
-  /** As of the span's facts. */
+  /** As of the span's facts; whoever adds the span sets it, as he does `ids` and `endMs`. */
   log: LogOrigin | undefined;
   /** Event times in milliseconds since the epoch; the end is clamped, the start not behind it. */
   startMs = 0;
@@ -24,14 +26,15 @@ export class Arrival {
   /** How far the end lies behind the newest event of its partition. */
   behindMs = 0;
 
-  /** Takes what `span` says of itself, once `ids` and `endMs` are set. */
+  /** Takes what `span` says of itself, once `ids`, `log` and `endMs` are set. */
   read(span: SpanFacts): void {
     const { startMs } = span;
     this.startMs = startMs > this.endMs ? this.endMs : startMs;
     this.step = span.step;
     this.failed = span.failed;
-    this.log = span.log;
     this.isJudge = this.step === 'evaluator' && (this.ids.run !== '' || this.log !== undefined);
+    const isCall = this.step === 'llm' || this.step === 'tool';
+    this.isWork = !this.isJudge && (this.log !== 'traced' || isCall);
     this.isRoot = (this.ids.parent0 | this.ids.parent1) === 0 && !this.isJudge;
   }
 }

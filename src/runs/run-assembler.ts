@@ -33,6 +33,8 @@ export interface RunCounts {
   spans: number;
   /** Spans that an open or remembered run already had. */
   resent: number;
+  /** Spans made of log records of traces that were not sampled: what is known of those runs is in no KPI. */
+  unsampled: number;
   /** Spans whose end lay in the future and was taken back to the limit. */
   clamped: number;
   /** Open runs ended as `unknown` because there was no room for them. */
@@ -55,7 +57,15 @@ const state = { open: 0, ended: 1, timedOut: 2, settled: 3 } as const;
  * bounded: without room, the oldest remembered run is forgotten, else the oldest open run ends as `unknown`.
  */
 export class RunAssembler {
-  readonly counts: RunCounts = { spans: 0, resent: 0, clamped: 0, spilled: 0, unremembered: 0, late: 0 };
+  readonly counts: RunCounts = {
+    spans: 0,
+    resent: 0,
+    unsampled: 0,
+    clamped: 0,
+    spilled: 0,
+    unremembered: 0,
+    late: 0,
+  };
   readonly #settings: RunSettings;
   readonly #sink: RunSink;
   readonly #runs: Runs;
@@ -102,6 +112,11 @@ export class RunAssembler {
   add(span: SpanFacts, lane: Lane): void {
     this.counts.spans++;
     const arrival = this.#arrival;
+    arrival.log = span.log;
+    if (arrival.log === 'unsampled' && span.step !== 'evaluator') {
+      this.counts.unsampled++;
+      return;
+    }
     let { endMs } = span;
     if (!(endMs <= lane.latestMs)) {
       endMs = lane.latestMs;
@@ -291,7 +306,7 @@ export class RunAssembler {
     }
   }
 
-  /** Forgets an open run of which nothing is known but what evaluators said of it: what they spoke of is not here. */
+  /** Forgets an open run of which nothing is known but what evaluators and log records said of it: what they spoke of is not here. */
   #discard(run: number): void {
     const runs = this.#runs;
     this.#open.remove(run);

@@ -112,6 +112,28 @@ describe('a run', () => {
     expect(assemble([judge], { maxRuns: 1 }).runs).toEqual([]);
   });
 
+  const exception = span({ spanId: 'exception', log: 'traced', failed: true, startMs: 50, endMs: 50 });
+  const decision = span({ spanId: 'decision', step: 'review', log: 'traced', endMs: 60 });
+  test('is none where log records alone tell of its trace, and of no call', () => {
+    expect(assemble([exception, decision]).runs).toEqual([]);
+    expect(assemble([exception, decision], { maxRuns: 1 }).runs).toEqual([]);
+    expect(assemble([exception, root, decision]).runs).toMatchObject([{ outcome: 'completed', version: 3 }]);
+  });
+
+  test('did not fail by what a log record says alone that tells of no call', () => {
+    const called = logOf({ spanId: 'called', log: 'traced' });
+    expect(assemble([exception, called]).runs).toMatchObject([{ outcome: 'unknown' }]);
+  });
+
+  test('is none of a trace that was not sampled, whatever log records tell of it, and no call is', () => {
+    const call = logOf({ spanId: 'call', log: 'unsampled' });
+    const model = llm('model', 100, 2, { log: 'unsampled', failed: true });
+    const score = scored('score', 70, { helpful: 1 }, { step: 'evaluator', log: 'unsampled' });
+    const { runs: all, calls } = assemble([call, model, { ...exception, log: 'unsampled' }, score]);
+    expect([all, calls]).toEqual([[], []]);
+    expect(assemble([score, root]).runs).toMatchObject([{ scores: new Map([['helpful', 1]]) }]);
+  });
+
   test('is one where an evaluator is all there is of its own trace', () => {
     const { runs: all } = assemble([
       scored('e', 10, { helpful: 1 }, { parentSpanId: '', step: 'evaluator' }),
