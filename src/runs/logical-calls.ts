@@ -70,16 +70,16 @@ function withoutRepeats(spans: readonly CallSpan[]): readonly CallSpan[] {
   const logs = spans.filter(({ isLog, callId }) => isLog && callId !== '').toSorted(byEnd);
   if (logs.length === 0) return spans;
   const told = toldAttempts(spans);
-  const repeats = new Set<CallSpan>();
+  const repeating = new Set<CallSpan>();
   for (const log of logs) {
     const call = told.get(log.callId);
     const attempt = call && attemptOf(log, call);
     if (!attempt) continue;
-    repeats.add(log);
+    repeating.add(log);
     attempt.log = log;
   }
   for (const { attempts } of told.values()) for (const attempt of attempts) learnOfLog(attempt);
-  return spans.filter((span) => !repeats.has(span));
+  return spans.filter((span) => !repeating.has(span));
 }
 
 /** The attempt of `call` that `log` tells of. Logs are asked about in their order, so that each attempt is looked at once. */
