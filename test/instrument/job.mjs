@@ -34,6 +34,10 @@ await run({ agent: 'clerk', runId: 'run-2' }, async () => {
   throw new TypeError('no such order');
 }).catch(() => {});
 
+await run({ agent: 'clerk', runId: 'run-3' }, () => {
+  throw 'nothing that is an Error';
+}).catch(() => {});
+
 callTool();
 await provider.shutdown();
 console.log('{}');
