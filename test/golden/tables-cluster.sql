@@ -157,8 +157,8 @@ GROUP BY AgentName, Release, Environment, Day;
 ALTER TABLE otel_traces ON CLUSTER `it's \`main\`` ADD COLUMN IF NOT EXISTS ToolCallId String MATERIALIZED if(Step = 'tool',
     arrayFirst(id -> id != '', [
         SpanAttributes['plimsoll.tool.call_id'], SpanAttributes['gen_ai.tool.call.id'],
-        SpanAttributes['gen_ai.tool.call_id'], SpanAttributes['ai.toolCall.id'], SpanAttributes['tool_call.id'],
-        SpanAttributes['tool.id'], SpanAttributes['tool_use_id'], SpanAttributes['call_id']
+        SpanAttributes['gen_ai.tool.call_id'], SpanAttributes['tool_call.id'], SpanAttributes['tool.id'],
+        SpanAttributes['ai.toolCall.id'], SpanAttributes['tool_use_id'], SpanAttributes['call_id']
     ]), '') CODEC(ZSTD(1));
 
 CREATE OR REPLACE VIEW tool_calls ON CLUSTER `it's \`main\`` AS

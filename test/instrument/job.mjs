@@ -35,7 +35,7 @@ await run({ agent: 'clerk', runId: 'run-2' }, async () => {
 }).catch(() => {});
 
 await run({ agent: 'clerk', runId: 'run-3' }, () => {
-  throw 'nothing that is an Error';
+  throw new RangeError('broken before it was awaited');
 }).catch(() => {});
 
 callTool();

@@ -9,6 +9,8 @@ import {
   statementsOf,
   type Migration,
 } from '../../src/store/migrations.ts';
+import { fields } from '../../src/semconv/fields.ts';
+import { keyTableSpec } from '../../src/semconv/tables.ts';
 import { traceColumns } from '../../src/store/trace-columns.ts';
 import { silentLog } from './embedded.ts';
 import { engines } from './engines.ts';
@@ -196,6 +198,20 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       );
       expect(spans.map(({ SpanId }) => SpanId)).toEqual(
         rows.map(([, span]) => span).filter((span) => span !== 'repeats'),
+      );
+    });
+
+    test('know a call by every key that conventions have for its id, the best first', async () => {
+      const sources = keyTableSpec.sources.filter(({ field }) => field === fields.toolCallId);
+      expect(sources.length).toBeGreaterThan(5);
+      const keys = sources.map(({ key }) => key);
+      for (const at of keys.keys()) {
+        const pairs = keys.slice(at).map((key) => `'${key}', '${key}'`);
+        await clickhouse.command(`
+          INSERT INTO otel_traces (Timestamp, SpanId, SpanAttributes, Step) VALUES (${at}, '${at}', map(${pairs.join()}), 'tool')`);
+      }
+      expect(await clickhouse.query('SELECT ToolCallId FROM tool_calls ORDER BY Timestamp')).toEqual(
+        keys.map((ToolCallId) => ({ ToolCallId })),
       );
     });
 

@@ -63,8 +63,8 @@ GROUP BY AgentName, Release, Environment, Day;
 ALTER TABLE otel_traces {on_cluster} ADD COLUMN IF NOT EXISTS ToolCallId String MATERIALIZED if(Step = 'tool',
     arrayFirst(id -> id != '', [
         SpanAttributes['plimsoll.tool.call_id'], SpanAttributes['gen_ai.tool.call.id'],
-        SpanAttributes['gen_ai.tool.call_id'], SpanAttributes['ai.toolCall.id'], SpanAttributes['tool_call.id'],
-        SpanAttributes['tool.id'], SpanAttributes['tool_use_id'], SpanAttributes['call_id']
+        SpanAttributes['gen_ai.tool.call_id'], SpanAttributes['tool_call.id'], SpanAttributes['tool.id'],
+        SpanAttributes['ai.toolCall.id'], SpanAttributes['tool_use_id'], SpanAttributes['call_id']
     ]), '') CODEC(ZSTD(1));
 
 -- Without the log records of calls that spans of their trace tell of, too. A row is made of a log record where it has
