@@ -65,7 +65,8 @@ type Task struct{ Agent, RunID, SessionID, UserID, TaskType string }
 
 // Run is one task of an agent, from the request to its end. Set plimsoll.run.outcome on the span that work gets to
 // success, failure, escalated or abandoned where you know. Call it again with the same RunID when the task goes on
-// later, or elsewhere.
+// later, or elsewhere. Work always runs: of a task, what baggage cannot carry, as it is no UTF-8, is left out. A run
+// that panics, or whose goroutine ends, failed.
 func Run(ctx context.Context, task Task, work func(context.Context, api.Span) error) error {
 	said := baggage.FromContext(ctx)
 	for at, value := range [...]string{task.RunID, task.TaskType, task.UserID, task.SessionID} {
@@ -73,22 +74,28 @@ func Run(ctx context.Context, task Task, work func(context.Context, api.Span) er
 			continue
 		}
 		member, err := baggage.NewMemberRaw(runKeys[at], value)
-		if err != nil {
-			return err
+		if err == nil {
+			said, err = said.SetMember(member) // unchanged where that fails
 		}
-		if said, err = said.SetMember(member); err != nil {
-			return err
+		if err != nil {
+			otel.Handle(err)
 		}
 	}
 	ctx, span := tracer.Start(baggage.ContextWithBaggage(ctx, said), "invoke_agent "+task.Agent, api.WithAttributes(
 		attribute.String("gen_ai.operation.name", "invoke_agent"),
 		attribute.String("gen_ai.agent.name", task.Agent),
 	))
-	defer span.End()
+	defer span.End() // records a panic that it sees
+	hasFailed := true
+	defer func() {
+		if hasFailed {
+			span.SetStatus(codes.Error, "")
+		}
+	}()
 	err := work(ctx, span)
-	if err != nil {
+	hasFailed = err != nil
+	if hasFailed {
 		span.RecordError(err)
-		span.SetStatus(codes.Error, "")
 	}
 	return err
 }

@@ -55,7 +55,13 @@ def run(agent, run_id, session_id=None, user_id=None, task_type=None):
     try:
         said = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": agent}
         with tracer.start_as_current_span(f"invoke_agent {agent}", attributes=said) as span:
-            yield span
+            try:
+                yield span
+            except BaseException as error:
+                # The SDK takes care of an Exception; a run that was cancelled or interrupted did not complete either.
+                if not isinstance(error, (Exception, GeneratorExit)) and getattr(error, "code", 1):
+                    span.set_status(trace.StatusCode.ERROR)
+                raise
     finally:
         context.detach(token)
 

@@ -256,6 +256,7 @@ export class Assessor {
     const { telemetry } = this.#parts;
     telemetry.count('plimsoll_assess_spans_total', after.spans - before.spans, {});
     telemetry.count('plimsoll_assess_resent_spans_total', after.resent - before.resent, {});
+    telemetry.count('plimsoll_assess_unsampled_log_records_total', after.unsampled - before.unsampled, {});
     telemetry.count('plimsoll_assess_clamped_spans_total', after.clamped - before.clamped, {});
     telemetry.count('plimsoll_assess_late_spans_total', after.late - before.late, {});
     telemetry.count('plimsoll_assess_unremembered_spans_total', after.unremembered - before.unremembered, {});

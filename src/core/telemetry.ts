@@ -189,6 +189,11 @@ const catalogue = {
     help: 'Spans that their run already had; they count once.',
     labels: [],
   },
+  plimsoll_assess_unsampled_log_records_total: {
+    kind: 'counter',
+    help: 'Log records, no evaluations, of traces that were not sampled; they are stored and in no KPI.',
+    labels: [],
+  },
   plimsoll_assess_clamped_spans_total: {
     kind: 'counter',
     help: 'Spans that end more than 5 s after their record was written; their end was taken back to that.',

@@ -30,6 +30,8 @@ const limitDurationMs = 86_400_000;
 const shownNames = 5;
 const shownCharacters = 64;
 
+const ofNoRun =
+  'the evaluation has neither a trace id nor the attribute plimsoll.run.id: nothing says which run it speaks of';
 const ofNobody = 'the log record has neither a trace id nor a session: nothing says which run it tells of';
 
 function encodedLog(origin: LogOrigin): Uint8Array {
@@ -39,6 +41,7 @@ function encodedLog(origin: LogOrigin): Uint8Array {
 }
 const origins: Readonly<Record<LogOrigin, Uint8Array>> = {
   traced: encodedLog('traced'),
+  unsampled: encodedLog('unsampled'),
   untraced: encodedLog('untraced'),
 };
 
@@ -63,15 +66,14 @@ export class LogSpans {
     index.read(converted.request);
     const rejections = new Map([...converted.rejections, ...index.rejections]);
     this.#rewrite.begin(index, Infinity);
-    let omitted = 0;
     for (let row = 0; row < index.count; row++) {
-      if (this.#identify(row)) this.#rewrite.endSpan();
+      const fault = this.#identify(row);
+      if (fault === '') this.#rewrite.endSpan();
       else {
         this.#rewrite.omitSpan();
-        omitted++;
+        rejections.set(fault, (rejections.get(fault) ?? 0) + 1);
       }
     }
-    if (omitted > 0) rejections.set(ofNobody, omitted);
     const [spans] = this.#rewrite.finish(1);
     return {
       request: spans?.payload ?? new Uint8Array(0),
@@ -84,7 +86,7 @@ export class LogSpans {
   #keep(record: LogRecord): KeptLog | undefined {
     const event = eventOf(record);
     if (event && (!event.only || record.text(event.only.key) === event.only.value)) {
-      return { name: event.name, attribute: record.traceIdAt === 0 ? origins.untraced : origins.traced };
+      return { name: event.name, attribute: origins[originOf(record)] };
     }
     this.#unstored++;
     if (this.#unstoredNames.size <= shownNames) {
@@ -101,15 +103,16 @@ export class LogSpans {
     return `not stored: only events that tell of tool calls, costs and evaluations of agents are, and not ${names}${more}`;
   }
 
-  /** Sets the ids and the start of the span of `row`, which are in memory of ours; false when it belongs to nobody. */
-  #identify(row: number): boolean {
+  /** Sets the ids and the start of the span of `row`, which are in memory of ours; why not when it belongs to nobody, else ''. */
+  #identify(row: number): string {
     const { bytes, view: words, spans } = this.#index;
     const view = this.#view.at(row);
     const traceAt = spans.traceIdAt[row]!;
     if (isNoId(bytes, traceAt, 16)) {
       const session = view.string(fields.sessionId);
       const run = view.string(fields.runId) ?? view.string(fields.promptId);
-      if (session === undefined && run === undefined) return false;
+      if (run === undefined && logEvents.get(view.name())?.speaksOfRun) return ofNoRun;
+      if (session === undefined && run === undefined) return ofNobody;
       sharedDigestOf(['trace', session, run]).copy(bytes, traceAt, 0, 16);
     }
     const trace = view.traceIdHex();
@@ -126,8 +129,13 @@ export class LogSpans {
         ? bytes.toString('base64', spans.start[row], spans.end[row])
         : [view.name(), callId, sequence, String(endNanos)];
     digestOf(['span', trace, what]).copy(bytes, spans.spanIdAt[row], 0, 8);
-    return true;
+    return '';
   }
+}
+
+function originOf({ traceIdAt, isUnsampled }: LogRecord): LogOrigin {
+  if (traceIdAt === 0) return 'untraced';
+  return isUnsampled ? 'unsampled' : 'traced';
 }
 
 /** Its own name, the attribute `event.name` or its body names the event. */

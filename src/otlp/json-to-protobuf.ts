@@ -132,7 +132,10 @@ class Converter {
       (message === requests[this.#signal] && /^resource_?(Spans|Logs|Metrics|Profiles)$/i.exec(key)) || [];
     if (signal !== undefined) {
       const what = signal.toLowerCase().replace('spans', 'traces');
-      throw this.#fault(`has "${key}": this is a ${what} request, and only ${this.#signal} are taken here`);
+      const fix = what in requests ? `send ${what} to /v1/${what}` : 'Plimsoll takes only traces and logs';
+      throw this.#fault(
+        `has "${key}": this is a ${what} request, and only ${this.#signal} are taken here: ${fix}`,
+      );
     }
   }
 

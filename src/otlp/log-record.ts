@@ -8,6 +8,7 @@ export const logTag = {
   body: 0x2a,
   attribute: 0x32,
   droppedAttributes: 0x38,
+  flags: 0x45,
   traceId: 0x4a,
   spanId: 0x52,
   observedTime: 0x59,
@@ -19,6 +20,9 @@ const tags = [0, 0x09, 0x10, 0x1a, 0, 0x2a, 0x32, 0x38, 0x45, 0x4a, 0x52, 0x59, 
 
 /** The tag of a Span's first field. */
 const spanTraceId = 0x0a;
+
+/** Of the W3C trace flags, in the first byte of the field. */
+const sampledFlag = 0x01;
 
 /** Longer texts name no event, and no value of one that is asked for. */
 const limitTextBytes = 256;
@@ -35,6 +39,11 @@ export class LogRecord {
   /** Where the ids begin; 0 when there is none, or it is all zero. */
   traceIdAt = 0;
   spanIdAt = 0;
+  /**
+   * Its flags are there and say that its trace is not sampled (W3C Trace Context, sampled flag). Most senders leave out
+   * flags of 0, as proto3 does, so nothing is known where there are none.
+   */
+  isUnsampled = false;
   /** Where its time, else the time at which it was observed, begins: little-endian nanoseconds; 0 when nobody says. */
   timeAt = 0;
   /** The body, an AnyValue; both 0 when there is none. */
@@ -51,6 +60,7 @@ export class LogRecord {
     this.at = at;
     this.end = end;
     this.eventName = '';
+    this.isUnsampled = false;
     this.traceIdAt = this.spanIdAt = this.timeAt = this.bodyAt = this.bodyEnd = 0;
     let observedAt = 0;
     const field = fieldBefore(at);
@@ -60,6 +70,7 @@ export class LogRecord {
         return tag === spanTraceId ? isSpan : malformed;
       if (tag === logTag.time) this.timeAt = this.#nonZero(content, 8);
       else if (tag === logTag.observedTime) observedAt = this.#nonZero(content, 8);
+      else if (tag === logTag.flags) this.isUnsampled = (bytes[content]! & sampledFlag) === 0;
       else if (tag === logTag.eventName)
         this.eventName = bytes.toString('utf8', content, Math.min(next, content + limitTextBytes));
       else if (tag === logTag.traceId || tag === logTag.spanId) {

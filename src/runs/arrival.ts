@@ -14,11 +14,14 @@ export class Arrival {
   isRoot = false;
   /** It speaks of a run that it is no part of: it neither names nor ends it. */
   isJudge = false;
-  /** It is a judge, or says nothing but how a run ended: alone it makes none. */
-  isWord = false;
+  /**
+   * It makes a run. What judges, or says no more than how a run ended, makes none alone; a log record of a trace does only
+   * where it tells of a call, for the rest is of spans to come.
+   */
+  isWork = false;
   step: Step = 'other';
   failed = false;
-  /** As of the span's facts. */
+  /** As of the span's facts; whoever adds the span sets it, as he does `ids` and `endMs`. */
   log: LogOrigin | undefined;
   /** Event times in milliseconds since the epoch; the end is clamped, the start not behind it. */
   startMs = 0;
@@ -26,15 +29,16 @@ export class Arrival {
   /** How far the end lies behind the newest event of its partition. */
   behindMs = 0;
 
-  /** Takes what `span` says of itself, once `ids` and `endMs` are set. */
+  /** Takes what `span` says of itself, once `ids`, `log` and `endMs` are set. */
   read(span: SpanFacts): void {
     const { startMs } = span;
     this.startMs = startMs > this.endMs ? this.endMs : startMs;
     this.step = span.step;
     this.failed = span.failed;
-    this.log = span.log;
     this.isJudge = this.step === 'evaluator' && (this.ids.run !== '' || this.log !== undefined);
     this.isRoot = (this.ids.parent0 | this.ids.parent1) === 0 && !this.isJudge;
-    this.isWord = this.isJudge || (this.step === 'other' && !this.isRoot && span.outcome !== undefined);
+    const isCall = this.step === 'llm' || this.step === 'tool';
+    const isWord = this.step === 'other' && !this.isRoot && span.outcome !== undefined;
+    this.isWork = !this.isJudge && !isWord && (this.log !== 'traced' || isCall);
   }
 }

@@ -44,24 +44,83 @@ export function logicalCalls(spans: readonly CallSpan[]): readonly LogicalCall[]
   return attemptsOf(outermost(withoutRepeats(spans)).toSorted((a, b) => a.startMs - b.startMs));
 }
 
+/** Spans with one call id that overlap; `log` is the latest record of them. */
+interface ToldAttempt {
+  readonly spans: CallSpan[];
+  readonly startMs: number;
+  endMs: number;
+  log?: CallSpan;
+}
+
+/** The attempts of one call id, and how many of them had begun when the record of now was made. */
+interface ToldCall {
+  readonly attempts: ToldAttempt[];
+  begun: number;
+}
+
+/** Records are often of whole milliseconds. */
+const logPrecisionMs = 1;
+
 /**
  * The calls without the log records of those that spans tell of, too. Spans know best how long a call took; that it
- * failed or was refused is believed of either.
+ * failed or was refused is believed of either. Where attempts share a call id, a record tells of the one with the nearest
+ * end among those that had begun; a failure before them all is of an attempt that no span tells of.
  */
 function withoutRepeats(spans: readonly CallSpan[]): readonly CallSpan[] {
-  const logs = spans.filter(({ isLog, callId }) => isLog && callId !== '');
+  const logs = spans.filter(({ isLog, callId }) => isLog && callId !== '').toSorted(byEnd);
   if (logs.length === 0) return spans;
-  const told = new Map<string, CallSpan>();
-  for (const log of logs.toSorted((a, b) => a.endMs - b.endMs)) told.set(log.callId, log);
-  const seen = new Set<string>();
+  const told = toldAttempts(spans);
+  const repeating = new Set<CallSpan>();
+  for (const log of logs) {
+    const call = told.get(log.callId);
+    const attempt = call && attemptOf(log, call);
+    if (!attempt) continue;
+    repeating.add(log);
+    attempt.log = log;
+  }
+  for (const { attempts } of told.values()) for (const attempt of attempts) learnOfLog(attempt);
+  return spans.filter((span) => !repeating.has(span));
+}
+
+/** The attempt of `call` that `log` tells of. Logs are asked about in their order, so that each attempt is looked at once. */
+function attemptOf(log: CallSpan, call: ToldCall): ToldAttempt | undefined {
+  const { attempts } = call;
+  const beganUntilMs = log.endMs + logPrecisionMs;
+  while (call.begun < attempts.length && attempts[call.begun]!.startMs <= beganUntilMs) call.begun++;
+  if (call.begun === 0) return log.result === 'error' ? undefined : attempts[0];
+  const latest = attempts[call.begun - 1]!;
+  const before = attempts[call.begun - 2];
+  return before && log.endMs - before.endMs <= Math.abs(latest.endMs - log.endMs) ? before : latest;
+}
+
+function learnOfLog({ spans, log }: ToldAttempt): void {
+  if (!log) return;
   for (const span of spans) {
-    const log = span.isLog ? undefined : told.get(span.callId);
-    if (!log) continue;
-    seen.add(span.callId);
     span.tool ||= log.tool;
     if (span.result === 'ok') span.result = log.result;
   }
-  return spans.filter(({ isLog, callId }) => !isLog || !seen.has(callId));
+}
+
+/** What spans tell of the attempts of each call id, in their order. */
+function toldAttempts(spans: readonly CallSpan[]): ReadonlyMap<string, ToldCall> {
+  const told = new Map<string, ToldCall>();
+  const calls = spans.filter(({ isLog, callId }) => !isLog && callId !== '');
+  for (const span of calls.toSorted((a, b) => a.startMs - b.startMs)) {
+    const { callId, startMs, endMs } = span;
+    const call = told.get(callId) ?? { attempts: [], begun: 0 };
+    const { attempts } = call;
+    if (attempts.length === 0) told.set(callId, call);
+    const last = attempts.at(-1);
+    if (last && (startMs < last.endMs || startMs === last.startMs)) {
+      last.spans.push(span);
+      last.endMs = Math.max(last.endMs, endMs);
+    } else attempts.push({ spans: [span], startMs, endMs });
+  }
+  return told;
+}
+
+function byEnd(a: CallSpan, b: CallSpan): number {
+  return a.endMs - b.endMs;
 }
 
 /** The spans that are in no other of the same call, with what those in them know better. */

@@ -33,6 +33,8 @@ export interface RunCounts {
   spans: number;
   /** Spans that an open or remembered run already had. */
   resent: number;
+  /** Spans made of log records of traces that were not sampled: what is known of those runs is in no KPI. */
+  unsampled: number;
   /** Spans whose end lay in the future and was taken back to the limit. */
   clamped: number;
   /** Open runs ended as `unknown` because there was no room for them. */
@@ -60,6 +62,7 @@ export class RunAssembler {
   readonly counts: RunCounts = {
     spans: 0,
     resent: 0,
+    unsampled: 0,
     clamped: 0,
     spilled: 0,
     unremembered: 0,
@@ -112,6 +115,11 @@ export class RunAssembler {
   add(span: SpanFacts, lane: Lane): void {
     this.counts.spans++;
     const arrival = this.#arrival;
+    arrival.log = span.log;
+    if (arrival.log === 'unsampled' && span.step !== 'evaluator') {
+      this.counts.unsampled++;
+      return;
+    }
     let { endMs } = span;
     if (!(endMs <= lane.latestMs)) {
       endMs = lane.latestMs;
@@ -309,7 +317,7 @@ export class RunAssembler {
     }
   }
 
-  /** Forgets an open run of which nothing is known but what was said of it: what that spoke of is not here any more. */
+  /** Forgets an open run of which nothing is known but what was said of it: what that spoke of is not here, or not any more. */
   #discard(run: number): void {
     this.counts.discarded++;
     const runs = this.#runs;

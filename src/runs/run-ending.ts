@@ -96,7 +96,7 @@ export class RunEnding {
     if (arrival.isRoot) this.#addRoot(run, failed ? end.failed : end.well, endMs, behindMs);
     else if (arrival.log === 'untraced')
       this.#addTold(run, failed ? end.failed : end.well, step === 'llm' ? endMs : 0);
-    else if (!arrival.isJudge && step !== 'tool' && (failed || step === 'agent')) this.#addTop(arrival);
+    else if (arrival.isWork && step !== 'tool' && (failed || step === 'agent')) this.#addTop(arrival);
     if (arrival.folded && arrival.row !== none) {
       const facts = this.#spans.known(arrival.row); // it has arrived, though nobody will know its id
       this.#spans.setKnown(arrival.row, facts & ~(known.aboveTop | known.aboveFailure));

@@ -80,7 +80,7 @@ export const byte = {
   /** Whether log records tell of the run; and how it went, where they belonged to no trace. */
   hasLogs: 313,
   told: 314,
-  /** Whether it has a span that is no judge's. */
+  /** Whether it has a span that makes a run. */
   isWork: 315,
   /** The rest is as last reported. */
   closedBy: 316,

@@ -102,11 +102,11 @@ export class Runs {
     const at = table.cellAt(run);
     if (startMs < cells[at + cell.startMs]!) cells[at + cell.startMs] = startMs;
     if (endMs > cells[at + cell.lastEndMs]!) cells[at + cell.lastEndMs] = endMs;
+    if (arrival.isWork) table.bytes[table.byteAt(run) + byte.isWork] = 1;
     if (!arrival.isJudge) {
       addLabels(table, span, arrival);
       addTrace(table, arrival);
     }
-    if (!arrival.isWord) table.bytes[table.byteAt(run) + byte.isWork] = 1;
     const { scores } = span;
     if (scores.size > 0) this.#scores.add(run, scores, endMs);
     this.#ending.add(span, arrival);
@@ -184,7 +184,7 @@ export class Runs {
     return this.table.cells[this.table.cellAt(run) + cell.lastEndMs]!;
   }
 
-  /** Whether `run` is more than what evaluators say of it. */
+  /** Whether `run` is more than what evaluators and log records that tell of no call say of it. */
   isWork(run: number): boolean {
     return this.table.bytes[this.table.byteAt(run) + byte.isWork] !== 0;
   }

@@ -56,9 +56,13 @@ export interface EvaluationKeys {
   readonly label: string;
 }
 
-/** An event whose log records are kept; where `only` is there, those alone whose attribute has that value. */
+/**
+ * An event whose log records are kept; where `only` is there, those alone whose attribute has that value. One that
+ * `speaksOfRun` is no part of a run and says nothing where it does not name one: a session is not enough.
+ */
 export interface LogEvent {
   readonly name: string;
+  readonly speaksOfRun?: true;
   readonly only?: { readonly key: string; readonly value: string };
 }
 

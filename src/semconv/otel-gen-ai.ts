@@ -128,7 +128,10 @@ export const otelGenAi: Convention = {
       label: 'gen_ai.evaluation.score.label',
     },
   ],
-  logEvents: [{ name: 'gen_ai.evaluation.result' }, { name: 'gen_ai.client.operation.exception' }],
+  logEvents: [
+    { name: 'gen_ai.evaluation.result', speaksOfRun: true },
+    { name: 'gen_ai.client.operation.exception' },
+  ],
   content: [
     'gen_ai.input.messages',
     'gen_ai.output.messages',

@@ -49,8 +49,8 @@ export type EscalationState = (typeof escalationStates)[number];
 /** What an escalation was seen in: the sender's word for it, what a span shows, a log record, or a guess. */
 export const escalationSources = ['explicit', 'span', 'log', 'heuristic'] as const;
 
-/** Whether the log record that a span was made of belonged to a trace, or only to a session. */
-export const logOrigins = ['traced', 'untraced'] as const;
+/** Whether the log record that a span was made of belonged to a trace, to one of which no span comes, or only to a session. */
+export const logOrigins = ['traced', 'unsampled', 'untraced'] as const;
 export type LogOrigin = (typeof logOrigins)[number];
 
 /**

@@ -86,6 +86,30 @@ describe('a log record that is kept', () => {
     expect(span!.attributes).toContainEqual({ key: 'plimsoll.log', value: { stringValue: 'traced' } });
   });
 
+  test.each<[string, OracleLog, string]>([
+    ['left out', {}, 'traced'],
+    ['sampled', { flags: 1 }, 'traced'],
+    ['sampled and more', { flags: 0x103 }, 'traced'],
+    ['random alone', { flags: 2 }, 'unsampled'],
+  ])('whose flags are %s says whether spans of its trace come', (_, flags, origin) => {
+    const [span] = spansOf(toolResult({}, { traceId, ...flags }));
+    expect(span!.attributes).toContainEqual({ key: 'plimsoll.log', value: { stringValue: origin } });
+    const [ofNoTrace] = spansOf(toolResult({}, flags));
+    expect(ofNoTrace!.attributes).toContainEqual({ key: 'plimsoll.log', value: { stringValue: 'untraced' } });
+  });
+
+  test('whose flags are 0 in JSON, where that is not left out, is of a trace of which no span comes', () => {
+    const log = { traceId: hex(traceId), flags: 0, eventName: 'gemini_cli.tool_call' };
+    const json = JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords: [log] }] }] });
+    const [span] = spansIn(logSpans.read(jsonToProtobuf(Buffer.from(json), 'logs').bytes).request);
+    expect(span!.attributes).toContainEqual({ key: 'plimsoll.log', value: { stringValue: 'unsampled' } });
+  });
+
+  test('of an evaluation needs no trace where it names the run', () => {
+    const log = record({ 'plimsoll.run.id': 'order-7' }, { eventName: 'gen_ai.evaluation.result' });
+    expect(spansOf(log)).toMatchObject([{ name: 'gen_ai.evaluation.result' }]);
+  });
+
   test('has the attributes of a body that is a map, and the time at which it was seen where it has none', () => {
     const body = { kvlistValue: { values: attributesOf({ 'gen_ai.evaluation.name': 'safe' }) } };
     const log = { eventName: 'gen_ai.evaluation.result', body, traceId, observedTimeUnixNano: nanos };
@@ -153,6 +177,15 @@ describe('a log record that is not kept', () => {
     ['a trace id of three bytes', { traceId: Buffer.alloc(3, 1) }, /trace_id is neither empty nor 16 bytes/],
     ['a span id of three bytes', { spanId: Buffer.alloc(3, 1) }, /span_id is neither empty nor 8 bytes/],
     ['neither a trace nor a session', { attributes: [] }, /neither a trace id nor a session/],
+    [
+      'an evaluation that names but a session and a response',
+      {
+        eventName: 'gen_ai.evaluation.result',
+        attributes: attributesOf({ 'session.id': 's', 'gen_ai.response.id': 'r' }),
+        body: {},
+      },
+      /evaluation has neither a trace id nor the attribute plimsoll\.run\.id/,
+    ],
   ])('because of %s costs only itself', (_, wrong, reason) => {
     const { request, rejections } = reasonsOf(toolResult({}, wrong), toolResult({}));
     expect(spansIn(request)).toHaveLength(1);
@@ -199,7 +232,7 @@ const logRequest = logs.map((all) =>
         {
           eventName: name,
           timeUnixNano: `${1_760_000_000 + second}000000000`,
-          ...(isTraced && { traceId }),
+          ...((isTraced || name === 'gen_ai.evaluation.result') && { traceId }),
           ...(isBelow && { spanId }),
         },
       ),
@@ -287,6 +320,6 @@ test('log records in JSON say what the same records say in protobuf', () => {
     spansOf({ traceId, spanId, timeUnixNano: nanos, eventName: 'gemini_cli.tool_call' })[0],
   );
   expect(() => jsonToProtobuf(Buffer.from('{"resourceSpans":[]}'), 'logs')).toThrow(
-    /this is a traces request, and only logs are taken here/,
+    /this is a traces request, and only logs are taken here: send traces to \/v1\/traces/,
   );
 });

@@ -153,3 +153,27 @@ SELECT
     toFloat64(CostUsd) / nullIf(PricedSuccesses, 0) AS CostUsdPerSuccess
 FROM agent_runs FINAL
 GROUP BY AgentName, Release, Environment, Day;
+
+ALTER TABLE otel_traces  ADD COLUMN IF NOT EXISTS ToolCallId String MATERIALIZED if(Step = 'tool',
+    arrayFirst(id -> id != '', [
+        SpanAttributes['plimsoll.tool.call_id'], SpanAttributes['gen_ai.tool.call.id'],
+        SpanAttributes['gen_ai.tool.call_id'], SpanAttributes['tool_call.id'], SpanAttributes['tool.id'],
+        SpanAttributes['ai.toolCall.id'], SpanAttributes['tool_use_id'], SpanAttributes['call_id']
+    ]), '') CODEC(ZSTD(1));
+
+CREATE OR REPLACE VIEW tool_calls  AS
+SELECT
+    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, RunId, SessionId, AgentName, Release, Environment, ToolName,
+    Result, ErrorType, Duration / 1e9 AS DurationSeconds, Escalated, EscalationReason, EscalationState,
+    CostUsd, CostSource, Rule, ToolCallId
+FROM otel_traces
+WHERE Step = 'tool' AND (NOT has(SpanAttributes.keys, 'plimsoll.log') OR (TraceId, ToolCallId) NOT IN (
+    SELECT TraceId, ToolCallId
+    FROM otel_traces
+    WHERE Step = 'tool' AND NOT has(SpanAttributes.keys, 'plimsoll.log') AND ToolCallId != '' AND TraceId IN (
+        SELECT TraceId
+        FROM otel_traces
+        WHERE Step = 'tool' AND has(SpanAttributes.keys, 'plimsoll.log')
+    )
+))
+LIMIT 1 BY ServiceName, Timestamp, TraceId, SpanId;

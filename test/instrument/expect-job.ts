@@ -13,6 +13,7 @@ export async function expectJob(job: (endpoint: string) => Promise<unknown>): Pr
     await job(program.url('OTLP HTTP'));
     await expectRows(program);
     await expectCounts(program);
+    await expectScore(program);
   } finally {
     await program.kill('SIGKILL');
     place.remove();
@@ -28,7 +29,7 @@ async function expectRows(program: Program): Promise<void> {
         SpanAttributes['plimsoll.reviewer.role'] AS reviewer, CAST(ErrorType != '' AS Bool) AS failed
       FROM otel_traces
       WHERE ServiceName = 'shop' AND Release = '1.4.0' AND Environment = 'staging'`);
-    return rows.length === 9 && rows;
+    return rows.length === 10 && rows;
   });
   const nothing = {
     step: 'other',
@@ -52,9 +53,24 @@ async function expectRows(program: Program): Promise<void> {
     { ...within, step: 'review', reviewer: 'lawyer' },
     { ...within, step: 'tool' },
     { ...nothing, run: 'run-2', step: 'agent', agent: 'clerk', failed: true },
+    { ...nothing, run: 'run-3', step: 'agent', agent: 'clerk', failed: true },
     { ...nothing, step: 'tool' },
   ];
   expect(inOrder(found)).toEqual(inOrder(rows));
+}
+
+async function expectScore(program: Program): Promise<void> {
+  const scored = await until('the runs', async () => {
+    const runs = await program.query<Record<string, unknown>>(
+      "SELECT RunId, Outcome, Scores FROM runs WHERE RunId LIKE 'run-%' ORDER BY RunId",
+    );
+    return runs.length === 3 && runs;
+  });
+  expect(scored).toEqual([
+    { RunId: 'run-1', Outcome: 'success', Scores: { helpfulness: 0.8 } },
+    { RunId: 'run-2', Outcome: 'failure', Scores: {} },
+    { RunId: 'run-3', Outcome: 'failure', Scores: {} },
+  ]);
 }
 
 /** Spans of one moment have no order, so they are told apart by what they say. */
@@ -76,7 +92,7 @@ async function expectCounts(program: Program): Promise<void> {
   expect(counted).toEqual(
     expect.arrayContaining([
       'plimsoll_runs_total{outcome="success",evidence="app"} 1',
-      'plimsoll_runs_total{outcome="failure",evidence="none"} 1',
+      'plimsoll_runs_total{outcome="failure",evidence="none"} 2',
       'plimsoll_run_escalations_total{reason="approval"} 1',
       'plimsoll_tool_calls_total{tool="lookup",result="ok"} 2',
     ]),

@@ -46,8 +46,20 @@ func job(ctx context.Context) error {
 	if failed == nil {
 		return errors.New("the run lost its error")
 	}
+	if hasRun := panics(ctx); !hasRun {
+		return errors.New("the run did not begin, or lost its panic")
+	}
 	callTool(ctx)
 	return errors.Join(asked, answered, provider.Shutdown(ctx))
+}
+
+// panics is a run with a session that is no UTF-8, in which something breaks; whether that went as it must.
+func panics(ctx context.Context) (hasRun bool) {
+	defer func() {
+		hasRun = recover() == "broken"
+	}()
+	task := plimsoll.Task{Agent: "clerk", RunID: "run-3", SessionID: "\xff"}
+	return plimsoll.Run(ctx, task, func(context.Context, trace.Span) error { panic("broken") }) != nil
 }
 
 func main() {

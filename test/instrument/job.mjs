@@ -34,6 +34,10 @@ await run({ agent: 'clerk', runId: 'run-2' }, async () => {
   throw new TypeError('no such order');
 }).catch(() => {});
 
+await run({ agent: 'clerk', runId: 'run-3' }, () => {
+  throw new RangeError('broken before it was awaited');
+}).catch(() => {});
+
 callTool();
 await provider.shutdown();
 console.log('{}');

@@ -35,6 +35,12 @@ try:
 except TypeError:
     pass
 
+try:
+    with run("clerk", "run-3"):
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    pass
+
 call_tool()
 provider.shutdown()
 print("{}")

@@ -31,7 +31,9 @@ function spanCount({ resourceSpans = [] }: Counted): number {
   return resourceSpans.flatMap(({ scopeSpans = [] }) => scopeSpans).flatMap(({ spans = [] }) => spans).length;
 }
 
-const requestOf = (...spans: unknown[]): unknown => ({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
+const requestOf = (...spans: unknown[]): unknown => ({
+  resourceSpans: [{ scopeSpans: [{ spans }] }],
+});
 
 /** The spans that come out for spans in JSON. */
 function spansOf(...spans: unknown[]): OracleSpan[] {
@@ -101,7 +103,10 @@ const { attributes } = fc.letrec<{ anyValue: Twin; attributes: Twin }>((tie) => 
     only('intValue', integer(-(2n ** 63n), 2n ** 63n - 1n)),
     only(
       'doubleValue',
-      double.map((value) => ({ json: Number.isFinite(value) ? value : String(value), oracle: value })),
+      double.map((value) => ({
+        json: Number.isFinite(value) ? value : String(value),
+        oracle: value,
+      })),
     ),
     only(
       'bytesValue',
@@ -190,7 +195,13 @@ describe('OTLP/JSON', () => {
 
   it('ignores unknown and null fields', () => {
     expect(
-      spansOf({ name: 'a', newField: { deep: [1] }, new_field: 1, traceState: null, attributes: null }),
+      spansOf({
+        name: 'a',
+        newField: { deep: [1] },
+        new_field: 1,
+        traceState: null,
+        attributes: null,
+      }),
     ).toEqual([{ name: 'a' }]);
   });
 
@@ -276,8 +287,8 @@ describe('OTLP/JSON', () => {
       '{"resourceSpans":[{"resource":{"attributes":{"a":1}}}]}',
       'resource.attributes: must be a list such as',
     ],
-    ['{"resourceLogs":[]}', 'this is a logs request, and only traces are taken here'],
-    ['{"resourceMetrics":[]}', 'this is a metrics request, and only traces are taken here'],
+    ['{"resourceLogs":[]}', 'this is a logs request, and only traces are taken here: send logs to /v1/logs'],
+    ['{"resourceMetrics":[]}', 'only traces are taken here: Plimsoll takes only traces and logs'],
   ])('refuses the request %s as a whole', (body, sentence) => {
     expect(() => convert(body)).toThrow(
       expect.objectContaining({ kind: 'invalid', message: expect.stringContaining(sentence) }),

@@ -145,6 +145,28 @@ describe('a run', () => {
     expect(assemble([judge], { maxRuns: 1 }).runs).toEqual([]);
   });
 
+  const exception = span({ spanId: 'exception', log: 'traced', failed: true, startMs: 50, endMs: 50 });
+  const decision = span({ spanId: 'decision', step: 'review', log: 'traced', endMs: 60 });
+  test('is none where log records alone tell of its trace, and of no call', () => {
+    expect(assemble([exception, decision]).runs).toEqual([]);
+    expect(assemble([exception, decision], { maxRuns: 1 }).runs).toEqual([]);
+    expect(assemble([exception, root, decision]).runs).toMatchObject([{ outcome: 'completed', version: 3 }]);
+  });
+
+  test('did not fail by what a log record says alone that tells of no call', () => {
+    const called = logOf({ spanId: 'called', log: 'traced' });
+    expect(assemble([exception, called]).runs).toMatchObject([{ outcome: 'unknown' }]);
+  });
+
+  test('is none of a trace that was not sampled, whatever log records tell of it, and no call is', () => {
+    const call = logOf({ spanId: 'call', log: 'unsampled' });
+    const model = llm('model', 100, 2, { log: 'unsampled', failed: true });
+    const score = scored('score', 70, { helpful: 1 }, { step: 'evaluator', log: 'unsampled' });
+    const { runs: all, calls } = assemble([call, model, { ...exception, log: 'unsampled' }, score]);
+    expect([all, calls]).toEqual([[], []]);
+    expect(assemble([score, root]).runs).toMatchObject([{ scores: new Map([['helpful', 1]]) }]);
+  });
+
   test('is one where an evaluator is all there is of its own trace', () => {
     const { runs: all } = assemble([
       scored('e', 10, { helpful: 1 }, { parentSpanId: '', step: 'evaluator' }),
@@ -217,6 +239,22 @@ describe('a tool call that a span and a log record tell of', () => {
 
   test('failed when the log record says so', () => {
     expect(callsOf(spanOf(), logOf({ result: 'error' }), root)).toEqual([['Bash', 'error', 200]]);
+  });
+
+  const first = spanOf({ spanId: 'first', result: 'error' });
+  const second = spanOf({ spanId: 'second', startMs: 300, endMs: 600 });
+  const logOfFirst = logOf({ startMs: 301, endMs: 301, result: 'error' });
+  const logOfSecond = logOf({ spanId: 'log2', startMs: 601, endMs: 601 });
+  test.each<[string, SpanFacts[], string]>([
+    ['of the first attempt alone', [first, second, logOfFirst], 'ok'],
+    ['of the first attempt that came before it', [logOfFirst, second, first], 'ok'],
+    ['of both attempts', [first, second, logOfSecond, logOfFirst], 'ok'],
+    ['of a first attempt of which no span tells', [{ ...second, startMs: 310 }, logOfFirst], 'ok'],
+    ['of the second attempt', [first, second, { ...logOfSecond, result: 'error' }], 'error'],
+    ['of a whole millisecond', [spanOf({ startMs: 301.7, endMs: 301.9 }), logOfFirst], 'error'],
+  ])('went as its last attempt did with the log records %s', (_, spans, result) => {
+    const { calls } = assemble([...spans, root]);
+    expect(calls).toMatchObject([{ result, attempts: spans.length > 2 || result === 'ok' ? 2 : 1 }]);
   });
 
   test('is two where the ids differ or nobody says any', () => {

@@ -9,6 +9,8 @@ import {
   statementsOf,
   type Migration,
 } from '../../src/store/migrations.ts';
+import { fields } from '../../src/semconv/fields.ts';
+import { keyTableSpec } from '../../src/semconv/tables.ts';
 import { traceColumns } from '../../src/store/trace-columns.ts';
 import { silentLog } from './embedded.ts';
 import { engines } from './engines.ts';
@@ -139,7 +141,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
         'DESCRIBE TABLE otel_traces',
       );
       const columns = described
-        .filter((column) => column.default_type !== 'ALIAS')
+        .filter((column) => column.default_type === '')
         .map(({ name, type }) => ({ name, type }));
       expect(columns).toEqual(traceColumns.map(({ name, type }) => ({ name, type })));
     });
@@ -175,6 +177,42 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
           'SELECT count() AS calls, sum(DurationSeconds) AS seconds, any(ToolName) AS tool FROM tool_calls',
         ),
       ).toEqual([{ calls: 3, seconds: 4.5, tool: 'search' }]);
+    });
+
+    test('have one row of a tool call that a span and a log record of its trace tell of', async () => {
+      const rows = [
+        ['trace', 'span', "'gen_ai.tool.call.id', 'c1'"],
+        ['trace', 'repeats', "'tool_use_id', 'c1', 'plimsoll.log', 'traced'"],
+        ['trace', 'another call', "'tool_use_id', 'c2', 'plimsoll.log', 'traced'"],
+        ['trace', 'no id', "'k', 'v'"],
+        ['trace', 'no id either', "'plimsoll.log', 'traced'"],
+        ['session', 'another trace', "'tool_use_id', 'c1', 'plimsoll.log', 'untraced'"],
+      ];
+      for (const [at, [trace, span, attributes]] of rows.entries())
+        for (const step of ['tool', 'llm'])
+          await clickhouse.command(`
+            INSERT INTO otel_traces (Timestamp, TraceId, SpanId, SpanAttributes, Step)
+            VALUES ('2026-03-01 00:00:0${at}', '${trace}', '${step === 'tool' ? span : step}', map(${attributes}), '${step}')`);
+      const spans = await clickhouse.query<{ SpanId: string }>(
+        'SELECT SpanId FROM tool_calls ORDER BY Timestamp',
+      );
+      expect(spans.map(({ SpanId }) => SpanId)).toEqual(
+        rows.map(([, span]) => span).filter((span) => span !== 'repeats'),
+      );
+    });
+
+    test('know a call by every key that conventions have for its id, the best first', async () => {
+      const sources = keyTableSpec.sources.filter(({ field }) => field === fields.toolCallId);
+      expect(sources.length).toBeGreaterThan(5);
+      const keys = sources.map(({ key }) => key);
+      for (const at of keys.keys()) {
+        const pairs = keys.slice(at).map((key) => `'${key}', '${key}'`);
+        await clickhouse.command(`
+          INSERT INTO otel_traces (Timestamp, SpanId, SpanAttributes, Step) VALUES (${at}, '${at}', map(${pairs.join()}), 'tool')`);
+      }
+      expect(await clickhouse.query('SELECT ToolCallId FROM tool_calls ORDER BY Timestamp')).toEqual(
+        keys.map((ToolCallId) => ({ ToolCallId })),
+      );
     });
 
     test("answer the queries of the Collector's Grafana dashboards", async () => {

@@ -58,3 +58,30 @@ SELECT
     toFloat64(CostUsd) / nullIf(PricedSuccesses, 0) AS CostUsdPerSuccess
 FROM agent_runs FINAL
 GROUP BY AgentName, Release, Environment, Day;
+
+-- Names a tool call across the spans and log records that tell of it, whichever convention its sender follows.
+ALTER TABLE otel_traces {on_cluster} ADD COLUMN IF NOT EXISTS ToolCallId String MATERIALIZED if(Step = 'tool',
+    arrayFirst(id -> id != '', [
+        SpanAttributes['plimsoll.tool.call_id'], SpanAttributes['gen_ai.tool.call.id'],
+        SpanAttributes['gen_ai.tool.call_id'], SpanAttributes['tool_call.id'], SpanAttributes['tool.id'],
+        SpanAttributes['ai.toolCall.id'], SpanAttributes['tool_use_id'], SpanAttributes['call_id']
+    ]), '') CODEC(ZSTD(1));
+
+-- Without the log records of calls that spans of their trace tell of, too. A row is made of a log record where it has
+-- the key plimsoll.log; keys are read without the values, which are most of a row.
+CREATE OR REPLACE VIEW tool_calls {on_cluster} AS
+SELECT
+    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, RunId, SessionId, AgentName, Release, Environment, ToolName,
+    Result, ErrorType, Duration / 1e9 AS DurationSeconds, Escalated, EscalationReason, EscalationState,
+    CostUsd, CostSource, Rule, ToolCallId
+FROM otel_traces
+WHERE Step = 'tool' AND (NOT has(SpanAttributes.keys, 'plimsoll.log') OR (TraceId, ToolCallId) NOT IN (
+    SELECT TraceId, ToolCallId
+    FROM otel_traces
+    WHERE Step = 'tool' AND NOT has(SpanAttributes.keys, 'plimsoll.log') AND ToolCallId != '' AND TraceId IN (
+        SELECT TraceId
+        FROM otel_traces
+        WHERE Step = 'tool' AND has(SpanAttributes.keys, 'plimsoll.log')
+    )
+))
+LIMIT 1 BY ServiceName, Timestamp, TraceId, SpanId;
