@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { RunAssembler } from '../../src/runs/run-assembler.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { lane, Reported, settings, span } from './spans.ts';
@@ -24,6 +24,35 @@ test('a run of 50,000 spans costs the sum of them to the last billionth, in boun
   ]);
   expect(assembler.counts.unremembered).toBe(40_001);
   expect(assembler.entryCount).toBeLessThanOrEqual(20_000);
+});
+
+const made = (i: number) => ({ startMs: i / 10, endMs: (i + 1) / 10 });
+
+describe('of a run of 50,000 spans of tool calls in one record each call counts once', () => {
+  const pay = { step: 'tool', tool: 'pay', result: 'ok', parentSpanId: 'root' } as const;
+  const many = (given: (i: number) => Partial<SpanFacts>) =>
+    Array.from({ length: 50_000 }, (_, i) => span({ ...pay, ...made(i), spanId: `${i}`, ...given(i) }));
+
+  test.each<[string, readonly SpanFacts[], number]>([
+    [
+      'that log records tell of, too',
+      many((i) => ({ ...made(i >> 1), toolCallId: `${i >> 1}`, log: i % 2 === 0 ? undefined : 'traced' })),
+      25_000,
+    ],
+    [
+      'that clients and servers tell of',
+      many((i) => ({ ...made(i >> 1), parentSpanId: i % 2 === 0 ? `${i + 1}` : 'root' })),
+      25_000,
+    ],
+    ['that have one id', many(() => ({ toolCallId: 'call' })), 50_000],
+    ['that have one id, at one time', many(() => ({ ...made(0), toolCallId: 'call' })), 50_000],
+    ['that is inside the one before', many((i) => ({ parentSpanId: i === 0 ? 'root' : `${i - 1}` })), 1],
+  ])('%s', (_, spans, count) => {
+    const { reported, assembler } = assemble([...spans, root]);
+    expect(reported.calls).toHaveLength(count);
+    expect(reported.runs).toMatchObject([{ toolCalls: { ok: count }, version: 50_001 }]);
+    expect(assembler.entryCount).toBeLessThanOrEqual(20_000);
+  });
 });
 
 test('a run with two roots is one run, and the root that ended last decides', () => {

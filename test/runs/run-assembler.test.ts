@@ -416,6 +416,18 @@ describe('tool calls', () => {
     expect(assemble([other, named, root]).calls).toMatchObject([{ durationMs: 700 }]);
   });
 
+  test('with one call id inside each other took what the innermost took, in whatever order they came', () => {
+    const agent = { ...call, toolCallId: 'c1', parentSpanId: 'a', startMs: 2000 };
+    const client = { ...agent, spanId: 'client', parentSpanId: 'b', startMs: 2200, endMs: 2900 };
+    const server = { ...agent, spanId: 'server', parentSpanId: 'c', startMs: 2300, endMs: 2500 };
+    for (const spans of [
+      [agent, client, server],
+      [server, client, agent],
+      [client, server, agent],
+    ])
+      expect(assemble([...spans, root]).calls).toMatchObject([{ durationMs: 200, endMs: 3000 }]);
+  });
+
   test('of one tool side by side are as many calls', () => {
     const other = { ...call, spanId: 'other' };
     expect(assemble([other, call, root]).calls).toHaveLength(2);
