@@ -125,8 +125,12 @@ function aroundByCallId(spans: readonly CallSpan[]): ReadonlyMap<CallSpan, CallS
   return around;
 }
 
-function nest(alike: readonly CallSpan[], around: Map<CallSpan, CallSpan>): void {
-  const goingOn: CallSpan[] = [];
+/** Says `around` which of the spans `alike` in their call id is around which: of several the one that began last. */
+export function nest<Timed extends Pick<CallSpan, 'startMs' | 'endMs'>>(
+  alike: readonly Timed[],
+  around: Map<Timed, Timed>,
+): void {
+  const goingOn: Timed[] = [];
   for (const span of alike.toSorted((a, b) => a.startMs - b.startMs || b.endMs - a.endMs)) {
     while (goingOn.length > 0 && goingOn.at(-1)!.endMs <= span.startMs) goingOn.pop();
     const before = goingOn.at(-1);
