@@ -572,6 +572,46 @@ test('a replay begins no later than the first span of the oldest open run', () =
   expect(assembler.oldestOpenOffset(other)).toBeUndefined();
 });
 
+/** Spans on some lanes, of traces of which the first four may say to which of two runs they belong, and the others end. */
+const spansOnLanes = fc.array(
+  fc.record({
+    trace: fc.integer({ min: 0, max: 7 }),
+    partition: fc.integer({ min: 0, max: 2 }),
+    isNamed: fc.boolean(),
+    isRoot: fc.boolean(),
+  }),
+  { maxLength: 60 },
+);
+
+test('property: a replay begins at the first span of the open runs, though some turn out to be one or end', () => {
+  fc.assert(
+    fc.property(spansOnLanes, (spans) => {
+      const assembler = new RunAssembler(settings, new Reported());
+      const lanes = [lane(0), lane(1), lane(2)];
+      const named = new Set<number>();
+      const ended = new Set<number>();
+      const added: { trace: number; partition: number; offset: number }[] = [];
+      for (const { trace, partition, ...one } of spans) {
+        const from = lanes[partition]!;
+        const isRoot = trace > 3 && one.isRoot;
+        if (trace < 4 && one.isNamed) named.add(trace);
+        added.push({ trace, partition, offset: from.offset });
+        const traceId = `t${trace}`;
+        const runId = named.has(trace) ? `run ${trace % 2}` : traceId;
+        const parentSpanId = isRoot ? '' : 'parent';
+        assembler.add(span({ traceId, runId, spanId: `${added.length}`, parentSpanId }), from);
+        assembler.settle(from);
+        if (isRoot) ended.add(trace);
+        from.offset++;
+        const open = added.filter((other) => !ended.has(other.trace));
+        const oldest = lanes.map((_, k) => open.find((other) => other.partition === k)?.offset);
+        expect(lanes.map((at) => assembler.oldestOpenOffset(at))).toEqual(oldest);
+      }
+    }),
+    { numRuns: runs },
+  );
+});
+
 test('runs that are forgotten make room for others', () => {
   const assembler = new RunAssembler({ ...settings, maxSpans: 3 }, new Reported());
   const from = lane();
