@@ -55,11 +55,11 @@ describe('of a run of 50,000 spans of tool calls in one record each call counts 
   });
 });
 
-test('of 100,000 open runs on two partitions those that began first make room, one by one', () => {
+test('of 30,000 open runs on two partitions those that began first make room, one by one', () => {
   const reported = new Reported();
-  const assembler = new RunAssembler({ ...settings, maxRuns: 50_000, maxSpans: 1_000_000 }, reported);
+  const assembler = new RunAssembler({ ...settings, maxRuns: 15_000, maxSpans: 1_000_000 }, reported);
   const [one, two] = [lane(0), lane(1)];
-  for (let i = 0; i < 100_000; i++) {
+  for (let i = 0; i < 30_000; i++) {
     const ids = { traceId: `${i}`, runId: `${i}`, startMs: i, endMs: i };
     for (const from of i % 2 === 0 ? [one, two] : [two, one]) {
       from.offset = i;
@@ -68,9 +68,9 @@ test('of 100,000 open runs on two partitions those that began first make room, o
     }
   }
   expect(reported.finishedRuns.map(({ runId }) => Number(runId))).toEqual(
-    Array.from({ length: 50_000 }, (_, i) => i),
+    Array.from({ length: 15_000 }, (_, i) => i),
   );
-  expect([one, two].map((from) => assembler.oldestOpenOffset(from))).toEqual([50_000, 50_000]);
+  expect([one, two].map((from) => assembler.oldestOpenOffset(from))).toEqual([15_000, 15_000]);
 });
 
 test('a run with two roots is one run, and the root that ended last decides', () => {
