@@ -260,5 +260,6 @@ export class Assessor {
     telemetry.count('plimsoll_assess_late_spans_total', after.late - before.late, {});
     telemetry.count('plimsoll_assess_unremembered_spans_total', after.unremembered - before.unremembered, {});
     telemetry.count('plimsoll_assess_spilled_runs_total', after.spilled - before.spilled, {});
+    telemetry.count('plimsoll_assess_lost_words_total', after.discarded - before.discarded, {});
   }
 }

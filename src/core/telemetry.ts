@@ -204,6 +204,11 @@ const catalogue = {
     help: 'Open runs ended as unknown because there was no memory for them.',
     labels: [],
   },
+  plimsoll_assess_lost_words_total: {
+    kind: 'counter',
+    help: 'Scores and outcomes of runs that are not known: they came later than the longest window, or name another run.',
+    labels: [],
+  },
   plimsoll_assess_open_runs: { kind: 'gauge', help: 'Runs that have not ended.', labels: [] },
   plimsoll_assess_runs_in_memory: {
     kind: 'gauge',

@@ -12,8 +12,10 @@ export class Arrival {
   /** The run has no room to remember it: it goes into sums only. */
   folded = false;
   isRoot = false;
-  /** It speaks of a run that it is no part of: it neither names nor ends it, and alone makes none. */
+  /** It speaks of a run that it is no part of: it neither names nor ends it. */
   isJudge = false;
+  /** It is a judge, or says nothing but how a run ended: alone it makes none. */
+  isWord = false;
   step: Step = 'other';
   failed = false;
   /** As of the span's facts. */
@@ -33,5 +35,6 @@ export class Arrival {
     this.log = span.log;
     this.isJudge = this.step === 'evaluator' && (this.ids.run !== '' || this.log !== undefined);
     this.isRoot = (this.ids.parent0 | this.ids.parent1) === 0 && !this.isJudge;
+    this.isWord = this.isJudge || (this.step === 'other' && !this.isRoot && span.outcome !== undefined);
   }
 }

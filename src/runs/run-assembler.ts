@@ -41,6 +41,8 @@ export interface RunCounts {
   unremembered: number;
   /** Spans of a run that ended so long ago that only its result is still known. */
   late: number;
+  /** Runs that were no more than a score or an outcome of a run that is not here: it came too late, or names another one. */
+  discarded: number;
 }
 
 /** With this many tool calls that wait, a run does not wait for its root any more once the record is settled. */
@@ -55,7 +57,15 @@ const state = { open: 0, ended: 1, timedOut: 2, settled: 3 } as const;
  * bounded: without room, the oldest remembered run is forgotten, else the oldest open run ends as `unknown`.
  */
 export class RunAssembler {
-  readonly counts: RunCounts = { spans: 0, resent: 0, clamped: 0, spilled: 0, unremembered: 0, late: 0 };
+  readonly counts: RunCounts = {
+    spans: 0,
+    resent: 0,
+    clamped: 0,
+    spilled: 0,
+    unremembered: 0,
+    late: 0,
+    discarded: 0,
+  };
   readonly #settings: RunSettings;
   readonly #sink: RunSink;
   readonly #runs: Runs;
@@ -72,7 +82,7 @@ export class RunAssembler {
   constructor(settings: RunSettings, sink: RunSink) {
     this.#settings = settings;
     this.#sink = sink;
-    this.#runs = new Runs(settings.guessEscalations);
+    this.#runs = new Runs(settings.guessEscalations, settings.maxRuns);
     this.#open = new OpenRuns(this.#runs);
     this.#ended = new RunList(this.#runs.table);
     this.#timedOut = new RunList(this.#runs.table);
@@ -111,7 +121,9 @@ export class RunAssembler {
     span.readIds(arrival.ids);
     arrival.endMs = endMs;
     arrival.behindMs = lane.newestMs - endMs;
-    if (arrival.ids.run !== '' && this.#runs.table.joins(arrival.ids)) this.#join(lane);
+    // Who judges another run leaves its own trace where it is.
+    if (arrival.ids.run !== '' && span.step !== 'evaluator' && this.#runs.table.joins(arrival.ids))
+      this.#join(lane);
     const run = this.#runs.table.find(arrival.ids);
     if (run === none) this.#addTo(this.#begin(lane), span, lane);
     else if (this.#stateOf(run) === state.settled) this.#addLate(run, span, lane);
@@ -120,16 +132,22 @@ export class RunAssembler {
 
   /**
    * The span that arrives is the first to say that its trace belongs to a run with an id of its own: what came of the
-   * trace before belongs there, too, unless it has ended and was reported, or the run is too long ago.
+   * trace before belongs there, too. Where that has ended, and so was reported as a run, it is the run, with its own id, if
+   * no other one has that; a run that ended long ago is joined no more.
    */
   #join(lane: Lane): void {
     const { ids } = this.#arrival;
     const { table } = this.#runs;
     const nameless = table.nameless(ids);
-    const isOpen = nameless !== none && this.#stateOf(nameless) === state.open;
     const known = table.find(ids);
-    if (isOpen && known === none) table.rename(nameless, ids);
-    else if (isOpen && this.#stateOf(known) !== state.settled) this.#merge(nameless, known);
+    if (known !== none && this.#stateOf(known) === state.settled) return;
+    if (nameless !== none && this.#stateOf(nameless) === state.open) {
+      if (known === none) table.rename(nameless, ids);
+      else this.#merge(nameless, known);
+    } else if (nameless !== none && known === none) {
+      table.alias(ids, nameless);
+      return;
+    }
     const run = table.find(ids);
     table.join(ids, run === none ? this.#begin(lane) : run);
   }
@@ -291,8 +309,9 @@ export class RunAssembler {
     }
   }
 
-  /** Forgets an open run of which nothing is known but what evaluators said of it: what they spoke of is not here. */
+  /** Forgets an open run of which nothing is known but what was said of it: what that spoke of is not here any more. */
   #discard(run: number): void {
+    this.counts.discarded++;
     const runs = this.#runs;
     this.#open.remove(run);
     this.#touched.delete(run);

@@ -101,10 +101,14 @@ export class RunEnding {
       const facts = this.#spans.known(arrival.row); // it has arrived, though nobody will know its id
       this.#spans.setKnown(arrival.row, facts & ~(known.aboveTop | known.aboveFailure));
     }
-    const outcome = span.outcome;
+    this.addWord(run, span, endMs);
+  }
+
+  /** Takes what a span that ended at `endMs` explicitly says of how its run ended, if it does. */
+  addWord(run: number, { outcome, evidence }: SpanFacts, endMs: number): void {
     if (outcome === undefined) return;
-    const evidence = span.evidence === 'none' ? 'app' : span.evidence;
-    this.#addOutcome(run, outcomes.indexOf(outcome) + 1, evidenceLevels.indexOf(evidence) + 1, endMs);
+    const level = evidenceLevels.indexOf(evidence === 'none' ? 'app' : evidence) + 1;
+    this.#addOutcome(run, outcomes.indexOf(outcome) + 1, level, endMs);
   }
 
   /** The outcome of `run` when `closedBy` ends it, and who says so. */

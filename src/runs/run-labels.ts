@@ -62,20 +62,45 @@ function offer(
   cells[startAt] = startMs;
 }
 
-/** Lets the trace of the span that arrived stand for its run, which has an id of its own, if that span speaks best for it. */
+/** Lets the trace of the span that arrived stand for its run if that span speaks best for it. */
 export function addTrace(runs: RunTable, arrival: Arrival): void {
   const { run, startMs, ids } = arrival;
-  const { cells, bytes, words } = runs;
   const own = rankOf(arrival);
+  if (!speaksBetter(runs, run, own, startMs)) return;
+  offerTrace(runs, run, own, startMs, [ids.trace0, ids.trace1, ids.trace2, ids.trace3]);
+}
+
+/** Lets the trace that stands for `from` stand for `into` if the span that says so speaks better for it. */
+export function mergeTrace(runs: RunTable, from: number, into: number): void {
+  const own = runs.bytes[runs.byteAt(from) + byte.traceRank]!;
+  const startMs = runs.cells[runs.cellAt(from) + cell.traceMs]!;
+  const traceAt = runs.wordAt(from) + word.trace;
+  if (own === 0 || !speaksBetter(runs, into, own, startMs)) return;
+  offerTrace(runs, into, own, startMs, [...runs.words.subarray(traceAt, traceAt + 4)]);
+}
+
+/** Whether a span of rank `own` that began at `startMs` speaks as well for `run` as who says its trace, or better. */
+function speaksBetter(runs: RunTable, run: number, own: number, startMs: number): boolean {
+  const best = runs.bytes[runs.byteAt(run) + byte.traceRank]!;
+  return (
+    best === 0 || own < best || (own === best && startMs <= runs.cells[runs.cellAt(run) + cell.traceMs]!)
+  );
+}
+
+/** The id of a run that is a trace's stays; of traces that stand equally well for another one the least does. */
+function offerTrace(
+  runs: RunTable,
+  run: number,
+  own: number,
+  startMs: number,
+  trace: readonly number[],
+): void {
+  const { cells, bytes, words } = runs;
   const rankAt = runs.byteAt(run) + byte.traceRank;
   const startAt = runs.cellAt(run) + cell.traceMs;
   const traceAt = runs.wordAt(run) + word.trace;
-  const best = bytes[rankAt]!;
-  const bestMs = cells[startAt]!;
-  if (best !== 0 && (own > best || (own === best && startMs > bestMs))) return;
-  const trace = [ids.trace0, ids.trace1, ids.trace2, ids.trace3];
-  if (own === best && startMs === bestMs && !isLess(trace, words, traceAt)) return;
-  words.set(trace, traceAt);
+  if (own === bytes[rankAt] && startMs === cells[startAt] && !isLess(trace, words, traceAt)) return;
+  if (runs.isNamed(run)) words.set(trace, traceAt);
   bytes[rankAt] = own;
   cells[startAt] = startMs;
 }

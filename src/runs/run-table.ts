@@ -115,12 +115,20 @@ export class RunTable {
   readonly #index = new RowIndex(this.#rows, wordCount);
   readonly #named = new Map<string, number>();
   readonly #texts: string[] = [];
-  /** Runs with an id of their own, by the traces that belong to them; and those traces by run. */
+  /** Runs by the traces that belong to them and are not their id, in the order in which they joined; and those traces by run. */
   readonly #joined = new Map<string, number>();
-  readonly #traces = new Map<number, string[]>();
+  readonly #traces = new Map<number, Set<string>>();
+  /** Further ids of runs whose id is that of a trace. */
+  readonly #aliases = new Map<number, string>();
+  readonly #limitTraces: number;
   /** The id looked for last, when it is that of a trace. */
   readonly #trace = new Int32Array(4);
   readonly #traceBytes = Buffer.from(this.#trace.buffer);
+
+  /** Of traces that belong to runs with another id, `limitTraces` are known; more, and the ones that joined first are forgotten. */
+  constructor(limitTraces: number) {
+    this.#limitTraces = limitTraces;
+  }
 
   get cells(): Float64Array {
     return this.#rows.cells;
@@ -244,8 +252,24 @@ export class RunTable {
     const key = this.#traceKey();
     this.#joined.set(key, run);
     const traces = this.#traces.get(run);
-    if (traces) traces.push(key);
-    else this.#traces.set(run, [key]);
+    if (traces) traces.add(key);
+    else this.#traces.set(run, new Set([key]));
+    if (this.#joined.size > this.#limitTraces) this.#forgetTrace();
+  }
+
+  #forgetTrace(): void {
+    for (const [key, run] of this.#joined) {
+      this.#joined.delete(key);
+      this.#traces.get(run)?.delete(key);
+      return;
+    }
+  }
+
+  /** Lets the id that `ids` name lead to `run`, whose id is that of a trace and stays it, unless another id does. */
+  alias(ids: SpanIds, run: number): void {
+    if (!this.#isNamed(ids) || this.#aliases.has(run)) return;
+    this.#named.set(ids.run, run);
+    this.#aliases.set(run, ids.run);
   }
 
   /** Forgets `run`; another one may take its row. */
@@ -255,6 +279,9 @@ export class RunTable {
     else this.#named.delete(name);
     for (const key of this.#traces.get(run) ?? []) this.#joined.delete(key);
     this.#traces.delete(run);
+    const alias = this.#aliases.get(run);
+    if (alias !== undefined) this.#named.delete(alias);
+    this.#aliases.delete(run);
     this.places[run] = undefined;
     this.#rows.give(run);
   }

@@ -7,7 +7,7 @@ import { LeafUsage } from './leaf-usage.ts';
 import { none } from './rows.ts';
 import { RunEnding } from './run-ending.ts';
 import { nanosOf, nanosPerUsd, tokensOf } from './quantities.ts';
-import { addLabels, addTrace, mergeLabels } from './run-labels.ts';
+import { addLabels, addTrace, mergeLabels, mergeTrace } from './run-labels.ts';
 import { RunScores } from './run-scores.ts';
 import { RunStarts } from './run-starts.ts';
 import { byte, cell, RunTable, text, word } from './run-table.ts';
@@ -26,18 +26,24 @@ const closings = ['root', 'idle', 'spill'] as const satisfies readonly ClosedBy[
 
 /** The runs in memory: folds their spans, in whatever order they arrive, and says what is known of each. */
 export class Runs {
-  readonly table = new RunTable();
-  readonly starts = new RunStarts(this.table);
-  readonly #spans = new SpanTable(this.table);
-  readonly #calls = new HeldCalls(this.table, this.#spans);
-  readonly #usage = new LeafUsage(this.#spans);
-  readonly #toolCosts = new ToolCosts(this.#spans);
+  readonly table: RunTable;
+  readonly starts: RunStarts;
+  readonly #spans: SpanTable;
+  readonly #calls: HeldCalls;
+  readonly #usage: LeafUsage;
+  readonly #toolCosts: ToolCosts;
   readonly #ending: RunEnding;
   readonly #scores = new RunScores();
   #spanIds = 0;
 
-  /** `guesses` as of `RunEnding`. */
-  constructor(guesses: boolean) {
+  /** `guesses` as of `RunEnding`, `limitTraces` as of `RunTable`. */
+  constructor(guesses: boolean, limitTraces: number) {
+    this.table = new RunTable(limitTraces);
+    this.starts = new RunStarts(this.table);
+    this.#spans = new SpanTable(this.table);
+    this.#calls = new HeldCalls(this.table, this.#spans);
+    this.#usage = new LeafUsage(this.#spans);
+    this.#toolCosts = new ToolCosts(this.#spans);
     this.#ending = new RunEnding(this.table, this.#spans, guesses);
   }
 
@@ -100,10 +106,10 @@ export class Runs {
     if (startMs < cells[at + cell.startMs]!) cells[at + cell.startMs] = startMs;
     if (endMs > cells[at + cell.lastEndMs]!) cells[at + cell.lastEndMs] = endMs;
     if (!arrival.isJudge) {
-      table.bytes[table.byteAt(run) + byte.isWork] = 1;
       addLabels(table, span, arrival);
-      if (table.isNamed(run)) addTrace(table, arrival);
+      addTrace(table, arrival);
     }
+    if (!arrival.isWord) table.bytes[table.byteAt(run) + byte.isWork] = 1;
     const { scores } = span;
     if (scores.size > 0) this.#scores.add(run, scores, endMs);
     this.#ending.add(span, arrival);
@@ -137,6 +143,7 @@ export class Runs {
     for (const sum of added) words[table.wordAt(into) + sum]! += words[table.wordAt(from) + sum]!;
     this.starts.merge(from, into);
     mergeLabels(table, from, into);
+    mergeTrace(table, from, into);
     this.#ending.merge(from, into);
     this.#scores.move(from, into);
     this.#usage.move(from, into);
@@ -308,15 +315,16 @@ export class Runs {
 
   /**
    * Adds `span`, which ended at `endMs`, to a run whose spans are forgotten: what it cost, because nobody knows whether
-   * another one repeats it, and its scores. Whether it may change what is known of the run.
+   * another one repeats it, its scores, and what it says of how the run ended. Whether it may change what is known of the run.
    */
   addLate(run: number, span: SpanFacts, endMs: number): boolean {
     const { cells, words, bytes } = this.table;
     const { step, scores } = span;
     const hasCost = step === 'llm' || step === 'tool' || step === 'review';
-    if (!hasCost && scores.size === 0) return false;
+    if (!hasCost && scores.size === 0 && span.outcome === undefined) return false;
     words[this.table.wordAt(run) + word.version]! += 1;
     if (scores.size > 0) this.#scores.add(run, scores, endMs);
+    if (span.outcome !== undefined) this.#addWord(run, span, endMs);
     if (!hasCost) return true;
     const at = this.table.cellAt(run);
     const cost = { llm: cell.llmCostNanos, tool: cell.toolCostNanos, review: cell.reviewCostNanos }[step];
@@ -337,6 +345,15 @@ export class Runs {
 
   isNews(run: number): boolean {
     return this.table.bytes[this.table.byteAt(run) + byte.isNews] !== 0;
+  }
+
+  #addWord(run: number, span: SpanFacts, endMs: number): void {
+    const { bytes } = this.table;
+    const at = this.table.byteAt(run);
+    this.#ending.addWord(run, span, endMs);
+    const { outcome, evidence } = this.#ending.outcome(run, this.closedBy(run));
+    bytes[at + byte.outcome] = outcomes.indexOf(outcome);
+    bytes[at + byte.evidence] = evidenceLevels.indexOf(evidence);
   }
 
   /** Forgets `run`, whose spans are forgotten. */

@@ -254,6 +254,37 @@ describe('the stream of runs', () => {
       });
   });
 
+  test('has what one partition adds to a run before that is committed, though another one is read again behind it', async () => {
+    const [one, two, stream] = [new MemoryPartition(0), new MemoryPartition(1), new MemoryRuns()];
+    const [tool, root] = aRun('a', noon);
+    const ids = { runId: 'order', traceId: 'a' };
+    one.append(noon, [{ ...tool, ...ids }]);
+    two.append(noon, [{ ...root, ...ids, traceId: 'b' }]);
+    const first = start(noon, 2, stream);
+    await Promise.all([first.own(one), first.own(two)]);
+    await first.stop();
+    expect(stream.runs.get('order')).toMatchObject({ Version: 2, ClosedBy: 'root' });
+    one.append(noon, [{ ...tool, ...ids, spanId: 'late' }]);
+    const second = start(noon, 2, stream);
+    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+    onTestFinished(() => letGo());
+    const { claim, reached } = two.claim(new AbortController().signal);
+    const read: typeof claim.read = async (...asked) => {
+      await held;
+      return claim.read(...asked);
+    };
+    second.work({ ...claim, read });
+    await second.own(one);
+    second.nowMs += 5000;
+    const before = one.reads;
+    await until('it has read on for a while', () => one.reads > before + 20);
+    expect(one.commits.at(-1)?.position.offset).toBe(1);
+    letGo();
+    await reached;
+    await until('it has committed', () => one.commits.at(-1)?.position.offset === 2);
+    expect(stream.runs.get('order')).toMatchObject({ Version: 3, ToolCalls: 2 });
+  });
+
   test('that takes nothing stops reading, says so, and gets every run once it takes some', async () => {
     const [partition, stream] = [new MemoryPartition(), new MemoryRuns()];
     stream.isFull = true;

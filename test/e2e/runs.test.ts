@@ -9,11 +9,15 @@ const place = new Place(
   'exporters: { clickhouse: { flush_interval: 100ms } }\nprocessors: { runs: { idle_timeout: 2s } }',
 );
 
-afterAll(() => place.remove());
+let program: Program;
+afterAll(async () => {
+  await program.kill('SIGKILL');
+  place.remove();
+});
 
 /** Sends rounds until the connection dies. */
-async function keepSending(ledger: RunLedger, program: Program): Promise<void> {
-  const load = new GrpcLoad(program.url('OTLP gRPC'), 1);
+async function keepSending(ledger: RunLedger, url: string): Promise<void> {
+  const load = new GrpcLoad(url, 1);
   while (await ledger.sendRound(async (request) => (await load.send(request)) === 0));
   load.close();
 }
@@ -21,14 +25,14 @@ async function keepSending(ledger: RunLedger, program: Program): Promise<void> {
 test('kill -9 again and again under load: every run has one row, with what its spans add up to', async () => {
   const ledger = new RunLedger();
   for (let kill = 0; kill < kills; kill++) {
-    const program = await Program.start(place);
-    const senders = [1, 2, 3].map(async () => keepSending(ledger, program));
+    program = await Program.start(place);
+    const senders = [1, 2, 3].map(async () => keepSending(ledger, program.url('OTLP gRPC')));
     const enough = ledger.acknowledged.size + 200 + Math.floor(Math.random() * 2000);
     await until(`${enough} acknowledged runs`, () => ledger.acknowledged.size >= enough);
     await program.kill('SIGKILL');
     await Promise.all(senders);
   }
-  const program = await Program.start(place);
+  program = await Program.start(place);
   const stored = await until(
     'a row of every run that has spans',
     async () => {

@@ -360,6 +360,34 @@ describe('a run', () => {
     expect(reported.runs).toMatchObject([{ outcome: 'completed', costUsd: { llm: 0.25 } }]);
   });
 
+  test('that ended long ago takes the word of who confirms it later, and the word alone makes no run', () => {
+    const reported = new Reported();
+    const assembler = new RunAssembler(settings, reported);
+    const from = lane();
+    const word = span({ spanId: 'word', outcome: 'success', evidence: 'human', endMs: 500_000 });
+    assembler.add(root, from);
+    assembler.settle(from);
+    assembler.advance(9000 + settings.rememberMs);
+    assembler.add(word, from);
+    expect(reported.runs).toMatchObject([
+      { outcome: 'success', evidence: 'human', version: 2, closedMs: 9000 },
+    ]);
+    assembler.advance(9000 + settings.rememberIdleMs);
+    assembler.add({ ...word, spanId: 'later' }, from);
+    assembler.advance(1e9);
+    expect(reported.finishedRuns).toHaveLength(1);
+    expect(assembler.counts.discarded).toBe(1);
+  });
+
+  test('that ended before a span of its trace named it stays the run, and is found by that name', () => {
+    const reported = assemble([
+      { ...root, traceId: 't1', runId: 't1' },
+      span({ traceId: 't1', runId: 'order-7', spanId: 'm', step: 'llm', costUsd: 1, costSource: 'reported' }),
+      span({ traceId: 't2', runId: 'order-7', spanId: 'n', step: 'llm', costUsd: 1, costSource: 'reported' }),
+    ]);
+    expect(reported.runs).toMatchObject([{ runId: 't1', agent: 'refund', costUsd: { llm: 2 }, version: 3 }]);
+  });
+
   test('that timed out is corrected when its root comes after all', () => {
     const reported = new Reported();
     const assembler = new RunAssembler(settings, reported);
@@ -678,7 +706,7 @@ const spansOfSomeRuns = fc
             escalationReason: 'approval',
             escalationState: step === 'review' ? 'approved' : row.asked,
           }),
-        outcome,
+        outcome: step === 'other' && id > 1 ? undefined : outcome, // no more than a word would make no run
         ...(step !== 'other' && { costUsd: nanos / 1e9, costSource: 'computed' }),
         ...(step === 'llm' && { inputTokens: row.tokens, outputTokens: 0 }),
         // No log record is a root, and which of the spans and log records of a call came first is seen of its duration.
@@ -914,6 +942,26 @@ describe('past the limit on spans of a run', () => {
     const reported = assemble([...spans, root], 1e9, limited);
     expect(reported.runs).toMatchObject([{ outcome: 'completed', costUsd: { llm: 3 } }]);
     expect(reported.calls).toHaveLength(6);
+  });
+
+  test('what is kept of a run has a greater version with each span, also with those that come after it was forgotten', () => {
+    const reported = new Reported();
+    const assembler = new RunAssembler(limited, reported);
+    const from = lane();
+    const add = (one: SpanFacts): void => {
+      assembler.add(one, from);
+      assembler.settle(from);
+    };
+    add(root);
+    for (let i = 0; i < 4; i++) add({ ...model, spanId: `m${i}` });
+    assembler.advance(9000 + settings.rememberMs);
+    expect(assembler.size).toBe(0);
+    for (let i = 0; i < 3; i++) add({ ...call, spanId: `late ${i}` });
+    expect(reported.knownRuns.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(reported.knownRuns.at(-1)).toMatchObject({
+      costUsd: { llm: 2 },
+      toolCalls: { ok: 3, attempts: 3 },
+    });
   });
 
   test('a span that wraps a remembered one does not count twice, nor does a remembered one that wraps', () => {

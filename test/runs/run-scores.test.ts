@@ -95,6 +95,39 @@ describe('a run', () => {
     expect(all[0]?.scores).toEqual(new Map([['helpful', 0.5]]));
   });
 
+  test('costs nothing of what its judge and those around it cost, in any order', () => {
+    const around = { traceId: 'evaluation', parentSpanId: 'harness' };
+    const harness = span({
+      ...around,
+      spanId: 'harness',
+      parentSpanId: '',
+      agent: 'harness',
+      failed: true,
+      endMs: 9000,
+    });
+    const model = span({
+      ...around,
+      spanId: 'm',
+      step: 'llm',
+      costUsd: 5,
+      costSource: 'reported',
+      endMs: 2500,
+    });
+    const judging = span({ ...judge, ...around, spanId: 'j', runId: 'task' });
+    for (const spans of [
+      [task, model, judging, harness],
+      [model, judging, task, harness],
+      [harness, judging, task, model],
+    ]) {
+      const found = assemble(spans).runs.toSorted((a, b) => (a.agent < b.agent ? -1 : 1));
+      expect(found).toMatchObject([
+        { agent: 'harness', outcome: 'failure', costUsd: { llm: 5 } },
+        { runId: 'task', agent: 'refund', outcome: 'completed', endMs: 1000, costUsd: { llm: 0 } },
+      ]);
+      expect(found[1]?.scores).toEqual(new Map([['helpful', 0.5]]));
+    }
+  });
+
   test.each<[string, Partial<RunSettings>]>([
     ['remembered', {}],
     ['known by its result alone', { rememberMs: 0 }],
@@ -297,7 +330,7 @@ describe('a run of which only log records without a trace tell', () => {
   });
 
   test('says nothing of how a traced run ended whose root never came', () => {
-    expect(assemble([span({ spanId: 'x', step: 'llm', log: 'traced' })]).runs).toMatchObject([
+    expect(assemble([span({ spanId: 'x', step: 'llm', log: 'traced', endMs: 10 })]).runs).toMatchObject([
       { outcome: 'unknown' },
     ]);
   });

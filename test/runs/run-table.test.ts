@@ -26,14 +26,14 @@ function isResumable(table: RunTable, run: number): boolean {
 
 describe('a run', () => {
   test('is named by its trace where nobody names it', () => {
-    const table = new RunTable();
+    const table = new RunTable(1000);
     const run = table.begin(idsOf(traceId));
     expect(table.id(run)).toBe(traceId);
     expect(isResumable(table, run)).toBe(false);
   });
 
   test('that is named as a trace is the run of that trace, and can be resumed by another one', () => {
-    const table = new RunTable();
+    const table = new RunTable(1000);
     const other = 'ff'.repeat(16);
     const run = table.begin(idsOf(other, traceId));
     expect(table.find(idsOf(traceId))).toBe(run);
@@ -44,13 +44,26 @@ describe('a run', () => {
   });
 
   test('with a name of its own is found by that on every trace, and never by its trace', () => {
-    const table = new RunTable();
+    const table = new RunTable(1000);
     const run = table.begin(idsOf(traceId, 'order-7'));
     expect(table.find(idsOf('ff'.repeat(16), 'order-7'))).toBe(run);
     expect(table.find(idsOf(traceId))).toBe(none);
     expect(table.id(run)).toBe('order-7');
     expect(isResumable(table, run)).toBe(true);
   });
+});
+
+test('of traces that belong to runs with other ids only so many are known, the latest', () => {
+  const table = new RunTable(2);
+  const traces = ['a1', 'b2', 'c3'].map((byte_) => byte_.repeat(16));
+  const run = table.begin(idsOf(traceId, 'order-7'));
+  for (const trace of traces) {
+    expect(table.joins(idsOf(trace, 'order-7'))).toBe(true);
+    table.join(idsOf(trace, 'order-7'), run);
+  }
+  expect(traces.map((trace) => table.find(idsOf(trace)))).toEqual([none, run, run]);
+  table.drop(run);
+  expect(traces.map((trace) => table.find(idsOf(trace)))).toEqual([none, none, none]);
 });
 
 test('ids that all fell into one chain, were the numbers in the code all there is, are spread', () => {
@@ -63,7 +76,7 @@ test('property: runs are found as long as they are there, and begin empty', () =
   const id = fc.integer({ min: 0, max: 40 });
   fc.assert(
     fc.property(fc.array(fc.tuple(id, fc.boolean()), { maxLength: 120 }), (steps) => {
-      const table = new RunTable();
+      const table = new RunTable(1000);
       const known = new Map<number, number>();
       for (const [n, named] of steps) {
         const hex = n.toString(16).padStart(32, '0');

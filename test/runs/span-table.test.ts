@@ -7,7 +7,7 @@ import { SpanIds } from '../../src/semconv/span-facts.ts';
 import { runs } from '../property-runs.ts';
 
 function tables(runCount: number): { spans: SpanTable; begun: number[] } {
-  const table = new RunTable();
+  const table = new RunTable(1000);
   const begun = Array.from({ length: runCount }, (_, i) => {
     const ids = new SpanIds();
     ids.trace0 = i + 1;

@@ -213,7 +213,9 @@ export class AdversarialTable {
   async #insert(insert: Insert): Promise<void> {
     const world = this.#world;
     const body = insert.body.map((chunk) => Uint8Array.from(chunk)); // sent: what becomes of the buffers no longer matters
+    const life = this.#lives;
     await world.turn();
+    if (this.#hazards.isEmbedded) this.#mustLive(life); // the process that would insert is the one that died
     const hasCopy = !this.#hazards.isEmbedded && world.fault(0.1);
     if (hasCopy && world.random() < 0.7) {
       this.#run({ ...insert, body }, world.pick([0, 50, 500])).catch(() => undefined);
