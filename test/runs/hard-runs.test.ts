@@ -28,7 +28,7 @@ test('a run of 50,000 spans costs the sum of them to the last billionth, in boun
 
 const made = (i: number) => ({ startMs: i / 10, endMs: (i + 1) / 10 });
 
-describe('of a run of 50,000 spans of tool calls in one record each call counts once', () => {
+describe('of a run of 50,000 spans of tool calls in one record each call counts once, for the agent of its root', () => {
   const pay = { step: 'tool', tool: 'pay', result: 'ok', parentSpanId: 'root' } as const;
   const many = (given: (i: number) => Partial<SpanFacts>) =>
     Array.from({ length: 50_000 }, (_, i) => span({ ...pay, ...made(i), spanId: `${i}`, ...given(i) }));
@@ -50,6 +50,7 @@ describe('of a run of 50,000 spans of tool calls in one record each call counts 
   ])('%s', (_, spans, count) => {
     const { reported, assembler } = assemble([...spans, root]);
     expect(reported.calls).toHaveLength(count);
+    expect(new Set(reported.calls.map(({ agent }) => agent))).toEqual(new Set(['refund']));
     expect(reported.runs).toMatchObject([{ toolCalls: { ok: count }, version: 50_001 }]);
     expect(assembler.entryCount).toBeLessThanOrEqual(20_000);
   });

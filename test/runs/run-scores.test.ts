@@ -238,22 +238,24 @@ describe('a tool call that a span and a log record tell of', () => {
   });
 });
 
+const answerOf = (escalationState: 'rejected' | 'requested' | 'approved', given: Partial<SpanFacts>) =>
+  span({
+    spanId: 'answer',
+    parentSpanId: 'span',
+    step: 'review',
+    escalationReason: 'approval',
+    escalationState,
+    endMs: 90,
+    ...given,
+  });
+
+const costOf = (...spans: readonly SpanFacts[]) => assemble(spans).runs[0]?.costUsd.tool;
+
 describe('a tool call of which the price is stated', () => {
   const price = { costUsd: 0.5, costSource: 'static' } as const;
   const paid = (given: Partial<SpanFacts> = {}) => spanOf({ ...price, ...given });
   const paidLog = (given: Partial<SpanFacts> = {}) => logOf({ ...price, ...given });
-  const answerOf = (escalationState: 'rejected' | 'requested' | 'approved', given: Partial<SpanFacts>) =>
-    span({
-      spanId: 'answer',
-      parentSpanId: 'span',
-      step: 'review',
-      escalationReason: 'approval',
-      escalationState,
-      endMs: 90,
-      ...given,
-    });
   const told = { toolCallId: 'c1', parentSpanId: 'root', log: 'traced' } as const;
-  const costOf = (...spans: readonly SpanFacts[]) => assemble(spans).runs[0]?.costUsd.tool;
 
   test('costs once where a span and a log record tell of it, whichever comes when', () => {
     expect(costOf(paid(), paidLog(), root)).toBe(0.5);
