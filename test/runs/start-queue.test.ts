@@ -11,7 +11,7 @@ const change = fc.record({
 
 test('property: the first run is the one that starts first of those that are there', () => {
   fc.assert(
-    fc.property(fc.array(change, { maxLength: 150, size: 'max' }), (changes) => {
+    fc.property(fc.array(change, { maxLength: 300, size: 'max' }), (changes) => {
       const queue = new StartQueue();
       const starts = new Map<number, number>();
       for (const { run, start, isRemoved } of changes) {
@@ -21,7 +21,7 @@ test('property: the first run is the one that starts first of those that are the
           starts.set(run, Math.min(start, starts.get(run) ?? start));
         }
         expect(queue.first()?.start).toBe(starts.size === 0 ? undefined : Math.min(...starts.values()));
-        expect([...queue.runs()].toSorted()).toEqual([...starts.keys()].toSorted());
+        expect(new Set(queue.runs())).toEqual(new Set(starts.keys()));
       }
     }),
     { numRuns: runs },
