@@ -16,9 +16,10 @@ const word = {
   id1: 5,
   attempt: 6,
   print: 7,
+  isLog: 8,
 } as const;
-const cell = { startMs: 4, endMs: 5, behindMs: 6 } as const;
-const cellCount = 7;
+const cell = { startMs: 5, endMs: 6, behindMs: 7 } as const;
+const cellCount = 8;
 const wordCount = 2 * cellCount;
 
 /** A held call, and its row among the spans of its run; `none` when the run does not remember it. */
@@ -26,8 +27,17 @@ interface HeldSpan extends CallSpan {
   readonly row: number;
 }
 
-/** Rows of spans by what stands for the id of the call they tell of. */
-type ByCall = ReadonlyMap<number, readonly number[]>;
+/** What a run remembers of the calls with one id. */
+interface Named {
+  /** What became of them when a human refused them in a log record that names them, whatever else is said of them. */
+  answer: Result | undefined;
+  /** Spans and log records that tell of one, and are not taken. */
+  spans: number;
+  logs: number;
+}
+
+/** By what stands for the id of a call. */
+type ByCall = ReadonlyMap<number, Named>;
 const noCalls: ByCall = new Map();
 
 /** Tool calls that wait for the labels of their runs, chained by run in the order in which they arrived. */
@@ -49,7 +59,7 @@ export class HeldCalls {
   }
 
   /** Holds the call that is the span which arrived. */
-  hold(span: SpanFacts, result: Result, { run, ids, startMs, endMs, behindMs }: Arrival): void {
+  hold(span: SpanFacts, result: Result, { run, ids, log, startMs, endMs, behindMs }: Arrival): void {
     const call = this.#rows.take();
     const { words, cells } = this.#rows;
     const at = call * wordCount;
@@ -61,6 +71,7 @@ export class HeldCalls {
     words[at + word.id1] = ids.span1;
     words[at + word.attempt] = span.attempt;
     words[at + word.print] = span.argumentsPrint;
+    words[at + word.isLog] = log ? 1 : 0;
     const cellsAt = call * cellCount;
     cells[cellsAt + cell.startMs] = startMs;
     cells[cellsAt + cell.endMs] = endMs;
@@ -142,30 +153,39 @@ export class HeldCalls {
     runs.words[runAt + runWord.firstCall] = none;
     runs.words[runAt + runWord.callCount] = 0;
     const fresh = hasLogs ? this.#neverReleased(taken, byCall) : taken;
-    return fresh.filter((span) => !this.#isOfReleased(run, span, fresh));
+    const rows = new Set(fresh.map(({ row }) => row));
+    return fresh.filter((span) => !this.#isOfReleased(run, span, rows));
   }
 
-  /** The spans of `run` that name a call, by what stands for its id. */
+  /** What `run` remembers of calls that have an id. */
   #byCall(run: number): ByCall {
     const spans = this.#spans;
-    const byCall = new Map<number, number[]>();
+    const byCall = new Map<number, Named>();
     for (let span = spans.first(run); span !== none; span = spans.after(span)) {
       const print = spans.call(span);
-      if (print !== 0 && !byCall.get(print)?.push(span)) byCall.set(print, [span]);
+      if (print === 0) continue;
+      let named = byCall.get(print);
+      if (!named) byCall.set(print, (named = { answer: undefined, spans: 0, logs: 0 }));
+      const facts = spans.known(span);
+      if ((facts & known.tool) === 0) named.answer ??= refusalOf(facts);
+      else if ((facts & known.log) === 0) named.spans++;
+      else named.logs++;
     }
     return byCall;
   }
 
   /** The calls but those of which a log record told, or of a log record those of which a span told, that were released before. */
   #neverReleased(taken: readonly HeldSpan[], byCall: ByCall): HeldSpan[] {
-    const rows = new Set(taken.map(({ row }) => row));
-    const isOther = (span: number, isLog: boolean): boolean => {
-      const facts = this.#spans.known(span);
-      return (facts & known.tool) !== 0 && ((facts & known.log) !== 0) !== isLog && !rows.has(span);
-    };
-    return taken.filter(
-      ({ callId, isLog }) => !byCall.get(callPrint(callId))?.some((span) => isOther(span, isLog)),
-    );
+    for (const { row, callId, isLog } of taken) {
+      const named = byCall.get(callPrint(callId));
+      if (!named || row === none || this.#spans.tool(row) === undefined) continue;
+      if (isLog) named.logs--;
+      else named.spans--;
+    }
+    return taken.filter(({ callId, isLog }) => {
+      const named = byCall.get(callPrint(callId));
+      return !named || (isLog ? named.spans : named.logs) === 0;
+    });
   }
 
   #spanOf(run: number, call: number, byCall: ByCall): HeldSpan {
@@ -186,14 +206,15 @@ export class HeldCalls {
       parent1: words[at + word.parent1]!,
       tool: this.#tools[call]!,
       callId,
-      result: this.#answerTo(callId, byCall) ?? this.#resultOf(row, results[words[at + word.result]!]!),
+      result:
+        byCall.get(callPrint(callId))?.answer ?? this.#resultOf(row, results[words[at + word.result]!]!),
       startMs,
       endMs,
       durationMs: endMs - startMs,
       behindMs: cells[cellsAt + cell.behindMs]!,
       attempt: words[at + word.attempt]!,
       print: words[at + word.print]!,
-      isLog: row !== none && (this.#spans.known(row) & known.log) !== 0,
+      isLog: words[at + word.isLog] !== 0,
     };
   }
 
@@ -203,22 +224,11 @@ export class HeldCalls {
     return refusalOf(this.#spans.known(span)) ?? result;
   }
 
-  /** What became of a call that a human refused in a log record that names it, whatever else is said of it. */
-  #answerTo(callId: string, byCall: ByCall): Result | undefined {
-    if (byCall.size === 0) return undefined;
-    for (const span of byCall.get(callPrint(callId)) ?? []) {
-      const facts = this.#spans.known(span);
-      const refusal = (facts & known.tool) === 0 ? refusalOf(facts) : undefined;
-      if (refusal) return refusal;
-    }
-    return undefined;
-  }
-
-  #isOfReleased(run: number, { parent0, parent1, tool }: CallSpan, taken: readonly CallSpan[]): boolean {
+  /** Whether the call is inside one that is not among the `rows` taken with it. */
+  #isOfReleased(run: number, { parent0, parent1, tool }: CallSpan, rows: ReadonlySet<number>): boolean {
     const parent = this.#spans.find(run, parent0, parent1);
     const outer = parent === none ? undefined : this.#spans.tool(parent);
-    if (outer === undefined || (tool !== '' && outer !== tool)) return false;
-    return !taken.some(({ id0, id1 }) => id0 === parent0 && id1 === parent1);
+    return outer !== undefined && (tool === '' || outer === tool) && !rows.has(parent);
   }
 }
 

@@ -28,8 +28,6 @@ export class LeafUsage {
   /** Usage of the spans that a run does not remember: that of model calls by the run, and that of agents. */
   readonly #foldedModels = new Map<number, UsageSum>();
   readonly #foldedAgents = new Map<number, UsageSum>();
-  /** Billionths of a US dollar that tool calls cost that a run does not remember. */
-  readonly #foldedCalls = new Map<number, number>();
 
   constructor(spans: SpanTable) {
     this.#spans = spans;
@@ -64,46 +62,6 @@ export class LeafUsage {
     const parent = folded ? spans.find(run, parent0, parent1) : spans.obtain(run, parent0, parent1);
     if (parent === none || (folded && (spans.known(parent) & says) === 0)) return;
     spans.setKnown(parent, spans.known(parent) | wraps);
-  }
-
-  /** Takes the cost of `span`, a tool call. A folded one counts, whatever it wraps. */
-  addCall({ costUsd }: SpanFacts, { run, row, ids, folded, isRoot }: Arrival): void {
-    if (costUsd === undefined) return;
-    if (folded) {
-      this.#foldedCalls.set(run, (this.#foldedCalls.get(run) ?? 0) + nanosOf(costUsd));
-      return;
-    }
-    const spans = this.#spans;
-    spans.learn(row, known.toolCost);
-    spans.setUsage(row, nanosOf(costUsd), 0, 0);
-    spans.setParent(row, isRoot ? none : spans.obtain(run, ids.parent0, ids.parent1));
-  }
-
-  /** Billionths of a US dollar that the tool calls of `run` cost: a call that client and server, or the call and its execution, tell of costs once. */
-  callsNanos(run: number): number {
-    let sum = this.#foldedCalls.get(run) ?? 0;
-    if (!this.#markOuterCalls(run)) return sum;
-    const spans = this.#spans;
-    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
-      if ((spans.known(span) & (known.toolCost | known.wrapsCall)) === known.toolCost)
-        sum += spans.costNanos(span);
-    }
-    return sum;
-  }
-
-  /** Marks the calls that wrap another span of the same call. False when no call of `run` has a cost. */
-  #markOuterCalls(run: number): boolean {
-    const spans = this.#spans;
-    let hasCost = false;
-    for (let span = spans.first(run); span !== none; span = spans.after(span)) {
-      if ((spans.known(span) & known.toolCost) === 0) continue;
-      hasCost = true;
-      const parent = spans.parent(span);
-      if (parent === none || (spans.known(parent) & known.toolCost) === 0) continue;
-      const tool = spans.tool(span);
-      if (tool === '' || tool === spans.tool(parent)) spans.learn(parent, known.wrapsCall);
-    }
-    return hasCost;
   }
 
   /**
@@ -150,8 +108,6 @@ export class LeafUsage {
       const sum = folded.get(from);
       if (sum) foldedOf(folded, into).add(sum.costNanos, sum.inputTokens, sum.outputTokens, sum.priced);
     }
-    const calls = this.#foldedCalls.get(from);
-    if (calls !== undefined) this.#foldedCalls.set(into, calls + (this.#foldedCalls.get(into) ?? 0));
     this.forget(from);
   }
 
@@ -180,7 +136,6 @@ export class LeafUsage {
   forget(run: number): void {
     if (this.#foldedModels.size > 0) this.#foldedModels.delete(run);
     if (this.#foldedAgents.size > 0) this.#foldedAgents.delete(run);
-    if (this.#foldedCalls.size > 0) this.#foldedCalls.delete(run);
   }
 }
 

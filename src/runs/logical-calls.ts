@@ -125,13 +125,19 @@ function byEnd(a: CallSpan, b: CallSpan): number {
 
 /** The spans that are in no other of the same call, with what those in them know better. */
 function outermost(spans: readonly CallSpan[]): CallSpan[] {
+  const byId = new Map(spans.toReversed().map((span) => [idOf(span.id0, span.id1), span]));
+  const around = aroundByCallId(spans);
   const inside = new Map<CallSpan, CallSpan>();
   const last = new Map<CallSpan, CallSpan>();
+  const above = new Map<CallSpan, CallSpan>();
   for (const span of spans) {
-    const outer =
-      spans.find((other) => isParent(other, span)) ?? spans.find((other) => isAround(other, span));
-    if (!outer || isWithin(outer, span, inside)) continue;
+    const parent = byId.get(idOf(span.parent0, span.parent1));
+    const isSame = parent && (span.tool === '' || span.tool === parent.tool);
+    const outer = isSame ? parent : around.get(span);
+    // Nothing is inside itself, whatever senders say.
+    if (!outer || topOf(outer, above) === span) continue;
     inside.set(span, outer);
+    above.set(span, outer);
     const before = last.get(outer);
     if (!before || before.endMs < span.endMs) last.set(outer, span);
   }
@@ -140,34 +146,58 @@ function outermost(spans: readonly CallSpan[]): CallSpan[] {
   return outer;
 }
 
+function idOf(id0: number, id1: number): string {
+  return `${id0} ${id1}`;
+}
+
+/** What is around all that is around `span`, as known so far; `above` leads there, and is shortened on the way. */
+function topOf(span: CallSpan, above: Map<CallSpan, CallSpan>): CallSpan {
+  let at = span;
+  for (let next = above.get(at); next; next = above.get(at)) {
+    const afterNext = above.get(next);
+    if (afterNext) above.set(at, afterNext);
+    at = next;
+  }
+  return at;
+}
+
 /** What is inside was carried out, and knows how long that took and, unless the call failed around it, how it ended. */
 function learn(call: CallSpan, last: ReadonlyMap<CallSpan, CallSpan>): void {
-  const inner = last.get(call);
-  if (!inner) return;
-  learn(inner, last);
-  call.tool ||= inner.tool;
-  call.durationMs = inner.durationMs;
-  if (call.result === 'ok') call.result = inner.result;
+  const chain = [call];
+  for (let inner = last.get(call); inner; inner = last.get(inner)) chain.push(inner);
+  for (let k = chain.length - 2; k >= 0; k--) {
+    const outer = chain[k]!;
+    const inner = chain[k + 1]!;
+    outer.tool ||= inner.tool;
+    outer.durationMs = inner.durationMs;
+    if (outer.result === 'ok') outer.result = inner.result;
+  }
 }
 
-/** Whether `outer` is the parent of `span` and calls the same tool. */
-function isParent(outer: CallSpan, span: CallSpan): boolean {
-  if (outer.id1 !== span.parent1 || outer.id0 !== span.parent0) return false;
-  return span.tool === '' || span.tool === outer.tool;
+/** For each span that began while others with its call id were going on: the one of them that had begun last. */
+function aroundByCallId(spans: readonly CallSpan[]): ReadonlyMap<CallSpan, CallSpan> {
+  const byCallId = new Map<string, CallSpan[]>();
+  for (const span of spans)
+    if (span.callId !== '' && !byCallId.get(span.callId)?.push(span)) byCallId.set(span.callId, [span]);
+  const around = new Map<CallSpan, CallSpan>();
+  for (const alike of byCallId.values()) if (alike.length > 1) nest(alike, around);
+  return around;
 }
 
-/** Whether `outer` has the call id of `span` and was going on when that began. */
-function isAround(outer: CallSpan, span: CallSpan): boolean {
-  if (outer === span || span.callId === '' || outer.callId !== span.callId) return false;
-  return outer.startMs < span.startMs
-    ? span.startMs < outer.endMs
-    : outer.startMs === span.startMs && outer.endMs > span.endMs;
-}
-
-/** Whether `span` is `outer` or around it, as known so far: nothing is inside itself, whatever senders say. */
-function isWithin(span: CallSpan, outer: CallSpan, inside: ReadonlyMap<CallSpan, CallSpan>): boolean {
-  for (let at: CallSpan | undefined = span; at; at = inside.get(at)) if (at === outer) return true;
-  return false;
+/** Says `around` which of the spans `alike` in their call id is around which: of several the one that began last. */
+export function nest<Timed extends Pick<CallSpan, 'startMs' | 'endMs'>>(
+  alike: readonly Timed[],
+  around: Map<Timed, Timed>,
+): void {
+  const goingOn: Timed[] = [];
+  for (const span of alike.toSorted((a, b) => a.startMs - b.startMs || b.endMs - a.endMs)) {
+    while (goingOn.length > 0 && goingOn.at(-1)!.endMs <= span.startMs) goingOn.pop();
+    const before = goingOn.at(-1);
+    const isTwin = before?.startMs === span.startMs && before.endMs === span.endMs;
+    const outer = before && isTwin ? around.get(before) : before;
+    if (outer) around.set(span, outer);
+    goingOn.push(span);
+  }
 }
 
 function attemptsOf(calls: readonly CallSpan[]): LogicalCall[] {

@@ -2,13 +2,15 @@ import type { Lane } from './lane.ts';
 import { none } from './rows.ts';
 import { RunList } from './run-list.ts';
 import type { Runs } from './runs.ts';
+import { StartQueue } from './start-queue.ts';
 
 /** Open runs that have spans on one lane. */
 interface OnLane {
+  readonly lane: Lane;
   /** Those that began there, in that order. */
   readonly own: RunList;
   /** Those that began elsewhere, or took in spans of another run there. */
-  readonly guests: Set<number>;
+  readonly guests: StartQueue;
 }
 
 /** The open runs, by the lanes on which they have spans. */
@@ -28,7 +30,7 @@ export class OpenRuns {
     if (known !== undefined) return known;
     const ordinal = this.#open.length;
     this.#lanes.set(lane, ordinal);
-    this.#open.push({ own: new RunList(this.#runs.table), guests: new Set() });
+    this.#open.push({ lane, own: new RunList(this.#runs.table), guests: new StartQueue() });
     return ordinal;
   }
 
@@ -39,17 +41,18 @@ export class OpenRuns {
 
   /** Notes that `run` has spans on `lane`, too. */
   addGuest(run: number, lane: Lane): void {
-    this.#open[this.ordinalOf(lane)]!.guests.add(run);
+    this.#open[this.ordinalOf(lane)]!.guests.add(run, this.#startOn(run, lane));
   }
 
-  /** Removes `run` from every lane; `heir`, unless it is `none`, becomes a guest where it was. */
+  /** Removes `run` from every lane; `heir`, unless it is `none`, becomes a guest where it was, and starts there no later. */
   remove(run: number, heir = none): void {
     for (let ordinal = 0; ordinal < this.#open.length; ordinal++) {
-      const { own, guests } = this.#open[ordinal]!;
+      const { lane, own, guests } = this.#open[ordinal]!;
       const isOwn = this.#runs.lane(run) === ordinal;
       if (isOwn) own.remove(run);
-      const isGuest = guests.size > 0 && guests.delete(run);
-      if (heir !== none && (isOwn || isGuest)) guests.add(heir);
+      const isGuest = guests.remove(run);
+      if (heir !== none && (isOwn || isGuest))
+        guests.add(heir, Math.min(this.#startOn(run, lane), this.#startOn(heir, lane)));
     }
   }
 
@@ -63,18 +66,16 @@ export class OpenRuns {
         work(run, lane);
         run = next;
       }
-      for (const run of guests) work(run, lane);
+      for (const run of guests.runs()) work(run, lane);
     }
   }
 
   /** The run that was first on `lane`, or `none`. */
   oldestOn(lane: Lane): number {
     const { own, guests } = this.#open[this.ordinalOf(lane)]!;
-    let oldest = own.first;
-    for (const guest of guests) {
-      if (oldest === none || this.#startOn(guest, lane) < this.#startOn(oldest, lane)) oldest = guest;
-    }
-    return oldest;
+    const guest = guests.first();
+    if (!guest) return own.first;
+    return own.first === none || guest.start < this.#startOn(own.first, lane) ? guest.run : own.first;
   }
 
   #startOn(run: number, { partition }: Lane): number {

@@ -47,7 +47,7 @@ export interface RunCounts {
   discarded: number;
 }
 
-/** At most this many tool calls of a run wait for its root. */
+/** With this many tool calls that wait, a run does not wait for its root any more once the record is settled. */
 const maxHeldCalls = 256;
 
 /** Where a run is in its life: one of the lists below holds it. */

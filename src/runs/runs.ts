@@ -12,6 +12,7 @@ import { RunScores } from './run-scores.ts';
 import { RunStarts } from './run-starts.ts';
 import { byte, cell, RunTable, text, word } from './run-table.ts';
 import { known, SpanTable } from './span-table.ts';
+import { ToolCosts } from './tool-costs.ts';
 
 /** What an answer tells of the call that was asked about; calls that were allowed to run say themselves what came of it. */
 const answers: Readonly<Partial<Record<EscalationState, number>>> = {
@@ -30,6 +31,7 @@ export class Runs {
   readonly #spans: SpanTable;
   readonly #calls: HeldCalls;
   readonly #usage: LeafUsage;
+  readonly #toolCosts: ToolCosts;
   readonly #ending: RunEnding;
   readonly #scores = new RunScores();
   #spanIds = 0;
@@ -41,6 +43,7 @@ export class Runs {
     this.#spans = new SpanTable(this.table);
     this.#calls = new HeldCalls(this.table, this.#spans);
     this.#usage = new LeafUsage(this.#spans);
+    this.#toolCosts = new ToolCosts(this.#spans);
     this.#ending = new RunEnding(this.table, this.#spans, guesses);
   }
 
@@ -144,6 +147,7 @@ export class Runs {
     this.#ending.merge(from, into);
     this.#scores.move(from, into);
     this.#usage.move(from, into);
+    this.#toolCosts.move(from, into);
     this.#calls.move(from, into);
     this.#spans.move(from, into);
     this.drop(from);
@@ -153,7 +157,7 @@ export class Runs {
   #addCost(span: SpanFacts, arrival: Arrival): void {
     const { table } = this;
     const { run, step } = arrival;
-    if (step === 'tool') this.#usage.addCall(span, arrival);
+    if (step === 'tool') this.#toolCosts.add(span, arrival);
     else table.cells[table.cellAt(run) + cell.reviewCostNanos]! += nanosOf(span.costUsd);
     if (span.costSource === 'unpriced') table.bytes[table.byteAt(run) + byte.unpriced] = 1;
   }
@@ -223,11 +227,12 @@ export class Runs {
     const { cells, bytes } = table;
     const at = table.cellAt(run);
     const bytesAt = table.byteAt(run);
-    const usage = this.#usage.of(run, bytes[bytesAt + byte.hasLogs] !== 0);
+    const hasLogs = bytes[bytesAt + byte.hasLogs] !== 0;
+    const usage = this.#usage.of(run, hasLogs);
     const { outcome, evidence } = this.#ending.outcome(run, closedBy);
     cells[at + cell.closedMs] = closedMs;
     cells[at + cell.llmCostNanos] = usage.costNanos;
-    cells[at + cell.toolCostNanos] = this.#usage.callsNanos(run);
+    cells[at + cell.toolCostNanos] = this.#toolCosts.of(run, hasLogs);
     cells[at + cell.inputTokens] = usage.inputTokens;
     cells[at + cell.outputTokens] = usage.outputTokens;
     bytes[bytesAt + byte.closedBy] = closings.indexOf(closedBy);
@@ -305,6 +310,7 @@ export class Runs {
     table.words[countAt] = 0;
     this.#spans.forget(run);
     this.#usage.forget(run);
+    this.#toolCosts.forget(run);
   }
 
   /**

@@ -21,15 +21,16 @@ export const known = {
   /** A human who was asked about it said no, or said nothing. */
   refused: 512,
   unanswered: 1024,
-  /** It is a tool call with a cost; and it wraps another one of the same tool, which is the same call. */
+  /** It is a tool call with a cost; and that is the price that the operator states of calls that ran. */
   toolCost: 2048,
-  wrapsCall: 4096,
+  statedPrice: 4096,
   /** It was made of a log record. */
   log: 8192,
 } as const;
 
 const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6, call: 7, parent: 8 } as const;
-const cell = { costNanos: 5, inputTokens: 6, outputTokens: 7 } as const;
+/** A tool call has no tokens, and its times in their place. */
+const cell = { costNanos: 5, inputTokens: 6, outputTokens: 7, callStartMs: 6, callEndMs: 7 } as const;
 const cellCount = 8;
 const wordCount = 2 * cellCount;
 
@@ -175,6 +176,23 @@ export class SpanTable {
     cells[at + cell.costNanos] = costNanos;
     cells[at + cell.inputTokens] = inputTokens;
     cells[at + cell.outputTokens] = outputTokens;
+  }
+
+  /** Event times of `span`. Asked of tool calls of which `setCallCost` told. */
+  callStartMs(span: number): number {
+    return this.#rows.cells[span * cellCount + cell.callStartMs]!;
+  }
+
+  callEndMs(span: number): number {
+    return this.#rows.cells[span * cellCount + cell.callEndMs]!;
+  }
+
+  setCallCost(span: number, costNanos: number, startMs: number, endMs: number): void {
+    const { cells } = this.#rows;
+    const at = span * cellCount;
+    cells[at + cell.costNanos] = costNanos;
+    cells[at + cell.callStartMs] = startMs;
+    cells[at + cell.callEndMs] = endMs;
   }
 
   /** The span that `span` said is around it, or `none`. Asked of spans of which `setParent` told. */

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { RunAssembler } from '../../src/runs/run-assembler.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { lane, Reported, settings, span } from './spans.ts';
@@ -24,6 +24,54 @@ test('a run of 50,000 spans costs the sum of them to the last billionth, in boun
   ]);
   expect(assembler.counts.unremembered).toBe(40_001);
   expect(assembler.entryCount).toBeLessThanOrEqual(20_000);
+});
+
+const made = (i: number) => ({ startMs: i / 10, endMs: (i + 1) / 10 });
+
+describe('of a run of 50,000 spans of tool calls in one record each call counts once, for the agent of its root', () => {
+  const pay = { step: 'tool', tool: 'pay', result: 'ok', parentSpanId: 'root' } as const;
+  const many = (given: (i: number) => Partial<SpanFacts>) =>
+    Array.from({ length: 50_000 }, (_, i) => span({ ...pay, ...made(i), spanId: `${i}`, ...given(i) }));
+
+  test.each<[string, readonly SpanFacts[], number]>([
+    [
+      'that log records tell of, too',
+      many((i) => ({ ...made(i >> 1), toolCallId: `${i >> 1}`, log: i % 2 === 0 ? undefined : 'traced' })),
+      25_000,
+    ],
+    [
+      'that clients and servers tell of',
+      many((i) => ({ ...made(i >> 1), parentSpanId: i % 2 === 0 ? `${i + 1}` : 'root' })),
+      25_000,
+    ],
+    ['that have one id', many(() => ({ toolCallId: 'call' })), 50_000],
+    ['that have one id, at one time', many(() => ({ ...made(0), toolCallId: 'call' })), 50_000],
+    ['that is inside the one before', many((i) => ({ parentSpanId: i === 0 ? 'root' : `${i - 1}` })), 1],
+  ])('%s', (_, spans, count) => {
+    const { reported, assembler } = assemble([...spans, root]);
+    expect(reported.calls).toHaveLength(count);
+    expect(new Set(reported.calls.map(({ agent }) => agent))).toEqual(new Set(['refund']));
+    expect(reported.runs).toMatchObject([{ toolCalls: { ok: count }, version: 50_001 }]);
+    expect(assembler.entryCount).toBeLessThanOrEqual(20_000);
+  });
+});
+
+test('of 30,000 open runs on two partitions those that began first make room, one by one', () => {
+  const reported = new Reported();
+  const assembler = new RunAssembler({ ...settings, maxRuns: 15_000, maxSpans: 1_000_000 }, reported);
+  const [one, two] = [lane(0), lane(1)];
+  for (let i = 0; i < 30_000; i++) {
+    const ids = { traceId: `${i}`, runId: `${i}`, startMs: i, endMs: i };
+    for (const from of i % 2 === 0 ? [one, two] : [two, one]) {
+      from.offset = i;
+      assembler.add(span({ ...ids, spanId: `${i} on ${from.partition}` }), from);
+      assembler.settle(from);
+    }
+  }
+  expect(reported.finishedRuns.map(({ runId }) => Number(runId))).toEqual(
+    Array.from({ length: 15_000 }, (_, i) => i),
+  );
+  expect([one, two].map((from) => assembler.oldestOpenOffset(from))).toEqual([15_000, 15_000]);
 });
 
 test('a run with two roots is one run, and the root that ended last decides', () => {

@@ -444,6 +444,18 @@ describe('tool calls', () => {
     expect(assemble([other, named, root]).calls).toMatchObject([{ durationMs: 700 }]);
   });
 
+  test('with one call id inside each other took what the innermost took, in whatever order they came', () => {
+    const agent = { ...call, toolCallId: 'c1', parentSpanId: 'a', startMs: 2000 };
+    const client = { ...agent, spanId: 'client', parentSpanId: 'b', startMs: 2200, endMs: 2900 };
+    const server = { ...agent, spanId: 'server', parentSpanId: 'c', startMs: 2300, endMs: 2500 };
+    for (const spans of [
+      [agent, client, server],
+      [server, client, agent],
+      [client, server, agent],
+    ])
+      expect(assemble([...spans, root]).calls).toMatchObject([{ durationMs: 200, endMs: 3000 }]);
+  });
+
   test('of one tool side by side are as many calls', () => {
     const other = { ...call, spanId: 'other' };
     expect(assemble([other, call, root]).calls).toHaveLength(2);
@@ -586,6 +598,46 @@ test('a replay begins no later than the first span of the oldest open run', () =
   assembler.settle(from);
   expect(assembler.oldestOpenOffset(from)).toBe(5);
   expect(assembler.oldestOpenOffset(other)).toBeUndefined();
+});
+
+/** Spans on some lanes, of traces of which the first four may say to which of two runs they belong, and the others end. */
+const spansOnLanes = fc.array(
+  fc.record({
+    trace: fc.integer({ min: 0, max: 7 }),
+    partition: fc.integer({ min: 0, max: 2 }),
+    isNamed: fc.boolean(),
+    isRoot: fc.boolean(),
+  }),
+  { maxLength: 60 },
+);
+
+test('property: a replay begins at the first span of the open runs, though some turn out to be one or end', () => {
+  fc.assert(
+    fc.property(spansOnLanes, (spans) => {
+      const assembler = new RunAssembler(settings, new Reported());
+      const lanes = [lane(0), lane(1), lane(2)];
+      const named = new Set<number>();
+      const ended = new Set<number>();
+      const added: { trace: number; partition: number; offset: number }[] = [];
+      for (const { trace, partition, ...one } of spans) {
+        const from = lanes[partition]!;
+        const isRoot = trace > 3 && one.isRoot;
+        if (trace < 4 && one.isNamed) named.add(trace);
+        added.push({ trace, partition, offset: from.offset });
+        const traceId = `t${trace}`;
+        const runId = named.has(trace) ? `run ${trace % 2}` : traceId;
+        const parentSpanId = isRoot ? '' : 'parent';
+        assembler.add(span({ traceId, runId, spanId: `${added.length}`, parentSpanId }), from);
+        assembler.settle(from);
+        if (isRoot) ended.add(trace);
+        from.offset++;
+        const open = added.filter((other) => !ended.has(other.trace));
+        const oldest = lanes.map((_, k) => open.find((other) => other.partition === k)?.offset);
+        expect(lanes.map((at) => assembler.oldestOpenOffset(at))).toEqual(oldest);
+      }
+    }),
+    { numRuns: runs },
+  );
 });
 
 test('runs that are forgotten make room for others', () => {

@@ -276,6 +276,60 @@ describe('a tool call that a span and a log record tell of', () => {
   });
 });
 
+const answerOf = (escalationState: 'rejected' | 'requested' | 'approved', given: Partial<SpanFacts>) =>
+  span({
+    spanId: 'answer',
+    parentSpanId: 'span',
+    step: 'review',
+    escalationReason: 'approval',
+    escalationState,
+    endMs: 90,
+    ...given,
+  });
+
+const costOf = (...spans: readonly SpanFacts[]) => assemble(spans).runs[0]?.costUsd.tool;
+
+describe('a tool call of which the price is stated', () => {
+  const price = { costUsd: 0.5, costSource: 'static' } as const;
+  const paid = (given: Partial<SpanFacts> = {}) => spanOf({ ...price, ...given });
+  const paidLog = (given: Partial<SpanFacts> = {}) => logOf({ ...price, ...given });
+  const told = { toolCallId: 'c1', parentSpanId: 'root', log: 'traced' } as const;
+
+  test('costs once where a span and a log record tell of it, whichever comes when', () => {
+    expect(costOf(paid(), paidLog(), root)).toBe(0.5);
+    expect(costOf(paidLog(), root, paid())).toBe(0.5);
+    expect(costOf(paidLog(), paid({ toolCallId: 'c2' }), root)).toBe(1);
+    expect(costOf(paidLog({ toolCallId: '' }), paid({ toolCallId: '' }), root)).toBe(1);
+  });
+
+  test('costs once where two spans with its id tell of it at one time, and each attempt costs', () => {
+    const server = paid({ spanId: 'server', parentSpanId: 'elsewhere', startMs: 150, endMs: 250 });
+    expect(costOf(paid(), server, root)).toBe(0.5);
+    expect(costOf(server, paid(), paidLog(), root)).toBe(0.5);
+    const again = paid({ spanId: 'again', startMs: 400, endMs: 500 });
+    expect(costOf(paid({ result: 'error' }), again, paidLog(), root)).toBe(1);
+  });
+
+  test.each([
+    ['in a review below it', {}],
+    ['in a log record', told],
+  ])('costs nothing when a human refused it or did not answer %s', (_, where) => {
+    expect(costOf(paid(), answerOf('rejected', where), root)).toBe(0);
+    expect(costOf(answerOf('requested', where), paid(), paidLog(), root)).toBe(0);
+    expect(costOf(paid(), root, answerOf('rejected', where))).toBe(0);
+    expect(costOf(paid(), answerOf('approved', where), root)).toBe(0.5);
+    expect(costOf(paid({ costSource: 'reported' }), answerOf('rejected', where), root)).toBe(0.5);
+    const other = paid({ spanId: 'other', toolCallId: 'c2' });
+    expect(costOf(paid(), other, answerOf('rejected', where), root)).toBe(0.5);
+  });
+
+  test('costs nothing when it was refused around the span that costs', () => {
+    const execution = paid({ spanId: 'execution', parentSpanId: 'span', toolCallId: '', tool: '' });
+    expect(costOf(execution, paid(), answerOf('rejected', told), root)).toBe(0);
+    expect(costOf(execution, paid(), root)).toBe(0.5);
+  });
+});
+
 const llm = (spanId: string, inputTokens: number, costUsd: number, given: Partial<SpanFacts> = {}) =>
   span({
     spanId,
