@@ -217,12 +217,15 @@ exporters: { clickhouse: { flush_interval: 100ms, max_block_rows: 10 } }`);
   await program.kill('SIGTERM');
   await alter(place, `ADD CONSTRAINT sane CHECK SpanName NOT LIKE '${poison}%'`);
   program = await Program.start(place);
-  let requests = 0;
+  const requests = 24; // twice what the dead letters have room for, and far less than the spans have
+  for (let request = 1; request <= requests; request++)
+    await send(program, [`${poison} ${'x'.repeat(200_000)}`, 'execute_tool fine'], String(request));
   const health = async (): Promise<string> => (await fetch(program.url('health'))).text();
-  await until('the dead letters to be full', async () => {
-    await send(program, [`${poison} ${'x'.repeat(50_000)}`, 'execute_tool fine'], String(++requests));
-    return (await health()).includes('otlp_spans_dlq is full');
-  });
+  await until(
+    'the dead letters to be full',
+    async () => (await health()).includes('otlp_spans_dlq is full'),
+    120_000,
+  );
   expect(await health()).toContain(
     'partition 0 waits for the dead letters: the stream otlp_spans_dlq is full',
   );
@@ -248,7 +251,7 @@ exporters: { clickhouse: { flush_interval: 100ms, max_block_rows: 10 } }`);
   await program.kill('SIGTERM');
   expect(await list(place)).toEqual([]);
   place.remove();
-});
+}, 300_000);
 
 test('a folder without a stream is named, for it is likely the wrong one', async () => {
   const place = new Place();
