@@ -41,7 +41,26 @@ const retryWindowMs = 300_000;
  */
 export function logicalCalls(spans: readonly CallSpan[]): readonly LogicalCall[] {
   if (spans.length === 1) return [{ last: spans[0]!, attempts: spans[0]!.attempt }];
-  return attemptsOf(outermost(withoutRepeats(spans)).toSorted((a, b) => a.startMs - b.startMs));
+  const calls = areUnrelated(spans) ? spans : outermost(withoutRepeats(spans));
+  return attemptsOf(calls.toSorted((a, b) => a.startMs - b.startMs));
+}
+
+/** So few are compared each with each, which is quicker than tables are. */
+const few = 8;
+
+/** Whether it is seen at once that each of `spans` is a call of its own, as usual. */
+function areUnrelated(spans: readonly CallSpan[]): boolean {
+  if (spans.length > few) return false;
+  for (let i = 1; i < spans.length; i++) {
+    const one = spans[i]!;
+    for (let j = 0; j < i; j++) {
+      const other = spans[j]!;
+      if (one.callId !== '' && one.callId === other.callId) return false;
+      if (one.parent1 === other.id1 && one.parent0 === other.id0) return false;
+      if (other.parent1 === one.id1 && other.parent0 === one.id0) return false;
+    }
+  }
+  return true;
 }
 
 /** Spans with one call id that overlap; `log` is the latest record of them. */
