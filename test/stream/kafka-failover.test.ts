@@ -147,7 +147,13 @@ describe.skipIf(ownBrokerMissing())('a broker that lost its newest records', () 
   /** Reads ten records, takes the last of them from the broker's disk, and appends `more`; what the reader is told. */
   async function readOn(more: number): Promise<string> {
     const topic = newTopic();
-    const stream = kafkaStream(cluster.addresses, { topic, partitions: 1, lingerMs: 0, compression: 'none' });
+    const stream = kafkaStream(cluster.addresses, {
+      topic,
+      partitions: 1,
+      lingerMs: 0,
+      compression: 'none',
+      sessionMs: 60_000, // a new member would not know what the one before it has read
+    });
     await stream.start();
     for (let n = 0; n < 10; n++) await stream.consume([recordOf(`old ${n}`)], never);
     const seen: string[] = [];
