@@ -11,6 +11,9 @@ const onlyService = 3;
 
 const labelCount = 6;
 
+/** Which trace stands for a run is said as the labels are, after them. */
+const traceLabel = labelCount;
+
 /**
  * Adds what `span` says of who carried out its run, where and for whom: the root span says it best, else the earliest
  * agent span, else the earliest span that says it, whatever the order in which they arrive. An agent is its service only
@@ -53,38 +56,39 @@ function offer(
   startMs: number,
   value: string,
 ): void {
-  const { cells, bytes } = runs;
-  const rankAt = runs.byteAt(run) + byte.labelRank + label;
-  const startAt = runs.cellAt(run) + cell.labelMs + label;
-  if (own === bytes[rankAt] && startMs === cells[startAt] && value >= runs.text(run, label)) return;
+  if (isTie(runs, run, label, own, startMs) && value >= runs.text(run, label)) return;
   runs.setText(run, label, value);
-  bytes[rankAt] = own;
-  cells[startAt] = startMs;
+  note(runs, run, label, own, startMs);
+}
+
+/** Whether who says the `label` of `run` has this rank and began then. */
+function isTie(runs: RunTable, run: number, label: number, own: number, startMs: number): boolean {
+  return (
+    own === runs.bytes[runs.byteAt(run) + byte.labelRank + label] &&
+    startMs === runs.cells[runs.cellAt(run) + cell.labelMs + label]
+  );
+}
+
+function note(runs: RunTable, run: number, label: number, own: number, startMs: number): void {
+  runs.bytes[runs.byteAt(run) + byte.labelRank + label] = own;
+  runs.cells[runs.cellAt(run) + cell.labelMs + label] = startMs;
 }
 
 /** Lets the trace of the span that arrived stand for its run if that span speaks best for it. */
 export function addTrace(runs: RunTable, arrival: Arrival): void {
   const { run, startMs, ids } = arrival;
   const own = rankOf(arrival);
-  if (!speaksBetter(runs, run, own, startMs)) return;
+  if (!isBetter(runs, run, traceLabel, own, startMs)) return;
   offerTrace(runs, run, own, startMs, [ids.trace0, ids.trace1, ids.trace2, ids.trace3]);
 }
 
 /** Lets the trace that stands for `from` stand for `into` if the span that says so speaks better for it. */
 export function mergeTrace(runs: RunTable, from: number, into: number): void {
-  const own = runs.bytes[runs.byteAt(from) + byte.traceRank]!;
-  const startMs = runs.cells[runs.cellAt(from) + cell.traceMs]!;
+  const own = runs.bytes[runs.byteAt(from) + byte.labelRank + traceLabel]!;
+  const startMs = runs.cells[runs.cellAt(from) + cell.labelMs + traceLabel]!;
   const traceAt = runs.wordAt(from) + word.trace;
-  if (own === 0 || !speaksBetter(runs, into, own, startMs)) return;
+  if (own === 0 || !isBetter(runs, into, traceLabel, own, startMs)) return;
   offerTrace(runs, into, own, startMs, [...runs.words.subarray(traceAt, traceAt + 4)]);
-}
-
-/** Whether a span of rank `own` that began at `startMs` speaks as well for `run` as who says its trace, or better. */
-function speaksBetter(runs: RunTable, run: number, own: number, startMs: number): boolean {
-  const best = runs.bytes[runs.byteAt(run) + byte.traceRank]!;
-  return (
-    best === 0 || own < best || (own === best && startMs <= runs.cells[runs.cellAt(run) + cell.traceMs]!)
-  );
 }
 
 /** The id of a run that is a trace's stays; of traces that stand equally well for another one the least does. */
@@ -95,14 +99,10 @@ function offerTrace(
   startMs: number,
   trace: readonly number[],
 ): void {
-  const { cells, bytes, words } = runs;
-  const rankAt = runs.byteAt(run) + byte.traceRank;
-  const startAt = runs.cellAt(run) + cell.traceMs;
   const traceAt = runs.wordAt(run) + word.trace;
-  if (own === bytes[rankAt] && startMs === cells[startAt] && !isLess(trace, words, traceAt)) return;
-  if (runs.isNamed(run)) words.set(trace, traceAt);
-  bytes[rankAt] = own;
-  cells[startAt] = startMs;
+  if (isTie(runs, run, traceLabel, own, startMs) && !isLess(trace, runs.words, traceAt)) return;
+  if (runs.isNamed(run)) runs.words.set(trace, traceAt);
+  note(runs, run, traceLabel, own, startMs);
 }
 
 function rankOf({ isRoot, step }: Arrival): number {

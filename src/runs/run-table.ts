@@ -43,9 +43,8 @@ export const cell = {
   gateAtMs: 19,
   lastWorkStartMs: 20,
   foldedTopMs: 21,
-  /** Six: the start of the span that says each label; then that of the span whose trace stands for the run. */
+  /** Seven: the start of the span that says each label; then that of the span whose trace stands for the run. */
   labelMs: 22,
-  traceMs: 28,
   /** Costs are whole billionths of a US dollar, which add up exactly in any order. */
   reviewCostNanos: 29,
   /** End of the latest model call that asked for a tool. */
@@ -71,9 +70,8 @@ export const byte = {
   escalationReason: 301,
   gate: 302,
   foldedTop: 303,
-  /** Six: how badly the span that says each label speaks for the run, from 1 on; then the one of its trace. */
+  /** Seven: how badly the span that says each label speaks for the run, from 1 on; then the one of its trace. */
   labelRank: 304,
-  traceRank: 310,
   unpriced: 311,
   /** Whether what is known of it is not kept yet. */
   isNews: 312,
