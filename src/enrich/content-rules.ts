@@ -1,4 +1,5 @@
 import { TextMemo } from '../otlp/text-memo.ts';
+import { ByName, nameFault } from './by-name.ts';
 import { ownPrefix, statusMessage } from '../semconv/plimsoll.ts';
 import { contentKeys, contentNameOf, contentNames, needsKey, userContent } from '../semconv/tables.ts';
 
@@ -28,7 +29,8 @@ export interface ContentOptions {
 export function patternFault(pattern: string): string | undefined {
   const beginning = pattern.replace(/\*$/, '');
   if (beginning === '') return 'would match every attribute: name a key, or what keys begin with and *';
-  if (beginning.includes('*')) return 'has a * before its end: only the last character may be one';
+  const fault = nameFault(pattern);
+  if (fault !== undefined) return fault;
   const isPrefix = beginning !== pattern;
   if (beginning.startsWith(ownPrefix) || (isPrefix && ownPrefix.startsWith(beginning)))
     return `would match attributes of Plimsoll: none may begin as ${ownPrefix} does`;
@@ -58,7 +60,7 @@ export class ContentRules {
   readonly given: Readonly<Record<string, ContentAction>>;
   readonly #default: ContentAction;
   readonly #ofUsers: ContentAction;
-  readonly #prefixes: readonly { readonly prefix: string; readonly action: ContentAction }[];
+  readonly #attributes: ByName<{ readonly pattern: string; readonly action: ContentAction }>;
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #known = new TextMemo((key) => this.#contentOf(key));
 
@@ -72,11 +74,11 @@ export class ContentRules {
     this.hashKey = hashKey ?? (content.mode === 'hash' ? content.key : undefined);
     this.#default = content.mode;
     this.#ofUsers = this.hashKey ? 'hash' : content.mode;
-    this.#prefixes = Object.entries(attributes)
-      .filter(([pattern]) => pattern.endsWith('*'))
-      .map(([pattern, action]) => ({ prefix: pattern.slice(0, -1), action }))
-      .toSorted((a, b) => b.prefix.length - a.prefix.length);
-    this.more = Object.entries(attributes)
+    const given = Object.entries(attributes);
+    this.#attributes = new ByName(
+      Object.fromEntries(given.map(([pattern, action]) => [pattern, { pattern, action }])),
+    );
+    this.more = given
       .filter(([pattern, action]) => action !== 'keep' && pattern !== statusMessage)
       .map(([pattern]) => pattern);
     this.names = [...new Set([...contentNames, ...this.more.map(nameOf)])];
@@ -105,14 +107,12 @@ export class ContentRules {
   #nameOf(key: string): string | undefined {
     if (needsKey(key)) return undefined;
     if (contentKeys.includes(key)) return contentNameOf(key);
-    if (key in this.given) return this.given[key] === 'keep' ? contentNameOf(key) : key;
-    const given = this.#prefixes.find(({ prefix }) => key.startsWith(prefix));
-    return given && given.action !== 'keep' ? nameOf(`${given.prefix}*`) : contentNameOf(key);
+    const given = this.#attributes.get(key);
+    return given && given.action !== 'keep' ? nameOf(given.pattern) : contentNameOf(key);
   }
 
   #actionOf(key: string, name = contentNameOf(key)): ContentAction {
-    const given = this.given[key] ?? this.#prefixes.find(({ prefix }) => key.startsWith(prefix))?.action;
-    return given ?? (name === userContent ? this.#ofUsers : this.#default);
+    return this.#attributes.get(key)?.action ?? (name === userContent ? this.#ofUsers : this.#default);
   }
 }
 

@@ -54,11 +54,17 @@ function findToolCost(view: OwnView, finding: Finding, { list }: Prices): void {
 /** The seconds that somebody states, else those of the span. Who was not asked, or has not answered, cost nothing. */
 function findReviewCost(view: OwnView, finding: Finding, { list }: Prices): void {
   const { review, revision } = list;
-  if (!review || finding.state === 'auto' || finding.state === 'requested' || finding.state === 'timed_out')
+  const usdPerHour = list.reviewUsdPerHour(view.string(fields.reviewerRole) ?? '');
+  if (
+    !review ||
+    usdPerHour === undefined ||
+    finding.state === 'auto' ||
+    finding.state === 'requested' ||
+    finding.state === 'timed_out'
+  )
     return;
   const lastedMs = Math.min(Math.max(0, view.endMs - view.startMs), review.limitMs);
   const seconds = view.number(fields.reviewSeconds) ?? lastedMs / 1000;
-  const usdPerHour = review.usdPerHourByRole[view.string(fields.reviewerRole) ?? ''] ?? review.usdPerHour;
   const usd = rounded((seconds / 3600) * usdPerHour);
   if (usd !== undefined) state(finding, usd, revision);
 }

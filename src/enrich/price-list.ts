@@ -46,6 +46,7 @@ export class PriceList {
   readonly review: ReviewPrice | undefined;
   readonly #models: ByName<readonly ModelRates[]>;
   readonly #tools: ByName<number>;
+  readonly #reviewers: ReadonlyMap<string, number>;
 
   constructor({ models = {}, tools = {}, review }: PriceListOptions = {}) {
     const isEmpty = Object.keys(models).length + Object.keys(tools).length === 0 && !review;
@@ -55,6 +56,7 @@ export class PriceList {
     this.review = review;
     this.#models = new ByName(models);
     this.#tools = new ByName(tools);
+    this.#reviewers = new Map(Object.entries(review?.usdPerHourByRole ?? {}));
   }
 
   /** The rates of a model at `startMs`; undefined when none are stated. */
@@ -71,5 +73,10 @@ export class PriceList {
   /** US dollars that a call of `tool` costs; undefined when nobody states it. */
   toolUsd(tool: string): number | undefined {
     return this.#tools.get(tool);
+  }
+
+  /** US dollars that an hour of a reviewer with this role costs; undefined when nobody states it. */
+  reviewUsdPerHour(role: string): number | undefined {
+    return this.#reviewers.get(role) ?? this.review?.usdPerHour;
   }
 }

@@ -110,6 +110,7 @@ describe('what a human review costs', () => {
   test('is the time of its span at the stated rate, by role', () => {
     expect(priced(prices, ...review())).toMatchObject({ usd: 12, source: 'static' });
     expect(priced(prices, ...review({ 'plimsoll.reviewer.role': 'lawyer' })).usd).toBe(48);
+    expect(priced(prices, ...review({ 'plimsoll.reviewer.role': 'constructor' })).usd).toBe(12);
   });
 
   test('is by the seconds that somebody states, whatever the span is', () => {
