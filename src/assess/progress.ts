@@ -1,3 +1,4 @@
+import { readMetadata } from '../core/commit-metadata.ts';
 import type { Commit } from '../core/stream.ts';
 
 /** How far a partition has been assessed. A restart reads from `replayFrom`, as far as it is still there, and counts from `counted` on. */
@@ -24,7 +25,7 @@ export function toCommit({ replayFrom, counted, countedMs, coveredSinceMs }: Pro
 /** The progress that `commit` says. Metadata that is not ours, or of another version, says nothing: then all from its position on is new. */
 export function fromCommit(commit: Commit): Progress {
   const counted = commit.position.offset;
-  const said = parse(commit.metadata);
+  const said = readMetadata(commit.metadata);
   const isOurs = said['v'] === version;
   const number = (key: string, otherwise: number): number => {
     const value = isOurs ? said[key] : undefined;
@@ -36,13 +37,4 @@ export function fromCommit(commit: Commit): Progress {
     countedMs: number('countedMs', Number.NEGATIVE_INFINITY),
     coveredSinceMs: number('coveredSinceMs', Number.POSITIVE_INFINITY),
   };
-}
-
-function parse(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : {};
-  } catch {
-    return {}; // not ours: the position alone counts
-  }
 }

@@ -1,3 +1,4 @@
+import { readMetadata } from '../core/commit-metadata.ts';
 import type { Commit } from '../core/stream.ts';
 
 /** How far the runs are stored. Everything before `offset` is in the table. */
@@ -16,19 +17,10 @@ export function toCommit({ offset, settled, boot }: RunProgress): Commit {
 
 /** What `commit` says; with metadata that is not ours, that everything before its position is settled. */
 export function fromCommit({ position, metadata }: Commit): RunProgress {
-  const { settled, boot } = parse(metadata);
+  const { settled, boot } = readMetadata(metadata);
   return {
     offset: position.offset,
     settled: typeof settled === 'number' ? Math.min(settled, position.offset) : position.offset,
     boot: typeof boot === 'string' ? boot : '',
   };
-}
-
-function parse(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : {};
-  } catch {
-    return {}; // an operator's, who moved it
-  }
 }
