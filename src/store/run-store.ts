@@ -9,6 +9,7 @@ import { readRunRow } from '../runs/read-run-row.ts';
 import { runContent } from '../runs/run-row.ts';
 import { currentBoot } from './boot.ts';
 import { Checkpoints } from './checkpoints.ts';
+import { loggable } from './clickhouse-fault.ts';
 import { RecordCursor } from './record-cursor.ts';
 import { fromCommit, toCommit, type RunProgress } from './run-commit.ts';
 
@@ -172,7 +173,7 @@ export class RunStore {
         if (halt.aborted) return undefined;
         this.#reason = messageOf(error);
         const waitMs = delayMs(settings.backoff, attempt, Math.random());
-        log.warn({ err: error, waitMs }, 'the store of runs waits for the table');
+        log.warn({ ...loggable(error), waitMs }, 'the store of runs waits for the table');
         if (attempt === 0) ({ records, rows } = await this.#readable(records)); // only now: it costs more than an insert does
         await sleep(waitMs, undefined, { signal: halt }).catch(() => undefined); // an abort ends the wait
       }
