@@ -685,35 +685,37 @@ const namedRun = 5;
 const spansOfSomeRuns = fc
   .uniqueArray(arbitrarySpan, { selector: ({ run, id }) => `${run}.${id}`, maxLength: 40 })
   .map((rows) =>
-    rows.map(({ run, id, parent, startMs, durationMs, step: any, agent, failed, outcome, nanos, ...row }) => {
-      const step = run === namedRun && any === 'evaluator' ? 'other' : any; // that would be a judge of the run
-      return span({
-        traceId: run === namedRun ? row.trace : `t${run}`,
-        runId: `t${run}`,
-        sessionId: row.session,
-        spanId: `${id}`,
-        parentSpanId: id === 1 ? '' : `${Math.min(parent, id - 1) || 1}`,
-        startMs,
-        endMs: startMs + durationMs,
-        step,
-        agent,
-        namesAgent: row.namesAgent,
-        failed,
-        ...(step === 'tool' && { tool: `tool${id}`, result: failed ? 'error' : 'ok' }),
-        // A call is not revised once it was handed on, so no later answer may be that it did not run.
-        ...(row.asked &&
-          run !== namedRun && {
-            escalationReason: 'approval',
-            escalationState: step === 'review' ? 'approved' : row.asked,
-          }),
-        outcome: step === 'other' && id > 1 ? undefined : outcome, // no more than a word would make no run
-        ...(step !== 'other' && { costUsd: nanos / 1e9, costSource: 'computed' }),
-        ...(step === 'llm' && { inputTokens: row.tokens, outputTokens: 0 }),
-        // No log record is a root, and which of the spans and log records of a call came first is seen of its duration.
-        ...(id > 1 && step !== 'tool' && { log: row.log }),
-        scores: new Map(row.scores),
-      });
-    }),
+    rows.map(
+      ({ run, id, parent, startMs, durationMs, step: drawn, agent, failed, outcome, nanos, ...row }) => {
+        const step = run === namedRun && drawn === 'evaluator' ? 'other' : drawn; // that would be a judge of the run
+        return span({
+          traceId: run === namedRun ? row.trace : `t${run}`,
+          runId: `t${run}`,
+          sessionId: row.session,
+          spanId: `${id}`,
+          parentSpanId: id === 1 ? '' : `${Math.min(parent, id - 1) || 1}`,
+          startMs,
+          endMs: startMs + durationMs,
+          step,
+          agent,
+          namesAgent: row.namesAgent,
+          failed,
+          ...(step === 'tool' && { tool: `tool${id}`, result: failed ? 'error' : 'ok' }),
+          // A call is not revised once it was handed on, so no later answer may be that it did not run.
+          ...(row.asked &&
+            run !== namedRun && {
+              escalationReason: 'approval',
+              escalationState: step === 'review' ? 'approved' : row.asked,
+            }),
+          outcome: step === 'other' && id > 1 ? undefined : outcome, // no more than a word would make no run
+          ...(step !== 'other' && { costUsd: nanos / 1e9, costSource: 'computed' }),
+          ...(step === 'llm' && { inputTokens: row.tokens, outputTokens: 0 }),
+          // No log record is a root, and which of the spans and log records of a call came first is seen of its duration.
+          ...(id > 1 && step !== 'tool' && { log: row.log }),
+          scores: new Map(row.scores),
+        });
+      },
+    ),
   );
 
 function known(reported: Reported): unknown {
