@@ -1,10 +1,14 @@
 import { Assessor } from '../assess/assessor.ts';
 import { RowOutbox } from '../assess/row-outbox.ts';
 import { systemClock as clock } from '../core/clock.ts';
+import { StateLog } from '../assess/state-log.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';
 import type { Family } from '../kpi/family.ts';
 import type { Plan } from '../plan.ts';
 import type { Role, Site } from './role.ts';
+
+/** A restart reads again what came since the last snapshot, and counters are as old as that. */
+const snapshotEveryMs = 1000;
 
 /** stream → runs → windows, and the stream of runs */
 export function assessRole(
@@ -21,8 +25,18 @@ export function assessRole(
       idleTimeoutMs: runs.idle_timeout,
       maxRuns: runs.max_open_runs,
       guessEscalations: runs.guess_escalations,
+      snapshotEveryMs,
     },
-    { partitions: spans.partitions, spans: new EnrichedSpans(enricher), outbox, clock, telemetry, log },
+    {
+      partitions: spans.partitions,
+      streamId: () => spans.id,
+      spans: new EnrichedSpans(enricher),
+      outbox,
+      states: new StateLog(site.states, log),
+      clock,
+      telemetry,
+      log,
+    },
   );
   const consumer = spans.consumer('assess', assessor.worker);
   return {
@@ -37,6 +51,6 @@ export function assessRole(
       },
     ],
     addresses: () => [],
-    kpis: () => assessor.families(),
+    kpis: () => assessor.families(consumer.isSure),
   };
 }
