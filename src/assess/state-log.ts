@@ -11,6 +11,9 @@ import type { NewRecord, Stream } from '../core/stream.ts';
 const compress = promisify(zstdCompress);
 const level = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
+/** What is needed of a stream that keeps snapshots. */
+export type StateStream = Pick<Stream, 'id' | 'recordLimitBytes' | 'consume' | 'reader'>;
+
 /** What a record holds at most; less where the stream takes less. */
 const chunkBytes = 1024 * 1024;
 const readBytes = 8 * chunkBytes;
@@ -43,11 +46,11 @@ export interface WrittenSnapshot {
  * some and forgets the oldest; which one counts is said elsewhere, by a commit that only the owner can make.
  */
 export class StateLog {
-  readonly #stream: Stream;
+  readonly #stream: StateStream;
   readonly #log: Log;
   #fault: string | undefined;
 
-  constructor(stream: Stream, log: Log) {
+  constructor(stream: StateStream, log: Log) {
     this.#stream = stream;
     this.#log = log;
   }
