@@ -806,7 +806,7 @@ const spansOfLargeRuns = fc
       trace: fc.constantFrom('x', 'y'),
       isNamed: fc.boolean(),
       tool: fc.constantFrom('pay', 'look', ''),
-      endMs: fc.integer({ min: 0, max: 400_000 }),
+      endMs: fc.integer({ min: 0, max: 250_000 }),
     }),
     { maxLength: 80 },
   )
