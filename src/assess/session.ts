@@ -162,7 +162,7 @@ export class Session implements RunSink {
   }
 
   #sweep(nowMs: number): void {
-    const watermarkMs = this.#watermark.at(nowMs);
+    const watermarkMs = this.#watermark.moveOn(nowMs);
     if (watermarkMs === undefined || watermarkMs - this.#sweptMs < sweepEveryMs) return;
     this.#sweptMs = watermarkMs;
     this.assembler.advance(watermarkMs);
@@ -182,14 +182,17 @@ export class Session implements RunSink {
     };
   }
 
-  finished(run: FinishedRun, live: boolean): void {
+  finished(run: FinishedRun): void {
     if (run.closedBy === 'idle') this.#timeouts++;
-    this.#kpis.finished(run, live);
+    this.#kpis.finished(Object.assign(run, { reviewSeconds: 0 }));
     this.#keepBeginning(run);
   }
 
-  revised(before: FinishedRun, after: FinishedRun, live: boolean): void {
-    this.#kpis.revised(before, after, live);
+  revised(before: FinishedRun, after: FinishedRun): void {
+    this.#kpis.revised(
+      Object.assign(before, { reviewSeconds: 0 }),
+      Object.assign(after, { reviewSeconds: 0 }),
+    );
     this.#keepBeginning(after);
   }
 
@@ -197,8 +200,8 @@ export class Session implements RunSink {
     this.#keep(run);
   }
 
-  toolCall(call: ToolCall, live: boolean): void {
-    this.#kpis.toolCall(call, live);
+  toolCall(call: ToolCall): void {
+    this.#kpis.toolCall({ ...call, traceId: '' });
   }
 
   #keepBeginning(run: FinishedRun): void {
