@@ -36,7 +36,6 @@ export class Assessment implements RunSink {
   readonly assembler: RunAssembler;
   readonly #kpis: Kpis;
   readonly #known: (run: FinishedRun) => void;
-  readonly #watermark: Watermark;
   readonly #readings = new Map<number, Reading>();
   #newestMs: ReadonlyMap<number, number> = new Map();
   #sweptMs = Number.NEGATIVE_INFINITY;
@@ -48,7 +47,10 @@ export class Assessment implements RunSink {
     this.#known = known;
     this.assembler = new RunAssembler(runs, this);
     kpis.restart();
-    this.#watermark = kpis.watermark;
+  }
+
+  get #watermark(): Watermark {
+    return this.#kpis.watermark;
   }
 
   /** Changes whenever there is something that the last snapshot does not have. */
@@ -98,7 +100,8 @@ export class Assessment implements RunSink {
     watermark.claim(partition);
     const isWhole = from === next;
     if (!isWhole) watermark.cover(partition, Number.POSITIVE_INFINITY);
-    else if (!isKnown) watermark.cover(partition, next === 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY);
+    else if (!isKnown)
+      watermark.cover(partition, next === 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY);
     if (from < bounds.end) return reading;
     watermark.cover(partition, Math.min(watermark.coveredSinceMs(partition), nowMs));
     watermark.catchUp(partition);
@@ -140,7 +143,7 @@ export class Assessment implements RunSink {
   }
 
   #sweep(nowMs: number): void {
-    const watermarkMs = this.#watermark.at(nowMs);
+    const watermarkMs = this.#watermark.moveOn(nowMs);
     if (watermarkMs === undefined || watermarkMs - this.#sweptMs < sweepEveryMs) return;
     this.#sweptMs = watermarkMs;
     this.assembler.advance(watermarkMs);

@@ -78,8 +78,6 @@ interface SavedState {
   readonly version: number;
   /** Of the stream that was assessed. */
   readonly stream: string;
-  /** What its windows were like. */
-  readonly windowsMs: readonly number[];
   readonly assessment: AssessmentState;
 }
 
@@ -234,9 +232,7 @@ export class Assessor {
     readonly isRestored: boolean;
   }> {
     const { outbox, clock, streamId } = this.#parts;
-    const assessment = new Assessment(this.#kpis, this.#runSettings(), (run) =>
-      outbox.add(tableRowOf(run)),
-    );
+    const assessment = new Assessment(this.#kpis, this.#runSettings(), (run) => outbox.add(tableRowOf(run)));
     const saved = await this.#savedState(claims);
     const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
     if (saved) {
@@ -260,21 +256,18 @@ export class Assessor {
     const snapshot = latestSnapshot(claims.map(({ committed }) => committed));
     if (!snapshot) return undefined;
     const state = (await states.read(snapshot)) as SavedState | undefined;
-    if (state?.version === stateVersion && String(state.windowsMs) === String(this.#settings.windowsMs))
-      return state;
+    if (state?.version === stateVersion) return state;
     const reason = state
-      ? 'the last snapshot is of another version or has other windows'
+      ? 'the last snapshot is of another version'
       : 'the last snapshot is not on its stream any more';
-    log.warn({ snapshot }, `${reason}: all spans that the stream holds are assessed anew, counters from 0 on`);
+    log.warn(
+      { snapshot },
+      `${reason}: all spans that the stream holds are assessed anew, counters from 0 on`,
+    );
     return undefined;
   }
 
-  async #read(
-    claim: Claim,
-    assessment: Assessment,
-    reading: Reading,
-    ended: AbortSignal,
-  ): Promise<void> {
+  async #read(claim: Claim, assessment: Assessment, reading: Reading, ended: AbortSignal): Promise<void> {
     const { outbox } = this.#parts;
     while (!ended.aborted) {
       if (!outbox.hasRoom) await outbox.room(ended);
@@ -313,7 +306,6 @@ export class Assessor {
     const saved: SavedState = {
       version: stateVersion,
       stream: streamId(),
-      windowsMs: this.#settings.windowsMs,
       assessment: assessment.save(),
     };
     const written = await states.write(saved, lost);

@@ -49,16 +49,19 @@ class Process {
     const clock = { nowMs: () => this.nowMs };
     const log = createLog('silent');
     this.outbox = new RowOutbox(runsStream, { log, limitBytes: 2000 });
-    this.assessor = new Assessor({ ...settings, ...given }, {
-      partitions,
-      streamId: () => 'spans',
-      spans: new JsonSpans(),
-      outbox: this.outbox,
-      states: new StateLog(states, log),
-      clock,
-      telemetry: this.telemetry,
-      log,
-    });
+    this.assessor = new Assessor(
+      { ...settings, ...given },
+      {
+        partitions,
+        streamId: () => 'spans',
+        spans: new JsonSpans(),
+        outbox: this.outbox,
+        states: new StateLog(states, log),
+        clock,
+        telemetry: this.telemetry,
+        log,
+      },
+    );
   }
 
   /** Works on `partition`; resolves when everything on it has been read. */
@@ -414,7 +417,10 @@ describe('after a restart', () => {
   });
 
   test.each([
-    ['the snapshot is not on its stream any more', (states: MemoryStates) => (states.start = states.records.length)],
+    [
+      'the snapshot is not on its stream any more',
+      (states: MemoryStates) => (states.start = states.records.length),
+    ],
     ['part of it is not', (states: MemoryStates) => (states.start = states.records.length - 1)],
     ['it is damaged', (states: MemoryStates) => states.records.at(-1)!.payload.fill(7)],
     ['the stream of snapshots was made anew', (states: MemoryStates) => (states.id = 'other')],
@@ -434,15 +440,20 @@ describe('after a restart', () => {
     expect(second.kpi('plimsoll_kpi_window_complete', hour)).toBe(1);
   });
 
-  test('with other windows all that the stream holds is assessed anew', async () => {
+  test('with other windows counters go on, and a window that is new is complete once it is full', async () => {
     const [partition, states] = [new MemoryPartition(), new MemoryStates()];
     partition.append(noon, aRun('a', noon));
     const first = start(noon, 1, new MemoryRuns(), states);
     await first.own(partition);
     await first.stop();
-    const second = start(noon, 1, new MemoryRuns(), states, { windowsMs: [10 * minute] });
+    const windowsMs = [5 * minute, 10 * minute];
+    const second = start(noon, 1, new MemoryRuns(), states, { windowsMs });
     await second.own(partition);
-    expect(second.kpi('plimsoll_kpi_run_success_denominator', { window: '10m' })).toBe(1);
+    expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(1);
+    expect(second.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(1);
+    expect(second.kpi('plimsoll_kpi_window_complete', { window: '10m' })).toBe(0);
+    second.nowMs = noon + 11 * minute;
+    await until('it is full', () => second.kpi('plimsoll_kpi_window_complete', { window: '10m' }) === 1);
   });
 
   test('counters are not exported before a stream that is assessed anew has been read', async () => {
@@ -610,7 +621,10 @@ test('property: wherever processes are stopped or killed, gauges, counters and k
       for (const [i, { run, gapMs, part, failed }] of rows.entries()) {
         nowMs += gapMs;
         const [tool, root] = aRun(`run${run}`, nowMs, { failed, spanId: `r${i}` });
-        const spans = [...(part === 'root' ? [] : [{ ...tool, spanId: `t${i}` }]), ...(part === 'tool' ? [] : [root!])];
+        const spans = [
+          ...(part === 'root' ? [] : [{ ...tool, spanId: `t${i}` }]),
+          ...(part === 'tool' ? [] : [root!]),
+        ];
         whole.append(nowMs, spans);
       }
       const stops = ends.map(({ at, isKilled }) => ({ at: at % (rows.length + 1), isKilled }));
