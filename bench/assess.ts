@@ -87,7 +87,11 @@ const noStates = {
   id: 'states',
   recordLimitBytes: Infinity,
   consume: () => Promise.resolve(),
-  reader: () => ({ partition: 0, bounds: claim.bounds, read: () => Promise.resolve([]) }),
+  reader: () => ({
+    partition: 0,
+    bounds: () => Promise.resolve({ start: 0, end: 0 }),
+    read: () => Promise.resolve([]),
+  }),
 };
 const assessor = new Assessor(
   {
@@ -97,7 +101,7 @@ const assessor = new Assessor(
     idleTimeoutMs: 300_000,
     maxRuns,
     guessEscalations: false,
-    snapshotEveryMs: Number.MAX_SAFE_INTEGER,
+    snapshotEveryMs: 1e9,
   },
   {
     partitions: 1,

@@ -12,7 +12,8 @@ import {
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Family } from '../kpi/family.ts';
 import { Kpis } from '../kpi/kpis.ts';
-import type { RunCounts, RunSettings } from '../runs/run-assembler.ts';
+import type { RunSettings } from '../runs/run-assembler.ts';
+import type { RunCounts } from '../runs/run-counts.ts';
 import { tableRowOf } from '../runs/run-row.ts';
 import type { SpanFacts } from '../semconv/span-facts.ts';
 import { Assessment, type AssessmentState, type Reading } from './assessment.ts';
@@ -55,14 +56,14 @@ export interface AssessorParts {
   /** Where what is known of ended runs goes. */
   readonly outbox: RowOutbox;
   /** Where snapshots go. */
-  readonly states: StateLog;
+  readonly states: StateLog<SavedState>;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly log: Log;
 }
 
 const readBytes = 1024 * 1024;
-const waitMs = 250;
+const readWaitMs = 250;
 const idleAfterMs = 1000;
 const expireAfterMs = 24 * 3_600_000;
 const spansPerRun = 10;
@@ -74,7 +75,7 @@ const snapshotShare = 20;
 const stateVersion = 1;
 
 /** What a snapshot says. */
-interface SavedState {
+export interface SavedState {
   readonly version: number;
   /** Of the stream that was assessed. */
   readonly stream: string;
@@ -255,7 +256,7 @@ export class Assessor {
     const { states, log } = this.#parts;
     const snapshot = latestSnapshot(claims.map(({ committed }) => committed));
     if (!snapshot) return undefined;
-    const state = (await states.read(snapshot)) as SavedState | undefined;
+    const state = await states.read(snapshot);
     if (state?.version === stateVersion) return state;
     const reason = state
       ? 'the last snapshot is of another version'
@@ -271,7 +272,7 @@ export class Assessor {
     const { outbox } = this.#parts;
     while (!ended.aborted) {
       if (!outbox.hasRoom) await outbox.room(ended);
-      const records = ended.aborted ? [] : await claim.read(reading.next, readBytes, waitMs);
+      const records = ended.aborted ? [] : await claim.read(reading.next, readBytes, readWaitMs);
       if (ended.aborted) return;
       this.#take(assessment, reading, records);
       if (records.length > 0) await turn(); // reads from memory would otherwise keep I/O waiting

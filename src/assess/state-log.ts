@@ -45,7 +45,7 @@ export interface WrittenSnapshot {
  * Snapshots of a state on a stream of their own: `v8.serialize`, zstd, cut into records of one partition. The stream keeps
  * some and forgets the oldest; which one counts is said elsewhere, by a commit that only the owner can make.
  */
-export class StateLog {
+export class StateLog<State> {
   readonly #stream: StateStream;
   readonly #log: Log;
   #fault: string | undefined;
@@ -64,7 +64,7 @@ export class StateLog {
    * Appends `state`, however often that is to be tried; undefined when `ended` aborts before it is durable. What `state`
    * is made of is read before this returns its promise, and may change after.
    */
-  async write(state: unknown, ended: AbortSignal): Promise<WrittenSnapshot | undefined> {
+  async write(state: State, ended: AbortSignal): Promise<WrittenSnapshot | undefined> {
     const beganMs = performance.now();
     const plain = serialize(state);
     const packed = await compress(plain, level);
@@ -102,8 +102,11 @@ export class StateLog {
     return false;
   }
 
-  /** The state that `snapshot` holds; undefined when the stream does not have it whole any more. */
-  async read(snapshot: Snapshot): Promise<unknown> {
+  /**
+   * The state that `snapshot` holds, as whoever wrote it knew such states; undefined when the stream does not have it
+   * whole any more.
+   */
+  async read(snapshot: Snapshot): Promise<State | undefined> {
     if (snapshot.stream !== this.#stream.id) return undefined;
     const chunks: Buffer[] = [];
     const reader = this.#stream.reader(0);
@@ -123,7 +126,8 @@ export class StateLog {
     }
     const packed = Buffer.concat(chunks.filter((chunk) => chunk !== undefined));
     if (packed.byteLength !== snapshot.bytes || crc32(packed) !== snapshot.crc) return undefined;
-    return deserialize(zstdDecompressSync(packed));
+    const state: State = deserialize(zstdDecompressSync(packed));
+    return state;
   }
 }
 

@@ -158,15 +158,7 @@ export function topicsOf(
       retentionMs: deadLetterAgeMs,
       groups: { [replayGroup]: { id: groups.replay, assignment: 'incumbent', isForgettable: true } },
     },
-    states: {
-      ...common,
-      topic: options.state_topic,
-      partitions: 1,
-      compression: 'none',
-      retentionMs: undefined,
-      retentionBytes: statesBytes,
-      groups: {},
-    },
+    states: { ...common, ...stateTopic(options.state_topic) },
   };
 }
 
@@ -174,4 +166,16 @@ type Sasl = NonNullable<KafkaConnector['sasl']>;
 
 function saslOf(sasl: Sasl): KafkaOptions['sasl'] {
   return sasl.mechanism === 'OAUTHBEARER' ? { mechanism: sasl.mechanism, tokenFile: sasl.token_file } : sasl;
+}
+
+/** Snapshots are packed, and read at a restart only. */
+function stateTopic(topic: string) {
+  return {
+    topic,
+    partitions: 1,
+    compression: 'none',
+    retentionMs: undefined,
+    retentionBytes: statesBytes,
+    groups: {},
+  } as const;
 }

@@ -3,6 +3,7 @@ import { Arrival } from './arrival.ts';
 import type { ClosedBy, FinishedRun, RunSink } from './finished-run.ts';
 import type { Lane } from './lane.ts';
 import { none } from './rows.ts';
+import { noCounts } from './run-counts.ts';
 import { RunList, type RunListState } from './run-list.ts';
 import { byte } from './run-table.ts';
 import { Runs, type RunsState } from './runs.ts';
@@ -27,25 +28,6 @@ export interface RunSettings {
   readonly guessEscalations: boolean;
 }
 
-/** What the assembler counts since it was made. */
-export interface RunCounts {
-  spans: number;
-  /** Spans that an open or remembered run already had. */
-  resent: number;
-  /** Spans made of log records of traces that were not sampled: what is known of those runs is in no KPI. */
-  unsampled: number;
-  /** Spans whose end lay in the future and was taken back to the limit. */
-  clamped: number;
-  /** Open runs ended as `unknown` because there was no room for them. */
-  spilled: number;
-  /** Spans past the limit on ids a run remembers; a resent one among them counts again. */
-  unremembered: number;
-  /** Spans of a run that ended so long ago that only its result is still known. */
-  late: number;
-  /** Runs that were no more than a score or an outcome of a run that is not here: it came too late, or names another one. */
-  discarded: number;
-}
-
 /** The runs and where each is in its life, as a snapshot keeps them. */
 export interface AssemblerState {
   readonly runs: RunsState;
@@ -67,16 +49,7 @@ const state = { open: 0, ended: 1, timedOut: 2, settled: 3 } as const;
  * bounded: without room, the oldest remembered run is forgotten, else the oldest open run ends as `unknown`.
  */
 export class RunAssembler {
-  readonly counts: RunCounts = {
-    spans: 0,
-    resent: 0,
-    unsampled: 0,
-    clamped: 0,
-    spilled: 0,
-    unremembered: 0,
-    late: 0,
-    discarded: 0,
-  };
+  readonly counts = noCounts();
   readonly #settings: RunSettings;
   readonly #sink: RunSink;
   readonly #runs: Runs;

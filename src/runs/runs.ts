@@ -1,13 +1,14 @@
 import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
 import { evidenceLevels, outcomes, results, type EscalationState } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
-import type { ClosedBy, FinishedRun, RunSink, RunToolCalls } from './finished-run.ts';
+import type { ClosedBy, FinishedRun, RunSink } from './finished-run.ts';
 import { HeldCalls, type HeldCallsState } from './held-calls.ts';
 import { LeafUsage, type LeafUsageState } from './leaf-usage.ts';
 import { none } from './rows.ts';
 import { RunEnding } from './run-ending.ts';
-import { nanosOf, nanosPerUsd, tokensOf } from './quantities.ts';
+import { nanosOf, tokensOf } from './quantities.ts';
 import { addLabels, addTrace, mergeLabels, mergeTrace } from './run-labels.ts';
+import { closedByOf, closings, reportOf } from './run-report.ts';
 import { RunScores, type RunScoresState } from './run-scores.ts';
 import { byte, cell, RunTable, text, word, type RunTableState } from './run-table.ts';
 import { known, SpanTable, type SpanTableState } from './span-table.ts';
@@ -20,8 +21,6 @@ const answers: Readonly<Partial<Record<EscalationState, number>>> = {
   aborted: known.unanswered,
   timed_out: known.unanswered,
 };
-
-const closings = ['root', 'idle', 'spill'] as const satisfies readonly ClosedBy[];
 
 /** The runs with all that is known of them, as a snapshot keeps them. */
 export interface RunsState {
@@ -267,55 +266,11 @@ export class Runs {
 
   /** `run` as it was when it was finished last; call it before a span is added to it since. */
   report(run: number): FinishedRun {
-    const { table } = this;
-    const { cells, bytes } = table;
-    const at = table.cellAt(run);
-    const bytesAt = table.byteAt(run);
-    const closedBy = closings[bytes[bytesAt + byte.closedBy]!]!;
-    return {
-      runId: table.id(run),
-      traceId: table.traceId(run),
-      agent: table.label(run, text.agent),
-      release: table.label(run, text.release),
-      environment: table.label(run, text.environment),
-      sessionId: table.text(run, text.session),
-      userId: table.text(run, text.user),
-      taskType: table.text(run, text.taskType),
-      startMs: cells[at + cell.startMs]!,
+    return reportOf(this.table, run, {
       endMs: this.endMs(run),
-      closedMs: cells[at + cell.closedMs]!,
-      closedBy,
-      outcome: outcomes[bytes[bytesAt + byte.outcome]!]!,
-      evidence: evidenceLevels[bytes[bytesAt + byte.evidence]!]!,
       escalationReason: this.#ending.escalationReason(run),
-      toolCalls: this.#toolCalls(run),
-      costUsd: {
-        llm: cells[at + cell.llmCostNanos]! / nanosPerUsd,
-        tool: cells[at + cell.toolCostNanos]! / nanosPerUsd,
-        review: cells[at + cell.reviewCostNanos]! / nanosPerUsd,
-      },
-      reviewSeconds: cells[at + cell.reviewMs]! / 1000,
-      priced: bytes[bytesAt + byte.lowerBound] === 0,
-      inputTokens: cells[at + cell.inputTokens]!,
-      outputTokens: cells[at + cell.outputTokens]!,
       scores: this.#scores.of(run),
-      behindMs: closedBy === 'root' ? cells[at + cell.rootBehindMs]! : 0,
-      version: table.words[table.wordAt(run) + word.version]!,
-      place: table.places[run],
-    };
-  }
-
-  #toolCalls(run: number): RunToolCalls {
-    const { words } = this.table;
-    const at = this.table.wordAt(run);
-    const [ok, error, rejected, cancelled] = results.map((_, i) => words[at + word.toolCalls + i]!);
-    return {
-      ok: ok!,
-      error: error!,
-      rejected: rejected!,
-      cancelled: cancelled!,
-      attempts: words[at + word.toolCallAttempts]!,
-    };
+    });
   }
 
   closedMs(run: number): number {
@@ -323,7 +278,7 @@ export class Runs {
   }
 
   closedBy(run: number): ClosedBy {
-    return closings[this.table.bytes[this.table.byteAt(run) + byte.closedBy]!]!;
+    return closedByOf(this.table, run);
   }
 
   /** Forgets the spans of `run`; what was reported of it remains. */

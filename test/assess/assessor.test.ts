@@ -637,7 +637,7 @@ test('property: wherever processes are stopped or killed, gauges, counters and k
         if (isKilled) lost.abort();
         else await process.assessor.committed();
         const now = countersOf(process);
-        for (const [name, value] of shown) expect(now.get(name) ?? value, name).toBeGreaterThanOrEqual(value);
+        for (const [name, count] of shown) expect(now.get(name) ?? count, name).toBeGreaterThanOrEqual(count);
         if (now.size > 0) shown = now;
         await process.stop();
       }

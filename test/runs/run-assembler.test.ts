@@ -884,7 +884,7 @@ function placing(reported: Reported): RunSink {
       after.place = ++places;
       reported.revised(before, after);
     },
-    toolCall: (call) => reported.toolCall(call),
+    toolCall: (one) => reported.toolCall(one),
   };
 }
 
