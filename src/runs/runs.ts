@@ -10,7 +10,7 @@ import { nanosOf, tokensOf } from './quantities.ts';
 import { addLabels, addTrace, mergeLabels, mergeTrace } from './run-labels.ts';
 import { closedByOf, closings, reportOf } from './run-report.ts';
 import { RunScores, type RunScoresState } from './run-scores.ts';
-import { byte, cell, RunTable, text, word, type RunTableState } from './run-table.ts';
+import { byte, cell, RunTable, word, type RunTableState } from './run-table.ts';
 import { known, SpanTable, type SpanTableState } from './span-table.ts';
 import { ToolCosts } from './tool-costs.ts';
 
