@@ -109,6 +109,7 @@ const assessor = new Assessor(
     streamId: () => 'spans',
     outbox: new RowOutbox(runsStream, { log }),
     states: new StateLog(noStates, log),
+    policyRevision: () => '',
     clock: { nowMs: () => Date.now() },
     telemetry,
     log,

@@ -2,31 +2,17 @@ import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
-import {
-  OwnershipLost,
-  type Claim,
-  type ClaimWorker,
-  type Headers,
-  type StreamRecord,
-} from '../core/stream.ts';
+import { OwnershipLost, type Claim, type ClaimWorker } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Family } from '../kpi/family.ts';
 import { Kpis } from '../kpi/kpis.ts';
 import type { RunSettings } from '../runs/run-assembler.ts';
-import type { RunCounts } from '../runs/run-counts.ts';
 import { tableRowOf } from '../runs/run-row.ts';
-import type { SpanFacts } from '../semconv/span-facts.ts';
 import { Assessment, type AssessmentState, type Reading } from './assessment.ts';
 import { latestSnapshot, snapshotOf, toCommit } from './pointer.ts';
 import type { RowOutbox } from './row-outbox.ts';
+import { RecordTaker, type SpanReader } from './record-taker.ts';
 import type { StateLog } from './state-log.ts';
-
-/** Reads the spans of a record. `at` returns one cursor, valid until the next call; `read` throws an `invalid` Failure for bytes that are no request. */
-export interface SpanReader {
-  read(record: { readonly payload: Uint8Array; readonly headers: Headers }): void;
-  readonly count: number;
-  at(index: number): SpanFacts;
-}
 
 /** Durations in milliseconds, of event time. */
 export interface AssessorSettings {
@@ -57,6 +43,8 @@ export interface AssessorParts {
   readonly outbox: RowOutbox;
   /** Where snapshots go. */
   readonly states: StateLog<SavedState>;
+  /** The revision of the policy that covers an agent in an environment; '' where none does. */
+  readonly policyRevision: (agent: string, environment: string) => string;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly log: Log;
@@ -112,6 +100,7 @@ export class Assessor {
   readonly #settings: AssessorSettings;
   readonly #parts: AssessorParts;
   readonly #kpis: Kpis;
+  readonly #taker: RecordTaker;
   readonly #claims = new Map<number, Claim>();
   #moved = Promise.withResolvers<void>();
   #hurry = Promise.withResolvers<void>();
@@ -125,6 +114,7 @@ export class Assessor {
     this.#settings = settings;
     this.#parts = parts;
     const { windowsMs, latenessMs, maxSeries } = settings;
+    this.#taker = new RecordTaker(parts);
     this.#kpis = new Kpis({ windowsMs, latenessMs, maxSeries, idleAfterMs, expireAfterMs });
   }
 
@@ -232,8 +222,10 @@ export class Assessor {
     readonly readings: readonly Reading[];
     readonly isRestored: boolean;
   }> {
-    const { outbox, clock, streamId } = this.#parts;
-    const assessment = new Assessment(this.#kpis, this.#runSettings(), (run) => outbox.add(tableRowOf(run)));
+    const { outbox, policyRevision, clock, streamId } = this.#parts;
+    const assessment = new Assessment(this.#kpis, this.#runSettings(), (run) =>
+      outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
+    );
     const saved = await this.#savedState(claims);
     const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
     if (saved) {
@@ -274,7 +266,7 @@ export class Assessor {
       if (!outbox.hasRoom) await outbox.room(ended);
       const records = ended.aborted ? [] : await claim.read(reading.next, readBytes, readWaitMs);
       if (ended.aborted) return;
-      this.#take(assessment, reading, records);
+      this.#taker.take(assessment, reading, records);
       if (records.length > 0) await turn(); // reads from memory would otherwise keep I/O waiting
     }
   }
@@ -323,47 +315,6 @@ export class Assessor {
     if (tenure.isRestored || assessment.isCaughtUp) this.#kpis.publish(kpis);
     committing.resolve();
     return written.busyMs;
-  }
-
-  #take(assessment: Assessment, reading: Reading, records: readonly StreamRecord[]): void {
-    const { clock, telemetry } = this.#parts;
-    const { assembler } = assessment;
-    const before = { ...assembler.counts };
-    const nowMs = clock.nowMs();
-    for (const record of records) {
-      assessment.enterRecord(reading, record.offset, record.timeMs);
-      this.#addSpans(assessment, reading, record);
-      assessment.leaveRecord(reading, record.timeMs, nowMs);
-    }
-    if (records.length === 0) assessment.idle(reading, nowMs);
-    this.#report(before, assembler.counts);
-    telemetry.set('plimsoll_assess_open_runs', assembler.openRuns, {});
-    telemetry.set('plimsoll_assess_runs_in_memory', assembler.size, {});
-  }
-
-  #addSpans(assessment: Assessment, reading: Reading, record: StreamRecord): void {
-    const { spans, telemetry } = this.#parts;
-    try {
-      spans.read(record);
-    } catch (error) {
-      if (!(error instanceof Failure && error.kind === 'invalid')) throw error;
-      telemetry.count('plimsoll_assess_undecodable_records_total', 1, {}); // the store keeps it as a dead letter
-      return;
-    }
-    const { count } = spans;
-    for (let i = 0; i < count; i++) assessment.assembler.add(spans.at(i), reading.lane);
-  }
-
-  #report(before: Readonly<RunCounts>, after: Readonly<RunCounts>): void {
-    const { telemetry } = this.#parts;
-    telemetry.count('plimsoll_assess_spans_total', after.spans - before.spans, {});
-    telemetry.count('plimsoll_assess_resent_spans_total', after.resent - before.resent, {});
-    telemetry.count('plimsoll_assess_unsampled_log_records_total', after.unsampled - before.unsampled, {});
-    telemetry.count('plimsoll_assess_clamped_spans_total', after.clamped - before.clamped, {});
-    telemetry.count('plimsoll_assess_late_spans_total', after.late - before.late, {});
-    telemetry.count('plimsoll_assess_unremembered_spans_total', after.unremembered - before.unremembered, {});
-    telemetry.count('plimsoll_assess_spilled_runs_total', after.spilled - before.spilled, {});
-    telemetry.count('plimsoll_assess_lost_words_total', after.discarded - before.discarded, {});
   }
 }
 

@@ -163,6 +163,7 @@ describe('ten runs of a release', () => {
       outbox: new RowOutbox(new MemoryRuns(), { log }),
       states: new StateLog(new MemoryStates(), log),
       streamId: () => 'spans',
+      policyRevision: () => '',
       clock,
       telemetry: new Telemetry(),
       log,
