@@ -52,6 +52,7 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
     ...(assess?.components ?? []),
     site.deadLetters,
     site.runs,
+    ...(assess ? [site.states] : []),
     site.spans,
     ...(store?.tables ?? []),
     policies,

@@ -1,12 +1,16 @@
 import { Assessor } from '../assess/assessor.ts';
 import { RowOutbox } from '../assess/row-outbox.ts';
 import { systemClock as clock } from '../core/clock.ts';
+import { StateLog } from '../assess/state-log.ts';
 import type { StreamConsumer } from '../core/stream.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';
 import type { Family } from '../kpi/family.ts';
 import type { Plan } from '../plan.ts';
 import { policyRow } from '../policy/policy-row.ts';
 import type { Role, Site } from './role.ts';
+
+/** A restart reads again what came since the last snapshot, and counters are as old as that. */
+const snapshotEveryMs = 1000;
 
 /** stream → runs → windows, and the stream of rows, of runs and of the policies in use */
 export function assessRole(
@@ -23,11 +27,14 @@ export function assessRole(
       idleTimeoutMs: runs.idle_timeout,
       maxRuns: runs.max_open_runs,
       guessEscalations: runs.guess_escalations,
+      snapshotEveryMs,
     },
     {
       partitions: spans.partitions,
+      streamId: () => spans.id,
       spans: new EnrichedSpans(enricher),
       outbox,
+      states: new StateLog(site.states, log),
       policyRevision: (agent, environment) => policies.coverage.revision(agent, environment),
       clock,
       telemetry,
@@ -47,7 +54,7 @@ export function assessRole(
       },
     ],
     addresses: () => [],
-    kpis: () => assessor.families(),
+    kpis: () => assessor.families(consumer.isSure),
   };
 }
 
