@@ -3,7 +3,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Assessor } from '../src/assess/assessor.ts';
-import { RunOutbox } from '../src/assess/run-outbox.ts';
+import { RowOutbox } from '../src/assess/row-outbox.ts';
 import { createLog } from '../src/core/log.ts';
 import type { Claim, StreamRecord } from '../src/core/stream.ts';
 import { Telemetry } from '../src/core/telemetry.ts';
@@ -89,7 +89,7 @@ const assessor = new Assessor(
   {
     partitions: 1,
     spans: new EnrichedSpans(enricher),
-    outbox: new RunOutbox(runsStream, { log }),
+    outbox: new RowOutbox(runsStream, { log }),
     clock: { nowMs: () => Date.now() },
     telemetry,
     log,

@@ -13,9 +13,10 @@ import type { Telemetry } from '../core/telemetry.ts';
 import type { Family } from '../kpi/family.ts';
 import { Kpis } from '../kpi/kpis.ts';
 import type { RunCounts, RunSettings } from '../runs/run-assembler.ts';
+import { tableRowOf } from '../runs/run-row.ts';
 import type { SpanFacts } from '../semconv/span-facts.ts';
 import { fromCommit, toCommit, type Progress } from './progress.ts';
-import type { RunOutbox } from './run-outbox.ts';
+import type { RowOutbox } from './row-outbox.ts';
 import { Session, type Reading } from './session.ts';
 
 /** Reads the spans of a record. `at` returns one cursor, valid until the next call; `read` throws an `invalid` Failure for bytes that are no request. */
@@ -47,7 +48,7 @@ export interface AssessorParts {
   readonly partitions: number;
   readonly spans: SpanReader;
   /** Where what is known of ended runs goes. */
-  readonly outbox: RunOutbox;
+  readonly outbox: RowOutbox;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly log: Log;
@@ -130,7 +131,7 @@ export class Assessor {
       maxSpans: spansPerRun * maxRuns,
       guessEscalations,
     };
-    return new Session(this.#kpis, runs, latenessMs, (run) => this.#parts.outbox.add(run));
+    return new Session(this.#kpis, runs, latenessMs, (run) => this.#parts.outbox.add(tableRowOf(run)));
   }
 
   async #work(claim: Claim, stopping: AbortSignal): Promise<void> {

@@ -10,7 +10,7 @@ export interface Position {
 export type Headers = Readonly<Record<string, string>>;
 
 /**
- * A record to append. `payload` is an ExportTraceServiceRequest in protobuf, and on the stream of runs one run a line as
+ * A record to append. `payload` is an ExportTraceServiceRequest in protobuf, and on the stream of rows one row a line as
  * JSON; it is lent until the append settles: nobody may write to it before, and whoever made it may use its memory again
  * after.
  */

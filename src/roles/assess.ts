@@ -1,5 +1,5 @@
 import { Assessor } from '../assess/assessor.ts';
-import { RunOutbox } from '../assess/run-outbox.ts';
+import { RowOutbox } from '../assess/row-outbox.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';
 import type { Family } from '../kpi/family.ts';
@@ -12,7 +12,7 @@ export function assessRole(
   { runs, kpi }: NonNullable<Plan['assess']>,
 ): Role & { kpis(): readonly Family[] } {
   const { enricher, spans, telemetry, log } = site;
-  const outbox = new RunOutbox(site.runs, { log });
+  const outbox = new RowOutbox(site.runs, { log });
   const assessor = new Assessor(
     {
       windowsMs: kpi.windows,

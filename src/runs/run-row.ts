@@ -1,3 +1,4 @@
+import { instantText as instant, nameText as text, type TableRow } from '../core/table-row.ts';
 import { limitUsd } from '../semconv/plimsoll.ts';
 import type { FinishedRun } from './finished-run.ts';
 
@@ -48,11 +49,10 @@ type RunRow = {
     | undefined;
 };
 
-/** The header by which a record says that it holds runs, one a line, as JSON by these columns; another form has another number. */
-export const runContent = { header: 'plimsoll.content', value: 'agent_runs/1' } as const;
-
-/** Longer texts are no names and no ids; with this every row fits every stream. */
-const limitCharacters = 1000;
+/** What is known of `run`, as a row of `agent_runs`. */
+export function tableRowOf(run: FinishedRun): TableRow {
+  return { table: 'agent_runs', key: run.runId, version: run.version, row: runRow(run) };
+}
 
 /** `run` as one line of JSON. The same knowledge gives the same row. */
 export function runRow(run: FinishedRun): string {
@@ -91,11 +91,6 @@ export function runRow(run: FinishedRun): string {
   return JSON.stringify(row);
 }
 
-function text(value: string): string | undefined {
-  if (value === '') return undefined;
-  return (value.length > limitCharacters ? value.slice(0, limitCharacters) : value).toWellFormed();
-}
-
 function count(value: number): number | undefined {
   return value === 0 ? undefined : Math.min(value, Number.MAX_SAFE_INTEGER);
 }
@@ -103,27 +98,4 @@ function count(value: number): number | undefined {
 /** All nine decimals: exact up to 4 million dollars, because the double is the one that is nearest to them. */
 function dollars(usd: number): string | undefined {
   return usd === 0 ? undefined : Math.min(usd, limitUsd).toFixed(9);
-}
-
-/** The last millisecond that the column holds; only a broken clock is later. */
-const lastMs = Date.UTC(2299, 11, 31, 23, 59, 59, 999);
-
-const dayMs = 86_400_000;
-const digits = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'));
-/** The day that was written last, which most runs share: its number since the epoch, and its text. */
-const lastDay = { number: Number.NaN, text: '' };
-
-/** To the millisecond, in UTC; a Date would take ten times as long to say it. */
-function instant(timeMs: number): string {
-  const wholeMs = Math.floor(Math.min(timeMs, lastMs));
-  const day = Math.floor(wholeMs / dayMs);
-  if (day !== lastDay.number) {
-    lastDay.number = day;
-    lastDay.text = new Date(day * dayMs).toISOString().slice(0, 10);
-  }
-  const ofDayMs = wholeMs - day * dayMs;
-  const hours = digits[Math.floor(ofDayMs / 3_600_000)]!;
-  const minutes = digits[Math.floor(ofDayMs / 60_000) % 60]!;
-  const seconds = digits[Math.floor(ofDayMs / 1000) % 60]!;
-  return `${lastDay.text} ${hours}:${minutes}:${seconds}.${String(ofDayMs % 1000).padStart(3, '0')}`;
 }

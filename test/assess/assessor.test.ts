@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Assessor, type AssessorSettings } from '../../src/assess/assessor.ts';
 import { fromCommit } from '../../src/assess/progress.ts';
-import { RunOutbox } from '../../src/assess/run-outbox.ts';
+import { RowOutbox } from '../../src/assess/row-outbox.ts';
 import { createLog } from '../../src/core/log.ts';
 import type { Claim } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
@@ -30,7 +30,7 @@ const settings: AssessorSettings = {
 class Process {
   readonly telemetry = new Telemetry();
   readonly assessor: Assessor;
-  readonly outbox: RunOutbox;
+  readonly outbox: RowOutbox;
   nowMs: number;
   readonly #stopping = new AbortController();
   readonly #workers: Promise<void>[] = [];
@@ -39,7 +39,7 @@ class Process {
     this.nowMs = nowMs;
     const clock = { nowMs: () => this.nowMs };
     const log = createLog('silent');
-    this.outbox = new RunOutbox(runsStream, { log, limitBytes: 2000 });
+    this.outbox = new RowOutbox(runsStream, { log, limitBytes: 2000 });
     this.assessor = new Assessor(settings, {
       partitions,
       spans: new JsonSpans(),

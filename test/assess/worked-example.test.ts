@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Assessor } from '../../src/assess/assessor.ts';
-import { RunOutbox } from '../../src/assess/run-outbox.ts';
+import { RowOutbox } from '../../src/assess/row-outbox.ts';
 import { createLog } from '../../src/core/log.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
@@ -157,7 +157,7 @@ describe('ten runs of a release', () => {
     {
       partitions: 1,
       spans: new EnrichedSpans(enricher),
-      outbox: new RunOutbox(new MemoryRuns(), { log }),
+      outbox: new RowOutbox(new MemoryRuns(), { log }),
       clock,
       telemetry: new Telemetry(),
       log,

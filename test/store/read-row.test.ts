@@ -1,9 +1,12 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readRunRow } from '../../src/runs/read-run-row.ts';
 import { runRow } from '../../src/runs/run-row.ts';
+import { readRow } from '../../src/store/read-row.ts';
+import { rowTables } from '../../src/store/row-tables.ts';
 import { runs } from '../property-runs.ts';
-import { finishedRun } from './finished-runs.ts';
+import { finishedRun } from '../runs/finished-runs.ts';
+
+const readRunRow = (line: string): string | undefined => readRow(line, rowTables.get('agent_runs')!);
 
 const anyText = fc.string({ unit: 'binary', maxLength: 1200 });
 const anyTime = fc.double({ min: 0, max: 1.8e13, noNaN: true });

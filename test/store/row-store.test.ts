@@ -2,8 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/core/clock.ts';
 import { OwnershipLost } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
-import { runContent, runRow } from '../../src/runs/run-row.ts';
-import { RunStore } from '../../src/store/run-store.ts';
+import { headersOf } from '../../src/core/table-row.ts';
+import { runRow } from '../../src/runs/run-row.ts';
+import { RowStore } from '../../src/store/row-store.ts';
 import { Tables } from '../../src/store/tables.ts';
 import { finishedRun } from '../runs/finished-runs.ts';
 import { until } from '../until.ts';
@@ -13,7 +14,7 @@ import { MemoryPartition } from './memory-stream.ts';
 
 const llm = (usd: number) => ({ costUsd: { llm: usd, tool: 0, review: 0 } });
 
-const headers = { [runContent.header]: runContent.value };
+const headers = headersOf('agent_runs');
 
 /** A record of runs as assess appends it. */
 function append(stream: MemoryPartition, ...runs: Parameters<typeof finishedRun>[0][]): void {
@@ -48,9 +49,9 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
 
   const query = async <Row>(sql: string): Promise<readonly Row[]> => started.clickhouse.query<Row>(sql);
 
-  function storeOf(table: Pick<Tables, 'insertRuns'> = tables, telemetry = new Telemetry()): RunStore {
-    return new RunStore({
-      table,
+  function storeOf(target: Pick<Tables, 'insertRows'> = tables, telemetry = new Telemetry()): RowStore {
+    return new RowStore({
+      tables: target,
       telemetry,
       log: silentLog,
       clock: systemClock,
@@ -231,7 +232,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
     const working = store.worker(stream.claim(), stopping.signal);
     await until('a reason', () => store.stall);
     expect(store.stall).toMatch(
-      /^agent_runs takes no more runs: ClickHouse refused the row: VIOLATED_CONSTRAINT \(469\), constraint no: remove the constraint/,
+      /^agent_runs takes no more rows: ClickHouse refused the row: VIOLATED_CONSTRAINT \(469\), constraint no: remove the constraint/,
     );
     expect(stream.committed).toBeUndefined();
     await started.clickhouse.command('ALTER TABLE agent_runs DROP CONSTRAINT no');
@@ -294,15 +295,15 @@ describe('the store of runs', () => {
     verifyMs: 60_000,
   };
 
-  /** A store whose table does what `insertRuns` does. */
+  /** A store whose table does what `insertRows` does. */
   const storeWith = (
-    insertRuns: (rows: string) => Promise<void>,
+    insertRows: (rows: string) => Promise<void>,
     { boot = 'now', clock = { nowMs: 0 }, telemetry = new Telemetry() } = {},
-  ): RunStore =>
-    new RunStore({
+  ): RowStore =>
+    new RowStore({
       clock: { nowMs: () => clock.nowMs },
       boot: () => boot,
-      table: { insertRuns: async (body) => insertRuns(Buffer.concat([...body]).toString()) },
+      tables: { insertRows: async (_, body) => insertRows(Buffer.concat([...body]).toString()) },
       telemetry,
       log: silentLog,
       settings,
@@ -402,20 +403,24 @@ describe('the store of runs', () => {
     expect(await storeAt('two', { f: 130_000 })).toBe('def');
   });
 
-  test('stops before runs that a newer version wrote, and leaves out what are no runs', async () => {
+  test('stops before runs that a newer version wrote, and leaves out and counts what is of no table that it knows', async () => {
     const stream = new MemoryPartition();
     stream.append(Buffer.from('hello'), 0, {});
+    stream.append(Buffer.from('{"Id":1}\n{"Id":2}\n'), 0, { 'plimsoll.content': 'of_the_future/1' });
     append(stream, { runId: 'a' });
-    stream.append(Buffer.from('?'), 0, { [runContent.header]: 'agent_runs/9' });
+    stream.append(Buffer.from('?'), 0, { 'plimsoll.content': 'agent_runs/9' });
     let rows = '';
-    const store = storeWith(async (some) => {
+    const telemetry = new Telemetry();
+    const insert = async (some: string): Promise<void> => {
       rows += some;
       return Promise.resolve();
-    });
+    };
+    const store = storeWith(insert, { telemetry });
     await expect(store.worker(stream.claim(), new AbortController().signal)).rejects.toThrow(
-      'the record at offset 2 of the stream of runs is agent_runs/9 and this version reads agent_runs/1: run the version that wrote it',
+      'the record at offset 3 of the stream of rows is agent_runs/9, which this version cannot read: run the version that wrote it',
     );
     expect(rows).toMatch(/^\{"RunId":"a".*\}\n$/);
-    expect(stream.committed?.position.offset).toBe(2);
+    expect(stream.committed?.position.offset).toBe(3);
+    expect(await metric(telemetry, 'plimsoll_store_unreadable_run_rows_total')).toBe(3);
   });
 });
