@@ -1,3 +1,4 @@
+import { incidentColumns } from '../incidents/incident-row.ts';
 import { runColumns } from '../runs/run-row.ts';
 
 /** The types of columns that rows are checked for before they are inserted, by ClickHouse's names. */
@@ -5,6 +6,7 @@ export type RowColumnType =
   | 'String'
   | 'LowCardinality(String)'
   | "DateTime64(3, 'UTC')"
+  | "Nullable(DateTime64(3, 'UTC'))"
   | 'Decimal(18, 9)'
   | 'UInt32'
   | 'UInt64'
@@ -22,4 +24,5 @@ export interface RowShape {
 /** The tables whose rows come by the stream of rows, by name. */
 export const rowTables: ReadonlyMap<string, RowShape> = new Map([
   ['agent_runs', { columns: runColumns, key: ['RunId'] }],
+  ['incidents', { columns: incidentColumns, key: ['IncidentId'] }],
 ]);
