@@ -90,6 +90,7 @@ const assessor = new Assessor(
     partitions: 1,
     spans: new EnrichedSpans(enricher),
     outbox: new RowOutbox(runsStream, { log }),
+    policyRevision: () => '',
     clock: { nowMs: () => Date.now() },
     telemetry,
     log,

@@ -49,6 +49,8 @@ export interface AssessorParts {
   readonly spans: SpanReader;
   /** Where what is known of ended runs goes. */
   readonly outbox: RowOutbox;
+  /** The revision of the policy that covers an agent in an environment; '' where none does. */
+  readonly policyRevision: (agent: string, environment: string) => string;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly log: Log;
@@ -121,6 +123,7 @@ export class Assessor {
 
   #newSession(): Session {
     const { idleTimeoutMs, latenessMs, maxRuns, guessEscalations } = this.#settings;
+    const { outbox, policyRevision } = this.#parts;
     const runs: RunSettings = {
       idleTimeoutMs,
       rememberMs: latenessMs,
@@ -131,7 +134,9 @@ export class Assessor {
       maxSpans: spansPerRun * maxRuns,
       guessEscalations,
     };
-    return new Session(this.#kpis, runs, latenessMs, (run) => this.#parts.outbox.add(tableRowOf(run)));
+    return new Session(this.#kpis, runs, latenessMs, (run) =>
+      outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
+    );
   }
 
   async #work(claim: Claim, stopping: AbortSignal): Promise<void> {

@@ -1,17 +1,19 @@
 import { Assessor } from '../assess/assessor.ts';
 import { RowOutbox } from '../assess/row-outbox.ts';
 import { systemClock as clock } from '../core/clock.ts';
+import type { StreamConsumer } from '../core/stream.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';
 import type { Family } from '../kpi/family.ts';
 import type { Plan } from '../plan.ts';
+import { policyRow } from '../policy/policy-row.ts';
 import type { Role, Site } from './role.ts';
 
-/** stream → runs → windows, and the stream of runs */
+/** stream → runs → windows, and the stream of rows, of runs and of the policies in use */
 export function assessRole(
   site: Site,
   { runs, kpi }: NonNullable<Plan['assess']>,
 ): Role & { kpis(): readonly Family[] } {
-  const { enricher, spans, telemetry, log } = site;
+  const { enricher, spans, policies, telemetry, log } = site;
   const outbox = new RowOutbox(site.runs, { log });
   const assessor = new Assessor(
     {
@@ -22,9 +24,17 @@ export function assessRole(
       maxRuns: runs.max_open_runs,
       guessEscalations: runs.guess_escalations,
     },
-    { partitions: spans.partitions, spans: new EnrichedSpans(enricher), outbox, clock, telemetry, log },
+    {
+      partitions: spans.partitions,
+      spans: new EnrichedSpans(enricher),
+      outbox,
+      policyRevision: (agent, environment) => policies.coverage.revision(agent, environment),
+      clock,
+      telemetry,
+      log,
+    },
   );
-  const consumer = spans.consumer('assess', assessor.worker);
+  const consumer = consumerOf(site, assessor, outbox);
   return {
     components: [consumer, outbox],
     probes: [
@@ -39,4 +49,20 @@ export function assessRole(
     addresses: () => [],
     kpis: () => assessor.families(),
   };
+}
+
+/** Reads the spans, and says which policies are in use: when this process begins to own the spans, and when they change. */
+function consumerOf({ spans, policies }: Site, assessor: Assessor, outbox: RowOutbox): StreamConsumer {
+  const sayPolicies = (): void => {
+    for (const policy of policies.inUse) outbox.add(policyRow(policy, clock.nowMs()));
+    outbox.send();
+  };
+  const consumer = spans.consumer('assess', (claim, stopping) => {
+    if (claim.partition === 0) sayPolicies(); // one member owns all partitions, this one among them
+    return assessor.worker(claim, stopping);
+  });
+  policies.onChange(() => {
+    if ((consumer.owned ?? 0) > 0) sayPolicies();
+  });
+  return consumer;
 }

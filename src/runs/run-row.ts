@@ -36,6 +36,7 @@ export const runColumns = [
   { name: 'ReviewCostUsd', type: money },
   { name: 'Priced', type: 'Bool' },
   { name: 'Scores', type: 'Map(LowCardinality(String), Float64)' },
+  { name: 'PolicyRevision', type: word },
   { name: 'Version', type: 'UInt64' },
 ] as const;
 
@@ -49,13 +50,13 @@ type RunRow = {
     | undefined;
 };
 
-/** What is known of `run`, as a row of `agent_runs`. */
-export function tableRowOf(run: FinishedRun): TableRow {
-  return { table: 'agent_runs', key: run.runId, version: run.version, row: runRow(run) };
+/** What is known of `run`, as a row of `agent_runs`; `policyRevision` is that of the policy which covers it, or ''. */
+export function tableRowOf(run: FinishedRun, policyRevision: string): TableRow {
+  return { table: 'agent_runs', key: run.runId, version: run.version, row: runRow(run, policyRevision) };
 }
 
 /** `run` as one line of JSON. The same knowledge gives the same row. */
-export function runRow(run: FinishedRun): string {
+export function runRow(run: FinishedRun, policyRevision = ''): string {
   const { toolCalls, costUsd } = run;
   const row: RunRow = {
     RunId: text(run.runId),
@@ -86,6 +87,7 @@ export function runRow(run: FinishedRun): string {
     ReviewCostUsd: dollars(costUsd.review),
     Priced: run.priced || undefined,
     Scores: run.scores.size === 0 ? undefined : Object.fromEntries(run.scores),
+    PolicyRevision: text(policyRevision),
     Version: run.version,
   };
   return JSON.stringify(row);

@@ -10,6 +10,8 @@ const isWritten: Readonly<Record<RowColumnType, (said: unknown) => boolean>> = {
   UInt32: isCount,
   UInt64: isCount,
   Bool: (said) => typeof said === 'boolean',
+  'Array(String)': areTexts,
+  'Array(LowCardinality(String))': areTexts,
   'Map(LowCardinality(String), Float64)': (said) =>
     isObject(said) && Object.entries(said).every(([key, score]) => isText(key) && Number.isFinite(score)),
 };
@@ -45,6 +47,10 @@ function isObject(said: unknown): said is Readonly<Record<string, unknown>> {
 
 function isText(said: unknown): boolean {
   return typeof said === 'string' && said.isWellFormed();
+}
+
+function areTexts(said: unknown): boolean {
+  return Array.isArray(said) && said.every(isText);
 }
 
 function isCount(said: unknown): boolean {

@@ -1,4 +1,5 @@
 import { incidentColumns } from '../incidents/incident-row.ts';
+import { policyColumns } from '../policy/policy-row.ts';
 import { runColumns } from '../runs/run-row.ts';
 
 /** The types of columns that rows are checked for before they are inserted, by ClickHouse's names. */
@@ -11,6 +12,8 @@ export type RowColumnType =
   | 'UInt32'
   | 'UInt64'
   | 'Bool'
+  | 'Array(String)'
+  | 'Array(LowCardinality(String))'
   | 'Map(LowCardinality(String), Float64)';
 
 /** A table whose rows replace each other by key and `Version`. */
@@ -22,7 +25,8 @@ export interface RowShape {
 }
 
 /** The tables whose rows come by the stream of rows, by name. */
-export const rowTables: ReadonlyMap<string, RowShape> = new Map([
+export const rowTables: ReadonlyMap<string, RowShape> = new Map<string, RowShape>([
   ['agent_runs', { columns: runColumns, key: ['RunId'] }],
   ['incidents', { columns: incidentColumns, key: ['IncidentId'] }],
+  ['policies', { columns: policyColumns, key: ['PolicyRevision'] }],
 ]);

@@ -44,6 +44,7 @@ class Process {
       partitions,
       spans: new JsonSpans(),
       outbox: this.outbox,
+      policyRevision: (agent, environment) => (agent === 'covered' ? `${agent}-${environment}` : ''),
       clock,
       telemetry: this.telemetry,
       log,
@@ -222,6 +223,20 @@ describe('the stream of runs', () => {
         EndTime: '2026-11-23 12:00:00.000',
         Version: 2,
       },
+    ]);
+  });
+
+  test('says of a run which policy covers its agent in its environment', async () => {
+    const [partition, stream] = [new MemoryPartition(), new MemoryRuns()];
+    const labels = { environment: 'production' };
+    partition.append(noon, aRun('a', noon, { ...labels, agent: 'covered' }));
+    partition.append(noon, aRun('b', noon, { ...labels, agent: 'other' }));
+    const process = start(noon, 1, stream);
+    await process.own(partition);
+    await process.stop();
+    expect([...stream.runs.values()].map((row) => [row['AgentName'], row['PolicyRevision']])).toEqual([
+      ['covered', 'covered-production'],
+      ['other', undefined],
     ]);
   });
 

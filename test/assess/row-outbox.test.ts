@@ -13,7 +13,7 @@ test('a wait that is over leaves nothing behind with its owner, however often it
   const outbox = new RowOutbox(new MemoryRuns(), { log: createLog('silent'), limitBytes: 100 });
   const owner = new AbortController().signal;
   for (let n = 0; n < 100; n++) {
-    outbox.add(tableRowOf(finishedRun({ runId: String(n) })));
+    outbox.add(tableRowOf(finishedRun({ runId: String(n) }), ''));
     const wait = n % 2 === 0 ? outbox.room(owner) : outbox.flushed(outbox.added, owner);
     expect(waiting(owner)).toBe(1);
     await wait;
@@ -26,7 +26,7 @@ test('a wait ends when its owner does, or the outbox', async () => {
   const stream = new MemoryRuns();
   stream.isFull = true;
   const outbox = new RowOutbox(stream, { log: createLog('silent'), limitBytes: 100 });
-  outbox.add(tableRowOf(finishedRun()));
+  outbox.add(tableRowOf(finishedRun(), ''));
   const owner = new AbortController();
   const waits = [outbox.room(owner.signal), outbox.flushed(outbox.added, new AbortController().signal)];
   owner.abort();

@@ -158,6 +158,7 @@ describe('ten runs of a release', () => {
       partitions: 1,
       spans: new EnrichedSpans(enricher),
       outbox: new RowOutbox(new MemoryRuns(), { log }),
+      policyRevision: () => '',
       clock,
       telemetry: new Telemetry(),
       log,

@@ -3,9 +3,11 @@ import { systemClock } from '../../src/core/clock.ts';
 import { OwnershipLost } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { headersOf } from '../../src/core/table-row.ts';
+import { policyRow } from '../../src/policy/policy-row.ts';
 import { runRow } from '../../src/runs/run-row.ts';
 import { RowStore } from '../../src/store/row-store.ts';
 import { Tables } from '../../src/store/tables.ts';
+import { policyFile } from '../policy/policies.ts';
 import { finishedRun } from '../runs/finished-runs.ts';
 import { until } from '../until.ts';
 import { silentLog } from './embedded.ts';
@@ -45,6 +47,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
   });
   beforeEach(async () => {
     await started.clickhouse.command('TRUNCATE TABLE agent_runs');
+    await started.clickhouse.command('TRUNCATE TABLE policies');
   });
 
   const query = async <Row>(sql: string): Promise<readonly Row[]> => started.clickhouse.query<Row>(sql);
@@ -75,7 +78,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
 
   test('a run has one row with all that is known of it', async () => {
     const stream = new MemoryPartition();
-    append(stream, {
+    const run = {
       runId: "order-7 'ä' \\",
       traceId: 'a'.repeat(32),
       agent: 'refund',
@@ -96,7 +99,8 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       inputTokens: 250,
       outputTokens: Number.MAX_SAFE_INTEGER,
       version: 11,
-    });
+    } as const;
+    stream.append(Buffer.from(`${runRow(finishedRun(run), '0123456789ab')}\n`), 0, headers);
     await storeAll(stream);
     expect(
       await query(
@@ -132,6 +136,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
         ReviewCostUsd: '123456.789',
         Priced: true,
         Scores: {},
+        PolicyRevision: '0123456789ab',
         Version: 11,
         DurationSeconds: 2.5,
         CostUsd: '123456.889000001',
@@ -241,6 +246,72 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
     expect(await query('SELECT RunId FROM runs')).toEqual([{ RunId: 'a' }]);
     stopping.abort();
     await working;
+  });
+
+  test('a policy has one row, of its first use, whoever says later that it is in use', async () => {
+    const stream = new MemoryPartition();
+    const [first, second] = [policyFile(), policyFile({ metadata: { version: 4 } })];
+    const noon = Date.UTC(2026, 10, 23, 12);
+    for (const [policy, sinceMs] of [
+      [first, noon + 1],
+      [second, noon + 3000],
+      [first, noon],
+      [first, noon + 60_000],
+    ] as const)
+      stream.append(Buffer.from(`${policyRow(policy, sinceMs).row}\n`), 0, headersOf('policies'));
+    append(stream, { runId: 'beside' });
+    await storeAll(stream);
+    expect(
+      await query('SELECT * EXCEPT (Version, Document) FROM policies FINAL ORDER BY PolicyVersion'),
+    ).toEqual(
+      [
+        { policy: first, FirstUsed: '2026-11-23 12:00:00.000' },
+        { policy: second, FirstUsed: '2026-11-23 12:00:03.000' },
+      ].map(({ policy: { policy, revision }, FirstUsed }) => ({
+        PolicyRevision: revision,
+        Policy: 'search-agent',
+        PolicyVersion: policy.metadata.version,
+        Owner: 'team-search',
+        OnCall: 'search-on-call',
+        Agents: ['search-agent'],
+        Environments: ['production'],
+        GoodOutcomes: ['success', 'completed'],
+        FirstUsed,
+      })),
+    );
+    expect(
+      await query(
+        "SELECT JSONExtractFloat(Document, 'objectives', 'run_success', 'at_least') AS atLeast FROM policies FINAL WHERE PolicyVersion = 4",
+      ),
+    ).toEqual([{ atLeast: 0.9 }]);
+    expect(await query('SELECT RunId FROM runs')).toEqual([{ RunId: 'beside' }]);
+  });
+
+  test('what a success is says the policy of the run, and costs are shared among those', async () => {
+    const stream = new MemoryPartition();
+    const policy = policyFile({ good_outcomes: ['success', 'escalated'] });
+    stream.append(Buffer.from(`${policyRow(policy, 0).row}\n`), 0, headersOf('policies'));
+    for (const [runId, outcome, revision] of [
+      ['a', 'escalated', policy.revision],
+      ['b', 'completed', policy.revision],
+      ['c', 'success', policy.revision],
+      ['d', 'completed', ''],
+      ['e', 'escalated', ''],
+      ['f', 'completed', 'nobody has it'],
+    ] as const) {
+      const run = finishedRun({ runId, outcome, agent: revision || 'none', ...llm(1) });
+      stream.append(Buffer.from(`${runRow(run, revision)}\n`), 0, headers);
+    }
+    await storeAll(stream);
+    expect(
+      await query(
+        'SELECT AgentName, toUInt32(Successes) AS Successes, CostUsdPerSuccess FROM cost_per_task ORDER BY CostUsdPerSuccess, AgentName',
+      ),
+    ).toEqual([
+      { AgentName: 'nobody has it', Successes: 1, CostUsdPerSuccess: 1 },
+      { AgentName: policy.revision, Successes: 2, CostUsdPerSuccess: 1.5 },
+      { AgentName: 'none', Successes: 1, CostUsdPerSuccess: 2 },
+    ]);
   });
 
   test('what a task costs leaves runs of unknown price out, and shares what failed runs cost among those that went well', async () => {
