@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { Component } from '../core/component.ts';
+import { HttpEndpoint, type Answer } from '../core/http-endpoint.ts';
 import type { ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Family } from '../kpi/family.ts';
-import { HttpEndpoint, type Answer } from './http-endpoint.ts';
 import { ProcessMeter } from './process-families.ts';
 import { prometheusText } from './prometheus-text.ts';
 
@@ -33,8 +33,7 @@ export class Exposition implements Component {
     this.#endpoint = new HttpEndpoint(
       this.name,
       address,
-      '/metrics',
-      (request) => this.#scrape(request),
+      { '/metrics': { GET: (request) => this.#scrape(request) } },
       parts.log,
     );
   }

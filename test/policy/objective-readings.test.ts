@@ -36,6 +36,21 @@ const withObjectives = (objectives: Mapping): PolicyFile =>
 const windowed = { window: '1h', min_events: 20, severity: 'sev3' };
 const containment = withObjectives({ run_containment: { at_least: 0.7, ...windowed } });
 
+const containing = (labels: Labels) => gauges('run_containment', { '1h': [0, 20] }, labels);
+
+const calling = (tool: string, ok: number) =>
+  gauges('tool_call_success', { '1h': [ok, 100], '5m': [ok, 100] }, { tool });
+
+/** Calls of a tool of which only the p95 is `seconds`. */
+const lasting = (tool: string, seconds: number, calls: number) => [
+  ...gauges('tool_call_duration', { '1h': [0, calls] }, { tool }),
+  family(
+    'tool_call_duration_seconds',
+    [{ ...release, tool, window: '1h', stat: 'p50' }, 100],
+    [{ ...release, tool, window: '1h', stat: 'p95' }, seconds],
+  ),
+];
+
 const brief = (readings: readonly ObjectiveReading[]) =>
   readings.map(({ part, severity, violation }) => [part || severity, violation]);
 
@@ -74,11 +89,10 @@ describe('an objective on a rolling window', () => {
   });
 
   test('is judged of each release that the policy claims, and of no other', () => {
-    const of = (labels: Labels) => gauges('run_containment', { '1h': [0, 20] }, labels);
     const others = [{ release: '8' }, { environment: 'staging' }, { agent: 'refund-agent' }];
     const readings = readingsOf(
       [containment],
-      [complete('1h'), ...of({}), ...others.flatMap((labels) => of(labels))],
+      [complete('1h'), ...containing({}), ...others.flatMap(containing)],
     );
     expect(readings.map((each) => each.release)).toEqual(['7', '8']);
   });
@@ -98,9 +112,14 @@ describe('an objective on a rolling window', () => {
 
   test('on a quality score is one on that of its evaluator', () => {
     const policy = withObjectives({ quality_score: { evaluator: 'helpful', at_least: 0.8, ...windowed } });
-    const by = (evaluator: string, score: number) =>
-      gauges('quality_score', { '1h': [score, 20] }, { evaluator });
-    const readings = readingsOf([policy], [complete('1h'), ...by('helpful', 15), ...by('correct', 20)]);
+    const readings = readingsOf(
+      [policy],
+      [
+        complete('1h'),
+        ...gauges('quality_score', { '1h': [15, 20] }, { evaluator: 'helpful' }),
+        ...gauges('quality_score', { '1h': [20, 20] }, { evaluator: 'correct' }),
+      ],
+    );
     expect(readings.map(({ violation }) => violation)).toEqual([
       'search-agent 7 in production: 75%; quality_score (helpful) must be at least 80 % over 1h.',
     ]);
@@ -108,17 +127,9 @@ describe('an objective on a rolling window', () => {
 
   test('on durations is one on each tool', () => {
     const policy = withObjectives({ tool_call_duration: { stat: 'p95', at_most: 2, ...windowed } });
-    const of = (tool: string, seconds: number, calls: number) => [
-      ...gauges('tool_call_duration', { '1h': [0, calls] }, { tool }),
-      family(
-        'tool_call_duration_seconds',
-        [{ ...release, tool, window: '1h', stat: 'p50' }, 100],
-        [{ ...release, tool, window: '1h', stat: 'p95' }, seconds],
-      ),
-    ];
     const readings = readingsOf(
       [policy],
-      [complete('1h'), ...of('pay', 2.5, 20), ...of('search', 2, 20), ...of('rare', 9, 19)],
+      [complete('1h'), ...lasting('pay', 2.5, 20), ...lasting('search', 2, 20), ...lasting('rare', 9, 19)],
     );
     expect(brief(readings)).toEqual([
       [
@@ -180,9 +191,10 @@ describe('an error budget', () => {
     const calls = withObjectives({
       tool_call_success: { ...everyObjective['tool_call_success'], at_least: 0.9 },
     });
-    const by = (tool: string, ok: number) =>
-      gauges('tool_call_success', { '1h': [ok, 100], '5m': [ok, 100] }, { tool });
-    const readings = readingsOf([calls], [complete('5m', '1h'), ...by('pay', 0), ...by('search', 90)]);
+    const readings = readingsOf(
+      [calls],
+      [complete('5m', '1h'), ...calling('pay', 0), ...calling('search', 90)],
+    );
     expect(readings[0]?.violation).toContain('55% of tool calls failed');
   });
 
