@@ -1,4 +1,5 @@
 import { Assessor } from '../assess/assessor.ts';
+import type { KeptIncidents } from '../api/incident-resource.ts';
 import { RowOutbox } from '../assess/row-outbox.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import type { StreamConsumer } from '../core/stream.ts';
@@ -6,13 +7,14 @@ import { EnrichedSpans } from '../enrich/enriched-spans.ts';
 import type { Family } from '../kpi/family.ts';
 import type { Plan } from '../plan.ts';
 import { policyRow } from '../policy/policy-row.ts';
+import { bookOf, IncidentWatch } from './incidents.ts';
 import type { Role, Site } from './role.ts';
 
 /** stream → runs → windows, and the stream of rows, of runs and of the policies in use */
 export function assessRole(
   site: Site,
   { runs, kpi }: NonNullable<Plan['assess']>,
-): Role & { kpis(): readonly Family[] } {
+): Role & { kpis(): readonly Family[]; readonly incidents: KeptIncidents } {
   const { enricher, spans, policies, telemetry, log } = site;
   const outbox = new RowOutbox(site.runs, { log });
   const assessor = new Assessor(
@@ -35,8 +37,15 @@ export function assessRole(
     },
   );
   const consumer = consumerOf(site, assessor, outbox);
+  const incidents = {
+    book: bookOf(outbox, telemetry, () => {}),
+    isKept: () => consumer.owned === spans.partitions,
+    committed: async () => {},
+  };
+  const kpis = () => assessor.families();
+  const watch = new IncidentWatch({ incidents, policies: () => policies.inUse, kpis, clock });
   return {
-    components: [consumer, outbox],
+    components: [watch, consumer, outbox],
     probes: [
       {
         name: 'assess',
@@ -47,7 +56,8 @@ export function assessRole(
       },
     ],
     addresses: () => [],
-    kpis: () => assessor.families(),
+    kpis: () => [...kpis(), ...watch.families()],
+    incidents,
   };
 }
 
