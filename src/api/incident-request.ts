@@ -4,16 +4,16 @@ import type { Report } from '../incidents/incident-book.ts';
 import { incidentStates, isPolicyKey, type IncidentState } from '../incidents/incident.ts';
 import { severities, unknown } from '../semconv/vocabulary.ts';
 
-/** Text of one line that names something. */
+/** One line of text. */
 const name = (what: string) =>
   z
     .string()
-    .min(1, `is empty: write ${what}`)
+    .regex(/\S/, `is empty: write ${what}`)
     .max(200)
     .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'must be one line of text')
-    .describe(what);
+    .describe(`Says ${what}.`);
 
-const key = name('What the incident is about; one is open for each key').refine(
+const key = name('what the incident is about, one open for each key').refine(
   (text) => !isPolicyKey(text),
   'must not begin with policy/: such keys are those of policies',
 );
@@ -21,12 +21,12 @@ const key = name('What the incident is about; one is open for each key').refine(
 const reporting = z.strictObject({
   state: z.literal('open').optional(),
   key,
-  agent: name('The agent it is about'),
-  release: name('Its release').default(unknown),
-  environment: name('Where it runs').default(unknown),
+  agent: name('which agent it is about'),
+  release: name('which release').default(unknown),
+  environment: name('where that runs').default(unknown),
   severity: z.enum(severities),
   owner: z.string().max(200).default('').describe('Who answers for it.'),
-  title: name('What happened, in a few words'),
+  title: name('what happened, in a few words'),
   summary: z.string().max(1000).default('').describe('What is known of it.'),
   started: z.iso
     .datetime({ offset: true, error: 'must be a time such as 2026-11-26T12:00:00Z' })

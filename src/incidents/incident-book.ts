@@ -71,7 +71,7 @@ export interface BookState {
 /**
  * The incidents that are open, and those that were a while ago. A policy's are opened and resolved by rounds of readings
  * of its objectives (see `Conditions`), any by what somebody reports: one is open for each key. What comes back within
- * the quiet time of its end is the same incident, opened again; a severity only rises. What somebody resolved and is not
+ * the quiet time of its end is the same incident, opened again and still acknowledged; a severity only rises. What somebody resolved and is not
  * well comes back.
  *
  * An id is a number within the book: after a crash that took incidents back the next ones have their ids, and so replace

@@ -4,9 +4,6 @@ import { severities, type Severity } from '../semconv/vocabulary.ts';
 export const incidentStates = ['open', 'acknowledged', 'mitigated', 'resolved'] as const;
 export type IncidentState = (typeof incidentStates)[number];
 
-/** Who opened an incident: the condition of a policy, or somebody through the API. */
-export type IncidentSource = 'policy' | 'api';
-
 /**
  * Why an incident is over: what it was about is well again, somebody said so, or nothing was heard of it for so long that
  * nobody knows.
@@ -18,7 +15,8 @@ export interface Incident {
   readonly id: string;
   /** What it is about: no two open ones have the same. */
   readonly key: string;
-  readonly source: IncidentSource;
+  /** Who opened it: the condition of a policy, or somebody through the API. */
+  readonly source: 'policy' | 'api';
   /** The policy whose objective is not met, the revision of it, and the KPI; '' where the API opened it. */
   readonly policy: string;
   readonly revision: string;
