@@ -33,7 +33,7 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
   const plan = planOf(config);
   const telemetry = new Telemetry();
   const policies = new Policies(plan.policies, { telemetry, log });
-  const enricher = enricherOf(plan);
+  const enricher = enricherOf(plan, policies);
   const site: Site = { plan, enricher, policies, ...streamsOf(plan, telemetry, log), telemetry, log };
 
   const ingest = plan.ingest && ingestRole(site, plan.ingest);
@@ -62,6 +62,7 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
     ...(assess?.components ?? []),
     site.deadLetters,
     site.runs,
+    ...(assess ? [site.states] : []),
     site.spans,
     ...(store?.tables ?? []),
     policies,

@@ -237,7 +237,7 @@ const catalogue = {
   },
   plimsoll_enrich_removed_attributes_total: {
     kind: 'counter',
-    help: 'Attributes under plimsoll.* that were removed: a key that is not ours, or a value it may not have.',
+    help: 'Attributes under plimsoll.* that were removed: a key that no sender may set, or a value it may not have.',
     labels: ['reason'],
   },
   plimsoll_enrich_unreadable_numbers_total: {

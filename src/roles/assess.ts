@@ -2,13 +2,18 @@ import { Assessor } from '../assess/assessor.ts';
 import type { KeptIncidents } from '../api/incident-resource.ts';
 import { RowOutbox } from '../assess/row-outbox.ts';
 import { systemClock as clock } from '../core/clock.ts';
+import { StateLog } from '../assess/state-log.ts';
 import type { StreamConsumer } from '../core/stream.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';
 import type { Family } from '../kpi/family.ts';
+import type { Probe } from '../metrics/health.ts';
 import type { Plan } from '../plan.ts';
 import { policyRow } from '../policy/policy-row.ts';
 import { bookOf, IncidentWatch } from './incidents.ts';
 import type { Role, Site } from './role.ts';
+
+/** A restart reads again what came since the last snapshot, and counters are as old as that. */
+const snapshotEveryMs = 1000;
 
 /** stream → runs → windows, and the stream of rows, of runs and of the policies in use */
 export function assessRole(
@@ -25,11 +30,14 @@ export function assessRole(
       idleTimeoutMs: runs.idle_timeout,
       maxRuns: runs.max_open_runs,
       guessEscalations: runs.guess_escalations,
+      snapshotEveryMs,
     },
     {
       partitions: spans.partitions,
+      streamId: () => spans.id,
       spans: new EnrichedSpans(enricher),
       outbox,
+      states: new StateLog(site.states, log),
       policyRevision: (agent, environment) => policies.coverage.revision(agent, environment),
       clock,
       telemetry,
@@ -40,25 +48,22 @@ export function assessRole(
   const incidents = {
     book: bookOf(outbox, telemetry, () => {}),
     isKept: () => consumer.owned === spans.partitions,
-    committed: async () => {},
+    committed: () => assessor.committed(),
   };
-  const kpis = () => assessor.families();
+  const kpis = () => assessor.families(consumer.isSure);
   const watch = new IncidentWatch({ incidents, policies: () => policies.inUse, kpis, clock });
   return {
     components: [watch, consumer, outbox],
-    probes: [
-      {
-        name: 'assess',
-        check: () => {
-          if (consumer.fault) return { flowing: false, reason: consumer.fault.message };
-          return consumer.owned === 0 ? { flowing: true, reason: 'stands by' } : assessor.check();
-        },
-      },
-    ],
+    probes: [{ name: 'assess', check: () => checkOf(consumer, assessor) }],
     addresses: () => [],
     kpis: () => [...kpis(), ...watch.families()],
     incidents,
   };
+}
+
+function checkOf(consumer: StreamConsumer, assessor: Assessor): ReturnType<Probe['check']> {
+  if (consumer.fault) return { flowing: false, reason: consumer.fault.message };
+  return consumer.owned === 0 ? { flowing: true, reason: 'stands by' } : assessor.check();
 }
 
 /** Reads the spans, and says which policies are in use: when this process begins to own the spans, and when they change. */

@@ -19,6 +19,8 @@ export interface Site {
   readonly runs: Stream;
   /** Spans that can never be stored. */
   readonly deadLetters: Stream;
+  /** Snapshots of what is assessed. */
+  readonly states: Stream;
   readonly telemetry: Telemetry;
   readonly log: Log;
 }
