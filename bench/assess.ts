@@ -10,6 +10,7 @@ import type { Claim, StreamRecord } from '../src/core/stream.ts';
 import { Telemetry } from '../src/core/telemetry.ts';
 import { EnrichedSpans } from '../src/enrich/enriched-spans.ts';
 import { Enricher } from '../src/enrich/enricher.ts';
+import { bookOf } from '../src/roles/incidents.ts';
 import { SampleRequests } from './sample-requests.ts';
 
 const spans = 512;
@@ -93,6 +94,7 @@ const noStates = {
     read: () => Promise.resolve([]),
   }),
 };
+const outbox = new RowOutbox(runsStream, { log });
 const assessor = new Assessor(
   {
     windowsMs: [300_000, 3_600_000],
@@ -107,7 +109,8 @@ const assessor = new Assessor(
     partitions: 1,
     spans: new EnrichedSpans(enricher),
     streamId: () => 'spans',
-    outbox: new RowOutbox(runsStream, { log }),
+    outbox,
+    incidents: bookOf(outbox, telemetry, { opened: () => {}, changed: () => {} }),
     states: new StateLog(noStates, log),
     policyRevision: () => '',
     clock: { nowMs: () => Date.now() },

@@ -4,6 +4,8 @@ import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import { OwnershipLost, type Claim, type ClaimWorker } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
+import type { BookState, IncidentBook } from '../incidents/incident-book.ts';
+import type { KpiIncident } from '../kpi/facts.ts';
 import type { Family } from '../kpi/family.ts';
 import { Kpis } from '../kpi/kpis.ts';
 import type { RunSettings } from '../runs/run-assembler.ts';
@@ -41,6 +43,8 @@ export interface AssessorParts {
   readonly spans: SpanReader;
   /** Where what is known of ended runs goes. */
   readonly outbox: RowOutbox;
+  /** The incidents, which are part of what is known. */
+  readonly incidents: Pick<IncidentBook, 'save' | 'restore'>;
   /** Where snapshots go. */
   readonly states: StateLog<SavedState>;
   /** The revision of the policy that covers an agent in an environment; '' where none does. */
@@ -68,6 +72,7 @@ export interface SavedState {
   /** Of the stream that was assessed. */
   readonly stream: string;
   readonly assessment: AssessmentState;
+  readonly incidents: BookState;
 }
 
 /** One period of owning the whole stream. */
@@ -132,6 +137,22 @@ export class Assessor {
       return { flowing: false, reason: `waits for the stream of snapshots: ${states.fault}` };
     const reason = `owns ${this.#claims.size} of ${partitions} partitions of the stream`;
     return this.#assessment ? { flowing: true, reason: '' } : { flowing: false, reason };
+  }
+
+  /** Whether this process owns the stream and knows what there is to know of it. */
+  get isAssessing(): boolean {
+    return this.#assessment !== undefined;
+  }
+
+  /** Takes an incident that opened. */
+  incident(incident: KpiIncident): void {
+    this.#kpis.incident(incident);
+    this.incidentsChanged();
+  }
+
+  /** The incidents are not what they were in the last snapshot. */
+  incidentsChanged(): void {
+    this.#assessment?.change();
   }
 
   #runSettings(): RunSettings {
@@ -227,6 +248,7 @@ export class Assessor {
       outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
     );
     const saved = await this.#savedState(claims);
+    this.#parts.incidents.restore(saved?.incidents);
     const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
     if (saved) {
       assessment.restore(saved.assessment);
@@ -288,7 +310,7 @@ export class Assessor {
 
   /** Commits a snapshot, if there is anything new. Resolves with how long the process computed it, in milliseconds. */
   async #save(tenure: Tenure): Promise<number> {
-    const { outbox, states, streamId } = this.#parts;
+    const { outbox, states, incidents, streamId } = this.#parts;
     const { claims, assessment, lost } = tenure;
     const { changes } = assessment;
     if (changes === tenure.savedChanges) return 0;
@@ -300,6 +322,7 @@ export class Assessor {
       version: stateVersion,
       stream: streamId(),
       assessment: assessment.save(),
+      incidents: incidents.save(),
     };
     const written = await states.write(saved, lost);
     await outbox.flushed(added, lost);

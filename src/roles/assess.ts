@@ -22,7 +22,11 @@ export function assessRole(
 ): Role & { kpis(): readonly Family[]; readonly incidents: KeptIncidents } {
   const { enricher, spans, policies, telemetry, log } = site;
   const outbox = new RowOutbox(site.runs, { log });
-  const assessor = new Assessor(
+  const book = bookOf(outbox, telemetry, {
+    opened: (incident) => assessor.incident({ ...incident, timeMs: incident.detectedMs }),
+    changed: () => assessor.incidentsChanged(),
+  });
+  const assessor: Assessor = new Assessor(
     {
       windowsMs: kpi.windows,
       latenessMs: kpi.lateness,
@@ -37,6 +41,7 @@ export function assessRole(
       streamId: () => spans.id,
       spans: new EnrichedSpans(enricher),
       outbox,
+      incidents: book,
       states: new StateLog(site.states, log),
       policyRevision: (agent, environment) => policies.coverage.revision(agent, environment),
       clock,
@@ -46,8 +51,8 @@ export function assessRole(
   );
   const consumer = consumerOf(site, assessor, outbox);
   const incidents = {
-    book: bookOf(outbox, telemetry, () => {}),
-    isKept: () => consumer.owned === spans.partitions,
+    book,
+    isKept: () => assessor.isAssessing && consumer.isSure,
     committed: () => assessor.committed(),
   };
   const kpis = () => assessor.families(consumer.isSure);

@@ -22,15 +22,18 @@ const settings: BookSettings = {
   quietMs: 30 * minuteMs,
 };
 
-/** A book whose incidents become rows. `opened` is told of each new one. */
+/** A book whose incidents become rows; `listener` is told of them, too. */
 export function bookOf(
   outbox: Pick<RowOutbox, 'add'>,
   telemetry: Telemetry,
-  opened: BookListener['opened'],
+  listener: Pick<BookListener, 'opened' | 'changed'>,
 ): IncidentBook {
   return new IncidentBook(settings, {
-    opened,
-    changed: (incident) => outbox.add(incidentRow(incident)),
+    opened: (incident) => listener.opened(incident),
+    changed: (incident) => {
+      outbox.add(incidentRow(incident));
+      listener.changed(incident);
+    },
     unopened: (count) => telemetry.count('plimsoll_assess_unopened_incidents_total', count, {}),
   });
 }

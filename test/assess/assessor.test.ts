@@ -8,6 +8,7 @@ import { createLog } from '../../src/core/log.ts';
 import type { Claim } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
+import { bookOf, report } from '../incidents/books.ts';
 import { flat, value } from '../kpi/events.ts';
 import { runs } from '../property-runs.ts';
 import { until } from '../until.ts';
@@ -34,6 +35,7 @@ class Process {
   readonly telemetry = new Telemetry();
   readonly assessor: Assessor;
   readonly outbox: RowOutbox;
+  readonly incidents = bookOf();
   nowMs: number;
   readonly #stopping = new AbortController();
   readonly #workers: Promise<void>[] = [];
@@ -56,6 +58,7 @@ class Process {
         streamId: () => 'spans',
         spans: new JsonSpans(),
         outbox: this.outbox,
+        incidents: this.incidents.book,
         states: new StateLog(states, log),
         policyRevision: (agent, environment) => (agent === 'covered' ? `${agent}-${environment}` : ''),
         clock,
@@ -453,6 +456,32 @@ describe('after a restart', () => {
     expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(2);
     expect(second.kpi('plimsoll_kpi_run_success_denominator', hour)).toBe(2);
     expect(second.kpi('plimsoll_kpi_window_complete', hour)).toBe(1);
+  });
+
+  test('an incident whose opening was committed is there, and one whose was not is not', async () => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates()];
+    const first = start(noon, 1, new MemoryRuns(), states);
+    const lost = new AbortController();
+    const open = ({ incidents, assessor }: Process, key: string): void => {
+      incidents.book.open(report({ key }), noon);
+      assessor.incident({ ...incidents.opened.at(-1)!, timeMs: noon });
+    };
+    await first.own(partition, lost);
+    open(first, 'kept');
+    await first.assessor.committed();
+    states.isFull = true;
+    open(first, 'lost');
+    await until('nothing can be written', () => !first.assessor.check().flowing);
+    expect(first.assessor.isAssessing).toBe(true);
+    lost.abort();
+    await first.stop();
+    expect(first.assessor.isAssessing).toBe(false);
+    states.isFull = false;
+    const second = start(noon, 1, new MemoryRuns(), states);
+    open(second, 'before it owned anything');
+    await second.own(partition);
+    expect([...second.incidents.book.incidents].map(({ key }) => key)).toEqual(['kept']);
+    expect(second.kpi('plimsoll_incidents_opened_total', { severity: 'sev1' })).toBe(1);
   });
 
   test('with other windows counters go on, and a window that is new is complete once it is full', async () => {
