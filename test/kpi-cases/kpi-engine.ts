@@ -1,6 +1,7 @@
 import { Assessor } from '../../src/assess/assessor.ts';
 import { RunOutbox } from '../../src/assess/run-outbox.ts';
 import { createLog } from '../../src/core/log.ts';
+import type { NewRecord, StreamRecord } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
@@ -13,7 +14,7 @@ import type { Given } from './parse-cases.ts';
 const log = createLog('silent');
 
 /** Prices that cases count with: a call of `web_search` costs 0.01 USD, an hour of review 60. */
-const enricher = new Enricher({
+export const enricher = new Enricher({
   content: { mode: 'drop' },
   prices: {
     tools: { web_search: 0.01 },
@@ -55,7 +56,7 @@ export class KpiEngine {
     const telemetry = new Telemetry();
     const outbox = new RunOutbox(this.#runs, { log });
     const assessor = new Assessor(
-      { windowsMs, latenessMs, maxSeries, idleTimeoutMs, maxRuns: 1000, guessEscalations: false },
+      { windowsMs, latenessMs, maxSeries, idleTimeoutMs, maxRuns: 100_000, guessEscalations: false },
       {
         partitions,
         spans: new EnrichedSpans(enricher),
@@ -97,6 +98,18 @@ export class KpiEngine {
     await until('everything is read, and what time ends has ended', () =>
       this.#partitions.every((partition, i) => partition.isHeld || partition.reads >= reads[i]! + 4),
     );
+  }
+
+  /** The records of `partition`, as they were enriched. */
+  records(partition: number): readonly StreamRecord[] {
+    return this.#partitionOf(partition).records;
+  }
+
+  /** Every row of a run so far, as records of the stream of runs; those that are known by now are among them. */
+  async runRecords(): Promise<readonly NewRecord[]> {
+    const { outbox } = this.#process;
+    await outbox.flushed(outbox.added, AbortSignal.timeout(30_000));
+    return this.#runs.records;
   }
 
   /** From now on these outcomes of `agent` are good, by its policy. */
