@@ -157,7 +157,7 @@ function* limitFaults(config: Config): Generator<string> {
 function* streamFaults(config: Config): Generator<string> {
   for (const [id, connector] of Object.entries(config.connectors)) {
     if (connector.type !== 'kafka') continue;
-    const { retention, max_record_size, groups, topic, dead_letter_topic, runs_topic, tls } = connector;
+    const { retention, max_record_size, groups, tls } = connector;
     const at = `connectors::${id}`;
     if (retention.age < leastRetentionMs)
       yield `${at}::retention::age: must be 1h or more: after a crash the store reads again what it stored last`;
@@ -169,9 +169,12 @@ function* streamFaults(config: Config): Generator<string> {
       yield `${at}::groups::replay: must be another group than ${groups.replay}: it reads the dead letters`;
     if ([groups.store, groups.assess, groups.replay].includes(groups.runs))
       yield `${at}::groups::runs: must be another group than ${groups.runs}: it reads the stream of runs`;
-    if ([topic, dead_letter_topic].includes(runs_topic))
-      yield `${at}::runs_topic: must be another topic than ${runs_topic}`;
-    if (topic === dead_letter_topic) yield `${at}::dead_letter_topic: must be another topic than ${topic}`;
+    const named = new Set<string>([connector.topic]);
+    for (const key of ['dead_letter_topic', 'runs_topic', 'state_topic'] as const) {
+      const topic = connector[key];
+      if (named.has(topic)) yield `${at}::${key}: must be another topic than ${topic}`;
+      named.add(topic);
+    }
     yield* tlsFaults(`${at}::tls`, tls);
   }
 }

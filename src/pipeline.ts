@@ -30,15 +30,15 @@ export interface Pipeline {
 export function buildPipeline(config: Config, log: Log): Pipeline {
   const plan = planOf(config);
   const telemetry = new Telemetry();
-  const enricher = enricherOf(plan);
-  const site: Site = { plan, enricher, ...streamsOf(plan, telemetry, log), telemetry, log };
+  const policies = new Policies(plan.policies, { telemetry, log });
+  const enricher = enricherOf(plan, policies);
+  const site: Site = { plan, enricher, policies, ...streamsOf(plan, telemetry, log), telemetry, log };
 
   const ingest = plan.ingest && ingestRole(site, plan.ingest);
   const store = plan.store && storeRole(site, plan.store);
   const assess = plan.assess && assessRole(site, plan.assess);
   const roles = [ingest, store, assess].filter((role) => role !== undefined);
 
-  const policies = new Policies(plan.policies, { telemetry, log });
   const metrics = new Exposition(
     { ...plan.metrics.endpoint, configPath: 'service::telemetry::metrics::endpoint' },
     { telemetry, kpis: () => assess?.kpis() ?? [], log },
@@ -52,6 +52,7 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
     ...(assess?.components ?? []),
     site.deadLetters,
     site.runs,
+    ...(assess ? [site.states] : []),
     site.spans,
     ...(store?.tables ?? []),
     policies,

@@ -115,12 +115,12 @@ const catalogue = {
   },
   plimsoll_store_run_rows_total: {
     kind: 'counter',
-    help: 'Rows of runs inserted. A run of which more becomes known has a row for that, which replaces the one before.',
+    help: 'Rows of runs, and of the other tables beside spans, inserted. A run of which more becomes known has a row for that, which replaces the one before.',
     labels: [],
   },
   plimsoll_store_unreadable_run_rows_total: {
     kind: 'counter',
-    help: 'Lines on the stream of runs that are no rows of runs, and were left out. Anything above 0 is loss.',
+    help: 'Lines on the stream of runs that are no rows of a table of this version, and were left out. Anything above 0 is loss.',
     labels: [],
   },
   plimsoll_store_blocks_total: {
@@ -232,7 +232,7 @@ const catalogue = {
   },
   plimsoll_enrich_removed_attributes_total: {
     kind: 'counter',
-    help: 'Attributes under plimsoll.* that were removed: a key that is not ours, or a value it may not have.',
+    help: 'Attributes under plimsoll.* that were removed: a key that no sender may set, or a value it may not have.',
     labels: ['reason'],
   },
   plimsoll_enrich_unreadable_numbers_total: {

@@ -1,7 +1,9 @@
-import type { EscalationReason, EvidenceLevel, Outcome, Result } from '../semconv/vocabulary.ts';
+import type { EscalationReason, EvidenceLevel, Outcome, Result, Severity } from '../semconv/vocabulary.ts';
 
 /** What the KPIs need to know of a finished run. Times are milliseconds since the epoch. */
 export interface KpiRun {
+  /** Lower-case hex: an exemplar of what is counted. */
+  readonly traceId: string;
   readonly agent: string;
   readonly release: string;
   readonly environment: string;
@@ -16,6 +18,8 @@ export interface KpiRun {
   readonly costUsd: { readonly llm: number; readonly tool: number; readonly review: number };
   /** False when part of the cost is unknown. */
   readonly priced: boolean;
+  /** How long humans worked on it. */
+  readonly reviewSeconds: number;
   /** In [0, 1], by evaluator. */
   readonly scores: ReadonlyMap<string, number>;
   /** How far its end lay behind the newest event of its partition when it arrived. */
@@ -26,6 +30,8 @@ export interface KpiRun {
 
 /** What the KPIs need to know of a tool call that ended. */
 export interface KpiToolCall {
+  /** Lower-case hex: an exemplar of what is counted. */
+  readonly traceId: string;
   readonly agent: string;
   readonly release: string;
   readonly environment: string;
@@ -44,4 +50,14 @@ export interface KpiToolCall {
 export interface KpiScore {
   readonly evaluator: string;
   readonly score: number;
+}
+
+/** What the KPIs need to know of an incident that opened. */
+export interface KpiIncident {
+  readonly agent: string;
+  readonly release: string;
+  readonly environment: string;
+  readonly severity: Severity;
+  /** When it opened, in milliseconds since the epoch. */
+  readonly timeMs: number;
 }

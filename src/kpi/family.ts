@@ -6,6 +6,18 @@ export interface Sample {
   readonly suffix?: '_bucket' | '_sum' | '_count';
   readonly labels: Labels;
   readonly value: number;
+  /** One of the events that were counted. */
+  readonly exemplar?: Exemplar;
+}
+
+/** An event that shows what a counter or a bucket of a histogram counts. */
+interface Exemplar {
+  /** Lower-case hex. */
+  readonly traceId: string;
+  /** What the event added. */
+  readonly value: number;
+  /** When it was, in milliseconds since the epoch. */
+  readonly timeMs: number;
 }
 
 /** A metric with its series, as Prometheus knows them. */

@@ -34,6 +34,8 @@ export const runSums = {
   costUsd: (run: KpiRun) => (run.priced ? costOf(run) : 0),
   reviewUsd: (run: KpiRun) => run.costUsd.review,
   contained: (run: KpiRun) => Number(!isEscalated(run) && run.outcome !== 'abandoned'),
+  /** Counted on their own, when they open. */
+  incidents: () => 0,
 } as const satisfies Record<string, (run: KpiRun) => number>;
 
 const isRatioed = (call: KpiToolCall): boolean => call.result === 'ok' || call.result === 'error';
@@ -122,6 +124,14 @@ export const runKpis: readonly Kpi<keyof typeof runSums>[] = [
     unit: 'USD',
     help: 'Cost of human review per finished run, in US dollars.',
     numerator: 'reviewUsd',
+    denominator: 'finished',
+  },
+  {
+    stem: 'plimsoll_kpi_incidents_per_run',
+    suffix: '',
+    unit: 'ratio',
+    help: 'Incidents that opened, per finished run.',
+    numerator: 'incidents',
     denominator: 'finished',
   },
 ];

@@ -1,10 +1,11 @@
-import type { KpiRun, KpiToolCall } from './facts.ts';
+import { counter, counterFamilies } from './counter-families.ts';
+import type { KpiIncident, KpiRun, KpiToolCall } from './facts.ts';
 import type { Family, Sample } from './family.ts';
-import { RollingKpis, type RunSeries } from './rolling.ts';
-import type { Series } from './series-table.ts';
-import { startsAnew, Totals, widest, type RunTotals } from './totals.ts';
-import { Watermark } from './watermark.ts';
-import { windowOf, type Window } from './window.ts';
+import { distinct, restorePlaces, savePlaces, type PlacesState } from './places.ts';
+import { RollingKpis, type WindowsState } from './rolling.ts';
+import { Place, Totals, widest, type TotalsState } from './totals.ts';
+import { Watermark, type WatermarkState } from './watermark.ts';
+import { paneAt, windowOf, type Window } from './window.ts';
 
 /** Durations in milliseconds. */
 export interface KpiSettings {
@@ -20,34 +21,38 @@ export interface KpiSettings {
   readonly expireAfterMs: number;
 }
 
-/** Where a run is counted. */
-class Place {
-  readonly counted: Series<RunTotals> | undefined;
-  /** Undefined when no window took the run: nothing is taken back when it is revised. */
-  readonly held: RunSeries | undefined;
+/** Everything as plain data for `v8.serialize`; later events do not touch it. */
+export interface KpiState {
+  readonly totals: TotalsState;
+  readonly windows: WindowsState;
+  /** Of each window, by its length, since when it has been filled; -Infinity for always. */
+  readonly filledSinceMs: ReadonlyMap<number, number>;
+  readonly watermark: WatermarkState;
+  readonly losses: Losses;
+  readonly places: PlacesState;
+}
 
-  constructor(counted: Series<RunTotals> | undefined, held: RunSeries | undefined) {
-    this.counted = counted;
-    this.held = held;
-  }
+/** Events that windows did not take, and events that went to overflow series. */
+interface Losses {
+  readonly late: { readonly run: number; readonly tool_call: number };
+  readonly overflowed: { readonly run: number; readonly score: number; readonly tool_call: number };
 }
 
 /**
- * Every KPI: gauges over rolling windows, and counters. Windows are what one ownership of the stream has read and
- * begin anew with `restart`; counters start from 0 with the process and last as long as it does. After a kill the
- * next process may count again what came after the last commit.
+ * Every KPI: gauges over rolling windows, and counters. Gauges are those of this moment. Counters are those of a state
+ * that was published: whoever makes states durable publishes them then, so a counter never falls, whatever dies.
  */
 export class Kpis {
   readonly windows: readonly Window[];
   readonly longestWindowMs: number;
   readonly #settings: KpiSettings;
   readonly #limits: { readonly runs: number; readonly tools: number };
-  readonly #totals: Totals;
+  readonly #late = { run: 0, tool_call: 0 };
+  #totals: Totals;
   #rolling: RollingKpis;
   #watermark: Watermark;
-  /** The latest; runs that are counted in the same series share it. */
-  #place = new Place(undefined, undefined);
-  readonly #late = { run: 0, tool_call: 0 };
+  #filledSinceMs: Map<number, number>;
+  #published: Pick<KpiState, 'totals' | 'losses'> | undefined;
 
   constructor(settings: KpiSettings) {
     this.windows = settings.windowsMs.map(windowOf);
@@ -64,6 +69,11 @@ export class Kpis {
     this.#totals = new Totals(this.#limits);
     this.#rolling = new RollingKpis(this.windows, this.#limits);
     this.#watermark = new Watermark(settings);
+    this.#filledSinceMs = this.#filledSince(() => Number.NEGATIVE_INFINITY);
+  }
+
+  #filledSince(sinceMs: (window: Window) => number): Map<number, number> {
+    return new Map(this.windows.map((window) => [window.lengthMs, sinceMs(window)]));
   }
 
   /** The watermark of the current windows. */
@@ -71,44 +81,94 @@ export class Kpis {
     return this.#watermark;
   }
 
-  /** Empties the windows; counters stay. */
+  /** Empties everything; no counter is exported until a state is published. */
   restart(): void {
+    this.#totals = new Totals(this.#limits);
     this.#rolling = new RollingKpis(this.windows, this.#limits);
     this.#watermark = new Watermark(this.#settings);
+    this.#filledSinceMs = this.#filledSince(() => Number.NEGATIVE_INFINITY);
+    this.#late.run = this.#late.tool_call = 0;
+    this.#published = undefined;
   }
 
-  /** Takes a run that ended. `live` is false for one that an earlier process has counted. */
-  finished(run: KpiRun, live: boolean): void {
-    const counted = live ? this.#totals.addRun(run) : undefined;
+  /** Takes a run that ended. */
+  finished(run: KpiRun): void {
+    const counted = this.#totals.addRun(run);
     const held = this.#isInTime(run.closedMs, run.behindMs) ? this.#rolling.addRun(run) : undefined;
-    if (!held && live) this.#late.run++;
-    run.place = this.#placeOf(counted, held);
+    if (!held) this.#late.run++;
+    run.place = this.#totals.placeOf(counted, held);
   }
 
   /** Takes what became known of a run after its end; `before.place` says where that is counted. */
-  revised(before: KpiRun, after: KpiRun, live: boolean): void {
+  revised(before: KpiRun, after: KpiRun): void {
     const place = before.place instanceof Place ? before.place : undefined;
-    const counted = live ? this.#totals.reviseRun(before, place?.counted, after) : place?.counted;
+    const counted = this.#totals.reviseRun(before, place, after);
     const held = place?.held && this.#rolling.replaceRun(before, place.held, after);
-    after.place = this.#placeOf(counted, held);
-  }
-
-  #placeOf(counted: Series<RunTotals> | undefined, held: RunSeries | undefined): Place {
-    const last = this.#place;
-    const isSame = last.held?.run === held?.run && last.held?.scores === held?.scores;
-    if (last.counted === counted && isSame) return last;
-    return (this.#place = new Place(counted, held));
+    after.place = this.#totals.placeOf(counted, held);
   }
 
   /** Takes a tool call that ended. */
-  toolCall(call: KpiToolCall, live: boolean): void {
-    if (live) this.#totals.addCall(call);
+  toolCall(call: KpiToolCall): void {
+    this.#totals.addCall(call);
     const inTime = this.#isInTime(call.endMs, call.behindMs) && this.#rolling.addCall(call);
-    if (!inTime && live) this.#late.tool_call++;
+    if (!inTime) this.#late.tool_call++;
+  }
+
+  /** Takes an incident that opened. */
+  incident(incident: KpiIncident): void {
+    this.#totals.addIncident(incident);
+    if (this.#isInTime(incident.timeMs, 0)) this.#rolling.addIncident(incident);
   }
 
   #isInTime(timeMs: number, behindMs: number): boolean {
     return behindMs <= this.#settings.latenessMs && timeMs > this.#watermark.lastMs - this.longestWindowMs;
+  }
+
+  /** Moves the watermark on to `nowMs`, and forgets what windows have passed and counters to which nothing is added any more. */
+  sweep(nowMs: number): void {
+    const watermarkMs = this.#watermark.moveOn(nowMs);
+    if (watermarkMs === undefined) return;
+    this.#rolling.sweep(watermarkMs);
+    this.#totals.expire(watermarkMs, this.#settings.expireAfterMs);
+  }
+
+  /** A copy of everything. `places` are what was left with each run that may yet be revised, undefined where nothing was. */
+  save(places: readonly unknown[]): KpiState {
+    const { of, places: found, held } = distinct(places);
+    const totals = this.#totals.save();
+    const windows = this.#rolling.save(held);
+    return {
+      totals,
+      windows,
+      filledSinceMs: new Map(this.#filledSinceMs),
+      watermark: this.#watermark.save(),
+      losses: this.#losses(),
+      places: savePlaces(of, found),
+    };
+  }
+
+  /**
+   * Replaces everything by `state`, and returns the places that `save` was given. A window that there was not then begins
+   * empty, and is complete once it holds nothing from before. No counter is exported until a state is published.
+   */
+  restore(state: KpiState): unknown[] {
+    this.restart();
+    this.#watermark.restore(state.watermark);
+    const { newestMs } = this.#watermark;
+    this.#filledSinceMs = this.#filledSince((window) => {
+      const { lengthMs, paneMs } = window;
+      const known = this.#rolling.takes(state.windows, lengthMs) && state.filledSinceMs.get(lengthMs);
+      return typeof known === 'number' ? known : (paneAt(window, newestMs) + 1) * paneMs;
+    });
+    Object.assign(this.#late, state.losses.late);
+    const counted = this.#totals.restore(state.totals);
+    const held = this.#rolling.restore(state.windows, this.#filledSinceMs);
+    return restorePlaces(state.places, this.#totals, counted, held);
+  }
+
+  /** From now on the counters of `state` are exported. */
+  publish({ totals, losses }: KpiState): void {
+    this.#published = { totals, losses };
   }
 
   /** All KPIs while `owned`, that is while this process reads the whole stream; else only that it does not. */
@@ -118,26 +178,27 @@ export class Kpis {
     ]);
     if (!owned) return [active];
     const watermarkMs = this.#watermark.at(nowMs);
-    if (watermarkMs === undefined) {
-      return [active, this.#completeness(undefined), ...this.#lossFamilies(), ...this.#totals.families()];
-    }
-    this.#rolling.expire(watermarkMs);
-    this.#totals.expire(watermarkMs, this.#settings.expireAfterMs);
+    const published = this.#published;
+    const counters = published
+      ? [...lossFamilies(published.losses), ...counterFamilies(published.totals)]
+      : [];
+    if (watermarkMs === undefined) return [active, this.#completeness(undefined), ...counters];
     return [
       active,
       gauge('plimsoll_kpi_watermark_timestamp_seconds', 'Event time up to which the windows have slid.', [
         { labels: [], value: watermarkMs / 1000 },
       ]),
       this.#completeness(watermarkMs),
-      ...this.#lossFamilies(),
       ...this.#rolling.families(watermarkMs),
-      ...this.#totals.families(),
+      ...counters,
     ];
   }
 
   #completeness(watermarkMs: number | undefined): Family {
     const covers = ({ lengthMs }: Window): boolean =>
-      watermarkMs !== undefined && this.#watermark.covers(watermarkMs - lengthMs);
+      watermarkMs !== undefined &&
+      this.#watermark.covers(watermarkMs - lengthMs) &&
+      this.#filledSinceMs.get(lengthMs)! <= watermarkMs - lengthMs;
     return gauge(
       'plimsoll_kpi_window_complete',
       '1 when the window holds everything of its time; alerts are inhibited while it is 0.',
@@ -145,35 +206,39 @@ export class Kpis {
     );
   }
 
-  #lossFamilies(): readonly Family[] {
+  #losses(): Losses {
     const totals = this.#totals.overflowed;
     const rolling = this.#rolling.overflowed;
-    return [
-      counter(
-        'plimsoll_kpi_late_events_total',
-        `Events too late for any window; counters took them. ${startsAnew}`,
-        [
-          { labels: [['unit', 'run']], value: this.#late.run },
-          { labels: [['unit', 'tool_call']], value: this.#late.tool_call },
-        ],
-      ),
-      counter(
-        'plimsoll_kpi_overflow_events_total',
-        `Events counted under the label value overflow, because a metric had too many series. ${startsAnew}`,
-        [
-          { labels: [['unit', 'run']], value: Math.max(totals.runs, rolling.runs) },
-          { labels: [['unit', 'score']], value: rolling.scores },
-          { labels: [['unit', 'tool_call']], value: Math.max(totals.tools, rolling.tools) },
-        ],
-      ),
-    ];
+    return {
+      late: { ...this.#late },
+      overflowed: {
+        run: Math.max(totals.runs, rolling.runs),
+        score: rolling.scores,
+        tool_call: Math.max(totals.tools, rolling.tools),
+      },
+    };
   }
+}
+
+function byUnit(counts: Readonly<Record<string, number>>): readonly Sample[] {
+  return Object.entries(counts).map(([unit, value]) => ({ labels: [['unit', unit]], value }));
+}
+
+function lossFamilies({ late, overflowed }: Losses): readonly Family[] {
+  return [
+    counter(
+      'plimsoll_kpi_late_events_total',
+      'Events too late for any window; counters took them.',
+      byUnit(late),
+    ),
+    counter(
+      'plimsoll_kpi_overflow_events_total',
+      'Events counted under the label value overflow, because a metric had too many series.',
+      byUnit(overflowed),
+    ),
+  ];
 }
 
 function gauge(name: string, help: string, samples: readonly Sample[]): Family {
   return { name, help, kind: 'gauge', samples };
-}
-
-function counter(name: string, help: string, samples: readonly Sample[]): Family {
-  return { name, help, kind: 'counter', samples };
 }

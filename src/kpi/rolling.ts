@@ -1,207 +1,215 @@
-import type { KpiRun, KpiScore, KpiToolCall } from './facts.ts';
-import type { Family, Labels, Sample } from './family.ts';
-import { runKpis, runSums, scoreKpis, scoreSums, toolKpis, toolSums, type Kpi } from './kpi-table.ts';
-import { PaneRing, SketchRing } from './pane-ring.ts';
-import { SeriesTable, type Series } from './series-table.ts';
-import { firstPane, paneAt, type Window } from './window.ts';
+import type { KpiIncident, KpiRun, KpiScore, KpiToolCall } from './facts.ts';
+import type { Family } from './family.ts';
+import { runKpis, runSums, scoreKpis, scoreSums, toolKpis, toolSums } from './kpi-table.ts';
+import { RollingTable, type Rolling, type RollingState } from './rolling-table.ts';
+import type { Series } from './series-table.ts';
+import { logBucket } from './sketch.ts';
+import type { Window } from './window.ts';
 
-/** What is kept of one series and one window. */
-interface Panes {
-  readonly sums: PaneRing;
-  readonly sketches: SketchRing | undefined;
+type ScoreSeries = Series<Rolling<undefined>>;
+type RunSeries = Series<Rolling<Held[]>>;
+
+/** Where windows hold a run, by which it can be taken back. Runs that are held in the same series share it. */
+export interface Held {
+  readonly run: RunSeries;
+  readonly scores: readonly HeldScore[];
+  /** Its place in the latest state that was saved. */
+  index: number;
 }
 
-/** The rolling KPIs of one kind of event: sums per series, window and pane, and the gauges they give. */
-class RollingTable<Event, Sum extends string> {
-  readonly table: SeriesTable<readonly Panes[]>;
-  readonly #windows: readonly Window[];
-  readonly #labelNames: readonly string[];
-  readonly #names: readonly string[];
-  readonly #sums: readonly ((event: Event) => number)[];
-  readonly #kpis: readonly Kpi<Sum>[];
-  readonly #values: Float64Array;
-
-  constructor(
-    windows: readonly Window[],
-    limit: number,
-    labelNames: readonly string[],
-    sums: Readonly<Record<Sum, (event: Event) => number>>,
-    kpis: readonly Kpi<Sum>[],
-  ) {
-    this.#windows = windows;
-    this.#labelNames = labelNames;
-    const entries = Object.entries<(event: Event) => number>(sums);
-    this.#names = entries.map(([name]) => name);
-    this.#sums = entries.map(([, sum]) => sum);
-    this.#kpis = kpis;
-    this.#values = new Float64Array(this.#names.length);
-    const sketched = kpis.some((kpi) => kpi.stats);
-    this.table = new SeriesTable(limit, () =>
-      windows.map((window) => ({
-        sums: new PaneRing(window, this.#names.length),
-        sketches: sketched ? new SketchRing(window) : undefined,
-      })),
-    );
-  }
-
-  /** Counts `event` in `series` at `timeMs`, or takes it back with sign -1; `sample` goes into the quantiles. False when every window has passed it. */
-  add(series: readonly Panes[], event: Event, timeMs: number, sign: 1 | -1, sample?: number): boolean {
-    for (let i = 0; i < this.#sums.length; i++) this.#values[i] = this.#sums[i]!(event);
-    let kept = false;
-    for (let i = 0; i < this.#windows.length; i++) {
-      const { sums, sketches } = series[i]!;
-      const pane = paneAt(this.#windows[i]!, timeMs);
-      if (!sums.add(pane, this.#values, sign)) continue;
-      kept = true;
-      if (sample !== undefined) sketches?.add(pane, sample);
-    }
-    return kept;
-  }
-
-  families(watermarkMs: number): readonly Family[] {
-    const gauges = this.#kpis.map((kpi) => ({
-      kpi,
-      value: [] as Sample[],
-      numerator: [] as Sample[],
-      denominator: [] as Sample[],
-    }));
-    for (const { values, state: series } of this.table) {
-      const own = values.map((value, i) => [this.#labelNames[i]!, value] as const);
-      this.#windows.forEach((window, i) => {
-        const labels: Labels = [...own, ['window', window.label]];
-        const from = firstPane(window, watermarkMs);
-        const { sums, sketches } = series[i]!;
-        const total = sums.total(from);
-        for (const gauge of gauges)
-          this.#sample(gauge, labels, total, (stats) => sketches?.quantiles(from, stats) ?? []);
-      });
-    }
-    return gauges.flatMap(({ kpi: { stem, suffix, help }, value, numerator, denominator }) => [
-      { name: stem + suffix, help, kind: 'gauge' as const, samples: value },
-      {
-        name: `${stem}_numerator`,
-        help: `Numerator of ${stem}${suffix}.`,
-        kind: 'gauge' as const,
-        samples: numerator,
-      },
-      {
-        name: `${stem}_denominator`,
-        help: `Denominator of ${stem}${suffix}.`,
-        kind: 'gauge' as const,
-        samples: denominator,
-      },
-    ]);
-  }
-
-  #sample(
-    into: { kpi: Kpi<Sum>; value: Sample[]; numerator: Sample[]; denominator: Sample[] },
-    labels: Labels,
-    total: Float64Array,
-    quantiles: (stats: readonly number[]) => readonly number[],
-  ): void {
-    const { kpi } = into;
-    const numerator = total[this.#names.indexOf(kpi.numerator)]!;
-    const denominator = total[this.#names.indexOf(kpi.denominator)]!;
-    into.numerator.push({ labels, value: numerator });
-    into.denominator.push({ labels, value: denominator });
-    if (denominator <= 0) return;
-    if (!kpi.stats) into.value.push({ labels, value: numerator / denominator });
-    else {
-      const values = quantiles(Object.values(kpi.stats));
-      const names = Object.keys(kpi.stats);
-      values.forEach((value, i) => into.value.push({ labels: [...labels, ['stat', names[i]!]], value }));
-    }
-  }
+interface HeldScore {
+  readonly evaluator: string;
+  readonly series: ScoreSeries;
 }
 
-/** Where a run is counted, by which it can be taken back. */
-export interface RunSeries {
-  readonly run: Series<readonly Panes[]>;
-  /** By evaluator; undefined when there is no score. */
-  readonly scores: ReadonlyMap<string, Series<readonly Panes[]>> | undefined;
+/** What the windows hold as plain data. */
+export interface WindowsState {
+  readonly runs: RollingState;
+  readonly scores: RollingState;
+  readonly tools: RollingState;
+  readonly held: HeldState;
 }
 
-const labelsOf = (run: KpiRun): readonly string[] => [run.agent, run.release, run.environment];
+/** Every `Held` that there is, by the places of its series in their tables. */
+interface HeldState {
+  readonly runs: Int32Array;
+  /** How many scores each has. */
+  readonly scores: Int32Array;
+  readonly scoreSeries: Int32Array;
+  readonly evaluators: readonly string[];
+}
 
-/** Rolling KPIs over event-time windows. Everything outside the windows is forgotten by `expire`. */
+/** So many sets of evaluators of one release are shared; runs with others have their own `Held`. */
+const sharedLimit = 16;
+
+/** Rolling KPIs over event-time windows. What the windows have passed is forgotten by `sweep`. */
 export class RollingKpis {
-  readonly #windows: readonly Window[];
-  readonly #runs: RollingTable<KpiRun, keyof typeof runSums>;
+  readonly #runs: RollingTable<KpiRun, keyof typeof runSums, Held[]>;
   readonly #scores: RollingTable<KpiScore, keyof typeof scoreSums>;
   readonly #tools: RollingTable<KpiToolCall, keyof typeof toolSums>;
+  /** Of the run at hand. */
+  readonly #found: HeldScore[] = [];
 
   /** `limits` are label sets, of runs (and of scores) and of tools. */
   constructor(windows: readonly Window[], limits: { readonly runs: number; readonly tools: number }) {
     const labels = ['agent', 'release', 'environment'];
-    this.#windows = windows;
-    this.#runs = new RollingTable(windows, limits.runs, labels, runSums, runKpis);
-    this.#scores = new RollingTable(windows, limits.runs, [...labels, 'evaluator'], scoreSums, scoreKpis);
-    this.#tools = new RollingTable(windows, limits.tools, [...labels, 'tool'], toolSums, toolKpis);
+    const given = { windows, limit: limits.runs };
+    this.#runs = new RollingTable({ ...given, labels, sums: runSums, kpis: runKpis, own: () => [] });
+    this.#scores = new RollingTable({
+      ...given,
+      labels: [...labels, 'evaluator'],
+      sums: scoreSums,
+      kpis: scoreKpis,
+      own: nothing,
+    });
+    this.#tools = new RollingTable({
+      windows,
+      limit: limits.tools,
+      labels: [...labels, 'tool'],
+      sums: toolSums,
+      kpis: toolKpis,
+      own: nothing,
+    });
   }
 
   /** Events that went to the overflow series. */
   get overflowed(): { readonly runs: number; readonly scores: number; readonly tools: number } {
     return {
-      runs: this.#runs.table.overflowed,
-      scores: this.#scores.table.overflowed,
-      tools: this.#tools.table.overflowed,
+      runs: this.#runs.series.overflowed,
+      scores: this.#scores.series.overflowed,
+      tools: this.#tools.series.overflowed,
     };
   }
 
   /** Counts a run and returns where; undefined when every window has passed it. */
-  addRun(run: KpiRun): RunSeries | undefined {
-    const series = this.#runs.table.at(labelsOf(run), run.closedMs);
-    if (!this.#runs.add(series.state, run, run.closedMs, 1)) return undefined;
-    return { run: series, scores: this.#addScores(run, undefined, false) };
+  addRun(run: KpiRun): Held | undefined {
+    const series = this.#runs.series.at(run.closedMs, run.agent, run.release, run.environment);
+    if (!this.#runs.add(series, run, run.closedMs)) return undefined;
+    return this.#hold(series, run, undefined);
   }
 
-  /** Counts `after` in place of `before`, which `series` holds. A run that keeps its labels keeps its series. */
-  replaceRun(before: KpiRun, { run: series, scores }: RunSeries, after: KpiRun): RunSeries | undefined {
-    this.#runs.add(series.state, before, before.closedMs, -1);
-    for (const [evaluator, scored] of scores ?? []) {
+  /** Counts `after` in place of `before`, which `held` holds. A run that keeps its labels keeps its series. */
+  replaceRun(before: KpiRun, held: Held, after: KpiRun): Held | undefined {
+    if (!held.run.kept) return undefined;
+    this.#runs.takeBack(held.run, before, before.closedMs);
+    for (const { evaluator, series } of held.scores) {
       const score = before.scores.get(evaluator);
-      if (score !== undefined) this.#scores.add(scored.state, { evaluator, score }, before.closedMs, -1);
+      if (score !== undefined) this.#scores.takeBack(series, { evaluator, score }, before.closedMs);
     }
-    const { table } = this.#runs;
-    const [was, is] = [labelsOf(before), labelsOf(after)];
-    const moved = is.some((value, i) => value !== was[i]);
-    const next = moved ? table.at(is, after.closedMs) : table.again(series, is, after.closedMs);
-    if (!this.#runs.add(next.state, after, after.closedMs, 1)) return undefined;
-    return { run: next, scores: this.#addScores(after, scores, moved) };
+    const { agent, release, environment, closedMs } = after;
+    const moved = agent !== before.agent || release !== before.release || environment !== before.environment;
+    const table = this.#runs.series;
+    const series = moved ? table.at(closedMs, agent, release, environment) : held.run;
+    table.touch(series, closedMs);
+    if (!this.#runs.add(series, after, closedMs)) return undefined;
+    return this.#hold(series, after, moved ? undefined : held);
   }
 
-  #addScores(run: KpiRun, before: RunSeries['scores'], moved: boolean): RunSeries['scores'] {
-    if (run.scores.size === 0) return undefined;
-    const { table } = this.#scores;
-    const held = new Map<string, Series<readonly Panes[]>>();
+  /** Counts the scores of `run`, where those of `before` are counted if there are any, and says where the run is held. */
+  #hold(series: RunSeries, run: KpiRun, before: Held | undefined): Held {
+    const found = this.#found;
+    found.length = 0;
+    const { agent, release, environment, closedMs } = run;
+    const table = this.#scores.series;
     for (const [evaluator, score] of run.scores) {
-      const labels = [...labelsOf(run), evaluator];
-      const known = moved ? undefined : before?.get(evaluator);
-      const series = known ? table.again(known, labels, run.closedMs) : table.at(labels, run.closedMs);
-      this.#scores.add(series.state, { evaluator, score }, run.closedMs, 1);
-      held.set(evaluator, series);
+      const known = before?.scores.find((one) => one.evaluator === evaluator)?.series;
+      const scored = known?.kept ? known : table.at(closedMs, agent, release, environment, evaluator);
+      table.touch(scored, closedMs);
+      this.#scores.add(scored, { evaluator, score }, closedMs);
+      found.push({ evaluator, series: scored });
     }
+    const shared = series.state.own;
+    for (const held of shared) if (isHeld(held, found)) return held;
+    const held: Held = { run: series, scores: [...found], index: -1 };
+    if (shared.length < sharedLimit) shared.push(held);
     return held;
   }
 
   /** Counts a tool call. False when every window has passed it. */
   addCall(call: KpiToolCall): boolean {
     const ran = call.result === 'ok' || call.result === 'error';
-    const labels = [call.agent, call.release, call.environment, call.tool];
-    const { state } = this.#tools.table.at(labels, call.endMs);
-    return this.#tools.add(state, call, call.endMs, 1, ran ? call.durationMs / 1000 : undefined);
+    const { agent, release, environment, tool, endMs } = call;
+    const series = this.#tools.series.at(endMs, agent, release, environment, tool);
+    return this.#tools.add(series, call, endMs, ran ? logBucket(call.durationMs / 1000) : -1);
   }
 
-  /** Forgets series without an event in the longest window. */
-  expire(watermarkMs: number): void {
-    const keepMs = 2 * Math.max(...this.#windows.map(({ lengthMs }) => lengthMs));
-    this.#runs.table.expire(watermarkMs, keepMs);
-    this.#scores.table.expire(watermarkMs, keepMs);
-    this.#tools.table.expire(watermarkMs, keepMs);
+  /** Counts an incident. */
+  addIncident({ agent, release, environment, timeMs }: KpiIncident): void {
+    const series = this.#runs.series.at(timeMs, agent, release, environment);
+    this.#runs.addTo(series, 'incidents', 1, timeMs);
+  }
+
+  /** Forgets what every window has passed. */
+  sweep(watermarkMs: number): void {
+    for (const table of [this.#runs, this.#scores, this.#tools]) table.sweep(watermarkMs);
+  }
+
+  /** Copies of everything, and of those of `held` whose series is not forgotten; each of these gets its `index`. */
+  save(held: readonly Held[]): WindowsState {
+    const [runs, scores, tools] = [this.#runs.save(), this.#scores.save(), this.#tools.save()];
+    const sizes = new Int32Array(held.length);
+    const scoreSeries: number[] = [];
+    const evaluators: string[] = [];
+    for (const [i, one] of held.entries()) {
+      one.index = i;
+      for (const { evaluator, series } of one.scores) {
+        if (!series.kept) continue;
+        scoreSeries.push(series.index);
+        evaluators.push(evaluator);
+        sizes[i]! += 1;
+      }
+    }
+    const state: HeldState = {
+      runs: Int32Array.from(held, ({ run }) => run.index),
+      scores: sizes,
+      scoreSeries: Int32Array.from(scoreSeries),
+      evaluators,
+    };
+    return { runs, scores, tools, held: state };
+  }
+
+  /** Takes what `save` gave, when nothing was counted yet; returns the `Held` that it was given. Windows are filled since what `filledSinceMs` says of their length. */
+  restore(state: WindowsState, filledSinceMs: ReadonlyMap<number, number>): readonly Held[] {
+    const runs = this.#runs.restore(state.runs, filledSinceMs);
+    const scores = this.#scores.restore(state.scores, filledSinceMs);
+    this.#tools.restore(state.tools, filledSinceMs);
+    const { evaluators, scoreSeries } = state.held;
+    let at = 0;
+    return Array.from(state.held.runs, (run, index) => {
+      const end = at + state.held.scores[index]!;
+      const found: HeldScore[] = [];
+      for (; at < end; at++) found.push({ evaluator: evaluators[at]!, series: scores[scoreSeries[at]!]! });
+      const held: Held = { run: runs[run]!, scores: found, index };
+      const shared = held.run.state.own;
+      if (shared.length < sharedLimit) shared.push(held);
+      return held;
+    });
+  }
+
+  /** Whether the window of `lengthMs` goes on with what `state` holds. */
+  takes(state: WindowsState, lengthMs: number): boolean {
+    return (
+      this.#runs.takes(state.runs, lengthMs) &&
+      this.#scores.takes(state.scores, lengthMs) &&
+      this.#tools.takes(state.tools, lengthMs)
+    );
   }
 
   /** The gauges as of `watermarkMs`. A gauge without a denominator is absent. */
   families(watermarkMs: number): readonly Family[] {
     return [this.#runs, this.#scores, this.#tools].flatMap((table) => table.families(watermarkMs));
   }
+}
+
+function nothing(): undefined {
+  return undefined;
+}
+
+function isHeld({ scores }: Held, found: readonly HeldScore[]): boolean {
+  if (scores.length !== found.length) return false;
+  for (let i = 0; i < found.length; i++) {
+    const [one, other] = [scores[i]!, found[i]!];
+    if (one.series !== other.series || one.evaluator !== other.evaluator) return false;
+  }
+  return true;
 }

@@ -15,8 +15,18 @@ export interface Series<T> {
   readonly values: readonly string[];
   readonly state: T;
   newestMs: number;
+  /** Its place in the latest state that was saved; -1 before, and once it is forgotten. */
+  index: number;
   /** False once it is forgotten. */
   kept: boolean;
+}
+
+/** The series of a table as plain data. */
+export interface SeriesState {
+  /** All values of the first series, then those of the next. */
+  readonly values: readonly string[];
+  readonly newestMs: Float64Array;
+  readonly overflowed: number;
 }
 
 /** What is kept below the first few label values, by the next one; below the last one, the series. */
@@ -31,13 +41,16 @@ class Branch<T> {
  */
 export class SeriesTable<T> {
   readonly #limit: number;
+  readonly #depth: 3 | 4;
   readonly #create: () => T;
   readonly #root = new Branch<T>();
   readonly #all = new Set<Series<T>>();
   #overflowed = 0;
 
-  constructor(limit: number, create: () => T) {
+  /** `depth` is the number of labels. */
+  constructor(limit: number, depth: 3 | 4, create: () => T) {
     this.#limit = limit;
+    this.#depth = depth;
     this.#create = create;
   }
 
@@ -46,43 +59,45 @@ export class SeriesTable<T> {
     return this.#overflowed;
   }
 
-  /** The series of `values`, which has an event at `timeMs`; Infinity stands for the time of the next `expire`. */
-  at(values: readonly string[], timeMs: number): Series<T> {
-    const series = this.#get(values) ?? this.#find(values);
+  /** Series there are. */
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** The series of these label values (`d` is the fourth), which has an event at `timeMs`; Infinity stands for the time of the next `expire`. */
+  at(timeMs: number, a: string, b: string, c: string, d = ''): Series<T> {
+    const series = this.#get(a, b, c, d) ?? this.#find(a, b, c, d);
     if (timeMs > series.newestMs) series.newestMs = timeMs;
     return series;
   }
 
-  /** The series that counted `values` before, although they may have left the overflow since; as `at` when it is forgotten. */
-  again(before: Series<T>, values: readonly string[], timeMs: number): Series<T> {
-    if (!before.kept) return this.at(values, timeMs);
-    if (timeMs > before.newestMs) before.newestMs = timeMs;
-    return before;
+  /** Notes that `series` has an event at `timeMs`. */
+  touch(series: Series<T>, timeMs: number): void {
+    if (timeMs > series.newestMs) series.newestMs = timeMs;
   }
 
   /** The series of these very values. Not by one joined key: making and hashing that costs more than a look-up for each. */
-  #get(values: readonly string[]): Series<T> | undefined {
-    let branch: Branch<T> | undefined = this.#root;
-    for (let i = 0; i < values.length; i++) {
-      branch = branch.below.get(values[i]!);
-      if (!branch) return undefined;
-    }
-    return branch.series;
+  #get(a: string, b: string, c: string, d: string): Series<T> | undefined {
+    const branch = this.#root.below.get(a)?.below.get(b)?.below.get(c);
+    return this.#depth === 3 ? branch?.series : branch?.below.get(d)?.series;
   }
 
   /** Values that are not clean never match directly, for what is kept is cleaned. */
-  #find(values: readonly string[]): Series<T> {
-    const clean = values.map(labelValue);
-    const known = this.#get(clean);
+  #find(a: string, b: string, c: string, d: string): Series<T> {
+    const clean = [labelValue(a), labelValue(b), labelValue(c), labelValue(d)] as const;
+    const known = this.#get(...clean);
     if (known) return known;
-    if (this.#all.size < this.#limit - 1) return this.#insert(clean);
+    if (this.#all.size < this.#limit - 1) return this.#insert(clean.slice(0, this.#depth));
     this.#overflowed++;
-    const rest = values.map(() => overflow);
-    return this.#get(rest) ?? this.#insert(rest);
+    return (
+      this.#get(overflow, overflow, overflow, overflow) ??
+      this.#insert(Array<string>(this.#depth).fill(overflow))
+    );
   }
 
   #insert(values: readonly string[]): Series<T> {
-    const series = { values, state: this.#create(), newestMs: Number.NEGATIVE_INFINITY, kept: true };
+    const newestMs = Number.NEGATIVE_INFINITY;
+    const series = { values, state: this.#create(), newestMs, index: -1, kept: true };
     let branch = this.#root;
     for (const value of values) {
       const below = branch.below.get(value) ?? new Branch<T>();
@@ -104,12 +119,37 @@ export class SeriesTable<T> {
 
   #remove(series: Series<T>): void {
     series.kept = false;
+    series.index = -1;
     this.#all.delete(series);
     const { values } = series;
     const path = [this.#root];
     for (const value of values) path.push(path.at(-1)!.below.get(value)!);
     for (let i = values.length; i > 0 && path[i]!.below.size === 0; i--)
       path[i - 1]!.below.delete(values[i - 1]!);
+  }
+
+  /** All series in a fixed order, each of which gets its place in it as `index`. */
+  save(): SeriesState {
+    const values: string[] = [];
+    const newestMs = new Float64Array(this.#all.size);
+    let index = 0;
+    for (const series of this.#all) {
+      for (const value of series.values) values.push(value);
+      newestMs[index] = series.newestMs;
+      series.index = index++;
+    }
+    return { values, newestMs, overflowed: this.#overflowed };
+  }
+
+  /** The series of `state` in their order. Only for a table that is empty. */
+  restore(state: SeriesState): readonly Series<T>[] {
+    this.#overflowed = state.overflowed;
+    return Array.from(state.newestMs, (newestMs, index) => {
+      const series = this.#insert(state.values.slice(index * this.#depth, (index + 1) * this.#depth));
+      series.newestMs = newestMs;
+      series.index = index;
+      return series;
+    });
   }
 
   [Symbol.iterator](): IterableIterator<Series<T>> {

@@ -3,48 +3,56 @@ const gamma = (1 + relativeError) / (1 - relativeError);
 const logGamma = Math.log(gamma);
 /** Smaller values count as 0. */
 const smallest = 1e-9;
+/** The bucket that holds 1; bucket 0 holds 0. */
+const bucketOfOne = 1 - Math.ceil(Math.log(smallest) / logGamma);
+
+/** Buckets there are; each is a number from 0 on. */
+export const bucketLimit = 4096;
 
 /**
- * A quantile sketch with a relative error of 1 % (Masson, Rim, Lee: "DDSketch", VLDB 2019): counts of values in
- * buckets that grow by `gamma`. Sketches merge without loss. Sparse, because most panes hold few values.
+ * The bucket of a value of 0 or more, in a sketch with a relative error of 1 % (Masson, Rim, Lee: "DDSketch", VLDB
+ * 2019): buckets grow by `gamma`, so that sketches merge by adding counts, and a value is taken back by taking one away.
  * Not @datadog/sketches-js: merging there can lose the counts of the bucket with key 0, which holds values of about 1.
  */
-export class Sketch {
-  readonly #counts = new Map<number, number>();
-  #count = 0;
+export function logBucket(value: number): number {
+  if (!(value >= smallest)) return 0;
+  return Math.min(bucketLimit - 1, Math.max(1, Math.ceil(Math.log(value) / logGamma) + bucketOfOne));
+}
 
-  get count(): number {
-    return this.#count;
+function valueOf(bucket: number): number {
+  return bucket === 0 ? 0 : (2 * gamma ** (bucket - bucketOfOne)) / (gamma + 1);
+}
+
+/** Counts by bucket, into which sketches of several panes are merged. One is used again and again. */
+export class Merged {
+  readonly #counts = new Float64Array(bucketLimit);
+  #least = bucketLimit;
+  #greatest = -1;
+  #total = 0;
+
+  clear(): void {
+    if (this.#greatest >= 0) this.#counts.fill(0, this.#least, this.#greatest + 1);
+    this.#least = bucketLimit;
+    this.#greatest = -1;
+    this.#total = 0;
   }
 
-  /** Takes a value of 0 or more. */
-  add(value: number): void {
-    this.#increase(value < smallest ? Number.NEGATIVE_INFINITY : Math.ceil(Math.log(value) / logGamma), 1);
+  add(bucket: number, count: number): void {
+    this.#counts[bucket]! += count;
+    this.#total += count;
+    if (bucket < this.#least) this.#least = bucket;
+    if (bucket > this.#greatest) this.#greatest = bucket;
   }
 
-  merge(other: Sketch): void {
-    for (const [bucket, count] of other.#counts) this.#increase(bucket, count);
-  }
-
-  #increase(bucket: number, count: number): void {
-    this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + count);
-    this.#count += count;
-  }
-
-  /** The values at `quantiles`, each in [0, 1] and none smaller than the one before; NaN when the sketch is empty. */
-  quantiles(quantiles: readonly number[]): readonly number[] {
-    const buckets = [...this.#counts].toSorted(([a], [b]) => a - b);
-    let next = 0;
+  /** The values of `logBucket` at `levels`, each in [0, 1] and none smaller than the one before; NaN when there is none. */
+  quantiles(levels: readonly number[]): readonly number[] {
+    let bucket = this.#least - 1;
     let below = 0;
-    let value = Number.NaN;
-    return quantiles.map((quantile) => {
-      const rank = Math.floor(quantile * (this.#count - 1));
-      while (below <= rank && next < buckets.length) {
-        const [bucket, count] = buckets[next++]!;
-        below += count;
-        value = (2 * gamma ** bucket) / (gamma + 1);
-      }
-      return value;
+    return levels.map((level) => {
+      if (this.#total <= 0) return Number.NaN;
+      const rank = Math.floor(level * (this.#total - 1));
+      while (below <= rank && bucket < this.#greatest) below += this.#counts[++bucket]!;
+      return valueOf(bucket);
     });
   }
 }

@@ -1,16 +1,34 @@
-import { escalationReasons, evidenceLevels, outcomes, results } from '../semconv/vocabulary.ts';
-import type { KpiRun, KpiToolCall } from './facts.ts';
-import type { Family, Labels, Sample } from './family.ts';
+import { escalationReasons, evidenceLevels, outcomes, results, severities } from '../semconv/vocabulary.ts';
+import type { KpiIncident, KpiRun, KpiToolCall } from './facts.ts';
 import { escalationReasonOf } from './kpi-table.ts';
-import { SeriesTable, type Series } from './series-table.ts';
+import type { Held } from './rolling.ts';
+import { SeriesTable, type Series, type SeriesState } from './series-table.ts';
 
-const runSeconds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
-const callSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
-const categories = ['llm', 'tool', 'review'] as const;
+/** Upper bounds of the buckets of run durations, in seconds. */
+export const runSeconds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600] as const;
+/** Upper bounds of the buckets of tool-call durations, in seconds. */
+export const callSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
+/** What money is spent on. */
+export const categories = ['llm', 'tool', 'review'] as const;
 
-/** Ends the HELP text of every counter: the assessor commits once a second, and what it had counted since is read again. */
-export const startsAnew =
-  'Starts from 0 with the process; what was counted in the last second before a kill may be counted again by the next process.';
+/** Where in a row of numbers of a series each kind of count begins. A histogram has a count for each bound, one beyond, and the sum. */
+export const runPlaces = {
+  ended: 0,
+  escalations: outcomes.length * evidenceLevels.length,
+  costUsd: outcomes.length * evidenceLevels.length + escalationReasons.length,
+  incidents: outcomes.length * evidenceLevels.length + escalationReasons.length + categories.length,
+  seconds:
+    outcomes.length * evidenceLevels.length +
+    escalationReasons.length +
+    categories.length +
+    severities.length,
+} as const;
+const runWidth = runPlaces.seconds + runSeconds.length + 2;
+
+/** As `runPlaces`, of the calls of a tool. */
+export const callPlaces = { calls: 0, attempts: results.length } as const;
+const callWidth = 2 * results.length;
+const callSecondsWidth = callSeconds.length + 2;
 
 /** The most series one set of labels of runs, or of tools, gives in any metric. */
 export const widest = {
@@ -18,77 +36,64 @@ export const widest = {
   tools: callSeconds.length + 3,
 } as const;
 
-/** A cumulative histogram, as Prometheus counts. */
-class Histogram {
-  readonly #bounds: readonly number[];
-  readonly #counts: Float64Array;
-  #sum = 0;
+/** Counts of one series. */
+interface Counts {
+  readonly values: Float64Array;
+}
 
-  constructor(bounds: readonly number[]) {
-    this.#bounds = bounds;
-    this.#counts = new Float64Array(bounds.length + 1);
-  }
+/** Counts of runs with the same labels, and the places of those runs. */
+interface RunCounts extends Counts {
+  readonly places: Place[];
+}
 
-  observe(value: number): void {
-    const bounds = this.#bounds;
-    let bucket = 0;
-    while (bucket < bounds.length && value > bounds[bucket]!) bucket++;
-    this.#counts[bucket]! += 1;
-    this.#sum += value;
-  }
+/** Where a run is counted. Runs that are counted in the same series share it. */
+export class Place {
+  /** Undefined when that was forgotten before a restart. */
+  readonly counted: Series<RunCounts> | undefined;
+  /** Undefined when no window took the run: nothing is taken back when it is revised. */
+  readonly held: Held | undefined;
+  /** Its place in the latest state that was saved. */
+  index = -1;
 
-  *samples(labels: Labels): Generator<Sample> {
-    let count = 0;
-    for (const [i, bound] of [...this.#bounds.map(String), '+Inf'].entries()) {
-      count += this.#counts[i]!;
-      yield { suffix: '_bucket', labels: [...labels, ['le', bound]], value: count };
-    }
-    yield { suffix: '_sum', labels, value: this.#sum };
-    yield { suffix: '_count', labels, value: count };
+  constructor(counted: Series<RunCounts> | undefined, held: Held | undefined) {
+    this.counted = counted;
+    this.held = held;
   }
 }
 
-/** Tool calls with the same labels, and attempts at them, by result. */
-class CallTotals {
-  readonly calls = new Float64Array(results.length);
-  readonly attempts = new Float64Array(results.length);
+/** So many places of one release are shared; runs elsewhere have their own. */
+const sharedLimit = 16;
+
+/** One table as plain data: the row of each series, one after the other. */
+export interface CountsState {
+  readonly series: SeriesState;
+  readonly values: Float64Array;
 }
 
-/** What is counted of runs with the same labels. */
-export class RunTotals {
-  readonly ended = new Float64Array(outcomes.length * evidenceLevels.length);
-  readonly escalations = new Float64Array(escalationReasons.length);
-  readonly costUsd = new Float64Array(categories.length);
-  readonly duration = new Histogram(runSeconds);
+/** All counters as plain data. */
+export interface TotalsState {
+  readonly runs: CountsState;
+  readonly tools: CountsState;
+  readonly durations: CountsState;
 }
-
-const runLabelNames = ['agent', 'release', 'environment'];
-const toolLabelNames = [...runLabelNames, 'tool'];
 
 /** An event is as old as its arrival, which is known at the next `expire`. */
 const onArrival = Number.POSITIVE_INFINITY;
 
-const labelsOf = (run: KpiRun): readonly string[] => [run.agent, run.release, run.environment];
-
-function labelled(names: readonly string[], values: readonly string[]): Labels {
-  return values.map((value, i) => [names[i]!, value] as const);
-}
-
 /**
- * Counters and histograms since the process began: they take every event, however late, and never fall. They start
- * from 0 with the process. After a kill, the next process counts again what came after the last commit (at most 1 s).
- * A series is as old as the scrape after its latest event, not as that event: backlogs must be seen, too.
+ * Counters and histograms: they take every event, however late, and never fall. A series is as old as the sweep after
+ * its latest event, not as that event: backlogs must be seen, too.
  */
 export class Totals {
-  readonly #runs: SeriesTable<RunTotals>;
-  readonly #tools: SeriesTable<CallTotals>;
-  readonly #durations: SeriesTable<Histogram>;
+  readonly #runs: SeriesTable<RunCounts>;
+  readonly #tools: SeriesTable<Counts>;
+  readonly #durations: SeriesTable<Counts>;
 
   /** `limits` are label sets, of runs and of tools. */
   constructor(limits: { readonly runs: number; readonly tools: number }) {
-    this.#runs = new SeriesTable(limits.runs, () => new RunTotals());
-    this.#tools = new SeriesTable(limits.tools, () => new CallTotals());
-    this.#durations = new SeriesTable(limits.tools, () => new Histogram(callSeconds));
+    this.#runs = new SeriesTable(limits.runs, 3, () => ({ values: new Float64Array(runWidth), places: [] }));
+    this.#tools = new SeriesTable(limits.tools, 4, zeros(callWidth));
+    this.#durations = new SeriesTable(limits.tools, 3, zeros(callSecondsWidth));
   }
 
   /** Events that went to the overflow series. */
@@ -97,44 +102,66 @@ export class Totals {
   }
 
   /** Counts a run and returns where. */
-  addRun(run: KpiRun): Series<RunTotals> {
-    const series = this.#runs.at(labelsOf(run), onArrival);
-    const totals = series.state;
-    totals.ended[
-      outcomes.indexOf(run.outcome) * evidenceLevels.length + evidenceLevels.indexOf(run.evidence)
+  addRun(run: KpiRun): Series<RunCounts> {
+    const series = this.#runs.at(onArrival, run.agent, run.release, run.environment);
+    const { values } = series.state;
+    values[
+      runPlaces.ended +
+        outcomes.indexOf(run.outcome) * evidenceLevels.length +
+        evidenceLevels.indexOf(run.evidence)
     ]! += 1;
     const reason = escalationReasonOf(run);
-    if (reason) totals.escalations[escalationReasons.indexOf(reason)]! += 1;
-    totals.duration.observe(Math.max(0, run.endMs - run.startMs) / 1000);
-    for (let i = 0; i < categories.length; i++) totals.costUsd[i]! += run.costUsd[categories[i]!];
+    if (reason) values[runPlaces.escalations + escalationReasons.indexOf(reason)]! += 1;
+    observe(values, runPlaces.seconds, runSeconds, Math.max(0, run.endMs - run.startMs) / 1000);
+    for (let i = 0; i < categories.length; i++) values[runPlaces.costUsd + i]! += run.costUsd[categories[i]!];
     return series;
   }
 
   /**
    * Adds what became known after the end: a first escalation and more cost. The outcome counted first stays counted.
-   * It belongs where `counted` says that the run was counted, whatever its labels are by now. Returns where that is.
+   * It belongs where `place` says that the run was counted, whatever its labels are by now. Returns where that is.
    */
-  reviseRun(before: KpiRun, counted: Series<RunTotals> | undefined, after: KpiRun): Series<RunTotals> {
-    const labels = labelsOf(after);
-    const series = counted ? this.#runs.again(counted, labels, onArrival) : this.#runs.at(labels, onArrival);
-    const totals = series.state;
+  reviseRun(before: KpiRun, place: Place | undefined, after: KpiRun): Series<RunCounts> {
+    const { agent, release, environment } = after;
+    const counted = place?.counted;
+    const series = counted?.kept ? counted : this.#runs.at(onArrival, agent, release, environment);
+    this.#runs.touch(series, onArrival);
+    const { values } = series.state;
     const reason = escalationReasonOf(after);
-    if (reason && !escalationReasonOf(before)) totals.escalations[escalationReasons.indexOf(reason)]! += 1;
+    if (reason && !escalationReasonOf(before))
+      values[runPlaces.escalations + escalationReasons.indexOf(reason)]! += 1;
     for (let i = 0; i < categories.length; i++) {
       const category = categories[i]!;
-      totals.costUsd[i]! += Math.max(0, after.costUsd[category] - before.costUsd[category]);
+      values[runPlaces.costUsd + i]! += Math.max(0, after.costUsd[category] - before.costUsd[category]);
     }
     return series;
   }
 
+  /** The place of a run that is counted in `counted` and held by windows as `held`. */
+  placeOf(counted: Series<RunCounts> | undefined, held: Held | undefined): Place {
+    const places = counted?.state.places ?? [];
+    for (const place of places) if (place.held === held) return place;
+    const place = new Place(counted, held);
+    if (places.length < sharedLimit) places.push(place);
+    return place;
+  }
+
+  /** Counts a tool call. */
   addCall(call: KpiToolCall): void {
     const { agent, release, environment, tool, result, attempts } = call;
-    const totals = this.#tools.at([agent, release, environment, tool], onArrival).state;
-    totals.calls[results.indexOf(result)]! += 1;
-    totals.attempts[results.indexOf(result)]! += 1;
-    totals.attempts[results.indexOf('error')]! += attempts - 1;
+    const { values } = this.#tools.at(onArrival, agent, release, environment, tool).state;
+    values[callPlaces.calls + results.indexOf(result)]! += 1;
+    values[callPlaces.attempts + results.indexOf(result)]! += 1;
+    values[callPlaces.attempts + results.indexOf('error')]! += attempts - 1;
     if (result !== 'ok' && result !== 'error') return;
-    this.#durations.at([agent, environment, tool], onArrival).state.observe(call.durationMs / 1000);
+    const durations = this.#durations.at(onArrival, agent, environment, tool).state;
+    observe(durations.values, 0, callSeconds, call.durationMs / 1000);
+  }
+
+  /** Counts an incident. */
+  addIncident({ agent, release, environment, severity }: KpiIncident): void {
+    const { values } = this.#runs.at(onArrival, agent, release, environment).state;
+    values[runPlaces.incidents + severities.indexOf(severity)]! += 1;
   }
 
   /** Forgets, as of `nowMs`, series to which nothing was added for longer than `keepMs`. */
@@ -142,98 +169,47 @@ export class Totals {
     for (const table of [this.#runs, this.#tools, this.#durations]) table.expire(nowMs, keepMs);
   }
 
-  families(): readonly Family[] {
-    return [...this.#runFamilies(), ...this.#toolFamilies()];
+  /** Copies of all counts; every series gets its `index`. */
+  save(): TotalsState {
+    return {
+      runs: saved(this.#runs, runWidth),
+      tools: saved(this.#tools, callWidth),
+      durations: saved(this.#durations, callSecondsWidth),
+    };
   }
 
-  #runFamilies(): readonly Family[] {
-    const ended: Sample[] = [];
-    const escalations: Sample[] = [];
-    const cost: Sample[] = [];
-    const duration: Sample[] = [];
-    for (const { values, state: totals } of this.#runs) {
-      const labels = labelled(runLabelNames, values);
-      ended.push(...endedSamples(labels, totals.ended));
-      escalationReasons.forEach((reason, i) =>
-        escalations.push({ labels: [...labels, ['reason', reason]], value: totals.escalations[i]! }),
-      );
-      categories.forEach((category, i) =>
-        cost.push({ labels: [...labels, ['category', category]], value: totals.costUsd[i]! }),
-      );
-      duration.push(...totals.duration.samples(labels));
-    }
-    return [
-      {
-        name: 'plimsoll_runs_total',
-        help: `Runs that ended, by outcome and by who says so. ${startsAnew}`,
-        kind: 'counter',
-        samples: ended,
-      },
-      {
-        name: 'plimsoll_run_escalations_total',
-        help: `Runs in which control passed to a human, by the reason of the first time, other where none is said. ${startsAnew}`,
-        kind: 'counter',
-        samples: escalations,
-      },
-      {
-        name: 'plimsoll_cost_usd_total',
-        help: `Cost of ended runs in US dollars, by what it was spent on; calls of unknown price left out. ${startsAnew}`,
-        kind: 'counter',
-        samples: cost,
-      },
-      {
-        name: 'plimsoll_run_duration_seconds',
-        help: `Time from the first span of a run to its end. ${startsAnew}`,
-        kind: 'histogram',
-        samples: duration,
-      },
-    ];
-  }
-
-  #toolFamilies(): readonly Family[] {
-    const calls: Sample[] = [];
-    const attempts: Sample[] = [];
-    for (const { values, state: totals } of this.#tools) {
-      const labels = labelled(toolLabelNames, values);
-      for (const [i, result] of results.entries()) {
-        calls.push({ labels: [...labels, ['result', result]], value: totals.calls[i]! });
-        attempts.push({ labels: [...labels, ['result', result]], value: totals.attempts[i]! });
-      }
-    }
-    const duration: Sample[] = [];
-    for (const { values, state: histogram } of this.#durations) {
-      duration.push(...histogram.samples(labelled(['agent', 'environment', 'tool'], values)));
-    }
-    return [
-      {
-        name: 'plimsoll_tool_calls_total',
-        help: `Tool calls that ended, by the result of the last attempt. ${startsAnew}`,
-        kind: 'counter',
-        samples: calls,
-      },
-      {
-        name: 'plimsoll_tool_call_attempts_total',
-        help: `Attempts at tool calls that ended, by result. ${startsAnew}`,
-        kind: 'counter',
-        samples: attempts,
-      },
-      {
-        name: 'plimsoll_tool_call_duration_seconds',
-        help: `Duration of tool calls that ran, over all releases. ${startsAnew}`,
-        kind: 'histogram',
-        samples: duration,
-      },
-    ];
+  /** Takes what `save` gave, when nothing was counted yet; returns the series of runs in their order. */
+  restore(state: TotalsState): readonly Series<RunCounts>[] {
+    restored(this.#tools, state.tools);
+    restored(this.#durations, state.durations);
+    return restored(this.#runs, state.runs);
   }
 }
 
-/** Every outcome without evidence from the start, so that its first increase is seen; others once they occur. */
-function* endedSamples(labels: Labels, counts: Float64Array): Generator<Sample> {
-  for (const [i, outcome] of outcomes.entries()) {
-    for (const [j, evidence] of evidenceLevels.entries()) {
-      const value = counts[i * evidenceLevels.length + j]!;
-      if (value === 0 && evidence !== 'none') continue;
-      yield { labels: [...labels, ['outcome', outcome], ['evidence', evidence]], value };
-    }
+function zeros(width: number): () => Counts {
+  return () => ({ values: new Float64Array(width) });
+}
+
+function observe(values: Float64Array, at: number, bounds: readonly number[], value: number): void {
+  let bucket = 0;
+  while (bucket < bounds.length && value > bounds[bucket]!) bucket++;
+  values[at + bucket]! += 1;
+  values[at + bounds.length + 1]! += value;
+}
+
+function saved(table: SeriesTable<Counts>, width: number): CountsState {
+  const values = new Float64Array(width * table.size);
+  let at = 0;
+  for (const { state } of table) {
+    values.set(state.values, at);
+    at += width;
   }
+  return { series: table.save(), values };
+}
+
+function restored<T extends Counts>(table: SeriesTable<T>, state: CountsState): readonly Series<T>[] {
+  const all = table.restore(state.series);
+  const width = state.values.length / all.length;
+  all.forEach((series, i) => series.state.values.set(state.values.subarray(i * width, (i + 1) * width)));
+  return all;
 }

@@ -12,6 +12,18 @@ interface Progress {
   coveredSinceMs: number;
 }
 
+/** A watermark as plain data: numbers by partition, in the order in which partitions were claimed. */
+export interface WatermarkState {
+  readonly partitions: Float64Array;
+  readonly timesMs: Float64Array;
+  readonly arrivedMs: Float64Array;
+  readonly coveredSinceMs: Float64Array;
+  /** 1 where it is so. */
+  readonly exhausted: Uint8Array;
+  readonly caughtUp: Uint8Array;
+  readonly lastMs: number;
+}
+
 /** Durations in milliseconds. */
 export interface WatermarkSettings {
   readonly latenessMs: number;
@@ -33,15 +45,21 @@ export class Watermark {
     this.#settings = settings;
   }
 
-  /** Begins `partition`; it holds the watermark until it delivers or is found exhausted. */
+  /**
+   * Begins to read `partition`, from its beginning or where a restored state stands; it holds the watermark until it
+   * delivers or is found exhausted.
+   */
   claim(partition: number): void {
-    this.#partitions.set(partition, {
-      timeMs: Number.NEGATIVE_INFINITY,
-      arrivedMs: Number.NEGATIVE_INFINITY,
-      exhausted: false,
-      caughtUp: false,
-      coveredSinceMs: Number.POSITIVE_INFINITY,
-    });
+    const restored = this.#partitions.get(partition);
+    if (restored) restored.exhausted = restored.caughtUp = false;
+    else
+      this.#partitions.set(partition, {
+        timeMs: Number.NEGATIVE_INFINITY,
+        arrivedMs: Number.NEGATIVE_INFINITY,
+        exhausted: false,
+        caughtUp: false,
+        coveredSinceMs: Number.POSITIVE_INFINITY,
+      });
   }
 
   /** All events of `partition` since `sinceMs` are being read; -Infinity when none was ever missed. */
@@ -71,9 +89,16 @@ export class Watermark {
     if (progress) progress.caughtUp = true;
   }
 
-  /** The watermark when it was last asked for; -Infinity before. */
+  /** The watermark when it was last moved on; -Infinity before. */
   get lastMs(): number {
     return this.#lastMs;
+  }
+
+  /** Moves on to where the watermark is at `nowMs`, and returns it as `at` does. */
+  moveOn(nowMs: number): number | undefined {
+    const timeMs = this.at(nowMs);
+    if (timeMs !== undefined) this.#lastMs = timeMs;
+    return timeMs;
   }
 
   /** The watermark as of the clock, in milliseconds since the epoch; undefined until anything is known. */
@@ -84,8 +109,13 @@ export class Watermark {
       if (!idle && progress.timeMs < smallest) smallest = progress.timeMs;
     }
     if (smallest === Number.POSITIVE_INFINITY && this.#partitions.size > 0) smallest = nowMs;
-    if (smallest !== Number.POSITIVE_INFINITY && smallest > this.#lastMs) this.#lastMs = smallest;
-    return this.#lastMs === Number.NEGATIVE_INFINITY ? undefined : this.#lastMs;
+    const timeMs = smallest === Number.POSITIVE_INFINITY ? this.#lastMs : Math.max(smallest, this.#lastMs);
+    return timeMs === Number.NEGATIVE_INFINITY ? undefined : timeMs;
+  }
+
+  /** Newest event time on any partition; -Infinity before any. */
+  get newestMs(): number {
+    return Math.max(this.#lastMs, ...[...this.#partitions.values()].map(({ timeMs }) => timeMs));
   }
 
   /** Whether every event since `sinceMs` that has arrived on a claimed partition has been read. */
@@ -97,5 +127,33 @@ export class Watermark {
   /** Since when events of `partition` have all been read. */
   coveredSinceMs(partition: number): number {
     return this.#partitions.get(partition)?.coveredSinceMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  save(): WatermarkState {
+    const all = [...this.#partitions.values()];
+    return {
+      partitions: Float64Array.from(this.#partitions.keys()),
+      timesMs: Float64Array.from(all, ({ timeMs }) => timeMs),
+      arrivedMs: Float64Array.from(all, ({ arrivedMs }) => arrivedMs),
+      coveredSinceMs: Float64Array.from(all, ({ coveredSinceMs }) => coveredSinceMs),
+      exhausted: Uint8Array.from(all, ({ exhausted }) => Number(exhausted)),
+      caughtUp: Uint8Array.from(all, ({ caughtUp }) => Number(caughtUp)),
+      lastMs: this.#lastMs,
+    };
+  }
+
+  /** Replaces everything by what `save` gave. */
+  restore(state: WatermarkState): void {
+    this.#partitions.clear();
+    state.partitions.forEach((partition, i) =>
+      this.#partitions.set(partition, {
+        timeMs: state.timesMs[i]!,
+        arrivedMs: state.arrivedMs[i]!,
+        exhausted: state.exhausted[i] === 1,
+        caughtUp: state.caughtUp[i] === 1,
+        coveredSinceMs: state.coveredSinceMs[i]!,
+      }),
+    );
+    this.#lastMs = state.lastMs;
   }
 }

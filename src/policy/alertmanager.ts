@@ -1,5 +1,5 @@
+import { severities as tiers } from '../semconv/vocabulary.ts';
 import { blindAlerts, operators } from './pipeline-rules.ts';
-import { severityNames } from './policy-values.ts';
 import type { PolicyFile } from './read-policy.ts';
 
 /** A receiver of Alertmanager: its name, and whatever else Alertmanager knows of it. */
@@ -43,7 +43,7 @@ export interface RouteTest {
 export function routeTests(files: readonly PolicyFile[]): readonly RouteTest[] {
   return [
     ...files.flatMap(({ policy: { metadata, severities } }) =>
-      severityNames.flatMap((severity) => {
+      tiers.flatMap((severity) => {
         const tier = severities[severity];
         if (!tier) return [];
         const labels = { owner: metadata.owner, policy: metadata.name, severity };
@@ -58,7 +58,7 @@ function routeOf({ policy: { metadata, severities } }: PolicyFile): Readonly<Rec
   return {
     matchers: [`owner="${metadata.owner}"`, `policy="${metadata.name}"`],
     receiver: metadata.owner,
-    routes: severityNames.flatMap((severity) => {
+    routes: tiers.flatMap((severity) => {
       const tier = severities[severity];
       if (!tier) return [];
       return [
@@ -74,9 +74,9 @@ function routeOf({ policy: { metadata, severities } }: PolicyFile): Readonly<Rec
 
 /** Of one objective of one release, only the gravest alert is told. Without `policy` labels that are missing would be equal. */
 function graverFirst(): readonly Readonly<Record<string, unknown>>[] {
-  return severityNames.slice(0, -1).map((severity, i) => ({
+  return tiers.slice(0, -1).map((severity, i) => ({
     source_matchers: ['policy!=""', `severity="${severity}"`],
-    target_matchers: ['policy!=""', `severity=~"${severityNames.slice(i + 1).join('|')}"`],
+    target_matchers: ['policy!=""', `severity=~"${tiers.slice(i + 1).join('|')}"`],
     equal: ['policy', 'kpi', 'agent', 'release', 'environment', 'tool'],
   }));
 }

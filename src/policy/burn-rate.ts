@@ -1,5 +1,6 @@
+import type { Severity } from '../semconv/vocabulary.ts';
 import type { BudgetedObjective, Objective } from './objective-schema.ts';
-import { durationSeconds, type Severity } from './policy-values.ts';
+import { durationSeconds } from './policy-values.ts';
 
 /**
  * An alert on how fast an error budget is spent: it fires while the share of bad events over both windows is above

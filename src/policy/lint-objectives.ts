@@ -1,9 +1,10 @@
+import type { Severity } from '../semconv/vocabulary.ts';
 import { burnRatesOf, chanceOfAlert, errorBudget, isBudgeted, thresholdOf } from './burn-rate.ts';
 import { error, warning, type Finding } from './finding.ts';
 import { metricsOf, type KpiName } from './kpi-metrics.ts';
 import { objectivesOf, type BudgetedObjective, type WindowedObjective } from './objective-schema.ts';
 import type { Policy } from './policy-schema.ts';
-import { durationSeconds, type Severity } from './policy-values.ts';
+import { durationSeconds } from './policy-values.ts';
 
 const leastPeriodSeconds = 7 * 86_400;
 const mostPeriodSeconds = 90 * 86_400;

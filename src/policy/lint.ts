@@ -1,9 +1,10 @@
+import { severities as tiers } from '../semconv/vocabulary.ts';
 import { error, warning, type Finding } from './finding.ts';
 import { laterFindings } from './lint-later.ts';
 import { objectiveFindings } from './lint-objectives.ts';
 import { pipelineGroup } from './pipeline-rules.ts';
 import type { Policy } from './policy-schema.ts';
-import { durationSeconds, severityNames } from './policy-values.ts';
+import { durationSeconds } from './policy-values.ts';
 import type { PolicyFile } from './read-policy.ts';
 import { overlaps } from './scope.ts';
 
@@ -52,7 +53,7 @@ function* ownerFindings({ metadata, risks = [] }: Policy): Generator<Finding> {
 
 function* severityFindings({ severities }: Policy): Generator<Finding> {
   let graver: { readonly name: string; readonly seconds: number; readonly page: boolean } | undefined;
-  for (const name of severityNames) {
+  for (const name of tiers) {
     const tier = severities[name];
     if (!tier) continue;
     const seconds = durationSeconds(tier.acknowledge_within);

@@ -1,3 +1,4 @@
+import { severities as tiers, type Severity } from '../semconv/vocabulary.ts';
 import { burnRatesOf, errorBudget, isBudgeted, thresholdOf, type BurnRate } from './burn-rate.ts';
 import { metricsOf, type KpiName, type Selection } from './kpi-metrics.ts';
 import {
@@ -7,7 +8,6 @@ import {
   type WindowedObjective,
 } from './objective-schema.ts';
 import type { Policy } from './policy-schema.ts';
-import { severityNames, type Severity } from './policy-values.ts';
 import type { PolicyFile } from './read-policy.ts';
 import type { AlertRule, RecordingRule } from './rule.ts';
 import { matcherOf } from './scope.ts';
@@ -69,7 +69,7 @@ function budgetRules(file: PolicyFile, kpi: KpiName, objective: BudgetedObjectiv
     expr: `${sum} (${increase(bad, period)}) / ${sum} (${increase(share.all, period)}) / ${errorBudget(objective)}`,
     labels,
   };
-  const alerts = severityNames.flatMap((severity) => {
+  const alerts = tiers.flatMap((severity) => {
     const own = rates.filter((rate) => rate.severity === severity);
     return own.length === 0 ? [] : [burnAlert(file, kpi, objective, severity, own)];
   });

@@ -1,4 +1,4 @@
-import type { Severity } from './policy-values.ts';
+import type { Severity } from '../semconv/vocabulary.ts';
 import type { AlertRule, InputSeries } from './rule.ts';
 
 /** Names the group and the files of the pipeline's own rules, so no policy. */

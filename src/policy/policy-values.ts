@@ -1,12 +1,7 @@
 import { z } from 'zod';
+import { severities } from '../semconv/vocabulary.ts';
 
-/** Severities, the gravest first. */
-export const severityNames = ['sev1', 'sev2', 'sev3', 'sev4'] as const;
-
-/** How grave an alert is; the policy says what that means. */
-export type Severity = (typeof severityNames)[number];
-
-export const severity = z.enum(severityNames);
+export const severity = z.enum(severities);
 
 /** A duration as Prometheus writes it, such as 5m, 1h or 30d: one number and one unit. */
 export const duration = z

@@ -60,6 +60,10 @@ export type LogOrigin = (typeof logOrigins)[number];
 export const costSources = ['reported', 'computed', 'static', 'unpriced'] as const;
 export type CostSource = (typeof costSources)[number];
 
+/** How grave an alert or an incident is, the gravest first; a policy says what each means. */
+export const severities = ['sev1', 'sev2', 'sev3', 'sev4'] as const;
+export type Severity = (typeof severities)[number];
+
 /** The value of agent, release and environment when nobody says. */
 export const unknown = 'unknown';
 

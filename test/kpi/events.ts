@@ -13,6 +13,7 @@ export const settings: KpiSettings = {
 /** A run of release 1.4.0 that completed at `closedMs`, free of charge. */
 export function run(closedMs: number, given: Partial<KpiRun> = {}): KpiRun {
   return {
+    traceId: '0af7651916cd43dd8448eb211c80319c',
     agent: 'refund',
     release: '1.4.0',
     environment: 'production',
@@ -24,6 +25,7 @@ export function run(closedMs: number, given: Partial<KpiRun> = {}): KpiRun {
     escalationReason: undefined,
     costUsd: { llm: 0, tool: 0, review: 0 },
     priced: true,
+    reviewSeconds: 0,
     scores: new Map(),
     behindMs: 0,
     ...given,
@@ -33,6 +35,7 @@ export function run(closedMs: number, given: Partial<KpiRun> = {}): KpiRun {
 /** A call of `get_order` that took 0.1 s and ended well at `endMs`. */
 export function call(endMs: number, given: Partial<KpiToolCall> = {}): KpiToolCall {
   return {
+    traceId: '0af7651916cd43dd8448eb211c80319c',
     agent: 'refund',
     release: '1.4.0',
     environment: 'production',
@@ -55,6 +58,13 @@ export function kpisOf(partitions = 1, given: Partial<KpiSettings> = {}): Kpis {
     kpis.watermark.catchUp(partition);
   }
   return kpis;
+}
+
+/** All KPIs at `nowMs` as they are when what was counted until then is durable. */
+export function published(kpis: Kpis, nowMs: number): readonly Family[] {
+  kpis.sweep(nowMs);
+  kpis.publish(kpis.save([]));
+  return kpis.families(nowMs, true);
 }
 
 /** Every sample as `name{label="value",…}` → value. */

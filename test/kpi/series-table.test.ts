@@ -12,7 +12,7 @@ test('property: a series is the same until it is forgotten, and forgetting it le
   fc.assert(
     fc.property(fc.array(event, { maxLength: 60 }), (events) => {
       const keepMs = 60;
-      const table = new SeriesTable(100, () => ({}));
+      const table = new SeriesTable(100, 3, () => ({}));
       const known = new Map<string, { series: unknown; newestMs: number }>();
       let nowMs = 0;
       for (const { values, afterMs } of events) {
@@ -20,7 +20,7 @@ test('property: a series is the same until it is forgotten, and forgetting it le
         table.expire(nowMs, keepMs);
         for (const [key, { newestMs }] of known) if (newestMs < nowMs - keepMs) known.delete(key);
         const key = values.join('');
-        const series = table.at(values, nowMs);
+        const series = table.at(nowMs, ...values);
         expect(series.values).toEqual(values);
         if (known.has(key)) expect(series).toBe(known.get(key)?.series);
         else expect([...known.values()].map((one) => one.series)).not.toContain(series);

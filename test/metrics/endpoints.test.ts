@@ -8,7 +8,7 @@ import { createLog } from '../../src/core/log.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { Exposition } from '../../src/metrics/exposition.ts';
 import { Health, type Probe } from '../../src/metrics/health.ts';
-import { call, kpisOf, run } from '../kpi/events.ts';
+import { call, kpisOf, published, run } from '../kpi/events.ts';
 
 const log = createLog('silent');
 const noon = Date.UTC(2026, 10, 23, 12);
@@ -36,12 +36,10 @@ async function ask(port: number, path: string, method = 'GET', headers = {}) {
 
 async function servedKpis(): Promise<Exposition> {
   const kpis = kpisOf();
-  kpis.finished(run(noon), true);
-  kpis.toolCall(call(noon), true);
+  kpis.finished(run(noon));
+  kpis.toolCall(call(noon));
   kpis.watermark.advance(0, noon, noon, noon);
-  return start(
-    new Exposition(here, { telemetry: new Telemetry(), kpis: () => kpis.families(noon, true), log }),
-  );
+  return start(new Exposition(here, { telemetry: new Telemetry(), kpis: () => published(kpis, noon), log }));
 }
 
 function planted(): never {

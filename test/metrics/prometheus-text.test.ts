@@ -6,7 +6,7 @@ import { parseSamples } from '../../src/cli/demo-table.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { prometheusText } from '../../src/metrics/prometheus-text.ts';
 import { ProcessMeter } from '../../src/metrics/process-families.ts';
-import { call, kpisOf, run } from '../kpi/events.ts';
+import { call, kpisOf, published, run } from '../kpi/events.ts';
 import { runs } from '../property-runs.ts';
 import { requires } from '../requires.ts';
 
@@ -17,14 +17,14 @@ function someKpis(): string {
   const kpis = kpisOf();
   const cost = { llm: 0.25, tool: 0, review: 0 };
   const scores = new Map([['helpfulness', 0.75]]);
-  kpis.finished(run(noon, { outcome: 'success', evidence: 'human', costUsd: cost, scores }), true);
-  kpis.finished(run(noon, { outcome: 'escalated', escalationReason: 'approval', costUsd: cost }), true);
-  kpis.finished(run(noon - 400_000, { release: '1.5.0 "beta"\\', outcome: 'failure', priced: false }), true);
-  kpis.toolCall(call(noon), true);
-  kpis.toolCall(call(noon, { result: 'error', durationMs: 2000 }), true);
-  kpis.toolCall(call(noon, { tool: 'refund', result: 'rejected' }), true);
+  kpis.finished(run(noon, { outcome: 'success', evidence: 'human', costUsd: cost, scores }));
+  kpis.finished(run(noon, { outcome: 'escalated', escalationReason: 'approval', costUsd: cost }));
+  kpis.finished(run(noon - 400_000, { release: '1.5.0 "beta"\\', outcome: 'failure', priced: false }));
+  kpis.toolCall(call(noon));
+  kpis.toolCall(call(noon, { result: 'error', durationMs: 2000 }));
+  kpis.toolCall(call(noon, { tool: 'refund', result: 'rejected' }));
   kpis.watermark.advance(0, noon, noon, noon);
-  return prometheusText(kpis.families(noon, true));
+  return prometheusText(published(kpis, noon));
 }
 
 test('the KPIs read like this', async () => {

@@ -1,9 +1,7 @@
-import { runColumns } from './run-row.ts';
+import type { RowColumnType, RowShape } from './row-tables.ts';
 
-type ColumnType = (typeof runColumns)[number]['type'];
-
-/** Whether `runRow` may have written the value into a column of that type. */
-const isWritten: Readonly<Record<ColumnType, (said: unknown) => boolean>> = {
+/** Whether a column of that type takes the value. */
+const isWritten: Readonly<Record<RowColumnType, (said: unknown) => boolean>> = {
   String: isText,
   'LowCardinality(String)': isText,
   "DateTime64(3, 'UTC')": isInstant,
@@ -11,19 +9,21 @@ const isWritten: Readonly<Record<ColumnType, (said: unknown) => boolean>> = {
   UInt32: isCount,
   UInt64: isCount,
   Bool: (said) => typeof said === 'boolean',
+  'Array(String)': areTexts,
+  'Array(LowCardinality(String))': areTexts,
   'Map(LowCardinality(String), Float64)': (said) =>
     isObject(said) && Object.entries(said).every(([key, score]) => isText(key) && Number.isFinite(score)),
 };
 
 /**
- * The row that `line` says, as `runRow` writes it, without what is no column; undefined when it is not a run's: no JSON
- * object with RunId and Version, or one whose values a table with these columns cannot take.
+ * The row of a table of `shape` that `line` says, without what is no column; undefined when it is none: no JSON object
+ * with its key and Version, or one whose values a table with these columns cannot take.
  */
-export function readRunRow(line: string): string | undefined {
+export function readRow(line: string, { columns, key }: RowShape): string | undefined {
   const said = parse(line);
-  if (!isObject(said) || said['RunId'] === undefined || said['Version'] === undefined) return undefined;
+  if (!isObject(said) || [...key, 'Version'].some((name) => said[name] === undefined)) return undefined;
   const row: Record<string, unknown> = {};
-  for (const { name, type } of runColumns) {
+  for (const { name, type } of columns) {
     const value = said[name];
     if (value === undefined) continue;
     if (!isWritten[type](value)) return undefined;
@@ -46,6 +46,10 @@ function isObject(said: unknown): said is Readonly<Record<string, unknown>> {
 
 function isText(said: unknown): boolean {
   return typeof said === 'string' && said.isWellFormed();
+}
+
+function areTexts(said: unknown): boolean {
+  return Array.isArray(said) && said.every(isText);
 }
 
 function isCount(said: unknown): boolean {

@@ -2,9 +2,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/core/clock.ts';
 import { OwnershipLost } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
-import { runContent, runRow } from '../../src/runs/run-row.ts';
-import { RunStore } from '../../src/store/run-store.ts';
+import { headersOf } from '../../src/core/table-row.ts';
+import { policyRow } from '../../src/policy/policy-row.ts';
+import { runRow } from '../../src/runs/run-row.ts';
+import { RowStore } from '../../src/store/row-store.ts';
 import { Tables } from '../../src/store/tables.ts';
+import { policyFile } from '../policy/policies.ts';
 import { finishedRun } from '../runs/finished-runs.ts';
 import { until } from '../until.ts';
 import { silentLog } from './embedded.ts';
@@ -13,7 +16,7 @@ import { MemoryPartition } from './memory-stream.ts';
 
 const llm = (usd: number) => ({ costUsd: { llm: usd, tool: 0, review: 0 } });
 
-const headers = { [runContent.header]: runContent.value };
+const headers = headersOf('agent_runs');
 
 /** A record of runs as assess appends it. */
 function append(stream: MemoryPartition, ...runs: Parameters<typeof finishedRun>[0][]): void {
@@ -44,13 +47,14 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
   });
   beforeEach(async () => {
     await started.clickhouse.command('TRUNCATE TABLE agent_runs');
+    await started.clickhouse.command('TRUNCATE TABLE policies');
   });
 
   const query = async <Row>(sql: string): Promise<readonly Row[]> => started.clickhouse.query<Row>(sql);
 
-  function storeOf(table: Pick<Tables, 'insertRuns'> = tables, telemetry = new Telemetry()): RunStore {
-    return new RunStore({
-      table,
+  function storeOf(target: Pick<Tables, 'insertRows'> = tables, telemetry = new Telemetry()): RowStore {
+    return new RowStore({
+      tables: target,
       telemetry,
       log: silentLog,
       clock: systemClock,
@@ -74,7 +78,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
 
   test('a run has one row with all that is known of it', async () => {
     const stream = new MemoryPartition();
-    append(stream, {
+    const run = {
       runId: "order-7 'ä' \\",
       traceId: 'a'.repeat(32),
       agent: 'refund',
@@ -95,7 +99,8 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       inputTokens: 250,
       outputTokens: Number.MAX_SAFE_INTEGER,
       version: 11,
-    });
+    } as const;
+    stream.append(Buffer.from(`${runRow(finishedRun(run), '0123456789ab')}\n`), 0, headers);
     await storeAll(stream);
     expect(
       await query(
@@ -131,6 +136,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
         ReviewCostUsd: '123456.789',
         Priced: true,
         Scores: {},
+        PolicyRevision: '0123456789ab',
         Version: 11,
         DurationSeconds: 2.5,
         CostUsd: '123456.889000001',
@@ -231,7 +237,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
     const working = store.worker(stream.claim(), stopping.signal);
     await until('a reason', () => store.stall);
     expect(store.stall).toMatch(
-      /^agent_runs takes no more runs: ClickHouse refused the row: VIOLATED_CONSTRAINT \(469\), constraint no: remove the constraint/,
+      /^agent_runs takes no more rows: ClickHouse refused the row: VIOLATED_CONSTRAINT \(469\), constraint no: remove the constraint/,
     );
     expect(stream.committed).toBeUndefined();
     await started.clickhouse.command('ALTER TABLE agent_runs DROP CONSTRAINT no');
@@ -240,6 +246,72 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
     expect(await query('SELECT RunId FROM runs')).toEqual([{ RunId: 'a' }]);
     stopping.abort();
     await working;
+  });
+
+  test('a policy has one row, of its first use, whoever says later that it is in use', async () => {
+    const stream = new MemoryPartition();
+    const [first, second] = [policyFile(), policyFile({ metadata: { version: 4 } })];
+    const noon = Date.UTC(2026, 10, 23, 12);
+    for (const [policy, sinceMs] of [
+      [first, noon + 1],
+      [second, noon + 3000],
+      [first, noon],
+      [first, noon + 60_000],
+    ] as const)
+      stream.append(Buffer.from(`${policyRow(policy, sinceMs).row}\n`), 0, headersOf('policies'));
+    append(stream, { runId: 'beside' });
+    await storeAll(stream);
+    expect(
+      await query('SELECT * EXCEPT (Version, Document) FROM policies FINAL ORDER BY PolicyVersion'),
+    ).toEqual(
+      [
+        { policy: first, FirstUsed: '2026-11-23 12:00:00.000' },
+        { policy: second, FirstUsed: '2026-11-23 12:00:03.000' },
+      ].map(({ policy: { policy, revision }, FirstUsed }) => ({
+        PolicyRevision: revision,
+        Policy: 'search-agent',
+        PolicyVersion: policy.metadata.version,
+        Owner: 'team-search',
+        OnCall: 'search-on-call',
+        Agents: ['search-agent'],
+        Environments: ['production'],
+        GoodOutcomes: ['success', 'completed'],
+        FirstUsed,
+      })),
+    );
+    expect(
+      await query(
+        "SELECT JSONExtractFloat(Document, 'objectives', 'run_success', 'at_least') AS atLeast FROM policies FINAL WHERE PolicyVersion = 4",
+      ),
+    ).toEqual([{ atLeast: 0.9 }]);
+    expect(await query('SELECT RunId FROM runs')).toEqual([{ RunId: 'beside' }]);
+  });
+
+  test('what a success is says the policy of the run, and costs are shared among those', async () => {
+    const stream = new MemoryPartition();
+    const policy = policyFile({ good_outcomes: ['success', 'escalated'] });
+    stream.append(Buffer.from(`${policyRow(policy, 0).row}\n`), 0, headersOf('policies'));
+    for (const [runId, outcome, revision] of [
+      ['a', 'escalated', policy.revision],
+      ['b', 'completed', policy.revision],
+      ['c', 'success', policy.revision],
+      ['d', 'completed', ''],
+      ['e', 'escalated', ''],
+      ['f', 'completed', 'nobody has it'],
+    ] as const) {
+      const run = finishedRun({ runId, outcome, agent: revision || 'none', ...llm(1) });
+      stream.append(Buffer.from(`${runRow(run, revision)}\n`), 0, headers);
+    }
+    await storeAll(stream);
+    expect(
+      await query(
+        'SELECT AgentName, toUInt32(Successes) AS Successes, CostUsdPerSuccess FROM cost_per_task ORDER BY CostUsdPerSuccess, AgentName',
+      ),
+    ).toEqual([
+      { AgentName: 'nobody has it', Successes: 1, CostUsdPerSuccess: 1 },
+      { AgentName: policy.revision, Successes: 2, CostUsdPerSuccess: 1.5 },
+      { AgentName: 'none', Successes: 1, CostUsdPerSuccess: 2 },
+    ]);
   });
 
   test('what a task costs leaves runs of unknown price out, and shares what failed runs cost among those that went well', async () => {
@@ -294,15 +366,15 @@ describe('the store of runs', () => {
     verifyMs: 60_000,
   };
 
-  /** A store whose table does what `insertRuns` does. */
+  /** A store whose table does what `insertRows` does. */
   const storeWith = (
-    insertRuns: (rows: string) => Promise<void>,
+    insertRows: (rows: string) => Promise<void>,
     { boot = 'now', clock = { nowMs: 0 }, telemetry = new Telemetry() } = {},
-  ): RunStore =>
-    new RunStore({
+  ): RowStore =>
+    new RowStore({
       clock: { nowMs: () => clock.nowMs },
       boot: () => boot,
-      table: { insertRuns: async (body) => insertRuns(Buffer.concat([...body]).toString()) },
+      tables: { insertRows: async (_, body) => insertRows(Buffer.concat([...body]).toString()) },
       telemetry,
       log: silentLog,
       settings,
@@ -402,20 +474,24 @@ describe('the store of runs', () => {
     expect(await storeAt('two', { f: 130_000 })).toBe('def');
   });
 
-  test('stops before runs that a newer version wrote, and leaves out what are no runs', async () => {
+  test('stops before runs that a newer version wrote, and leaves out and counts what is of no table that it knows', async () => {
     const stream = new MemoryPartition();
     stream.append(Buffer.from('hello'), 0, {});
+    stream.append(Buffer.from('{"Id":1}\n{"Id":2}\n'), 0, { 'plimsoll.content': 'of_the_future/1' });
     append(stream, { runId: 'a' });
-    stream.append(Buffer.from('?'), 0, { [runContent.header]: 'agent_runs/9' });
+    stream.append(Buffer.from('?'), 0, { 'plimsoll.content': 'agent_runs/9' });
     let rows = '';
-    const store = storeWith(async (some) => {
+    const telemetry = new Telemetry();
+    const insert = async (some: string): Promise<void> => {
       rows += some;
       return Promise.resolve();
-    });
+    };
+    const store = storeWith(insert, { telemetry });
     await expect(store.worker(stream.claim(), new AbortController().signal)).rejects.toThrow(
-      'the record at offset 2 of the stream of runs is agent_runs/9 and this version reads agent_runs/1: run the version that wrote it',
+      'the record at offset 3 of the stream of rows is agent_runs/9, which this version cannot read: run the version that wrote it',
     );
     expect(rows).toMatch(/^\{"RunId":"a".*\}\n$/);
-    expect(stream.committed?.position.offset).toBe(2);
+    expect(stream.committed?.position.offset).toBe(3);
+    expect(await metric(telemetry, 'plimsoll_store_unreadable_run_rows_total')).toBe(3);
   });
 });

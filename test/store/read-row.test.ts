@@ -1,9 +1,14 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readRunRow } from '../../src/runs/read-run-row.ts';
+import { policyRow } from '../../src/policy/policy-row.ts';
 import { runRow } from '../../src/runs/run-row.ts';
+import { readRow } from '../../src/store/read-row.ts';
+import { rowTables } from '../../src/store/row-tables.ts';
 import { runs } from '../property-runs.ts';
-import { finishedRun } from './finished-runs.ts';
+import { policyFile } from '../policy/policies.ts';
+import { finishedRun } from '../runs/finished-runs.ts';
+
+const readRunRow = (line: string): string | undefined => readRow(line, rowTables.get('agent_runs')!);
 
 const anyText = fc.string({ unit: 'binary', maxLength: 1200 });
 const anyTime = fc.double({ min: 0, max: 1.8e13, noNaN: true });
@@ -63,3 +68,15 @@ test.each(['{"RunId":"a"}', '{"Version":1}', '[{"RunId":"a","Version":1}]', '{"R
     expect(readRunRow(line)).toBeUndefined();
   },
 );
+
+test('the row of a policy is read as it was written, and that of one too long for a record is short', () => {
+  const shape = rowTables.get('policies')!;
+  const { row } = policyRow(policyFile(), 1.5);
+  expect(readRow(row, shape)).toBe(row);
+  const agents = Array.from({ length: 10_000 }, (_, n) => `agent-${n}`);
+  const { row: short } = policyRow(policyFile({ scope: { agents } }), 0);
+  expect(short.length).toBeLessThan(1000);
+  expect(readRow(short, shape)).toBe(short);
+  expect(readRow('{"PolicyRevision":"a","Agents":"b","Version":1}', shape)).toBeUndefined();
+  expect(readRow('{"PolicyRevision":"a","Agents":[1],"Version":1}', shape)).toBeUndefined();
+});

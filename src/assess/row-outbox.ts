@@ -4,35 +4,34 @@ import type { Component } from '../core/component.ts';
 import { messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { NewRecord, Stream } from '../core/stream.ts';
-import type { FinishedRun } from '../runs/finished-run.ts';
-import { runContent, runRow } from '../runs/run-row.ts';
+import { headersOf, type RowTable, type TableRow } from '../core/table-row.ts';
 
 /** What a record holds at most; less where the stream takes less. */
 const recordBytes = 256 * 1024;
 /** About so much is appended at once, so that it fits a small stream; from so much on nobody has to ask for it. */
 const appendBytes = 1024 * 1024;
-const headers = { [runContent.header]: runContent.value };
 const backoff = { initialMs: 100, maxMs: 5000 };
 
-/** The row of a run, as of its greatest version. */
+/** A row as of its greatest version, as a line. */
 interface WaitingRow {
+  readonly table: RowTable;
   version: number;
-  row: string;
+  line: string;
 }
 
 /**
- * Runs on their way to the stream of runs, those of all partitions. Nothing is dropped: an append is repeated until it
- * succeeds, and a run that is sent twice is one run to whoever keeps the greatest version; of one that waits only that
- * version is sent. Bounded by its owner, who waits for room before reading on; what one read and one sweep end may go
- * beyond.
+ * Rows on their way to the stream of rows, such as those of the runs of all partitions. Nothing is dropped: an append is
+ * repeated until it succeeds, and a row that is sent twice is one row to whoever keeps the greatest version; of one that
+ * waits only that version is sent. Bounded by its owner, who waits for room before reading on; what one read and one
+ * sweep end may go beyond.
  */
-export class RunOutbox implements Component {
-  readonly name = 'runs outbox';
+export class RowOutbox implements Component {
+  readonly name = 'rows outbox';
   readonly #stream: Pick<Stream, 'consume' | 'recordLimitBytes'>;
   readonly #log: Log;
   readonly #limitBytes: number;
   readonly #stopped = new AbortController();
-  /** By run id, in the order in which they were added. */
+  /** By table and key, in the order in which they were added. */
   readonly #waiting = new Map<string, WaitingRow>();
   /** Those that are being appended: the first that were added and are not durable. */
   #sending = 0;
@@ -72,7 +71,7 @@ export class RunOutbox implements Component {
     return this.#added - this.#waiting.size - this.#sending >= added;
   }
 
-  /** Whether more runs may be added without waiting. */
+  /** Whether more rows may be added without waiting. */
   get hasRoom(): boolean {
     return this.#bytes < this.#limitBytes;
   }
@@ -82,19 +81,18 @@ export class RunOutbox implements Component {
     return this.#fault;
   }
 
-  /** Takes what is known of `run`. */
-  add(run: FinishedRun): void {
-    const { runId, version } = run;
-    const row = `${runRow(run)}\n`;
-    const waiting = this.#waiting.get(runId);
+  add({ table, key, version, row }: TableRow): void {
+    const place = `${table}/${key}`;
+    const line = `${row}\n`;
+    const waiting = this.#waiting.get(place);
     if (waiting) {
       if (version < waiting.version) return;
-      this.#bytes += row.length - waiting.row.length;
+      this.#bytes += line.length - waiting.line.length;
       waiting.version = version;
-      waiting.row = row;
+      waiting.line = line;
     } else {
-      this.#waiting.set(runId, { version, row });
-      this.#bytes += row.length;
+      this.#waiting.set(place, { table, version, line });
+      this.#bytes += line.length;
       this.#added++;
     }
     if (this.#bytes >= appendBytes) this.send();
@@ -142,14 +140,14 @@ export class RunOutbox implements Component {
   }
 
   /** About as many of the first rows as are appended at once. */
-  #take(): { readonly rows: readonly string[]; readonly bytes: number } {
-    const rows: string[] = [];
+  #take(): { readonly rows: readonly WaitingRow[]; readonly bytes: number } {
+    const rows: WaitingRow[] = [];
     let bytes = 0;
-    for (const [runId, { row }] of this.#waiting) {
+    for (const [place, row] of this.#waiting) {
       if (bytes >= appendBytes) break;
-      this.#waiting.delete(runId);
+      this.#waiting.delete(place);
       rows.push(row);
-      bytes += row.length;
+      bytes += row.line.length;
     }
     return { rows, bytes };
   }
@@ -165,7 +163,7 @@ export class RunOutbox implements Component {
       } catch (error) {
         this.#fault = messageOf(error);
         const waitMs = delayMs(backoff, attempt, Math.random());
-        this.#log.warn({ err: error, waitMs }, 'finished runs wait for their stream');
+        this.#log.warn({ err: error, waitMs }, 'rows wait for their stream');
         await sleep(waitMs, undefined, { signal }).catch(() => undefined); // an abort ends the wait
       }
     }
@@ -173,16 +171,20 @@ export class RunOutbox implements Component {
   }
 }
 
-/** `rows` in records of `limitBytes` at most. */
-function recordsOf(rows: readonly string[], limitBytes: number): readonly NewRecord[] {
+/** `rows` in records of `limitBytes` at most, each of one table. */
+function recordsOf(rows: readonly WaitingRow[], limitBytes: number): readonly NewRecord[] {
   const records: NewRecord[] = [];
-  for (let from = 0, to = 0; from < rows.length; from = to) {
-    let bytes = 0;
-    for (; to < rows.length; to++) {
-      bytes += Buffer.byteLength(rows[to]!);
-      if (to > from && bytes > limitBytes) break;
+  for (const [table, ofTable] of Map.groupBy(rows, (row) => row.table)) {
+    const lines = ofTable.map(({ line }) => line);
+    for (let from = 0, to = 0; from < lines.length; from = to) {
+      let bytes = 0;
+      for (; to < lines.length; to++) {
+        bytes += Buffer.byteLength(lines[to]!);
+        if (to > from && bytes > limitBytes) break;
+      }
+      const payload = Buffer.from(lines.slice(from, to).join(''));
+      records.push({ partition: 0, payload, spans: 0, headers: headersOf(table) });
     }
-    records.push({ partition: 0, payload: Buffer.from(rows.slice(from, to).join('')), spans: 0, headers });
   }
   return records;
 }

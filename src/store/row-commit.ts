@@ -1,8 +1,8 @@
 import { readMetadata } from '../core/commit-metadata.ts';
 import type { Commit } from '../core/stream.ts';
 
-/** How far the runs are stored. Everything before `offset` is in the table. */
-export interface RunProgress {
+/** How far the rows are stored. Everything before `offset` is in the tables. */
+export interface RowProgress {
   readonly offset: number;
   /** Everything before this offset is there also after a power cut. */
   readonly settled: number;
@@ -11,12 +11,12 @@ export interface RunProgress {
 }
 
 /** As a commit of the claim. */
-export function toCommit({ offset, settled, boot }: RunProgress): Commit {
+export function toCommit({ offset, settled, boot }: RowProgress): Commit {
   return { position: { offset, index: 0 }, metadata: JSON.stringify({ settled, boot }) };
 }
 
 /** What `commit` says; with metadata that is not ours, that everything before its position is settled. */
-export function fromCommit({ position, metadata }: Commit): RunProgress {
+export function fromCommit({ position, metadata }: Commit): RowProgress {
   const { settled, boot } = readMetadata(metadata);
   return {
     offset: position.offset,
