@@ -1,5 +1,6 @@
 import { Assessor } from '../../src/assess/assessor.ts';
-import { RunOutbox } from '../../src/assess/run-outbox.ts';
+import { RowOutbox } from '../../src/assess/row-outbox.ts';
+import { StateLog } from '../../src/assess/state-log.ts';
 import { createLog } from '../../src/core/log.ts';
 import type { NewRecord, StreamRecord } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
@@ -7,6 +8,7 @@ import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import type { Family } from '../../src/kpi/family.ts';
 import { MemoryRuns } from '../assess/memory-runs.ts';
+import { MemoryStates } from '../assess/memory-states.ts';
 import { until } from '../until.ts';
 import { MeteredPartition } from './metered-partition.ts';
 import type { Given } from './parse-cases.ts';
@@ -26,7 +28,7 @@ export const enricher = new Enricher({
 interface Process {
   readonly assessor: Assessor;
   readonly telemetry: Telemetry;
-  readonly outbox: RunOutbox;
+  readonly outbox: RowOutbox;
   readonly stopping: AbortController;
   readonly lost: AbortController;
   readonly workers: readonly Promise<void>[];
@@ -41,6 +43,7 @@ export class KpiEngine {
   readonly #given: Given;
   readonly #partitions: readonly MeteredPartition[];
   readonly #runs = new MemoryRuns();
+  readonly #states = new MemoryStates();
   readonly #good = new Map<string, ReadonlySet<string>>();
   #process: Process;
 
@@ -54,11 +57,22 @@ export class KpiEngine {
   #begin(): Process {
     const { windowsMs, latenessMs, idleTimeoutMs, maxSeries, partitions } = this.#given;
     const telemetry = new Telemetry();
-    const outbox = new RunOutbox(this.#runs, { log });
+    const outbox = new RowOutbox(this.#runs, { log });
     const assessor = new Assessor(
-      { windowsMs, latenessMs, maxSeries, idleTimeoutMs, maxRuns: 100_000, guessEscalations: false },
+      {
+        windowsMs,
+        latenessMs,
+        maxSeries,
+        idleTimeoutMs,
+        maxRuns: 100_000,
+        guessEscalations: false,
+        snapshotEveryMs: 3_600_000, // `families` asks for those that count
+      },
       {
         partitions,
+        streamId: () => 'spans',
+        states: new StateLog(this.#states, log),
+        policyRevision: () => '',
         spans: new EnrichedSpans(enricher),
         outbox,
         clock: { nowMs: () => this.nowMs },
@@ -117,9 +131,10 @@ export class KpiEngine {
     this.#good.set(agent, new Set(outcomes));
   }
 
-  /** What Prometheus would read now, the assessor's own metrics among it. */
+  /** What Prometheus would read once a snapshot is committed, the assessor's own metrics among it. */
   async families(): Promise<readonly Family[]> {
     const { assessor, telemetry } = this.#process;
+    await assessor.committed();
     const own = await telemetry.registry.getMetricsAsJSON();
     return [
       ...assessor.families(),
@@ -141,7 +156,7 @@ export class KpiEngine {
     this.#process = this.#begin();
   }
 
-  /** The process dies, with what it has not committed, and another one takes over. */
+  /** The process dies, with what it knew since the last commit, and another one takes over. */
   async kill(): Promise<void> {
     this.#process.lost.abort();
     await Promise.all(this.#process.workers);

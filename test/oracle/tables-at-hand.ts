@@ -35,7 +35,8 @@ export class TablesAtHand {
     const runs = (await engine.runRecords()).slice(this.#storedRuns);
     this.#storedRuns += runs.length;
     if (runs.length > 0)
-      await this.#tables.insertRuns(
+      await this.#tables.insertRows(
+        'agent_runs',
         runs.map(({ payload }) => payload),
         never,
       );
