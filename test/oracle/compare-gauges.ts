@@ -60,13 +60,12 @@ function expectedOf(
   if (quantilesOf === undefined) return [...parts, { name, key, value: numerator / denominator, within }];
   const sorted = values.toSorted((a, b) => a - b);
   const valueAt = (quantile: number): number => sorted[Math.floor(quantile * (sorted.length - 1))]!;
-  const stats = Object.entries(quantiles).map(([stat, quantile]) => ({
-    name,
-    key: keyOf([...labels, ['stat', stat]]),
-    value: valueAt(quantile),
-    within,
-  }));
-  return [...parts, ...stats];
+  const stats = Object.entries(quantiles).map(([stat, quantile]) => [stat, valueAt(quantile)] as const);
+  const withMean = [...stats, ['mean', numerator / denominator] as const];
+  return [
+    ...parts,
+    ...withMean.map(([stat, value]) => ({ name, key: keyOf([...labels, ['stat', stat]]), value, within })),
+  ];
 }
 
 function isAs(gauge: number | undefined, { value, within }: Expected): boolean {
@@ -83,6 +82,8 @@ export class Comparison {
   compared = 0;
   readonly #gauges: Gauges;
   readonly #window: OracleWindow;
+  /** Series that SQL tells of, by name and labels. */
+  readonly #told = new Set<string>();
 
   constructor(families: readonly Family[], window: OracleWindow) {
     this.#gauges = gaugesOf(families);
@@ -101,28 +102,32 @@ export class Comparison {
       const rows = await clickhouse.query<SqlRow>(sqlOf(source, kpis), { watermarkMs, lengthMs });
       for (const [at, kpi] of kpis.entries()) this.#compare(kpi, rows, at);
     }
+    const names = sqlKpis.flatMap(({ stem, suffix }) => [
+      `${stem}_numerator`,
+      `${stem}_denominator`,
+      stem + suffix,
+    ]);
+    for (const name of new Set(names)) this.#refuseOthers(name);
   }
 
   #compare(kpi: SqlKpi, rows: readonly SqlRow[], at: number): void {
-    const window = ['window', this.#window.label] as const;
+    const more = [...(kpi.by ? [kpi.by] : []), ['window', this.#window.label] as const];
     const expected = rows.flatMap((row) => {
       const labels = Object.keys(kpi.source.labels).map((label) => [label, row[label]!] as const);
-      return expectedOf(kpi, [...labels, window], row.sums[at]!);
+      return expectedOf(kpi, [...labels, ...more], row.sums[at]!);
     });
     this.compared += expected.length;
     for (const one of expected) {
       const gauge = this.#gauges.get(one.name)?.get(one.key);
+      this.#told.add(`${one.name} ${one.key}`);
       if (!isAs(gauge, one)) this.wrong.push(`${one.name}{${one.key}} is ${gauge}, by SQL ${one.value}`);
     }
-    const known = new Set(expected.map(({ name, key }) => `${name} ${key}`));
-    for (const name of [`${kpi.stem}_numerator`, `${kpi.stem}_denominator`, kpi.stem + kpi.suffix])
-      this.#refuseOthers(name, known);
   }
 
   /** A series that SQL does not know is of what has left the window: nothing. */
-  #refuseOthers(name: string, known: ReadonlySet<string>): void {
+  #refuseOthers(name: string): void {
     for (const [key, gauge] of this.#gauges.get(name) ?? []) {
-      if (!key.endsWith(`window=${this.#window.label}`) || known.has(`${name} ${key}`)) continue;
+      if (!key.endsWith(`window=${this.#window.label}`) || this.#told.has(`${name} ${key}`)) continue;
       if (Math.abs(gauge) > rounding)
         this.wrong.push(`${name}{${key}} is ${gauge}, and SQL has no such series`);
     }

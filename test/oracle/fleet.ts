@@ -10,7 +10,8 @@ export interface Delivery {
 }
 
 const agents = ['refund', 'billing', 'search'];
-const releases = ['1.4.0', '1.5.0'];
+/** Some say none. */
+const releases = ['1.4.0', '1.4.0', '1.5.0', '1.5.0', ''];
 const environments = ['production', 'staging'];
 const tools = ['get_order', 'pay', 'web_search', 'notify'];
 const evaluators = ['groundedness', 'tone'];
@@ -71,10 +72,11 @@ class Run {
     this.#traceId.writeUInt32BE(number + 1, 12);
     this.#traceId.writeUInt32BE(draw.between(0, 2 ** 32), 0);
     this.#agent = draw.pick(agents);
+    const release = draw.pick(releases);
     this.#resource = {
       attributes: attributesOf({
         'service.name': this.#agent,
-        'service.version': draw.pick(releases),
+        ...(release !== '' && { 'service.version': release }),
         'deployment.environment.name': draw.pick(environments),
       }),
     };

@@ -25,12 +25,22 @@ const arrivals = `
     LIMIT 1 BY TraceId, SpanId
   )`;
 
+/** How long humans worked on a run, which only its spans say. */
+const reviews = `
+  reviews AS (
+    SELECT RunId, sum(seconds) AS ReviewSeconds FROM (
+      SELECT RunId, toFloat64OrZero(SpanAttributes['plimsoll.review.seconds']) AS seconds
+      FROM otel_traces WHERE Step = 'review' LIMIT 1 BY TraceId, SpanId
+    ) GROUP BY RunId
+  )`;
+
 /** Runs of the window: those that ended in it, unless their root was too late. */
 const runsOfWindow = `
-  WITH ${window}, ${arrivals}
-  SELECT * FROM runs
-  WHERE ${ms('ClosedTime')} >= fromMs AND RunId NOT IN (
-    SELECT lower(TraceId) FROM arrivals WHERE ParentSpanId = '' AND behindMs > ${lengths.latenessMs}
+  WITH ${window}, ${arrivals}, ${reviews}
+  SELECT r.*, v.ReviewSeconds AS ReviewSeconds
+  FROM runs AS r LEFT JOIN reviews AS v ON r.RunId = v.RunId
+  WHERE ${ms('r.ClosedTime')} >= fromMs AND r.RunId NOT IN (
+    SELECT TraceId FROM arrivals WHERE ParentSpanId = '' AND behindMs > ${lengths.latenessMs}
   )`;
 
 /**
@@ -83,6 +93,7 @@ export interface Source {
 
 const sources = {
   runs: { labels: runLabels, rows: runsOfWindow },
+  environments: { labels: { environment: 'Environment' }, rows: runsOfWindow },
   scores: {
     labels: { ...runLabels, evaluator: 'Evaluator' },
     rows: `SELECT *, Score.1 AS Evaluator, Score.2 AS Value FROM (${runsOfWindow}) ARRAY JOIN CAST(Scores, 'Array(Tuple(String, Float64))') AS Score`,
@@ -97,46 +108,68 @@ export interface SqlKpi {
   readonly suffix: string;
   readonly numerator: string;
   readonly denominator: string;
-  /** Where the gauge is quantiles: of what. */
+  /** Where there is one gauge for each value of one more label: which. */
+  readonly by?: readonly [label: string, value: string];
+  /** Where the gauge is quantiles and a mean: of what. */
   readonly quantilesOf?: string;
 }
 
 const good = "Outcome IN ('success', 'completed')";
-const cost = 'toFloat64(CostUsd)';
-const sumIf = (value: string, condition: string): string => `sumIf(${value}, ${condition})`;
+const usd = (column: string): string => `toFloat64(sumIf(${column}, Priced))`;
+const reasons = ['approval', 'human_handoff', 'input_request', 'guardrail', 'budget', 'other'];
+
+function kpi(source: Source, stem: string, numerator: string, denominator: string): SqlKpi {
+  const [, name = stem, suffix = ''] = /^(.*?)(_ratio|_seconds)?$/.exec(stem) ?? [];
+  return { source, stem: `plimsoll_kpi_${name}`, suffix, numerator, denominator };
+}
+
+const { runs, environments, scores, calls } = sources;
 
 /** Every KPI, by hand: nothing here is taken from the code that computes the gauges. */
 export const sqlKpis: readonly SqlKpi[] = [
-  ratio('run_success', `countIf(${good})`, 'count()'),
-  ratio('run_escalation', 'countIf(Escalated)', 'count()'),
-  ratio('run_containment', "countIf(NOT Escalated AND Outcome != 'abandoned')", 'count()'),
-  ratio('outcome_evidence', "countIf(Evidence != 'none')", 'count()'),
-  { ...ratio('cost_usd_per_run', sumIf(cost, 'Priced'), 'countIf(Priced)'), suffix: '' },
-  { ...ratio('cost_usd_per_success', sumIf(cost, 'Priced'), `countIf(Priced AND ${good})`), suffix: '' },
-  { ...ratio('review_cost_usd_per_run', 'sum(toFloat64(ReviewCostUsd))', 'count()'), suffix: '' },
-  { ...ratio('quality_score', 'sum(Value)', 'count()'), source: sources.scores },
-  ...[
-    ratio('tool_call_success', "countIf(LastResult = 'ok')", 'countIf(Ran)'),
-    ratio('tool_call_attempt_success', "countIf(LastResult = 'ok')", 'sum(Attempts - 1 + Ran)'),
-    ratio('tool_call_retry', 'countIf(Ran AND Attempts > 1)', 'countIf(Ran)'),
-    {
-      ...ratio('tool_call_duration', sumIf('Seconds', 'Ran'), 'countIf(Ran)'),
-      suffix: '_seconds',
-      quantilesOf: 'groupArrayIf(Seconds, Ran)',
-    },
-  ].map((kpi) => ({ ...kpi, source: sources.calls })),
+  kpi(runs, 'run_success_ratio', `countIf(${good})`, 'count()'),
+  kpi(runs, 'run_failure_ratio', "countIf(Outcome = 'failure')", 'count()'),
+  kpi(runs, 'run_escalation_ratio', 'countIf(Escalated)', 'count()'),
+  ...reasons.map((reason): SqlKpi => {
+    const said = `if(EscalationReason = '', 'other', EscalationReason) = '${reason}'`;
+    const share = kpi(runs, 'run_escalation_by_reason_ratio', `countIf(Escalated AND ${said})`, 'count()');
+    return { ...share, by: ['reason', reason] };
+  }),
+  kpi(runs, 'run_containment_ratio', "countIf(NOT Escalated AND Outcome != 'abandoned')", 'count()'),
+  kpi(runs, 'run_abandonment_ratio', "countIf(Outcome = 'abandoned')", 'count()'),
+  kpi(runs, 'outcome_evidence_ratio', "countIf(Evidence != 'none')", 'count()'),
+  {
+    ...kpi(runs, 'run_duration_seconds', 'sum(DurationSeconds)', 'count()'),
+    quantilesOf: 'groupArray(DurationSeconds)',
+  },
+  kpi(runs, 'incidents_per_run', '0', 'count()'),
+  kpi(runs, 'cost_usd_per_run', usd('CostUsd'), 'countIf(Priced)'),
+  kpi(runs, 'cost_usd_per_success', usd('CostUsd'), `countIf(Priced AND ${good})`),
+  ...['Llm', 'Tool', 'Review'].map((category): SqlKpi => {
+    const share = kpi(runs, 'cost_by_category_usd_per_run', usd(`${category}CostUsd`), 'countIf(Priced)');
+    return { ...share, by: ['category', category.toLowerCase()] };
+  }),
+  kpi(runs, 'review_cost_usd_per_run', 'toFloat64(sum(ReviewCostUsd))', 'count()'),
+  { ...kpi(runs, 'review_seconds_per_run', 'sum(ReviewSeconds)', 'count()'), suffix: '' },
+  kpi(runs, 'run_unpriced_ratio', 'countIf(NOT Priced)', 'count()'),
+  kpi(environments, 'run_unattributed_ratio', "countIf('unknown' IN (AgentName, Release))", 'count()'),
+  kpi(scores, 'quality_score_ratio', 'sum(Value)', 'count()'),
+  kpi(calls, 'tool_call_success_ratio', "countIf(LastResult = 'ok')", 'countIf(Ran)'),
+  kpi(calls, 'tool_call_attempt_success_ratio', "countIf(LastResult = 'ok')", 'sum(Attempts - 1 + Ran)'),
+  kpi(calls, 'tool_call_retry_ratio', 'countIf(Ran AND Attempts > 1)', 'countIf(Ran)'),
+  {
+    ...kpi(calls, 'tool_call_duration_seconds', 'sumIf(Seconds, Ran)', 'countIf(Ran)'),
+    quantilesOf: 'groupArrayIf(Seconds, Ran)',
+  },
 ];
 
-function ratio(name: string, numerator: string, denominator: string): SqlKpi {
-  return { source: sources.runs, stem: `plimsoll_kpi_${name}`, suffix: '_ratio', numerator, denominator };
-}
-
-/** One query for all KPIs of `source`: a row for each series, with the sums of each KPI by its stem. */
+/** One query for all KPIs of `source`: a row for each series, with the sums of each KPI in their order. */
 export function sqlOf(source: Source, kpis: readonly SqlKpi[]): string {
   const labels = Object.entries(source.labels).map(([label, column]) => `${column} AS ${label}`);
   const sums = kpis.map(
-    ({ numerator, denominator, quantilesOf = "CAST([], 'Array(Float64)')" }) =>
-      `(toFloat64(${numerator}), toFloat64(${denominator}), ${quantilesOf})`,
+    ({ numerator, denominator, quantilesOf = '[]' }) =>
+      `CAST((${numerator}, ${denominator}, ${quantilesOf}), 'Tuple(Float64, Float64, Array(Float64))')`,
   );
-  return `SELECT ${labels.join(', ')}, [${sums.map((sum) => `CAST(${sum}, 'Tuple(Float64, Float64, Array(Float64))')`).join(', ')}] AS sums FROM (${source.rows}) GROUP BY ${Object.keys(source.labels).join(', ')}`;
+  const names = Object.keys(source.labels).join(', ');
+  return `SELECT ${labels.join(', ')}, [${sums.join(', ')}] AS sums FROM (${source.rows}) GROUP BY ${names}`;
 }
