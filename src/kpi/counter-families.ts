@@ -2,10 +2,10 @@ import { escalationReasons, evidenceLevels, outcomes, results, severities } from
 import type { Family, Labels, Sample } from './family.ts';
 import {
   callPlaces,
-  callSeconds,
+  callBounds,
   categories,
   runPlaces,
-  runSeconds,
+  runBounds,
   type CountsState,
   type TotalsState,
 } from './totals.ts';
@@ -27,7 +27,7 @@ export function counterFamilies(state: TotalsState): readonly Family[] {
       help: `Duration of tool calls that ran, over all releases. ${fromSnapshot}`,
       kind: 'histogram',
       samples: [...seriesOf(state.durations, durationLabels)].flatMap(({ labels, values }) => [
-        ...histogram(labels, values, callSeconds),
+        ...histogram(labels, values, callBounds),
       ]),
     },
   ];
@@ -76,7 +76,7 @@ function runFamilies(series: readonly CounterSeries[]): readonly Family[] {
       help: `Time from the first span of a run to its end. ${fromSnapshot}`,
       kind: 'histogram',
       samples: series.flatMap(({ labels, values }) => [
-        ...histogram(labels, values.subarray(runPlaces.seconds), runSeconds),
+        ...histogram(labels, values.subarray(runPlaces.seconds), runBounds),
       ]),
     },
   ];

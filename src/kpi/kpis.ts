@@ -1,14 +1,16 @@
 import { counter, counterFamilies } from './counter-families.ts';
 import type { KpiIncident, KpiRun, KpiToolCall } from './facts.ts';
 import type { Family, Sample } from './family.ts';
+import { gauge, type Judgement } from './gauges.ts';
+import { runKpis, toolKpis, usuallyGood, widthOf } from './kpi-table.ts';
 import { distinct, restorePlaces, savePlaces, type PlacesState } from './places.ts';
 import { RollingKpis, type WindowsState } from './rolling.ts';
 import { Place, Totals, widest, type TotalsState } from './totals.ts';
 import { Watermark, type WatermarkState } from './watermark.ts';
 import { paneAt, windowOf, type Window } from './window.ts';
 
-/** Durations in milliseconds. */
-export interface KpiSettings {
+/** Durations in milliseconds. Without a judgement, outcomes success and completed are good, and scores have no target. */
+export interface KpiSettings extends Partial<Judgement> {
   /** Lengths of the rolling windows. */
   readonly windowsMs: readonly number[];
   /** How far behind the newest event of its partition an event may be and still count in a window. */
@@ -47,6 +49,7 @@ export class Kpis {
   readonly longestWindowMs: number;
   readonly #settings: KpiSettings;
   readonly #limits: { readonly runs: number; readonly tools: number };
+  readonly #judgement: Judgement;
   readonly #late = { run: 0, tool_call: 0 };
   #totals: Totals;
   #rolling: RollingKpis;
@@ -58,9 +61,11 @@ export class Kpis {
     this.windows = settings.windowsMs.map(windowOf);
     this.longestWindowMs = Math.max(...settings.windowsMs);
     this.#settings = settings;
+    const { goodOutcomes = () => usuallyGood, qualityTarget = () => undefined } = settings;
+    this.#judgement = { goodOutcomes, qualityTarget };
     const perMetric = {
-      runs: Math.max(widest.runs, this.windows.length),
-      tools: Math.max(widest.tools, 3 * this.windows.length),
+      runs: Math.max(widest.runs, widthOf(runKpis) * this.windows.length),
+      tools: Math.max(widest.tools, widthOf(toolKpis) * this.windows.length),
     };
     this.#limits = {
       runs: Math.max(2, Math.floor(settings.maxSeries / perMetric.runs)),
@@ -189,7 +194,7 @@ export class Kpis {
         { labels: [], value: watermarkMs / 1000 },
       ]),
       this.#completeness(watermarkMs),
-      ...this.#rolling.families(watermarkMs),
+      ...this.#rolling.families(watermarkMs, this.#judgement),
       ...counters,
     ];
   }
@@ -237,8 +242,4 @@ function lossFamilies({ late, overflowed }: Losses): readonly Family[] {
       byUnit(overflowed),
     ),
   ];
-}
-
-function gauge(name: string, help: string, samples: readonly Sample[]): Family {
-  return { name, help, kind: 'gauge', samples };
 }

@@ -1,9 +1,11 @@
 import type { KpiIncident, KpiRun, KpiScore, KpiToolCall } from './facts.ts';
 import type { Family } from './family.ts';
-import { runKpis, runSums, scoreKpis, scoreSums, toolKpis, toolSums } from './kpi-table.ts';
+import { gaugeFamilies, type Judgement } from './gauges.ts';
+import { isRatioed, runSeconds, runSums, scoreSums, toolSums } from './kpi-sums.ts';
+import { runKpis, scoreKpis, toolKpis } from './kpi-table.ts';
 import { RollingTable, type Rolling, type RollingState } from './rolling-table.ts';
 import type { Series } from './series-table.ts';
-import { logBucket } from './sketch.ts';
+import { logBucket, shareBucket } from './sketch.ts';
 import type { Window } from './window.ts';
 
 type ScoreSeries = Series<Rolling<undefined>>;
@@ -47,29 +49,17 @@ export class RollingKpis {
   readonly #runs: RollingTable<KpiRun, keyof typeof runSums, Held[]>;
   readonly #scores: RollingTable<KpiScore, keyof typeof scoreSums>;
   readonly #tools: RollingTable<KpiToolCall, keyof typeof toolSums>;
+  readonly #windows: readonly Window[];
   /** Of the run at hand. */
   readonly #found: HeldScore[] = [];
 
   /** `limits` are label sets, of runs (and of scores) and of tools. */
   constructor(windows: readonly Window[], limits: { readonly runs: number; readonly tools: number }) {
-    const labels = ['agent', 'release', 'environment'];
-    const given = { windows, limit: limits.runs };
-    this.#runs = new RollingTable({ ...given, labels, sums: runSums, kpis: runKpis, own: () => [] });
-    this.#scores = new RollingTable({
-      ...given,
-      labels: [...labels, 'evaluator'],
-      sums: scoreSums,
-      kpis: scoreKpis,
-      own: nothing,
-    });
-    this.#tools = new RollingTable({
-      windows,
-      limit: limits.tools,
-      labels: [...labels, 'tool'],
-      sums: toolSums,
-      kpis: toolKpis,
-      own: nothing,
-    });
+    const { runs, tools } = limits;
+    this.#windows = windows;
+    this.#runs = new RollingTable({ windows, limit: runs, depth: 3, sums: runSums, own: () => [] });
+    this.#scores = new RollingTable({ windows, limit: runs, depth: 4, sums: scoreSums, own: nothing });
+    this.#tools = new RollingTable({ windows, limit: tools, depth: 4, sums: toolSums, own: nothing });
   }
 
   /** Events that went to the overflow series. */
@@ -84,24 +74,25 @@ export class RollingKpis {
   /** Counts a run and returns where; undefined when every window has passed it. */
   addRun(run: KpiRun): Held | undefined {
     const series = this.#runs.series.at(run.closedMs, run.agent, run.release, run.environment);
-    if (!this.#runs.add(series, run, run.closedMs)) return undefined;
+    if (!this.#runs.add(series, run, run.closedMs, logBucket(runSeconds(run)))) return undefined;
     return this.#hold(series, run, undefined);
   }
 
   /** Counts `after` in place of `before`, which `held` holds. A run that keeps its labels keeps its series. */
   replaceRun(before: KpiRun, held: Held, after: KpiRun): Held | undefined {
     if (!held.run.kept) return undefined;
-    this.#runs.takeBack(held.run, before, before.closedMs);
+    this.#runs.takeBack(held.run, before, before.closedMs, logBucket(runSeconds(before)));
     for (const { evaluator, series } of held.scores) {
       const score = before.scores.get(evaluator);
-      if (score !== undefined) this.#scores.takeBack(series, { evaluator, score }, before.closedMs);
+      if (score !== undefined)
+        this.#scores.takeBack(series, { evaluator, score }, before.closedMs, shareBucket(score));
     }
     const { agent, release, environment, closedMs } = after;
     const moved = agent !== before.agent || release !== before.release || environment !== before.environment;
     const table = this.#runs.series;
     const series = moved ? table.at(closedMs, agent, release, environment) : held.run;
     table.touch(series, closedMs);
-    if (!this.#runs.add(series, after, closedMs)) return undefined;
+    if (!this.#runs.add(series, after, closedMs, logBucket(runSeconds(after)))) return undefined;
     return this.#hold(series, after, moved ? undefined : held);
   }
 
@@ -115,7 +106,7 @@ export class RollingKpis {
       const known = before?.scores.find((one) => one.evaluator === evaluator)?.series;
       const scored = known?.kept ? known : table.at(closedMs, agent, release, environment, evaluator);
       table.touch(scored, closedMs);
-      this.#scores.add(scored, { evaluator, score }, closedMs);
+      this.#scores.add(scored, { evaluator, score }, closedMs, shareBucket(score));
       found.push({ evaluator, series: scored });
     }
     const shared = series.state.own;
@@ -127,10 +118,9 @@ export class RollingKpis {
 
   /** Counts a tool call. False when every window has passed it. */
   addCall(call: KpiToolCall): boolean {
-    const ran = call.result === 'ok' || call.result === 'error';
     const { agent, release, environment, tool, endMs } = call;
     const series = this.#tools.series.at(endMs, agent, release, environment, tool);
-    return this.#tools.add(series, call, endMs, ran ? logBucket(call.durationMs / 1000) : -1);
+    return this.#tools.add(series, call, endMs, isRatioed(call) ? logBucket(call.durationMs / 1000) : -1);
   }
 
   /** Counts an incident. */
@@ -196,10 +186,19 @@ export class RollingKpis {
   }
 
   /** The gauges as of `watermarkMs`. A gauge without a denominator is absent. */
-  families(watermarkMs: number): readonly Family[] {
-    return [this.#runs, this.#scores, this.#tools].flatMap((table) => table.families(watermarkMs));
+  families(watermarkMs: number, judgement: Judgement): readonly Family[] {
+    const given = { windows: this.#windows, judgement };
+    return [
+      ...gaugeFamilies(this.#runs, { ...given, kpis: runKpis, labels: runLabels }, watermarkMs),
+      ...gaugeFamilies(this.#scores, { ...given, kpis: scoreKpis, labels: scoreLabels }, watermarkMs),
+      ...gaugeFamilies(this.#tools, { ...given, kpis: toolKpis, labels: toolLabels }, watermarkMs),
+    ];
   }
 }
+
+const runLabels = ['agent', 'release', 'environment'] as const;
+const scoreLabels = [...runLabels, 'evaluator'] as const;
+const toolLabels = [...runLabels, 'tool'] as const;
 
 function nothing(): undefined {
   return undefined;

@@ -19,6 +19,16 @@ export function logBucket(value: number): number {
   return Math.min(bucketLimit - 1, Math.max(1, Math.ceil(Math.log(value) / logGamma) + bucketOfOne));
 }
 
+/** The bucket of a share, 0 to 1: a thousandth wide, whatever the last digit of the double says. */
+export function shareBucket(share: number): number {
+  return Math.min(1000, Math.max(0, Math.floor(share * 1000 + 1e-9)));
+}
+
+/** The first bucket of which no share is below `limit`. */
+export function shareBucketFrom(limit: number): number {
+  return Math.ceil(limit * 1000 - 1e-9);
+}
+
 function valueOf(bucket: number): number {
   return bucket === 0 ? 0 : (2 * gamma ** (bucket - bucketOfOne)) / (gamma + 1);
 }
@@ -42,6 +52,13 @@ export class Merged {
     this.#total += count;
     if (bucket < this.#least) this.#least = bucket;
     if (bucket > this.#greatest) this.#greatest = bucket;
+  }
+
+  /** How many there are in buckets before `bucket`. */
+  below(bucket: number): number {
+    let count = 0;
+    for (let i = this.#least; i < bucket && i <= this.#greatest; i++) count += this.#counts[i]!;
+    return count;
   }
 
   /** The values of `logBucket` at `levels`, each in [0, 1] and none smaller than the one before; NaN when there is none. */

@@ -1,13 +1,13 @@
 import { escalationReasons, evidenceLevels, outcomes, results, severities } from '../semconv/vocabulary.ts';
 import type { KpiIncident, KpiRun, KpiToolCall } from './facts.ts';
-import { escalationReasonOf } from './kpi-table.ts';
+import { escalationReasonOf, isRatioed, runSeconds } from './kpi-sums.ts';
 import type { Held } from './rolling.ts';
 import { SeriesTable, type Series, type SeriesState } from './series-table.ts';
 
 /** Upper bounds of the buckets of run durations, in seconds. */
-export const runSeconds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600] as const;
+export const runBounds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600] as const;
 /** Upper bounds of the buckets of tool-call durations, in seconds. */
-export const callSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
+export const callBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
 /** What money is spent on. */
 export const categories = ['llm', 'tool', 'review'] as const;
 
@@ -23,17 +23,17 @@ export const runPlaces = {
     categories.length +
     severities.length,
 } as const;
-const runWidth = runPlaces.seconds + runSeconds.length + 2;
+const runWidth = runPlaces.seconds + runBounds.length + 2;
 
 /** As `runPlaces`, of the calls of a tool. */
 export const callPlaces = { calls: 0, attempts: results.length } as const;
 const callWidth = 2 * results.length;
-const callSecondsWidth = callSeconds.length + 2;
+const callSecondsWidth = callBounds.length + 2;
 
 /** The most series one set of labels of runs, or of tools, gives in any metric. */
 export const widest = {
   runs: outcomes.length * evidenceLevels.length,
-  tools: callSeconds.length + 3,
+  tools: callBounds.length + 3,
 } as const;
 
 /** Counts of one series. */
@@ -112,7 +112,7 @@ export class Totals {
     ]! += 1;
     const reason = escalationReasonOf(run);
     if (reason) values[runPlaces.escalations + escalationReasons.indexOf(reason)]! += 1;
-    observe(values, runPlaces.seconds, runSeconds, Math.max(0, run.endMs - run.startMs) / 1000);
+    observe(values, runPlaces.seconds, runBounds, runSeconds(run));
     for (let i = 0; i < categories.length; i++) values[runPlaces.costUsd + i]! += run.costUsd[categories[i]!];
     return series;
   }
@@ -153,9 +153,9 @@ export class Totals {
     values[callPlaces.calls + results.indexOf(result)]! += 1;
     values[callPlaces.attempts + results.indexOf(result)]! += 1;
     values[callPlaces.attempts + results.indexOf('error')]! += attempts - 1;
-    if (result !== 'ok' && result !== 'error') return;
+    if (!isRatioed(call)) return;
     const durations = this.#durations.at(onArrival, agent, environment, tool).state;
-    observe(durations.values, 0, callSeconds, call.durationMs / 1000);
+    observe(durations.values, 0, callBounds, call.durationMs / 1000);
   }
 
   /** Counts an incident. */

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Kpis } from '../../src/kpi/kpis.ts';
+import type { Outcome } from '../../src/semconv/vocabulary.ts';
 import { widest } from '../../src/kpi/totals.ts';
 import { runs } from '../property-runs.ts';
 import { call, flat, kpisOf, published, run, settings, value } from './events.ts';
@@ -27,14 +28,29 @@ describe('the worked example of ten runs', () => {
   outcomes.forEach((outcome, i) => {
     const asked = outcome === 'escalated' || i === 0;
     const costUsd = i === 0 ? { llm: 0.8, tool: 0.1, review } : { llm: 0, tool: 0, review: 0 };
+    const reviewSeconds = i === 0 ? 720 : 0;
     const evidence = outcome === 'escalated' ? 'none' : 'app';
     kpis.finished(
-      run(noon + i * 1000, { outcome, evidence, costUsd, escalationReason: asked ? 'approval' : undefined }),
+      run(noon + i * 1000, {
+        outcome,
+        evidence,
+        costUsd,
+        reviewSeconds,
+        escalationReason: asked ? 'approval' : undefined,
+      }),
     );
   });
   for (let i = 0; i < 40; i++) {
-    kpis.toolCall(call(noon + i * 100, { result: i < 35 ? 'ok' : i < 38 ? 'error' : 'rejected' }));
+    const attempts = i < 5 ? 2 : 1;
+    kpis.toolCall(call(noon + i * 100, { attempts, result: i < 35 ? 'ok' : i < 38 ? 'error' : 'rejected' }));
   }
+  kpis.incident({
+    agent: 'refund',
+    release: '1.4.0',
+    environment: 'production',
+    severity: 'sev2',
+    timeMs: noon,
+  });
   advance(kpis, noon + 10_000);
   const families = published(kpis, noon + 10_000);
 
@@ -48,9 +64,29 @@ describe('the worked example of ten runs', () => {
     ['plimsoll_kpi_cost_usd_per_run', 1.29],
     ['plimsoll_kpi_cost_usd_per_success', 2.15],
     ['plimsoll_kpi_outcome_evidence_ratio', 0.9],
-  ])('%s is %d', (name, expected) => {
-    expect(value(families, name, five)).toBeCloseTo(expected, 10);
-    expect(value(families, name, { window: '1h' })).toBeCloseTo(expected, 10);
+    ['plimsoll_kpi_run_failure_ratio', 0.2],
+    ['plimsoll_kpi_run_containment_ratio', 0.7],
+    ['plimsoll_kpi_run_abandonment_ratio', 0.1],
+    ['plimsoll_kpi_run_escalation_by_reason_ratio{reason="approval"}', 0.2],
+    ['plimsoll_kpi_run_escalation_by_reason_numerator{reason="approval"}', 2],
+    ['plimsoll_kpi_run_escalation_by_reason_ratio{reason="budget"}', 0],
+    ['plimsoll_kpi_run_duration_seconds{stat="mean"}', 2],
+    ['plimsoll_kpi_incidents_per_run', 0.1],
+    ['plimsoll_kpi_cost_by_category_usd_per_run{category="llm"}', 0.08],
+    ['plimsoll_kpi_cost_by_category_usd_per_run{category="review"}', 1.2],
+    ['plimsoll_kpi_review_cost_usd_per_run', 1.2],
+    ['plimsoll_kpi_review_seconds_per_run', 72],
+    ['plimsoll_kpi_run_unpriced_ratio', 0],
+    ['plimsoll_kpi_run_unattributed_ratio', 0],
+    ['plimsoll_kpi_tool_call_attempt_success_ratio', 35 / 43],
+    ['plimsoll_kpi_tool_call_retry_ratio', 5 / 38],
+    ['plimsoll_kpi_tool_call_duration_seconds{stat="mean"}', 0.1],
+  ])('%s is %d', (series, expected) => {
+    const [, name = '', label, one = ''] = /^(\w+)(?:\{(\w+)="(\w+)"\})?$/.exec(series) ?? [];
+    for (const window of ['5m', '1h']) {
+      const labels = label === undefined ? { window } : { window, [label]: one };
+      expect(value(families, name, labels)).toBeCloseTo(expected, 10);
+    }
   });
 
   test('counts runs by outcome, escalated runs by reason, and cost by what it was for', () => {
@@ -58,6 +94,8 @@ describe('the worked example of ten runs', () => {
     expect(value(families, 'plimsoll_run_escalations_total', { reason: 'approval' })).toBe(2);
     expect(value(families, 'plimsoll_cost_usd_total', { category: 'review' })).toBe(12);
     expect(value(families, 'plimsoll_tool_calls_total', { result: 'rejected' })).toBe(2);
+    expect(value(families, 'plimsoll_incidents_opened_total', { severity: 'sev2' })).toBe(1);
+    expect(value(families, 'plimsoll_incidents_opened_total', { severity: 'sev1' })).toBe(0);
   });
 });
 
@@ -80,6 +118,35 @@ describe('a gauge', () => {
     expect(value(published(kpis, noon), 'plimsoll_kpi_cost_usd_per_run', five)).toBeUndefined();
     kpis.finished(run(noon, { costUsd: { llm: 5, tool: 0, review: 0 } }));
     expect(value(published(kpis, noon), 'plimsoll_kpi_cost_usd_per_run', five)).toBe(5);
+  });
+
+  test('of success counts what the policy of the agent calls good, from the moment it does', () => {
+    const good = new Map([['strict', new Set<Outcome>(['success'])]]);
+    const goodOutcomes = (agent: string) => good.get(agent) ?? new Set<Outcome>(['success', 'completed']);
+    const kpis = kpisOf(1, { goodOutcomes });
+    for (const agent of ['strict', 'plain'])
+      for (const outcome of ['success', 'completed', 'abandoned', 'failure'] as const)
+        kpis.finished(run(noon, { agent, outcome, costUsd: { llm: 3, tool: 0, review: 0 } }));
+    advance(kpis, noon);
+    const shown = (agent: string): (number | undefined)[] =>
+      ['plimsoll_kpi_run_success_ratio', 'plimsoll_kpi_cost_usd_per_success'].map((name) =>
+        value(published(kpis, noon), name, { ...five, agent }),
+      );
+    expect(shown('strict')).toEqual([1 / 4, 12]);
+    expect(shown('plain')).toEqual([2 / 4, 6]);
+    good.set('strict', new Set(['success', 'abandoned', 'completed']));
+    expect(shown('strict')).toEqual([3 / 4, 4]);
+  });
+
+  test('of runs that nobody says whose they are is one for an environment', () => {
+    const kpis = kpisOf();
+    for (const agent of ['unknown', 'a', 'b', 'c']) kpis.finished(run(noon, { agent }));
+    kpis.finished(run(noon, { release: 'unknown' }));
+    kpis.finished(run(noon, { environment: 'staging' }));
+    advance(kpis, noon);
+    const shown = (environment: string): number | undefined =>
+      value(published(kpis, noon), 'plimsoll_kpi_run_unattributed_ratio', { ...five, environment });
+    expect([shown('production'), shown('staging')]).toEqual([2 / 5, 0]);
   });
 
   test('moves with the run that ended, before event time has moved on', () => {

@@ -60,3 +60,25 @@ test('evaluators beyond the limit on series share one, and are counted', () => {
   expect(series.length).toBeLessThanOrEqual(48);
   expect(value(families, 'plimsoll_kpi_overflow_events_total', { unit: 'score' })).toBeGreaterThan(0);
 });
+
+test('scores below the target of their evaluator are a share, by the target of now; without one there is no gauge', () => {
+  let target: number | undefined;
+  const kpis = kpisOf(1, {
+    qualityTarget: (_, __, evaluator) => (evaluator === 'helpful' ? target : undefined),
+  });
+  const below = (): number | undefined => {
+    kpis.watermark.advance(0, noon, noon, noon);
+    const labels = { evaluator: 'helpful', window: '5m' };
+    return value(published(kpis, noon), 'plimsoll_kpi_quality_below_target_ratio', labels);
+  };
+  for (const score of [0, 0.57, 0.799, 0.8, 1]) kpis.finished(scored({ helpful: score, safe: 0 }));
+  expect(below()).toBeUndefined();
+  target = 0.8;
+  expect(below()).toBe(3 / 5);
+  target = 0.57;
+  expect(below()).toBe(1 / 5);
+  target = 0;
+  expect(below()).toBe(0);
+  const families = published(kpis, noon).filter(({ name: family }) => family.includes('below_target'));
+  expect([...flat(families).keys()].filter((key) => key.includes('safe'))).toEqual([]);
+});

@@ -17,13 +17,13 @@ test('the published JSON Schema is that of the policies that are read (else: pli
   expect(JSON.parse(published)).toEqual(JSON.parse(policyJsonSchema()));
 });
 
-test('objectives may name the KPIs that the pipeline exports, in their units, and no others', () => {
+test('objectives may name only KPIs that the pipeline exports, in their units', () => {
   const exported = [...runKpis, ...scoreKpis, ...toolKpis].map(({ stem, unit }) => [
     stem.replace('plimsoll_kpi_', ''),
     unit,
   ]);
   const named = Object.entries(kpiMetrics).map(([kpi, { unit }]) => [kpi, unit]);
-  expect(Object.fromEntries(named)).toEqual(Object.fromEntries(exported));
+  expect(Object.fromEntries(exported)).toMatchObject(Object.fromEntries(named));
   expect(Object.keys(everyObjective).toSorted()).toEqual(Object.keys(kpiMetrics).toSorted());
 });
 

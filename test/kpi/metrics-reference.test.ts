@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import type { Family } from '../../src/kpi/family.ts';
+import { kpiReference, type KpiReference } from '../../src/kpi/kpi-sql.ts';
+import { call, kpisOf, published, run } from './events.ts';
+
+const noon = Date.UTC(2026, 10, 23, 12);
+
+const intro = `# Metrics of agents
+
+Made by \`npx vitest run -u --config .config/vitest.config.ts test/kpi/metrics-reference.test.ts\` from the table of
+KPIs (\`src/kpi/kpi-table.ts\`). What the pipeline says of itself stands in the HELP text of each metric on \`/metrics\`.
+
+Label values are what senders say, without control characters, cut to 128 characters; \`unknown\` where nobody says, and
+\`overflow\` for what there is no room for under its own name (\`exporters::kpi::max_series\`).`;
+
+const gaugeIntro = `## KPIs over rolling windows
+
+Gauges, each once per \`window\` (\`exporters::kpi::windows\`), in event time: a run counts when it ends, a call when it
+ends. Beside each stand its two sides, \`…_numerator\` and \`…_denominator\`, with the same labels: to put series
+together, add up these and divide. Where the denominator is 0 the gauge is absent. A window is made of panes, a sixtieth of
+its length and at least 10 s each: it begins with a pane, at most its length before
+\`plimsoll_kpi_watermark_timestamp_seconds\`, and holds all that is newer. Events that come later than
+\`exporters::kpi::lateness\` are in no window, but in ClickHouse.
+
+The SQL gives the same figure of the events from \`from\` to before \`to\`:
+\`npm run -s plimsoll -- sql "…"\` with times in the place of placeholders. Good are there
+the outcomes \`success\` and \`completed\`.`;
+
+const counterIntro = `## Counters and histograms
+
+They take every event, however late, once, and do not fall: they are those of the latest snapshot, which a restart goes
+on from, and a few seconds old. A series that nothing is added to is no longer exported after a day.`;
+
+/** One section of a KPI. */
+function sectionOf({ kpi, labels, source, sql }: KpiReference): string {
+  const { stem, suffix, unit, help, numerator, denominator } = kpi;
+  const lines = [
+    `### \`${stem}${suffix}\``,
+    help,
+    [
+      `- **formula**: ${numerator.words} / ${denominator.words}`,
+      `- **unit**: ${unit}`,
+      `- **labels**: ${[...labels, 'window'].map((label) => `\`${label}\``).join(', ')}`,
+      `- **source**: ${source}`,
+    ].join('\n'),
+    sql === undefined ? 'ClickHouse does not have all of it in one view.' : `\`\`\`sql\n${sql}\n\`\`\``,
+  ];
+  return lines.join('\n\n');
+}
+
+function lineOf({ name, help, samples }: Family): string {
+  const labels = [...new Set(samples.flatMap((sample) => sample.labels.map(([label]) => label)))];
+  const shown = labels.length === 0 ? '' : `{${labels.join(', ')}}`;
+  return `- \`${name}${shown}\`: ${help}`;
+}
+
+test('deploy/metrics.md says what is exported (else: run this with -u)', async () => {
+  const kpis = kpisOf();
+  kpis.finished(run(noon));
+  kpis.toolCall(call(noon));
+  kpis.watermark.advance(0, noon, noon, noon);
+  const families = published(kpis, noon);
+  const counters = families.filter(({ kind }) => kind !== 'gauge');
+  const stems = kpiReference.map(({ kpi }) => kpi.stem);
+  const others = families.filter(
+    ({ name, kind }) => kind === 'gauge' && !stems.some((stem) => name.startsWith(stem)),
+  );
+  const text = [
+    intro,
+    gaugeIntro,
+    ...kpiReference.map(sectionOf),
+    counterIntro,
+    counters.map(lineOf).join('\n'),
+    '## State of the windows',
+    others.map(lineOf).join('\n'),
+  ].join('\n\n');
+  await expect(`${text}\n`).toMatchFileSnapshot('../../deploy/metrics.md');
+});
