@@ -7,7 +7,6 @@ import { Telemetry } from '../../src/core/telemetry.ts';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import { attributesOf, type Values } from '../enrich/one-span.ts';
-import { bookOf } from '../incidents/books.ts';
 import { value } from '../kpi/events.ts';
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 import { until } from '../until.ts';
@@ -163,7 +162,6 @@ describe('ten runs of a release', () => {
       partitions: 1,
       spans: new EnrichedSpans(enricher),
       outbox: new RowOutbox(new MemoryRuns(), { log }),
-      incidents: bookOf().book,
       states: new StateLog(new MemoryStates(), log),
       streamId: () => 'spans',
       policyRevision: () => '',
