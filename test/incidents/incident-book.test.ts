@@ -198,6 +198,17 @@ describe('a report', () => {
     });
   });
 
+  test('that comes back within half an hour opens its incident again, as grave as that says', () => {
+    const { book, opened } = bookOf();
+    book.open(report({ severity: 'sev2' }), noon);
+    book.change({ key: 'double-refund' }, 'resolved', noon);
+    const again = book.open(report({ severity: 'sev1' }), noon + 30 * minuteMs);
+    expect(again).toMatchObject({ kind: 'reopened', incident: { severity: 'sev1', resolution: undefined } });
+    book.change({ key: 'double-refund' }, 'resolved', noon + hourMs);
+    expect(book.open(report(), noon + hourMs + 31 * minuteMs)).toMatchObject({ kind: 'opened' });
+    expect(opened).toHaveLength(2);
+  });
+
   test('never began later than it was heard of', () => {
     const { book } = bookOf();
     book.open(report({ startedMs: noon + hourMs }), noon);
