@@ -10,7 +10,7 @@ import type { Claim, StreamRecord } from '../src/core/stream.ts';
 import { Telemetry } from '../src/core/telemetry.ts';
 import { EnrichedSpans } from '../src/enrich/enriched-spans.ts';
 import { Enricher } from '../src/enrich/enricher.ts';
-import { bookOf } from '../src/roles/incidents.ts';
+import { incidentBook } from '../test/assess/incident-books.ts';
 import { SampleRequests } from './sample-requests.ts';
 
 const spans = 512;
@@ -94,7 +94,6 @@ const noStates = {
     read: () => Promise.resolve([]),
   }),
 };
-const outbox = new RowOutbox(runsStream, { log });
 const assessor = new Assessor(
   {
     windowsMs: [300_000, 3_600_000],
@@ -109,10 +108,10 @@ const assessor = new Assessor(
     partitions: 1,
     spans: new EnrichedSpans(enricher),
     streamId: () => 'spans',
-    outbox,
-    incidents: bookOf(outbox, telemetry, { opened: () => {}, changed: () => {} }),
+    outbox: new RowOutbox(runsStream, { log }),
     states: new StateLog(noStates, log),
     policyRevision: () => '',
+    book: incidentBook(),
     clock: { nowMs: () => Date.now() },
     telemetry,
     log,

@@ -1,4 +1,4 @@
-import { Assessor } from '../assess/assessor.ts';
+import { Assessor, type AssessorSettings } from '../assess/assessor.ts';
 import type { KeptIncidents } from '../api/incident-resource.ts';
 import { RowOutbox } from '../assess/row-outbox.ts';
 import { systemClock as clock } from '../core/clock.ts';
@@ -18,37 +18,26 @@ const snapshotEveryMs = 1000;
 /** stream → runs → windows, and the stream of rows, of runs and of the policies in use */
 export function assessRole(
   site: Site,
-  { runs, kpi }: NonNullable<Plan['assess']>,
+  plan: NonNullable<Plan['assess']>,
 ): Role & { kpis(): readonly Family[]; readonly incidents: KeptIncidents } {
   const { enricher, spans, policies, telemetry, log } = site;
   const outbox = new RowOutbox(site.runs, { log });
   const book = bookOf(outbox, telemetry, {
-    opened: (incident) => assessor.incident({ ...incident, timeMs: incident.detectedMs }),
-    changed: () => assessor.incidentsChanged(),
+    opened: (incident) => assessor.opened({ ...incident, timeMs: incident.detectedMs }),
+    changed: () => assessor.change(),
   });
-  const assessor: Assessor = new Assessor(
-    {
-      windowsMs: kpi.windows,
-      latenessMs: kpi.lateness,
-      maxSeries: kpi.max_series,
-      idleTimeoutMs: runs.idle_timeout,
-      maxRuns: runs.max_open_runs,
-      guessEscalations: runs.guess_escalations,
-      snapshotEveryMs,
-    },
-    {
-      partitions: spans.partitions,
-      streamId: () => spans.id,
-      spans: new EnrichedSpans(enricher),
-      outbox,
-      incidents: book,
-      states: new StateLog(site.states, log),
-      policyRevision: (agent, environment) => policies.coverage.revision(agent, environment),
-      clock,
-      telemetry,
-      log,
-    },
-  );
+  const assessor: Assessor = new Assessor(settingsOf(site, plan), {
+    partitions: spans.partitions,
+    streamId: () => spans.id,
+    spans: new EnrichedSpans(enricher),
+    outbox,
+    states: new StateLog(site.states, log),
+    policyRevision: (agent, environment) => policies.coverage.revision(agent, environment),
+    book,
+    clock,
+    telemetry,
+    log,
+  });
   const consumer = consumerOf(site, assessor, outbox);
   const incidents = {
     book,
@@ -63,6 +52,21 @@ export function assessRole(
     addresses: () => [],
     kpis: () => [...kpis(), ...watch.families()],
     incidents,
+  };
+}
+
+function settingsOf({ policies }: Site, { runs, kpi }: NonNullable<Plan['assess']>): AssessorSettings {
+  return {
+    windowsMs: kpi.windows,
+    latenessMs: kpi.lateness,
+    maxSeries: kpi.max_series,
+    goodOutcomes: (agent, environment) => policies.coverage.goodOutcomes(agent, environment),
+    qualityTarget: (agent, environment, evaluator) =>
+      policies.coverage.qualityTarget(agent, environment, evaluator),
+    idleTimeoutMs: runs.idle_timeout,
+    maxRuns: runs.max_open_runs,
+    guessEscalations: runs.guess_escalations,
+    snapshotEveryMs,
   };
 }
 

@@ -22,17 +22,17 @@ const settings: BookSettings = {
   quietMs: 30 * minuteMs,
 };
 
-/** A book whose incidents become rows; `listener` is told of them, too. */
+/** A book whose incidents become rows. `told` is told of new ones and of changes. */
 export function bookOf(
   outbox: Pick<RowOutbox, 'add'>,
   telemetry: Telemetry,
-  listener: Pick<BookListener, 'opened' | 'changed'>,
+  told: Pick<BookListener, 'opened' | 'changed'>,
 ): IncidentBook {
   return new IncidentBook(settings, {
-    opened: (incident) => listener.opened(incident),
+    opened: (incident) => told.opened(incident),
     changed: (incident) => {
       outbox.add(incidentRow(incident));
-      listener.changed(incident);
+      told.changed(incident);
     },
     unopened: (count) => telemetry.count('plimsoll_assess_unopened_incidents_total', count, {}),
   });

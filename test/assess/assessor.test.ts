@@ -7,11 +7,12 @@ import { StateLog } from '../../src/assess/state-log.ts';
 import { createLog } from '../../src/core/log.ts';
 import type { Claim } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
+import type { IncidentBook } from '../../src/incidents/incident-book.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
-import { bookOf, report } from '../incidents/books.ts';
 import { flat, value } from '../kpi/events.ts';
 import { runs } from '../property-runs.ts';
 import { until } from '../until.ts';
+import { incidentBook } from './incident-books.ts';
 import { JsonSpans, MemoryPartition } from './memory-partition.ts';
 import { MemoryRuns } from './memory-runs.ts';
 import { MemoryStates } from './memory-states.ts';
@@ -35,7 +36,10 @@ class Process {
   readonly telemetry = new Telemetry();
   readonly assessor: Assessor;
   readonly outbox: RowOutbox;
-  readonly incidents = bookOf();
+  readonly book: IncidentBook = incidentBook({
+    opened: (incident) => this.assessor.opened({ ...incident, timeMs: incident.detectedMs }),
+    changed: () => this.assessor.change(),
+  });
   nowMs: number;
   readonly #stopping = new AbortController();
   readonly #workers: Promise<void>[] = [];
@@ -58,9 +62,9 @@ class Process {
         streamId: () => 'spans',
         spans: new JsonSpans(),
         outbox: this.outbox,
-        incidents: this.incidents.book,
         states: new StateLog(states, log),
         policyRevision: (agent, environment) => (agent === 'covered' ? `${agent}-${environment}` : ''),
+        book: this.book,
         clock,
         telemetry: this.telemetry,
         log,
@@ -458,32 +462,6 @@ describe('after a restart', () => {
     expect(second.kpi('plimsoll_kpi_window_complete', hour)).toBe(1);
   });
 
-  test('an incident whose opening was committed is there, and one whose was not is not', async () => {
-    const [partition, states] = [new MemoryPartition(), new MemoryStates()];
-    const first = start(noon, 1, new MemoryRuns(), states);
-    const lost = new AbortController();
-    const open = ({ incidents, assessor }: Process, key: string): void => {
-      incidents.book.open(report({ key }), noon);
-      assessor.incident({ ...incidents.opened.at(-1)!, timeMs: noon });
-    };
-    await first.own(partition, lost);
-    open(first, 'kept');
-    await first.assessor.committed();
-    states.isFull = true;
-    open(first, 'lost');
-    await until('nothing can be written', () => !first.assessor.check().flowing);
-    expect(first.assessor.isAssessing).toBe(true);
-    lost.abort();
-    await first.stop();
-    expect(first.assessor.isAssessing).toBe(false);
-    states.isFull = false;
-    const second = start(noon, 1, new MemoryRuns(), states);
-    open(second, 'before it owned anything');
-    await second.own(partition);
-    expect([...second.incidents.book.incidents].map(({ key }) => key)).toEqual(['kept']);
-    expect(second.kpi('plimsoll_incidents_opened_total', { severity: 'sev1' })).toBe(1);
-  });
-
   test('with other windows counters go on, and a window that is new is complete once it is full', async () => {
     const [partition, states] = [new MemoryPartition(), new MemoryStates()];
     partition.append(noon, aRun('a', noon));
@@ -581,6 +559,27 @@ describe('after a restart', () => {
       expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(1);
       expect(process.kpi('plimsoll_kpi_window_complete', five)).toBe(0);
     }
+  });
+
+  test('incidents are what they were, and those that were not committed are not there', async () => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates()];
+    const report = { agent: 'refund', release: '1', environment: 'test', severity: 'sev2' } as const;
+    const told = { owner: '', title: 'Refunds twice', summary: '', startedMs: undefined };
+    const first = start(noon, 1, new MemoryRuns(), states);
+    const lost = new AbortController();
+    await first.own(partition, lost);
+    first.book.open({ ...report, ...told, key: 'kept' }, noon);
+    await first.assessor.committed();
+    states.isFull = true;
+    first.book.open({ ...report, ...told, key: 'too late' }, noon);
+    lost.abort();
+    await until('it knows', () => !first.assessor.isAssessing);
+    expect([...first.book.incidents]).toEqual([]);
+    states.isFull = false;
+    const second = start(noon, 1, new MemoryRuns(), states);
+    await second.own(partition);
+    expect([...second.book.incidents].map(({ key }) => key)).toEqual(['kept']);
+    expect(second.kpi('plimsoll_incidents_opened_total', { severity: 'sev2' })).toBe(1);
   });
 
   test('a pointer fits into the metadata of a commit', () => {

@@ -7,10 +7,10 @@ import { Telemetry } from '../../src/core/telemetry.ts';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import { attributesOf, type Values } from '../enrich/one-span.ts';
-import { bookOf } from '../incidents/books.ts';
 import { value } from '../kpi/events.ts';
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 import { until } from '../until.ts';
+import { incidentBook } from './incident-books.ts';
 import { MemoryPartition } from './memory-partition.ts';
 import { MemoryRuns } from './memory-runs.ts';
 import { MemoryStates } from './memory-states.ts';
@@ -162,10 +162,10 @@ describe('ten runs of a release', () => {
       partitions: 1,
       spans: new EnrichedSpans(enricher),
       outbox: new RowOutbox(new MemoryRuns(), { log }),
-      incidents: bookOf().book,
       states: new StateLog(new MemoryStates(), log),
       streamId: () => 'spans',
       policyRevision: () => '',
+      book: incidentBook(),
       clock,
       telemetry: new Telemetry(),
       log,
