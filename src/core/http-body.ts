@@ -4,8 +4,7 @@ import type { IncomingMessage } from 'node:http';
 export async function bodyWithin(request: IncomingMessage, limitBytes: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  const body: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false }); // so that it can be answered
-  for await (const chunk of body) {
+  for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.byteLength;
     if (bytes > limitBytes) return undefined;
     chunks.push(chunk);

@@ -48,6 +48,13 @@ export interface Condition {
   knownMs: number;
 }
 
+/** All that is watched, as plain data. */
+export interface ConditionsState {
+  readonly watched: ReadonlyMap<string, Condition>;
+  /** The time of the last round. */
+  readonly lastMs: number | undefined;
+}
+
 /** What a round of readings changed. */
 export interface Round {
   /** Readings whose condition fires. */
@@ -66,8 +73,8 @@ export function keyOf({ policy, kpi, agent, release, environment }: Reading): st
 /**
  * Tells when an objective that is not met is an incident and when that is over, as Prometheus does with its alert: it
  * begins to fire when it was not met for `holdMs` in all rounds, without one that says nothing. It is over only when it
- * was met for `wellForMs` in all rounds; while nothing is heard it goes on. `restore` and a gap between rounds begin the
- * time that is waited for anew.
+ * was met for `wellForMs` in all rounds; while nothing is heard it goes on. A gap between rounds begins the time that is
+ * waited for anew.
  */
 export class Conditions {
   readonly #settings: ConditionSettings;
@@ -116,13 +123,13 @@ export class Conditions {
   }
 
   /** A copy of all that is watched. */
-  save(): ReadonlyMap<string, Condition> {
-    return new Map([...this.#conditions].map(([id, condition]) => [id, { ...condition }]));
+  save(): ConditionsState {
+    return { watched: copyOf(this.#conditions), lastMs: this.#lastMs };
   }
 
   /** Replaces all that is watched by a copy of what `save` gave. */
-  restore(saved: ReadonlyMap<string, Condition>, lastMs: number | undefined): void {
-    this.#conditions = new Map([...saved].map(([id, condition]) => [id, { ...condition }]));
+  restore({ watched, lastMs }: ConditionsState): void {
+    this.#conditions = copyOf(watched);
     this.#lastMs = lastMs;
   }
 
@@ -177,6 +184,10 @@ export class Conditions {
     this.#conditions.delete(id);
     if (isFiring && ended.get(key) !== 'no_data') ended.set(key, how);
   }
+}
+
+function copyOf(conditions: ReadonlyMap<string, Condition>): Map<string, Condition> {
+  return new Map([...conditions].map(([id, condition]) => [id, { ...condition }]));
 }
 
 /** Whether a condition whose objective is not met now fires. */

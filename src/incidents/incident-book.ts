@@ -1,5 +1,11 @@
 import type { Severity } from '../semconv/vocabulary.ts';
-import { Conditions, keyOf, type Condition, type ConditionSettings, type Reading } from './conditions.ts';
+import {
+  Conditions,
+  keyOf,
+  type ConditionSettings,
+  type ConditionsState,
+  type Reading,
+} from './conditions.ts';
 import { isGraver, type Incident, type IncidentState, type Resolution } from './incident.ts';
 
 /** How much a book holds, and durations in milliseconds. */
@@ -62,11 +68,17 @@ type Entry = { -readonly [K in keyof Incident]: Incident[K] };
 /** All of a book, as plain data. */
 export interface BookState {
   readonly incidents: readonly Incident[];
-  readonly conditions: ReadonlyMap<string, Condition>;
+  readonly conditions: ConditionsState;
   readonly origin: string;
   readonly count: number;
-  readonly lastMs: number | undefined;
 }
+
+const emptyState: BookState = {
+  incidents: [],
+  conditions: { watched: new Map(), lastMs: undefined },
+  origin: '',
+  count: 0,
+};
 
 /**
  * The incidents that are open, and those that were a while ago. A policy's are opened and resolved by rounds of readings
@@ -91,7 +103,6 @@ export class IncidentBook {
   /** Where ids begin, so that those of another book are others. */
   #origin = '';
   #count = 0;
-  #lastMs: number | undefined;
 
   constructor(settings: BookSettings, listener: BookListener) {
     this.#settings = settings;
@@ -104,14 +115,8 @@ export class IncidentBook {
     return this.#incidents.values();
   }
 
-  /** The latest incident of `key`, or the one of the id; undefined when there is none. */
-  find(ref: { readonly id: string } | { readonly key: string }): Incident | undefined {
-    return this.#find(ref);
-  }
-
   /** Takes a round of readings: all that there are at `nowMs`. */
   observe(readings: readonly Reading[], nowMs: number): void {
-    this.#lastMs = nowMs;
     const { firing, over, unwatched } = this.#conditions.round(readings, nowMs);
     const turnedAway = new Set<string>();
     for (const { reading, condition } of firing) {
@@ -130,7 +135,6 @@ export class IncidentBook {
 
   /** Takes a report. One for a key that is open, or was a moment ago, is of that incident. */
   open(report: Report, nowMs: number): Opening {
-    this.#lastMs = nowMs;
     const { key, severity } = report;
     const known = this.#current(key, nowMs);
     if (known) {
@@ -160,7 +164,6 @@ export class IncidentBook {
     state: Exclude<IncidentState, 'open'>,
     nowMs: number,
   ): Change {
-    this.#lastMs = nowMs;
     const entry = this.#find(ref);
     if (!entry) return { kind: 'unknown' };
     if (!isOpen(entry)) return { kind: state === 'resolved' ? 'unchanged' : 'over', incident: entry };
@@ -188,22 +191,20 @@ export class IncidentBook {
       conditions: this.#conditions.save(),
       origin: this.#origin,
       count: this.#count,
-      lastMs: this.#lastMs,
     };
   }
 
   /** Replaces everything by a copy of what `save` gave, without telling anybody; empties the book without. */
-  restore(state?: BookState): void {
-    const { incidents = [], conditions = new Map<string, Condition>(), origin = '', count = 0 } = state ?? {};
+  restore(state: BookState = emptyState): void {
+    const { incidents, conditions, origin, count } = state;
     this.#incidents.clear();
     this.#latest.clear();
     this.#turnedAway = new Set();
     for (const incident of incidents) this.#enter({ ...incident });
     this.#open = incidents.filter(isOpen).length;
-    this.#conditions.restore(conditions, state?.lastMs);
+    this.#conditions.restore(conditions);
     this.#origin = origin;
     this.#count = count;
-    this.#lastMs = state?.lastMs;
   }
 
   /** The incident that a report or a condition of `key` is part of. */
@@ -213,6 +214,7 @@ export class IncidentBook {
     return nowMs - entry.resolvedMs <= this.#settings.quietMs ? entry : undefined;
   }
 
+  /** The latest incident of a key, or the one of an id. */
   #find(ref: { readonly id: string } | { readonly key: string }): Entry | undefined {
     return 'id' in ref ? this.#incidents.get(ref.id) : this.#latest.get(ref.key);
   }
