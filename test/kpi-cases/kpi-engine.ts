@@ -9,7 +9,6 @@ import { Enricher } from '../../src/enrich/enricher.ts';
 import type { Family } from '../../src/kpi/family.ts';
 import { MemoryRuns } from '../assess/memory-runs.ts';
 import { MemoryStates } from '../assess/memory-states.ts';
-import { until } from '../until.ts';
 import { MeteredPartition } from './metered-partition.ts';
 import type { Given } from './parse-cases.ts';
 
@@ -108,10 +107,7 @@ export class KpiEngine {
 
   /** Resolves when everything that arrived by now is assessed. */
   async settled(): Promise<void> {
-    const reads = this.#partitions.map((partition) => partition.reads);
-    await until('everything is read, and what time ends has ended', () =>
-      this.#partitions.every((partition, i) => partition.isHeld || partition.reads >= reads[i]! + 4),
-    );
+    await Promise.all(this.#partitions.map(async (partition) => partition.settled()));
   }
 
   /** The records of `partition`, as they were enriched. */
