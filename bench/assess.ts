@@ -10,6 +10,7 @@ import type { Claim, StreamRecord } from '../src/core/stream.ts';
 import { Telemetry } from '../src/core/telemetry.ts';
 import { EnrichedSpans } from '../src/enrich/enriched-spans.ts';
 import { Enricher } from '../src/enrich/enricher.ts';
+import { incidentBook } from '../test/assess/incident-books.ts';
 import { SampleRequests } from './sample-requests.ts';
 
 const spans = 512;
@@ -110,6 +111,7 @@ const assessor = new Assessor(
     outbox: new RowOutbox(runsStream, { log }),
     states: new StateLog(noStates, log),
     policyRevision: () => '',
+    book: incidentBook(),
     clock: { nowMs: () => Date.now() },
     telemetry,
     log,

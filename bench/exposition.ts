@@ -5,6 +5,7 @@ import { constants, gzip } from 'node:zlib';
 import type { Family, Labels, Sample } from '../src/kpi/family.ts';
 import { openMetricsText } from '../src/metrics/open-metrics-text.ts';
 import { prometheusText } from '../src/metrics/prometheus-text.ts';
+import { median } from './measure.ts';
 
 const series = Number(process.argv[2] ?? 20_000);
 const rounds = 25;
@@ -69,8 +70,6 @@ function familiesOf(count: number): readonly Family[] {
 }
 
 const formats = { 'Prometheus text': prometheusText, OpenMetrics: openMetricsText };
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 const cpuMs = (since?: NodeJS.CpuUsage): number => {
   const { user, system } = process.cpuUsage(since);
   return (user + system) / 1000;

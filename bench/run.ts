@@ -8,6 +8,7 @@ const all = [
   'enrich',
   'rows',
   'assess',
+  'exposition',
   'stream',
   'kafka',
   'schema',

@@ -209,6 +209,11 @@ const sqlExtension = z.strictObject({
   max_result_rows: count(1, 1_000_000_000).prefault(1_000_000),
 });
 
+const apiExtension = z.strictObject({
+  endpoint: endpoint.prefault('127.0.0.1:8080'),
+  token: orNothing(secret),
+});
+
 const healthExtension = z.strictObject({ endpoint: endpoint.prefault('127.0.0.1:13133') });
 
 const pipeline = z.strictObject({
@@ -277,7 +282,11 @@ export const configSchema = z.strictObject({
   processors: section('processor', { enrich: enrichProcessor, runs: runsProcessor }),
   connectors: section('connector', { embedded: embeddedConnector, kafka: kafkaConnector }),
   exporters: section('exporter', { clickhouse: clickhouseExporter, kpi: kpiExporter }),
-  extensions: section('extension', { health_check: healthExtension, sql: sqlExtension }),
+  extensions: section('extension', {
+    health_check: healthExtension,
+    sql: sqlExtension,
+    api: apiExtension,
+  }),
   service: z.strictObject({
     extensions: z.array(z.string()).prefault([]),
     pipelines: z.strictObject({

@@ -1,3 +1,4 @@
+import { apiPortFault } from './api/api-port.ts';
 import { ConfigError, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
 import { nameFault } from './enrich/by-name.ts';
@@ -108,6 +109,9 @@ function* extensionFaults(config: Config, active: ReadonlySet<PipelineName>): Ge
   if (types.includes('sql') && !active.has('traces/store')) {
     yield 'service::extensions: sql needs the embedded ClickHouse of traces/store; list that pipeline or remove sql';
   }
+  if (types.includes('api') && !active.has('traces/assess')) {
+    yield 'service::extensions: api serves the incidents of traces/assess; list that pipeline or remove api';
+  }
   for (const id of config.service.pipelines['traces/store']?.exporters ?? []) {
     const exporter = config.exporters[id];
     if (types.includes('sql') && exporter?.type === 'clickhouse' && exporter.url)
@@ -201,8 +205,7 @@ function* clickhouseFaults(config: Config): Generator<string> {
 
 function* securityFaults(config: Config): Generator<string> {
   for (const [id, extension] of Object.entries(config.extensions)) {
-    if (extension.type !== 'sql') continue;
-    const fault = sqlPortFault({ host: extension.endpoint.host, token: extension.token?.reveal() });
+    const fault = exposureFault(extension);
     if (fault) yield `extensions::${id}::token: ${fault}`;
   }
   for (const [id, processor] of Object.entries(config.processors)) {
@@ -216,6 +219,12 @@ function* securityFaults(config: Config): Generator<string> {
       if (fault !== undefined) yield `processors::${id}::attributes::${pattern}: ${fault}`;
     }
   }
+}
+
+function exposureFault(extension: Config['extensions'][string]): string | undefined {
+  const { host } = extension.endpoint;
+  if (extension.type === 'sql') return sqlPortFault({ host, token: extension.token?.reveal() });
+  return extension.type === 'api' ? apiPortFault({ host, token: extension.token }) : undefined;
 }
 
 function* nameFaults(config: Config): Generator<string> {

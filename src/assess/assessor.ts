@@ -4,8 +4,10 @@ import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import { OwnershipLost, type Claim, type ClaimWorker } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
+import type { BookState, IncidentBook } from '../incidents/incident-book.ts';
+import type { KpiIncident } from '../kpi/facts.ts';
 import type { Family } from '../kpi/family.ts';
-import { Kpis } from '../kpi/kpis.ts';
+import { Kpis, type KpiSettings } from '../kpi/kpis.ts';
 import type { RunSettings } from '../runs/run-assembler.ts';
 import { tableRowOf } from '../runs/run-row.ts';
 import { Assessment, type AssessmentState, type Reading } from './assessment.ts';
@@ -15,13 +17,7 @@ import { RecordTaker, type SpanReader } from './record-taker.ts';
 import type { StateLog } from './state-log.ts';
 
 /** Durations in milliseconds, of event time. */
-export interface AssessorSettings {
-  /** Lengths of the rolling windows. */
-  readonly windowsMs: readonly number[];
-  /** How far behind the newest event of its partition an event may be and still count in a window. */
-  readonly latenessMs: number;
-  /** Series per metric; what comes beyond is counted under the label value `overflow`. */
-  readonly maxSeries: number;
+export interface AssessorSettings extends Omit<KpiSettings, 'idleAfterMs' | 'expireAfterMs'> {
   /** A run without a root span ends this long after its last span. */
   readonly idleTimeoutMs: number;
   /** Runs in memory, open ones and those that ended a moment ago. */
@@ -45,6 +41,8 @@ export interface AssessorParts {
   readonly states: StateLog<SavedState>;
   /** The revision of the policy that covers an agent in an environment; '' where none does. */
   readonly policyRevision: (agent: string, environment: string) => string;
+  /** The incidents, which are part of what is known; it is empty while this process does not assess. */
+  readonly book: Pick<IncidentBook, 'save' | 'restore'>;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly log: Log;
@@ -68,6 +66,7 @@ export interface SavedState {
   /** Of the stream that was assessed. */
   readonly stream: string;
   readonly assessment: AssessmentState;
+  readonly incidents: BookState;
 }
 
 /** One period of owning the whole stream. */
@@ -113,14 +112,29 @@ export class Assessor {
   constructor(settings: AssessorSettings, parts: AssessorParts) {
     this.#settings = settings;
     this.#parts = parts;
-    const { windowsMs, latenessMs, maxSeries } = settings;
     this.#taker = new RecordTaker(parts);
-    this.#kpis = new Kpis({ windowsMs, latenessMs, maxSeries, idleAfterMs, expireAfterMs });
+    this.#kpis = new Kpis({ ...settings, idleAfterMs, expireAfterMs });
   }
 
   /** The KPIs as of now; without being `sure` that nobody else owns the stream, only that they are not exported. */
   families(sure = true): readonly Family[] {
     return this.#kpis.families(this.#parts.clock.nowMs(), this.#assessment !== undefined && sure);
+  }
+
+  /** Whether this process assesses the stream, so that its KPIs and incidents are the ones that count. */
+  get isAssessing(): boolean {
+    return this.#assessment !== undefined;
+  }
+
+  /** Counts an incident that opened. */
+  opened(incident: KpiIncident): void {
+    this.#kpis.incident(incident);
+    this.change();
+  }
+
+  /** Notes that the incidents are not what they were in the last snapshot. */
+  change(): void {
+    this.#assessment?.change();
   }
 
   /** Whether spans reach the KPIs. */
@@ -211,6 +225,7 @@ export class Assessor {
       this.#parts.log.info({}, 'another member assesses the stream now');
     } finally {
       this.#assessment = undefined;
+      this.#parts.book.restore();
       this.#committed.reject(notHere());
       this.#committed = nextCommit();
     }
@@ -222,7 +237,7 @@ export class Assessor {
     readonly readings: readonly Reading[];
     readonly isRestored: boolean;
   }> {
-    const { outbox, policyRevision, clock, streamId } = this.#parts;
+    const { outbox, policyRevision, book, clock, streamId } = this.#parts;
     const assessment = new Assessment(this.#kpis, this.#runSettings(), (run) =>
       outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
     );
@@ -230,6 +245,7 @@ export class Assessor {
     const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
     if (saved) {
       assessment.restore(saved.assessment);
+      book.restore(saved.incidents);
       this.#kpis.publish(saved.assessment.kpis);
     }
     const next = saved?.stream === streamId() ? saved.assessment.next : undefined;
@@ -288,7 +304,7 @@ export class Assessor {
 
   /** Commits a snapshot, if there is anything new. Resolves with how long the process computed it, in milliseconds. */
   async #save(tenure: Tenure): Promise<number> {
-    const { outbox, states, streamId } = this.#parts;
+    const { outbox, states, book, streamId } = this.#parts;
     const { claims, assessment, lost } = tenure;
     const { changes } = assessment;
     if (changes === tenure.savedChanges) return 0;
@@ -300,6 +316,7 @@ export class Assessor {
       version: stateVersion,
       stream: streamId(),
       assessment: assessment.save(),
+      incidents: book.save(),
     };
     const written = await states.write(saved, lost);
     await outbox.flushed(added, lost);

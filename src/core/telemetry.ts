@@ -219,6 +219,11 @@ const catalogue = {
     help: 'Scores and outcomes of runs that are not known: they came later than the longest window, or name another run.',
     labels: [],
   },
+  plimsoll_assess_unopened_incidents_total: {
+    kind: 'counter',
+    help: 'Objectives that were not met and became no incident, because there were too many of them.',
+    labels: [],
+  },
   plimsoll_assess_open_runs: { kind: 'gauge', help: 'Runs that have not ended.', labels: [] },
   plimsoll_assess_runs_in_memory: {
     kind: 'gauge',

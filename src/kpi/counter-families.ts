@@ -1,14 +1,15 @@
 import { escalationReasons, evidenceLevels, outcomes, results, severities } from '../semconv/vocabulary.ts';
-import type { Family, Labels, Sample } from './family.ts';
 import {
-  callPlaces,
   callBounds,
+  callColumns,
   categories,
-  runPlaces,
+  durationColumns,
   runBounds,
-  type CountsState,
-  type TotalsState,
-} from './totals.ts';
+  runColumns,
+} from './counter-columns.ts';
+import type { CountsState } from './counts.ts';
+import type { Family, Labels, Sample } from './family.ts';
+import type { TotalsState } from './totals.ts';
 
 /** Ends the HELP text of every counter: they are those of the latest snapshot, and go on from it. */
 const fromSnapshot = 'As of the latest snapshot, from which a restart goes on.';
@@ -17,82 +18,134 @@ const runLabels = ['agent', 'release', 'environment'] as const;
 const toolLabels = [...runLabels, 'tool'] as const;
 const durationLabels = ['agent', 'environment', 'tool'] as const;
 
-/** The counters and histograms that `state` holds. */
-export function counterFamilies(state: TotalsState): readonly Family[] {
+/** The counters and histograms that `state` holds. A series younger than `zeroForMs` is shown as 0. */
+export function counterFamilies(state: TotalsState, zeroForMs: number): readonly Family[] {
+  const youngMs = zeroForMs > 0 ? state.sweptMs - zeroForMs : Number.POSITIVE_INFINITY;
   return [
-    ...runFamilies([...seriesOf(state.runs, runLabels)]),
-    ...toolFamilies([...seriesOf(state.tools, toolLabels)]),
+    ...runFamilies(seriesOf(state.runs, runLabels, youngMs)),
+    ...toolFamilies(seriesOf(state.tools, toolLabels, youngMs)),
     {
       name: 'plimsoll_tool_call_duration_seconds',
       help: `Duration of tool calls that ran, over all releases. ${fromSnapshot}`,
       kind: 'histogram',
-      samples: [...seriesOf(state.durations, durationLabels)].flatMap(({ labels, values }) => [
-        ...histogram(labels, values, callBounds),
-      ]),
+      samples: seriesOf(state.durations, durationLabels, youngMs).flatMap((one) =>
+        one.histogram(durationColumns.at.seconds, callBounds),
+      ),
     },
   ];
 }
 
-interface CounterSeries {
-  readonly labels: Labels;
-  readonly values: Float64Array;
-}
+/** One series of a published state. */
+class CounterSeries {
+  readonly #state: CountsState;
+  readonly #labels: Labels;
+  readonly #start: number;
+  readonly #isShown: boolean;
 
-function* seriesOf({ series, values }: CountsState, names: readonly string[]): Generator<CounterSeries> {
-  const count = series.newestMs.length;
-  const width = values.length / count;
-  for (let i = 0; i < count; i++) {
-    yield {
-      labels: names.map((name, k) => [name, series.values[i * names.length + k]!] as const),
-      values: values.subarray(i * width, (i + 1) * width),
-    };
+  constructor(state: CountsState, index: number, names: readonly string[], youngMs: number) {
+    this.#state = state;
+    const { values, bornMs } = state.series;
+    this.#labels = names.map((name, k) => [name, values[index * names.length + k]!] as const);
+    this.#start = index * state.columns.length;
+    this.#isShown = !(bornMs[index]! > youngMs);
+  }
+
+  /** The number `column`, with more labels. */
+  sample(column: number, ...more: Labels): Sample {
+    return this.#sample(column, this.#valueOf(column), [...this.#labels, ...more]);
+  }
+
+  /** The numbers from `column` on, one for each of `words`, by `label`. */
+  byWord(column: number, label: string, words: readonly string[]): Sample[] {
+    return words.map((word, i) => this.sample(column + i, [label, word]));
+  }
+
+  /** A cumulative histogram that begins at `column`, as Prometheus counts. */
+  histogram(column: number, bounds: readonly number[]): Sample[] {
+    const samples: Sample[] = [];
+    let count = 0;
+    for (let i = 0; i <= bounds.length; i++) {
+      count += this.#valueOf(column + i);
+      const labels: Labels = [...this.#labels, ['le', i < bounds.length ? String(bounds[i]) : '+Inf']];
+      samples.push({ suffix: '_bucket', ...this.#sample(column + i, count, labels) });
+    }
+    const labels = this.#labels;
+    samples.push({ suffix: '_sum', labels, value: this.#valueOf(column + bounds.length + 1) });
+    samples.push({ suffix: '_count', labels, value: count });
+    return samples;
+  }
+
+  #valueOf(column: number): number {
+    return this.#isShown ? this.#state.values[this.#start + column]! : 0;
+  }
+
+  #sample(column: number, value: number, labels: Labels): Sample {
+    const { traceIds, latest, latestMs } = this.#state;
+    const at = this.#start + column;
+    const traceId = traceIds[at]!;
+    if (traceId === '' || !this.#isShown) return { labels, value };
+    return { labels, value, exemplar: { traceId, value: latest[at]!, timeMs: latestMs[at]! } };
   }
 }
 
+function seriesOf(state: CountsState, names: readonly string[], youngMs: number): readonly CounterSeries[] {
+  return Array.from(state.series.newestMs, (_, index) => new CounterSeries(state, index, names, youngMs));
+}
+
 function runFamilies(series: readonly CounterSeries[]): readonly Family[] {
+  const { at } = runColumns;
   return [
     counter(
       'plimsoll_runs_total',
       'Runs that ended, by outcome and by who says so.',
-      series.flatMap((one) => [...endedSamples(one)]),
+      series.flatMap((one) =>
+        outcomes.flatMap((outcome, i) =>
+          evidenceLevels.map((evidence, j) =>
+            one.sample(
+              at.ended + i * evidenceLevels.length + j,
+              ['outcome', outcome],
+              ['evidence', evidence],
+            ),
+          ),
+        ),
+      ),
     ),
     counter(
       'plimsoll_run_escalations_total',
       'Runs in which control passed to a human, by the reason of the first time, other where none is said.',
-      series.flatMap((one) => byWord(one, 'reason', escalationReasons, runPlaces.escalations)),
+      series.flatMap((one) => one.byWord(at.escalations, 'reason', escalationReasons)),
     ),
     counter(
       'plimsoll_cost_usd_total',
       'Cost of ended runs in US dollars, by what it was spent on; calls of unknown price left out.',
-      series.flatMap((one) => byWord(one, 'category', categories, runPlaces.costUsd)),
+      series.flatMap((one) => one.byWord(at.costUsd, 'category', categories)),
     ),
     counter(
       'plimsoll_incidents_opened_total',
       'Incidents that opened, by severity.',
-      series.flatMap((one) => byWord(one, 'severity', severities, runPlaces.incidents)),
+      series.flatMap((one) => one.byWord(at.incidents, 'severity', severities)),
     ),
     {
       name: 'plimsoll_run_duration_seconds',
       help: `Time from the first span of a run to its end. ${fromSnapshot}`,
       kind: 'histogram',
-      samples: series.flatMap(({ labels, values }) => [
-        ...histogram(labels, values.subarray(runPlaces.seconds), runBounds),
-      ]),
+      samples: series.flatMap((one) => one.histogram(at.seconds, runBounds)),
     },
   ];
 }
 
 function toolFamilies(series: readonly CounterSeries[]): readonly Family[] {
+  const { at } = callColumns;
   return [
     counter(
       'plimsoll_tool_calls_total',
       'Tool calls that ended, by the result of the last attempt.',
-      series.flatMap((one) => byWord(one, 'result', results, callPlaces.calls)),
+      series.flatMap((one) => one.byWord(at.calls, 'result', results)),
     ),
     counter(
       'plimsoll_tool_call_attempts_total',
       'Attempts at tool calls that ended, by result.',
-      series.flatMap((one) => byWord(one, 'result', results, callPlaces.attempts)),
+      series.flatMap((one) => one.byWord(at.attempts, 'result', results)),
     ),
   ];
 }
@@ -100,36 +153,4 @@ function toolFamilies(series: readonly CounterSeries[]): readonly Family[] {
 /** A counter of the latest snapshot. */
 export function counter(name: string, help: string, samples: readonly Sample[]): Family {
   return { name, help: `${help} ${fromSnapshot}`, kind: 'counter', samples };
-}
-
-function byWord(
-  { labels, values }: CounterSeries,
-  label: string,
-  words: readonly string[],
-  at: number,
-): Sample[] {
-  return words.map((word, i) => ({ labels: [...labels, [label, word]], value: values[at + i]! }));
-}
-
-/** Every outcome without evidence from the start, so that its first increase is seen; others once they occur. */
-function* endedSamples({ labels, values }: CounterSeries): Generator<Sample> {
-  for (const [i, outcome] of outcomes.entries()) {
-    for (const [j, evidence] of evidenceLevels.entries()) {
-      const value = values[runPlaces.ended + i * evidenceLevels.length + j]!;
-      if (value === 0 && evidence !== 'none') continue;
-      yield { labels: [...labels, ['outcome', outcome], ['evidence', evidence]], value };
-    }
-  }
-}
-
-/** A cumulative histogram, as Prometheus counts. */
-function* histogram(labels: Labels, values: Float64Array, bounds: readonly number[]): Generator<Sample> {
-  let count = 0;
-  for (let i = 0; i <= bounds.length; i++) {
-    count += values[i]!;
-    const bound = i < bounds.length ? String(bounds[i]) : '+Inf';
-    yield { suffix: '_bucket', labels: [...labels, ['le', bound]], value: count };
-  }
-  yield { suffix: '_sum', labels, value: values[bounds.length + 1]! };
-  yield { suffix: '_count', labels, value: count };
 }

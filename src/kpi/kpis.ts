@@ -1,3 +1,4 @@
+import { widest } from './counter-columns.ts';
 import { counter, counterFamilies } from './counter-families.ts';
 import type { KpiIncident, KpiRun, KpiToolCall } from './facts.ts';
 import type { Family, Sample } from './family.ts';
@@ -5,7 +6,7 @@ import { gauge, type Judgement } from './gauges.ts';
 import { runKpis, toolKpis, usuallyGood, widthOf } from './kpi-table.ts';
 import { distinct, restorePlaces, savePlaces, type PlacesState } from './places.ts';
 import { RollingKpis, type WindowsState } from './rolling.ts';
-import { Place, Totals, widest, type TotalsState } from './totals.ts';
+import { Place, Totals, type TotalsState } from './totals.ts';
 import { Watermark, type WatermarkState } from './watermark.ts';
 import { paneAt, windowOf, type Window } from './window.ts';
 
@@ -21,6 +22,11 @@ export interface KpiSettings extends Partial<Judgement> {
   readonly maxSeries: number;
   /** A counter to which nothing was added for this long, whatever the time of its events, is no longer exported. */
   readonly expireAfterMs: number;
+  /**
+   * A counter that is new is shown as 0 for so long, or a rate would miss what it counted before the first scrape: at
+   * least the time between two scrapes. Gauges do not wait. 0 when absent.
+   */
+  readonly zeroForMs?: number;
 }
 
 /** Everything as plain data for `v8.serialize`; later events do not touch it. */
@@ -134,7 +140,7 @@ export class Kpis {
     const watermarkMs = this.#watermark.moveOn(nowMs);
     if (watermarkMs === undefined) return;
     this.#rolling.sweep(watermarkMs);
-    this.#totals.expire(watermarkMs, this.#settings.expireAfterMs);
+    this.#totals.sweep(watermarkMs, this.#settings.expireAfterMs, nowMs);
   }
 
   /** A copy of everything. `places` are what was left with each run that may yet be revised, undefined where nothing was. */
@@ -185,7 +191,10 @@ export class Kpis {
     const watermarkMs = this.#watermark.at(nowMs);
     const published = this.#published;
     const counters = published
-      ? [...lossFamilies(published.losses), ...counterFamilies(published.totals)]
+      ? [
+          ...lossFamilies(published.losses),
+          ...counterFamilies(published.totals, this.#settings.zeroForMs ?? 0),
+        ]
       : [];
     if (watermarkMs === undefined) return [active, this.#completeness(undefined), ...counters];
     return [

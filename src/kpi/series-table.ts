@@ -1,20 +1,34 @@
+import { unknown } from '../semconv/vocabulary.ts';
+
 /** The label value that stands for every series beyond the limit. */
 const overflow = 'overflow';
 
 const maxValueLength = 128;
+/** Control characters, line and paragraph separators, and those that turn the direction of what follows. */
 // oxlint-disable-next-line no-control-regex -- control characters are what it removes
-const unprintable = /[\u0000-\u001F\u007F]/g;
+const unprintable = /[\u0000-\u001F\u007F-\u009F\u2028-\u202E\u2066-\u2069]/g;
 
+/**
+ * `text` as the value of a label: at most 128 characters, well-formed, without control characters; `unknown` where it is
+ * empty, for Prometheus takes an empty label for none. What says `overflow` itself says so: that word is ours.
+ */
 function labelValue(text: string): string {
-  const short = text.length > maxValueLength ? text.slice(0, maxValueLength) : text;
-  return short.replaceAll(unprintable, ' ').toWellFormed();
+  let short = text.length > maxValueLength ? text.slice(0, maxValueLength) : text;
+  if (short.length < text.length && !short.isWellFormed()) short = short.replace(/[\uD800-\uDBFF]$/, '');
+  const clean = short.replaceAll(unprintable, ' ').toWellFormed();
+  if (clean.trim() === '') return unknown;
+  return clean === overflow ? 'overflow (sent)' : clean;
 }
 
 /** One set of label values and what is kept of it. */
 export interface Series<T> {
   readonly values: readonly string[];
   readonly state: T;
+  /** It is an overflow entry. */
+  readonly isRest: boolean;
   newestMs: number;
+  /** When it began, by the clock; Infinity until the first `expire` after that. */
+  bornMs: number;
   /** Its place in the latest state that was saved; -1 before, and once it is forgotten. */
   index: number;
   /** False once it is forgotten. */
@@ -26,6 +40,7 @@ export interface SeriesState {
   /** All values of the first series, then those of the next. */
   readonly values: readonly string[];
   readonly newestMs: Float64Array;
+  readonly bornMs: Float64Array;
   readonly overflowed: number;
 }
 
@@ -33,11 +48,23 @@ export interface SeriesState {
 class Branch<T> {
   readonly below = new Map<string, Branch<T>>();
   series: Series<T> | undefined;
+  /** Series at and below it. */
+  count = 0;
 }
 
+/** An agent may have so many times as many series as there are free ones. */
+const shareOfFree = 3;
+
 /**
- * State by label values, for at most `limit` sets of them: what comes beyond shares one overflow entry, so that
- * totals stay right and memory stays bounded. Values come from outside: they are cut to 128 characters and cleaned.
+ * State by label values, of which the first is the agent, for at most `limit` sets of them: what comes beyond goes to
+ * overflow entries, so that totals stay right and memory stays bounded. Values come from outside and are cleaned.
+ *
+ * Room is shared fairly, as switches share their buffers (Choudhury and Hahne: "Dynamic queue length thresholds", 1998):
+ * an agent gets a new series while it has less than three times as many as are free. One agent alone can take three
+ * quarters of the room, two can take three sevenths each, and there is always some left for the next. What an agent has
+ * beyond that shares an entry under its own name, with `overflow` for its other labels; agents for which there is no
+ * room at all share one with `overflow` for all labels. Series that are there stay, whoever comes; room is given back as
+ * series expire.
  */
 export class SeriesTable<T> {
   readonly #limit: number;
@@ -66,7 +93,8 @@ export class SeriesTable<T> {
 
   /** The series of these label values (`d` is the fourth), which has an event at `timeMs`; Infinity stands for the time of the next `expire`. */
   at(timeMs: number, a: string, b: string, c: string, d = ''): Series<T> {
-    const series = this.#get(a, b, c, d) ?? this.#find(a, b, c, d);
+    let series = this.#get(a, b, c, d);
+    if (!series || series.isRest) series = this.#find(a, b, c, d);
     if (timeMs > series.newestMs) series.newestMs = timeMs;
     return series;
   }
@@ -87,20 +115,27 @@ export class SeriesTable<T> {
     const clean = [labelValue(a), labelValue(b), labelValue(c), labelValue(d)] as const;
     const known = this.#get(...clean);
     if (known) return known;
-    if (this.#all.size < this.#limit - 1) return this.#insert(clean.slice(0, this.#depth));
+    const own = this.#root.below.get(clean[0])?.count ?? 0;
+    const rest = this.#get(overflow, overflow, overflow, overflow);
+    const free = this.#limit - this.#all.size - Number(!rest);
+    if (own < shareOfFree * free) return this.#insert(clean.slice(0, this.#depth));
     this.#overflowed++;
-    return (
-      this.#get(overflow, overflow, overflow, overflow) ??
-      this.#insert(Array<string>(this.#depth).fill(overflow))
-    );
+    const ofAgent = this.#get(clean[0], overflow, overflow, overflow);
+    if (ofAgent) return ofAgent;
+    const others = Array<string>(this.#depth - 1).fill(overflow);
+    if (own > 0 && free > 0) return this.#insert([clean[0], ...others]);
+    return rest ?? this.#insert([overflow, ...others]);
   }
 
   #insert(values: readonly string[]): Series<T> {
     const newestMs = Number.NEGATIVE_INFINITY;
-    const series = { values, state: this.#create(), newestMs, index: -1, kept: true };
+    const bornMs = Number.POSITIVE_INFINITY;
+    const isRest = values.at(-1) === overflow;
+    const series = { values, state: this.#create(), isRest, newestMs, bornMs, index: -1, kept: true };
     let branch = this.#root;
     for (const value of values) {
       const below = branch.below.get(value) ?? new Branch<T>();
+      below.count++;
       branch.below.set(value, below);
       branch = below;
     }
@@ -109,9 +144,10 @@ export class SeriesTable<T> {
     return series;
   }
 
-  /** Forgets, as of `nowMs`, what has had no event for longer than `keepMs`. */
-  expire(nowMs: number, keepMs: number): void {
+  /** Forgets, as of `nowMs`, what has had no event for longer than `keepMs`; what is new was born at `clockMs`. */
+  expire(nowMs: number, keepMs: number, clockMs = nowMs): void {
     for (const series of this.#all) {
+      if (series.bornMs === Number.POSITIVE_INFINITY) series.bornMs = clockMs;
       if (series.newestMs === Number.POSITIVE_INFINITY) series.newestMs = nowMs;
       else if (series.newestMs < nowMs - keepMs) this.#remove(series);
     }
@@ -123,22 +159,27 @@ export class SeriesTable<T> {
     this.#all.delete(series);
     const { values } = series;
     const path = [this.#root];
-    for (const value of values) path.push(path.at(-1)!.below.get(value)!);
-    for (let i = values.length; i > 0 && path[i]!.below.size === 0; i--)
-      path[i - 1]!.below.delete(values[i - 1]!);
+    for (const value of values) {
+      const below = path.at(-1)!.below.get(value)!;
+      below.count--;
+      path.push(below);
+    }
+    for (let i = values.length; i > 0 && path[i]!.count === 0; i--) path[i - 1]!.below.delete(values[i - 1]!);
   }
 
   /** All series in a fixed order, each of which gets its place in it as `index`. */
   save(): SeriesState {
     const values: string[] = [];
     const newestMs = new Float64Array(this.#all.size);
+    const bornMs = new Float64Array(this.#all.size);
     let index = 0;
     for (const series of this.#all) {
       for (const value of series.values) values.push(value);
       newestMs[index] = series.newestMs;
+      bornMs[index] = series.bornMs;
       series.index = index++;
     }
-    return { values, newestMs, overflowed: this.#overflowed };
+    return { values, newestMs, bornMs, overflowed: this.#overflowed };
   }
 
   /** The series of `state` in their order. Only for a table that is empty. */
@@ -147,6 +188,7 @@ export class SeriesTable<T> {
     return Array.from(state.newestMs, (newestMs, index) => {
       const series = this.#insert(state.values.slice(index * this.#depth, (index + 1) * this.#depth));
       series.newestMs = newestMs;
+      series.bornMs = state.bornMs[index]!;
       series.index = index;
       return series;
     });

@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { Component } from '../core/component.ts';
+import { HttpEndpoint, type Answer } from '../core/http-endpoint.ts';
 import type { ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Family } from '../kpi/family.ts';
 import { prefersOpenMetrics } from './accepted-format.ts';
-import { HttpEndpoint, type Answer } from './http-endpoint.ts';
 import { openMetricsText, openMetricsType } from './open-metrics-text.ts';
 import { ProcessMeter } from './process-families.ts';
 import { prometheusText, prometheusType } from './prometheus-text.ts';
@@ -39,8 +39,7 @@ export class Exposition implements Component {
     this.#endpoint = new HttpEndpoint(
       this.name,
       address,
-      '/metrics',
-      (request) => this.#scrape(request),
+      { '/metrics': { GET: (request) => this.#scrape(request) } },
       parts.log,
     );
   }

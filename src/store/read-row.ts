@@ -5,6 +5,7 @@ const isWritten: Readonly<Record<RowColumnType, (said: unknown) => boolean>> = {
   String: isText,
   'LowCardinality(String)': isText,
   "DateTime64(3, 'UTC')": isInstant,
+  "Nullable(DateTime64(3, 'UTC'))": isInstant,
   'Decimal(18, 9)': (said) => typeof said === 'string' && /^\d{1,9}\.\d{9}$/.test(said),
   UInt32: isCount,
   UInt64: isCount,

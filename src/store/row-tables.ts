@@ -1,3 +1,4 @@
+import { incidentColumns } from '../incidents/incident-row.ts';
 import { policyColumns } from '../policy/policy-row.ts';
 import { runColumns } from '../runs/run-row.ts';
 
@@ -6,6 +7,7 @@ export type RowColumnType =
   | 'String'
   | 'LowCardinality(String)'
   | "DateTime64(3, 'UTC')"
+  | "Nullable(DateTime64(3, 'UTC'))"
   | 'Decimal(18, 9)'
   | 'UInt32'
   | 'UInt64'
@@ -25,5 +27,6 @@ export interface RowShape {
 /** The tables whose rows come by the stream of rows, by name. */
 export const rowTables: ReadonlyMap<string, RowShape> = new Map<string, RowShape>([
   ['agent_runs', { columns: runColumns, key: ['RunId'] }],
+  ['incidents', { columns: incidentColumns, key: ['IncidentId'] }],
   ['policies', { columns: policyColumns, key: ['PolicyRevision'] }],
 ]);

@@ -7,10 +7,12 @@ import { StateLog } from '../../src/assess/state-log.ts';
 import { createLog } from '../../src/core/log.ts';
 import type { Claim } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
+import type { IncidentBook } from '../../src/incidents/incident-book.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { flat, value } from '../kpi/events.ts';
 import { runs } from '../property-runs.ts';
 import { until } from '../until.ts';
+import { incidentBook } from './incident-books.ts';
 import { JsonSpans, MemoryPartition } from './memory-partition.ts';
 import { MemoryRuns } from './memory-runs.ts';
 import { MemoryStates } from './memory-states.ts';
@@ -34,6 +36,10 @@ class Process {
   readonly telemetry = new Telemetry();
   readonly assessor: Assessor;
   readonly outbox: RowOutbox;
+  readonly book: IncidentBook = incidentBook({
+    opened: (incident) => this.assessor.opened({ ...incident, timeMs: incident.detectedMs }),
+    changed: () => this.assessor.change(),
+  });
   nowMs: number;
   readonly #stopping = new AbortController();
   readonly #workers: Promise<void>[] = [];
@@ -58,6 +64,7 @@ class Process {
         outbox: this.outbox,
         states: new StateLog(states, log),
         policyRevision: (agent, environment) => (agent === 'covered' ? `${agent}-${environment}` : ''),
+        book: this.book,
         clock,
         telemetry: this.telemetry,
         log,
@@ -552,6 +559,27 @@ describe('after a restart', () => {
       expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(1);
       expect(process.kpi('plimsoll_kpi_window_complete', five)).toBe(0);
     }
+  });
+
+  test('incidents are what they were, and those that were not committed are not there', async () => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates()];
+    const report = { agent: 'refund', release: '1', environment: 'test', severity: 'sev2' } as const;
+    const told = { owner: '', title: 'Refunds twice', summary: '', startedMs: undefined };
+    const first = start(noon, 1, new MemoryRuns(), states);
+    const lost = new AbortController();
+    await first.own(partition, lost);
+    first.book.open({ ...report, ...told, key: 'kept' }, noon);
+    await first.assessor.committed();
+    states.isFull = true;
+    first.book.open({ ...report, ...told, key: 'too late' }, noon);
+    lost.abort();
+    await until('it knows', () => !first.assessor.isAssessing);
+    expect([...first.book.incidents]).toEqual([]);
+    states.isFull = false;
+    const second = start(noon, 1, new MemoryRuns(), states);
+    await second.own(partition);
+    expect([...second.book.incidents].map(({ key }) => key)).toEqual(['kept']);
+    expect(second.kpi('plimsoll_incidents_opened_total', { severity: 'sev2' })).toBe(1);
   });
 
   test('a pointer fits into the metadata of a commit', () => {

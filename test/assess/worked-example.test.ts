@@ -10,6 +10,7 @@ import { attributesOf, type Values } from '../enrich/one-span.ts';
 import { value } from '../kpi/events.ts';
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 import { until } from '../until.ts';
+import { incidentBook } from './incident-books.ts';
 import { MemoryPartition } from './memory-partition.ts';
 import { MemoryRuns } from './memory-runs.ts';
 import { MemoryStates } from './memory-states.ts';
@@ -164,6 +165,7 @@ describe('ten runs of a release', () => {
       states: new StateLog(new MemoryStates(), log),
       streamId: () => 'spans',
       policyRevision: () => '',
+      book: incidentBook(),
       clock,
       telemetry: new Telemetry(),
       log,

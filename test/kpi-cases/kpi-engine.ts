@@ -7,6 +7,7 @@ import { Telemetry } from '../../src/core/telemetry.ts';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import type { Family } from '../../src/kpi/family.ts';
+import { incidentBook } from '../assess/incident-books.ts';
 import { MemoryRuns } from '../assess/memory-runs.ts';
 import { MemoryStates } from '../assess/memory-states.ts';
 import { MeteredPartition } from './metered-partition.ts';
@@ -72,6 +73,7 @@ export class KpiEngine {
         streamId: () => 'spans',
         states: new StateLog(this.#states, log),
         policyRevision: () => '',
+        book: incidentBook(),
         spans: new EnrichedSpans(enricher),
         outbox,
         clock: { nowMs: () => this.nowMs },

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Kpis } from '../../src/kpi/kpis.ts';
 import type { Outcome } from '../../src/semconv/vocabulary.ts';
-import { widest } from '../../src/kpi/totals.ts';
+import { widest } from '../../src/kpi/counter-columns.ts';
 import { runs } from '../property-runs.ts';
 import { call, flat, kpisOf, published, run, settings, value } from './events.ts';
 
@@ -363,6 +363,133 @@ test('however many agents report, no metric has more series than allowed, and to
   expect(
     value(families, 'plimsoll_kpi_run_success_denominator', { ...five, agent: 'overflow' }),
   ).toBeGreaterThan(400);
+});
+
+test('100,000 hostile names: no metric has more series than allowed, totals are right, and others keep their own', () => {
+  const [names, maxSeries] = [100_000, 1000];
+  const kpis = kpisOf(1, { maxSeries });
+  advance(kpis, noon);
+  const before = [run(noon), call(noon)] as const;
+  const heapBefore = process.memoryUsage().heapUsed;
+  kpis.finished(before[0]);
+  kpis.toolCall(before[1]);
+  for (let i = 0; i < names; i++) {
+    const name = `${'x'.repeat(100)} ${i}\n\u202E`;
+    const labels = i % 2 ? { agent: name } : { agent: 'hostile', release: name };
+    kpis.finished(
+      run(noon, { ...labels, scores: new Map([[name, 1]]), outcome: 'failure', evidence: 'app' }),
+    );
+    kpis.toolCall(call(noon, { ...labels, tool: name }));
+  }
+  kpis.finished(run(noon));
+  kpis.toolCall(call(noon));
+  const families = published(kpis, noon);
+  for (const { name, samples } of families) {
+    const series = name.endsWith('_run_duration_seconds')
+      ? samples.filter(({ suffix }) => suffix === '_count')
+      : samples;
+    expect(series.length, name).toBeLessThanOrEqual(maxSeries);
+  }
+  const sumOf = (metric: string, suffix?: string): number =>
+    families
+      .filter(({ name }) => name === metric)
+      .flatMap(({ samples }) => samples.filter((sample) => sample.suffix === suffix))
+      .filter((sample) => !sample.labels.some(([name, text]) => name === 'window' && text !== '1h'))
+      .reduce((sum, sample) => sum + sample.value, 0);
+  expect(sumOf('plimsoll_runs_total')).toBe(names + 2);
+  expect(sumOf('plimsoll_run_duration_seconds', '_count')).toBe(names + 2);
+  expect(sumOf('plimsoll_tool_calls_total')).toBe(names + 2);
+  expect(sumOf('plimsoll_tool_call_duration_seconds', '_count')).toBe(names + 2);
+  expect(sumOf('plimsoll_kpi_run_success_denominator')).toBe(names + 2);
+  expect(sumOf('plimsoll_kpi_quality_score_denominator')).toBe(names);
+  expect(sumOf('plimsoll_kpi_tool_call_success_denominator')).toBe(names + 2);
+  const own = { agent: 'refund', release: '1.4.0', window: '1h' };
+  expect(value(families, 'plimsoll_kpi_run_success_ratio', own)).toBe(1);
+  expect(value(families, 'plimsoll_kpi_run_success_denominator', own)).toBe(2);
+  for (const unit of ['run', 'score', 'tool_call'])
+    expect(value(families, 'plimsoll_kpi_overflow_events_total', { unit })).toBeGreaterThan(0.9 * names);
+  const ofHostile = { agent: 'hostile', release: 'overflow', window: '1h' };
+  expect(value(families, 'plimsoll_kpi_run_failure_ratio', ofHostile)).toBe(1);
+  expect(process.memoryUsage().heapUsed - heapBefore).toBeLessThan(200e6);
+});
+
+test('a release is forgotten when its last run is a window ago, and its room is given back', () => {
+  const kpis = kpisOf(1, { maxSeries: 3 * widest.runs, expireAfterMs: 60 * minute });
+  const agents = (nowMs: number): readonly (string | undefined)[] => {
+    advance(kpis, nowMs);
+    const shown = ['plimsoll_kpi_run_success_denominator', 'plimsoll_runs_total'].flatMap((name) =>
+      published(kpis, nowMs)
+        .filter((family) => family.name === name)
+        .flatMap(({ samples }) => samples.map(({ labels }) => labels[0]?.[1])),
+    );
+    return [...new Set(shown)];
+  };
+  advance(kpis, noon);
+  for (const agent of ['a', 'b', 'c']) kpis.finished(run(noon, { agent }));
+  expect(agents(noon)).toEqual(['a', 'b', 'overflow']);
+  expect(agents(noon + 61 * minute)).toEqual(['a', 'b', 'overflow']);
+  expect(agents(noon + 62 * minute)).toEqual([]);
+  kpis.finished(run(noon + 62 * minute, { agent: 'c' }));
+  expect(agents(noon + 62 * minute)).toEqual(['c']);
+});
+
+test('a new counter is shown as 0 until a scrape has seen it, with all its outcomes, reasons and results', () => {
+  const kpis = kpisOf(1, { zeroForMs: 15_000 });
+  advance(kpis, noon);
+  kpis.sweep(noon - 1000);
+  kpis.finished(run(noon, { outcome: 'success', evidence: 'app', costUsd: { llm: 1, tool: 0, review: 0 } }));
+  kpis.toolCall(call(noon));
+  const counters = (nowMs: number): readonly (readonly [string, number])[] => {
+    const families = published(kpis, nowMs).filter(
+      ({ name, kind }) => kind !== 'gauge' && !name.includes('_kpi_'),
+    );
+    return [...flat(families)];
+  };
+  const first = counters(noon);
+  expect(first.filter(([, shown]) => shown !== 0)).toEqual([]);
+  expect(first.filter(([name]) => name.startsWith('plimsoll_runs_total'))).toHaveLength(widest.runs);
+  expect(first.filter(([name]) => name.startsWith('plimsoll_run_escalations_total'))).toHaveLength(6);
+  expect(first.filter(([name]) => name.startsWith('plimsoll_tool_calls_total'))).toHaveLength(4);
+  expect(value(kpis.families(noon, true), 'plimsoll_kpi_run_success_numerator', five)).toBe(1);
+  expect(counters(noon + 14_999)).toEqual(first);
+  const later = new Map(counters(noon + 15_000));
+  expect([...later.keys()]).toEqual(first.map(([name]) => name));
+  const labels = 'agent="refund",release="1.4.0",environment="production"';
+  expect(later.get(`plimsoll_runs_total{${labels},outcome="success",evidence="app"}`)).toBe(1);
+  expect(later.get(`plimsoll_cost_usd_total{${labels},category="llm"}`)).toBe(1);
+});
+
+test('a counter and a bucket name the trace of the latest event in them, also after a restart', () => {
+  const kpis = kpisOf();
+  advance(kpis, noon);
+  kpis.finished(run(noon, { traceId: 'a'.repeat(32) }));
+  kpis.finished(run(noon + 1, { traceId: 'b'.repeat(32), costUsd: { llm: 0.5, tool: 0, review: 0 } }));
+  kpis.finished(run(noon + 2, { traceId: 'c'.repeat(32), startMs: noon - 58_000 }));
+  const exemplar = (name: string, labels: Record<string, string>) =>
+    published(kpis, noon)
+      .filter((family) => family.name === name)
+      .flatMap(({ samples }) => samples)
+      .filter(({ labels: own }) =>
+        Object.entries(labels).every(([key, text]) => own.some(([k, v]) => k === key && v === text)),
+      )
+      .map((sample) => sample.exemplar)[0];
+  const shown = () => [
+    exemplar('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' }),
+    exemplar('plimsoll_runs_total', { outcome: 'failure' }),
+    exemplar('plimsoll_cost_usd_total', { category: 'llm' }),
+    exemplar('plimsoll_run_duration_seconds', { le: '2.5' }),
+    exemplar('plimsoll_run_duration_seconds', { le: '60' }),
+  ];
+  const expected = [
+    { traceId: 'c'.repeat(32), value: 1, timeMs: noon + 2 },
+    undefined,
+    { traceId: 'b'.repeat(32), value: 0.5, timeMs: noon + 1 },
+    { traceId: 'b'.repeat(32), value: 2, timeMs: noon + 1 },
+    { traceId: 'c'.repeat(32), value: 58.002, timeMs: noon + 2 },
+  ];
+  expect(shown()).toEqual(expected);
+  kpis.restore(kpis.save([]));
+  expect(shown()).toEqual(expected);
 });
 
 test('label values that differ only beyond the length limit, or in control characters, share a series', () => {

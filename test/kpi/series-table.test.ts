@@ -31,3 +31,67 @@ test('property: a series is the same until it is forgotten, and forgetting it le
     { numRuns: runs },
   );
 });
+
+/** The counts of a table by label values, after an event for each of `events`. */
+function counted(limit: number, events: readonly (readonly [string, string, string, string])[]) {
+  const table = new SeriesTable(limit, 4, () => ({ count: 0 }));
+  for (const values of events) table.at(0, ...values).state.count++;
+  const counts = new Map([...table].map(({ values, state }) => [values.join('|'), state.count]));
+  return { table, counts };
+}
+
+test('one agent with names without end leaves room for others, and keeps its own name in its overflow', () => {
+  const flood = Array.from({ length: 1000 }, (_, i) => ['hostile', `${i}`, 'p', 't'] as const);
+  const others = Array.from({ length: 20 }, (_, i) => [`agent ${i}`, '1', 'p', 't'] as const);
+  const { table, counts } = counted(100, [...flood, ...others, ...flood]);
+  for (const values of others) expect(counts.get(values.join('|'))).toBe(1);
+  expect([...counts.keys()].filter((key) => key.startsWith('hostile')).length).toBeLessThanOrEqual(76);
+  expect(counts.get('hostile|overflow|overflow|overflow')).toBeGreaterThan(1800);
+  expect(table.size).toBeLessThanOrEqual(100);
+});
+
+test('property: whoever sends what, series stay within the limit, every event is counted, and whoever is there stays', () => {
+  const name = fc.constantFrom('a', 'b', 'c', 'overflow', '');
+  const text = fc.oneof(
+    { weight: 3, arbitrary: fc.string({ maxLength: 2, unit: 'binary' }) },
+    { weight: 1, arbitrary: name },
+  );
+  const ours = fc.constant('overflow');
+  const anyValues: fc.Arbitrary<[string, string, string, string]> = fc.oneof(
+    fc.tuple(fc.oneof(name, text), text, name, name),
+    fc.tuple(name, ours, ours, ours),
+  );
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 20 }), fc.array(anyValues, { maxLength: 80 }), (limit, events) => {
+      const table = new SeriesTable(limit, 4, () => ({ count: 0 }));
+      const first = new Map<string, unknown>();
+      for (const values of events) {
+        const overflowed = table.overflowed;
+        const series = table.at(0, ...values);
+        series.state.count++;
+        const key = values.join('|');
+        if (first.has(key)) expect(series).toBe(first.get(key));
+        else if (table.overflowed === overflowed) first.set(key, series);
+        expect(series.values.includes('overflow')).toBe(table.overflowed > overflowed);
+      }
+      expect(table.size).toBeLessThanOrEqual(limit);
+      const total = [...table].reduce((sum, { state }) => sum + state.count, 0);
+      expect(total).toBe(events.length);
+    }),
+    { numRuns: runs },
+  );
+});
+
+test.each([
+  ['control characters', 'a\u0000b\n\u0085c', 'a b  c'],
+  ['characters that turn the direction of writing', 'ab\u202Eba', 'ab ba'],
+  ['half a character', 'a\uD83Db', 'a\uFFFDb'],
+  ['a character that the limit would cut in two', `${'a'.repeat(127)}\u{1F600}`, 'a'.repeat(127)],
+  ['nothing', '', 'unknown'],
+  ['blanks', ' \t', 'unknown'],
+  ['our word for the rest', 'overflow', 'overflow (sent)'],
+])('%s in a label value: %j is %j', (_, text, clean) => {
+  const table = new SeriesTable(10, 3, () => ({}));
+  expect(table.at(0, text, 'r', 'e').values).toEqual([clean, 'r', 'e']);
+  expect(table.at(0, text, 'r', 'e')).toBe(table.at(0, clean === 'overflow (sent)' ? text : clean, 'r', 'e'));
+});

@@ -1,10 +1,13 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { stateOf } from '../../src/incidents/incident.ts';
+import { incidentRow } from '../../src/incidents/incident-row.ts';
 import { policyRow } from '../../src/policy/policy-row.ts';
 import { runRow } from '../../src/runs/run-row.ts';
 import { readRow } from '../../src/store/read-row.ts';
 import { rowTables } from '../../src/store/row-tables.ts';
 import { runs } from '../property-runs.ts';
+import { bookOf, report } from '../incidents/books.ts';
 import { policyFile } from '../policy/policies.ts';
 import { finishedRun } from '../runs/finished-runs.ts';
 
@@ -79,4 +82,16 @@ test('the row of a policy is read as it was written, and that of one too long fo
   expect(readRow(short, shape)).toBe(short);
   expect(readRow('{"PolicyRevision":"a","Agents":"b","Version":1}', shape)).toBeUndefined();
   expect(readRow('{"PolicyRevision":"a","Agents":[1],"Version":1}', shape)).toBeUndefined();
+});
+
+test('the row of an incident is read as it was written, wherever it stands', () => {
+  const { book, changed } = bookOf();
+  book.open(report(), 0);
+  for (const state of ['acknowledged', 'mitigated', 'resolved'] as const)
+    book.change({ key: 'double-refund' }, state, 1);
+  expect(changed.map(stateOf)).toEqual(['open', 'acknowledged', 'mitigated', 'resolved']);
+  for (const incident of changed) {
+    const { row } = incidentRow(incident);
+    expect(readRow(row, rowTables.get('incidents')!)).toBe(row);
+  }
 });

@@ -3,10 +3,13 @@ import { systemClock } from '../../src/core/clock.ts';
 import { OwnershipLost } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { headersOf } from '../../src/core/table-row.ts';
+import type { Incident } from '../../src/incidents/incident.ts';
+import { incidentRow } from '../../src/incidents/incident-row.ts';
 import { policyRow } from '../../src/policy/policy-row.ts';
 import { runRow } from '../../src/runs/run-row.ts';
 import { RowStore } from '../../src/store/row-store.ts';
 import { Tables } from '../../src/store/tables.ts';
+import { bookOf, report } from '../incidents/books.ts';
 import { policyFile } from '../policy/policies.ts';
 import { finishedRun } from '../runs/finished-runs.ts';
 import { until } from '../until.ts';
@@ -48,6 +51,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
   beforeEach(async () => {
     await started.clickhouse.command('TRUNCATE TABLE agent_runs');
     await started.clickhouse.command('TRUNCATE TABLE policies');
+    await started.clickhouse.command('TRUNCATE TABLE incidents');
   });
 
   const query = async <Row>(sql: string): Promise<readonly Row[]> => started.clickhouse.query<Row>(sql);
@@ -285,6 +289,49 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       ),
     ).toEqual([{ atLeast: 0.9 }]);
     expect(await query('SELECT RunId FROM runs')).toEqual([{ RunId: 'beside' }]);
+  });
+
+  test('an incident has one row with where it stands, and how long that took', async () => {
+    const stream = new MemoryPartition();
+    const noon = Date.UTC(2026, 10, 23, 12);
+    const { book, changed } = bookOf();
+    book.open(report({ summary: 'Two "refunds"\n\ud800', startedMs: noon - 90_500 }), noon);
+    book.change({ key: 'double-refund' }, 'acknowledged', noon + 60_000);
+    book.change({ key: 'double-refund' }, 'resolved', noon + 3_600_000);
+    book.open(report({ key: 'another', release: '2' }), noon);
+    const say = (incident: Incident): void =>
+      stream.append(Buffer.from(`${incidentRow(incident).row}\n`), 0, headersOf('incidents'));
+    changed.toReversed().forEach(say); // the last of all may come first
+    changed.forEach(say);
+    await storeAll(stream);
+    expect(await query('SELECT * EXCEPT (IncidentId, Version) FROM incidents_now ORDER BY Release')).toEqual([
+      {
+        IncidentKey: 'double-refund',
+        Source: 'api',
+        Policy: '',
+        PolicyRevision: '',
+        Kpi: '',
+        AgentName: 'refund-agent',
+        Release: '1.4.0',
+        Environment: 'production',
+        Severity: 'sev1',
+        Owner: 'team-payments',
+        Title: 'A refund was paid twice',
+        Summary: 'Two "refunds"\n\ufffd',
+        StartedTime: '2026-11-23 11:58:29.500',
+        DetectedTime: '2026-11-23 12:00:00.000',
+        AcknowledgedTime: '2026-11-23 12:01:00.000',
+        MitigatedTime: null,
+        ResolvedTime: '2026-11-23 13:00:00.000',
+        Resolution: 'api',
+        Repeats: 0,
+        SecondsToDetect: 90.5,
+        SecondsToAcknowledge: 60,
+        SecondsToMitigate: null,
+        SecondsToResolve: 3600,
+      },
+      expect.objectContaining({ IncidentKey: 'another', AcknowledgedTime: null, SecondsToResolve: null }),
+    ]);
   });
 
   test('what a success is says the policy of the run, and costs are shared among those', async () => {

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Component } from '../core/component.ts';
-import { listen, type ListenAddress } from '../core/listen.ts';
-import type { Log } from '../core/log.ts';
+import type { Component } from './component.ts';
+import { listen, type ListenAddress } from './listen.ts';
+import type { Log } from './log.ts';
 
 /** What to answer; `headers` are added to the usual ones. */
 export interface Answer {
@@ -13,12 +13,20 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** An HTTP server with one resource that can only be read. */
+/** Answers a request; what it throws becomes 500. */
+type Handler = (request: IncomingMessage) => Promise<Answer>;
+
+/** What can be done with a resource, by method. HEAD is answered as GET is, whose body is not read. */
+export interface Resource {
+  readonly GET: Handler;
+  readonly POST?: Handler;
+}
+
+/** An HTTP server with a few resources, by path. */
 export class HttpEndpoint implements Component {
   readonly name: string;
   readonly #address: ListenAddress;
-  readonly #path: string;
-  readonly #answer: (request: IncomingMessage) => Promise<Answer>;
+  readonly #resources: ReadonlyMap<string, Resource>;
   readonly #log: Log;
   readonly #server = createServer(
     { requestTimeout: 10_000, maxHeaderSize: 16 * 1024 },
@@ -28,18 +36,10 @@ export class HttpEndpoint implements Component {
   );
   #bound: AddressInfo | undefined;
 
-  /** Answers GET and HEAD of `path` with `answer`; what it throws becomes 500. */
-  constructor(
-    name: string,
-    address: ListenAddress,
-    path: string,
-    answer: (request: IncomingMessage) => Promise<Answer>,
-    log: Log,
-  ) {
+  constructor(name: string, address: ListenAddress, resources: Readonly<Record<string, Resource>>, log: Log) {
     this.name = name;
     this.#address = address;
-    this.#path = path;
-    this.#answer = answer;
+    this.#resources = new Map(Object.entries(resources));
     this.#log = log;
   }
 
@@ -53,6 +53,7 @@ export class HttpEndpoint implements Component {
     this.#bound = await listen(this.#server, this.#address);
   }
 
+  /** Refuses new connections and waits for the answers under way; cuts them off when `deadline` aborts. */
   async stop(deadline: AbortSignal): Promise<void> {
     if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
@@ -66,8 +67,8 @@ export class HttpEndpoint implements Component {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    request.resume();
     const answer = await this.#answerTo(request).catch((error: unknown): Answer => {
+      if (!request.complete && request.destroyed) return text(400, 'the request is not whole'); // nobody is there to read it
       this.#log.error({ err: error, endpoint: this.name }, 'cannot answer');
       return text(500, 'internal error; the log has the cause');
     });
@@ -82,10 +83,19 @@ export class HttpEndpoint implements Component {
   }
 
   async #answerTo(request: IncomingMessage): Promise<Answer> {
-    const path = (request.url ?? '').split('?', 1)[0];
-    if (path !== this.#path) return text(404, `nothing here; try GET ${this.#path}`);
-    if (request.method === 'GET' || request.method === 'HEAD') return this.#answer(request);
-    return { ...text(405, `only GET ${this.#path} is served here`), headers: { allow: 'GET, HEAD' } };
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    const resource = this.#resources.get(path);
+    if (request.method !== 'POST' || !resource?.POST) request.resume();
+    if (!resource) return text(404, `nothing here; try GET ${[...this.#resources.keys()][0]}`);
+    const method = request.method === 'HEAD' ? 'GET' : request.method;
+    if (method === 'GET') return resource.GET(request);
+    if (method === 'POST' && resource.POST) return resource.POST(request);
+    const allowed = resource.POST ? ['GET', 'HEAD', 'POST'] : ['GET', 'HEAD'];
+    const said = resource.POST ? 'only GET and POST' : 'only GET';
+    return {
+      ...text(405, `${said} ${path} ${resource.POST ? 'are' : 'is'} served here`),
+      headers: { allow: allowed.join(', ') },
+    };
   }
 }
 
