@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
-import { npmMissing, pipMissing } from '../test/frameworks/requires-packages.ts';
+import { npmMissing, parserMissing, pipMissing } from '../test/frameworks/requires-packages.ts';
 import { goMissing } from '../test/requires-go.ts';
 import { CountReporter } from './count-reporter.ts';
 
@@ -17,6 +17,7 @@ const withoutThese = [
   ...without('a Collector or a program in Go', goMissing, 'test/interop/**', 'test/instrument/go.test.ts'),
   ...without('agent frameworks in JavaScript', npmMissing, 'test/{frameworks,instrument}/javascript.test.ts'),
   ...without('agent frameworks in Python', pipMissing, 'test/{frameworks,instrument}/python.test.ts'),
+  ...without('the reference parser of OpenMetrics', parserMissing, 'test/metrics/reference-parser.test.ts'),
 ];
 
 export default defineConfig({

@@ -3,12 +3,14 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Assessor } from '../src/assess/assessor.ts';
-import { RunOutbox } from '../src/assess/run-outbox.ts';
+import { RowOutbox } from '../src/assess/row-outbox.ts';
+import { StateLog } from '../src/assess/state-log.ts';
 import { createLog } from '../src/core/log.ts';
 import type { Claim, StreamRecord } from '../src/core/stream.ts';
 import { Telemetry } from '../src/core/telemetry.ts';
 import { EnrichedSpans } from '../src/enrich/enriched-spans.ts';
 import { Enricher } from '../src/enrich/enricher.ts';
+import { incidentBook } from '../test/assess/incident-books.ts';
 import { SampleRequests } from './sample-requests.ts';
 
 const spans = 512;
@@ -23,6 +25,7 @@ let records: StreamRecord[] = [];
 let read = 0;
 let cpuMicros = 0;
 let began: NodeJS.CpuUsage | undefined;
+let after = { heap: 0, buffers: 0 };
 
 setFlagsFromString('--expose-gc');
 const collector: unknown = runInNewContext('gc');
@@ -42,7 +45,11 @@ function nextRecords(offset: number): readonly StreamRecord[] {
       collect('minor');
       cpuMicros += cpuSince(began);
     }
-    if (read >= total) stopping.abort();
+    if (read >= total) {
+      after = memory();
+      stopping.abort();
+      return [];
+    }
     records = makeRecords(offset);
     collect('minor');
     began = process.cpuUsage();
@@ -77,6 +84,16 @@ const claim: Claim = {
 const telemetry = new Telemetry();
 const log = createLog('silent');
 const runsStream = { consume: () => Promise.resolve(), recordLimitBytes: Infinity };
+const noStates = {
+  id: 'states',
+  recordLimitBytes: Infinity,
+  consume: () => Promise.resolve(),
+  reader: () => ({
+    partition: 0,
+    bounds: () => Promise.resolve({ start: 0, end: 0 }),
+    read: () => Promise.resolve([]),
+  }),
+};
 const assessor = new Assessor(
   {
     windowsMs: [300_000, 3_600_000],
@@ -85,11 +102,16 @@ const assessor = new Assessor(
     idleTimeoutMs: 300_000,
     maxRuns,
     guessEscalations: false,
+    snapshotEveryMs: 1e9,
   },
   {
     partitions: 1,
     spans: new EnrichedSpans(enricher),
-    outbox: new RunOutbox(runsStream, { log }),
+    streamId: () => 'spans',
+    outbox: new RowOutbox(runsStream, { log }),
+    states: new StateLog(noStates, log),
+    policyRevision: () => '',
+    book: incidentBook(),
     clock: { nowMs: () => Date.now() },
     telemetry,
     log,
@@ -97,8 +119,6 @@ const assessor = new Assessor(
 );
 const before = memory();
 await assessor.worker(claim, stopping.signal);
-records = [];
-const after = memory();
 const gauge = await telemetry.registry.getSingleMetricAsString('plimsoll_assess_runs_in_memory');
 const runs = Number(gauge.split(' ').at(-1));
 console.log(

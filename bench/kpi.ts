@@ -1,10 +1,8 @@
-// What KPIs cost: CPU of a run that ends, is revised, and of a tool call; of saving and restoring the state of 1,000
-// series and 100,000 runs; of a scrape of 20,000 samples. `node bench/kpi.ts [events]`.
+// What KPIs cost: CPU of a run that ends, of one that is revised, and of a tool call; of saving and restoring the state
+// of 1,000 series and 100,000 runs. A scrape: `bench/exposition.ts`. `node bench/kpi.ts [events]`.
 import { deserialize, serialize } from 'node:v8';
 import type { KpiRun, KpiToolCall } from '../src/kpi/facts.ts';
-import type { Family } from '../src/kpi/family.ts';
 import { Kpis, type KpiState } from '../src/kpi/kpis.ts';
-import { prometheusText } from '../src/metrics/prometheus-text.ts';
 import { outcomes, results } from '../src/semconv/vocabulary.ts';
 import { median } from './measure.ts';
 
@@ -141,14 +139,3 @@ const said = Object.entries(steps).map(([what, step]) => {
 console.log(
   `state of 500 releases with a tool each, every pane of 5m, 1h and 24h filled, and 100,000 runs: ${said.join(', ')} CPU ms; ${(bytes.byteLength / 1e6).toFixed(1)} MB`,
 );
-
-const { kpis: scraped } = filled({ releases: 40, tools: 4 });
-scraped.publish(scraped.save([]));
-let families: readonly Family[] = [];
-const scrapes = Array.from({ length: 9 }, () => [
-  cpuMs(() => (families = scraped.families(nowMs, true))),
-  cpuMs(() => void prometheusText(families)),
-]);
-const samples = families.reduce((sum, family) => sum + family.samples.length, 0);
-const [made, text] = [0, 1].map((part) => median(scrapes.map((ms) => ms[part]!)).toFixed(1));
-console.log(`scrape of ${samples} samples: families ${made}, text ${text} CPU ms`);

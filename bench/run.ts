@@ -9,6 +9,7 @@ const all = [
   'rows',
   'kpi',
   'assess',
+  'exposition',
   'stream',
   'kafka',
   'schema',

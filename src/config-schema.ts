@@ -111,6 +111,7 @@ const kafkaConnector = z.strictObject({
   topic: z.string().min(1).prefault('otlp_spans'),
   dead_letter_topic: z.string().min(1).prefault('otlp_spans_dlq'),
   runs_topic: z.string().min(1).prefault('agent_runs'),
+  state_topic: z.string().min(1).prefault('plimsoll_state'),
   partitions: count(1, 256).prefault(12),
   partitioner: z.enum(['murmur2', 'fnv1a']).prefault('murmur2'),
   replication: count(1, 9).prefault(3),
@@ -208,6 +209,11 @@ const sqlExtension = z.strictObject({
   max_result_rows: count(1, 1_000_000_000).prefault(1_000_000),
 });
 
+const apiExtension = z.strictObject({
+  endpoint: endpoint.prefault('127.0.0.1:8080'),
+  token: orNothing(secret),
+});
+
 const healthExtension = z.strictObject({ endpoint: endpoint.prefault('127.0.0.1:13133') });
 
 const pipeline = z.strictObject({
@@ -276,7 +282,11 @@ export const configSchema = z.strictObject({
   processors: section('processor', { enrich: enrichProcessor, runs: runsProcessor }),
   connectors: section('connector', { embedded: embeddedConnector, kafka: kafkaConnector }),
   exporters: section('exporter', { clickhouse: clickhouseExporter, kpi: kpiExporter }),
-  extensions: section('extension', { health_check: healthExtension, sql: sqlExtension }),
+  extensions: section('extension', {
+    health_check: healthExtension,
+    sql: sqlExtension,
+    api: apiExtension,
+  }),
   service: z.strictObject({
     extensions: z.array(z.string()).prefault([]),
     pipelines: z.strictObject({

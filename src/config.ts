@@ -1,3 +1,4 @@
+import { apiPortFault } from './api/api-port.ts';
 import { ConfigError, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
 import { nameFault } from './enrich/by-name.ts';
@@ -108,6 +109,9 @@ function* extensionFaults(config: Config, active: ReadonlySet<PipelineName>): Ge
   if (types.includes('sql') && !active.has('traces/store')) {
     yield 'service::extensions: sql needs the embedded ClickHouse of traces/store; list that pipeline or remove sql';
   }
+  if (types.includes('api') && !active.has('traces/assess')) {
+    yield 'service::extensions: api serves the incidents of traces/assess; list that pipeline or remove api';
+  }
   for (const id of config.service.pipelines['traces/store']?.exporters ?? []) {
     const exporter = config.exporters[id];
     if (types.includes('sql') && exporter?.type === 'clickhouse' && exporter.url)
@@ -157,7 +161,7 @@ function* limitFaults(config: Config): Generator<string> {
 function* streamFaults(config: Config): Generator<string> {
   for (const [id, connector] of Object.entries(config.connectors)) {
     if (connector.type !== 'kafka') continue;
-    const { retention, max_record_size, groups, topic, dead_letter_topic, runs_topic, tls } = connector;
+    const { retention, max_record_size, groups, tls } = connector;
     const at = `connectors::${id}`;
     if (retention.age < leastRetentionMs)
       yield `${at}::retention::age: must be 1h or more: after a crash the store reads again what it stored last`;
@@ -169,9 +173,12 @@ function* streamFaults(config: Config): Generator<string> {
       yield `${at}::groups::replay: must be another group than ${groups.replay}: it reads the dead letters`;
     if ([groups.store, groups.assess, groups.replay].includes(groups.runs))
       yield `${at}::groups::runs: must be another group than ${groups.runs}: it reads the stream of runs`;
-    if ([topic, dead_letter_topic].includes(runs_topic))
-      yield `${at}::runs_topic: must be another topic than ${runs_topic}`;
-    if (topic === dead_letter_topic) yield `${at}::dead_letter_topic: must be another topic than ${topic}`;
+    const named = new Set<string>([connector.topic]);
+    for (const key of ['dead_letter_topic', 'runs_topic', 'state_topic'] as const) {
+      const topic = connector[key];
+      if (named.has(topic)) yield `${at}::${key}: must be another topic than ${topic}`;
+      named.add(topic);
+    }
     yield* tlsFaults(`${at}::tls`, tls);
   }
 }
@@ -198,8 +205,7 @@ function* clickhouseFaults(config: Config): Generator<string> {
 
 function* securityFaults(config: Config): Generator<string> {
   for (const [id, extension] of Object.entries(config.extensions)) {
-    if (extension.type !== 'sql') continue;
-    const fault = sqlPortFault({ host: extension.endpoint.host, token: extension.token?.reveal() });
+    const fault = exposureFault(extension);
     if (fault) yield `extensions::${id}::token: ${fault}`;
   }
   for (const [id, processor] of Object.entries(config.processors)) {
@@ -213,6 +219,12 @@ function* securityFaults(config: Config): Generator<string> {
       if (fault !== undefined) yield `processors::${id}::attributes::${pattern}: ${fault}`;
     }
   }
+}
+
+function exposureFault(extension: Config['extensions'][string]): string | undefined {
+  const { host } = extension.endpoint;
+  if (extension.type === 'sql') return sqlPortFault({ host, token: extension.token?.reveal() });
+  return extension.type === 'api' ? apiPortFault({ host, token: extension.token }) : undefined;
 }
 
 function* nameFaults(config: Config): Generator<string> {

@@ -1,3 +1,5 @@
+import { ApiPort } from './api/api-port.ts';
+import type { KeptIncidents } from './api/incident-resource.ts';
 import type { Config } from './config-schema.ts';
 import { systemClock as clock } from './core/clock.ts';
 import { startAll, stopAll } from './core/component.ts';
@@ -30,28 +32,37 @@ export interface Pipeline {
 export function buildPipeline(config: Config, log: Log): Pipeline {
   const plan = planOf(config);
   const telemetry = new Telemetry();
-  const enricher = enricherOf(plan);
-  const site: Site = { plan, enricher, ...streamsOf(plan, telemetry, log), telemetry, log };
+  const policies = new Policies(plan.policies, { telemetry, log });
+  const enricher = enricherOf(plan, policies);
+  const site: Site = { plan, enricher, policies, ...streamsOf(plan, telemetry, log), telemetry, log };
 
   const ingest = plan.ingest && ingestRole(site, plan.ingest);
   const store = plan.store && storeRole(site, plan.store);
   const assess = plan.assess && assessRole(site, plan.assess);
   const roles = [ingest, store, assess].filter((role) => role !== undefined);
 
-  const policies = new Policies(plan.policies, { telemetry, log });
   const metrics = new Exposition(
     { ...plan.metrics.endpoint, configPath: 'service::telemetry::metrics::endpoint' },
     { telemetry, kpis: () => assess?.kpis() ?? [], log },
   );
+  const addresses = (): readonly Address[] => [
+    ...roles.flatMap((role) => role.addresses()),
+    ...served('metrics', metrics, plan.metrics, '/metrics'),
+    ...served('health', health, plan.health?.options),
+    ...served('API', api, plan.api?.options),
+  ];
+  const api = plan.api && assess && apiOf(plan.api, assess.incidents, addresses, log);
   const health = plan.health && healthOf(plan.health, roles, log);
 
   // Flow order: sources stop first and start last.
   const flow = [
+    ...(api ? [api] : []),
     ...(ingest?.components ?? []),
     ...(store?.components ?? []),
     ...(assess?.components ?? []),
     site.deadLetters,
     site.runs,
+    ...(assess ? [site.states] : []),
     site.spans,
     ...(store?.tables ?? []),
     policies,
@@ -68,18 +79,32 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
       health?.stopping();
       await stopAll(flow, deadline);
     },
-    addresses: () => [
-      ...roles.flatMap((role) => role.addresses()),
-      { what: 'metrics', url: `${reachableUrl({ ...plan.metrics.endpoint, port: metrics.port })}/metrics` },
-      ...(health && plan.health
-        ? [{ what: 'health', url: reachableUrl({ ...plan.health.options.endpoint, port: health.port }) }]
-        : []),
-    ],
+    addresses,
   };
+}
+
+function served(
+  what: string,
+  server: { readonly port: number } | undefined,
+  options: Pick<Plan['metrics'], 'endpoint'> | undefined,
+  path = '',
+): readonly Address[] {
+  if (!server || !options) return [];
+  return [{ what, url: reachableUrl({ ...options.endpoint, port: server.port }) + path }];
 }
 
 function healthOf({ id, options }: NonNullable<Plan['health']>, roles: readonly Role[], log: Log) {
   const probes = roles.flatMap((role) => role.probes);
   const place = { ...options.endpoint, configPath: `extensions::${id}::endpoint` };
   return new Health(place, probes, { clock, log });
+}
+
+function apiOf(
+  { id, options }: NonNullable<Plan['api']>,
+  incidents: KeptIncidents,
+  urls: () => readonly Address[],
+  log: Log,
+) {
+  const place = { ...options.endpoint, configPath: `extensions::${id}::endpoint` };
+  return new ApiPort({ ...place, id, token: options.token, incidents, urls, clock, log });
 }

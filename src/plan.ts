@@ -31,6 +31,7 @@ export interface Plan {
     | { readonly id: string; readonly options: OptionsOf<'extensions', 'health_check'> }
     | undefined;
   readonly sql: { readonly id: string; readonly options: OptionsOf<'extensions', 'sql'> } | undefined;
+  readonly api: { readonly id: string; readonly options: OptionsOf<'extensions', 'api'> } | undefined;
   readonly metrics: Config['service']['telemetry']['metrics'];
   readonly policies: Config['service']['policies'];
 }
@@ -61,6 +62,7 @@ export function planOf(config: Config): Plan {
     },
     health: all(config.extensions, config.service.extensions, 'health_check')[0],
     sql: all(config.extensions, config.service.extensions, 'sql')[0],
+    api: all(config.extensions, config.service.extensions, 'api')[0],
     metrics: config.service.telemetry.metrics,
     policies: config.service.policies,
   };

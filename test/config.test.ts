@@ -10,9 +10,9 @@ receivers: { otlp: {} }
 processors: { enrich: {}, runs: {} }
 connectors: { embedded: {} }
 exporters: { clickhouse: {}, kpi: {} }
-extensions: { health_check: {}, sql: {} }
+extensions: { health_check: {}, sql: {}, api: {} }
 service:
-  extensions: [health_check, sql]
+  extensions: [health_check, sql, api]
   pipelines:
     traces/ingest: { receivers: [otlp], processors: [enrich], exporters: [embedded] }
     traces/store: { receivers: [embedded], exporters: [clickhouse] }
@@ -64,6 +64,7 @@ test('binds loopback only by default, on the ports of the documentation', () => 
     '127.0.0.1:9464',
     '127.0.0.1:13133',
     '127.0.0.1:8123',
+    '127.0.0.1:8080',
   ]);
 });
 
@@ -72,7 +73,7 @@ test('later files merge over earlier ones: mappings deeply, lists replaced, null
     minimal,
     `
 exporters: { clickhouse: { flush_interval: 250ms }, kpi: { windows: [1h] } }
-extensions: { sql: null }
+extensions: { sql: null, api: null }
 service: { extensions: [health_check] }
 `,
   );
@@ -308,6 +309,16 @@ test.each([
     'SQL beyond loopback without a token',
     'extensions: { sql: { endpoint: "0.0.0.0:8123" } }',
     'extensions::sql::token: 0.0.0.0 can be reached from other machines and everybody there could read every table: set a token, or bind 127.0.0.1',
+  ],
+  [
+    'the API beyond loopback without a token',
+    'extensions: { api: { endpoint: "0.0.0.0:8080", token: "" } }',
+    'extensions::api::token: 0.0.0.0 can be reached from other machines and everybody there could read every incident: set a token, or bind 127.0.0.1',
+  ],
+  [
+    'the API without the role whose incidents it serves',
+    'service: { pipelines: { traces/assess: null } }',
+    'service::extensions: api serves the incidents of traces/assess; list that pipeline or remove api',
   ],
   [
     'a keyed hash without a key',

@@ -1,126 +1,156 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
-import {
-  OwnershipLost,
-  type Claim,
-  type ClaimWorker,
-  type Headers,
-  type StreamRecord,
-} from '../core/stream.ts';
+import { OwnershipLost, type Claim, type ClaimWorker } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
+import type { BookState, IncidentBook } from '../incidents/incident-book.ts';
+import type { KpiIncident } from '../kpi/facts.ts';
 import type { Family } from '../kpi/family.ts';
-import { Kpis } from '../kpi/kpis.ts';
-import type { RunCounts, RunSettings } from '../runs/run-assembler.ts';
-import type { SpanFacts } from '../semconv/span-facts.ts';
-import { fromCommit, toCommit, type Progress } from './progress.ts';
-import type { RunOutbox } from './run-outbox.ts';
-import { Session, type Reading } from './session.ts';
-
-/** Reads the spans of a record. `at` returns one cursor, valid until the next call; `read` throws an `invalid` Failure for bytes that are no request. */
-export interface SpanReader {
-  read(record: { readonly payload: Uint8Array; readonly headers: Headers }): void;
-  readonly count: number;
-  at(index: number): SpanFacts;
-}
+import { Kpis, type KpiSettings } from '../kpi/kpis.ts';
+import type { RunSettings } from '../runs/run-assembler.ts';
+import { tableRowOf } from '../runs/run-row.ts';
+import { Assessment, type AssessmentState, type Reading } from './assessment.ts';
+import { latestSnapshot, snapshotOf, toCommit } from './pointer.ts';
+import type { RowOutbox } from './row-outbox.ts';
+import { RecordTaker, type SpanReader } from './record-taker.ts';
+import type { StateLog } from './state-log.ts';
 
 /** Durations in milliseconds, of event time. */
-export interface AssessorSettings {
-  /** Lengths of the rolling windows. */
-  readonly windowsMs: readonly number[];
-  /** How far behind the newest event of its partition an event may be and still count in a window. */
-  readonly latenessMs: number;
-  /** Series per metric; what comes beyond is counted under the label value `overflow`. */
-  readonly maxSeries: number;
+export interface AssessorSettings extends Omit<KpiSettings, 'idleAfterMs' | 'expireAfterMs'> {
   /** A run without a root span ends this long after its last span. */
   readonly idleTimeoutMs: number;
   /** Runs in memory, open ones and those that ended a moment ago. */
   readonly maxRuns: number;
   /** Whether a run that ended with a call for a tool that nobody made counts as one that waits for an approval. */
   readonly guessEscalations: boolean;
+  /** How often a snapshot is written, unless they are so large that this would take too much of the time. */
+  readonly snapshotEveryMs: number;
 }
 
 /** What the assessor works with. */
 export interface AssessorParts {
-  /** Partitions of the stream; KPIs are exported while all of them are owned. */
+  /** Partitions of the stream; nothing is assessed unless all of them are owned. */
   readonly partitions: number;
+  /** The id of the stream, known once it has started: offsets mean nothing on another one. */
+  readonly streamId: () => string;
   readonly spans: SpanReader;
   /** Where what is known of ended runs goes. */
-  readonly outbox: RunOutbox;
+  readonly outbox: RowOutbox;
+  /** Where snapshots go. */
+  readonly states: StateLog<SavedState>;
+  /** The revision of the policy that covers an agent in an environment; '' where none does. */
+  readonly policyRevision: (agent: string, environment: string) => string;
+  /** The incidents, which are part of what is known; it is empty while this process does not assess. */
+  readonly book: Pick<IncidentBook, 'save' | 'restore'>;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly log: Log;
 }
 
 const readBytes = 1024 * 1024;
-const waitMs = 250;
-const commitEveryMs = 1000;
+const readWaitMs = 250;
 const idleAfterMs = 1000;
 const expireAfterMs = 24 * 3_600_000;
 const spansPerRun = 10;
 
-/** A progress to be committed once the first `added` runs of the outbox are durable. */
-interface DueCommit {
-  readonly progress: Progress;
-  readonly timeouts: number;
-  readonly added: number;
+/** Snapshots take no more than a twentieth of the time. */
+const snapshotShare = 20;
+
+/** What snapshots hold; a process reads those of its own version only. */
+const stateVersion = 1;
+
+/** What a snapshot says. */
+export interface SavedState {
+  readonly version: number;
+  /** Of the stream that was assessed. */
+  readonly stream: string;
+  readonly assessment: AssessmentState;
+  readonly incidents: BookState;
+}
+
+/** One period of owning the whole stream. */
+interface Tenure {
+  readonly claims: readonly Claim[];
+  readonly assessment: Assessment;
+  /** Whether it began with a snapshot: its counters go on from there. */
+  readonly isRestored: boolean;
+  readonly lost: AbortSignal;
+  /** What `changes` were in the last snapshot of this tenure that is committed. */
+  savedChanges?: number;
 }
 
 /**
- * Turns the stream into KPIs and runs. Give `worker` to a consumer of the stream; export `families`. It commits up to
- * where the counters have counted, once a second, and with it where a restart must begin to read so that the windows are
- * whole again. Records are not kept for that: what retention has removed by then is missing from the windows, which
- * say so. A process that is killed has not committed what it counted last; the next one counts that again.
+ * Turns the stream into KPIs and runs. Give `worker` to a consumer of the stream; export `families`. It begins once every
+ * partition is owned and ends when one is lost.
  *
- * No run is lost on the way: a progress is committed only after every run that was known by then, from whichever
- * partition, is durable on the stream of runs, and not before all that was counted is read again: until then a run may
- * lack what is to come of it. What a restart sends again is the same run in the same version. While that stream takes
- * none, nothing is read.
+ * Everything it knows is written to a stream of snapshots, again and again, and then the offsets up to which that goes
+ * are committed with a pointer to it. Who owns the stream next begins with the snapshot that the commits point at and
+ * reads on from there: an owner that lost its partitions can write no commit, and so puts nothing back. A snapshot
+ * counts only when every run that was known by then is durable on the stream of rows; what is sent again is the same run in
+ * the same version. While that stream takes none, nothing is read.
+ *
+ * Counters are exported as of the last snapshot that is committed: they never fall, whoever dies. Gauges are those of now.
+ * Where the snapshot is not there any more, or is of another version, all that the stream still holds is assessed anew;
+ * counters begin from 0 then, and are exported once that is done.
  */
 export class Assessor {
   readonly worker: ClaimWorker = (claim, stopping) => this.#work(claim, stopping);
   readonly #settings: AssessorSettings;
   readonly #parts: AssessorParts;
   readonly #kpis: Kpis;
-  /** The latest of this process, by partition, whether it could be committed or not. */
-  readonly #progress = new Map<number, Progress>();
-  /** What is committed, by partition: every run known by then is durable. */
-  readonly #kept = new Map<number, Progress>();
-  #session: Session;
+  readonly #taker: RecordTaker;
+  readonly #claims = new Map<number, Claim>();
+  #moved = Promise.withResolvers<void>();
+  #hurry = Promise.withResolvers<void>();
+  /** While all partitions are owned: settles when they are not any more. */
+  #tenure: Promise<void> | undefined;
+  #assessment: Assessment | undefined;
+  /** Settles with the next snapshot that begins. */
+  #committed = nextCommit();
 
   constructor(settings: AssessorSettings, parts: AssessorParts) {
     this.#settings = settings;
     this.#parts = parts;
-    const { windowsMs, latenessMs, maxSeries } = settings;
-    this.#kpis = new Kpis({ windowsMs, latenessMs, maxSeries, idleAfterMs, expireAfterMs });
-    this.#session = this.#newSession();
+    this.#taker = new RecordTaker(parts);
+    this.#kpis = new Kpis({ ...settings, idleAfterMs, expireAfterMs });
   }
 
-  /** The KPIs as of now. */
-  families(): readonly Family[] {
-    return this.#kpis.families(this.#parts.clock.nowMs(), this.#owned);
+  /** The KPIs as of now; without being `sure` that nobody else owns the stream, only that they are not exported. */
+  families(sure = true): readonly Family[] {
+    return this.#kpis.families(this.#parts.clock.nowMs(), this.#assessment !== undefined && sure);
+  }
+
+  /** Whether this process assesses the stream, so that its KPIs and incidents are the ones that count. */
+  get isAssessing(): boolean {
+    return this.#assessment !== undefined;
+  }
+
+  /** Counts an incident that opened. */
+  opened(incident: KpiIncident): void {
+    this.#kpis.incident(incident);
+    this.change();
+  }
+
+  /** Notes that the incidents are not what they were in the last snapshot. */
+  change(): void {
+    this.#assessment?.change();
   }
 
   /** Whether spans reach the KPIs. */
   check(): { readonly flowing: boolean; readonly reason: string } {
-    const { size } = this.#session;
-    const { partitions, outbox } = this.#parts;
+    const { partitions, outbox, states } = this.#parts;
     if (outbox.fault !== undefined)
       return { flowing: false, reason: `waits for the stream of runs: ${outbox.fault}` };
-    return {
-      flowing: this.#owned,
-      reason: this.#owned ? '' : `owns ${size} of ${partitions} partitions of the stream`,
-    };
+    if (states.fault !== undefined)
+      return { flowing: false, reason: `waits for the stream of snapshots: ${states.fault}` };
+    const reason = `owns ${this.#claims.size} of ${partitions} partitions of the stream`;
+    return this.#assessment ? { flowing: true, reason: '' } : { flowing: false, reason };
   }
 
-  get #owned(): boolean {
-    return this.#session.size === this.#parts.partitions;
-  }
-
-  #newSession(): Session {
+  #runSettings(): RunSettings {
     const { idleTimeoutMs, latenessMs, maxRuns, guessEscalations } = this.#settings;
-    const runs: RunSettings = {
+    return {
       idleTimeoutMs,
       rememberMs: latenessMs,
       rememberIdleMs: this.#kpis.longestWindowMs,
@@ -130,137 +160,188 @@ export class Assessor {
       maxSpans: spansPerRun * maxRuns,
       guessEscalations,
     };
-    return new Session(this.#kpis, runs, latenessMs, (run) => this.#parts.outbox.add(run));
   }
 
+  /**
+   * Resolves when everything that is known now is committed in a snapshot. Rejects with an `unavailable` Failure when this
+   * process does not assess, or ceases to before.
+   */
+  async committed(): Promise<void> {
+    if (!this.#assessment) throw notHere();
+    this.#assessment.change();
+    this.#hurry.resolve();
+    return this.#committed.promise;
+  }
+
+  /** Holds `claim` until it is lost or `stopping` aborts; whoever holds the last one of all begins to assess. */
   async #work(claim: Claim, stopping: AbortSignal): Promise<void> {
     const { partition } = claim;
-    this.#resume(claim);
+    const ended = AbortSignal.any([claim.lost, stopping]);
+    const { promise: ending, resolve } = Promise.withResolvers<void>();
+    ended.addEventListener('abort', () => resolve());
+    this.#claims.set(partition, claim);
+    this.#move();
+    while (!ended.aborted) {
+      if (this.#ownsAll)
+        this.#tenure ??= this.#own([...this.#claims.values()], stopping).finally(() => {
+          this.#tenure = undefined;
+          this.#move();
+        });
+      await Promise.race([this.#tenure ?? this.#moved.promise, ending]);
+    }
+    await this.#tenure;
+    if (this.#claims.get(partition) === claim) this.#claims.delete(partition);
+  }
+
+  get #ownsAll(): boolean {
+    const claims = [...this.#claims.values()];
+    return claims.length === this.#parts.partitions && claims.every(({ lost }) => !lost.aborted);
+  }
+
+  #move(): void {
+    this.#moved.resolve();
+    this.#moved = Promise.withResolvers();
+  }
+
+  /** Assesses until one of `claims` is lost or `stopping` aborts. */
+  async #own(claims: readonly Claim[], stopping: AbortSignal): Promise<void> {
+    const failed = new AbortController();
+    const lost = AbortSignal.any(claims.map((claim) => claim.lost));
+    const ended = AbortSignal.any([lost, stopping, failed.signal]);
+    const orFail = async (work: Promise<void>): Promise<void> =>
+      work.catch((error: unknown) => {
+        failed.abort();
+        throw error;
+      });
     try {
-      while (!stopping.aborted && !claim.lost.aborted) await this.#readSession(claim, stopping);
+      const { assessment, readings, isRestored } = await this.#begin(claims);
+      this.#assessment = assessment;
+      const tenure: Tenure = { claims, assessment, isRestored, lost };
+      const reads = claims.map(async (claim, i) => this.#read(claim, assessment, readings[i]!, ended));
+      await Promise.all([...reads, this.#keep(tenure, ended)].map(orFail));
+      if (!lost.aborted) await this.#save(tenure);
     } catch (error) {
       if (!(error instanceof OwnershipLost)) throw error;
-      this.#parts.log.info({ partition }, 'another member assesses the partition now');
-    }
-  }
-
-  /** Takes over what the group committed; what this process has counted itself is not counted again. */
-  #resume(claim: Claim): void {
-    const { partition, committed } = claim;
-    const own = this.#progress.get(partition);
-    const last = committed ? fromCommit(committed) : undefined;
-    if (last) this.#kept.set(partition, last);
-    else this.#kept.delete(partition);
-    if (last && own) {
-      const counted = Math.max(last.counted, own.counted);
-      this.#progress.set(partition, { ...last, counted, countedMs: Math.max(last.countedMs, own.countedMs) });
-    } else if (last) this.#progress.set(partition, last);
-    if (this.#session.hasBegun(partition)) this.#session = this.#newSession();
-  }
-
-  /** Reads until the claim ends, or another partition was lost and everything must be read again. */
-  async #readSession(claim: Claim, stopping: AbortSignal): Promise<void> {
-    const { clock } = this.#parts;
-    const { partition } = claim;
-    const session = this.#session;
-    const bounds = await claim.bounds();
-    if (session !== this.#session) return;
-    const known = { progress: this.#progress.get(partition), kept: this.#kept.get(partition) };
-    const reading = session.begin(partition, known, bounds, clock.nowMs());
-    try {
-      await this.#readOn(claim, session, reading, stopping);
+      this.#parts.log.info({}, 'another member assesses the stream now');
     } finally {
-      this.#progress.set(partition, session.progress(reading, clock.nowMs()));
-      session.end(reading);
+      this.#assessment = undefined;
+      this.#parts.book.restore();
+      this.#committed.reject(notHere());
+      this.#committed = nextCommit();
     }
   }
 
-  async #readOn(claim: Claim, session: Session, reading: Reading, stopping: AbortSignal): Promise<void> {
-    const { clock, outbox, partitions } = this.#parts;
-    const halt = AbortSignal.any([claim.lost, stopping]);
-    let dueMs = clock.nowMs();
-    let due: DueCommit | undefined;
-    let committed: DueCommit | undefined;
-    while (session === this.#session && !halt.aborted) {
-      if (!outbox.hasRoom) await outbox.room(halt);
-      const records = halt.aborted ? [] : await claim.read(reading.next, readBytes, waitMs);
-      if (session !== this.#session) return;
-      if (!halt.aborted) this.#take(session, reading, records);
-      const isDue = clock.nowMs() - dueMs >= commitEveryMs && session.isWhole(partitions);
-      if (due === undefined && isDue) {
-        due = this.#dueCommit(session, reading);
-        dueMs = clock.nowMs();
-        outbox.send();
-      }
-      if (due && outbox.isDurable(due.added)) {
-        committed = await this.#commit(claim, due, committed);
-        due = undefined;
-      }
+  /** What is known when `claims` begin, and where each is read on. */
+  async #begin(claims: readonly Claim[]): Promise<{
+    readonly assessment: Assessment;
+    readonly readings: readonly Reading[];
+    readonly isRestored: boolean;
+  }> {
+    const { outbox, policyRevision, book, clock, streamId } = this.#parts;
+    const assessment = new Assessment(this.#kpis, this.#runSettings(), (run) =>
+      outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
+    );
+    const saved = await this.#savedState(claims);
+    const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
+    if (saved) {
+      assessment.restore(saved.assessment);
+      book.restore(saved.incidents);
+      this.#kpis.publish(saved.assessment.kpis);
+    }
+    const next = saved?.stream === streamId() ? saved.assessment.next : undefined;
+    const readings = claims.map(({ partition, committed }, i) => {
+      const known = next?.get(partition);
+      // Without a snapshot to point at, a commit is an operator's, who says where to begin.
+      const given = committed && !snapshotOf(committed) ? committed.position.offset : 0;
+      const from = { next: known ?? given, isKnown: known !== undefined };
+      return assessment.begin(partition, from, bounds[i]!, clock.nowMs());
+    });
+    return { assessment, readings, isRestored: saved !== undefined };
+  }
+
+  /** What the committed snapshot says, if it is there and can be gone on with. */
+  async #savedState(claims: readonly Claim[]): Promise<SavedState | undefined> {
+    const { states, log } = this.#parts;
+    const snapshot = latestSnapshot(claims.map(({ committed }) => committed));
+    if (!snapshot) return undefined;
+    const state = await states.read(snapshot);
+    if (state?.version === stateVersion) return state;
+    const reason = state
+      ? 'the last snapshot is of another version'
+      : 'the last snapshot is not on its stream any more';
+    log.warn(
+      { snapshot },
+      `${reason}: all spans that the stream holds are assessed anew, counters from 0 on`,
+    );
+    return undefined;
+  }
+
+  async #read(claim: Claim, assessment: Assessment, reading: Reading, ended: AbortSignal): Promise<void> {
+    const { outbox } = this.#parts;
+    while (!ended.aborted) {
+      if (!outbox.hasRoom) await outbox.room(ended);
+      const records = ended.aborted ? [] : await claim.read(reading.next, readBytes, readWaitMs);
+      if (ended.aborted) return;
+      this.#taker.take(assessment, reading, records);
       if (records.length > 0) await turn(); // reads from memory would otherwise keep I/O waiting
     }
-    if (session !== this.#session || claim.lost.aborted || !session.isWhole(partitions)) return;
-    const last = this.#dueCommit(session, reading);
-    await outbox.flushed(last.added, claim.lost);
-    if (outbox.isDurable(last.added)) await this.#commit(claim, last, committed);
   }
 
-  #dueCommit(session: Session, reading: Reading): DueCommit {
-    const { clock, outbox } = this.#parts;
-    const progress = session.progress(reading, clock.nowMs());
-    return { progress, timeouts: session.timeouts, added: outbox.added };
-  }
-
-  /** Commits `due`, unless it says what `last` said. */
-  async #commit(claim: Claim, due: DueCommit, last: DueCommit | undefined): Promise<DueCommit> {
-    const { progress, timeouts } = due;
-    const isNew =
-      progress.replayFrom !== last?.progress.replayFrom ||
-      progress.counted !== last.progress.counted ||
-      timeouts !== last.timeouts;
-    if (!isNew) return due;
-    await claim.commit(toCommit(progress));
-    this.#kept.set(claim.partition, progress);
-    return due;
-  }
-
-  #take(session: Session, reading: Reading, records: readonly StreamRecord[]): void {
-    const { clock, telemetry } = this.#parts;
-    const { assembler } = session;
-    const before = { ...assembler.counts };
-    const nowMs = clock.nowMs();
-    for (const record of records) {
-      session.enterRecord(reading, record.offset, record.timeMs);
-      this.#addSpans(session, reading, record);
-      session.leaveRecord(reading, record.timeMs, nowMs);
+  /** Writes snapshots until `ended` aborts. */
+  async #keep(tenure: Tenure, ended: AbortSignal): Promise<void> {
+    const { snapshotEveryMs } = this.#settings;
+    let waitMs = tenure.isRestored ? snapshotEveryMs : 0;
+    while (!ended.aborted) {
+      await Promise.race([sleep(waitMs, undefined, { signal: ended }), this.#hurry.promise]).catch(
+        () => undefined, // the loop looks at the signal
+      );
+      this.#hurry = Promise.withResolvers();
+      if (ended.aborted) return;
+      const busyMs = await this.#save(tenure);
+      waitMs = Math.max(snapshotEveryMs, snapshotShare * busyMs);
     }
-    if (records.length === 0) session.idle(reading, nowMs);
-    this.#report(before, assembler.counts);
-    telemetry.set('plimsoll_assess_open_runs', assembler.openRuns, {});
-    telemetry.set('plimsoll_assess_runs_in_memory', assembler.size, {});
   }
 
-  #addSpans(session: Session, reading: Reading, record: StreamRecord): void {
-    const { spans, telemetry } = this.#parts;
-    try {
-      spans.read(record);
-    } catch (error) {
-      if (!(error instanceof Failure && error.kind === 'invalid')) throw error;
-      telemetry.count('plimsoll_assess_undecodable_records_total', 1, {}); // the store keeps it as a dead letter
-      return;
+  /** Commits a snapshot, if there is anything new. Resolves with how long the process computed it, in milliseconds. */
+  async #save(tenure: Tenure): Promise<number> {
+    const { outbox, states, book, streamId } = this.#parts;
+    const { claims, assessment, lost } = tenure;
+    const { changes } = assessment;
+    if (changes === tenure.savedChanges) return 0;
+    const committing = this.#committed;
+    this.#committed = nextCommit();
+    const { added } = outbox;
+    outbox.send();
+    const saved: SavedState = {
+      version: stateVersion,
+      stream: streamId(),
+      assessment: assessment.save(),
+      incidents: book.save(),
+    };
+    const written = await states.write(saved, lost);
+    await outbox.flushed(added, lost);
+    if (!written || !outbox.isDurable(added)) {
+      committing.reject(notHere());
+      return 0;
     }
-    const { count } = spans;
-    for (let i = 0; i < count; i++) session.assembler.add(spans.at(i), reading.lane);
+    const { next, kpis } = saved.assessment;
+    await Promise.all(
+      claims.map(async (claim) => claim.commit(toCommit(next.get(claim.partition)!, written.snapshot))),
+    );
+    tenure.savedChanges = changes;
+    if (tenure.isRestored || assessment.isCaughtUp) this.#kpis.publish(kpis);
+    committing.resolve();
+    return written.busyMs;
   }
+}
 
-  #report(before: Readonly<RunCounts>, after: Readonly<RunCounts>): void {
-    const { telemetry } = this.#parts;
-    telemetry.count('plimsoll_assess_spans_total', after.spans - before.spans, {});
-    telemetry.count('plimsoll_assess_resent_spans_total', after.resent - before.resent, {});
-    telemetry.count('plimsoll_assess_unsampled_log_records_total', after.unsampled - before.unsampled, {});
-    telemetry.count('plimsoll_assess_clamped_spans_total', after.clamped - before.clamped, {});
-    telemetry.count('plimsoll_assess_late_spans_total', after.late - before.late, {});
-    telemetry.count('plimsoll_assess_unremembered_spans_total', after.unremembered - before.unremembered, {});
-    telemetry.count('plimsoll_assess_spilled_runs_total', after.spilled - before.spilled, {});
-    telemetry.count('plimsoll_assess_lost_words_total', after.discarded - before.discarded, {});
-  }
+/** A commit to come. Nobody need wait for it. */
+function nextCommit(): PromiseWithResolvers<void> {
+  const commit = Promise.withResolvers<void>();
+  commit.promise.catch(() => undefined); // whoever waits is told
+  return commit;
+}
+
+function notHere(): Failure {
+  return new Failure('unavailable', 'this process does not assess the stream now: ask the one that does');
 }

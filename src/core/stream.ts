@@ -10,7 +10,7 @@ export interface Position {
 export type Headers = Readonly<Record<string, string>>;
 
 /**
- * A record to append. `payload` is an ExportTraceServiceRequest in protobuf, and on the stream of runs one run a line as
+ * A record to append. `payload` is an ExportTraceServiceRequest in protobuf, and on the stream of rows one row a line as
  * JSON; it is lent until the append settles: nobody may write to it before, and whoever made it may use its memory again
  * after.
  */
@@ -81,6 +81,8 @@ export interface Claim extends PartitionReader {
 export interface StreamConsumer extends Component {
   /** Why a worker rejected, or nothing can be consumed, so that the process is unhealthy; undefined while all is well. */
   readonly fault: Error | undefined;
+  /** Whether it was heard of so recently that nobody else can own its partitions yet. */
+  readonly isSure: boolean;
   /** How many partitions it owns, 0 for one that stands by; undefined unless it is in its group and that has dealt them out. */
   readonly owned: number | undefined;
 }

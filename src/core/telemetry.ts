@@ -115,12 +115,12 @@ const catalogue = {
   },
   plimsoll_store_run_rows_total: {
     kind: 'counter',
-    help: 'Rows of runs inserted. A run of which more becomes known has a row for that, which replaces the one before.',
+    help: 'Rows of runs, and of the other tables beside spans, inserted. A run of which more becomes known has a row for that, which replaces the one before.',
     labels: [],
   },
   plimsoll_store_unreadable_run_rows_total: {
     kind: 'counter',
-    help: 'Lines on the stream of runs that are no rows of runs, and were left out. Anything above 0 is loss.',
+    help: 'Lines on the stream of runs that are no rows of a table of this version, and were left out. Anything above 0 is loss.',
     labels: [],
   },
   plimsoll_store_blocks_total: {
@@ -219,6 +219,11 @@ const catalogue = {
     help: 'Scores and outcomes of runs that are not known: they came later than the longest window, or name another run.',
     labels: [],
   },
+  plimsoll_assess_unopened_incidents_total: {
+    kind: 'counter',
+    help: 'Objectives that were not met and became no incident, because there were too many of them.',
+    labels: [],
+  },
   plimsoll_assess_open_runs: { kind: 'gauge', help: 'Runs that have not ended.', labels: [] },
   plimsoll_assess_runs_in_memory: {
     kind: 'gauge',
@@ -232,7 +237,7 @@ const catalogue = {
   },
   plimsoll_enrich_removed_attributes_total: {
     kind: 'counter',
-    help: 'Attributes under plimsoll.* that were removed: a key that is not ours, or a value it may not have.',
+    help: 'Attributes under plimsoll.* that were removed: a key that no sender may set, or a value it may not have.',
     labels: ['reason'],
   },
   plimsoll_enrich_unreadable_numbers_total: {

@@ -1,7 +1,7 @@
 import { AttributeKey, type Attributes } from '../otlp/attributes.ts';
 import type { OwnView } from './own-view.ts';
 import { fields as canonicalFields } from '../semconv/fields.ts';
-import { limitCount } from '../semconv/plimsoll.ts';
+import { limitCount, policyRevisionKey } from '../semconv/plimsoll.ts';
 import { unknown } from '../semconv/vocabulary.ts';
 import type { Finding } from './finding.ts';
 import { hasAgentName } from './semantics.ts';
@@ -27,6 +27,10 @@ const outputTokens = new AttributeKey('plimsoll.usage.output_tokens');
 const costUsd = new AttributeKey('plimsoll.cost.usd');
 const costSource = new AttributeKey('plimsoll.cost.source');
 const prices = new AttributeKey('plimsoll.cost.prices');
+const policyRevision = new AttributeKey(policyRevisionKey);
+
+/** The revision of the policy that covers an agent in an environment; '' where none does. Asked of every span, so it is quick. */
+export type PolicyRevisionOf = (agent: string, environment: string) => string;
 
 /** What an OpenTelemetry SDK calls a service that nobody named; the program's name may follow. */
 const unnamedService = 'unknown_service';
@@ -49,6 +53,23 @@ export function appendFinding(view: OwnView, finding: Finding, attributes: Attri
   if (finding.rule !== '' && !finding.keepsRule) attributes.append(rule.term(finding.rule));
   if (view.hasOwn(fields.outcome) && !view.hasOwn(fields.evidence)) attributes.append(evidence.term('app'));
   if (finding.costSource !== '') appendCost(view, finding, attributes);
+}
+
+/**
+ * Appends the revision of the policy that covers the span by what the span itself says: its agent, as the column
+ * AgentName has it, and its environment. A span whose agent nobody names has no policy. What is appended last stays last
+ * when a span is enriched again.
+ */
+export function appendPolicy(
+  view: OwnView,
+  finding: Finding,
+  revisionOf: PolicyRevisionOf,
+  attributes: Attributes,
+): void {
+  const name = finding.agentFromSpan || (view.string(fields.agent) ?? unknown);
+  if (name === unknown || (name.startsWith(unnamedService) && isUnnamed(view))) return;
+  const revision = revisionOf(name, view.string(fields.environment) ?? unknown);
+  if (revision !== '') attributes.append(policyRevision.term(revision));
 }
 
 function isUnnamed(view: OwnView): boolean {

@@ -34,6 +34,9 @@ import { canonicalKeys } from './canonical-keys.ts';
 import { enrichedHeader, sentenceOf, type Enricher } from './enricher.ts';
 import { hasAgentName } from './semantics.ts';
 
+/** A span that waits for longer tells of a wait, not of work. */
+const longestReviewMs = 3_600_000;
+
 /** Spans of a record that are not valid, and so are none of its rows. */
 export interface LeftOut {
   /** A payload with them alone, in the encoding of the record. */
@@ -330,6 +333,14 @@ class ViewedFacts implements SpanFacts {
 
   get costSource(): CostSource | undefined {
     return this.#word(fields.costSource, costSourceOf);
+  }
+
+  get reviewSeconds(): number | undefined {
+    if (this.step !== 'review') return undefined;
+    const state = this.escalationState;
+    if (state === 'auto' || state === 'requested' || state === 'timed_out') return undefined;
+    const lastedMs = Math.min(Math.max(0, this.endMs - this.startMs), longestReviewMs);
+    return this.#view.number(fields.reviewSeconds) ?? lastedMs / 1000;
   }
 
   get log(): LogOrigin | undefined {

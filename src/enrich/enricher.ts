@@ -18,7 +18,7 @@ import {
 } from '../semconv/control-flow.ts';
 import type { EscalationReason } from '../semconv/vocabulary.ts';
 import { keyTableSpec, namedSteps, signals } from '../semconv/tables.ts';
-import { appendFinding } from './additions.ts';
+import { appendFinding, appendPolicy, type PolicyRevisionOf } from './additions.ts';
 import { ContentRules, type ContentOptions } from './content-rules.ts';
 import { findCost } from './cost.ts';
 import { findEscalation, HumanTools } from './escalation.ts';
@@ -61,6 +61,8 @@ export interface EnrichOptions extends ContentOptions {
   readonly evaluators?: Evaluators | undefined;
   /** Why a tool asks a human, by names as of `ByName`, besides those known by name. */
   readonly humanTools?: Readonly<Record<string, EscalationReason>> | undefined;
+  /** Asked anew for every span, so that policies may change; spans say the revision, and the enrichment's does not name it. */
+  readonly policyRevision?: PolicyRevisionOf | undefined;
 }
 
 /** One request, ready for the stream. */
@@ -84,7 +86,7 @@ export interface EnrichedRequest {
 
 /**
  * Makes records of requests: decides what each span means, appends what no attribute says, and redacts. The same
- * request always becomes the same records: nothing is asked but the request itself. Reuses its memory from request to
+ * request always becomes the same records: nothing is asked but the request itself, and which policy covers it. Reuses its memory from request to
  * request, so one enricher serves one thread; the memory of records is used again when they are released.
  */
 export class Enricher {
@@ -102,6 +104,7 @@ export class Enricher {
   readonly #redaction: Redaction;
   readonly #userIds: UserIds;
   readonly #scores: Scores;
+  readonly #policyRevision: PolicyRevisionOf | undefined;
   /** Rows of the last request whose spans are too long for a record. */
   #omitted: number[] = [];
   #unreadableNumbers = 0;
@@ -121,6 +124,7 @@ export class Enricher {
     this.#redaction = new Redaction(this.#index, this.#rewrite, keys);
     this.#userIds = new UserIds(rules);
     this.#scores = new Scores(this.#view, options.evaluators ?? {});
+    this.#policyRevision = options.policyRevision;
   }
 
   /**
@@ -198,6 +202,7 @@ export class Enricher {
     this.#scores.append(finding, this.#rewrite.attributes);
     this.#userIds.append(view, this.#rewrite.attributes);
     this.#redaction.redact(row, finding);
+    if (this.#policyRevision) appendPolicy(view, finding, this.#policyRevision, this.#rewrite.attributes);
     const fits = this.#rewrite.fits();
     if (fits) this.#rewrite.endSpan();
     else this.#rewrite.omitSpan();

@@ -2,13 +2,16 @@ import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { Component } from '../core/component.ts';
+import { HttpEndpoint, type Answer } from '../core/http-endpoint.ts';
 import type { ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { Family } from '../kpi/family.ts';
-import { HttpEndpoint, type Answer } from './http-endpoint.ts';
+import { prefersOpenMetrics } from './accepted-format.ts';
+import { openMetricsText, openMetricsType } from './open-metrics-text.ts';
 import { ProcessMeter } from './process-families.ts';
-import { prometheusText } from './prometheus-text.ts';
+import { prometheusText, prometheusType } from './prometheus-text.ts';
+import { registryFamilies } from './registry-families.ts';
 
 const zip = promisify(gzip);
 const zipFromBytes = 1024;
@@ -21,7 +24,10 @@ export interface ExpositionParts {
   readonly log: Log;
 }
 
-/** Serves `GET /metrics` in the Prometheus text format: the pipeline's own metrics, this process's, and the KPIs. */
+/**
+ * Serves `GET /metrics`: the KPIs, this process's metrics, and the pipeline's own; in OpenMetrics, which has exemplars, for
+ * who would rather have that, else in the Prometheus text format.
+ */
 export class Exposition implements Component {
   readonly name = 'metrics';
   readonly #parts: ExpositionParts;
@@ -33,8 +39,7 @@ export class Exposition implements Component {
     this.#endpoint = new HttpEndpoint(
       this.name,
       address,
-      '/metrics',
-      (request) => this.#scrape(request),
+      { '/metrics': { GET: (request) => this.#scrape(request) } },
       parts.log,
     );
   }
@@ -56,14 +61,17 @@ export class Exposition implements Component {
 
   async #scrape(request: IncomingMessage): Promise<Answer> {
     const { telemetry, kpis } = this.#parts;
-    const own = await telemetry.registry.metrics();
-    const body = prometheusText(kpis()) + prometheusText(this.#meter.families()) + own;
-    const answer = { status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8', body };
-    if (body.length < zipFromBytes || !acceptsGzip(request.headers['accept-encoding'])) {
-      return { ...answer, headers: { vary: 'accept-encoding' } };
-    }
-    const packed = await zip(body, { level: constants.Z_BEST_SPEED });
-    return { ...answer, body: packed, headers: { vary: 'accept-encoding', 'content-encoding': 'gzip' } };
+    const own = await registryFamilies(telemetry.registry);
+    const families = [...kpis(), ...this.#meter.families(), ...own];
+    const { accept, 'accept-encoding': codings } = request.headers;
+    const answer = prefersOpenMetrics(accept)
+      ? { contentType: openMetricsType, body: Buffer.from(openMetricsText(families)) }
+      : { contentType: prometheusType, body: Buffer.from(prometheusText(families)) };
+    const headers = { vary: 'accept, accept-encoding' };
+    if (answer.body.length < zipFromBytes || !acceptsGzip(codings))
+      return { ...answer, status: 200, headers };
+    const packed = await zip(answer.body, { level: constants.Z_BEST_SPEED });
+    return { ...answer, status: 200, body: packed, headers: { ...headers, 'content-encoding': 'gzip' } };
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import type { Component } from '../core/component.ts';
+import { HttpEndpoint, type Answer } from '../core/http-endpoint.ts';
 import type { ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
-import { HttpEndpoint, type Answer } from './http-endpoint.ts';
 
 /** Asks one component whether data flows through it. `check` is cheap and does not throw. */
 export interface Probe {
@@ -56,8 +56,7 @@ export class Health implements Component {
     this.#endpoint = new HttpEndpoint(
       this.name,
       address,
-      '/',
-      () => Promise.resolve(this.#answer()),
+      { '/': { GET: () => Promise.resolve(this.#answer()) } },
       parts.log,
     );
   }

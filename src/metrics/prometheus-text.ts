@@ -1,31 +1,21 @@
 import type { Family } from '../kpi/family.ts';
+import { labelsText, numberText } from './series-text.ts';
 
-function escapeHelp(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
-}
+/** The media type of what `prometheusText` makes. */
+export const prometheusType = 'text/plain; version=0.0.4; charset=utf-8';
 
-function escapeValue(text: string): string {
-  return /["\\\n]/.test(text)
-    ? text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"')
-    : text;
-}
-
-function number(value: number): string {
-  if (value === Number.POSITIVE_INFINITY) return '+Inf';
-  if (value === Number.NEGATIVE_INFINITY) return '-Inf';
-  return String(value);
-}
-
-/** Renders families in the Prometheus text format 0.0.4; a family without a sample is left out. */
+/** Renders families in the Prometheus text format 0.0.4, which has no exemplars; a family without a sample is left out. */
 export function prometheusText(families: Iterable<Family>): string {
-  const lines: string[] = [];
+  let text = '';
   for (const { name, help, kind, samples } of families) {
     if (samples.length === 0) continue;
-    lines.push(`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${kind}`);
-    for (const { suffix = '', labels, value } of samples) {
-      const pairs = labels.map(([key, text]) => `${key}="${escapeValue(text)}"`).join(',');
-      lines.push(`${name}${suffix}${pairs && `{${pairs}}`} ${number(value)}`);
-    }
+    text += `# HELP ${name} ${escapedHelp(help)}\n# TYPE ${name} ${kind}\n`;
+    for (const { suffix = '', labels, value } of samples)
+      text += `${name}${suffix}${labelsText(labels)} ${numberText(value)}\n`;
   }
-  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+  return text;
+}
+
+function escapedHelp(help: string): string {
+  return help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }

@@ -14,6 +14,9 @@ import { matcherOf } from './scope.ts';
 
 const byRelease = 'sum by (agent, release, environment)';
 
+/** For so long an objective on a rolling window must not be met before its alert fires. */
+export const heldFor = '5m';
+
 /** The rules of one objective: what is recorded, and the alerts that read it. */
 export interface ObjectiveRules {
   readonly recordings: readonly RecordingRule[];
@@ -134,11 +137,11 @@ function windowRules(file: PolicyFile, kpi: KpiName, objective: WindowedObjectiv
     expr: `(${value}) ${comparison}
 and ${sum('denominator')} >= ${minEvents}
 and on () (min(plimsoll_kpi_window_complete{window="${window}"}) == 1)`,
-    for: '5m',
+    for: heldFor,
     labels: labelsOf(file, kpi, severity),
     annotations: {
       summary: `${subject}${'stat' in objective ? ', tool {{ $labels.tool }}' : ''}: ${formats[unit]}; ${demandOf(kpi, objective)}.`,
-      description: `Fires after 5m, from ${minEvents} ${events} on, and only while the window holds everything of its time.`,
+      description: `Fires after ${heldFor}, from ${minEvents} ${events} on, and only while the window holds everything of its time.`,
       ...adviceOf(file.policy, kpi, severity),
     },
   };

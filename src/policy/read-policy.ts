@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
+import { sentenceOf } from '../core/issue-sentence.ts';
 import { error, type Finding } from './finding.ts';
 import { kpiMetrics } from './kpi-metrics.ts';
 import { policySchema, type Policy } from './policy-schema.ts';
@@ -55,49 +56,13 @@ function canonical(value: unknown): string {
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join()}}`;
 }
 
-/** How the messages begin that name what is missing. */
-const isOurs = /^(?:is missing|must be text): /;
-
-/** Types as users call them. */
-const kinds: Readonly<Record<string, string>> = {
-  int: 'a whole number',
-  number: 'a number',
-  string: 'text',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'a mapping',
-};
+/** Whether a message is one of `policy-values`, which names what is missing. */
+const isOurs = (message: string): boolean => /^(?:is missing|must be text): /.test(message);
 
 function findingOf(issue: z.core.$ZodIssue): Finding {
-  return { level: 'error', path: issue.path.join('::') || 'the policy', sentence: sentenceOf(issue) };
-}
-
-/** An issue of zod in our words: what is wrong and how to mend it. */
-function sentenceOf(issue: z.core.$ZodIssue): string {
-  const isMissing = issue.input === undefined;
-  if (issue.code === 'unrecognized_keys') {
-    const [kind, known] =
-      issue.path.join() === 'objectives'
-        ? ['KPI', `; known are ${Object.keys(kpiMetrics).join(', ')}`]
-        : ['key', ''];
-    return `unknown ${kind} ${issue.keys.join(', ')}: remove it or correct its spelling${known}`;
-  }
-  if (issue.code === 'invalid_value')
-    return `${isMissing ? 'is missing: write' : 'must be'} ${oneOf(issue.values.map(String))}`;
-  if (issue.code === 'invalid_type' && !isOurs.test(issue.message))
-    return isMissing ? 'is missing: set it' : `must be ${kinds[issue.expected] ?? issue.expected}`;
-  if (issue.code === 'too_small') {
-    if (issue.origin === 'array') return `must list ${String(issue.minimum)} or more`;
-    return issue.inclusive === false
-      ? `must be more than ${String(issue.minimum)}`
-      : `must be ${String(issue.minimum)} or more`;
-  }
-  if (issue.code === 'too_big' && issue.origin === 'string')
-    return `must have ${String(issue.maximum)} characters or less`;
-  if (issue.code === 'too_big') return `must be ${String(issue.maximum)} or less`;
-  return issue.message;
-}
-
-function oneOf(values: readonly string[]): string {
-  return values.length === 1 ? String(values[0]) : `one of ${values.join(', ')}`;
+  const isKpi = issue.code === 'unrecognized_keys' && issue.path.join() === 'objectives';
+  const sentence = isKpi
+    ? `unknown KPI ${issue.keys.join(', ')}: remove it or correct its spelling; known are ${Object.keys(kpiMetrics).join(', ')}`
+    : sentenceOf(issue, isOurs);
+  return { level: 'error', path: issue.path.join('::') || 'the policy', sentence };
 }

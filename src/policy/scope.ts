@@ -7,6 +7,14 @@ export function overlaps(a: string, b: string): boolean {
   return x.startsWith(y) || y.startsWith(x);
 }
 
+/** Whether one of `patterns` means `name`. */
+export function fits(name: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => {
+    const start = beginning(pattern);
+    return start === undefined ? pattern === name : name.startsWith(start);
+  });
+}
+
 function beginning(pattern: string): string | undefined {
   return pattern.endsWith('*') ? pattern.slice(0, -1) : undefined;
 }

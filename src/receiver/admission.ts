@@ -1,6 +1,6 @@
-import { hash, timingSafeEqual } from 'node:crypto';
 import type { ByteBudget, Lease } from '../core/budget.ts';
 import type { Secret } from '../core/secret.ts';
+import { Tokens } from '../core/tokens.ts';
 import { Refusal } from './status.ts';
 
 /** Senders that name no deadline are taken to wait this long: the default of every OTel SDK. */
@@ -19,35 +19,25 @@ export interface AdmissionOptions {
   readonly tokens: readonly Secret[];
 }
 
-function digest(text: string): Buffer {
-  return Buffer.from(hash('sha256', text, 'hex'), 'latin1');
-}
-
 /** Decides whether a request comes in: token, size, and room in the byte budget. */
 export class Admission {
   readonly limitBytes: number;
   readonly #budget: ByteBudget;
   readonly #maxWaitMs: number;
-  readonly #tokens: readonly Buffer[];
+  readonly #tokens: Tokens;
 
   constructor(options: AdmissionOptions) {
     this.limitBytes = options.limitBytes;
     this.#budget = options.budget;
     this.#maxWaitMs = options.maxWaitMs;
-    this.#tokens = options.tokens.map((token) => digest(token.reveal()));
+    this.#tokens = new Tokens(options.tokens);
   }
 
   /** Takes the `authorization` header. Throws an `unauthenticated` Refusal unless it bears one of the tokens. */
   authenticate(authorization: string | undefined): void {
-    if (this.#tokens.length === 0) return;
-    const [, token] = /^Bearer +(\S+) *$/i.exec(authorization ?? '') ?? [];
-    const shown = digest(token ?? '');
-    let known = false;
-    for (const expected of this.#tokens) known = timingSafeEqual(expected, shown) || known; // every token, so that time says nothing
-    if (token === undefined || !known) {
-      const what = authorization === undefined ? 'no token' : 'an unknown token';
-      throw new Refusal('unauthenticated', `${what}: send the header "authorization: Bearer <token>"`);
-    }
+    if (this.#tokens.size === 0 || this.#tokens.hasBearer(authorization)) return;
+    const what = authorization === undefined ? 'no token' : 'an unknown token';
+    throw new Refusal('unauthenticated', `${what}: send the header "authorization: Bearer <token>"`);
   }
 
   /** Throws a `too_large` Refusal when `bytes` are more than a request may have. */

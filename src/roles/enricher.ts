@@ -1,9 +1,18 @@
 import { Enricher, type EnrichOptions } from '../enrich/enricher.ts';
 import type { Plan } from '../plan.ts';
+import type { Policies } from './policies.ts';
 
-/** The enricher that the plan lists; without ingest, for records that nobody of ours enriched, it drops content and knows list prices alone. */
-export function enricherOf(plan: Plan): Enricher {
-  return new Enricher(optionsOf(plan), plan.stream.type === 'kafka' ? plan.stream.partitioner : undefined);
+/**
+ * The enricher that the plan lists; without ingest, for records that nobody of ours enriched, it drops content and knows
+ * list prices alone. It stamps the revisions of those `policies` that are in use when it is used.
+ */
+export function enricherOf(plan: Plan, policies?: Policies): Enricher {
+  const policyRevision =
+    policies && ((agent: string, environment: string) => policies.coverage.revision(agent, environment));
+  return new Enricher(
+    { ...optionsOf(plan), policyRevision },
+    plan.stream.type === 'kafka' ? plan.stream.partitioner : undefined,
+  );
 }
 
 function optionsOf({ ingest }: Plan): EnrichOptions {

@@ -3,6 +3,7 @@ import type { Log } from '../core/log.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import { ConfigError } from '../config-source.ts';
 import { readPolicies } from '../policy-files.ts';
+import { Coverage } from '../policy/coverage.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 
 const reloadEveryMs = 10_000;
@@ -13,7 +14,9 @@ export class Policies implements Component {
   readonly #patterns: readonly string[];
   readonly #telemetry: Telemetry;
   readonly #log: Log;
+  readonly #listeners: (() => void)[] = [];
   #inUse: readonly PolicyFile[] = [];
+  #coverage = new Coverage([]);
   #refused = '';
   #timer: NodeJS.Timeout | undefined;
 
@@ -22,6 +25,21 @@ export class Policies implements Component {
     this.#patterns = patterns;
     this.#telemetry = telemetry;
     this.#log = log;
+  }
+
+  /** Those in use; none before `start`. */
+  get inUse(): readonly PolicyFile[] {
+    return this.#inUse;
+  }
+
+  /** What those in use say of an agent; ask anew each time, for a change brings another. */
+  get coverage(): Coverage {
+    return this.#coverage;
+  }
+
+  /** Has `listener` called whenever others are in use. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Rejects with a ConfigError when a file has an error. */
@@ -65,6 +83,8 @@ export class Policies implements Component {
     for (const file of this.#inUse) this.#telemetry.remove('plimsoll_policy_info', labelsOf(file));
     for (const file of policies) this.#telemetry.set('plimsoll_policy_info', 1, labelsOf(file));
     this.#inUse = policies;
+    this.#coverage = new Coverage(policies);
+    for (const listener of this.#listeners) listener();
   }
 }
 

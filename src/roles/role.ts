@@ -5,17 +5,22 @@ import type { Stream } from '../core/stream.ts';
 import type { Enricher } from '../enrich/enricher.ts';
 import type { Probe } from '../metrics/health.ts';
 import type { Plan } from '../plan.ts';
+import type { Policies } from './policies.ts';
 
 /** What every role is built on. */
 export interface Site {
   readonly plan: Plan;
   readonly enricher: Enricher;
+  /** Those that the process uses, now. */
+  readonly policies: Policies;
   /** The spans, enriched: what ingest appends, and what store and assess each read. */
   readonly spans: Stream;
-  /** What is known of runs that ended: what assess appends and store reads. */
+  /** What is known of runs that ended, and other rows: what assess appends and store reads. */
   readonly runs: Stream;
   /** Spans that can never be stored. */
   readonly deadLetters: Stream;
+  /** Snapshots of what is assessed. */
+  readonly states: Stream;
   readonly telemetry: Telemetry;
   readonly log: Log;
 }

@@ -12,7 +12,7 @@ import type { ClickHouse } from '../store/clickhouse.ts';
 import { DeadLetters } from '../store/dead-letters.ts';
 import { SpanEncoder } from '../store/span-encoder.ts';
 import { SqlPort } from '../store/sql-port.ts';
-import { RunStore } from '../store/run-store.ts';
+import { RowStore } from '../store/row-store.ts';
 import { defaultSettings, Store } from '../store/store.ts';
 import { Tables } from '../store/tables.ts';
 import type { Role, Site } from './role.ts';
@@ -50,10 +50,10 @@ export function storeRole(
     },
   });
   const consumer = spans.consumer('store', store.worker);
-  const runs = runsOf(site, options, tables);
+  const rows = rowsOf(site, options, tables);
   const sql = plan.sql && sqlPort(site, plan.sql, embeddedDirectory(plan));
   return {
-    components: [consumer, runs.consumer],
+    components: [consumer, rows.consumer],
     tables: [...(sql ? [sql] : []), tables],
     probes: [
       {
@@ -63,7 +63,7 @@ export function storeRole(
           return { flowing: reason === undefined, reason: reason ?? '' };
         },
       },
-      runs.probe,
+      rows.probe,
     ],
     addresses: () => [
       ...(sql ? [{ what: 'SQL', url: sql.url }] : []),
@@ -72,14 +72,14 @@ export function storeRole(
   };
 }
 
-/** stream of runs → `agent_runs` */
-function runsOf(
+/** stream of rows → their tables */
+function rowsOf(
   { runs, telemetry, log }: Site,
   { url, flush_interval, max_block_rows, max_block_size }: NonNullable<Plan['store']>['clickhouse'],
-  table: Tables,
+  tables: Tables,
 ): { readonly consumer: StreamConsumer; readonly probe: Probe } {
-  const store = new RunStore({
-    table,
+  const store = new RowStore({
+    tables,
     telemetry,
     log,
     clock,
@@ -95,7 +95,7 @@ function runsOf(
     const reason = consumer.fault?.message ?? (store.stall && `waits for the table: ${store.stall}`);
     return { flowing: reason === undefined, reason: reason ?? '' };
   };
-  return { consumer, probe: { name: 'store of runs', check } };
+  return { consumer, probe: { name: 'store of rows', check } };
 }
 
 /** The tables where `options` say that they are, not started. */

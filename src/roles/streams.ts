@@ -22,6 +22,13 @@ const deadLetterAgeMs = 30 * 86_400_000;
  */
 const runsShare = 1 / 8;
 
+/**
+ * Snapshots of what is assessed, of which the last is needed and the one before it while that is written. The embedded log
+ * keeps as many as fit; a topic of Kafka, whose oldest records go by whole segments, this much.
+ */
+const statesShare = 1 / 16;
+const statesBytes = 2 ** 30;
+
 /** The consumer group that stores runs. */
 export const runsGroup = 'runs';
 
@@ -31,11 +38,12 @@ export const replayGroup = 'replay';
 /** An append is tried longer than most senders wait: their repeat is then joined to it, or finds another broker. */
 const kafkaDeliveryMs = 30_000;
 
-/** The spans, those that can never be stored, and what is known of runs. */
+/** The spans, those that can never be stored, what is known of runs, and snapshots of what is assessed. */
 export interface Streams {
   readonly spans: Stream;
   readonly runs: Stream;
   readonly deadLetters: Stream;
+  readonly states: Stream;
 }
 
 /** The streams that the plan lists, not started. */
@@ -56,7 +64,7 @@ function embeddedStreams(
   const embedded = new EmbeddedLog({ directory, minFreeDiskBytes: min_free_disk, clock, log, telemetry });
   const keep = {
     ageMs: retention.age,
-    bytes: retention.size * (1 - deadLetterShare - runsShare),
+    bytes: retention.size * (1 - deadLetterShare - runsShare - statesShare),
     minAfterCommitMs: defaultSettings.verifyMs,
   };
   const groups = [...(plan.store ? ['store'] : []), ...(plan.assess ? ['assess'] : [])];
@@ -78,6 +86,16 @@ function embeddedStreams(
         minAfterCommitMs: 0,
       },
     }),
+    states: embedded.stream({
+      topic: 'plimsoll_state',
+      partitions: 1,
+      groups: [],
+      retention: {
+        ageMs: Number.POSITIVE_INFINITY,
+        bytes: retention.size * statesShare,
+        minAfterCommitMs: 0,
+      },
+    }),
   };
 }
 
@@ -87,6 +105,7 @@ function kafkaStreams(options: KafkaConnector, telemetry: Telemetry, log: Log): 
     spans: new KafkaStream(topics.spans),
     runs: new KafkaStream(topics.runs),
     deadLetters: new KafkaStream(topics.deadLetters),
+    states: new KafkaStream(topics.states),
   };
 }
 
@@ -139,6 +158,7 @@ export function topicsOf(
       retentionMs: deadLetterAgeMs,
       groups: { [replayGroup]: { id: groups.replay, assignment: 'incumbent', isForgettable: true } },
     },
+    states: { ...common, ...stateTopic(options.state_topic) },
   };
 }
 
@@ -146,4 +166,16 @@ type Sasl = NonNullable<KafkaConnector['sasl']>;
 
 function saslOf(sasl: Sasl): KafkaOptions['sasl'] {
   return sasl.mechanism === 'OAUTHBEARER' ? { mechanism: sasl.mechanism, tokenFile: sasl.token_file } : sasl;
+}
+
+/** Snapshots are packed, and read at a restart only. */
+function stateTopic(topic: string) {
+  return {
+    topic,
+    partitions: 1,
+    compression: 'none',
+    retentionMs: undefined,
+    retentionBytes: statesBytes,
+    groups: {},
+  } as const;
 }

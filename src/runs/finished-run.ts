@@ -1,11 +1,5 @@
 import type { EscalationReason, EvidenceLevel, Outcome, Result } from '../semconv/vocabulary.ts';
 
-/** Where on the stream a run begins: the offset of the first record of `partition` that holds a span of it. */
-export interface RunStart {
-  readonly partition: number;
-  readonly offset: number;
-}
-
 /** What ended a run: its root span, the idle timeout, or the limit on runs held in memory. */
 export type ClosedBy = 'root' | 'idle' | 'spill';
 
@@ -47,6 +41,8 @@ export interface FinishedRun {
   /** Those that were handed to `toolCall` so far. */
   readonly toolCalls: RunToolCalls;
   readonly costUsd: RunCost;
+  /** How long humans worked on its reviews. */
+  readonly reviewSeconds: number;
   /** False when a model call of the run has no known price: the cost is then a lower bound and belongs in no ratio. */
   readonly priced: boolean;
   readonly inputTokens: number;
@@ -55,8 +51,6 @@ export interface FinishedRun {
   readonly scores: ReadonlyMap<string, number>;
   /** How far its end lay behind the newest event of its partition when it arrived; 0 for a run that timed out. */
   readonly behindMs: number;
-  /** One per partition the run has spans on. */
-  readonly starts: readonly RunStart[];
   /** Spans it was put together from, the first ones of a resent pair: of two views of a run, the one with more knows more. */
   readonly version: number;
   /** The sink's own: what it leaves here comes back in the next `before` of the run. */
@@ -65,6 +59,8 @@ export interface FinishedRun {
 
 /** One tool call that ended, however many spans and attempts it took, with the labels of its run. */
 export interface ToolCall {
+  /** That of its run. */
+  readonly traceId: string;
   readonly agent: string;
   readonly release: string;
   readonly environment: string;
@@ -80,17 +76,12 @@ export interface ToolCall {
   readonly behindMs: number;
 }
 
-/** Who learns what the assembler found. `live` is false for what an earlier process has already counted. */
+/** Who learns what the assembler found. */
 export interface RunSink {
   /** Once per run. */
-  finished(run: FinishedRun, live: boolean): void;
-  /** A span that came after the end changed what is known: `after` replaces `before`. */
-  revised(before: FinishedRun, after: FinishedRun, live: boolean): void;
-  /**
-   * What is known of a run that ended, after `finished` or `revised` said so, unless that is kept already. Each has a greater
-   * version than the one before. Who keeps runs keeps the one with the greatest.
-   */
-  known(run: FinishedRun): void;
+  finished(run: FinishedRun): void;
+  /** A span that came after the end changed what is known: `after`, whose version is greater, replaces `before`. */
+  revised(before: FinishedRun, after: FinishedRun): void;
   /** Once per tool call. */
-  toolCall(call: ToolCall, live: boolean): void;
+  toolCall(call: ToolCall): void;
 }

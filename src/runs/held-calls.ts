@@ -3,7 +3,8 @@ import { results, type Result } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
 import type { RunSink } from './finished-run.ts';
 import { logicalCalls, type CallSpan } from './logical-calls.ts';
-import { none, Rows } from './rows.ts';
+import { packTexts, unpackTexts, type PackedTexts } from './packed-texts.ts';
+import { none, Rows, type RowsState } from './rows.ts';
 import { byte, text, word as runWord, type RunTable } from './run-table.ts';
 import { callPrint, known, type SpanTable } from './span-table.ts';
 
@@ -40,11 +41,18 @@ interface Named {
 type ByCall = ReadonlyMap<number, Named>;
 const noCalls: ByCall = new Map();
 
+/** The calls that wait, as a snapshot keeps them. */
+export interface HeldCallsState {
+  readonly rows: RowsState;
+  readonly tools: PackedTexts;
+  readonly callIds: PackedTexts;
+}
+
 /** Tool calls that wait for the labels of their runs, chained by run in the order in which they arrived. */
 export class HeldCalls {
   readonly #rows = new Rows(cellCount);
-  readonly #tools: string[] = [];
-  readonly #callIds: string[] = [];
+  #tools: string[] = [];
+  #callIds: string[] = [];
   readonly #runs: RunTable;
   readonly #spans: SpanTable;
 
@@ -56,6 +64,18 @@ export class HeldCalls {
   /** Calls held, over all runs. */
   get count(): number {
     return this.#rows.count;
+  }
+
+  /** All calls, lent until one changes. */
+  save(): HeldCallsState {
+    return { rows: this.#rows.save(), tools: packTexts(this.#tools), callIds: packTexts(this.#callIds) };
+  }
+
+  /** Makes these the calls that were saved; the runs are restored. */
+  restore({ rows, tools, callIds }: HeldCallsState): void {
+    this.#rows.restore(rows);
+    this.#tools = unpackTexts(tools);
+    this.#callIds = unpackTexts(callIds);
   }
 
   /** Holds the call that is the span which arrived. */
@@ -121,18 +141,29 @@ export class HeldCalls {
    * Hands the calls of `run` held so far to `sink`, with its labels as known now. What comes later of the same call
    * changes nothing: a span below it is left out, and a repetition is a call of its own. The run counts what it hands on.
    */
-  release(run: number, sink: RunSink, live: boolean): void {
+  release(run: number, sink: RunSink): void {
     const spans = this.#take(run);
     if (spans.length === 0) return;
     const runs = this.#runs;
     const agent = runs.label(run, text.agent);
     const release = runs.label(run, text.release);
     const environment = runs.label(run, text.environment);
+    const traceId = runs.traceId(run);
     for (const { last, attempts } of logicalCalls(spans)) {
       const { tool, result, endMs, durationMs, behindMs } = last;
       runs.addToolCall(run, result, attempts);
-      const call = { agent, release, environment, tool, result, attempts, endMs, durationMs, behindMs };
-      sink.toolCall(call, live);
+      sink.toolCall({
+        traceId,
+        agent,
+        release,
+        environment,
+        tool,
+        result,
+        attempts,
+        endMs,
+        durationMs,
+        behindMs,
+      });
     }
   }
 

@@ -4,6 +4,15 @@ import { none } from './rows.ts';
 import { nanosOf, tokensOf } from './quantities.ts';
 import { known, type SpanTable } from './span-table.ts';
 
+/** Sums by run, as a snapshot keeps them. */
+type SavedSums = ReadonlyMap<number, Omit<UsageSum, 'add'>>;
+
+/** The usage of spans that runs do not remember, as a snapshot keeps it. */
+export interface LeafUsageState {
+  readonly foldedModels: SavedSums;
+  readonly foldedAgents: SavedSums;
+}
+
 /** A sum of usages: billionths of a US dollar, tokens, and whether every price is known. */
 export class UsageSum {
   costNanos = 0;
@@ -26,8 +35,8 @@ export class UsageSum {
 export class LeafUsage {
   readonly #spans: SpanTable;
   /** Usage of the spans that a run does not remember: that of model calls by the run, and that of agents. */
-  readonly #foldedModels = new Map<number, UsageSum>();
-  readonly #foldedAgents = new Map<number, UsageSum>();
+  #foldedModels = new Map<number, UsageSum>();
+  #foldedAgents = new Map<number, UsageSum>();
 
   constructor(spans: SpanTable) {
     this.#spans = spans;
@@ -132,6 +141,17 @@ export class LeafUsage {
     return new Set(repeats);
   }
 
+  /** The usage of spans that runs do not remember, lent until one is added. */
+  save(): LeafUsageState {
+    return { foldedModels: this.#foldedModels, foldedAgents: this.#foldedAgents };
+  }
+
+  /** Makes this the usage that was saved. */
+  restore({ foldedModels, foldedAgents }: LeafUsageState): void {
+    this.#foldedModels = sumsOf(foldedModels);
+    this.#foldedAgents = sumsOf(foldedAgents);
+  }
+
   /** Forgets what spans of `run` said that it did not remember. */
   forget(run: number): void {
     if (this.#foldedModels.size > 0) this.#foldedModels.delete(run);
@@ -141,6 +161,10 @@ export class LeafUsage {
 
 const nothing = new UsageSum();
 const noRepeats: ReadonlySet<number> = new Set();
+
+function sumsOf(saved: SavedSums): Map<number, UsageSum> {
+  return new Map(Array.from(saved, ([run, sum]) => [run, Object.assign(new UsageSum(), sum)]));
+}
 
 function foldedOf(sums: Map<number, UsageSum>, run: number): UsageSum {
   const folded = sums.get(run);

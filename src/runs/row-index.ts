@@ -51,6 +51,24 @@ export class RowIndex {
     words[before * this.#wordCount + nextWord] = next;
   }
 
+  /** The heads of the chains, lent until a row is added or removed; the chains themselves are in the rows. */
+  save(): Int32Array {
+    return this.#heads;
+  }
+
+  /** Finds the rows that were found through `heads`, which are restored, by the hashes of this process. */
+  restore(heads: Int32Array, hashOf: (row: number) => number): void {
+    this.#heads = new Int32Array(heads.length).fill(none);
+    this.#count = 0;
+    for (let row of heads) {
+      while (row !== none) {
+        const next = this.after(row);
+        this.add(row, hashOf(row));
+        row = next;
+      }
+    }
+  }
+
   #chain(row: number, hash: number): void {
     const place = hash & (this.#heads.length - 1);
     this.#rows.words[row * this.#wordCount + nextWord] = this.#heads[place]!;

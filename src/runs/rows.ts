@@ -3,6 +3,14 @@ export const none = -1;
 
 const firstCapacity = 1024;
 
+/** Rows, as a snapshot keeps them. */
+export interface RowsState {
+  readonly count: number;
+  readonly used: number;
+  readonly free: number;
+  readonly cells: Float64Array;
+}
+
 /**
  * Rows of numbers that come and go, in one buffer that grows: what is remembered by the hundred thousand would, as
  * objects, be walked by every garbage collection. A row is named by its ordinal and is seen as doubles (cells), as
@@ -59,11 +67,29 @@ export class Rows {
   }
 
   #grow(): void {
-    this.#capacity = Math.max(firstCapacity, this.#capacity * 2);
-    const cells = new Float64Array(this.#capacity * this.#cellCount);
-    cells.set(this.cells);
+    this.#resize(Math.max(firstCapacity, this.#capacity * 2), this.cells);
+  }
+
+  #resize(capacity: number, from: Float64Array): void {
+    const cells = new Float64Array(capacity * this.#cellCount);
+    cells.set(from);
+    this.#capacity = capacity;
     this.cells = cells;
     this.words = new Int32Array(cells.buffer);
     this.bytes = Buffer.from(cells.buffer);
+  }
+
+  /** All rows, lent until one changes. */
+  save(): RowsState {
+    const cells = this.cells.subarray(0, this.#used * this.#cellCount);
+    return { count: this.#count, used: this.#used, free: this.#free, cells };
+  }
+
+  /** Makes these rows those that were saved. */
+  restore({ count, used, free, cells }: RowsState): void {
+    this.#count = count;
+    this.#used = used;
+    this.#free = free;
+    this.#resize(Math.max(firstCapacity, used), cells);
   }
 }

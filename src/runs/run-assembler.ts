@@ -2,11 +2,11 @@ import type { SpanFacts } from '../semconv/span-facts.ts';
 import { Arrival } from './arrival.ts';
 import type { ClosedBy, FinishedRun, RunSink } from './finished-run.ts';
 import type { Lane } from './lane.ts';
-import { OpenRuns } from './open-runs.ts';
 import { none } from './rows.ts';
-import { RunList } from './run-list.ts';
+import { noCounts } from './run-counts.ts';
+import { RunList, type RunListState } from './run-list.ts';
 import { byte } from './run-table.ts';
-import { Runs } from './runs.ts';
+import { Runs, type RunsState } from './runs.ts';
 
 /** Durations are event time, in milliseconds. */
 export interface RunSettings {
@@ -28,23 +28,13 @@ export interface RunSettings {
   readonly guessEscalations: boolean;
 }
 
-/** What the assembler counts since it was made. */
-export interface RunCounts {
-  spans: number;
-  /** Spans that an open or remembered run already had. */
-  resent: number;
-  /** Spans made of log records of traces that were not sampled: what is known of those runs is in no KPI. */
-  unsampled: number;
-  /** Spans whose end lay in the future and was taken back to the limit. */
-  clamped: number;
-  /** Open runs ended as `unknown` because there was no room for them. */
-  spilled: number;
-  /** Spans past the limit on ids a run remembers; a resent one among them counts again. */
-  unremembered: number;
-  /** Spans of a run that ended so long ago that only its result is still known. */
-  late: number;
-  /** Runs that were no more than a score or an outcome of a run that is not here: it came too late, or names another one. */
-  discarded: number;
+/** The runs and where each is in its life, as a snapshot keeps them. */
+export interface AssemblerState {
+  readonly runs: RunsState;
+  readonly open: RunListState;
+  readonly ended: RunListState;
+  readonly timedOut: RunListState;
+  readonly settled: RunListState;
 }
 
 /** With this many tool calls that wait, a run does not wait for its root any more once the record is settled. */
@@ -59,21 +49,13 @@ const state = { open: 0, ended: 1, timedOut: 2, settled: 3 } as const;
  * bounded: without room, the oldest remembered run is forgotten, else the oldest open run ends as `unknown`.
  */
 export class RunAssembler {
-  readonly counts: RunCounts = {
-    spans: 0,
-    resent: 0,
-    unsampled: 0,
-    clamped: 0,
-    spilled: 0,
-    unremembered: 0,
-    late: 0,
-    discarded: 0,
-  };
+  readonly counts = noCounts();
   readonly #settings: RunSettings;
   readonly #sink: RunSink;
   readonly #runs: Runs;
   readonly #arrival = new Arrival();
-  readonly #open: OpenRuns;
+  /** In the order in which they began. */
+  readonly #open: RunList;
   /** Remembered runs, in the order in which they ended: by their root or for want of room, and by timeout. */
   readonly #ended: RunList;
   readonly #timedOut: RunList;
@@ -86,14 +68,39 @@ export class RunAssembler {
     this.#settings = settings;
     this.#sink = sink;
     this.#runs = new Runs(settings.guessEscalations, settings.maxRuns);
-    this.#open = new OpenRuns(this.#runs);
+    this.#open = new RunList(this.#runs.table);
     this.#ended = new RunList(this.#runs.table);
     this.#timedOut = new RunList(this.#runs.table);
     this.#settled = new RunList(this.#runs.table);
   }
 
+  /** Everything but what the sink keeps with runs, lent until a span is added. Between records only. */
+  save(): AssemblerState {
+    return {
+      runs: this.#runs.save(),
+      open: this.#open.save(),
+      ended: this.#ended.save(),
+      timedOut: this.#timedOut.save(),
+      settled: this.#settled.save(),
+    };
+  }
+
+  /** Makes these the runs that were saved, with what the sink keeps with each. */
+  restore({ runs, open, ended, timedOut, settled }: AssemblerState, places: unknown[]): void {
+    this.#runs.restore(runs, places);
+    this.#open.restore(open);
+    this.#ended.restore(ended);
+    this.#timedOut.restore(timedOut);
+    this.#settled.restore(settled);
+  }
+
+  /** What the sink keeps with each run. */
+  get places(): readonly unknown[] {
+    return this.#runs.table.places;
+  }
+
   get openRuns(): number {
-    return this.size - this.#ended.size - this.#timedOut.size;
+    return this.#open.size;
   }
 
   /** Runs in memory, open and remembered. */
@@ -131,11 +138,11 @@ export class RunAssembler {
     arrival.behindMs = lane.newestMs - endMs;
     // Who judges another run leaves its own trace where it is.
     if (arrival.ids.run !== '' && span.step !== 'evaluator' && this.#runs.table.joins(arrival.ids))
-      this.#join(lane);
+      this.#join();
     const run = this.#runs.table.find(arrival.ids);
-    if (run === none) this.#addTo(this.#begin(lane), span, lane);
-    else if (this.#stateOf(run) === state.settled) this.#addLate(run, span, lane);
-    else this.#addTo(run, span, lane);
+    if (run === none) this.#addTo(this.#begin(), span);
+    else if (this.#stateOf(run) === state.settled) this.#addLate(run, span);
+    else this.#addTo(run, span);
   }
 
   /**
@@ -143,7 +150,7 @@ export class RunAssembler {
    * trace before belongs there, too. Where that has ended, and so was reported as a run, it is the run, with its own id, if
    * no other one has that; a run that ended long ago is joined no more.
    */
-  #join(lane: Lane): void {
+  #join(): void {
     const { ids } = this.#arrival;
     const { table } = this.#runs;
     const nameless = table.nameless(ids);
@@ -157,19 +164,19 @@ export class RunAssembler {
       return;
     }
     const run = table.find(ids);
-    table.join(ids, run === none ? this.#begin(lane) : run);
+    table.join(ids, run === none ? this.#begin() : run);
   }
 
   #merge(from: number, into: number): void {
     const runs = this.#runs;
     const isOpen = this.#stateOf(into) === state.open;
     if (!isOpen && !this.#touched.has(into)) this.#touched.set(into, runs.report(into));
-    this.#open.remove(from, isOpen ? into : none);
+    this.#open.remove(from);
     this.#touched.delete(from);
     runs.merge(from, into);
   }
 
-  #addTo(run: number, span: SpanFacts, lane: Lane): void {
+  #addTo(run: number, span: SpanFacts): void {
     const runs = this.#runs;
     const arrival = this.#arrival;
     arrival.run = run;
@@ -179,66 +186,76 @@ export class RunAssembler {
     }
     const isOpen = this.#stateOf(run) === state.open;
     if (!isOpen && !this.#touched.has(run)) this.#touched.set(run, runs.report(run));
-    if (runs.starts.add(run, lane.partition, lane.offset) && isOpen) this.#open.addGuest(run, lane);
     arrival.read(span);
     if (!runs.add(span, arrival, this.#settings.maxSpansPerRun)) this.counts.unremembered++;
-    if (lane.isNews) runs.makeNews(run);
     if (!isOpen) return;
     if (runs.hasEnded(run) || runs.heldCount(run) >= maxHeldCalls) this.#touched.set(run, undefined);
   }
 
   /** A span of a run of which only the result is left: its call, cost and scores count, its end cannot change. */
-  #addLate(run: number, span: SpanFacts, lane: Lane): void {
+  #addLate(run: number, span: SpanFacts): void {
     this.counts.late++;
     const runs = this.#runs;
     const { result, tool, attempt: attempts } = span;
     const before = runs.report(run);
-    if (lane.isNews) runs.makeNews(run);
     const isRevised = runs.addLate(run, span, this.#arrival.endMs);
     if (result !== undefined) {
-      const { agent, release, environment } = before;
+      const { traceId, agent, release, environment } = before;
       const { endMs, behindMs } = this.#arrival;
       const durationMs = Math.max(0, endMs - span.startMs);
-      const call = { agent, release, environment, tool, result, attempts, endMs, durationMs, behindMs };
       runs.table.addToolCall(run, result, attempts);
-      this.#sink.toolCall(call, lane.live);
+      this.#sink.toolCall({
+        traceId,
+        agent,
+        release,
+        environment,
+        tool,
+        result,
+        attempts,
+        endMs,
+        durationMs,
+        behindMs,
+      });
     }
-    if (isRevised) this.#reportRevised(run, before, lane);
+    if (isRevised) this.#reportRevised(run, before);
   }
 
   /** Reports what the spans added since the last call ended or changed. Call it after each record. */
-  settle(lane: Lane): void {
-    if (this.#runs.spanIds > this.#settings.maxSpans) this.#makeRoom(lane, this.#settings.maxRuns);
+  settle(): void {
+    if (this.#runs.spanIds > this.#settings.maxSpans) this.#makeRoom(this.#settings.maxRuns);
     if (this.#touched.size === 0) return;
-    for (const [run, before] of this.#touched) this.#settleRun(run, before, lane);
+    for (const [run, before] of this.#touched) this.#settleRun(run, before);
     this.#touched.clear();
   }
 
-  #settleRun(run: number, before: FinishedRun | undefined, lane: Lane): void {
+  #settleRun(run: number, before: FinishedRun | undefined): void {
     const runs = this.#runs;
-    runs.releaseCalls(run, this.#sink, lane.live);
+    runs.releaseCalls(run, this.#sink);
     if (before) {
       const isByRoot = before.closedBy !== 'spill' && runs.hasEnded(run);
       if (isByRoot) runs.finish(run, 'root', runs.endMs(run));
       else runs.finish(run, before.closedBy, before.closedMs);
-      this.#reportRevised(run, before, lane);
-    } else if (runs.hasEnded(run)) this.#close(run, 'root', runs.endMs(run), lane.live);
+      this.#reportRevised(run, before);
+    } else if (runs.hasEnded(run)) this.#close(run, 'root', runs.endMs(run));
   }
 
-  #reportRevised(run: number, before: FinishedRun, lane: Lane): void {
+  #reportRevised(run: number, before: FinishedRun): void {
     const after = this.#runs.report(run);
-    this.#sink.revised(before, after, lane.live);
+    this.#sink.revised(before, after);
     this.#runs.table.places[run] = after.place;
-    if (this.#runs.isNews(run)) this.#sink.known(after);
   }
 
-  /** Ends runs that have been idle, of one lane or of all, and forgets ended ones, as of event time `watermarkMs`. Between records only. */
-  advance(watermarkMs: number, only?: Lane): void {
-    this.#open.forEach((run, lane) => this.#advanceRun(run, lane, watermarkMs), only);
+  /** Ends runs that have been idle, and forgets ended ones, as of event time `watermarkMs`. Between records only. */
+  advance(watermarkMs: number): void {
+    for (let run = this.#open.first; run !== none;) {
+      const next = this.#open.after(run);
+      this.#advanceRun(run, watermarkMs);
+      run = next;
+    }
     this.#forgetUntil(watermarkMs);
   }
 
-  #advanceRun(run: number, lane: Lane, watermarkMs: number): void {
+  #advanceRun(run: number, watermarkMs: number): void {
     const { idleTimeoutMs, holdMs } = this.#settings;
     const runs = this.#runs;
     const closedMs = runs.lastEndMs(run) + idleTimeoutMs;
@@ -247,10 +264,8 @@ export class RunAssembler {
       this.#discard(run);
       return;
     }
-    if (releasedMs <= watermarkMs) runs.releaseCalls(run, this.#sink, releasedMs > lane.countedMs);
-    if (closedMs > watermarkMs) return;
-    if (closedMs > lane.keptMs) runs.makeNews(run);
-    this.#close(run, 'idle', closedMs, closedMs > lane.countedMs);
+    if (releasedMs <= watermarkMs) runs.releaseCalls(run, this.#sink);
+    if (closedMs <= watermarkMs) this.#close(run, 'idle', closedMs);
   }
 
   #forgetUntil(watermarkMs: number): void {
@@ -262,16 +277,10 @@ export class RunAssembler {
     while (isOver(this.#settled.first, rememberIdleMs)) this.#drop(this.#settled.first);
   }
 
-  /** Where the oldest open run of `lane` begins; undefined when none is open. */
-  oldestOpenOffset(lane: Lane): number | undefined {
-    const run = this.#open.oldestOn(lane);
-    return run === none ? undefined : this.#runs.starts.on(run, lane.partition);
-  }
-
-  #begin(lane: Lane): number {
+  #begin(): number {
     const { maxRuns } = this.#settings;
-    if (this.size >= maxRuns) this.#makeRoom(lane, maxRuns - 1);
-    const run = this.#runs.begin(this.#arrival.ids, this.#open.ordinalOf(lane), lane.partition, lane.offset);
+    if (this.size >= maxRuns) this.#makeRoom(maxRuns - 1);
+    const run = this.#runs.begin(this.#arrival.ids);
     this.#open.add(run);
     return run;
   }
@@ -289,30 +298,29 @@ export class RunAssembler {
   }
 
   /** Ends an open run and reports it. */
-  #close(run: number, closedBy: ClosedBy, closedMs: number, live: boolean): void {
+  #close(run: number, closedBy: ClosedBy, closedMs: number): void {
     const runs = this.#runs;
     this.#open.remove(run);
     if (closedBy === 'idle') this.#enter(run, this.#timedOut, state.timedOut);
     else this.#enter(run, this.#ended, state.ended);
     runs.finish(run, closedBy, closedMs);
     const finished = runs.report(run);
-    this.#sink.finished(finished, live);
+    this.#sink.finished(finished);
     runs.table.places[run] = finished.place;
-    if (runs.isNews(run)) this.#sink.known(finished);
   }
 
   /** Frees room until at most `count` runs, and not too many span ids, are in memory. */
-  #makeRoom(lane: Lane, count: number): void {
+  #makeRoom(count: number): void {
     while (this.size > count || this.#runs.spanIds > this.#settings.maxSpans) {
       const remembered = this.#ended.first === none ? this.#timedOut.first : this.#ended.first;
-      const run = remembered === none ? this.#open.silentLongest() : remembered;
+      const run = remembered === none ? this.#open.first : remembered;
       if (run === none) return;
       if (remembered === none && !this.#runs.isWork(run)) {
         this.#discard(run);
         continue;
       }
-      if (remembered === none) this.#spill(run, lane);
-      else this.#settleEarly(run, lane);
+      if (remembered === none) this.#spill(run);
+      else this.#settleEarly(run);
       this.#forget(run);
     }
   }
@@ -327,21 +335,20 @@ export class RunAssembler {
     runs.drop(run);
   }
 
-  #spill(run: number, lane: Lane): void {
+  #spill(run: number): void {
     this.counts.spilled++;
     const runs = this.#runs;
-    runs.releaseCalls(run, this.#sink, lane.live);
-    runs.makeNews(run); // an earlier process may have had the room
-    this.#close(run, runs.hasEnded(run) ? 'root' : 'spill', runs.endMs(run), lane.live);
+    runs.releaseCalls(run, this.#sink);
+    this.#close(run, runs.hasEnded(run) ? 'root' : 'spill', runs.endMs(run));
     this.#touched.delete(run);
   }
 
   /** Reports what the current record changed of a run that is about to be forgotten. */
-  #settleEarly(run: number, lane: Lane): void {
+  #settleEarly(run: number): void {
     const before = this.#touched.get(run);
     if (!before) return;
     this.#touched.delete(run);
-    this.#settleRun(run, before, lane);
+    this.#settleRun(run, before);
   }
 
   /** Keeps only the result of a remembered run. */

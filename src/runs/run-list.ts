@@ -1,6 +1,13 @@
 import { none } from './rows.ts';
 import { word, type RunTable } from './run-table.ts';
 
+/** A list, as a snapshot keeps it; what is between its ends is in the rows of the runs. */
+export interface RunListState {
+  readonly first: number;
+  readonly last: number;
+  readonly size: number;
+}
+
 /** Runs in the order in which they were added. A run is in one list at a time; adding and removing take no memory. */
 export class RunList {
   readonly #runs: RunTable;
@@ -10,6 +17,17 @@ export class RunList {
 
   constructor(runs: RunTable) {
     this.#runs = runs;
+  }
+
+  save(): RunListState {
+    return { first: this.#first, last: this.#last, size: this.#size };
+  }
+
+  /** Makes this the list that was saved; its runs are restored. */
+  restore({ first, last, size }: RunListState): void {
+    this.#first = first;
+    this.#last = last;
+    this.#size = size;
   }
 
   get size(): number {

@@ -1,3 +1,4 @@
+import { instantText as instant, nameText as text, type TableRow } from '../core/table-row.ts';
 import { limitUsd } from '../semconv/plimsoll.ts';
 import type { FinishedRun } from './finished-run.ts';
 
@@ -35,6 +36,7 @@ export const runColumns = [
   { name: 'ReviewCostUsd', type: money },
   { name: 'Priced', type: 'Bool' },
   { name: 'Scores', type: 'Map(LowCardinality(String), Float64)' },
+  { name: 'PolicyRevision', type: word },
   { name: 'Version', type: 'UInt64' },
 ] as const;
 
@@ -48,14 +50,13 @@ type RunRow = {
     | undefined;
 };
 
-/** The header by which a record says that it holds runs, one a line, as JSON by these columns; another form has another number. */
-export const runContent = { header: 'plimsoll.content', value: 'agent_runs/1' } as const;
-
-/** Longer texts are no names and no ids; with this every row fits every stream. */
-const limitCharacters = 1000;
+/** What is known of `run`, as a row of `agent_runs`; `policyRevision` is that of the policy which covers it, or ''. */
+export function tableRowOf(run: FinishedRun, policyRevision: string): TableRow {
+  return { table: 'agent_runs', key: run.runId, version: run.version, row: runRow(run, policyRevision) };
+}
 
 /** `run` as one line of JSON. The same knowledge gives the same row. */
-export function runRow(run: FinishedRun): string {
+export function runRow(run: FinishedRun, policyRevision = ''): string {
   const { toolCalls, costUsd } = run;
   const row: RunRow = {
     RunId: text(run.runId),
@@ -86,14 +87,10 @@ export function runRow(run: FinishedRun): string {
     ReviewCostUsd: dollars(costUsd.review),
     Priced: run.priced || undefined,
     Scores: run.scores.size === 0 ? undefined : Object.fromEntries(run.scores),
+    PolicyRevision: text(policyRevision),
     Version: run.version,
   };
   return JSON.stringify(row);
-}
-
-function text(value: string): string | undefined {
-  if (value === '') return undefined;
-  return (value.length > limitCharacters ? value.slice(0, limitCharacters) : value).toWellFormed();
 }
 
 function count(value: number): number | undefined {
@@ -103,27 +100,4 @@ function count(value: number): number | undefined {
 /** All nine decimals: exact up to 4 million dollars, because the double is the one that is nearest to them. */
 function dollars(usd: number): string | undefined {
   return usd === 0 ? undefined : Math.min(usd, limitUsd).toFixed(9);
-}
-
-/** The last millisecond that the column holds; only a broken clock is later. */
-const lastMs = Date.UTC(2299, 11, 31, 23, 59, 59, 999);
-
-const dayMs = 86_400_000;
-const digits = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'));
-/** The day that was written last, which most runs share: its number since the epoch, and its text. */
-const lastDay = { number: Number.NaN, text: '' };
-
-/** To the millisecond, in UTC; a Date would take ten times as long to say it. */
-function instant(timeMs: number): string {
-  const wholeMs = Math.floor(Math.min(timeMs, lastMs));
-  const day = Math.floor(wholeMs / dayMs);
-  if (day !== lastDay.number) {
-    lastDay.number = day;
-    lastDay.text = new Date(day * dayMs).toISOString().slice(0, 10);
-  }
-  const ofDayMs = wholeMs - day * dayMs;
-  const hours = digits[Math.floor(ofDayMs / 3_600_000)]!;
-  const minutes = digits[Math.floor(ofDayMs / 60_000) % 60]!;
-  const seconds = digits[Math.floor(ofDayMs / 1000) % 60]!;
-  return `${lastDay.text} ${hours}:${minutes}:${seconds}.${String(ofDayMs % 1000).padStart(3, '0')}`;
 }

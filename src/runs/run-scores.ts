@@ -6,13 +6,16 @@ interface Scored {
   readonly endMs: number;
 }
 
+/** Scores by run and evaluator, as a snapshot keeps them. */
+export type RunScoresState = ReadonlyMap<number, ReadonlyMap<string, Scored>>;
+
 /**
  * What evaluators found of runs: of each the latest word, of two of the same time the better one, for the
  * `limitEvaluators` evaluators whose names come first. The same in whatever order spans come, and however often. Few
  * runs have any.
  */
 export class RunScores {
-  readonly #runs = new Map<number, Map<string, Scored>>();
+  #runs = new Map<number, Map<string, Scored>>();
 
   /** Takes the scores of a span of `run` that ended at `endMs`. */
   add(run: number, scores: ReadonlyMap<string, number>, endMs: number): void {
@@ -39,6 +42,16 @@ export class RunScores {
     if (!known) return noScores;
     const scores = [...known].map(([evaluator, { score }]) => [evaluator, score] as const);
     return new Map(scores.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  /** All scores, lent until one is added. */
+  save(): RunScoresState {
+    return this.#runs;
+  }
+
+  /** Makes these the scores that were saved. */
+  restore(state: RunScoresState): void {
+    this.#runs = new Map(Array.from(state, ([run, scores]) => [run, new Map(scores)]));
   }
 
   /** Forgets those of `run`. */

@@ -1,7 +1,8 @@
 import type { SpanIds } from '../semconv/span-facts.ts';
 import { results, unknown, type Result } from '../semconv/vocabulary.ts';
 import { indexWords, mixed, RowIndex } from './row-index.ts';
-import { none, Rows } from './rows.ts';
+import { packTexts, unpackTexts, type PackedTexts } from './packed-texts.ts';
+import { none, Rows, type RowsState } from './rows.ts';
 
 /** 32-bit words of a run's row, after those of the index. */
 export const word = {
@@ -10,84 +11,78 @@ export const word = {
   /** In the list that holds the run. */
   previous: 6,
   next: 7,
-  /** Ordinal of the lane on which it began, and the partition of that. */
-  lane: 8,
-  partition: 9,
   /** Chains in the tables of spans and of calls. */
-  firstSpan: 10,
-  lastSpan: 11,
-  firstCall: 12,
-  lastCall: 13,
+  firstSpan: 8,
+  lastSpan: 9,
+  firstCall: 10,
+  lastCall: 11,
   /** Length of the two chains, and of the spans those that arrived. */
-  knownCount: 14,
-  callCount: 15,
-  spanCount: 16,
+  knownCount: 12,
+  callCount: 13,
+  spanCount: 14,
   /** Spans added, remembered or not: who has seen more of the run knows it better. */
-  version: 17,
+  version: 15,
   /** Four: the tool calls that were handed on, by their result. */
-  toolCalls: 18,
-  toolCallAttempts: 22,
+  toolCalls: 16,
+  toolCallAttempts: 20,
 } as const;
 
 /** Doubles of a run's row, behind the words. Event times are in milliseconds since the epoch. */
 export const cell = {
-  /** Offset at which it began. */
-  offset: 12,
-  startMs: 13,
-  lastEndMs: 14,
+  startMs: 11,
+  lastEndMs: 12,
   /** Of the latest root span. */
-  rootEndMs: 15,
-  rootBehindMs: 16,
-  saidAtMs: 17,
-  escalatedAtMs: 18,
-  gateAtMs: 19,
-  lastWorkStartMs: 20,
-  foldedTopMs: 21,
+  rootEndMs: 13,
+  rootBehindMs: 14,
+  saidAtMs: 15,
+  escalatedAtMs: 16,
+  gateAtMs: 17,
+  lastWorkStartMs: 18,
+  foldedTopMs: 19,
   /** Seven: the start of the span that says each label; then that of the span whose trace stands for the run. */
-  labelMs: 22,
-  /** Costs are whole billionths of a US dollar, which add up exactly in any order. */
-  reviewCostNanos: 29,
+  labelMs: 20,
+  /** Costs are whole billionths of a US dollar, which add up exactly in any order; times of work are milliseconds. */
+  reviewCostNanos: 27,
+  reviewMs: 28,
   /** End of the latest model call that asked for a tool. */
-  toolAskedMs: 30,
+  toolAskedMs: 29,
   /** End of the latest model call that a log record without a trace told of. */
-  toldEndMs: 31,
+  toldEndMs: 30,
   /** The rest is as last reported. */
-  toolCostNanos: 32,
-  closedMs: 33,
-  llmCostNanos: 34,
-  inputTokens: 35,
-  outputTokens: 36,
+  toolCostNanos: 31,
+  closedMs: 32,
+  llmCostNanos: 33,
+  inputTokens: 34,
+  outputTokens: 35,
 } as const;
 
 /** Bytes of a run's row, behind the cells. One of a vocabulary's words is its place there from 1 on; 0 is none. */
 export const byte = {
-  state: 296,
+  state: 288,
   /** Whether a later trace may resume the run: its id is its own. */
-  resumable: 297,
-  root: 298,
-  saidOutcome: 299,
-  saidEvidence: 300,
-  escalationReason: 301,
-  gate: 302,
-  foldedTop: 303,
+  resumable: 289,
+  root: 290,
+  saidOutcome: 291,
+  saidEvidence: 292,
+  escalationReason: 293,
+  gate: 294,
+  foldedTop: 295,
   /** Seven: how badly the span that says each label speaks for the run, from 1 on; then the one of its trace. */
-  labelRank: 304,
-  unpriced: 311,
-  /** Whether what is known of it is not kept yet. */
-  isNews: 312,
+  labelRank: 296,
+  unpriced: 303,
   /** Whether log records tell of the run; and how it went, where they belonged to no trace. */
-  hasLogs: 313,
-  told: 314,
+  hasLogs: 304,
+  told: 305,
   /** Whether it has a span that makes a run. */
-  isWork: 315,
+  isWork: 306,
   /** The rest is as last reported. */
-  closedBy: 316,
-  outcome: 317,
-  evidence: 318,
-  lowerBound: 319,
+  closedBy: 307,
+  outcome: 308,
+  evidence: 309,
+  lowerBound: 310,
 } as const;
 
-const cellCount = 40;
+const cellCount = 39;
 const wordCount = 2 * cellCount;
 const byteCount = 8 * cellCount;
 
@@ -103,21 +98,31 @@ export const text = {
 } as const;
 const textCount = 7;
 
+/** The runs, as a snapshot keeps them. */
+export interface RunTableState {
+  readonly rows: RowsState;
+  readonly heads: Int32Array;
+  readonly named: ReadonlyMap<string, number>;
+  readonly texts: PackedTexts;
+  readonly joined: ReadonlyMap<string, number>;
+  readonly aliases: ReadonlyMap<number, string>;
+}
+
 const isTraceId = /^[0-9a-f]{32}$/;
 
 /** The runs in memory, found by their ids. `cells`, `words` and `bytes` are replaced when a run begins. */
 export class RunTable {
   /** What the sink keeps with each run. */
-  readonly places: unknown[] = [];
+  places: unknown[] = [];
   readonly #rows = new Rows(cellCount);
   readonly #index = new RowIndex(this.#rows, wordCount);
-  readonly #named = new Map<string, number>();
-  readonly #texts: string[] = [];
+  #named = new Map<string, number>();
+  #texts: string[] = [];
   /** Runs by the traces that belong to them and are not their id, in the order in which they joined; and those traces by run. */
   readonly #joined = new Map<string, number>();
   readonly #traces = new Map<number, Set<string>>();
   /** Further ids of runs whose id is that of a trace. */
-  readonly #aliases = new Map<number, string>();
+  #aliases = new Map<number, string>();
   readonly #limitTraces: number;
   /** The id looked for last, when it is that of a trace. */
   readonly #trace = new Int32Array(4);
@@ -184,7 +189,7 @@ export class RunTable {
   #findTrace(): number {
     const trace = this.#trace;
     const { words } = this.#rows;
-    let run = this.#index.first(hashOf(trace));
+    let run = this.#index.first(hashOf(trace, 0));
     while (run !== none) {
       const at = run * wordCount + word.trace;
       if (
@@ -221,7 +226,7 @@ export class RunTable {
       this.#named.set(ids.run, run);
     } else {
       words.set(this.#trace, run * wordCount + word.trace);
-      this.#index.add(run, hashOf(this.#trace));
+      this.#index.add(run, hashOf(this.#trace, 0));
     }
   }
 
@@ -247,12 +252,15 @@ export class RunTable {
   /** Notes that the trace of `ids` belongs to `run`: its spans that name no run are found there from now on. */
   join(ids: SpanIds, run: number): void {
     this.#readTrace(ids);
-    const key = this.#traceKey();
+    this.#note(this.#traceKey(), run);
+    if (this.#joined.size > this.#limitTraces) this.#forgetTrace();
+  }
+
+  #note(key: string, run: number): void {
     this.#joined.set(key, run);
     const traces = this.#traces.get(run);
     if (traces) traces.add(key);
     else this.#traces.set(run, new Set([key]));
-    if (this.#joined.size > this.#limitTraces) this.#forgetTrace();
   }
 
   #forgetTrace(): void {
@@ -309,6 +317,31 @@ export class RunTable {
     words[at + word.toolCallAttempts]! += attempts;
   }
 
+  /** All runs but what the sink keeps with them, lent until one changes. */
+  save(): RunTableState {
+    return {
+      rows: this.#rows.save(),
+      heads: this.#index.save(),
+      named: this.#named,
+      texts: packTexts(this.#texts),
+      joined: this.#joined,
+      aliases: this.#aliases,
+    };
+  }
+
+  /** Makes this the table that was saved, whose runs the sink keeps `places` with. */
+  restore({ rows, heads, named, texts, joined, aliases }: RunTableState, places: unknown[]): void {
+    this.#rows.restore(rows);
+    this.#index.restore(heads, (run) => hashOf(this.words, run * wordCount + word.trace));
+    this.#named = new Map(named);
+    this.#texts = unpackTexts(texts);
+    this.#joined.clear();
+    this.#traces.clear();
+    for (const [key, run] of joined) this.#note(key, run);
+    this.#aliases = new Map(aliases);
+    this.places = places;
+  }
+
   /** Whether `ids` name a run by other than the id of a trace; `#trace` is that id else. */
   #isNamed(ids: SpanIds): boolean {
     if (ids.run === '') {
@@ -339,6 +372,6 @@ export class RunTable {
   }
 }
 
-function hashOf(trace: Int32Array): number {
-  return mixed(mixed(trace[0]!, trace[1]!), mixed(trace[2]!, trace[3]!));
+function hashOf(words: Int32Array, at: number): number {
+  return mixed(mixed(words[at]!, words[at + 1]!), mixed(words[at + 2]!, words[at + 3]!));
 }

@@ -1,17 +1,17 @@
 import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
 import { evidenceLevels, outcomes, results, type EscalationState } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
-import type { ClosedBy, FinishedRun, RunSink, RunToolCalls } from './finished-run.ts';
-import { HeldCalls } from './held-calls.ts';
-import { LeafUsage } from './leaf-usage.ts';
+import type { ClosedBy, FinishedRun, RunSink } from './finished-run.ts';
+import { HeldCalls, type HeldCallsState } from './held-calls.ts';
+import { LeafUsage, type LeafUsageState } from './leaf-usage.ts';
 import { none } from './rows.ts';
 import { RunEnding } from './run-ending.ts';
-import { nanosOf, nanosPerUsd, tokensOf } from './quantities.ts';
+import { nanosOf, tokensOf } from './quantities.ts';
 import { addLabels, addTrace, mergeLabels, mergeTrace } from './run-labels.ts';
-import { RunScores } from './run-scores.ts';
-import { RunStarts } from './run-starts.ts';
-import { byte, cell, RunTable, text, word } from './run-table.ts';
-import { known, SpanTable } from './span-table.ts';
+import { closedByOf, closings, reportOf } from './run-report.ts';
+import { RunScores, type RunScoresState } from './run-scores.ts';
+import { byte, cell, RunTable, word, type RunTableState } from './run-table.ts';
+import { known, SpanTable, type SpanTableState } from './span-table.ts';
 import { ToolCosts } from './tool-costs.ts';
 
 /** What an answer tells of the call that was asked about; calls that were allowed to run say themselves what came of it. */
@@ -22,12 +22,20 @@ const answers: Readonly<Partial<Record<EscalationState, number>>> = {
   timed_out: known.unanswered,
 };
 
-const closings = ['root', 'idle', 'spill'] as const satisfies readonly ClosedBy[];
+/** The runs with all that is known of them, as a snapshot keeps them. */
+export interface RunsState {
+  readonly table: RunTableState;
+  readonly spans: SpanTableState;
+  readonly spanIds: number;
+  readonly calls: HeldCallsState;
+  readonly usage: LeafUsageState;
+  readonly toolCosts: ReadonlyMap<number, number>;
+  readonly scores: RunScoresState;
+}
 
 /** The runs in memory: folds their spans, in whatever order they arrive, and says what is known of each. */
 export class Runs {
   readonly table: RunTable;
-  readonly starts: RunStarts;
   readonly #spans: SpanTable;
   readonly #calls: HeldCalls;
   readonly #usage: LeafUsage;
@@ -39,7 +47,6 @@ export class Runs {
   /** `guesses` as of `RunEnding`, `limitTraces` as of `RunTable`. */
   constructor(guesses: boolean, limitTraces: number) {
     this.table = new RunTable(limitTraces);
-    this.starts = new RunStarts(this.table);
     this.#spans = new SpanTable(this.table);
     this.#calls = new HeldCalls(this.table, this.#spans);
     this.#usage = new LeafUsage(this.#spans);
@@ -57,22 +64,39 @@ export class Runs {
     return this.#spans.count + this.#calls.count;
   }
 
-  /** Begins a run with its first span, which is on `partition` at `offset`. `lane` is the caller's own. */
-  begin(ids: SpanIds, lane: number, partition: number, offset: number): number {
+  /** Everything but what the sink keeps with runs, lent until a span is added. */
+  save(): RunsState {
+    return {
+      table: this.table.save(),
+      spans: this.#spans.save(),
+      spanIds: this.#spanIds,
+      calls: this.#calls.save(),
+      usage: this.#usage.save(),
+      toolCosts: this.#toolCosts.save(),
+      scores: this.#scores.save(),
+    };
+  }
+
+  /** Makes these the runs that were saved, with what the sink keeps with each. */
+  restore(state: RunsState, places: unknown[]): void {
+    this.table.restore(state.table, places);
+    this.#spans.restore(state.spans);
+    this.#spanIds = state.spanIds;
+    this.#calls.restore(state.calls);
+    this.#usage.restore(state.usage);
+    this.#toolCosts.restore(state.toolCosts);
+    this.#scores.restore(state.scores);
+  }
+
+  /** Begins a run with its first span. */
+  begin(ids: SpanIds): number {
     const { table } = this;
     const run = table.begin(ids);
     const at = table.cellAt(run);
-    table.words[table.wordAt(run) + word.lane] = lane;
-    this.starts.begin(run, partition, offset);
     table.cells[at + cell.startMs] = Number.POSITIVE_INFINITY;
     table.cells[at + cell.lastEndMs] = Number.NEGATIVE_INFINITY;
     table.cells[at + cell.lastWorkStartMs] = Number.NEGATIVE_INFINITY;
     return run;
-  }
-
-  /** What the caller said on which lane `run` began. */
-  lane(run: number): number {
-    return this.table.words[this.table.wordAt(run) + word.lane]!;
   }
 
   /** Looks for the span that arrives in its run. True when it is remembered there: it was sent again. */
@@ -120,10 +144,7 @@ export class Runs {
     return !folded;
   }
 
-  /**
-   * Makes the spans of `from`, which was never reported, spans of `into`, and forgets `from`; where it began on the
-   * stream is known of `into` then, too.
-   */
+  /** Makes the spans of `from`, which was never reported, spans of `into`, and forgets `from`. */
   merge(from: number, into: number): void {
     const { table } = this;
     const { cells, words, bytes } = table;
@@ -131,8 +152,8 @@ export class Runs {
     const fromAt = table.cellAt(from);
     cells[at + cell.startMs] = Math.min(cells[at + cell.startMs]!, cells[fromAt + cell.startMs]!);
     cells[at + cell.lastEndMs] = Math.max(cells[at + cell.lastEndMs]!, cells[fromAt + cell.lastEndMs]!);
-    cells[at + cell.reviewCostNanos]! += cells[fromAt + cell.reviewCostNanos]!;
-    for (const flag of [byte.unpriced, byte.isNews, byte.hasLogs, byte.isWork])
+    for (const sum of [cell.reviewCostNanos, cell.reviewMs]) cells[at + sum]! += cells[fromAt + sum]!;
+    for (const flag of [byte.unpriced, byte.hasLogs, byte.isWork])
       bytes[table.byteAt(into) + flag]! |= bytes[table.byteAt(from) + flag]!;
     const added = [
       word.version,
@@ -141,7 +162,6 @@ export class Runs {
       ...results.map((_, i) => word.toolCalls + i),
     ];
     for (const sum of added) words[table.wordAt(into) + sum]! += words[table.wordAt(from) + sum]!;
-    this.starts.merge(from, into);
     mergeLabels(table, from, into);
     mergeTrace(table, from, into);
     this.#ending.merge(from, into);
@@ -158,7 +178,10 @@ export class Runs {
     const { table } = this;
     const { run, step } = arrival;
     if (step === 'tool') this.#toolCosts.add(span, arrival);
-    else table.cells[table.cellAt(run) + cell.reviewCostNanos]! += nanosOf(span.costUsd);
+    else {
+      table.cells[table.cellAt(run) + cell.reviewCostNanos]! += nanosOf(span.costUsd);
+      table.cells[table.cellAt(run) + cell.reviewMs]! += Math.round(1000 * (span.reviewSeconds ?? 0));
+    }
     if (span.costSource === 'unpriced') table.bytes[table.byteAt(run) + byte.unpriced] = 1;
   }
 
@@ -217,8 +240,8 @@ export class Runs {
   }
 
   /** Hands the tool calls that wait to `sink`. */
-  releaseCalls(run: number, sink: RunSink, live: boolean): void {
-    this.#calls.release(run, sink, live);
+  releaseCalls(run: number, sink: RunSink): void {
+    this.#calls.release(run, sink);
   }
 
   /** Settles what is known of `run` when `closedBy` ends it at event time `closedMs`: `report` says that from now on. */
@@ -243,55 +266,11 @@ export class Runs {
 
   /** `run` as it was when it was finished last; call it before a span is added to it since. */
   report(run: number): FinishedRun {
-    const { table } = this;
-    const { cells, bytes } = table;
-    const at = table.cellAt(run);
-    const bytesAt = table.byteAt(run);
-    const closedBy = closings[bytes[bytesAt + byte.closedBy]!]!;
-    return {
-      runId: table.id(run),
-      traceId: table.traceId(run),
-      agent: table.label(run, text.agent),
-      release: table.label(run, text.release),
-      environment: table.label(run, text.environment),
-      sessionId: table.text(run, text.session),
-      userId: table.text(run, text.user),
-      taskType: table.text(run, text.taskType),
-      startMs: cells[at + cell.startMs]!,
+    return reportOf(this.table, run, {
       endMs: this.endMs(run),
-      closedMs: cells[at + cell.closedMs]!,
-      closedBy,
-      outcome: outcomes[bytes[bytesAt + byte.outcome]!]!,
-      evidence: evidenceLevels[bytes[bytesAt + byte.evidence]!]!,
       escalationReason: this.#ending.escalationReason(run),
-      toolCalls: this.#toolCalls(run),
-      costUsd: {
-        llm: cells[at + cell.llmCostNanos]! / nanosPerUsd,
-        tool: cells[at + cell.toolCostNanos]! / nanosPerUsd,
-        review: cells[at + cell.reviewCostNanos]! / nanosPerUsd,
-      },
-      priced: bytes[bytesAt + byte.lowerBound] === 0,
-      inputTokens: cells[at + cell.inputTokens]!,
-      outputTokens: cells[at + cell.outputTokens]!,
       scores: this.#scores.of(run),
-      behindMs: closedBy === 'root' ? cells[at + cell.rootBehindMs]! : 0,
-      starts: this.starts.of(run),
-      version: table.words[table.wordAt(run) + word.version]!,
-      place: table.places[run],
-    };
-  }
-
-  #toolCalls(run: number): RunToolCalls {
-    const { words } = this.table;
-    const at = this.table.wordAt(run);
-    const [ok, error, rejected, cancelled] = results.map((_, i) => words[at + word.toolCalls + i]!);
-    return {
-      ok: ok!,
-      error: error!,
-      rejected: rejected!,
-      cancelled: cancelled!,
-      attempts: words[at + word.toolCallAttempts]!,
-    };
+    });
   }
 
   closedMs(run: number): number {
@@ -299,7 +278,7 @@ export class Runs {
   }
 
   closedBy(run: number): ClosedBy {
-    return closings[this.table.bytes[this.table.byteAt(run) + byte.closedBy]!]!;
+    return closedByOf(this.table, run);
   }
 
   /** Forgets the spans of `run`; what was reported of it remains. */
@@ -329,22 +308,11 @@ export class Runs {
     const at = this.table.cellAt(run);
     const cost = { llm: cell.llmCostNanos, tool: cell.toolCostNanos, review: cell.reviewCostNanos }[step];
     cells[at + cost]! += nanosOf(span.costUsd);
+    cells[at + cell.reviewMs]! += Math.round(1000 * (span.reviewSeconds ?? 0));
     cells[at + cell.inputTokens]! += tokensOf(span.inputTokens);
     cells[at + cell.outputTokens]! += tokensOf(span.outputTokens);
     if (span.costSource === 'unpriced') bytes[this.table.byteAt(run) + byte.lowerBound] = 1;
     return true;
-  }
-
-  /**
-   * Notes that what is known of `run` is not kept yet, from now on: some span or the end is new. What comes later may be
-   * older, from a partition that is read again behind the others, and is news all the same.
-   */
-  makeNews(run: number): void {
-    this.table.bytes[this.table.byteAt(run) + byte.isNews] = 1;
-  }
-
-  isNews(run: number): boolean {
-    return this.table.bytes[this.table.byteAt(run) + byte.isNews] !== 0;
   }
 
   #addWord(run: number, span: SpanFacts, endMs: number): void {
@@ -358,7 +326,6 @@ export class Runs {
 
   /** Forgets `run`, whose spans are forgotten. */
   drop(run: number): void {
-    this.starts.drop(run);
     this.#scores.drop(run);
     this.table.drop(run);
   }

@@ -1,5 +1,6 @@
 import { indexWords, mixed, nextWord, RowIndex } from './row-index.ts';
-import { none, Rows } from './rows.ts';
+import { packTexts, unpackTexts, type PackedTexts } from './packed-texts.ts';
+import { none, Rows, type RowsState } from './rows.ts';
 import { word as runWord, type RunTable } from './run-table.ts';
 
 /** Bits of what is known of a span. One that others name as their parent is known before it arrives. */
@@ -37,6 +38,13 @@ const wordCount = 2 * cellCount;
 /** Looking through so few spans, which lie side by side, is quicker than finding one by a hash. */
 const unindexed = 16;
 
+/** The spans, as a snapshot keeps them. */
+export interface SpanTableState {
+  readonly rows: RowsState;
+  readonly heads: Int32Array;
+  readonly tools: PackedTexts;
+}
+
 /**
  * The spans that runs remember, chained by run in the order in which they became known. The few spans of a small run
  * are looked through; those of a large one are found by a hash of run and id.
@@ -44,7 +52,7 @@ const unindexed = 16;
 export class SpanTable {
   readonly #rows = new Rows(cellCount);
   readonly #index = new RowIndex(this.#rows, wordCount);
-  readonly #tools: string[] = [];
+  #tools: string[] = [];
   readonly #runs: RunTable;
 
   constructor(runs: RunTable) {
@@ -129,9 +137,13 @@ export class SpanTable {
   }
 
   #indexSpan(span: number): void {
+    this.#index.add(span, this.#hashOf(span));
+  }
+
+  #hashOf(span: number): number {
     const { words } = this.#rows;
     const at = span * wordCount;
-    this.#index.add(span, hashOf(words[at + word.run]!, words[at + word.id0]!, words[at + word.id1]!));
+    return hashOf(words[at + word.run]!, words[at + word.id0]!, words[at + word.id1]!);
   }
 
   /** The first span of `run`, or `none`. */
@@ -223,6 +235,18 @@ export class SpanTable {
     this.learn(span, known.tool);
     while (this.#tools.length < span) this.#tools.push(''); // an array with holes would be slow
     this.#tools[span] = tool;
+  }
+
+  /** All spans, lent until one changes. */
+  save(): SpanTableState {
+    return { rows: this.#rows.save(), heads: this.#index.save(), tools: packTexts(this.#tools) };
+  }
+
+  /** Makes this the table that was saved; the runs are restored. */
+  restore({ rows, heads, tools }: SpanTableState): void {
+    this.#rows.restore(rows);
+    this.#index.restore(heads, (span) => this.#hashOf(span));
+    this.#tools = unpackTexts(tools);
   }
 
   /** Forgets the spans of `run`. */

@@ -19,7 +19,7 @@ interface Costly {
 export class ToolCosts {
   readonly #spans: SpanTable;
   /** Billionths of a US dollar that calls cost which a run does not remember. */
-  readonly #folded = new Map<number, number>();
+  #folded = new Map<number, number>();
 
   constructor(spans: SpanTable) {
     this.#spans = spans;
@@ -121,6 +121,16 @@ export class ToolCosts {
     const nanos = this.#folded.get(from);
     if (nanos !== undefined) this.#folded.set(into, nanos + (this.#folded.get(into) ?? 0));
     this.forget(from);
+  }
+
+  /** What is added up of calls that runs do not remember, lent until one is added. */
+  save(): ReadonlyMap<number, number> {
+    return this.#folded;
+  }
+
+  /** Makes these the sums that were saved. */
+  restore(folded: ReadonlyMap<number, number>): void {
+    this.#folded = new Map(folded);
   }
 
   /** Forgets what calls of `run` cost that it did not remember. */

@@ -46,6 +46,9 @@ const text: ValueRule = { kind: 'string', maxBytes: limitTextBytes };
 const number = (min: number, max: number): ValueRule => ({ kind: 'number', min, max });
 const oneOf = (values: readonly string[]): ValueRule => ({ kind: 'enum', values });
 
+/** The revision of the policy that covers a span: enrichment alone says it, and what a sender says is removed as a foreign key. */
+export const policyRevisionKey = 'plimsoll.policy.revision';
+
 /** The closed list of keys that a sender may set and enrichment may add. */
 export const ownKeys: readonly OwnKey[] = [
   { key: 'plimsoll.step', field: 'step', places: span, rule: oneOf(steps) },
@@ -87,7 +90,6 @@ export const ownKeys: readonly OwnKey[] = [
   { key: 'plimsoll.cost.usd', field: 'costUsd', places: span, rule: number(0, limitUsd) },
   { key: 'plimsoll.cost.source', field: 'costSource', places: span, rule: oneOf(costSources) },
   { key: 'plimsoll.cost.prices', field: 'priceRevision', places: span, rule: text },
-  { key: 'plimsoll.policy.revision', field: 'policyRevision', places: anywhere, rule: text },
   { key: 'plimsoll.attempt', field: 'attempt', places: span, rule: number(1, limitCount) },
   { key: 'plimsoll.task.type', field: 'taskType', places: anywhere, rule: text },
   { key: 'plimsoll.review.seconds', field: 'reviewSeconds', places: span, rule: number(0, limitCount) },

@@ -81,6 +81,8 @@ export interface SpanFacts {
   /** US dollars; undefined when this span has no cost of its own or it is unpriced. */
   readonly costUsd: number | undefined;
   readonly costSource: CostSource | undefined;
+  /** How long a human worked on a review that is done: as stated, else as long as its span, an hour at most; undefined on every other span. */
+  readonly reviewSeconds: number | undefined;
   /** Including cached tokens; undefined when not said. */
   readonly inputTokens: number | undefined;
   /** Including reasoning tokens; undefined when not said. */

@@ -20,6 +20,7 @@ import {
   contentSizePrefix,
   ownKeys,
   ownPrefix,
+  policyRevisionKey,
   scorePrefix,
   statusMessage,
 } from './plimsoll.ts';
@@ -167,6 +168,7 @@ export const keyTableSpec = {
     ...ownKeys.flatMap(({ key, field, places }) =>
       places.map((place) => ({ key, field: fields[field], place })),
     ),
+    { key: policyRevisionKey, field: fields.policyRevision, place: 'span' as const },
     ...sources.flatMap(({ key, field, places = ['span'] satisfies Place[] }) =>
       places.map((place) => ({ key, field: fields[field], place })),
     ),

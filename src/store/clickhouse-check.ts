@@ -2,7 +2,7 @@ import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, type Migration, statementsOf } from './migrations.ts';
 import { traceColumns } from './trace-columns.ts';
 import type { Column } from '../otlp/row-columns.ts';
-import { runColumns } from '../runs/run-row.ts';
+import { rowTables } from './row-tables.ts';
 
 type Asked = Pick<ClickHouse, 'query'>;
 
@@ -38,13 +38,14 @@ export async function tableFaults(
   cluster: string | undefined,
 ): Promise<readonly string[]> {
   const tables = await clickhouse.query<{ name: string; engine: string; engineFull: string }>(
-    "SELECT name, engine, engine_full AS engineFull FROM system.tables WHERE database = currentDatabase() AND name IN ('otel_traces', 'otel_traces_trace_id_ts', 'agent_runs') ORDER BY name",
+    'SELECT name, engine, engine_full AS engineFull FROM system.tables WHERE database = currentDatabase() AND name IN {names:Array(String)} ORDER BY name',
+    { names: ['otel_traces', 'otel_traces_trace_id_ts', ...rowTables.keys()] },
   );
   const faults = await Promise.all(
     tables.map(async ({ name, engine, engineFull }) => [
       ...(await columnFaults(clickhouse, name)),
       ...engineFaults(name, engine, cluster),
-      ...(name === 'agent_runs' ? versionFaults(engineFull) : tokenFaults(name, engineFull)),
+      ...(rowTables.has(name) ? versionFaults(name, engineFull) : tokenFaults(name, engineFull)),
     ]),
   );
   return faults.flat();
@@ -97,7 +98,7 @@ async function clusterFault(clickhouse: Asked, cluster: string): Promise<string 
 /** The columns that inserts name. */
 const written: ReadonlyMap<string, readonly Column[]> = new Map([
   ['otel_traces', traceColumns],
-  ['agent_runs', runColumns],
+  ...[...rowTables].map(([table, { columns }]) => [table, columns] as const),
 ]);
 
 async function columnFaults(clickhouse: Asked, table: string): Promise<readonly string[]> {
@@ -116,9 +117,9 @@ async function columnFaults(clickhouse: Asked, table: string): Promise<readonly 
   });
 }
 
-function* versionFaults(engineFull: string): Generator<string> {
+function* versionFaults(table: string, engineFull: string): Generator<string> {
   if (!/ReplacingMergeTree\((?:[^)]*, )?Version\)/.test(engineFull))
-    yield 'agent_runs is no ReplacingMergeTree(Version), so that a run has several rows: move it to one';
+    yield `${table} is no ReplacingMergeTree(Version), so that what is replaced stays: move it to one`;
 }
 
 function* engineFaults(table: string, engine: string, cluster: string | undefined): Generator<string> {

@@ -4,12 +4,13 @@ import { addAbortSignal } from 'node:stream';
 import { ByteBudget } from '../core/budget.ts';
 import type { Component } from '../core/component.ts';
 import { Failure } from '../core/failure.ts';
+import { isLoopback } from '../core/foreign-request.ts';
 import { listen, reachableUrl, type ListenAddress } from '../core/listen.ts';
 import type { Log } from '../core/log.ts';
 import { clickHouseErrorCode, loggable } from './clickhouse-fault.ts';
 import { SqlError } from './sql-guard.ts';
 import { sqlErrorOf, SqlReader, type QueryLimits, type SqlResult } from './sql-reader.ts';
-import { authenticate, bodyOf, isLoopback, queryOf, refuseForeign } from './sql-request.ts';
+import { authenticate, bodyOf, queryOf, refuseForeign } from './sql-request.ts';
 
 /** What a SQL port is told. */
 export interface SqlPortOptions extends ListenAddress {

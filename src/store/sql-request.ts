@@ -1,5 +1,9 @@
-import { hash, randomUUID, timingSafeEqual } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { foreignBy } from '../core/foreign-request.ts';
+import { bodyWithin } from '../core/http-body.ts';
+import { Secret } from '../core/secret.ts';
+import { Tokens } from '../core/tokens.ts';
 import { SqlError } from './sql-guard.ts';
 import type { SqlQuery } from './sql-reader.ts';
 
@@ -78,26 +82,15 @@ export function queryOf(
   };
 }
 
-/**
- * Refuses what a web page in somebody's browser could have sent: a Host that is a foreign name made to point here
- * (DNS rebinding), a foreign Origin, a request that the browser itself calls cross-site. Throws SqlError.
- */
+/** Throws SqlError for what a web page in somebody's browser could have sent: see `foreignBy`. */
 export function refuseForeign(headers: IncomingHttpHeaders, hosts: readonly string[]): void {
-  const host = hostnameOf(headers.host ?? '');
-  if (host === undefined || !(isLoopback(host) || hosts.includes(host)))
-    throw new SqlError(
-      497,
-      'ACCESS_DENIED',
-      403,
-      `the Host ${JSON.stringify(headers.host ?? '')} is not served here: use a loopback address, or list it in the configuration`,
-    );
-  const { origin } = headers;
-  const site = textOf(headers['sec-fetch-site']);
-  if (
-    (origin !== undefined && origin !== `http://${headers.host}`) ||
-    (site !== undefined && site !== 'same-origin' && site !== 'none')
-  )
-    throw new SqlError(497, 'ACCESS_DENIED', 403, 'requests from web pages of other origins are not served');
+  const by = foreignBy(headers, hosts);
+  if (by === undefined) return;
+  const sentence =
+    by === 'host'
+      ? `the Host ${JSON.stringify(headers.host ?? '')} is not served here: use a loopback address, or list it in the configuration`
+      : 'requests from web pages of other origins are not served';
+  throw new SqlError(497, 'ACCESS_DENIED', 403, sentence);
 }
 
 /** Throws SqlError unless the request shows `token` as a bearer, a password or a ClickHouse key. */
@@ -111,13 +104,8 @@ export function authenticate(headers: IncomingHttpHeaders, url: URL, token: stri
     textOf(headers['x-clickhouse-key']),
     url.searchParams.get('password'),
   ];
-  const expected = hash('sha256', token, 'buffer');
-  if (
-    shown.some(
-      (value) => typeof value === 'string' && timingSafeEqual(hash('sha256', value, 'buffer'), expected),
-    )
-  )
-    return;
+  const tokens = new Tokens([new Secret(token)]);
+  if (shown.some((value) => typeof value === 'string' && tokens.has(value))) return;
   throw new SqlError(
     516,
     'AUTHENTICATION_FAILED',
@@ -130,30 +118,10 @@ export function authenticate(headers: IncomingHttpHeaders, url: URL, token: stri
 export async function bodyOf(request: IncomingMessage, limitBytes: number): Promise<string> {
   if ((request.headers['content-encoding'] ?? 'identity') !== 'identity')
     throw new SqlError(48, 'NOT_IMPLEMENTED', 415, 'send the query uncompressed');
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.byteLength;
-    if (bytes > limitBytes)
-      throw new SqlError(307, 'TOO_MANY_BYTES', 413, `the query is larger than ${limitBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-/** Whether `host` names this machine only: an address of 127.0.0.0/8, ::1 or localhost. */
-export function isLoopback(host: string): boolean {
-  return (
-    host === 'localhost' ||
-    host === '::1' ||
-    host === '[::1]' ||
-    /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
-  );
-}
-
-/** The name in a Host header, in lower case and without the port; undefined when it is not one. */
-function hostnameOf(host: string): string | undefined {
-  return /^(\[[\da-f:]+\]|[\w.-]+)(?::\d+)?$/iu.exec(host)?.[1]?.toLowerCase();
+  const body = await bodyWithin(request, limitBytes);
+  if (body === undefined)
+    throw new SqlError(307, 'TOO_MANY_BYTES', 413, `the query is larger than ${limitBytes} bytes`);
+  return body.toString('utf8');
 }
 
 function textOf(header: string | string[] | undefined): string | undefined {

@@ -3,13 +3,13 @@ import type { Component } from '../core/component.ts';
 import { messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { Position } from '../core/stream.ts';
-import { runColumns } from '../runs/run-row.ts';
 import { clockFault, serverFaults, tableFaults } from './clickhouse-check.ts';
 import { ClickHouseFault, loggable, mayPass, remedyOf } from './clickhouse-fault.ts';
 import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, migrate, readMigrations } from './migrations.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
-import type { RunsTable } from './run-store.ts';
+import type { RowsTarget } from './row-store.ts';
+import { rowTables } from './row-tables.ts';
 import type { Held, Insert, Table } from './table.ts';
 import { TracesTable } from './traces-table.ts';
 
@@ -23,8 +23,8 @@ export interface TablesOptions {
   readonly log: Log;
 }
 
-/** A late insert of runs does no harm, so this only ends what a server would keep waiting. */
-const runsDeadlineMs = 300_000;
+/** A late insert of rows does no harm, so this only ends what a server would keep waiting. */
+const rowsDeadlineMs = 300_000;
 
 /** How long a start waits for a ClickHouse that does not answer before it goes on without. */
 const patienceMs = 5000;
@@ -33,7 +33,7 @@ const patienceMs = 5000;
  * ClickHouse with its tables, which are there once every migration has been applied. A ClickHouse that is down does not
  * keep the process from starting: until it answers, every use of the tables begins by trying again.
  */
-export class Tables implements Component, Table, RunsTable {
+export class Tables implements Component, Table, RowsTarget {
   readonly name = 'tables';
   readonly #options: TablesOptions;
   readonly #traces: TracesTable;
@@ -98,16 +98,16 @@ export class Tables implements Component, Table, RunsTable {
     await this.#traces.rederive(origin, stretch);
   }
 
-  async insertRuns(body: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+  async insertRows(table: string, body: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
     await this.#open();
     const { clickhouse } = this.#options;
     try {
       await clickhouse.insertBlock({
-        table: 'agent_runs',
-        columns: runColumns,
+        table,
+        columns: rowTables.get(table)?.columns ?? [],
         format: 'JSONEachRow',
         settings: { input_format_skip_unknown_fields: 1 },
-        deadlineMs: clickhouse.nowMs() + runsDeadlineMs,
+        deadlineMs: clickhouse.nowMs() + rowsDeadlineMs,
         signal,
         body,
       });
@@ -115,7 +115,7 @@ export class Tables implements Component, Table, RunsTable {
       if (remedyOf(error) !== 'rows') throw error;
       throw new ClickHouseFault(
         'operator',
-        `agent_runs takes no more runs: ${messageOf(error)}: remove the constraint, or the change of the table, that refuses them`,
+        `${table} takes no more rows: ${messageOf(error)}: remove the constraint, or the change of the table, that refuses them`,
         { cause: error },
       );
     }

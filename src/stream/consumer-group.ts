@@ -95,6 +95,10 @@ class Member implements StreamConsumer {
     return this.#fault;
   }
 
+  get isSure(): boolean {
+    return true;
+  }
+
   get owned(): number | undefined {
     if (!this.#group.has(this)) return undefined;
     return this.#group.owns(this) ? this.#group.partitions : 0;

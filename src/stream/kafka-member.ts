@@ -105,6 +105,11 @@ export class KafkaMember implements StreamConsumer {
     return new Error(`the consumer group ${group.id} cannot be joined: ${faultText(this.#joinFault)}`);
   }
 
+  /** Half a session is left for what the coordinator, whose clock runs from when it heard, gives away. */
+  get isSure(): boolean {
+    return performance.now() - this.#heardAtMs < this.#parts.options.sessionMs / 2;
+  }
+
   get owned(): number | undefined {
     return this.#owned;
   }

@@ -44,7 +44,10 @@ interface TopicShape {
   readonly partitions: number;
   /** On how many brokers each partition is kept. */
   readonly replication: number;
-  readonly retentionMs: number;
+  /** Undefined: its records go by their size, however old they are. */
+  readonly retentionMs: number | undefined;
+  /** How much of a partition is kept at least, where nothing is read of it but what was written last; undefined: everything younger than `retentionMs`. */
+  readonly retentionBytes?: number;
   /** The longest batch of records the topic takes, in bytes as they are stored: its `max.message.bytes`. */
   readonly maxRecordBytes: number;
 }

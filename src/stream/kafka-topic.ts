@@ -105,12 +105,12 @@ async function requestTopic(
   options: KafkaOptions,
   { isTrial }: { readonly isTrial: boolean },
 ): Promise<void> {
-  const { topic, partitions, replication, retentionMs, maxRecordBytes } = options;
+  const { topic, partitions, replication, retentionMs, retentionBytes, maxRecordBytes } = options;
   const isSafe = replication >= replicationWithMajority;
   const configs = {
     'cleanup.policy': 'delete',
-    'retention.ms': String(retentionMs),
-    'retention.bytes': '-1',
+    'retention.ms': String(retentionMs ?? -1),
+    'retention.bytes': String(retentionBytes ?? -1),
     'max.message.bytes': String(maxRecordBytes),
     'min.insync.replicas': String(isSafe ? safeInSync : 1),
     'unclean.leader.election.enable': 'false',
@@ -178,7 +178,7 @@ function fix(setting: string): string {
 }
 
 function* topicFaults(config: ReadonlyMap<string, string>, options: KafkaOptions): Generator<string> {
-  const { replication, retentionMs, maxRecordBytes } = options;
+  const { replication, retentionMs = -1, retentionBytes, maxRecordBytes } = options;
   const policy = config.get('cleanup.policy');
   if (policy !== 'delete')
     yield `has cleanup.policy=${policy}, which removes records before they are read: ${fix('cleanup.policy=delete')}`;
@@ -188,10 +188,14 @@ function* topicFaults(config: ReadonlyMap<string, string>, options: KafkaOptions
   if (replication >= replicationWithMajority && inSync < safeInSync)
     yield `acknowledges a record that one broker alone has (min.insync.replicas=${inSync}): ${fix(`min.insync.replicas=${safeInSync}`)}`;
   const keptMs = Number(config.get('retention.ms'));
-  if (keptMs >= 0 && keptMs < retentionMs)
+  if (keptMs >= 0 && retentionMs < 0)
+    yield `forgets records after ${keptMs} ms, also the one that is needed: ${fix('retention.ms=-1')}`;
+  else if (keptMs >= 0 && keptMs < retentionMs)
     yield `keeps records for ${keptMs} ms and the configuration says ${retentionMs}: ${fix(`retention.ms=${retentionMs}`)}, or set a shorter retention`;
   const keptBytes = Number(config.get('retention.bytes'));
-  if (keptBytes >= 0)
+  if (keptBytes >= 0 && retentionBytes !== undefined && keptBytes < retentionBytes)
+    yield `keeps the newest ${keptBytes} bytes of a partition and ${retentionBytes} are needed: ${fix(`retention.bytes=${retentionBytes}`)}`;
+  else if (keptBytes >= 0 && retentionBytes === undefined)
     yield `keeps the newest ${keptBytes} bytes of a partition, whether or not older ones were read: ${fix('retention.bytes=-1')}`;
   const largest = Number(config.get('max.message.bytes'));
   if (largest < maxRecordBytes)

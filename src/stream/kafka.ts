@@ -103,6 +103,10 @@ class KafkaConsumer implements StreamConsumer {
     return this.#member?.fault;
   }
 
+  get isSure(): boolean {
+    return this.#member?.isSure ?? false;
+  }
+
   get owned(): number | undefined {
     return this.#member?.owned;
   }

@@ -1,17 +1,21 @@
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Assessor, type AssessorSettings } from '../../src/assess/assessor.ts';
-import { fromCommit } from '../../src/assess/progress.ts';
-import { RunOutbox } from '../../src/assess/run-outbox.ts';
+import { toCommit } from '../../src/assess/pointer.ts';
+import { RowOutbox } from '../../src/assess/row-outbox.ts';
+import { StateLog } from '../../src/assess/state-log.ts';
 import { createLog } from '../../src/core/log.ts';
 import type { Claim } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
+import type { IncidentBook } from '../../src/incidents/incident-book.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { flat, value } from '../kpi/events.ts';
 import { runs } from '../property-runs.ts';
 import { until } from '../until.ts';
+import { incidentBook } from './incident-books.ts';
 import { JsonSpans, MemoryPartition } from './memory-partition.ts';
 import { MemoryRuns } from './memory-runs.ts';
+import { MemoryStates } from './memory-states.ts';
 
 const noon = Date.UTC(2026, 10, 23, 12);
 const minute = 60_000;
@@ -24,30 +28,48 @@ const settings: AssessorSettings = {
   idleTimeoutMs: 5 * minute,
   maxRuns: 1000,
   guessEscalations: false,
+  snapshotEveryMs: 5,
 };
 
 /** One process that assesses, with a clock of its own. */
 class Process {
   readonly telemetry = new Telemetry();
   readonly assessor: Assessor;
-  readonly outbox: RunOutbox;
+  readonly outbox: RowOutbox;
+  readonly book: IncidentBook = incidentBook({
+    opened: (incident) => this.assessor.opened({ ...incident, timeMs: incident.detectedMs }),
+    changed: () => this.assessor.change(),
+  });
   nowMs: number;
   readonly #stopping = new AbortController();
   readonly #workers: Promise<void>[] = [];
 
-  constructor(nowMs: number, partitions = 1, runsStream = new MemoryRuns()) {
+  constructor(
+    nowMs: number,
+    partitions = 1,
+    runsStream = new MemoryRuns(),
+    states = new MemoryStates(),
+    given: Partial<AssessorSettings> = {},
+  ) {
     this.nowMs = nowMs;
     const clock = { nowMs: () => this.nowMs };
     const log = createLog('silent');
-    this.outbox = new RunOutbox(runsStream, { log, limitBytes: 2000 });
-    this.assessor = new Assessor(settings, {
-      partitions,
-      spans: new JsonSpans(),
-      outbox: this.outbox,
-      clock,
-      telemetry: this.telemetry,
-      log,
-    });
+    this.outbox = new RowOutbox(runsStream, { log, limitBytes: 2000 });
+    this.assessor = new Assessor(
+      { ...settings, ...given },
+      {
+        partitions,
+        streamId: () => 'spans',
+        spans: new JsonSpans(),
+        outbox: this.outbox,
+        states: new StateLog(states, log),
+        policyRevision: (agent, environment) => (agent === 'covered' ? `${agent}-${environment}` : ''),
+        book: this.book,
+        clock,
+        telemetry: this.telemetry,
+        log,
+      },
+    );
   }
 
   /** Works on `partition`; resolves when everything on it has been read. */
@@ -79,8 +101,8 @@ class Process {
 
 const running: Process[] = [];
 
-function start(nowMs: number, partitions = 1, runsStream = new MemoryRuns()): Process {
-  const process = new Process(nowMs, partitions, runsStream);
+function start(...given: ConstructorParameters<typeof Process>): Process {
+  const process = new Process(...given);
   running.push(process);
   return process;
 }
@@ -115,6 +137,7 @@ test('a run on the stream is in the gauges and the counters', async () => {
   await process.own(partition);
   expect(process.kpi('plimsoll_kpi_run_success_ratio', five)).toBe(0.5);
   expect(process.kpi('plimsoll_kpi_tool_call_success_ratio', five)).toBe(1);
+  await process.assessor.committed();
   expect(process.kpi('plimsoll_runs_total', { outcome: 'failure', evidence: 'none' })).toBe(1);
   expect(process.kpi('plimsoll_kpi_window_complete', hour)).toBe(1);
   expect(process.assessor.check()).toEqual({ flowing: true, reason: '' });
@@ -125,7 +148,7 @@ test('a run whose root never comes ends by the clock when nothing else arrives',
   partition.append(noon, aRun('a', noon).slice(0, 1));
   const process = start(noon);
   await process.own(partition);
-  expect(process.kpi('plimsoll_runs_total', { outcome: 'unknown', evidence: 'none' })).toBeUndefined();
+  expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBeUndefined();
   process.nowMs = noon + settings.idleTimeoutMs;
   await until('the run timed out', () => process.kpi('plimsoll_kpi_run_success_denominator', five) === 1);
   expect(process.kpi('plimsoll_kpi_run_success_ratio', five)).toBe(0);
@@ -148,11 +171,11 @@ test('KPIs are exported while every partition is owned, and not one moment longe
   one.append(noon, aRun('a', noon));
   two.append(noon, aRun('b', noon));
   const process = start(noon, 2);
-  await process.own(one);
+  const ownedOne = process.own(one);
   expect(process.kpi('plimsoll_kpi_active')).toBe(0);
   expect(process.assessor.check().reason).toBe('owns 1 of 2 partitions of the stream');
   const lost = new AbortController();
-  await process.own(two, lost);
+  await Promise.all([ownedOne, process.own(two, lost)]);
   expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
   lost.abort();
   await until('it knows', () => process.kpi('plimsoll_kpi_active') === 0);
@@ -167,8 +190,7 @@ test('after another partition was lost and came back the windows are whole, and 
   }
   const process = start(noon + 4 * minute, 2);
   const lost = new AbortController();
-  await process.own(one);
-  await process.own(two, lost);
+  await Promise.all([process.own(one), process.own(two, lost)]);
   process.nowMs += 5 * minute;
   await until(
     'the runs were forgotten',
@@ -180,25 +202,53 @@ test('after another partition was lost and came back the windows are whole, and 
   await until('it is whole', () => process.kpi('plimsoll_kpi_window_complete', hour) === 1);
   expect(process.kpi('plimsoll_kpi_run_success_denominator', hour)).toBe(4);
   expect(process.kpi('plimsoll_kpi_tool_call_success_denominator', hour)).toBe(4);
+  await process.assessor.committed();
   expect(process.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(4);
 });
 
-test('what was read but not yet committed when ownership was lost is not counted again', async () => {
-  const partition = new MemoryPartition();
-  const process = start(noon);
+test('what was read but not yet committed when ownership was lost counts once, and counters never fall', async () => {
+  const [partition, states] = [new MemoryPartition(), new MemoryStates()];
+  const process = start(noon, 1, new MemoryRuns(), states);
   const lost = new AbortController();
+  const completed = (): number | undefined =>
+    process.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' });
   partition.append(noon, aRun('a', noon));
   await process.own(partition, lost);
-  process.nowMs += 1000;
-  await until('it has committed', () => partition.commits.length === 1);
+  await process.assessor.committed();
+  expect(completed()).toBe(1);
+  const commits = partition.commits.length;
+  const { promise, resolve: letGo } = Promise.withResolvers<void>();
+  states.slow = promise;
   partition.append(noon + 1000, aRun('b', noon + 1000));
   await until('it has read on', () => process.kpi('plimsoll_kpi_run_success_denominator', five) === 2);
+  expect(completed()).toBe(1);
   lost.abort();
+  letGo();
   await until('it knows', () => process.kpi('plimsoll_kpi_active') === 0);
-  expect(partition.commits).toHaveLength(1);
+  expect(partition.commits).toHaveLength(commits);
   await process.own(partition);
+  expect(completed()).toBeGreaterThanOrEqual(1);
   expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
-  expect(process.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(2);
+  await process.assessor.committed();
+  expect(completed()).toBe(2);
+});
+
+test('whoever waits for a commit is told when the process ceases to own the stream, or never did', async () => {
+  const [partition, states] = [new MemoryPartition(), new MemoryStates()];
+  const process = start(noon, 1, new MemoryRuns(), states);
+  const says = 'this process does not assess the stream now: ask the one that does';
+  await expect(process.assessor.committed()).rejects.toThrow(says);
+  const lost = new AbortController();
+  await process.own(partition, lost);
+  await process.assessor.committed();
+  states.isFull = true;
+  const waits = expect(process.assessor.committed()).rejects.toThrow(says);
+  await until('a reason', () => !process.assessor.check().flowing);
+  expect(process.assessor.check().reason).toBe(
+    'waits for the stream of snapshots: the stream plimsoll_state is full',
+  );
+  lost.abort();
+  await waits;
 });
 
 describe('the stream of runs', () => {
@@ -225,14 +275,27 @@ describe('the stream of runs', () => {
     ]);
   });
 
+  test('says of a run which policy covers its agent in its environment', async () => {
+    const [partition, stream] = [new MemoryPartition(), new MemoryRuns()];
+    const labels = { environment: 'production' };
+    partition.append(noon, aRun('a', noon, { ...labels, agent: 'covered' }));
+    partition.append(noon, aRun('b', noon, { ...labels, agent: 'other' }));
+    const process = start(noon, 1, stream);
+    await process.own(partition);
+    await process.stop();
+    expect([...stream.runs.values()].map((row) => [row['AgentName'], row['PolicyRevision']])).toEqual([
+      ['covered', 'covered-production'],
+      ['other', undefined],
+    ]);
+  });
+
   test('has every run before the spans of it are committed, those that other partitions ended, too', async () => {
     const [one, two, stream] = [new MemoryPartition(0), new MemoryPartition(1), new MemoryRuns()];
     const { promise, resolve: letGo } = Promise.withResolvers<void>();
     stream.slow = promise;
     onTestFinished(() => letGo());
     const process = start(noon, 2, stream);
-    await process.own(one);
-    await process.own(two);
+    await Promise.all([process.own(one), process.own(two)]);
     one.append(noon, aRun('a', noon));
     two.append(noon, aRun('b', noon).slice(0, 1));
     await until('both were read', async () => (await process.gauge('plimsoll_assess_open_runs')) === 1);
@@ -252,37 +315,6 @@ describe('the stream of runs', () => {
         if (isCommitted) expect(durable()).toBe(2);
         return isCommitted;
       });
-  });
-
-  test('has what one partition adds to a run before that is committed, though another one is read again behind it', async () => {
-    const [one, two, stream] = [new MemoryPartition(0), new MemoryPartition(1), new MemoryRuns()];
-    const [tool, root] = aRun('a', noon);
-    const ids = { runId: 'order', traceId: 'a' };
-    one.append(noon, [{ ...tool, ...ids }]);
-    two.append(noon, [{ ...root, ...ids, traceId: 'b' }]);
-    const first = start(noon, 2, stream);
-    await Promise.all([first.own(one), first.own(two)]);
-    await first.stop();
-    expect(stream.runs.get('order')).toMatchObject({ Version: 2, ClosedBy: 'root' });
-    one.append(noon, [{ ...tool, ...ids, spanId: 'late' }]);
-    const second = start(noon, 2, stream);
-    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
-    onTestFinished(() => letGo());
-    const { claim, reached } = two.claim(new AbortController().signal);
-    const read: typeof claim.read = async (...asked) => {
-      await held;
-      return claim.read(...asked);
-    };
-    second.work({ ...claim, read });
-    await second.own(one);
-    second.nowMs += 5000;
-    const before = one.reads;
-    await until('it has read on for a while', () => one.reads > before + 20);
-    expect(one.commits.at(-1)?.position.offset).toBe(1);
-    letGo();
-    await reached;
-    await until('it has committed', () => one.commits.at(-1)?.position.offset === 2);
-    expect(stream.runs.get('order')).toMatchObject({ Version: 3, ToolCalls: 2 });
   });
 
   test('that takes nothing stops reading, says so, and gets every run once it takes some', async () => {
@@ -306,7 +338,7 @@ describe('the stream of runs', () => {
     await until('it was tried again', () => stream.refused > refused + 1);
     expect(partition.reads).toBe(reads);
     expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(10);
-    expect(partition.commits).toEqual([]);
+    expect(partition.commits.at(-1)?.position.offset ?? 0).toBe(0);
     stream.isFull = false;
     await until('every run', () => stream.runs.size === 20);
     expect(stream.rows).toHaveLength(20);
@@ -325,7 +357,7 @@ describe('the stream of runs', () => {
     const stopped = first.stop();
     await first.outbox.stop(AbortSignal.abort());
     await stopped;
-    expect(partition.commits).toEqual([]);
+    expect(partition.commits.at(-1)?.position.offset ?? 0).toBe(0);
     stream.isFull = false;
     const second = start(noon, 1, stream);
     await second.own(partition);
@@ -346,109 +378,169 @@ describe('the stream of runs', () => {
 });
 
 describe('after a restart', () => {
-  test('windows are rebuilt from the stream and counters count only what is new', async () => {
-    const partition = new MemoryPartition();
+  test('windows and counters go on where they were, and nothing is read again', async () => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates()];
     partition.append(noon, aRun('a', noon));
-    const first = start(noon);
+    const first = start(noon, 1, new MemoryRuns(), states);
     await first.own(partition);
     await first.stop();
-    partition.append(noon + minute, aRun('b', noon + minute));
-    const second = start(noon + minute);
+    partition.start = 1;
+    const second = start(noon + minute, 1, new MemoryRuns(), states);
     await second.own(partition);
-    expect(second.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
     expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(1);
+    partition.append(noon + minute, aRun('b', noon + minute));
+    await until('it was read', () => second.kpi('plimsoll_kpi_run_success_denominator', five) === 2);
+    await second.assessor.committed();
+    expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(2);
     expect(second.kpi('plimsoll_kpi_window_complete', hour)).toBe(1);
+    expect(await second.gauge('plimsoll_assess_spans_total')).toBe(2);
   });
 
-  test('a run that timed out before is not counted again, and one that timed out while nobody looked is', async () => {
-    const partition = new MemoryPartition();
-    partition.append(noon, aRun('before', noon).slice(0, 1));
-    partition.append(noon + 4 * minute, aRun('meanwhile', noon + 4 * minute).slice(0, 1));
-    const first = start(noon + 4 * minute);
-    await first.own(partition);
-    first.nowMs = noon + 5 * minute;
-    await until('one timed out', () => first.kpi('plimsoll_kpi_run_success_denominator', five) === 1);
-    await first.stop();
-    const second = start(noon + 10 * minute);
-    await second.own(partition);
-    second.nowMs += 2000;
-    await until('both are back', () => second.kpi('plimsoll_kpi_run_success_denominator', hour) === 2);
-    expect(second.kpi('plimsoll_runs_total', { outcome: 'unknown', evidence: 'none' })).toBe(1);
-  });
-
-  test('a run that timed out before is corrected in the windows by its root, and not counted again', async () => {
-    const partition = new MemoryPartition();
-    const [tool, root] = aRun('a', noon);
-    partition.append(noon, [tool!]);
-    const first = start(noon);
-    await first.own(partition);
-    first.nowMs = noon + 6 * minute;
-    await until('it timed out', () => first.kpi('plimsoll_kpi_run_success_ratio', five) === 0);
-    await first.stop();
-    partition.append(noon + 8 * minute, [{ ...root, endMs: noon + 8 * minute }]);
-    const second = start(noon + 8 * minute);
-    await second.own(partition);
-    expect(second.kpi('plimsoll_kpi_run_success_ratio', hour)).toBe(1);
-    expect(second.kpi('plimsoll_kpi_run_success_denominator', hour)).toBe(1);
-    expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(0);
-  });
-
-  test('a run that began long before the longest window is whole, because reading begins where it began', async () => {
-    const partition = new MemoryPartition();
+  test('a run that was open is whole when its root comes, however long ago it began', async () => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates()];
     const long = aRun('long', noon + 3 * 60 * minute);
     for (let i = 0; i <= 45; i++) {
       const atMs = noon + i * 4 * minute;
       partition.append(atMs, [{ ...long[0], spanId: `t${i}`, startMs: atMs, endMs: atMs }]);
     }
-    const first = start(noon + 3 * 60 * minute);
+    const first = start(noon + 3 * 60 * minute, 1, new MemoryRuns(), states);
     await first.own(partition);
     await first.stop();
-    expect(fromCommit(partition.commits.at(-1)!).replayFrom).toBe(0);
-    partition.append(noon + 3 * 60 * minute, long.slice(1));
-    const second = start(noon + 3 * 60 * minute + 1000);
+    partition.start = 46;
+    partition.append(noon + 3 * 60 * minute, [...long.slice(1), { ...long[0], spanId: 't7' }]);
+    const second = start(noon + 3 * 60 * minute + 1000, 1, new MemoryRuns(), states);
     await second.own(partition);
+    await second.assessor.committed();
     const samples = flat(second.assessor.families());
     const duration = [...samples].find(([name]) => name.startsWith('plimsoll_run_duration_seconds_sum'))?.[1];
     expect(duration).toBe(3 * 3600);
-    await second.stop();
-    expect(fromCommit(partition.commits.at(-1)!)).toMatchObject({ replayFrom: 0, counted: 47 });
+    expect(await second.gauge('plimsoll_assess_resent_spans_total')).toBe(1);
   });
 
-  test('reading does not begin earlier than needed', async () => {
-    const partition = new MemoryPartition();
-    for (let i = 0; i < 200; i++) partition.append(noon + i * minute, aRun(`r${i}`, noon + i * minute));
-    const first = start(noon + 199 * minute);
+  test('a run that timed out before is corrected by its root, and one that timed out while nobody looked is counted', async () => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates()];
+    const [tool, root] = aRun('before', noon);
+    partition.append(noon, [tool!]);
+    partition.append(noon + 4 * minute, aRun('meanwhile', noon + 4 * minute).slice(0, 1));
+    const first = start(noon + 4 * minute, 1, new MemoryRuns(), states);
+    await first.own(partition);
+    first.nowMs = noon + 6 * minute;
+    await until('one timed out', () => first.kpi('plimsoll_kpi_run_success_denominator', five) === 1);
+    await first.stop();
+    partition.append(noon + 8 * minute, [{ ...root, endMs: noon + 8 * minute }]);
+    const second = start(noon + 10 * minute, 1, new MemoryRuns(), states);
+    await second.own(partition);
+    second.nowMs += 2000;
+    await until('both are there', () => second.kpi('plimsoll_kpi_run_success_denominator', hour) === 2);
+    expect(second.kpi('plimsoll_kpi_run_success_ratio', hour)).toBe(0.5);
+    await second.assessor.committed();
+    expect(second.kpi('plimsoll_runs_total', { outcome: 'unknown', evidence: 'none' })).toBe(2);
+    expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(0);
+  });
+
+  test.each([
+    [
+      'the snapshot is not on its stream any more',
+      (states: MemoryStates) => (states.start = states.records.length),
+    ],
+    ['part of it is not', (states: MemoryStates) => (states.start = states.records.length - 1)],
+    ['it is damaged', (states: MemoryStates) => states.records.at(-1)!.payload.fill(7)],
+    ['the stream of snapshots was made anew', (states: MemoryStates) => (states.id = 'other')],
+  ])('where %s, all that the stream holds is assessed anew', async (_, damage) => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates(100)];
+    partition.append(noon, aRun('a', noon));
+    partition.append(noon + minute, aRun('b', noon + minute));
+    const first = start(noon + minute, 1, new MemoryRuns(), states);
     await first.own(partition);
     await first.stop();
-    const neededMinutes = 60 + 2 + 5;
-    expect(fromCommit(partition.commits.at(-1)!)).toMatchObject({
-      replayFrom: 199 - neededMinutes,
-      counted: 200,
-    });
+    damage(states);
+    const second = start(noon + minute, 1, new MemoryRuns(), states);
+    await second.own(partition);
+    await second.assessor.committed();
+    expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(2);
+    expect(second.kpi('plimsoll_kpi_run_success_denominator', hour)).toBe(2);
+    expect(second.kpi('plimsoll_kpi_window_complete', hour)).toBe(1);
   });
 
-  test('nothing is read again after more than an hour of silence', async () => {
+  test('with other windows counters go on, and a window that is new is complete once it is full', async () => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates()];
+    partition.append(noon, aRun('a', noon));
+    const first = start(noon, 1, new MemoryRuns(), states);
+    await first.own(partition);
+    await first.stop();
+    const windowsMs = [5 * minute, 10 * minute];
+    const second = start(noon, 1, new MemoryRuns(), states, { windowsMs });
+    await second.own(partition);
+    expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(1);
+    expect(second.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(1);
+    expect(second.kpi('plimsoll_kpi_window_complete', { window: '10m' })).toBe(0);
+    second.nowMs = noon + 11 * minute;
+    await until('it is full', () => second.kpi('plimsoll_kpi_window_complete', { window: '10m' }) === 1);
+  });
+
+  test('counters are not exported before a stream that is assessed anew has been read', async () => {
     const partition = new MemoryPartition();
     partition.append(noon, aRun('a', noon));
-    const first = start(noon);
-    await first.own(partition);
-    first.nowMs = noon + 68 * minute;
-    await until('it moved on', () => fromCommit(partition.commits.at(-1)!).replayFrom === 1);
-    await first.stop();
-    const second = start(noon + 69 * minute);
-    await second.own(partition);
-    await until('it is whole', () => second.kpi('plimsoll_kpi_window_complete', hour) === 1);
-    expect(second.kpi('plimsoll_kpi_run_success_denominator', hour)).toBeUndefined();
+    partition.append(noon, aRun('b', noon));
+    const process = start(noon);
+    const { claim } = partition.claim(new AbortController().signal);
+    const { promise: hold, resolve: letGo } = Promise.withResolvers<void>();
+    let reads = 0;
+    const read: typeof claim.read = async (offset, _, waitMs) => {
+      if (reads++ > 0) await hold;
+      return claim.read(offset, 1, waitMs);
+    };
+    process.work({ ...claim, read });
+    await until('one was read', () => process.kpi('plimsoll_kpi_run_success_denominator', five) === 1);
+    await process.assessor.committed();
+    const completed = { outcome: 'completed', evidence: 'none' };
+    expect(process.kpi('plimsoll_runs_total', completed)).toBeUndefined();
+    letGo();
+    await until('both were', () => process.kpi('plimsoll_runs_total', completed) === 2);
   });
 
-  test('a window is not complete while part of it was removed from the stream, and is once time has passed', async () => {
-    const partition = new MemoryPartition();
-    for (let i = 0; i < 60; i++) partition.append(noon + i * minute, aRun(`r${i}`, noon + i * minute));
-    const first = start(noon + 59 * minute);
+  test('a snapshot that another process wrote and could not commit changes nothing', async () => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates()];
+    partition.append(noon, aRun('a', noon));
+    const first = start(noon, 1, new MemoryRuns(), states);
     await first.own(partition);
     await first.stop();
+    const [committed] = partition.commits.splice(-1);
+    const stranger = new MemoryPartition();
+    stranger.append(noon, aRun('c', noon, { failed: true }));
+    const zombie = start(noon, 1, new MemoryRuns(), states);
+    await zombie.own(stranger);
+    await zombie.stop();
+    partition.commits.push(committed!);
+    const second = start(noon, 1, new MemoryRuns(), states);
+    await second.own(partition);
+    expect(second.kpi('plimsoll_kpi_run_success_ratio', five)).toBe(1);
+    expect(second.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(1);
+  });
+
+  test('the snapshot that was committed on any partition last is the one to go on with', async () => {
+    const [one, two, states] = [new MemoryPartition(0), new MemoryPartition(1), new MemoryStates()];
+    one.append(noon, aRun('a', noon));
+    two.append(noon, aRun('b', noon));
+    const first = start(noon, 2, new MemoryRuns(), states);
+    await Promise.all([first.own(one), first.own(two)]);
+    await first.stop();
+    two.commits.splice(-1, 1, ...two.commits.slice(0, 1)); // as if it had been killed between the two commits
+    const second = start(noon, 2, new MemoryRuns(), states);
+    await Promise.all([second.own(one), second.own(two)]);
+    expect(second.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
+    expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(2);
+  });
+
+  test('a window is not complete while part of it was removed from the stream before it was read, and is once time has passed', async () => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates()];
+    partition.append(noon, aRun('r0', noon));
+    const first = start(noon, 1, new MemoryRuns(), states);
+    await first.own(partition);
+    await first.stop();
+    for (let i = 1; i < 60; i++) partition.append(noon + i * minute, aRun(`r${i}`, noon + i * minute));
     partition.start = 50;
-    const second = start(noon + 59 * minute);
+    const second = start(noon + 59 * minute, 1, new MemoryRuns(), states);
     await second.own(partition);
     expect(second.kpi('plimsoll_kpi_window_complete', five)).toBe(1);
     expect(second.kpi('plimsoll_kpi_window_complete', hour)).toBe(0);
@@ -456,29 +548,50 @@ describe('after a restart', () => {
     await until('an hour is whole', () => second.kpi('plimsoll_kpi_window_complete', hour) === 1);
   });
 
-  test('retention may remove the beginning of a run that never ends: it is put together from what is there', async () => {
-    const partition = new MemoryPartition();
-    const [tool, root] = aRun('endless', noon + 120 * minute);
-    const spanAt = (atMs: number) => [{ ...tool, spanId: `t${atMs}`, startMs: atMs - 1000, endMs: atMs }];
-    for (let i = 0; i < 30; i++) partition.append(noon + i * 4 * minute, spanAt(noon + i * 4 * minute));
-    const first = start(noon + 116 * minute);
-    await first.own(partition);
-    await first.stop();
-    const last = partition.commits.at(-1)!;
-    expect(last.position).toEqual({ offset: 30, index: 0 });
-    expect(fromCommit(last).replayFrom).toBe(0);
-    partition.start = 25;
-    partition.append(noon + 120 * minute, [root!]);
-    const second = start(noon + 120 * minute);
+  test('a commit of another program, or of an operator, says where to begin, and no more', async () => {
+    for (const metadata of ['', 'garbage', '{"v":2,"replayFrom":0}']) {
+      const partition = new MemoryPartition();
+      partition.append(noon, aRun('a', noon));
+      partition.append(noon, aRun('b', noon));
+      partition.commits.push({ position: { offset: 1, index: 0 }, metadata });
+      const process = start(noon);
+      await process.own(partition);
+      expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(1);
+      expect(process.kpi('plimsoll_kpi_window_complete', five)).toBe(0);
+    }
+  });
+
+  test('incidents are what they were, and those that were not committed are not there', async () => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates()];
+    const report = { agent: 'refund', release: '1', environment: 'test', severity: 'sev2' } as const;
+    const told = { owner: '', title: 'Refunds twice', summary: '', startedMs: undefined };
+    const first = start(noon, 1, new MemoryRuns(), states);
+    const lost = new AbortController();
+    await first.own(partition, lost);
+    first.book.open({ ...report, ...told, key: 'kept' }, noon);
+    await first.assessor.committed();
+    states.isFull = true;
+    first.book.open({ ...report, ...told, key: 'too late' }, noon);
+    lost.abort();
+    await until('it knows', () => !first.assessor.isAssessing);
+    expect([...first.book.incidents]).toEqual([]);
+    states.isFull = false;
+    const second = start(noon, 1, new MemoryRuns(), states);
     await second.own(partition);
-    expect(second.kpi('plimsoll_kpi_window_complete', five)).toBe(1);
-    expect(second.kpi('plimsoll_kpi_window_complete', hour)).toBe(0);
-    expect(second.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' })).toBe(1);
-    const samples = [...flat(second.assessor.families())];
-    const duration = samples.find(([name]) => name.startsWith('plimsoll_run_duration_seconds_sum'))?.[1];
-    expect(duration).toBe(20 * 60 + 1);
-    second.nowMs = noon + 161 * minute;
-    await until('an hour is whole', () => second.kpi('plimsoll_kpi_window_complete', hour) === 1);
+    expect([...second.book.incidents].map(({ key }) => key)).toEqual(['kept']);
+    expect(second.kpi('plimsoll_incidents_opened_total', { severity: 'sev2' })).toBe(1);
+  });
+
+  test('a pointer fits into the metadata of a commit', () => {
+    const snapshot = {
+      stream: 'x'.repeat(64),
+      id: 'f'.repeat(16),
+      from: Number.MAX_SAFE_INTEGER,
+      chunks: 1e6,
+      bytes: 1e12,
+      crc: 2 ** 32 - 1,
+    };
+    expect(toCommit(Number.MAX_SAFE_INTEGER, snapshot).metadata.length).toBeLessThan(400);
   });
 
   test('windows are not complete over records that retention removed before they were read', async () => {
@@ -492,18 +605,6 @@ describe('after a restart', () => {
     await until('it says so', () => process.kpi('plimsoll_kpi_window_complete', five) === 0);
     process.nowMs = noon + 9 * minute;
     await until('it is whole again', () => process.kpi('plimsoll_kpi_window_complete', five) === 1);
-  });
-
-  test('a commit of another version or program says only from where to read on', () => {
-    const position = { offset: 7, index: 0 };
-    for (const metadata of ['', 'garbage', '{"v":1,"counted":9,"countedMs":5,"coveredSinceMs":5}']) {
-      expect(fromCommit({ position, metadata })).toEqual({
-        counted: 7,
-        replayFrom: 7,
-        countedMs: Number.NEGATIVE_INFINITY,
-        coveredSinceMs: Number.POSITIVE_INFINITY,
-      });
-    }
   });
 
   test('nothing is complete before everything that was on the stream has been read', async () => {
@@ -546,63 +647,62 @@ const arbitraryRecords = fc.array(
   { minLength: 1, maxLength: 30 },
 );
 
-/** Gauges over windows. */
-function gauges(process: Process): Map<string, number> {
-  const all = [...flat(process.assessor.families())];
-  return new Map(all.filter(([name]) => name.startsWith('plimsoll_kpi_') && !name.includes('_total')));
+/** Everything that is exported once all is committed, but for what the process counts of itself. */
+async function exported(process: Process): Promise<Map<string, number>> {
+  await process.assessor.committed();
+  return flat(process.assessor.families());
 }
 
-/** Runs and tool calls that the counters have taken. */
-function counted(process: Process): number {
-  return [...flat(process.assessor.families())]
-    .filter(
-      ([name]) => name.startsWith('plimsoll_runs_total') || name.startsWith('plimsoll_tool_calls_total'),
-    )
-    .reduce((sum, [, count]) => sum + count, 0);
-}
+const arbitraryEnds = fc.array(fc.record({ at: fc.nat(), isKilled: fc.boolean() }), { maxLength: 4 });
 
-test('property: wherever a process is stopped, the next one shows the windows of one that never stopped, and together they count once and keep the same runs', async () => {
+test('property: wherever processes are stopped or killed, gauges, counters and kept runs are those of one that never was, and no counter falls', async () => {
   await fc.assert(
-    fc.asyncProperty(arbitraryRecords, fc.nat(), async (rows, cut) => {
-      const whole = new MemoryPartition();
-      const cutShort = new MemoryPartition();
-      const stopAt = cut % (rows.length + 1);
+    fc.asyncProperty(arbitraryRecords, arbitraryEnds, async (rows, ends) => {
+      const [whole, broken] = [new MemoryPartition(), new MemoryPartition()];
+      const [runsOfMany, runsOfOne, states] = [new MemoryRuns(), new MemoryRuns(), new MemoryStates(300)];
       let nowMs = noon;
-      const [runsOfTwo, runsOfOne] = [new MemoryRuns(), new MemoryRuns()];
-      const first = new Process(noon, 1, runsOfTwo);
-      const unbroken = new Process(noon, 1, runsOfOne);
       for (const [i, { run, gapMs, part, failed }] of rows.entries()) {
         nowMs += gapMs;
         const [tool, root] = aRun(`run${run}`, nowMs, { failed, spanId: `r${i}` });
-        const spans =
-          part === 'tool'
-            ? [{ ...tool, spanId: `t${i}` }]
-            : part === 'root'
-              ? [root!]
-              : [{ ...tool, spanId: `t${i}` }, root!];
+        const spans = [
+          ...(part === 'root' ? [] : [{ ...tool, spanId: `t${i}` }]),
+          ...(part === 'tool' ? [] : [root!]),
+        ];
         whole.append(nowMs, spans);
-        if (i < stopAt) cutShort.append(nowMs, spans);
       }
-      first.nowMs = cutShort.records.at(-1)?.timeMs ?? noon;
-      await first.own(cutShort);
-      const countedFirst = counted(first);
-      await first.stop();
-      cutShort.records.push(...whole.records.slice(stopAt));
-      const second = new Process(nowMs, 1, runsOfTwo);
-      unbroken.nowMs = nowMs;
-      await second.own(cutShort);
-      await unbroken.own(whole);
+      const stops = ends.map(({ at, isKilled }) => ({ at: at % (rows.length + 1), isKilled }));
+      let shown = new Map<string, number>();
+      for (const { at, isKilled } of stops.toSorted((a, b) => a.at - b.at)) {
+        broken.records.push(...whole.records.slice(broken.records.length, at));
+        const process = new Process(broken.records.at(-1)?.timeMs ?? noon, 1, runsOfMany, states);
+        const lost = new AbortController();
+        await process.own(broken, lost);
+        if (isKilled) lost.abort();
+        else await process.assessor.committed();
+        const now = countersOf(process);
+        for (const [name, count] of shown) expect(now.get(name) ?? count, name).toBeGreaterThanOrEqual(count);
+        if (now.size > 0) shown = now;
+        await process.stop();
+      }
+      broken.records.push(...whole.records.slice(broken.records.length));
+      const last = new Process(nowMs, 1, runsOfMany, states);
+      const unbroken = new Process(nowMs, 1, runsOfOne);
+      await Promise.all([last.own(broken), unbroken.own(whole)]);
       try {
-        expect(gauges(second)).toEqual(gauges(unbroken));
-        expect(countedFirst + counted(second)).toBe(counted(unbroken));
+        expect(await exported(last)).toEqual(await exported(unbroken));
       } finally {
-        await Promise.all([second.stop(), unbroken.stop()]);
+        await Promise.all([last.stop(), unbroken.stop()]);
       }
-      expect(runsOfTwo.runs).toEqual(runsOfOne.runs);
+      expect(runsOfMany.runs).toEqual(runsOfOne.runs);
     }),
     { numRuns: Math.min(runs, 300) },
   );
 });
+
+function countersOf(process: Process): Map<string, number> {
+  const families = process.assessor.families().filter(({ kind }) => kind !== 'gauge');
+  return flat(families);
+}
 
 const spreadRecords = fc.array(
   fc.record({
@@ -635,9 +735,10 @@ async function assessUntil(
   partitions: readonly MemoryPartition[],
   stream: MemoryRuns,
   delays: Iterator<number>,
+  states: MemoryStates,
   reads = Infinity,
 ): Promise<void> {
-  const process = new Process(noon + 30_000, partitions.length, stream);
+  const process = new Process(noon + 30_000, partitions.length, stream, states);
   const lost = new AbortController();
   const { promise: killed, resolve: kill } = Promise.withResolvers<void>();
   let left = reads;
@@ -676,9 +777,10 @@ test('property: wherever processes are killed, every run is kept with all that i
       async (rows, kills, delays) => {
         const [killed, unbroken] = [new MemoryRuns(), new MemoryRuns()];
         const partitions = spread(rows);
-        for (const reads of kills) await assessUntil(partitions, killed, delays, reads);
-        await assessUntil(partitions, killed, delays);
-        await assessUntil(spread(rows), unbroken, delays);
+        const states = new MemoryStates(500);
+        for (const reads of kills) await assessUntil(partitions, killed, delays, states, reads);
+        await assessUntil(partitions, killed, delays, states);
+        await assessUntil(spread(rows), unbroken, delays, new MemoryStates());
         expect(killed.runs).toEqual(unbroken.runs);
       },
     ),

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../src/core/failure.ts';
 import { OwnershipLost, type Claim, type Commit, type StreamRecord } from '../../src/core/stream.ts';
-import type { SpanReader } from '../../src/assess/assessor.ts';
+import type { SpanReader } from '../../src/assess/record-taker.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { LentRecords } from '../lent-records.ts';
 import { span } from '../runs/spans.ts';

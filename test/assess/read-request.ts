@@ -64,8 +64,7 @@ export function readAll(requests: readonly Uint8Array[], given: Partial<RunSetti
       spans.push(readingOf(enriched, row, facts));
       assembler.add(facts, from);
     }
-    assembler.settle(from);
-    from.offset++;
+    assembler.settle();
   }
   assembler.advance(Number.MAX_SAFE_INTEGER);
   return { spans, reported };

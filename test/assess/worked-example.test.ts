@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Assessor } from '../../src/assess/assessor.ts';
-import { RunOutbox } from '../../src/assess/run-outbox.ts';
+import { RowOutbox } from '../../src/assess/row-outbox.ts';
+import { StateLog } from '../../src/assess/state-log.ts';
 import { createLog } from '../../src/core/log.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
@@ -9,8 +10,10 @@ import { attributesOf, type Values } from '../enrich/one-span.ts';
 import { value } from '../kpi/events.ts';
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 import { until } from '../until.ts';
+import { incidentBook } from './incident-books.ts';
 import { MemoryPartition } from './memory-partition.ts';
 import { MemoryRuns } from './memory-runs.ts';
+import { MemoryStates } from './memory-states.ts';
 
 /**
  * Ten runs of release 1.4.0: 6 succeed, 2 fail, 1 waits for a human for ever, 1 is abandoned. A human was needed in 2
@@ -153,11 +156,16 @@ describe('ten runs of a release', () => {
       idleTimeoutMs: 5 * minute,
       maxRuns: 1000,
       guessEscalations: false,
+      snapshotEveryMs: 1000,
     },
     {
       partitions: 1,
       spans: new EnrichedSpans(enricher),
-      outbox: new RunOutbox(new MemoryRuns(), { log }),
+      outbox: new RowOutbox(new MemoryRuns(), { log }),
+      states: new StateLog(new MemoryStates(), log),
+      streamId: () => 'spans',
+      policyRevision: () => '',
+      book: incidentBook(),
       clock,
       telemetry: new Telemetry(),
       log,

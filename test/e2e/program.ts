@@ -13,7 +13,7 @@ const environment = { CLICKHOUSE_URL: '', ...process.env };
 /** Ports that the machine chooses, so that tests run beside each other and beside a real pipeline. */
 const anyPorts = `
 receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:0" }, http: { endpoint: "127.0.0.1:0" } } } }
-extensions: { health_check: { endpoint: "127.0.0.1:0" }, sql: { endpoint: "127.0.0.1:0" } }
+extensions: { health_check: { endpoint: "127.0.0.1:0" }, sql: { endpoint: "127.0.0.1:0" }, api: { endpoint: "127.0.0.1:0" } }
 service: { telemetry: { metrics: { endpoint: "127.0.0.1:0" } } }
 `;
 
@@ -131,7 +131,7 @@ export class Program {
     return this.#child.pid ?? 0;
   }
 
-  url(what: 'OTLP gRPC' | 'OTLP HTTP' | 'metrics' | 'health' | 'SQL'): string {
+  url(what: 'OTLP gRPC' | 'OTLP HTTP' | 'metrics' | 'health' | 'SQL' | 'API'): string {
     const url = this.#urls.get(what);
     if (url === undefined) throw new Error(`the program printed no ${what} URL`);
     return url;

@@ -32,7 +32,7 @@ describe.skipIf(ownBrokerMissing())('the whole pipeline under load', () => {
         say: (text) => void process.stderr.write(`${text}\n`),
       });
       ended = running;
-      const { failure, reckoning, poisonSpans, zombies, crashes } = await running;
+      const { failure, reckoning, poisonSpans, fallenCounters, zombies, crashes } = await running;
       expect(failure).toBeUndefined();
       expect(reckoning.accepted).toBeGreaterThan(1000);
       expect(reckoning).toMatchObject({
@@ -43,7 +43,9 @@ describe.skipIf(ownBrokerMissing())('the whole pipeline under load', () => {
         strangers: 0,
         repeatedPositions: 0,
         unaccounted: 0,
+        miscountedRuns: 0,
       });
+      expect(fallenCounters).toEqual([]);
       expect(zombies).toBe(1);
       expect(crashes).toEqual([]);
     },

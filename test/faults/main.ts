@@ -31,7 +31,8 @@ function among(option: string, names: readonly string[], known: readonly string[
 
 /** The one line that says it all. */
 function lineOf({ reckoning, ...rest }: Report): Readonly<Record<string, unknown>> {
-  const { deadLettered, storedAndDead, repeatedPositions, unaccounted, examples, ...counts } = reckoning;
+  const { deadLettered, storedAndDead, repeatedPositions, unaccounted, miscountedRuns, examples, ...counts } =
+    reckoning;
   const faults = Object.values(rest.kinds).reduce((sum, times) => sum + times, 0);
   return {
     accepted: counts.accepted,
@@ -50,6 +51,9 @@ function lineOf({ reckoning, ...rest }: Report): Readonly<Record<string, unknown
     stored_and_dead: storedAndDead,
     repeated_positions: repeatedPositions,
     unaccounted,
+    miscounted_runs: miscountedRuns,
+    counters_fallen: rest.fallenCounters.slice(0, 5),
+    kpi_takeovers: rest.takeovers,
     poison: rest.poisonSpans,
     duplicate_rows_total: rest.countedDuplicates,
     uncertain_blocks: rest.uncertainBlocks,
@@ -61,11 +65,21 @@ function lineOf({ reckoning, ...rest }: Report): Readonly<Record<string, unknown
 }
 
 /** Whether every acknowledged span is where it belongs, once, all faults were done, and no process ended by itself. */
-function isClean({ reckoning, failure, poisonSpans, crashes }: Report): boolean {
-  const { lost, duplicated, deadLettered, storedAndDead, strangers, repeatedPositions, unaccounted } =
-    reckoning;
-  const wrong = lost + duplicated + storedAndDead + strangers + repeatedPositions + unaccounted;
-  return failure === undefined && wrong === 0 && deadLettered === poisonSpans && crashes.length === 0;
+function isClean({ reckoning, failure, poisonSpans, fallenCounters, crashes }: Report): boolean {
+  const { lost, duplicated, deadLettered, storedAndDead, strangers, ...rest } = reckoning;
+  const { repeatedPositions, unaccounted, miscountedRuns } = rest;
+  const wrong =
+    lost +
+    duplicated +
+    storedAndDead +
+    strangers +
+    repeatedPositions +
+    unaccounted +
+    Math.abs(miscountedRuns);
+  const isSteady = fallenCounters.length === 0;
+  return (
+    failure === undefined && wrong === 0 && isSteady && deadLettered === poisonSpans && crashes.length === 0
+  );
 }
 
 const startedMs = performance.now();

@@ -2,9 +2,10 @@ import type { Sample } from '../../src/cli/demo-table.ts';
 import type { Ledger, Verdict } from './ledger.ts';
 import type { Role } from './role.ts';
 import { eventually, groups, partitions, valueOf, type Stage } from './stage.ts';
-import { deadSpanIds, repeatedPositions, rowsById, runsAmiss } from './table-rows.ts';
+import { deadSpanIds, repeatedPositions, rowsById, runRows, runsAmiss } from './table-rows.ts';
 
 const drainMs = 300_000;
+const countMs = 60_000;
 
 /** What a ledger is worth once everything has come to rest. */
 export interface Reckoning extends Verdict {
@@ -12,6 +13,8 @@ export interface Reckoning extends Verdict {
   readonly repeatedPositions: number;
   /** Spans that the stores have passed by their own count, and that are neither stored, dead nor expired by it. */
   readonly unaccounted: number;
+  /** Runs that have a row and were not counted, or that were counted more than once. */
+  readonly miscountedRuns: number;
 }
 
 /** Compares the ledger with what is there, once everything has come to rest. Nobody sends meanwhile. */
@@ -22,6 +25,7 @@ export async function reckon(stage: Stage, ledger: Ledger): Promise<Reckoning> {
     ...ledger.compare(await rowsById(clickhouse, ledger), await deadSpanIds(deadLetters)),
     repeatedPositions: await repeatedPositions(clickhouse),
     unaccounted: await unaccounted(stage.stores),
+    miscountedRuns: stage.isPlanted ? 0 : await miscountedRuns(stage),
   };
 }
 
@@ -48,6 +52,15 @@ export async function settled(stage: Stage): Promise<void> {
     async () => (await runsAmiss(stage.around.clickhouse)) === 0,
     drainMs,
   );
+}
+
+/** Gives the counters a while: they are exported once they are committed. */
+async function miscountedRuns({ counters, around }: Stage): Promise<number> {
+  const rows = await runRows(around.clickhouse);
+  const isCounted = async (): Promise<boolean> =>
+    Promise.resolve(counters.total('plimsoll_runs_total') === rows);
+  await eventually('every run to be counted once', isCounted, countMs).catch(() => undefined); // the difference says it
+  return counters.total('plimsoll_runs_total') - rows;
 }
 
 /** Asks the owners of all partitions. */

@@ -40,6 +40,10 @@ export interface Report {
   readonly uncertainBlocks: number;
   /** Answers other than OK, by gRPC status. */
   readonly refusals: Readonly<Record<string, number>>;
+  /** Where a counter of the KPIs was smaller than before. */
+  readonly fallenCounters: readonly string[];
+  /** How often another process than before exported the KPIs. */
+  readonly takeovers: number;
   /** What roles said when they ended by themselves. */
   readonly crashes: readonly string[];
   /** The most memory that a process of each role has taken, in MiB. */
@@ -116,6 +120,8 @@ async function rage(stage: Stage, options: RunOptions): Promise<Report> {
     countedDuplicates: stage.duplicateRows(),
     uncertainBlocks: stage.uncertainBlocks(),
     refusals: Object.fromEntries(load.refusals),
+    fallenCounters: stage.counters.fallen,
+    takeovers: stage.counters.takeovers,
     crashes: stage.roles.flatMap(({ crashes }) => crashes),
     maxRssMebibytes: stage.maxRssMebibytes(),
   };

@@ -1,3 +1,4 @@
+import { CounterWatch } from '../counter-watch.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,6 +72,9 @@ export class Stage {
   readonly #storeWords: readonly string[] | undefined;
   readonly #roles: Role[] = [];
   #looking: NodeJS.Timeout | undefined;
+  readonly #stopped = new AbortController();
+  /** The counters of whoever assesses. */
+  readonly counters: CounterWatch;
 
   /** `storeWords` start another store than the shipped one. */
   private constructor(folder: string, around: Surroundings, storeWords: readonly string[] | undefined) {
@@ -80,6 +84,7 @@ export class Stage {
     this.ingests = [1, 2].map((n) => this.#role('ingest', n));
     this.stores = [1, 2].map((n) => this.#role('store', n, storeWords));
     this.assessors = [1, 2].map((n) => this.#role('assess', n));
+    this.counters = new CounterWatch(this.assessors.map((role) => async () => role.samples()));
   }
 
   /** Starts everything; resolves when spans can be sent. */
@@ -95,6 +100,7 @@ export class Stage {
       throw error;
     }
     stage.#looking = setInterval(() => stage.#roles.forEach((role) => void role.look()), lookMs);
+    void stage.counters.look(stage.#stopped.signal);
     return stage;
   }
 
@@ -155,6 +161,7 @@ export class Stage {
   /** Ends everything at once, and removes its files unless they are to be looked at. */
   async stop({ keepsFiles = false } = {}): Promise<void> {
     clearInterval(this.#looking);
+    this.#stopped.abort();
     await Promise.all(this.#roles.map(async (role) => role.stop('SIGKILL')));
     await this.around.stop();
     if (keepsFiles) return;

@@ -62,6 +62,12 @@ export async function runsAmiss(clickhouse: ClickHouseServer): Promise<number> {
   return Number(row?.amiss);
 }
 
+/** How many runs have a row. */
+export async function runRows(clickhouse: ClickHouseServer): Promise<number> {
+  const [row] = await clickhouse.query<{ rows: string }>('SELECT count() AS rows FROM runs');
+  return Number(row?.rows);
+}
+
 /** The span ids of every dead letter. */
 export async function deadSpanIds(deadLetters: KafkaView): Promise<readonly string[]> {
   const ids: string[] = [];

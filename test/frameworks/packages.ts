@@ -8,6 +8,8 @@ import { finished } from '../finished.ts';
 export const npmLock = fileURLToPath(new URL('package-lock.json', import.meta.url));
 /** Decides what is installed of PyPI: exact versions of everything. */
 export const pipLock = fileURLToPath(new URL('requirements.txt', import.meta.url));
+/** The same, of the reference parser of OpenMetrics. */
+export const parserLock = fileURLToPath(new URL('../metrics/requirements.txt', import.meta.url));
 
 /** The `node_modules` with the agent frameworks in JavaScript, installed the first time. */
 export async function nodeModules(): Promise<string> {
@@ -19,11 +21,11 @@ export async function nodeModules(): Promise<string> {
   return join(folder, 'node_modules');
 }
 
-/** The Python that has the agent framework in Python, installed the first time. */
-export async function python(): Promise<string> {
-  const folder = await cachedFolder('pip', pipLock, async (cwd) => {
+/** The Python that has what `lock` decides, the agent frameworks in Python if it is not given; installed the first time. */
+export async function python(lock = pipLock): Promise<string> {
+  const folder = await cachedFolder('pip', lock, async (cwd) => {
     await finished('python3', ['-m', 'venv', cwd]);
-    const words = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--requirement', pipLock];
+    const words = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--requirement', lock];
     await finished(join(cwd, 'bin', 'python'), words);
   });
   return join(folder, 'bin', 'python');

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cachedPath } from '../cached-folder.ts';
-import { npmLock, pipLock } from './packages.ts';
+import { npmLock, parserLock, pipLock } from './packages.ts';
 
 /** Whoever has not answered by then cannot be reached. */
 const timeout = 15_000;
@@ -12,18 +12,26 @@ export const npmMissing: string | undefined = existsSync(cachedPath('npm', npmLo
   : failed('npm', ['ping', '--fetch-retries=0'], "npm's registry cannot be reached");
 
 /** Why the agent framework in Python cannot be had on this machine; undefined when it can, or is here. */
-export const pipMissing: string | undefined = existsSync(cachedPath('pip', pipLock))
-  ? undefined
-  : (failed(
+export const pipMissing: string | undefined = missingOfPip(pipLock, 'opentelemetry-sdk');
+
+/** Why the reference parser of OpenMetrics cannot be had on this machine; undefined when it can, or is here. */
+export const parserMissing: string | undefined = missingOfPip(parserLock, 'prometheus-client');
+
+function missingOfPip(lock: string, wanted: string): string | undefined {
+  if (existsSync(cachedPath('pip', lock))) return undefined;
+  return (
+    failed(
       'python3',
       ['-c', 'import ensurepip, pip, sys, venv; sys.exit(sys.version_info < (3, 11))'],
       'there is no python3, 3.11 or newer, with venv and pip',
     ) ??
     failed(
       'python3',
-      ['-m', 'pip', 'index', 'versions', 'opentelemetry-sdk', '--retries=0', '--timeout=5'],
+      ['-m', 'pip', 'index', 'versions', wanted, '--retries=0', '--timeout=5'],
       'PyPI cannot be reached',
-    ));
+    )
+  );
+}
 
 function failed(program: string, words: readonly string[], reason: string): string | undefined {
   const { status } = spawnSync(program, words, { stdio: 'ignore', timeout });

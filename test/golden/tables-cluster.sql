@@ -177,3 +177,102 @@ WHERE Step = 'tool' AND (NOT has(SpanAttributes.keys, 'plimsoll.log') OR (TraceI
     )
 ))
 LIMIT 1 BY ServiceName, Timestamp, TraceId, SpanId;
+
+CREATE TABLE IF NOT EXISTS policies ON CLUSTER `it's \`main\``
+(
+    PolicyRevision LowCardinality(String) CODEC(ZSTD(1)),
+    Policy LowCardinality(String) CODEC(ZSTD(1)),
+    PolicyVersion UInt32 CODEC(ZSTD(1)),
+    Owner LowCardinality(String) CODEC(ZSTD(1)),
+    OnCall LowCardinality(String) CODEC(ZSTD(1)),
+    Agents Array(String) CODEC(ZSTD(1)),
+    Environments Array(String) CODEC(ZSTD(1)),
+    GoodOutcomes Array(LowCardinality(String)) CODEC(ZSTD(1)),
+    Document String CODEC(ZSTD(1)),
+    FirstUsed DateTime64(3, 'UTC') CODEC(ZSTD(1)),
+    Version UInt64 CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedReplacingMergeTree(Version)
+ORDER BY PolicyRevision
+SETTINGS replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192;
+
+ALTER TABLE agent_runs ON CLUSTER `it's \`main\`` ADD COLUMN IF NOT EXISTS PolicyRevision LowCardinality(String) CODEC(ZSTD(1)) AFTER Scores;
+
+CREATE OR REPLACE VIEW runs ON CLUSTER `it's \`main\`` AS
+SELECT *, DurationSeconds, CostUsd
+FROM agent_runs FINAL;
+
+CREATE OR REPLACE VIEW cost_per_task ON CLUSTER `it's \`main\`` AS
+SELECT
+    AgentName, Release, Environment, toDate(ClosedTime) AS Day,
+    count() AS Runs,
+    countIf(IsGood) AS Successes,
+    countIf(Priced) AS PricedRuns,
+    countIf(Priced AND IsGood) AS PricedSuccesses,
+    sumIf(KnownCostUsd, Priced) AS CostUsd,
+    toFloat64(CostUsd) / nullIf(PricedRuns, 0) AS CostUsdPerRun,
+    toFloat64(CostUsd) / nullIf(PricedSuccesses, 0) AS CostUsdPerSuccess
+FROM
+(
+    SELECT
+        AgentName, Release, Environment, ClosedTime, Priced,
+        LlmCostUsd + ToolCostUsd + ReviewCostUsd AS KnownCostUsd,
+        if(PolicyRevision IN (SELECT PolicyRevision FROM policies),
+            (PolicyRevision, Outcome) IN (SELECT PolicyRevision, arrayJoin(GoodOutcomes) FROM policies),
+            Outcome IN ('success', 'completed')) AS IsGood
+    FROM agent_runs FINAL
+)
+GROUP BY AgentName, Release, Environment, Day;
+
+CREATE OR REPLACE VIEW tool_calls ON CLUSTER `it's \`main\`` AS
+SELECT
+    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, RunId, SessionId, AgentName, Release, Environment, ToolName,
+    Result, ErrorType, Duration / 1e9 AS DurationSeconds, Escalated, EscalationReason, EscalationState,
+    CostUsd, CostSource, Rule, ToolCallId, PolicyRevision
+FROM otel_traces
+WHERE Step = 'tool' AND (NOT has(SpanAttributes.keys, 'plimsoll.log') OR (TraceId, ToolCallId) NOT IN (
+    SELECT TraceId, ToolCallId
+    FROM otel_traces
+    WHERE Step = 'tool' AND NOT has(SpanAttributes.keys, 'plimsoll.log') AND ToolCallId != '' AND TraceId IN (
+        SELECT TraceId
+        FROM otel_traces
+        WHERE Step = 'tool' AND has(SpanAttributes.keys, 'plimsoll.log')
+    )
+))
+LIMIT 1 BY ServiceName, Timestamp, TraceId, SpanId;
+
+CREATE TABLE IF NOT EXISTS incidents ON CLUSTER `it's \`main\``
+(
+    IncidentId String CODEC(ZSTD(1)),
+    IncidentKey String CODEC(ZSTD(1)),
+    Source LowCardinality(String) CODEC(ZSTD(1)),
+    Policy LowCardinality(String) CODEC(ZSTD(1)),
+    PolicyRevision LowCardinality(String) CODEC(ZSTD(1)),
+    Kpi LowCardinality(String) CODEC(ZSTD(1)),
+    AgentName LowCardinality(String) CODEC(ZSTD(1)),
+    Release LowCardinality(String) CODEC(ZSTD(1)),
+    Environment LowCardinality(String) CODEC(ZSTD(1)),
+    Severity LowCardinality(String) CODEC(ZSTD(1)),
+    Owner LowCardinality(String) CODEC(ZSTD(1)),
+    Title String CODEC(ZSTD(1)),
+    Summary String CODEC(ZSTD(1)),
+    StartedTime DateTime64(3, 'UTC') CODEC(ZSTD(1)),
+    DetectedTime DateTime64(3, 'UTC') CODEC(ZSTD(1)),
+    AcknowledgedTime Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
+    MitigatedTime Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
+    ResolvedTime Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
+    Resolution LowCardinality(String) CODEC(ZSTD(1)),
+    Repeats UInt32 CODEC(ZSTD(1)),
+    Version UInt64 CODEC(ZSTD(1)),
+    SecondsToDetect Float64 ALIAS dateDiff('millisecond', StartedTime, DetectedTime) / 1000,
+    SecondsToAcknowledge Nullable(Float64) ALIAS dateDiff('millisecond', DetectedTime, AcknowledgedTime) / 1000,
+    SecondsToMitigate Nullable(Float64) ALIAS dateDiff('millisecond', DetectedTime, MitigatedTime) / 1000,
+    SecondsToResolve Nullable(Float64) ALIAS dateDiff('millisecond', DetectedTime, ResolvedTime) / 1000
+)
+ENGINE = ReplicatedReplacingMergeTree(Version)
+ORDER BY IncidentId
+SETTINGS replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192, min_bytes_for_wide_part = 134217728;
+
+CREATE VIEW IF NOT EXISTS incidents_now ON CLUSTER `it's \`main\`` AS
+SELECT *, SecondsToDetect, SecondsToAcknowledge, SecondsToMitigate, SecondsToResolve
+FROM incidents FINAL;

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { incidentFamilies } from '../../src/incidents/incident-families.ts';
 import type { Family } from '../../src/kpi/family.ts';
 import { kpiReference, type KpiReference } from '../../src/kpi/kpi-sql.ts';
+import { bookOf, report } from '../incidents/books.ts';
 import { call, kpisOf, published, run } from './events.ts';
 
 const noon = Date.UTC(2026, 10, 23, 12);
@@ -31,6 +33,10 @@ const counterIntro = `## Counters and histograms
 They take every event, however late, once, and do not fall: they are those of the latest snapshot, which a restart goes
 on from, and a few seconds old. A series that nothing is added to is no longer exported after a day.`;
 
+const incidentIntro = `## Incidents
+
+0 where all are resolved, for a day.`;
+
 /** One section of a KPI. */
 function sectionOf({ kpi, labels, source, sql }: KpiReference): string {
   const { stem, suffix, unit, help, numerator, denominator } = kpi;
@@ -59,6 +65,8 @@ test('deploy/metrics.md says what is exported (else: run this with -u)', async (
   kpis.finished(run(noon));
   kpis.toolCall(call(noon));
   kpis.watermark.advance(0, noon, noon, noon);
+  const { book } = bookOf();
+  book.open(report(), noon);
   const families = published(kpis, noon);
   const counters = families.filter(({ kind }) => kind !== 'gauge');
   const stems = kpiReference.map(({ kpi }) => kpi.stem);
@@ -73,6 +81,8 @@ test('deploy/metrics.md says what is exported (else: run this with -u)', async (
     counters.map(lineOf).join('\n'),
     '## State of the windows',
     others.map(lineOf).join('\n'),
+    incidentIntro,
+    incidentFamilies(book.incidents).map(lineOf).join('\n'),
   ].join('\n\n');
   await expect(`${text}\n`).toMatchFileSnapshot('../../deploy/metrics.md');
 });

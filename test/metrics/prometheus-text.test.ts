@@ -5,37 +5,27 @@ import { expect, test } from 'vitest';
 import { parseSamples } from '../../src/cli/demo-table.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { prometheusText } from '../../src/metrics/prometheus-text.ts';
+import { registryFamilies } from '../../src/metrics/registry-families.ts';
 import { ProcessMeter } from '../../src/metrics/process-families.ts';
-import { call, kpisOf, published, run } from '../kpi/events.ts';
 import { runs } from '../property-runs.ts';
 import { requires } from '../requires.ts';
-
-const noon = Date.UTC(2026, 10, 23, 12);
-
-/** The KPIs of a few runs of two releases. */
-function someKpis(): string {
-  const kpis = kpisOf(1, { qualityTarget: () => 0.8 });
-  const cost = { llm: 0.25, tool: 0, review: 0 };
-  const scores = new Map([['helpfulness', 0.75]]);
-  kpis.finished(run(noon, { outcome: 'success', evidence: 'human', costUsd: cost, scores }));
-  kpis.finished(run(noon, { outcome: 'escalated', escalationReason: 'approval', costUsd: cost }));
-  kpis.finished(run(noon - 400_000, { release: '1.5.0 "beta"\\', outcome: 'failure', priced: false }));
-  kpis.toolCall(call(noon));
-  kpis.toolCall(call(noon, { result: 'error', durationMs: 2000 }));
-  kpis.toolCall(call(noon, { tool: 'refund', result: 'rejected' }));
-  kpis.watermark.advance(0, noon, noon, noon);
-  return prometheusText(published(kpis, noon));
-}
+import { someKpis } from './some-kpis.ts';
 
 test('the KPIs read like this', async () => {
-  await expect(someKpis()).toMatchFileSnapshot('../golden/metrics.txt');
+  await expect(prometheusText(someKpis())).toMatchFileSnapshot('../golden/metrics.txt');
 });
 
 const promtool = requires('promtool', { version: '--version', from: 'prometheus' });
 
 test.skipIf(promtool)('promtool finds nothing wrong with what is exported', async () => {
   const meter = new ProcessMeter();
-  const text = someKpis() + prometheusText(meter.families()) + (await new Telemetry().registry.metrics());
+  const { registry } = new Telemetry();
+  const shown = [...someKpis(), ...meter.families(), ...(await registryFamilies(registry))];
+  const withoutSeries = (await registryFamilies(registry)).filter(({ samples }) => samples.length === 0);
+  const described = withoutSeries.map(
+    ({ name, help, kind }) => `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`,
+  );
+  const text = prometheusText(shown) + described.join('');
   const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
     input: text,
     encoding: 'utf8',

@@ -1,7 +1,8 @@
+import { deserialize, serialize } from 'node:v8';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { FinishedRun } from '../../src/runs/finished-run.ts';
-import { RunAssembler } from '../../src/runs/run-assembler.ts';
+import type { FinishedRun, RunSink } from '../../src/runs/finished-run.ts';
+import { RunAssembler, type AssemblerState } from '../../src/runs/run-assembler.ts';
 import { runRow } from '../../src/runs/run-row.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { runs } from '../property-runs.ts';
@@ -14,8 +15,7 @@ function assemble(spans: readonly SpanFacts[], watermarkMs?: number, given = set
   const from = lane();
   for (const one of spans) {
     assembler.add(one, from);
-    assembler.settle(from);
-    from.offset++;
+    assembler.settle();
   }
   if (watermarkMs !== undefined) assembler.advance(watermarkMs);
   return reported;
@@ -251,41 +251,16 @@ describe('a run', () => {
     expect(reported.calls).toMatchObject([{ tool: 'pay', agent: 'refund' }]);
   });
 
-  test('takes in a trace of another partition, and begins there where that does', () => {
+  test('takes in a trace that came before, of another partition, too', () => {
     const reported = new Reported();
     const assembler = new RunAssembler(settings, reported);
-    const [first, second] = [lane(0), lane(1)];
-    first.offset = 5;
+    const [first, second] = [lane(), lane()];
     assembler.add(span({ traceId: 't1', runId: 'order-7', spanId: 'a' }), first);
-    second.offset = 3;
     assembler.add(span({ traceId: 't2', spanId: 'b' }), second);
-    second.offset = 8;
     assembler.add(span({ traceId: 't2', runId: 'order-7', spanId: 'c' }), second);
-    expect([
-      assembler.openRuns,
-      assembler.oldestOpenOffset(first),
-      assembler.oldestOpenOffset(second),
-    ]).toEqual([1, 5, 3]);
+    expect(assembler.openRuns).toBe(1);
     assembler.advance(1e9);
     expect(reported.finishedRuns).toMatchObject([{ runId: 'order-7', version: 3 }]);
-    expect([assembler.oldestOpenOffset(first), assembler.oldestOpenOffset(second)]).toEqual([
-      undefined,
-      undefined,
-    ]);
-  });
-
-  test('is read again from where a trace began that it took in later, on its own partition, too', () => {
-    const assembler = new RunAssembler(settings, new Reported());
-    const from = lane();
-    const add = (offset: number, given: Partial<SpanFacts>): void => {
-      from.offset = offset;
-      assembler.add(span(given), from);
-    };
-    add(2, { traceId: 't2', spanId: 'b' });
-    add(4, { traceId: 'other', spanId: 'x' });
-    add(5, { traceId: 't1', runId: 'order-7', spanId: 'a' });
-    add(6, { traceId: 't2', runId: 'order-7', spanId: 'c' });
-    expect([assembler.openRuns, assembler.oldestOpenOffset(from)]).toEqual([2, 2]);
   });
 
   test('costs what its innermost model calls cost, never the sum over spans that repeat it', () => {
@@ -334,7 +309,7 @@ describe('a run', () => {
     for (const spanId of ['a', 'b', 'c'])
       assembler.add(span({ spanId, step: 'tool', tool: 't', result: 'ok', costUsd: 1 }), from);
     assembler.add(root, from);
-    assembler.settle(from);
+    assembler.settle();
     expect(reported.runs).toMatchObject([{ costUsd: { tool: 3 } }]);
   });
 
@@ -348,12 +323,12 @@ describe('a run', () => {
     const assembler = new RunAssembler(settings, reported);
     const from = lane();
     assembler.add(root, from);
-    assembler.settle(from);
+    assembler.settle();
     assembler.advance(9000 + settings.rememberMs);
     expect(assembler.size).toBe(0);
     assembler.add(call, from);
     assembler.add(span({ spanId: 'm', step: 'llm', costUsd: 0.25, costSource: 'reported' }), from);
-    assembler.settle(from);
+    assembler.settle();
     assembler.advance(1e9);
     expect(reported.finishedRuns).toHaveLength(1);
     expect(reported.calls).toMatchObject([{ agent: 'refund', tool: 'pay' }]);
@@ -366,7 +341,7 @@ describe('a run', () => {
     const from = lane();
     const word = span({ spanId: 'word', outcome: 'success', evidence: 'human', endMs: 500_000 });
     assembler.add(root, from);
-    assembler.settle(from);
+    assembler.settle();
     assembler.advance(9000 + settings.rememberMs);
     assembler.add(word, from);
     expect(reported.runs).toMatchObject([
@@ -393,10 +368,10 @@ describe('a run', () => {
     const assembler = new RunAssembler(settings, reported);
     const from = lane();
     assembler.add(call, from);
-    assembler.settle(from);
+    assembler.settle();
     assembler.advance(400_000);
     assembler.add({ ...root, endMs: 600_000 }, from);
-    assembler.settle(from);
+    assembler.settle();
     expect(reported.finishedRuns).toMatchObject([{ outcome: 'unknown', closedMs: 303_000 }]);
     expect(reported.runs).toMatchObject([{ outcome: 'completed', closedMs: 600_000, closedBy: 'root' }]);
   });
@@ -558,86 +533,11 @@ test('an end in the future is taken back to what the record allows, and counted'
   const from = { ...lane(), latestMs: 5000 };
   assembler.add({ ...root, endMs: 9e15 }, from);
   assembler.add({ ...call, endMs: Number.NaN }, from);
-  assembler.settle(from);
+  assembler.settle();
   expect(reported.finishedRuns).toMatchObject([{ closedMs: 5000, endMs: 5000 }]);
   expect(reported.calls).toMatchObject([{ endMs: 5000 }]);
   expect(assembler.counts.clamped).toBe(2);
   expect(from.newestMs).toBe(5000);
-});
-
-test('a restart does not count again what was counted, and counts what ended since', () => {
-  const reported = new Reported();
-  const assembler = new RunAssembler(settings, reported);
-  const from = { ...lane(), live: false, countedMs: 310_000 };
-  assembler.add(call, from);
-  assembler.add(root, from);
-  assembler.add(span({ traceId: 't2', runId: 't2', endMs: 1000 }), from);
-  assembler.add(span({ traceId: 't3', runId: 't3', endMs: 20_000 }), from);
-  assembler.settle(from);
-  assembler.advance(1e9);
-  expect(reported.finishedRuns).toHaveLength(3);
-  expect(reported.live).toEqual({ runs: 1, calls: 0, revisions: 0 });
-});
-
-test('a replay begins no later than the first span of the oldest open run', () => {
-  const assembler = new RunAssembler(settings, new Reported());
-  const from = lane();
-  const other = lane(1);
-  const add = (runId: string, at: typeof from, offset: number): void => {
-    at.offset = offset;
-    assembler.add(span({ traceId: runId, runId, spanId: `${offset}` }), at);
-  };
-  add('a', from, 3);
-  add('b', from, 5);
-  add('a', other, 7);
-  add('a', from, 9);
-  expect(assembler.oldestOpenOffset(from)).toBe(3);
-  expect(assembler.oldestOpenOffset(other)).toBe(7);
-  from.offset = 10;
-  assembler.add({ ...root, traceId: 'a', runId: 'a' }, from);
-  assembler.settle(from);
-  expect(assembler.oldestOpenOffset(from)).toBe(5);
-  expect(assembler.oldestOpenOffset(other)).toBeUndefined();
-});
-
-/** Spans on some lanes, of traces of which the first four may say to which of two runs they belong, and the others end. */
-const spansOnLanes = fc.array(
-  fc.record({
-    trace: fc.integer({ min: 0, max: 7 }),
-    partition: fc.integer({ min: 0, max: 2 }),
-    isNamed: fc.boolean(),
-    isRoot: fc.boolean(),
-  }),
-  { maxLength: 60 },
-);
-
-test('property: a replay begins at the first span of the open runs, though some turn out to be one or end', () => {
-  fc.assert(
-    fc.property(spansOnLanes, (spans) => {
-      const assembler = new RunAssembler(settings, new Reported());
-      const lanes = [lane(0), lane(1), lane(2)];
-      const named = new Set<number>();
-      const ended = new Set<number>();
-      const added: { trace: number; partition: number; offset: number }[] = [];
-      for (const { trace, partition, ...one } of spans) {
-        const from = lanes[partition]!;
-        const isRoot = trace > 3 && one.isRoot;
-        if (trace < 4 && one.isNamed) named.add(trace);
-        added.push({ trace, partition, offset: from.offset });
-        const traceId = `t${trace}`;
-        const runId = named.has(trace) ? `run ${trace % 2}` : traceId;
-        const parentSpanId = isRoot ? '' : 'parent';
-        assembler.add(span({ traceId, runId, spanId: `${added.length}`, parentSpanId }), from);
-        assembler.settle(from);
-        if (isRoot) ended.add(trace);
-        from.offset++;
-        const open = added.filter((other) => !ended.has(other.trace));
-        const oldest = lanes.map((_, k) => open.find((other) => other.partition === k)?.offset);
-        expect(lanes.map((at) => assembler.oldestOpenOffset(at))).toEqual(oldest);
-      }
-    }),
-    { numRuns: runs },
-  );
 });
 
 test('runs that are forgotten make room for others', () => {
@@ -647,11 +547,11 @@ test('runs that are forgotten make room for others', () => {
     const ids = { runId: `${i}`, traceId: `${i}`, startMs: i * 1e6, endMs: i * 1e6 };
     assembler.add({ ...call, ...ids }, from);
     assembler.add({ ...root, ...ids }, from);
-    assembler.settle(from);
+    assembler.settle();
     assembler.advance((i + 1) * 1e6);
   }
   assembler.add({ ...call, runId: 'last' }, from);
-  assembler.settle(from);
+  assembler.settle();
   expect(assembler.counts.spilled).toBe(0);
   expect(assembler.openRuns).toBe(1);
 });
@@ -728,7 +628,7 @@ function known(reported: Reported): unknown {
   return {
     runs: reported.runs
       .toSorted((a, b) => (a.runId < b.runId ? -1 : 1))
-      .map((run) => ({ ...run, scores: Object.fromEntries(run.scores), starts: [], behindMs: 0 })),
+      .map((run) => ({ ...run, scores: Object.fromEntries(run.scores), behindMs: 0 })),
     calls: calls.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
   };
 }
@@ -809,10 +709,10 @@ function keptOf(spans: readonly SpanFacts[], lengths: Iterator<number>): Readonl
   const reported = new Reported();
   const assembler = new RunAssembler(settings, reported);
   const from = lane();
-  for (let at = 0; at < spans.length; from.offset++) {
+  for (let at = 0; at < spans.length;) {
     const length = lengths.next().value ?? 1;
     for (const one of spans.slice(at, at + length)) assembler.add(one, from);
-    assembler.settle(from);
+    assembler.settle();
     at += length;
   }
   assembler.advance(1e9);
@@ -897,40 +797,96 @@ test('property: the sums over the rows of runs are those over their innermost sp
   );
 });
 
-test('property: what two processes keep of runs, one after the other, is what one keeps that never stopped', () => {
+/** Spans of two traces, of which some name the run that they belong to, with calls inside calls, and sent again. */
+const spansOfLargeRuns = fc
+  .array(
+    fc.record({
+      id: fc.integer({ min: 1, max: 40 }),
+      parent: fc.integer({ min: 0, max: 39 }),
+      trace: fc.constantFrom('x', 'y'),
+      isNamed: fc.boolean(),
+      tool: fc.constantFrom('pay', 'look', ''),
+      endMs: fc.integer({ min: 0, max: 250_000 }),
+    }),
+    { maxLength: 80 },
+  )
+  .map((rows) =>
+    rows.map(({ id, parent, trace, isNamed, tool, endMs }) =>
+      span({
+        traceId: trace,
+        runId: isNamed ? 'order-7' : trace,
+        spanId: `${id}`,
+        parentSpanId: parent === 0 ? '' : `${Math.min(parent, id - 1) || 39}`,
+        step: 'tool',
+        tool,
+        result: 'ok',
+        startMs: endMs,
+        endMs,
+      }),
+    ),
+  );
+
+/** As it comes out of a snapshot. */
+function saved(assembler: RunAssembler): AssemblerState {
+  const state: AssemblerState = deserialize(serialize(assembler.save()));
+  return state;
+}
+
+test('property: an assembler that goes on with what another saved reports what that would have', () => {
   fc.assert(
     fc.property(
-      spansOfSomeRuns,
-      fc.tuple(fc.nat(20), fc.nat(20)),
-      fc.infiniteStream(fc.boolean()),
-      (spans, counted, turns) => {
-        const logs = [0, 1].map((partition) => spans.filter((_, i) => i % 2 === partition));
-        const process = (ends: readonly number[], live: readonly number[]): Reported => {
+      fc.oneof(
+        spansOfSomeRuns,
+        spansOfSomeRuns.map((spans) => namedBy(spans, false)),
+        spansOfLargeRuns,
+      ),
+      fc.array(fc.nat(80), { maxLength: 4 }),
+      fc.constantFrom(settings, { ...settings, maxRuns: 3, maxSpans: 10, maxSpansPerRun: 4 }),
+      (spans, cuts, limits) => {
+        const reportedBy = (restarts: readonly number[]): Reported => {
           const reported = new Reported();
-          const assembler = new RunAssembler(settings, reported);
-          const lanes = [lane(0), lane(1)];
-          while (lanes.some(({ offset }, p) => offset < ends[p]!)) {
-            const turn = Number(turns.next().value);
-            const p = lanes[turn]!.offset < ends[turn]! ? turn : 1 - turn;
-            const from = lanes[p]!;
-            from.live = from.isNews = from.offset >= live[p]!;
-            assembler.add(logs[p]![from.offset]!, from);
-            assembler.settle(from);
-            from.offset++;
+          const sink = placing(reported);
+          let assembler = new RunAssembler(limits, sink);
+          const from = lane();
+          for (const [i, one] of spans.entries()) {
+            for (const _ of restarts.filter((at) => at === i)) {
+              const [state, places] = [saved(assembler), [...assembler.places]];
+              assembler = new RunAssembler(limits, sink);
+              assembler.restore(state, places);
+            }
+            assembler.add(one, from);
+            assembler.settle();
+            assembler.advance(one.endMs - 60_000);
           }
-          if (ends.every((end, p) => end === logs[p]!.length)) assembler.advance(1e9);
+          assembler.advance(1e9);
+          expect(assembler.openRuns).toBe(0);
           return reported;
         };
-        const all = logs.map(({ length }) => length);
-        const some = counted.map((count, p) => Math.min(count, all[p]!));
-        const first = some.every((count, p) => count === all[p]) ? [] : [process(some, [0, 0])];
-        const second = process(all, first.length === 0 ? [0, 0] : some);
-        expect(kept([...first, second])).toEqual(kept([process(all, [0, 0])]));
+        const [broken, unbroken] = [reportedBy(cuts), reportedBy([])];
+        expect(broken.finishedRuns).toEqual(unbroken.finishedRuns);
+        expect(broken.revisions).toEqual(unbroken.revisions);
+        expect(broken.calls).toEqual(unbroken.calls);
       },
     ),
     { numRuns: runs },
   );
 });
+
+/** Leaves something else with each report of a run. */
+function placing(reported: Reported): RunSink {
+  let places = 0;
+  return {
+    finished: (run) => {
+      run.place = ++places;
+      reported.finished(run);
+    },
+    revised: (before, after) => {
+      after.place = ++places;
+      reported.revised(before, after);
+    },
+    toolCall: (one) => reported.toolCall(one),
+  };
+}
 
 describe('past the limit on spans of a run', () => {
   const limited = { ...settings, maxSpansPerRun: 2 };
@@ -952,7 +908,7 @@ describe('past the limit on spans of a run', () => {
     const from = lane();
     const add = (one: SpanFacts): void => {
       assembler.add(one, from);
-      assembler.settle(from);
+      assembler.settle();
     };
     add(root);
     for (let i = 0; i < 4; i++) add({ ...model, spanId: `m${i}` });
@@ -1008,7 +964,7 @@ describe('past the limit on spans of a run', () => {
         const from = lane();
         for (const [i, one] of spans.entries()) {
           assembler.add({ ...one, traceId: 'trace', runId: 'run', spanId: `${i} ${one.spanId}` }, from);
-          assembler.settle(from);
+          assembler.settle();
           assembler.advance(0);
           expect(assembler.entryCount).toBeLessThanOrEqual(2 * limit);
         }
@@ -1032,7 +988,7 @@ test('property: no run and no tool call is lost, however little memory there is'
         for (const one of spans) {
           assembler.add(one, from);
           expect(assembler.size).toBeLessThanOrEqual(maxRuns);
-          assembler.settle(from);
+          assembler.settle();
         }
         assembler.advance(1e9);
         const calls = spans.filter((one) => one.result !== undefined).length;
@@ -1060,31 +1016,23 @@ test('property: each revision of a run takes up where the last report of it ende
       fc.integer({ min: 1, max: 8 }),
       (spans, maxRuns, maxSpans, spansPerRecord) => {
         const last = new Map<string, unknown>();
-        const versions = new Map<string, number>();
         const sink = {
-          finished: (run: FinishedRun) => {
-            last.set(run.runId, run);
-            versions.delete(run.runId);
-          },
+          finished: (run: FinishedRun) => void last.set(run.runId, run),
           revised: (before: FinishedRun, after: FinishedRun) => {
             expect(before).toEqual(last.get(before.runId));
+            expect(after.version).toBeGreaterThan(before.version);
             last.set(after.runId, after);
-          },
-          known: (run: FinishedRun) => {
-            expect(run).toBe(last.get(run.runId));
-            expect(run.version).toBeGreaterThan(versions.get(run.runId) ?? 0);
-            versions.set(run.runId, run.version);
           },
           toolCall: () => {},
         };
         const assembler = new RunAssembler({ ...settings, maxRuns, maxSpans }, sink);
-        const lanes = [lane(0), lane(1)] as const;
+        const lanes = [lane(), lane()] as const;
         for (const [i, one] of spans.entries()) {
           const from = lanes[(i >> 3) & 1] ?? lanes[0];
           assembler.add(one, from);
-          if (i % spansPerRecord === 0) assembler.settle(from);
+          if (i % spansPerRecord === 0) assembler.settle();
         }
-        for (const from of lanes) assembler.settle(from);
+        assembler.settle();
         assembler.advance(1e12);
         expect([assembler.size, assembler.spanIds, assembler.entryCount]).toEqual([0, 0, 0]);
       },
@@ -1101,7 +1049,6 @@ test('the sink finds what it left with a run when that is revised, also when onl
       places.push(before.place);
       after.place = `revised ${places.length}`;
     },
-    known: () => {},
     toolCall: () => {},
   };
   const assembler = new RunAssembler(settings, sink);
@@ -1109,7 +1056,7 @@ test('the sink finds what it left with a run when that is revised, also when onl
   const late = span({ step: 'llm', costUsd: 1, costSource: 'reported' });
   const add = (one: SpanFacts): void => {
     assembler.add(one, from);
-    assembler.settle(from);
+    assembler.settle();
   };
   add(root);
   add({ ...late, spanId: 'a' });
@@ -1119,44 +1066,4 @@ test('the sink finds what it left with a run when that is revised, also when onl
   add({ ...late, spanId: 'c' });
   add({ ...late, spanId: 'd' });
   expect(places).toEqual(['finished', 'revised 1', 'revised 2', 'revised 3']);
-});
-
-test('a revision that begins on another partition says what the last report said', () => {
-  const reports: unknown[] = [];
-  const sink = {
-    finished: (run: FinishedRun) => void reports.push(run.starts),
-    revised: (before: FinishedRun, after: FinishedRun) => void reports.push(before.starts, after.starts),
-    known: () => {},
-    toolCall: () => {},
-  };
-  const assembler = new RunAssembler(settings, sink);
-  const [one, two] = [lane(0), lane(1)];
-  assembler.add(root, one);
-  assembler.settle(one);
-  assembler.add({ ...call, spanId: 'late' }, two);
-  assembler.settle(two);
-  const [first, before, after] = reports;
-  expect(before).toEqual(first);
-  expect(after).toHaveLength(2);
-});
-
-test('a run says where it begins on each partition, and nothing of one that was in its place before', () => {
-  const reported = new Reported();
-  const assembler = new RunAssembler(settings, reported);
-  const [one, two] = [lane(0), lane(1)];
-  one.offset = 3;
-  two.offset = 5;
-  assembler.add(call, one);
-  assembler.add(root, two);
-  assembler.settle(two);
-  assembler.advance(1e9);
-  assembler.add({ ...root, traceId: 'next', runId: 'next', startMs: 2e9, endMs: 2e9 }, one);
-  assembler.settle(one);
-  expect(reported.finishedRuns.map((run) => run.starts)).toEqual([
-    [
-      { partition: 0, offset: 3 },
-      { partition: 1, offset: 5 },
-    ],
-    [{ partition: 0, offset: 3 }],
-  ]);
 });

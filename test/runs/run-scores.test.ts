@@ -12,7 +12,7 @@ function assemble(spans: readonly SpanFacts[], given: Partial<RunSettings> = {})
   const from = lane();
   for (const one of spans) {
     assembler.add(one, from);
-    assembler.settle(from);
+    assembler.settle();
     assembler.advance(one.endMs);
   }
   assembler.advance(1e9);

@@ -1,3 +1,4 @@
+import { deserialize, serialize } from 'node:v8';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mixed } from '../../src/runs/row-index.ts';
@@ -102,4 +103,19 @@ test('property: runs are found as long as they are there, and begin empty', () =
     }),
     { numRuns: runs },
   );
+});
+
+test('a restored run takes its second id and its traces with it when it is forgotten', () => {
+  const before = new RunTable(1000);
+  const run = before.begin(idsOf(traceId));
+  const other = traceId.replaceAll('1', '2');
+  before.alias(idsOf(traceId, 'order-7'), run);
+  before.join(idsOf(other, 'order-7'), run);
+  const table = new RunTable(1000);
+  table.restore(deserialize(serialize(before.save())), []);
+  for (const ids of [idsOf(traceId), idsOf(traceId, 'order-7'), idsOf(other)])
+    expect(table.find(ids)).toBe(run);
+  table.drop(run);
+  for (const ids of [idsOf(traceId), idsOf(traceId, 'order-7'), idsOf(other)])
+    expect(table.find(ids)).toBe(none);
 });

@@ -67,6 +67,7 @@ export function span(given: Partial<SpanFacts>): SpanFacts {
     asksForTool: false,
     costUsd: undefined,
     costSource: undefined,
+    reviewSeconds: undefined,
     inputTokens: undefined,
     outputTokens: undefined,
     log: undefined,
@@ -81,27 +82,21 @@ export class Reported implements RunSink {
   readonly finishedRuns: FinishedRun[] = [];
   readonly calls: ToolCall[] = [];
   readonly revisions: { before: FinishedRun; after: FinishedRun }[] = [];
-  /** What is to be kept of each run, in the order in which it was said. */
+  /** What was said of runs, in that order. */
   readonly knownRuns: FinishedRun[] = [];
-  readonly live = { runs: 0, calls: 0, revisions: 0 };
 
-  finished(run: FinishedRun, live: boolean): void {
+  finished(run: FinishedRun): void {
     this.finishedRuns.push(named(run));
-    this.live.runs += Number(live);
-  }
-
-  revised(before: FinishedRun, after: FinishedRun, live: boolean): void {
-    this.revisions.push({ before: named(before), after: named(after) });
-    this.live.revisions += Number(live);
-  }
-
-  known(run: FinishedRun): void {
     this.knownRuns.push(named(run));
   }
 
-  toolCall(call: ToolCall, live: boolean): void {
+  revised(before: FinishedRun, after: FinishedRun): void {
+    this.revisions.push({ before: named(before), after: named(after) });
+    this.knownRuns.push(named(after));
+  }
+
+  toolCall(call: ToolCall): void {
     this.calls.push(call);
-    this.live.calls += Number(live);
   }
 
   /** The runs as known after the last revision. */
@@ -123,15 +118,6 @@ export const settings: RunSettings = {
   guessEscalations: false,
 };
 
-export function lane(partition = 0): Lane {
-  return {
-    partition,
-    offset: 0,
-    latestMs: Number.MAX_SAFE_INTEGER,
-    live: true,
-    countedMs: Number.NEGATIVE_INFINITY,
-    isNews: true,
-    keptMs: Number.NEGATIVE_INFINITY,
-    newestMs: Number.NEGATIVE_INFINITY,
-  };
+export function lane(): Lane {
+  return { latestMs: Number.MAX_SAFE_INTEGER, newestMs: Number.NEGATIVE_INFINITY };
 }

@@ -97,7 +97,7 @@ test('a table of runs that keeps them twice, or lacks a column, is told by what 
   await clickhouse.command('CREATE TABLE other AS agent_runs ENGINE = MergeTree ORDER BY RunId');
   await clickhouse.command('EXCHANGE TABLES other AND agent_runs');
   expect((await tableFaults(clickhouse, undefined)).at(-1)).toBe(
-    'agent_runs is no ReplacingMergeTree(Version), so that a run has several rows: move it to one',
+    'agent_runs is no ReplacingMergeTree(Version), so that what is replaced stays: move it to one',
   );
 });
 

@@ -1,0 +1,107 @@
+import type { IncomingMessage } from 'node:http';
+import type { Component } from '../core/component.ts';
+import { foreignBy, isLoopback } from '../core/foreign-request.ts';
+import { HttpEndpoint, type Answer, type Resource } from '../core/http-endpoint.ts';
+import type { ListenAddress } from '../core/listen.ts';
+import type { Secret } from '../core/secret.ts';
+import { Tokens } from '../core/tokens.ts';
+import { incidentSchema } from './incident-request.ts';
+import { incidentResource, type IncidentParts } from './incident-resource.ts';
+import { failed, json } from './json-answer.ts';
+
+/** What an API port is told. */
+export interface ApiOptions extends ListenAddress, Omit<IncidentParts, 'commitMs'> {
+  /** Of the extension in the configuration, such as `api`. */
+  readonly id: string;
+  /** Whoever bears it may write; undefined when nobody may. */
+  readonly token: Secret | undefined;
+  /** Everything that this process serves. */
+  readonly urls: () => readonly { readonly what: string; readonly url: string }[];
+}
+
+const commitMs = 30_000;
+
+/** What is wrong with these options, as one sentence that names the fix; undefined when nothing is. */
+export function apiPortFault({ host, token }: Pick<ApiOptions, 'host' | 'token'>): string | undefined {
+  if (isLoopback(host) || token !== undefined) return undefined;
+  return `${host} can be reached from other machines and everybody there could read every incident: set a token, or bind 127.0.0.1`;
+}
+
+/**
+ * The API: a list of what the process serves, and the incidents. Who writes needs the token; who reads does where others
+ * than this machine can. Where the token is shown no browser can have been tricked into it, and Host and Origin say
+ * nothing.
+ */
+export class ApiPort implements Component {
+  readonly name = 'api';
+  readonly #options: ApiOptions;
+  readonly #tokens: Tokens;
+  readonly #endpoint: HttpEndpoint;
+
+  constructor(options: ApiOptions) {
+    this.#options = options;
+    this.#tokens = new Tokens(options.token ? [options.token] : []);
+    const incidents = incidentResource({ ...options, commitMs });
+    this.#endpoint = new HttpEndpoint(
+      this.name,
+      options,
+      {
+        '/': this.#guarded({ GET: async () => this.#index() }),
+        '/api/v1/incidents': this.#guarded(incidents),
+        '/api/v1/incidents/schema': this.#guarded({ GET: async () => json(200, incidentSchema) }),
+      },
+      options.log,
+    );
+  }
+
+  /** The port it listens on, once started. */
+  get port(): number {
+    return this.#endpoint.port;
+  }
+
+  /** Listens. Rejects with one sentence that names the config key and the fix. */
+  async start(): Promise<void> {
+    const fault = apiPortFault(this.#options);
+    if (fault !== undefined) throw new Error(fault);
+    await this.#endpoint.start();
+  }
+
+  async stop(deadline: AbortSignal): Promise<void> {
+    await this.#endpoint.stop(deadline);
+  }
+
+  #guarded({ GET, POST }: Resource): Resource {
+    return {
+      GET: async (request) => this.#refusal(request, 'read') ?? GET(request),
+      ...(POST && { POST: async (request) => this.#refusal(request, 'write') ?? POST(request) }),
+    };
+  }
+
+  /** Why `request` is not answered; undefined when it is. */
+  #refusal({ headers }: IncomingMessage, what: 'read' | 'write'): Answer | undefined {
+    if (this.#tokens.hasBearer(headers.authorization)) return undefined;
+    const { id, host } = this.#options;
+    if (what === 'read' && isLoopback(host)) {
+      if (foreignBy(headers, []) === undefined) return undefined;
+      return failed(
+        403,
+        'this may be a web page of another origin: use a loopback address, or show the token',
+      );
+    }
+    if (this.#tokens.size === 0)
+      return failed(
+        403,
+        `nobody may write, because no token is configured: set extensions::${id}::token, in config/plimsoll.yaml by the environment variable PLIMSOLL_API_TOKEN`,
+      );
+    const shown = headers.authorization === undefined ? 'no token' : 'an unknown token';
+    const answer = failed(401, `${shown}: send the header "authorization: Bearer <token>"`);
+    return { ...answer, headers: { ...answer.headers, 'www-authenticate': 'Bearer' } };
+  }
+
+  #index(): Answer {
+    const urls = this.#options.urls();
+    const width = Math.max(...urls.map(({ what }) => what.length));
+    const lines = urls.map(({ what, url }) => `${what.padEnd(width)}  ${url}\n`);
+    return { status: 200, contentType: 'text/plain; charset=utf-8', body: lines.join('') };
+  }
+}

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { deserialize, serialize } from 'node:v8';
+import { constants, crc32, zstdCompress, zstdDecompressSync } from 'node:zlib';
+import { delayMs } from '../core/backoff.ts';
+import { messageOf } from '../core/failure.ts';
+import type { Log } from '../core/log.ts';
+import type { NewRecord, Stream } from '../core/stream.ts';
+
+const compress = promisify(zstdCompress);
+const level = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+
+/** What is needed of a stream that keeps snapshots. */
+export type StateStream = Pick<Stream, 'id' | 'recordLimitBytes' | 'consume' | 'reader'>;
+
+/** What a record holds at most; less where the stream takes less. */
+const chunkBytes = 1024 * 1024;
+const readBytes = 8 * chunkBytes;
+const backoff = { initialMs: 100, maxMs: 5000 };
+
+const snapshotHeader = 'plimsoll.snapshot';
+const chunkHeader = 'plimsoll.chunk';
+
+/** Where a snapshot is, and how to know that it is whole. Small enough for the metadata of a commit. */
+export interface Snapshot {
+  /** The id of the stream that holds it. */
+  readonly stream: string;
+  /** What its records are marked with: those of two writers may lie mixed. */
+  readonly id: string;
+  /** None of its records lies before this offset. A later one of the same owner begins later. */
+  readonly from: number;
+  readonly chunks: number;
+  readonly bytes: number;
+  readonly crc: number;
+}
+
+/** A snapshot that is durable, and for how long the process computed it, in milliseconds: writing them is to stay a small share of its time. */
+export interface WrittenSnapshot {
+  readonly snapshot: Snapshot;
+  readonly busyMs: number;
+}
+
+/**
+ * Snapshots of a state on a stream of their own: `v8.serialize`, zstd, cut into records of one partition. The stream keeps
+ * some and forgets the oldest; which one counts is said elsewhere, by a commit that only the owner can make.
+ */
+export class StateLog<State> {
+  readonly #stream: StateStream;
+  readonly #log: Log;
+  #fault: string | undefined;
+
+  constructor(stream: StateStream, log: Log) {
+    this.#stream = stream;
+    this.#log = log;
+  }
+
+  /** Why nothing can be appended, while that is so. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  /**
+   * Appends `state`, however often that is to be tried; undefined when `ended` aborts before it is durable. What `state`
+   * is made of is read before this returns its promise, and may change after.
+   */
+  async write(state: State, ended: AbortSignal): Promise<WrittenSnapshot | undefined> {
+    const beganMs = performance.now();
+    const plain = serialize(state);
+    const packed = await compress(plain, level);
+    const busyMs = performance.now() - beganMs;
+    const { end: from } = await this.#stream.reader(0).bounds();
+    const id = randomBytes(8).toString('hex');
+    const records = recordsOf(packed, id, Math.min(chunkBytes, this.#stream.recordLimitBytes));
+    for (const record of records) if (!(await this.#append(record, ended))) return undefined;
+    const { id: stream } = this.#stream;
+    const snapshot = {
+      stream,
+      id,
+      from,
+      chunks: records.length,
+      bytes: packed.byteLength,
+      crc: crc32(packed),
+    };
+    return { snapshot, busyMs };
+  }
+
+  async #append(record: NewRecord, ended: AbortSignal): Promise<boolean> {
+    for (let attempt = 0; !ended.aborted; attempt++) {
+      try {
+        await this.#stream.consume([record], ended);
+        this.#fault = undefined;
+        return true;
+      } catch (error) {
+        if (ended.aborted) break;
+        this.#fault = messageOf(error);
+        const waitMs = delayMs(backoff, attempt, Math.random());
+        this.#log.warn({ err: error, waitMs }, 'a snapshot of what is assessed waits for its stream');
+        await sleep(waitMs, undefined, { signal: ended }).catch(() => undefined); // an abort ends the wait
+      }
+    }
+    return false;
+  }
+
+  /**
+   * The state that `snapshot` holds, as whoever wrote it knew such states; undefined when the stream does not have it
+   * whole any more.
+   */
+  async read(snapshot: Snapshot): Promise<State | undefined> {
+    if (snapshot.stream !== this.#stream.id) return undefined;
+    const chunks: Buffer[] = [];
+    const reader = this.#stream.reader(0);
+    const { end } = await reader.bounds();
+    let found = 0;
+    for (let offset = snapshot.from; offset < end && found < snapshot.chunks;) {
+      const records = await reader.read(offset, readBytes, 0);
+      const last = records.at(-1);
+      if (!last) break;
+      for (const { headers, payload } of records) {
+        const chunk = Number(headers[chunkHeader]);
+        if (headers[snapshotHeader] !== snapshot.id || chunks[chunk]) continue;
+        chunks[chunk] = Buffer.from(payload);
+        found++;
+      }
+      offset = last.offset + 1;
+    }
+    const packed = Buffer.concat(chunks.filter((chunk) => chunk !== undefined));
+    if (packed.byteLength !== snapshot.bytes || crc32(packed) !== snapshot.crc) return undefined;
+    const state: State = deserialize(zstdDecompressSync(packed));
+    return state;
+  }
+}
+
+function recordsOf(packed: Buffer, id: string, limitBytes: number): readonly NewRecord[] {
+  return Array.from({ length: Math.ceil(packed.byteLength / limitBytes) }, (_, chunk) => ({
+    partition: 0,
+    payload: packed.subarray(chunk * limitBytes, (chunk + 1) * limitBytes),
+    spans: 0,
+    headers: { [snapshotHeader]: id, [chunkHeader]: String(chunk) },
+  }));
+}

@@ -1,0 +1,104 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Component } from './component.ts';
+import { listen, type ListenAddress } from './listen.ts';
+import type { Log } from './log.ts';
+
+/** What to answer; `headers` are added to the usual ones. */
+export interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Answers a request; what it throws becomes 500. */
+type Handler = (request: IncomingMessage) => Promise<Answer>;
+
+/** What can be done with a resource, by method. HEAD is answered as GET is, whose body is not read. */
+export interface Resource {
+  readonly GET: Handler;
+  readonly POST?: Handler;
+}
+
+/** An HTTP server with a few resources, by path. */
+export class HttpEndpoint implements Component {
+  readonly name: string;
+  readonly #address: ListenAddress;
+  readonly #resources: ReadonlyMap<string, Resource>;
+  readonly #log: Log;
+  readonly #server = createServer(
+    { requestTimeout: 10_000, maxHeaderSize: 16 * 1024 },
+    (request, response) => {
+      void this.#serve(request, response);
+    },
+  );
+  #bound: AddressInfo | undefined;
+
+  constructor(name: string, address: ListenAddress, resources: Readonly<Record<string, Resource>>, log: Log) {
+    this.name = name;
+    this.#address = address;
+    this.#resources = new Map(Object.entries(resources));
+    this.#log = log;
+  }
+
+  /** The port it listens on, once started. */
+  get port(): number {
+    return this.#bound?.port ?? this.#address.port;
+  }
+
+  /** Listens. Rejects with one sentence that names the address, the config key and the fix. */
+  async start(): Promise<void> {
+    this.#bound = await listen(this.#server, this.#address);
+  }
+
+  /** Refuses new connections and waits for the answers under way; cuts them off when `deadline` aborts. */
+  async stop(deadline: AbortSignal): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeIdleConnections();
+    const cut = (): void => this.#server.closeAllConnections();
+    deadline.addEventListener('abort', cut, { once: true });
+    if (deadline.aborted) cut();
+    await closed;
+    deadline.removeEventListener('abort', cut);
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const answer = await this.#answerTo(request).catch((error: unknown): Answer => {
+      if (!request.complete && request.destroyed) return text(400, 'the request is not whole'); // nobody is there to read it
+      this.#log.error({ err: error, endpoint: this.name }, 'cannot answer');
+      return text(500, 'internal error; the log has the cause');
+    });
+    const length = Buffer.byteLength(answer.body);
+    response.writeHead(answer.status, {
+      'content-type': answer.contentType,
+      'content-length': length,
+      'x-content-type-options': 'nosniff',
+      ...answer.headers,
+    });
+    response.end(request.method === 'HEAD' ? undefined : answer.body);
+  }
+
+  async #answerTo(request: IncomingMessage): Promise<Answer> {
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    const resource = this.#resources.get(path);
+    if (request.method !== 'POST' || !resource?.POST) request.resume();
+    if (!resource) return text(404, `nothing here; try GET ${[...this.#resources.keys()][0]}`);
+    const method = request.method === 'HEAD' ? 'GET' : request.method;
+    if (method === 'GET') return resource.GET(request);
+    if (method === 'POST' && resource.POST) return resource.POST(request);
+    const allowed = resource.POST ? ['GET', 'HEAD', 'POST'] : ['GET', 'HEAD'];
+    const said = resource.POST ? 'only GET and POST' : 'only GET';
+    return {
+      ...text(405, `${said} ${path} ${resource.POST ? 'are' : 'is'} served here`),
+      headers: { allow: allowed.join(', ') },
+    };
+  }
+}
+
+function text(status: number, sentence: string): Answer {
+  return { status, contentType: 'text/plain; charset=utf-8', body: `${sentence}\n` };
+}

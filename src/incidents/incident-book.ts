@@ -1,0 +1,308 @@
+import type { Severity } from '../semconv/vocabulary.ts';
+import {
+  Conditions,
+  keyOf,
+  type ConditionSettings,
+  type ConditionsState,
+  type Reading,
+} from './conditions.ts';
+import { isGraver, type Incident, type IncidentState, type Resolution } from './incident.ts';
+
+/** How much a book holds, and durations in milliseconds. */
+export interface BookSettings {
+  readonly conditions: ConditionSettings;
+  /** Incidents that are open at once; what comes beyond is not opened. */
+  readonly openLimit: number;
+  /** Resolved incidents that are remembered; those that were resolved first are forgotten first. */
+  readonly resolvedLimit: number;
+  /** A resolved incident is forgotten after this. */
+  readonly rememberMs: number;
+  /** What comes back within this time of its end is the same incident. */
+  readonly quietMs: number;
+}
+
+/** Who is told of what happens. An incident is lent: it changes later. */
+export interface BookListener {
+  /** A new incident; not one that comes back. */
+  opened(incident: Incident): void;
+  /** An incident is new or not what it was. */
+  changed(incident: Incident): void;
+  /** So many conditions fire, or are to be watched, for which there is no room. */
+  unopened(count: number): void;
+}
+
+/** What somebody reports. */
+export interface Report {
+  readonly key: string;
+  readonly agent: string;
+  readonly release: string;
+  readonly environment: string;
+  readonly severity: Severity;
+  readonly owner: string;
+  readonly title: string;
+  readonly summary: string;
+  /** When it began; undefined: now. */
+  readonly startedMs: number | undefined;
+}
+
+/** What became of a report. */
+export type Opening =
+  | { readonly kind: 'opened' | 'reopened' | 'repeated'; readonly incident: Incident }
+  | { readonly kind: 'taken'; readonly incident: Incident }
+  | { readonly kind: 'full'; readonly limit: number };
+
+/** What became of a change. */
+export type Change =
+  | { readonly kind: 'changed' | 'unchanged' | 'over'; readonly incident: Incident }
+  | { readonly kind: 'unknown' };
+
+/** What an incident is about. */
+type About = Omit<
+  Incident,
+  'id' | 'detectedMs' | 'acknowledgedMs' | 'mitigatedMs' | 'resolvedMs' | 'resolution' | 'repeats' | 'version'
+>;
+
+/** An incident as the book keeps it. */
+type Entry = { -readonly [K in keyof Incident]: Incident[K] };
+
+/** All of a book, as plain data. */
+export interface BookState {
+  readonly incidents: readonly Incident[];
+  readonly conditions: ConditionsState;
+  readonly origin: string;
+  readonly count: number;
+}
+
+const emptyState: BookState = {
+  incidents: [],
+  conditions: { watched: new Map(), lastMs: undefined },
+  origin: '',
+  count: 0,
+};
+
+/**
+ * The incidents that are open, and those that were a while ago. A policy's are opened and resolved by rounds of readings
+ * of its objectives (see `Conditions`), any by what somebody reports: one is open for each key. What comes back within
+ * the quiet time of its end is the same incident, opened again and still acknowledged; a severity only rises. What somebody resolved and is not
+ * well comes back.
+ *
+ * An id is a number within the book: after a crash that took incidents back the next ones have their ids, and so replace
+ * their rows.
+ */
+export class IncidentBook {
+  readonly #settings: BookSettings;
+  readonly #listener: BookListener;
+  readonly #conditions: Conditions;
+  /** By id, in the order in which they were opened. */
+  readonly #incidents = new Map<string, Entry>();
+  /** The latest of each key. */
+  readonly #latest = new Map<string, Entry>();
+  /** Firing conditions for which there was no room, so that each is told of once. */
+  #turnedAway = new Set<string>();
+  #open = 0;
+  /** Where ids begin, so that those of another book are others. */
+  #origin = '';
+  #count = 0;
+
+  constructor(settings: BookSettings, listener: BookListener) {
+    this.#settings = settings;
+    this.#listener = listener;
+    this.#conditions = new Conditions(settings.conditions);
+  }
+
+  /** Those that are open, and those that were resolved a while ago, in the order in which they were opened. */
+  get incidents(): Iterable<Incident> {
+    return this.#incidents.values();
+  }
+
+  /** Takes a round of readings: all that there are at `nowMs`. */
+  observe(readings: readonly Reading[], nowMs: number): void {
+    const { firing, over, unwatched } = this.#conditions.round(readings, nowMs);
+    const turnedAway = new Set<string>();
+    for (const { reading, condition } of firing) {
+      const key = keyOf(reading);
+      if (!this.#raise(key, reading, condition.sinceMs, nowMs)) turnedAway.add(key);
+    }
+    const anew = turnedAway.difference(this.#turnedAway).size + unwatched;
+    if (anew > 0) this.#listener.unopened(anew);
+    this.#turnedAway = turnedAway;
+    for (const [key, how] of over) {
+      const entry = this.#latest.get(key);
+      if (entry && isOpen(entry)) this.#resolve(entry, how, nowMs);
+    }
+    this.#forget(nowMs);
+  }
+
+  /** Takes a report. One for a key that is open, or was a moment ago, is of that incident. */
+  open(report: Report, nowMs: number): Opening {
+    const { key, severity } = report;
+    const known = this.#current(key, nowMs);
+    if (known) {
+      const { agent, release, environment } = known;
+      if (agent !== report.agent || release !== report.release || environment !== report.environment)
+        return { kind: 'taken', incident: known };
+    }
+    if (known && isOpen(known)) {
+      if (isGraver(severity, known.severity)) known.severity = severity;
+      known.repeats++;
+      this.#changed(known, nowMs);
+      return { kind: 'repeated', incident: known };
+    }
+    if (this.#open >= this.#settings.openLimit) return { kind: 'full', limit: this.#settings.openLimit };
+    if (known) {
+      this.#reopen(known, severity, nowMs);
+      return { kind: 'reopened', incident: known };
+    }
+    const startedMs = Math.min(report.startedMs ?? nowMs, nowMs);
+    const about: About = { ...report, startedMs, source: 'api', policy: '', revision: '', kpi: '' };
+    return { kind: 'opened', incident: this.#add(about, nowMs) };
+  }
+
+  /** Somebody has seen an incident, has ended its effects, or has ended it. */
+  change(
+    ref: { readonly id: string } | { readonly key: string },
+    state: Exclude<IncidentState, 'open'>,
+    nowMs: number,
+  ): Change {
+    const entry = this.#find(ref);
+    if (!entry) return { kind: 'unknown' };
+    if (!isOpen(entry)) return { kind: state === 'resolved' ? 'unchanged' : 'over', incident: entry };
+    const { acknowledgedMs, mitigatedMs, detectedMs } = entry;
+    if (
+      (state === 'acknowledged' ? acknowledgedMs : state === 'mitigated' ? mitigatedMs : undefined) !==
+      undefined
+    )
+      return { kind: 'unchanged', incident: entry };
+    const atMs = Math.max(nowMs, detectedMs);
+    entry.acknowledgedMs ??= atMs;
+    if (state === 'mitigated') entry.mitigatedMs = atMs;
+    if (state === 'resolved') {
+      this.#conditions.dismiss(entry.key, nowMs);
+      this.#resolve(entry, 'api', nowMs);
+      this.#forget(nowMs);
+    } else this.#changed(entry, nowMs);
+    return { kind: 'changed', incident: entry };
+  }
+
+  /** A copy of everything, as plain data. */
+  save(): BookState {
+    return {
+      incidents: [...this.#incidents.values()].map((entry) => ({ ...entry })),
+      conditions: this.#conditions.save(),
+      origin: this.#origin,
+      count: this.#count,
+    };
+  }
+
+  /** Replaces everything by a copy of what `save` gave, without telling anybody; empties the book without. */
+  restore(state: BookState = emptyState): void {
+    const { incidents, conditions, origin, count } = state;
+    this.#incidents.clear();
+    this.#latest.clear();
+    this.#turnedAway = new Set();
+    for (const incident of incidents) this.#enter({ ...incident });
+    this.#open = incidents.filter(isOpen).length;
+    this.#conditions.restore(conditions);
+    this.#origin = origin;
+    this.#count = count;
+  }
+
+  /** The incident that a report or a condition of `key` is part of. */
+  #current(key: string, nowMs: number): Entry | undefined {
+    const entry = this.#latest.get(key);
+    if (!entry || entry.resolvedMs === undefined) return entry;
+    return nowMs - entry.resolvedMs <= this.#settings.quietMs ? entry : undefined;
+  }
+
+  /** The latest incident of a key, or the one of an id. */
+  #find(ref: { readonly id: string } | { readonly key: string }): Entry | undefined {
+    return 'id' in ref ? this.#incidents.get(ref.id) : this.#latest.get(ref.key);
+  }
+
+  /** Sees to it that the incident of a firing condition is open; false when there is no room for it. */
+  #raise(key: string, reading: Reading, sinceMs: number, nowMs: number): boolean {
+    const known = this.#current(key, nowMs);
+    const { severity, violation = '' } = reading;
+    if (known && isOpen(known)) {
+      if (isGraver(severity, known.severity)) {
+        known.severity = severity;
+        known.summary = violation;
+        this.#changed(known, nowMs);
+      }
+      return true;
+    }
+    if (this.#open >= this.#settings.openLimit) return false;
+    if (known) this.#reopen(known, severity, nowMs);
+    else {
+      const { policy, revision, kpi, agent, release, environment, owner, title } = reading;
+      const whose = { policy, revision, kpi, agent, release, environment, owner };
+      const about = { ...whose, key, severity, title, summary: violation, startedMs: sinceMs };
+      this.#add({ ...about, source: 'policy' }, nowMs);
+    }
+    return true;
+  }
+
+  #add(about: About, nowMs: number): Incident {
+    this.#origin ||= nowMs.toString(36);
+    const entry: Entry = {
+      ...about,
+      id: `${this.#origin}-${++this.#count}`,
+      detectedMs: nowMs,
+      acknowledgedMs: undefined,
+      mitigatedMs: undefined,
+      resolvedMs: undefined,
+      resolution: undefined,
+      repeats: 0,
+      version: 0,
+    };
+    this.#enter(entry);
+    this.#open++;
+    this.#listener.opened(entry);
+    this.#changed(entry, nowMs);
+    return entry;
+  }
+
+  #enter(entry: Entry): void {
+    this.#incidents.set(entry.id, entry);
+    this.#latest.set(entry.key, entry);
+  }
+
+  #reopen(entry: Entry, severity: Severity, nowMs: number): void {
+    if (isGraver(severity, entry.severity)) entry.severity = severity;
+    entry.mitigatedMs = entry.resolvedMs = entry.resolution = undefined;
+    entry.repeats++;
+    this.#open++;
+    this.#changed(entry, nowMs);
+  }
+
+  #resolve(entry: Entry, resolution: Resolution, nowMs: number): void {
+    const { detectedMs, acknowledgedMs = detectedMs, mitigatedMs = acknowledgedMs } = entry;
+    entry.resolvedMs = Math.max(nowMs, mitigatedMs);
+    entry.resolution = resolution;
+    this.#open--;
+    this.#changed(entry, nowMs);
+  }
+
+  #changed(entry: Entry, nowMs: number): void {
+    entry.version = Math.max(entry.version + 1, nowMs);
+    this.#listener.changed(entry);
+  }
+
+  /** Forgets resolved incidents that are too old or too many. */
+  #forget(nowMs: number): void {
+    const { rememberMs, resolvedLimit } = this.#settings;
+    let excess = this.#incidents.size - this.#open - resolvedLimit;
+    const resolved = [...this.#incidents.values()]
+      .filter((entry) => !isOpen(entry))
+      .toSorted((a, b) => (a.resolvedMs ?? 0) - (b.resolvedMs ?? 0));
+    for (const entry of resolved) {
+      if (excess-- <= 0 && nowMs - (entry.resolvedMs ?? 0) <= rememberMs) break;
+      this.#incidents.delete(entry.id);
+      if (this.#latest.get(entry.key) === entry) this.#latest.delete(entry.key);
+    }
+  }
+}
+
+function isOpen({ resolvedMs }: Incident): boolean {
+  return resolvedMs === undefined;
+}

@@ -1,0 +1,78 @@
+import type { RowOutbox } from '../assess/row-outbox.ts';
+import type { KeptIncidents } from '../api/incident-resource.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Component } from '../core/component.ts';
+import type { Telemetry } from '../core/telemetry.ts';
+import { IncidentBook, type BookListener, type BookSettings } from '../incidents/incident-book.ts';
+import { incidentFamilies } from '../incidents/incident-families.ts';
+import { incidentRow } from '../incidents/incident-row.ts';
+import type { Family } from '../kpi/family.ts';
+import { readingsOf } from '../policy/objective-readings.ts';
+import type { PolicyFile } from '../policy/read-policy.ts';
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const watchEveryMs = 10_000;
+
+const settings: BookSettings = {
+  conditions: { wellForMs: 5 * minuteMs, silentMs: 24 * hourMs, gapMs: minuteMs, limit: 10_000 },
+  openLimit: 1000,
+  resolvedLimit: 1000,
+  rememberMs: 24 * hourMs,
+  quietMs: 30 * minuteMs,
+};
+
+/** A book whose incidents become rows. `told` is told of new ones and of changes. */
+export function bookOf(
+  outbox: Pick<RowOutbox, 'add'>,
+  telemetry: Telemetry,
+  told: Pick<BookListener, 'opened' | 'changed'>,
+): IncidentBook {
+  return new IncidentBook(settings, {
+    opened: (incident) => told.opened(incident),
+    changed: (incident) => {
+      outbox.add(incidentRow(incident));
+      told.changed(incident);
+    },
+    unopened: (count) => telemetry.count('plimsoll_assess_unopened_incidents_total', count, {}),
+  });
+}
+
+/** What an incident watch works with. */
+export interface WatchParts {
+  readonly incidents: Pick<KeptIncidents, 'isKept'> & { readonly book: IncidentBook };
+  readonly policies: () => readonly PolicyFile[];
+  /** The KPIs as of now. */
+  readonly kpis: () => readonly Family[];
+  readonly clock: Clock;
+}
+
+/** Judges the objectives of the policies in use every 10 s, while this process keeps the book of incidents. */
+export class IncidentWatch implements Component {
+  readonly name = 'incidents';
+  readonly #parts: WatchParts;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts;
+  }
+
+  async start(): Promise<void> {
+    this.#timer = setInterval(() => this.#watch(), watchEveryMs).unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+  }
+
+  /** The gauges of the book; none while another process keeps it. */
+  families(): readonly Family[] {
+    const { isKept, book } = this.#parts.incidents;
+    return isKept() ? incidentFamilies(book.incidents) : [];
+  }
+
+  #watch(): void {
+    const { incidents, policies, kpis, clock } = this.#parts;
+    if (incidents.isKept()) incidents.book.observe(readingsOf(policies(), kpis()), clock.nowMs());
+  }
+}

@@ -1,0 +1,45 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '../../src/core/failure.ts';
+import type { NewRecord, PartitionReader, StreamRecord } from '../../src/core/stream.ts';
+import type { StateStream } from '../../src/assess/state-log.ts';
+
+/** A stream of snapshots, in memory. */
+export class MemoryStates implements StateStream {
+  id = 'states';
+  readonly recordLimitBytes: number;
+  readonly records: StreamRecord[] = [];
+  /** The oldest record kept. */
+  start = 0;
+  /** Whether it takes nothing. */
+  isFull = false;
+  /** While it is set, appends wait for it. */
+  slow: Promise<void> | undefined;
+
+  constructor(recordLimitBytes = Number.POSITIVE_INFINITY) {
+    this.recordLimitBytes = recordLimitBytes;
+  }
+
+  async consume(records: readonly NewRecord[]): Promise<void> {
+    await this.slow;
+    if (this.isFull) throw new Failure('overloaded', 'the stream plimsoll_state is full');
+    for (const { payload, headers } of records)
+      this.records.push({
+        offset: this.records.length,
+        timeMs: 0,
+        spans: 0,
+        headers,
+        payload: Buffer.from(payload),
+      });
+  }
+
+  reader(): PartitionReader {
+    return {
+      partition: 0,
+      bounds: async () => Promise.resolve({ start: this.start, end: this.records.length }),
+      read: async (offset) => {
+        await sleep(0);
+        return this.records.slice(Math.max(offset, this.start)).slice(0, 2);
+      },
+    };
+  }
+}

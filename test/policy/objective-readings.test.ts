@@ -1,0 +1,219 @@
+import { describe, expect, test } from 'vitest';
+import { readingsOf, type ObjectiveReading } from '../../src/policy/objective-readings.ts';
+import type { MetricFamily } from '../../src/policy/kpi-figures.ts';
+import type { PolicyFile } from '../../src/policy/read-policy.ts';
+import { everyObjective, policyFile, type Mapping } from './policies.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+const release = { agent: 'search-agent', release: '7', environment: 'production' };
+
+function family(name: string, ...samples: readonly (readonly [Labels, number])[]): MetricFamily {
+  return {
+    name: `plimsoll_kpi_${name}`,
+    samples: samples.map(([labels, value]) => ({ labels: Object.entries(labels), value })),
+  };
+}
+
+/** Windows that hold everything of their time. */
+const complete = (...windows: readonly string[]): MetricFamily =>
+  family('window_complete', ...windows.map((window) => [{ window }, 1] as const));
+
+/** The gauges of a KPI: numerator and denominator by window. */
+function gauges(
+  kpi: string,
+  windows: Readonly<Record<string, readonly [number, number]>>,
+  labels: Labels = {},
+): readonly MetricFamily[] {
+  const samples = (part: 0 | 1) =>
+    Object.entries(windows).map(([window, of]) => [{ ...release, window, ...labels }, of[part]] as const);
+  return [family(`${kpi}_numerator`, ...samples(0)), family(`${kpi}_denominator`, ...samples(1))];
+}
+
+const withObjectives = (objectives: Mapping): PolicyFile =>
+  policyFile({ objectives: { run_success: null, ...objectives } });
+
+const windowed = { window: '1h', min_events: 20, severity: 'sev3' };
+const containment = withObjectives({ run_containment: { at_least: 0.7, ...windowed } });
+
+const containing = (labels: Labels) => gauges('run_containment', { '1h': [0, 20] }, labels);
+
+const calling = (tool: string, ok: number) =>
+  gauges('tool_call_success', { '1h': [ok, 100], '5m': [ok, 100] }, { tool });
+
+/** Calls of a tool of which only the p95 is `seconds`. */
+const lasting = (tool: string, seconds: number, calls: number) => [
+  ...gauges('tool_call_duration', { '1h': [0, calls] }, { tool }),
+  family(
+    'tool_call_duration_seconds',
+    [{ ...release, tool, window: '1h', stat: 'p50' }, 100],
+    [{ ...release, tool, window: '1h', stat: 'p95' }, seconds],
+  ),
+];
+
+const brief = (readings: readonly ObjectiveReading[]) =>
+  readings.map(({ part, severity, violation }) => [part || severity, violation]);
+
+describe('an objective on a rolling window', () => {
+  const judge = (numerator: number, denominator: number, windows = complete('1h')) =>
+    readingsOf([containment], [windows, ...gauges('run_containment', { '1h': [numerator, denominator] })]);
+
+  test('is not met below its limit, which is said as its alert says it', () => {
+    expect(judge(13, 20)).toEqual([
+      {
+        ...release,
+        policy: 'search-agent',
+        revision: containment.revision,
+        kpi: 'run_containment',
+        part: '',
+        severity: 'sev3',
+        owner: 'team-search',
+        title: 'RunContainmentBelowLimit',
+        holdMs: 300_000,
+        violation: 'search-agent 7 in production: 65%; run_containment must be at least 70 % over 1h.',
+      },
+    ]);
+  });
+
+  test('is met at its limit', () => {
+    expect(judge(14, 20)).toMatchObject([{ violation: undefined }]);
+  });
+
+  test.each([
+    ['there are too few events', judge(0, 19)],
+    ['the window lacks some', judge(0, 100, family('window_complete', [{ window: '1h' }, 0]))],
+    ['nobody computes the window', judge(0, 100, complete('5m'))],
+    ['nothing happened', judge(0, 0)],
+  ])('says nothing where %s', (_, readings) => {
+    expect(readings).toEqual([]);
+  });
+
+  test('is judged of each release that the policy claims, and of no other', () => {
+    const others = [{ release: '8' }, { environment: 'staging' }, { agent: 'refund-agent' }];
+    const readings = readingsOf(
+      [containment],
+      [complete('1h'), ...containing({}), ...others.flatMap(containing)],
+    );
+    expect(readings.map((each) => each.release)).toEqual(['7', '8']);
+  });
+
+  test('on cost is one on the mean', () => {
+    const policy = withObjectives({ cost_usd_per_run: { at_most: 0.05, ...windowed } });
+    const cost = (usd: number) =>
+      readingsOf([policy], [complete('1h'), ...gauges('cost_usd_per_run', { '1h': [usd, 20] })]);
+    expect(brief(cost(1))).toEqual([['sev3', undefined]]);
+    expect(brief(cost(1.2))).toEqual([
+      [
+        'sev3',
+        'search-agent 7 in production: 0.0600 USD; cost_usd_per_run must be at most 0.05 USD over 1h.',
+      ],
+    ]);
+  });
+
+  test('on a quality score is one on that of its evaluator', () => {
+    const policy = withObjectives({ quality_score: { evaluator: 'helpful', at_least: 0.8, ...windowed } });
+    const readings = readingsOf(
+      [policy],
+      [
+        complete('1h'),
+        ...gauges('quality_score', { '1h': [15, 20] }, { evaluator: 'helpful' }),
+        ...gauges('quality_score', { '1h': [20, 20] }, { evaluator: 'correct' }),
+      ],
+    );
+    expect(readings.map(({ violation }) => violation)).toEqual([
+      'search-agent 7 in production: 75%; quality_score (helpful) must be at least 80 % over 1h.',
+    ]);
+  });
+
+  test('on durations is one on each tool', () => {
+    const policy = withObjectives({ tool_call_duration: { stat: 'p95', at_most: 2, ...windowed } });
+    const readings = readingsOf(
+      [policy],
+      [complete('1h'), ...lasting('pay', 2.5, 20), ...lasting('search', 2, 20), ...lasting('rare', 9, 19)],
+    );
+    expect(brief(readings)).toEqual([
+      [
+        'pay',
+        'search-agent 7 in production, tool pay: 2.50 s; tool_call_duration (p95) must be at most 2 s over 1h.',
+      ],
+      ['search', undefined],
+    ]);
+  });
+});
+
+describe('an error budget', () => {
+  // 90 % over 30d: more than 30 % bad over 1h and 5m is sev2
+  const policy = policyFile();
+  const judge = (
+    hour: readonly [number, number],
+    minutes: readonly [number, number],
+    windows = complete('5m', '1h'),
+  ) => brief(readingsOf([policy], [windows, ...gauges('run_success', { '1h': hour, '5m': minutes })]));
+
+  test('is spent too fast where both windows of a burn rate say so', () => {
+    expect(judge([60, 100], [6, 10])).toEqual([
+      [
+        'sev2',
+        'search-agent 7 in production: 40% of runs ended badly; run_success must be at least 90 % over 30d.',
+      ],
+    ]);
+    expect(readingsOf([policy], [])).toEqual([]);
+  });
+
+  test.each([
+    ['the long one does not', judge([70, 100], [0, 10])],
+    ['the short one does not any more', judge([0, 100], [7, 10])],
+  ])('is not where %s', (_, readings) => {
+    expect(readings).toEqual([['sev2', undefined]]);
+  });
+
+  test.each([
+    ['there are too few events in the long window', judge([0, 49], [0, 10])],
+    ['there are none in the short one, and the long one is bad', judge([0, 100], [0, 0])],
+    ['one of the windows lacks some', judge([0, 100], [0, 10], complete('1h'))],
+  ])('says nothing where %s', (_, readings) => {
+    expect(readings).toEqual([]);
+  });
+
+  test('has a reading of each severity whose windows there are', () => {
+    const of = { '1h': [100, 100], '5m': [10, 10], '1d': [700, 1000], '2h': [70, 100] } as const;
+    const readings = readingsOf([policy], [complete('5m', '1h', '2h', '1d'), ...gauges('run_success', of)]);
+    expect(brief(readings)).toEqual([
+      ['sev2', undefined],
+      [
+        'sev3',
+        'search-agent 7 in production: 30% of runs ended badly; run_success must be at least 90 % over 30d.',
+      ],
+    ]);
+  });
+
+  test('on tool calls is one of all tools together', () => {
+    const calls = withObjectives({
+      tool_call_success: { ...everyObjective['tool_call_success'], at_least: 0.9 },
+    });
+    const readings = readingsOf(
+      [calls],
+      [complete('5m', '1h'), ...calling('pay', 0), ...calling('search', 90)],
+    );
+    expect(readings[0]?.violation).toContain('55% of tool calls failed');
+  });
+
+  test('that allows so many is judged by those', () => {
+    const escalation = withObjectives({
+      run_escalation: { at_most: 0.2, period: '30d', min_events: 10, severity: 'sev4' },
+    });
+    const judged = (bad: number) =>
+      readingsOf(
+        [
+          policyFile({
+            ...escalation.policy,
+            severities: { sev4: { page: false, acknowledge_within: '1d' } },
+          }),
+        ],
+        [complete('5m', '1h'), ...gauges('run_escalation', { '1h': [bad, 100], '5m': [bad, 100] })],
+      );
+    expect(judged(20)).toMatchObject([{ violation: undefined }]);
+    expect(judged(60)).toMatchObject([{ title: 'RunEscalationSpendsBudget', severity: 'sev4' }]);
+    expect(judged(60)[0]?.violation).toContain('60% of runs passed control to a human');
+  });
+});
