@@ -7,6 +7,7 @@ const all = [
   'otlp',
   'enrich',
   'rows',
+  'kpi',
   'assess',
   'exposition',
   'stream',
