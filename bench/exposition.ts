@@ -1,96 +1,59 @@
-// What a scrape costs: CPU of writing 20,000 series, counters, gauges and histograms as the KPIs have them, in the
-// Prometheus text format and in OpenMetrics with exemplars, and of packing that. `node bench/exposition.ts [series]`.
+// What a scrape costs: CPU of computing about 20,000 series of KPIs, of writing them in the Prometheus text format and in
+// OpenMetrics with exemplars, and of packing that. `node bench/exposition.ts [releases]`.
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
-import type { Family, Labels, Sample } from '../src/kpi/family.ts';
 import { openMetricsText } from '../src/metrics/open-metrics-text.ts';
 import { prometheusText } from '../src/metrics/prometheus-text.ts';
+import { call, kpisOf, run } from '../test/kpi/events.ts';
 import { median } from './measure.ts';
 
-const series = Number(process.argv[2] ?? 20_000);
+const releases = Number(process.argv[2] ?? 56);
 const rounds = 25;
 const zip = promisify(gzip);
-const bounds = ['0.1', '0.5', '1', '2.5', '5', '10', '30', '60', '120', '300', '600', '1800', '3600', '+Inf'];
+const nowMs = Date.UTC(2026, 10, 23, 12);
+const tools = ['search_orders', 'get_customer', 'issue_refund', 'send_email'];
 
-/** As the KPIs are: a few labels that name the release, one or two that differ within it. */
-function labelsOf(n: number, ...more: Labels): Labels {
-  return [
-    ['agent', `support-agent-${n % 50}`],
-    ['release', `2026.11.${n % 500}`],
-    ['environment', n % 2 === 0 ? 'production' : 'staging'],
-    ...more,
-  ];
+const kpis = kpisOf(1, { maxSeries: 10_000_000 });
+for (let n = 0; n < releases * 40; n++) {
+  const labels = { agent: `support-agent-${n % 8}`, release: `2026.11.${n % releases}` };
+  const traceId = n.toString(16).padStart(32, '0');
+  const endMs = nowMs - ((n * 7919) % 300_000);
+  const costUsd = { llm: n / 1e6, tool: 0, review: 0 };
+  kpis.finished(run(endMs, { ...labels, traceId, costUsd, scores: new Map([['relevance', 0.8]]) }));
+  for (const tool of tools) kpis.toolCall(call(endMs, { ...labels, traceId, tool, durationMs: n % 5000 }));
 }
-
-const exemplarOf = (n: number) => ({
-  traceId: n.toString(16).padStart(32, '0'),
-  value: 1,
-  timeMs: 1_795_000_000_000 + n,
-});
-
-function familiesOf(count: number): readonly Family[] {
-  const each = Math.floor(count / 4);
-  const of = (sample: (n: number) => Sample): Sample[] => Array.from({ length: each }, (_, n) => sample(n));
-  const histogram = Array.from({ length: Math.floor(each / (bounds.length + 2)) }, (_, n) => [
-    ...bounds.map((bound, k): Sample => {
-      const labels = labelsOf(n, ['le', bound]);
-      return { suffix: '_bucket', labels, value: n * k, exemplar: exemplarOf(n) };
-    }),
-    { suffix: '_sum' as const, labels: labelsOf(n), value: n / 7 },
-    { suffix: '_count' as const, labels: labelsOf(n), value: n },
-  ]).flat();
-  return [
-    {
-      name: 'plimsoll_runs_total',
-      help: 'Runs.',
-      kind: 'counter',
-      samples: of((n) => ({
-        labels: labelsOf(n, ['outcome', 'completed'], ['evidence', 'none']),
-        value: n,
-        exemplar: exemplarOf(n),
-      })),
-    },
-    {
-      name: 'plimsoll_kpi_run_success_ratio',
-      help: 'Share of runs.',
-      kind: 'gauge',
-      samples: of((n) => ({ labels: labelsOf(n, ['window', '5m']), value: n / 10_007 })),
-    },
-    {
-      name: 'plimsoll_kpi_tool_call_duration_seconds',
-      help: 'Duration.',
-      kind: 'gauge',
-      samples: of((n) => ({
-        labels: labelsOf(n, ['tool', 'issue_refund'], ['window', '1h'], ['stat', 'p95']),
-        value: n / 13,
-      })),
-    },
-    { name: 'plimsoll_run_duration_seconds', help: 'Duration.', kind: 'histogram', samples: histogram },
-  ];
-}
+kpis.watermark.advance(0, nowMs, nowMs, nowMs);
+kpis.sweep(nowMs);
+kpis.publish(kpis.save([]));
 
 const formats = { 'Prometheus text': prometheusText, OpenMetrics: openMetricsText };
-const cpuMs = (since?: NodeJS.CpuUsage): number => {
-  const { user, system } = process.cpuUsage(since);
-  return (user + system) / 1000;
-};
 
 for (const [name, textOf] of Object.entries(formats)) {
-  const writing: number[] = [];
-  const packing: number[] = [];
-  let [bytes, packedBytes, written] = [0, 0, 0];
+  const stages = { computing: [] as number[], writing: [] as number[], packing: [] as number[] };
+  let [series, exemplars, bytes, packedBytes] = [0, 0, 0, 0];
   for (let round = -5; round < rounds; round++) {
-    const families = familiesOf(series); // anew, as for each scrape
-    written = families.reduce((sum, { samples }) => sum + samples.length, 0);
-    let began = process.cpuUsage();
+    const began = cpuMs();
+    const families = kpis.families(nowMs, true);
+    const computed = cpuMs();
     const body = Buffer.from(textOf(families));
-    if (round >= 0) writing.push(cpuMs(began));
-    began = process.cpuUsage();
+    const written = cpuMs();
     const packed = await zip(body, { level: constants.Z_BEST_SPEED });
-    if (round >= 0) packing.push(cpuMs(began));
-    [bytes, packedBytes] = [body.length, packed.length];
+    const done = cpuMs();
+    const samples = families.flatMap((family) => family.samples);
+    [series, bytes, packedBytes] = [samples.length, body.length, packed.length];
+    exemplars = samples.filter(({ exemplar }) => exemplar !== undefined).length;
+    if (round < 0) continue; // the compiler's
+    stages.computing.push(computed - began);
+    stages.writing.push(written - computed);
+    stages.packing.push(done - written);
   }
+  const spent = Object.entries(stages).map(([stage, all]) => `${stage} ${median(all).toFixed(1)}`);
   console.log(
-    `${name}: ${written} series, ${(bytes / 1e6).toFixed(2)} MB, packed ${(packedBytes / 1e6).toFixed(2)} MB; CPU ms, median of ${rounds}: writing ${median(writing).toFixed(1)}, packing ${median(packing).toFixed(1)}`,
+    `${name}: ${series} series, ${exemplars} with an exemplar, ${(bytes / 1e6).toFixed(2)} MB, packed ${(packedBytes / 1e6).toFixed(2)} MB; CPU ms, median of ${rounds}: ${spent.join(', ')}`,
   );
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }

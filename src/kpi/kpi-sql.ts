@@ -1,6 +1,6 @@
-import { outcomes } from '../semconv/vocabulary.ts';
+import { outcomes, usuallyGood } from '../semconv/vocabulary.ts';
 import { runSums, scoreSums, toolSums, type Sum } from './kpi-sums.ts';
-import { runKpis, scoreKpis, toolKpis, usuallyGood, type Amount, type Kpi } from './kpi-table.ts';
+import { runKpis, scoreKpis, toolKpis, type Amount, type Kpi } from './kpi-table.ts';
 
 /** A KPI, its labels beside `window`, and how to ask ClickHouse for it. */
 export interface KpiReference {

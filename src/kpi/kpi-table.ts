@@ -1,4 +1,4 @@
-import { escalationReasons, outcomes, type Outcome } from '../semconv/vocabulary.ts';
+import { escalationReasons, outcomes } from '../semconv/vocabulary.ts';
 import type { runSums, scoreSums, toolSums } from './kpi-sums.ts';
 
 /** One side of a KPI: the sums that are added up. */
@@ -29,9 +29,6 @@ export interface Kpi<Name extends string> {
   /** One gauge for an environment as a whole, not one for each release. */
   readonly whole?: 'environment';
 }
-
-/** The outcomes that are good where no policy says so. */
-export const usuallyGood: ReadonlySet<Outcome> = new Set(['success', 'completed']);
 
 /** The most gauges of one name that one KPI of `kpis` has for one series and window. */
 export function widthOf(kpis: readonly Kpi<string>[]): number {

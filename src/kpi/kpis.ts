@@ -1,9 +1,10 @@
+import { usuallyGood } from '../semconv/vocabulary.ts';
 import { widest } from './counter-columns.ts';
 import { counter, counterFamilies } from './counter-families.ts';
 import type { KpiIncident, KpiRun, KpiToolCall } from './facts.ts';
 import type { Family, Sample } from './family.ts';
 import { gauge, type Judgement } from './gauges.ts';
-import { runKpis, toolKpis, usuallyGood, widthOf } from './kpi-table.ts';
+import { runKpis, toolKpis, widthOf } from './kpi-table.ts';
 import { distinct, restorePlaces, savePlaces, type PlacesState } from './places.ts';
 import { RollingKpis, type WindowsState } from './rolling.ts';
 import { Place, Totals, type TotalsState } from './totals.ts';

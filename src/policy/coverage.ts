@@ -1,12 +1,9 @@
-import type { Outcome } from '../semconv/vocabulary.ts';
+import { usuallyGood, type Outcome } from '../semconv/vocabulary.ts';
 import type { PolicyFile } from './read-policy.ts';
 import { fits } from './scope.ts';
 
 /** Agents and environments are named by senders: when so many are remembered, all are forgotten. */
 const limitNames = 10_000;
-
-/** The outcomes that are good where no policy says which. */
-const usuallyGood: ReadonlySet<Outcome> = new Set(['success', 'completed']);
 
 /** What policies in use say of an agent in an environment: the answers of the one policy that covers both. */
 export class Coverage {

@@ -75,13 +75,6 @@ function* goodOutcomeFindings({ good_outcomes: good, objectives }: Policy): Gene
       'every run that nobody confirms counts as bad, and no objective sees to it that runs are confirmed',
       'add completed, or an objective on outcome_evidence',
     );
-  const asInGauges = good.length === 2 && good.includes('success') && good.includes('completed');
-  if (!asInGauges && objectives.cost_usd_per_success)
-    yield warning(
-      'objectives::cost_usd_per_success',
-      'is computed with success and completed as good, which is not what good_outcomes says',
-      'use cost_usd_per_run, or list success and completed',
-    );
 }
 
 function* budgetFindings(path: string, kpi: KpiName, objective: BudgetedObjective): Generator<Finding> {

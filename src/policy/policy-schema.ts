@@ -55,9 +55,7 @@ export const policySchema = z
     good_outcomes: z
       .array(z.enum(outcomes))
       .min(1)
-      .describe(
-        'The outcomes of runs that are good in alerts on run_success; in gauges success and completed are.',
-      ),
+      .describe('The outcomes of runs that are good, in gauges and in alerts.'),
     objectives,
     severities: z
       .strictObject({ sev1: tier, sev2: tier, sev3: tier, sev4: tier })

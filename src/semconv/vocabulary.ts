@@ -19,6 +19,9 @@ export type Result = (typeof results)[number];
 export const outcomes = ['success', 'completed', 'failure', 'escalated', 'abandoned', 'unknown'] as const;
 export type Outcome = (typeof outcomes)[number];
 
+/** The outcomes that are good where no policy says which. */
+export const usuallyGood: ReadonlySet<Outcome> = new Set(['success', 'completed']);
+
 /** Who says how a run ended. */
 export const evidenceLevels = ['none', 'app', 'evaluator', 'human'] as const;
 export type EvidenceLevel = (typeof evidenceLevels)[number];

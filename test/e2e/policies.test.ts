@@ -60,6 +60,12 @@ async function revisionsOf(traceId: string): Promise<readonly (string | undefine
   return rows.map(({ revision }) => revision);
 }
 
+/** How many runs of the covered agent count as good now, by the gauges. */
+async function successes(): Promise<number> {
+  const line = /^plimsoll_kpi_run_success_numerator\{agent="search-agent",.*window="1h"\} (\d+)$/m;
+  return Number(line.exec(await program.metrics())?.[1]);
+}
+
 const write = (changes: Mapping): void => writeFileSync(file, stringify(changed(plain, changes)));
 
 test('the policy that covers an agent is on its spans and runs and in a table, and a changed one without a restart', async () => {
@@ -73,6 +79,7 @@ test('the policy that covers an agent is on its spans and runs and in a table, a
     'plimsoll_enrich_removed_attributes_total{reason="foreign_key"} 2',
   );
 
+  await until('its run is good', async () => (await successes()) === 1);
   write({ metadata: { version: 4, ownr: 'x' } }); // is refused: what was in use before stays
   await until('it is refused', async () => (await program.metrics()).includes('plimsoll_policies_refused 1'));
   expect(await revisionsOf(await send('search-agent'))).toEqual(Array(2).fill(policyFile(first).revision));
@@ -84,6 +91,7 @@ test('the policy that covers an agent is on its spans and runs and in a table, a
       `plimsoll_policy_info{policy="search-agent",version="4",revision="${revision}"`,
     ),
   );
+  await until('what ended before counts by the new policy, too', async () => (await successes()) === 0);
   expect(await revisionsOf(await send('search-agent'))).toEqual([revision, revision]);
   await until('both have a row', async () => {
     const rows = await program.query<Record<string, unknown>>(

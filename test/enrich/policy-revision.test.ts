@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
+import { fields } from '../../src/semconv/fields.ts';
 import { runs } from '../property-runs.ts';
 import { encodeRequest } from '../otlp/oracle.ts';
 import { requests } from './arbitrary-requests.ts';
@@ -59,6 +61,18 @@ test('the policies of the moment decide: a change reaches an enricher that is at
     return ownAttributes(spanOf(enricher.enrich(request, 1)))[key];
   });
   expect(stamps).toEqual(['one', 'two', undefined, 'one']);
+});
+
+test('a record that nobody of ours enriched is covered when it is read, and one that was enriched stays as it is', () => {
+  const payload = requestOf(attributesOf({ 'gen_ai.agent.name': 'refund' }));
+  const spans = new EnrichedSpans(new Enricher({ content, policyRevision }));
+  const read = (record: { payload: Uint8Array; headers: Record<string, string> }): string | undefined => {
+    spans.read(record);
+    return spans.view.at(0).string(fields.policyRevision);
+  };
+  expect(read({ payload, headers: {} })).toBe('refund in unknown');
+  const [record] = new Enricher({ content }).enrich(payload, 1).records;
+  expect(read({ payload: record!.payload, headers: { ...record!.headers } })).toBeUndefined();
 });
 
 test('property: a policy changes nothing of a request but this one attribute, and enriching again changes nothing', () => {

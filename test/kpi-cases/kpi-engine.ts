@@ -8,9 +8,10 @@ import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import type { Family } from '../../src/kpi/family.ts';
 import { incidentBook } from '../assess/incident-books.ts';
+import { usuallyGood } from '../../src/kpi/kpi-table.ts';
+import { outcomeOf, type Outcome } from '../../src/semconv/vocabulary.ts';
 import { MemoryRuns } from '../assess/memory-runs.ts';
 import { MemoryStates } from '../assess/memory-states.ts';
-import { until } from '../until.ts';
 import { MeteredPartition } from './metered-partition.ts';
 import type { Given } from './parse-cases.ts';
 
@@ -45,7 +46,8 @@ export class KpiEngine {
   readonly #partitions: readonly MeteredPartition[];
   readonly #runs = new MemoryRuns();
   readonly #states = new MemoryStates();
-  readonly #good = new Map<string, ReadonlySet<string>>();
+  readonly #good = new Map<string, ReadonlySet<Outcome>>();
+  readonly #targets = new Map<string, number>();
   #process: Process;
 
   constructor(given: Given, nowMs: number) {
@@ -67,6 +69,8 @@ export class KpiEngine {
         idleTimeoutMs,
         maxRuns: 100_000,
         guessEscalations: false,
+        goodOutcomes: (agent) => this.#good.get(agent) ?? usuallyGood,
+        qualityTarget: (agent, _, evaluator) => this.#targets.get(`${agent} ${evaluator}`),
         snapshotEveryMs: 3_600_000, // `families` asks for those that count
       },
       {
@@ -96,9 +100,8 @@ export class KpiEngine {
   }
 
   #partitionOf(partition: number): MeteredPartition {
-    const one = this.#partitions[partition];
-    if (!one) throw new Error(`there is no partition ${partition}: say "given partitions=${partition + 1}"`);
-    return one;
+    const message = `there is no partition ${partition}: say "given partitions=${partition + 1}"`;
+    return this.#partitions[partition] ?? refuse(message);
   }
 
   /** An ExportTraceServiceRequest arrives on `partition` now. */
@@ -110,10 +113,7 @@ export class KpiEngine {
 
   /** Resolves when everything that arrived by now is assessed. */
   async settled(): Promise<void> {
-    const reads = this.#partitions.map((partition) => partition.reads);
-    await until('everything is read, and what time ends has ended', () =>
-      this.#partitions.every((partition, i) => partition.isHeld || partition.reads >= reads[i]! + 4),
-    );
+    await Promise.all(this.#partitions.map(async (partition) => partition.settled()));
   }
 
   /** The records of `partition`, as they were enriched. */
@@ -128,9 +128,14 @@ export class KpiEngine {
     return this.#runs.records;
   }
 
-  /** From now on these outcomes of `agent` are good, by its policy. */
-  good(agent: string, outcomes: readonly string[]): void {
-    this.#good.set(agent, new Set(outcomes));
+  /** From now on these outcomes of `agent` are good, by its policy. Throws for what is no outcome. */
+  setGood(agent: string, good: readonly string[]): void {
+    this.#good.set(agent, new Set(good.map((text) => outcomeOf(text) ?? refuse(`${text} is no outcome`))));
+  }
+
+  /** From now on scores of `evaluator` should not be below `target`, by the policy of `agent`. */
+  setTarget(agent: string, evaluator: string, target: number): void {
+    this.#targets.set(`${agent} ${evaluator}`, target);
   }
 
   /** What Prometheus would read once a snapshot is committed, the assessor's own metrics among it. */
@@ -171,4 +176,8 @@ export class KpiEngine {
     await Promise.all(workers);
     await outbox.stop(AbortSignal.abort());
   }
+}
+
+function refuse(message: string): never {
+  throw new Error(message);
 }

@@ -48,6 +48,7 @@ export type Command = { readonly line: number; readonly text: string; readonly a
   | { readonly kind: 'restart' }
   | { readonly kind: 'kill' }
   | { readonly kind: 'good'; readonly agent: string; readonly outcomes: readonly string[] }
+  | { readonly kind: 'target'; readonly agent: string; readonly evaluator: string; readonly target: number }
   | {
       readonly kind: 'eval';
       readonly name: string;
@@ -214,6 +215,10 @@ class Reader {
       const [agent = '', ...outcomes] = words;
       return { ...own, kind, agent, outcomes };
     }
+    if (kind === 'target') {
+      const [agent = '', evaluator = '', target = ''] = words;
+      return { ...own, kind, agent, evaluator, target: valueOf(target).value };
+    }
     if (kind === 'clock') return { ...own, kind, atMs: durationMs(words[0] ?? '') };
     if (words.length > 0) throw new Error(`"${words[0]}" means nothing in "${text}"`);
     if (kind === 'load') {
@@ -280,8 +285,8 @@ function givenOf(text: string): Given {
  *
  * All times are since its beginning. A load is one request that arrives then; its spans end then, too, unless they say
  * when, and last 1 s. `resend` sends the last one again, `pause`, `deliver` and `resume` say how far a partition is read,
- * `clock 3m` lets time go by, `restart` and `kill` end the process and start the next, `good AGENT OUTCOME…` changes a
- * policy. An eval expects exactly the series below it, or one value behind it, or `absent`; `~` is within 1 %.
+ * `clock 3m` lets time go by, `restart` and `kill` end the process and start the next, `good AGENT OUTCOME…` and
+ * `target AGENT EVALUATOR 0.8` change a policy. An eval expects exactly the series below it, or one value behind it, or `absent`; `~` is within 1 %.
  */
 export function parseCases(file: string, text: string): readonly Case[] {
   const reader = new Reader(file, text);

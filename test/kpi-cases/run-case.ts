@@ -53,7 +53,10 @@ class Run {
         await engine.kill();
         break;
       case 'good':
-        engine.good(command.agent, command.outcomes);
+        engine.setGood(command.agent, command.outcomes);
+        break;
+      case 'target':
+        engine.setTarget(command.agent, command.evaluator, command.target);
         break;
       case 'clock':
       case 'eval':

@@ -17,35 +17,47 @@ export interface FeedShape {
   readonly partitions: number;
 }
 
-/** What a fleet sends, in the order in which it arrives. */
+/** What a fleet sends, in the order in which it arrives. Runs are made when they begin. */
 export class FleetFeed {
-  readonly #deliveries: readonly Delivery[];
+  readonly #fleet: Fleet;
   readonly #partitions: number;
-  #next = 0;
+  /** When runs begin, the last one first. */
+  readonly #startsMs: number[];
+  /** What was sent and has not arrived. */
+  #underway: Delivery[] = [];
+  #sent = 0;
 
   constructor({ seed, spans, startMs, lengthMs, partitions }: FeedShape) {
     const draw = new Draw(seed);
-    const fleet = new Fleet(seed, partitions);
+    this.#fleet = new Fleet(seed, partitions);
     this.#partitions = partitions;
-    this.#deliveries = Array.from({ length: Math.ceil(spans / spansPerRun) }, () =>
-      fleet.run(startMs + draw.between(0, lengthMs - quietMs)),
-    )
-      .flat()
-      .toSorted((a, b) => a.arrivesMs - b.arrivesMs);
+    this.#startsMs = Array.from(
+      { length: Math.ceil(spans / spansPerRun) },
+      () => startMs + draw.between(0, lengthMs - quietMs),
+    ).toSorted((a, b) => b - a);
   }
 
   /** Spans that arrived. */
   get sent(): number {
-    return this.#next;
+    return this.#sent;
   }
 
   /** Gives `engine` what has arrived by its clock, one request a partition. */
   deliver(engine: KpiEngine): void {
-    const batches = Array.from({ length: this.#partitions }, (): OracleResourceSpans[] => []);
-    for (let next = this.#deliveries[this.#next]; next && next.arrivesMs <= engine.nowMs;) {
-      batches[next.partition]!.push(next.spans);
-      next = this.#deliveries[++this.#next];
+    for (
+      let last = this.#startsMs.at(-1);
+      last !== undefined && last <= engine.nowMs;
+      last = this.#startsMs.at(-1)
+    ) {
+      this.#underway.push(...this.#fleet.run(last));
+      this.#startsMs.pop();
     }
+    const hasArrived = ({ arrivesMs }: Delivery): boolean => arrivesMs <= engine.nowMs;
+    const arrived = this.#underway.filter(hasArrived).toSorted((a, b) => a.arrivesMs - b.arrivesMs);
+    this.#underway = this.#underway.filter((delivery) => !hasArrived(delivery));
+    this.#sent += arrived.length;
+    const batches = Array.from({ length: this.#partitions }, (): OracleResourceSpans[] => []);
+    for (const { partition, spans } of arrived) batches[partition]!.push(spans);
     for (const [partition, resourceSpans] of batches.entries())
       if (resourceSpans.length > 0) engine.append(partition, encodeRequest({ resourceSpans }));
   }

@@ -1,85 +1,99 @@
-/** Milliseconds since the epoch at the end of a column of time. */
-const ms = (column: string): string => `toUnixTimestamp64Milli(${column})`;
-
-const lengths = { latenessMs: 120_000, holdMs: 60_000 } as const;
-
-/**
- * What queries of one window begin with: `fromMs`, the start of its oldest pane. Panes are a sixtieth of the window, at
- * least 10 s; the last one is that of the watermark.
- */
-const window = `
-  greatest(intDiv({lengthMs:Int64}, 60), 10000) AS paneMs,
-  (intDiv({watermarkMs:Int64}, paneMs) - intDiv({lengthMs:Int64} + paneMs - 1, paneMs) + 1) * paneMs AS fromMs`;
+const latenessMs = 120_000;
+/** Calls of a run that goes on wait for its root, but no longer than this. */
+const holdMs = 60_000;
+const hourMs = 3_600_000;
 
 /** Each span where it was read first, with its end and how far that lay behind the newest of its partition. */
-const arrivals = `
-  arrivals AS (
-    SELECT TraceId, SpanId, ParentSpanId, StreamPartition, StreamOffset, StreamIndex,
-      intDiv(toUnixTimestamp64Nano(Timestamp) + toInt64(Duration), 1000000) AS endMs,
-      max(endMs) OVER (
-        PARTITION BY StreamPartition ORDER BY StreamOffset, StreamIndex ROWS UNBOUNDED PRECEDING
-      ) - endMs AS behindMs
-    FROM otel_traces
-    WHERE Timestamp >= fromUnixTimestamp64Milli(toInt64({watermarkMs:Int64} - {lengthMs:Int64} - 3600000))
-    ORDER BY StreamOffset, StreamIndex
-    LIMIT 1 BY TraceId, SpanId
-  )`;
+const arrivals = (sinceMs: number): string => `
+  SELECT TraceId, SpanId, ParentSpanId, StreamPartition, StreamOffset, StreamIndex,
+    intDiv(toUnixTimestamp64Nano(Timestamp) + toInt64(Duration), 1000000) AS endMs,
+    max(endMs) OVER (
+      PARTITION BY StreamPartition ORDER BY StreamOffset, StreamIndex ROWS UNBOUNDED PRECEDING
+    ) - endMs AS behindMs
+  FROM otel_traces
+  WHERE Timestamp >= fromUnixTimestamp64Milli(toInt64(${sinceMs}))
+  ORDER BY StreamOffset, StreamIndex
+  LIMIT 1 BY TraceId, SpanId`;
 
 /** How long humans worked on a run, which only its spans say. */
 const reviews = `
-  reviews AS (
-    SELECT RunId, sum(seconds) AS ReviewSeconds FROM (
-      SELECT RunId, toFloat64OrZero(SpanAttributes['plimsoll.review.seconds']) AS seconds
-      FROM otel_traces WHERE Step = 'review' LIMIT 1 BY TraceId, SpanId
-    ) GROUP BY RunId
+  SELECT RunId, sum(seconds) AS ReviewSeconds FROM (
+    SELECT RunId, toFloat64OrZero(SpanAttributes['plimsoll.review.seconds']) AS seconds
+    FROM otel_traces WHERE Step = 'review' LIMIT 1 BY TraceId, SpanId
+  ) GROUP BY RunId`;
+
+/** The runs that windows take: those that ended, unless their root was too late. */
+const countedRuns = (sinceMs: number): string => `
+  SELECT r.*, v.ReviewSeconds AS ReviewSeconds, toUnixTimestamp64Milli(r.ClosedTime) AS countedMs
+  FROM runs AS r LEFT JOIN (${reviews}) AS v ON r.RunId = v.RunId
+  WHERE countedMs >= ${sinceMs} AND r.RunId NOT IN (
+    SELECT TraceId FROM oracle_arrivals WHERE ParentSpanId = '' AND behindMs > ${latenessMs}
   )`;
 
-/** Runs of the window: those that ended in it, unless their root was too late. */
-const runsOfWindow = `
-  WITH ${window}, ${arrivals}, ${reviews}
-  SELECT r.*, v.ReviewSeconds AS ReviewSeconds
-  FROM runs AS r LEFT JOIN reviews AS v ON r.RunId = v.RunId
-  WHERE ${ms('r.ClosedTime')} >= fromMs AND r.RunId NOT IN (
-    SELECT TraceId FROM arrivals WHERE ParentSpanId = '' AND behindMs > ${lengths.latenessMs}
-  )`;
+/** The spans of tool calls, with when and how late they came. */
+const callSpans = `
+  SELECT c.*, a.endMs AS endMs, a.behindMs AS behindMs, a.StreamOffset AS offset, a.StreamIndex AS index
+  FROM tool_calls AS c JOIN oracle_arrivals AS a ON c.TraceId = a.TraceId AND c.SpanId = a.SpanId`;
 
 /**
- * Tool calls of the window, one a row: the spans of a call id are attempts, one after the other, and those below another
- * one of them the same attempt, seen from inside. Calls of a run that goes on wait for its root, but no longer than a minute.
+ * The tool calls that windows take, one a row: the spans of a call id are attempts, one after the other, and those below
+ * another one of them the same attempt, seen from inside.
  */
-const callsOfWindow = `
-  WITH ${window}, ${arrivals},
-  spans AS (
-    SELECT c.*, a.endMs AS endMs, a.behindMs AS behindMs, a.StreamOffset AS offset, a.StreamIndex AS index
-    FROM tool_calls AS c JOIN arrivals AS a ON c.TraceId = a.TraceId AND c.SpanId = a.SpanId
+const countedCalls = (watermarkMs: number): string => `
+  WITH
+  held AS (
+    SELECT RunId, argMin(endMs, (offset, index)) AS sinceMs FROM oracle_call_spans GROUP BY RunId
   ),
-  held AS (SELECT RunId, argMin(endMs, (offset, index)) AS sinceMs FROM spans GROUP BY RunId),
   inside AS (
     SELECT TraceId, ParentSpanId AS SpanId, any(DurationSeconds) AS seconds
-    FROM spans WHERE (TraceId, ParentSpanId) IN (SELECT TraceId, SpanId FROM spans)
+    FROM oracle_call_spans WHERE (TraceId, ParentSpanId) IN (SELECT TraceId, SpanId FROM oracle_call_spans)
     GROUP BY TraceId, ParentSpanId
   ),
   attempts AS (
     SELECT s.*, if(i.SpanId = '', s.DurationSeconds, i.seconds) AS ownSeconds
-    FROM spans AS s LEFT JOIN inside AS i ON s.TraceId = i.TraceId AND s.SpanId = i.SpanId
-    WHERE (s.TraceId, s.ParentSpanId) NOT IN (SELECT TraceId, SpanId FROM spans)
+    FROM oracle_call_spans AS s LEFT JOIN inside AS i ON s.TraceId = i.TraceId AND s.SpanId = i.SpanId
+    WHERE (s.TraceId, s.ParentSpanId) NOT IN (SELECT TraceId, SpanId FROM oracle_call_spans)
   )
   SELECT
     any(AgentName) AS AgentName, any(Release) AS Release, any(Environment) AS Environment, any(ToolName) AS ToolName,
     count() AS Attempts, argMax(Result, endMs) AS LastResult, LastResult IN ('ok', 'error') AS Ran,
-    argMax(ownSeconds, endMs) AS Seconds
+    argMax(ownSeconds, endMs) AS Seconds, max(endMs) AS countedMs
   FROM attempts
   WHERE RunId IN (SELECT RunId FROM runs)
-    OR RunId IN (SELECT RunId FROM held WHERE sinceMs + ${lengths.holdMs} <= {watermarkMs:Int64})
+    OR RunId IN (SELECT RunId FROM held WHERE sinceMs + ${holdMs} <= ${watermarkMs})
   GROUP BY RunId, ToolCallId
-  HAVING max(endMs) >= fromMs AND argMax(behindMs, endMs) <= ${lengths.latenessMs}`;
+  HAVING argMax(behindMs, endMs) <= ${latenessMs}`;
+
+/** Makes tables of what windows up to `longestMs` take as of `watermarkMs`, which the KPIs are asked of. */
+export function countedSql(watermarkMs: number, longestMs: number): readonly string[] {
+  const sinceMs = watermarkMs - longestMs - hourMs;
+  const all = {
+    oracle_arrivals: arrivals(sinceMs),
+    oracle_runs: countedRuns(sinceMs),
+    oracle_call_spans: callSpans,
+    oracle_calls: countedCalls(watermarkMs),
+  };
+  return Object.entries(all).map(
+    ([name, sql]) => `CREATE OR REPLACE TABLE ${name} ENGINE = Memory AS ${sql}`,
+  );
+}
 
 /** How many runs are such that it is only just, or only just not, time to count their calls: sweeps come once a second. */
 export const undecidedSql = `
   SELECT count() AS undecided FROM (
     SELECT RunId, min(intDiv(toUnixTimestamp64Nano(Timestamp), 1000000) + toInt64(DurationSeconds * 1000)) AS endMs
     FROM tool_calls WHERE RunId NOT IN (SELECT RunId FROM runs) GROUP BY RunId
-  ) WHERE abs(endMs + ${lengths.holdMs} - {watermarkMs:Int64}) <= 1010`;
+  ) WHERE abs(endMs + ${holdMs} - {watermarkMs:Int64}) <= 1010`;
+
+/**
+ * The rows of \`table\` in a window. It is made of panes, which are a sixtieth of it and at least 10 s; the last one is that
+ * of the watermark.
+ */
+const inWindow = (table: string): string => `
+  WITH
+    greatest(intDiv({lengthMs:Int64}, 60), 10000) AS paneMs,
+    intDiv({lengthMs:Int64} + paneMs - 1, paneMs) AS panes
+  SELECT * FROM ${table} WHERE countedMs >= (intDiv({watermarkMs:Int64}, paneMs) - panes + 1) * paneMs`;
 
 /** The labels that series of one kind have, and the columns that say them. */
 const runLabels = { agent: 'AgentName', release: 'Release', environment: 'Environment' };
@@ -92,13 +106,13 @@ export interface Source {
 }
 
 const sources = {
-  runs: { labels: runLabels, rows: runsOfWindow },
-  environments: { labels: { environment: 'Environment' }, rows: runsOfWindow },
+  runs: { labels: runLabels, rows: inWindow('oracle_runs') },
+  environments: { labels: { environment: 'Environment' }, rows: inWindow('oracle_runs') },
   scores: {
     labels: { ...runLabels, evaluator: 'Evaluator' },
-    rows: `SELECT *, Score.1 AS Evaluator, Score.2 AS Value FROM (${runsOfWindow}) ARRAY JOIN CAST(Scores, 'Array(Tuple(String, Float64))') AS Score`,
+    rows: `SELECT *, Score.1 AS Evaluator, Score.2 AS Value FROM (${inWindow('oracle_runs')}) ARRAY JOIN CAST(Scores, 'Array(Tuple(String, Float64))') AS Score`,
   },
-  calls: { labels: { ...runLabels, tool: 'ToolName' }, rows: callsOfWindow },
+  calls: { labels: { ...runLabels, tool: 'ToolName' }, rows: inWindow('oracle_calls') },
 } as const satisfies Record<string, Source>;
 
 /** One KPI in SQL, over the rows of its source. */

@@ -161,14 +161,6 @@ test.each<[string, Mapping, string]>([
     'warning: good_outcomes: every run that nobody confirms counts as bad',
   ],
   [
-    'a cost per another success',
-    {
-      good_outcomes: ['success', 'completed', 'escalated'],
-      objectives: { cost_usd_per_success: everyObjective['cost_usd_per_success'] },
-    },
-    'warning: objectives::cost_usd_per_success: is computed with success and completed as good',
-  ],
-  [
     'an owner who is nobody',
     { metadata: { owner: 'TBD' } },
     'error: metadata::owner: "TBD" is nobody: name who answers',

@@ -1,0 +1,272 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GrpcLoad } from '../../bench/grpc-load.ts';
+import { readPolicy } from '../../src/policy/read-policy.ts';
+import { renderedFiles } from '../../src/policy/render.ts';
+import { freePorts } from '../free-ports.ts';
+import { encodeRequest } from '../otlp/oracle.ts';
+import { Prometheus } from '../prometheus.ts';
+import { requires } from '../requires.ts';
+import { until } from '../until.ts';
+import { Place, Program } from './program.ts';
+
+const missing =
+  requires('prometheus', { version: '--version' }) ??
+  requires('prometheus-alertmanager', { version: '--version' });
+
+const shipped = new URL('../../config/policies/refund-agent.yaml', import.meta.url);
+const objective =
+  'run_success: { at_least: 0.9, period: 30d, min_events: 20, severity: sev2, burn_rates: [{ factor: 3, long_window: 1h, short_window: 5m, severity: sev2 }] }';
+const patienceMs = 120_000;
+
+/** What Alertmanager tells a webhook. */
+interface Notification {
+  readonly status: string;
+  readonly receiver: string;
+  readonly alerts: readonly { readonly status: string; readonly labels: Readonly<Record<string, string>> }[];
+}
+
+/** Rules that look at minutes instead of hours, and an Alertmanager that does not wait for more to tell. */
+function hastened(rendered: string): string {
+  return rendered
+    .replaceAll('[1h]', '[1m]')
+    .replaceAll('[5m]', '[15s]')
+    .replaceAll(/group_wait: .*/g, 'group_wait: 1s')
+    .replaceAll(/group_interval: .*/g, 'group_interval: 1s');
+}
+
+/** Ten runs of a release, of which some fail, and how many there have been. */
+class Release {
+  failures = 0;
+  completed = 0;
+  failed = 0;
+
+  request(): Uint8Array {
+    const now = Date.now();
+    const spans = Array.from({ length: 10 }, (_, i) => ({
+      traceId: randomBytes(16),
+      spanId: randomBytes(8),
+      name: 'invoke_agent refund-agent',
+      kind: 1,
+      startTimeUnixNano: `${now - 50}000000`,
+      endTimeUnixNano: `${now}000000`,
+      attributes: [
+        { key: 'gen_ai.operation.name', value: { stringValue: 'invoke_agent' } },
+        { key: 'gen_ai.agent.name', value: { stringValue: 'refund-agent' } },
+      ],
+      ...(i < this.failures && { status: { code: 2 } }),
+    }));
+    const resource = {
+      attributes: [
+        { key: 'service.version', value: { stringValue: '1.4.0' } },
+        { key: 'deployment.environment.name', value: { stringValue: 'production' } },
+      ],
+    };
+    return encodeRequest({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] });
+  }
+
+  acknowledged(): void {
+    this.failed += this.failures;
+    this.completed += 10 - this.failures;
+  }
+}
+
+describe.skipIf(missing)(
+  'a release that fails, with Prometheus and Alertmanager, which scrape and tell every second',
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'plimsoll-alerts-'));
+    const release = new Release();
+    const told: Notification[] = [];
+    let webhook: Server;
+    let alertmanager: ChildProcess;
+    let prometheus: Prometheus;
+    let program: Program;
+    let place: Place;
+    let url = '';
+    const stopped = new AbortController();
+    let load: Promise<void>;
+
+    async function send(): Promise<void> {
+      while (!stopped.signal.aborted) {
+        const sender = new GrpcLoad(url, 1);
+        while (!stopped.signal.aborted) {
+          const failures = release.failures;
+          const answer = await sender.send(release.request()).catch(() => undefined); // the kill
+          if (answer === undefined) break;
+          if (answer === 0 && failures === release.failures) release.acknowledged();
+          await sleep(100);
+        }
+        sender.close();
+        await sleep(100);
+      }
+    }
+
+    const count = async (query: string): Promise<number> => {
+      const { result } = await prometheus.get<{ result: readonly { value: readonly [number, string] }[] }>(
+        'query',
+        { query },
+      );
+      return result.reduce((sum, { value }) => sum + Number(value[1]), 0);
+    };
+
+    beforeAll(async () => {
+      webhook = createServer((request, response) => {
+        let body = '';
+        request.setEncoding('utf8').on('data', (text: string) => (body += text));
+        request.on('end', () => {
+          told.push(JSON.parse(body));
+          response.end();
+        });
+      }).listen(0, '127.0.0.1');
+      await once(webhook, 'listening');
+      const address = webhook.address();
+      const hook = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`;
+      const text = readFileSync(shipped, 'utf8').replace(/run_success: \{ at_least.*/, objective);
+      const policy = join(folder, 'policy.yaml');
+      writeFileSync(policy, text);
+      const read = readPolicy(policy, text);
+      if (!('read' in read)) throw new Error(JSON.stringify(read.findings));
+      const receivers = ['payments-on-call', 'team-payments', 'plimsoll-operators'].map((name) => ({
+        name,
+        webhook_configs: [{ url: `${hook}${name}`, send_resolved: true }],
+      }));
+      for (const [name, rendered] of renderedFiles([read.read], receivers))
+        writeFileSync(join(folder, name), hastened(rendered));
+      const [alertmanagerPort, metricsPort] = await freePorts(2);
+      alertmanager = spawn(
+        'prometheus-alertmanager',
+        [
+          '--config.file=alertmanager.yaml',
+          '--storage.path=alertmanager',
+          `--web.listen-address=127.0.0.1:${alertmanagerPort}`,
+          '--cluster.listen-address=',
+        ],
+        { cwd: folder, stdio: 'ignore' },
+      );
+      place = new Place(
+        `service: { policies: ["${policy}"], telemetry: { metrics: { endpoint: "127.0.0.1:${metricsPort}" } } }`,
+      );
+      program = await Program.start(place);
+      url = program.url('OTLP gRPC');
+      prometheus = await Prometheus.start(
+        JSON.stringify({
+          global: { scrape_interval: '1s', evaluation_interval: '1s' },
+          rule_files: [join(folder, '*.rules.yaml')],
+          alerting: { alertmanagers: [{ static_configs: [{ targets: [`127.0.0.1:${alertmanagerPort}`] }] }] },
+          scrape_configs: [
+            {
+              job_name: 'plimsoll',
+              honor_labels: true,
+              static_configs: [{ targets: [`127.0.0.1:${metricsPort}`] }],
+            },
+          ],
+        }),
+      );
+      load = send();
+    }, patienceMs);
+
+    afterAll(async () => {
+      stopped.abort();
+      await load;
+      await prometheus.stop();
+      await program.kill('SIGKILL');
+      alertmanager.kill('SIGTERM');
+      webhook.close();
+      place.remove();
+      rmSync(folder, { recursive: true });
+    });
+
+    const ofRuns = (status: string): readonly Notification[] =>
+      told.filter(({ alerts }) =>
+        alerts.some(
+          (alert) => alert.status === status && alert.labels['alertname'] === 'RunSuccessSpendsBudget',
+        ),
+      );
+
+    test(
+      'on-call is told once, whatever is killed meanwhile, and told once that it is over',
+      async () => {
+        const isThere = async (): Promise<boolean> =>
+          (await count('sum(plimsoll_release:run_success_all:increase1h)')) > 100;
+        await until('Prometheus has seen a hundred good runs', isThere, patienceMs);
+        expect(ofRuns('firing')).toEqual([]);
+
+        release.failures = 6;
+        await until('on-call is told', () => ofRuns('firing').length > 0, patienceMs);
+        expect(ofRuns('firing')).toMatchObject([
+          {
+            receiver: 'payments-on-call',
+            alerts: [
+              {
+                labels: {
+                  severity: 'sev2',
+                  policy: 'refund-agent',
+                  agent: 'refund-agent',
+                  release: '1.4.0',
+                  environment: 'production',
+                  kpi: 'run_success',
+                },
+              },
+            ],
+          },
+        ]);
+
+        await program.kill('SIGKILL');
+        program = await Program.start(place);
+        url = program.url('OTLP gRPC');
+        const before = await count('sum(plimsoll_runs_total)');
+        await until(
+          'the restarted process counts on',
+          async () => (await count('sum(plimsoll_runs_total)')) > before + 100,
+          patienceMs,
+        );
+        expect(ofRuns('firing')).toHaveLength(1);
+        expect(ofRuns('resolved')).toEqual([]);
+
+        release.failures = 0;
+        await until('on-call is told that it is over', () => ofRuns('resolved').length > 0, patienceMs);
+        expect(ofRuns('firing')).toHaveLength(1);
+        expect(ofRuns('resolved')).toHaveLength(1);
+      },
+      4 * patienceMs,
+    );
+
+    test(
+      'Prometheus has seen no counter fall, and every run once',
+      async () => {
+        stopped.abort();
+        await load;
+        const counted = async (outcome: string): Promise<number> =>
+          count(`sum(plimsoll_runs_total{outcome="${outcome}"})`);
+        await until(
+          'Prometheus knows every run that the table has, and those are all that were acknowledged',
+          async () => {
+            const [runs] = await program.query<{ failed: string; completed: string }>(
+              "SELECT countIf(Outcome = 'failure') AS failed, countIf(Outcome = 'completed') AS completed FROM runs",
+            );
+            const [failed, completed] = [Number(runs?.failed), Number(runs?.completed)];
+            const inWindow = await count('sum(plimsoll_kpi_run_success_denominator{window="1h"})');
+            return (
+              failed >= release.failed &&
+              completed >= release.completed &&
+              (await counted('failure')) === failed &&
+              (await counted('completed')) === completed &&
+              inWindow === failed + completed
+            );
+          },
+          patienceMs,
+        );
+        expect(await count('sum(resets(plimsoll_runs_total[15m]))')).toBe(0);
+        expect(await count('max_over_time(max(plimsoll_kpi_active)[15m:1s])')).toBe(1);
+      },
+      patienceMs,
+    );
+  },
+);
