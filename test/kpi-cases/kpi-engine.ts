@@ -8,7 +8,7 @@ import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import type { Family } from '../../src/kpi/family.ts';
 import { incidentBook } from '../assess/incident-books.ts';
-import { usuallyGood } from '../../src/kpi/kpi-table.ts';
+import { usuallyGood } from '../../src/semconv/vocabulary.ts';
 import { outcomeOf, type Outcome } from '../../src/semconv/vocabulary.ts';
 import { MemoryRuns } from '../assess/memory-runs.ts';
 import { MemoryStates } from '../assess/memory-states.ts';
