@@ -73,6 +73,9 @@ export class IncidentWatch implements Component {
 
   #watch(): void {
     const { incidents, policies, kpis, clock } = this.#parts;
-    if (incidents.isKept()) incidents.book.observe(readingsOf(policies(), kpis()), clock.nowMs());
+    if (!incidents.isKept()) return;
+    const inUse = policies();
+    const readings = inUse.length === 0 ? [] : readingsOf(inUse, kpis());
+    incidents.book.observe(readings, clock.nowMs());
   }
 }

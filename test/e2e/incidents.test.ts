@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { encodeRequest } from '../otlp/oracle.ts';
+import { kafkaMissing, testCluster } from '../kafka/requires-kafka.ts';
 import { changed, plain } from '../policy/policies.ts';
 import { until } from '../until.ts';
 import { Place, Program } from './program.ts';
@@ -39,19 +40,24 @@ interface Incident {
   readonly [name: string]: unknown;
 }
 
-const at = (): string => `${program.url('API')}/api/v1/incidents`;
+const at = (of: Program): string => `${of.url('API')}/api/v1/incidents`;
 
-async function post(body: unknown): Promise<{ readonly status: number; readonly incident: Incident }> {
+async function post(
+  body: unknown,
+  to = program,
+): Promise<{ readonly status: number; readonly incident: Incident }> {
   const headers = { authorization: `Bearer ${token}` };
-  const response = await fetch(at(), { method: 'POST', headers, body: JSON.stringify(body) });
+  const response = await fetch(at(to), { method: 'POST', headers, body: JSON.stringify(body) });
   return { status: response.status, incident: JSON.parse(await response.text()) };
 }
 
-async function openIncidents(): Promise<readonly Incident[]> {
-  const response = await fetch(at());
+async function openIncidents(of = program): Promise<readonly Incident[]> {
+  const response = await fetch(at(of));
   const answer: { readonly incidents: readonly Incident[] } = JSON.parse(await response.text());
   return answer.incidents;
 }
+
+const assesses = async (each: Program): Promise<boolean> => (await fetch(at(each))).status === 200;
 
 /** Runs of `search-agent` that ended just now, of which every one failed. */
 async function sendFailedRuns(count: number): Promise<void> {
@@ -82,25 +88,25 @@ async function sendFailedRuns(count: number): Promise<void> {
   expect(response.status).toBe(200);
 }
 
+const report = {
+  key: 'double-refund',
+  agent: 'refund-agent',
+  release: '1.4.0',
+  environment: 'production',
+  severity: 'sev1',
+  title: 'A refund was paid twice',
+};
+
 const labels = 'agent="refund-agent",release="1.4.0",environment="production",severity="sev1"';
 
 describe('an incident that somebody reports', () => {
-  const report = {
-    key: 'double-refund',
-    agent: 'refund-agent',
-    release: '1.4.0',
-    environment: 'production',
-    severity: 'sev1',
-    title: 'A refund was paid twice',
-  };
-
   test('outlives kill -9 from its answer on, and is in gauges, counters and rows', async () => {
-    await until('somebody assesses', async () => (await fetch(at())).status === 200);
+    await until('somebody assesses', async () => assesses(program));
     const { status, incident } = await post(report);
     expect([status, incident.state]).toEqual([201, 'open']);
     await program.kill('SIGKILL');
     program = await Program.start(place);
-    await until('somebody assesses again', async () => (await fetch(at())).status === 200);
+    await until('somebody assesses again', async () => assesses(program));
     expect(await openIncidents()).toEqual([incident]);
     expect(await post(report)).toMatchObject({ status: 200, incident: { id: incident.id, repeats: 1 } });
     const metrics = await until('the counter', async () => {
@@ -142,7 +148,7 @@ test('a policy whose objective is not met opens one, once', async () => {
   await sendFailedRuns(20);
   await program.kill('SIGTERM');
   program = await Program.start(place);
-  await until('somebody assesses again', async () => (await fetch(at())).status === 200);
+  await until('somebody assesses again', async () => assesses(program));
   expect(await openIncidents()).toEqual([incident]);
   const rows = await until('its row', async () => {
     const of = await program.query<{ policy: string; revision: string }>(
@@ -160,4 +166,50 @@ test('GET / lists every URL of the process', async () => {
   const list = await (await fetch(program.url('API'))).text();
   for (const what of ['OTLP gRPC', 'OTLP HTTP', 'metrics', 'health', 'SQL', 'API'] as const)
     expect(list).toContain(program.url(what));
+});
+
+describe.skipIf(kafkaMissing)('around Apache Kafka', () => {
+  const brokers = testCluster(1);
+  const places: Place[] = [];
+  const running: Program[] = [];
+  afterAll(async () => {
+    await Promise.all(running.map(async (each) => each.kill('SIGKILL')));
+    for (const each of places) each.remove();
+  });
+
+  test('an incident goes over to the process that stands by, which refuses it before', async () => {
+    const topic = `e2e-${randomBytes(4).toString('hex')}`;
+    const kafka = {
+      brokers: brokers(),
+      topic,
+      dead_letter_topic: `${topic}-dlq`,
+      runs_topic: `${topic}-runs`,
+      state_topic: `${topic}-state`,
+      replication: 1,
+      partitions: 3,
+      session_timeout: '6s',
+      groups: { store: `${topic}-store`, assess: `${topic}-assess`, runs: `${topic}-runs` },
+    };
+    for (let n = 0; n < 2; n++) {
+      const over = { connectors: { kafka }, extensions: { api: { token } } };
+      const each = new Place(JSON.stringify(over), 'assess.yaml');
+      places.push(each);
+      running.push(await Program.start(each));
+    }
+    const active = await until('one of them to assess', async () => {
+      for (const each of running) if (await assesses(each)) return each;
+      return undefined;
+    });
+    const standby = running.find((each) => each !== active)!;
+    expect((await post(report, standby)).status).toBe(503);
+    const { status, incident } = await post(report, active);
+    expect(status).toBe(201);
+    await active.kill('SIGKILL');
+    await until('the other one to take over', async () => assesses(standby));
+    expect(await openIncidents(standby)).toEqual([incident]);
+    expect(await post({ key: report.key, state: 'resolved' }, standby)).toMatchObject({
+      status: 200,
+      incident: { id: incident.id, state: 'resolved' },
+    });
+  });
 });

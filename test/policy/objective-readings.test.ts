@@ -1,8 +1,14 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
 import { readingsOf, type ObjectiveReading } from '../../src/policy/objective-readings.ts';
 import type { MetricFamily } from '../../src/policy/kpi-figures.ts';
 import type { PolicyFile } from '../../src/policy/read-policy.ts';
-import { everyObjective, policyFile, type Mapping } from './policies.ts';
+import { seriesOf } from '../../src/policy/rule.ts';
+import { requires } from '../requires.ts';
+import { everyObjective, policyFile, rendered, runWith, type Mapping } from './policies.ts';
+
+const promtool = requires('promtool', { version: '--version', from: 'prometheus' });
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -217,3 +223,82 @@ describe('an error budget', () => {
     expect(judged(60)[0]?.violation).toContain('60% of runs passed control to a human');
   });
 });
+
+/** Gauges near what the objectives ask for, of two releases and two tools. */
+const windowedKpis = Object.entries(everyObjective).filter(([, objective]) => 'window' in objective);
+const windowedPolicy = withObjectives(Object.fromEntries(windowedKpis));
+
+const someGauges = fc
+  .record({
+    isComplete: fc.boolean(),
+    figures: fc.array(
+      fc.record({
+        kpi: fc.constantFrom(...windowedKpis),
+        release: fc.constantFrom('7', '8'),
+        tool: fc.constantFrom('pay', 'search'),
+        events: fc.constantFrom(0, 10, 19, 20, 100),
+        nearness: fc.constantFrom(0.5, 0.99, 1, 1.01, 2),
+      }),
+      { minLength: 1, maxLength: 12 },
+    ),
+  })
+  .map(({ isComplete, figures }): readonly MetricFamily[] => [
+    family('window_complete', [{ window: '1h' }, Number(isComplete)]),
+    ...new Map(
+      figures.flatMap(({ kpi: [kpi, objective], tool, events, nearness, ...of }) => {
+        const bound = Number(objective['at_least'] ?? objective['at_most']);
+        const labels = { ...release, ...of, window: '1h' };
+        const own = kpi.startsWith('tool')
+          ? { ...labels, tool }
+          : 'evaluator' in objective
+            ? { ...labels, evaluator: String(objective['evaluator']) }
+            : labels;
+        const parts: readonly (readonly [string, Labels, number])[] = [
+          [`${kpi}_numerator`, own, events * bound * nearness],
+          [`${kpi}_denominator`, own, events],
+          ...('stat' in objective && events > 0
+            ? [[`${kpi}_seconds`, { ...own, stat: 'p95' }, bound * nearness] as const]
+            : []),
+        ];
+        return parts.map(([name, at, value]) => [seriesOf(name, at), family(name, [at, value])] as const);
+      }),
+    ).values(),
+  ]);
+
+test.skipIf(promtool)(
+  'property: alerts on rolling windows fire where readings say that an objective is not met',
+  () => {
+    const cases = fc.sample(someGauges, 60);
+    const fired = cases.map((families) =>
+      readingsOf([windowedPolicy], families).filter(({ violation }) => violation !== undefined),
+    );
+    expect(fired.flat().length).toBeGreaterThan(20);
+    const files = new Map(rendered(windowedPolicy));
+    const rules = 'search-agent.rules.yaml';
+    const tests = cases.map((families, i) => ({
+      interval: '1m',
+      input_series: families.flatMap(({ name, samples }) =>
+        samples.map(({ labels, value }) => ({
+          series: seriesOf(name, Object.fromEntries(labels)),
+          values: `${value}x10`,
+        })),
+      ),
+      promql_expr_test: [
+        {
+          expr: 'count by (alertname, release, tool) (ALERTS{alertstate="firing"})',
+          eval_time: '8m',
+          exp_samples: fired[i]!.map((reading) => ({
+            labels: seriesOf('', {
+              alertname: reading.title,
+              release: reading.release,
+              ...(reading.part === '' ? {} : { tool: reading.part }),
+            }),
+            value: 1,
+          })),
+        },
+      ],
+    }));
+    files.set('readings.test.yaml', stringify({ rule_files: [rules], evaluation_interval: '1m', tests }));
+    expect(runWith(files, 'promtool', 'test', 'rules', 'readings.test.yaml')).toMatchObject({ status: 0 });
+  },
+);
