@@ -201,12 +201,11 @@ test('counters of a program that counted other things keep what both count; wind
   before.sweep(noon);
   const state = before.save([]);
   const { totals, windows } = state;
-  const rename = (names: readonly string[]): string[] =>
-    names.map((name) => name.replace('costUsd llm', 'cost of old'));
+  const columns = totals.runs.columns.map((column) => column.replace('costUsd llm', 'cost of old'));
   const kpis = kpisOf();
   kpis.restore({
     ...state,
-    totals: { ...totals, runs: { ...totals.runs, columns: rename(totals.runs.columns) } },
+    totals: { ...totals, runs: { ...totals.runs, columns } },
     windows: {
       ...windows,
       runs: { ...windows.runs, sums: ['something else', ...windows.runs.sums.slice(1)] },
