@@ -103,10 +103,7 @@ export class RollingTable<Event, Name extends string, Own = undefined> {
   takeBack({ state: { panes } }: Series<Rolling<Own>>, event: Event, timeMs: number, bucket = -1): void {
     const windows = this.#windows;
     this.#prepare(event, bucket);
-    for (let i = 0; i < windows.length; i++) {
-      const pane = paneAt(windows[i]!, timeMs);
-      if (pane >= this.#filledFrom[i]!) panes[i]!.takeBack(pane, this.#addition);
-    }
+    for (let i = 0; i < windows.length; i++) panes[i]!.takeBack(paneAt(windows[i]!, timeMs), this.#addition);
   }
 
   /** Forgets panes that every window has passed, and series that have none. */
