@@ -23,6 +23,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
     topic,
     dead_letter_topic: `${topic}-dlq`,
     runs_topic: `${topic}-runs`,
+    state_topic: `${topic}-state`,
     replication: 1,
     partitions: 3,
     session_timeout: '6s',
@@ -181,7 +182,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
         code: 0,
         stdout: expect.stringMatching(
           new RegExp(
-            `topic ${topic} on \\S+ is missing and will be created: fine\ntopic ${topic}-runs on \\S+ is missing and will be created: fine\ntopic ${topic}-dlq on \\S+ is missing and will be created: fine\n$`,
+            `topic ${topic} on \\S+ is missing and will be created: fine\ntopic ${topic}-runs on \\S+ is missing and will be created: fine\ntopic ${topic}-dlq on \\S+ is missing and will be created: fine\ntopic ${topic}-state on \\S+ is missing and will be created: fine\n$`,
           ),
         ),
         stderr: '',
@@ -197,6 +198,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       replication: 9,
       dead_letter_topic: `${topic}-other`,
       runs_topic: `${topic}-other-runs`,
+      state_topic: `${topic}-other-state`,
     };
     place.configure(JSON.stringify({ connectors: { kafka } }));
     const { code, stderr } = await plimsoll('validate', '--probe', ...place.words);
@@ -210,6 +212,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       ),
       expect.stringMatching(/^plimsoll: the topic \S+-other-runs cannot be kept on 9 brokers/),
       expect.stringMatching(/^plimsoll: the topic \S+-other cannot be kept on 9 brokers: start more of them/),
+      expect.stringMatching(/^plimsoll: the topic \S+-other-state cannot be kept on 9 brokers/),
       '',
     ]);
     place.configure(JSON.stringify({ connectors: { kafka: { ...kafka, brokers: '127.0.0.1:1' } } }));
