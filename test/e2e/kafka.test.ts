@@ -203,7 +203,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
         code: 0,
         stdout: expect.stringMatching(
           new RegExp(
-            `topic ${topic} on \\S+ is missing and will be created: fine\ntopic ${topic}-runs on \\S+ is missing and will be created: fine\ntopic ${topic}-dlq on \\S+ is missing and will be created: fine\n$`,
+            `topic ${topic} on \\S+ is missing and will be created: fine\ntopic ${topic}-runs on \\S+ is missing and will be created: fine\ntopic ${topic}-dlq on \\S+ is missing and will be created: fine\ntopic ${topic}-state on \\S+ is missing and will be created: fine\n$`,
           ),
         ),
         stderr: '',
@@ -219,6 +219,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       replication: 9,
       dead_letter_topic: `${topic}-other`,
       runs_topic: `${topic}-other-runs`,
+      state_topic: `${topic}-other-state`,
     };
     place.configure(JSON.stringify({ connectors: { kafka } }));
     const { code, stderr } = await plimsoll('validate', '--probe', ...place.words);
@@ -232,6 +233,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       ),
       expect.stringMatching(/^plimsoll: the topic \S+-other-runs cannot be kept on 9 brokers/),
       expect.stringMatching(/^plimsoll: the topic \S+-other cannot be kept on 9 brokers: start more of them/),
+      expect.stringMatching(/^plimsoll: the topic \S+-other-state cannot be kept on 9 brokers/),
       '',
     ]);
     place.configure(JSON.stringify({ connectors: { kafka: { ...kafka, brokers: '127.0.0.1:1' } } }));
