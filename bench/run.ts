@@ -8,6 +8,7 @@ const all = [
   'enrich',
   'rows',
   'kpi',
+  'snapshot',
   'assess',
   'exposition',
   'stream',
