@@ -262,7 +262,8 @@ export class Assessor {
   /** What the committed snapshot says, if it is there and can be gone on with. */
   async #savedState(claims: readonly Claim[]): Promise<SavedState | undefined> {
     const { states, log } = this.#parts;
-    const snapshot = latestSnapshot(claims.map(({ committed }) => committed));
+    const commits = claims.map(({ committed }) => committed);
+    const snapshot = latestSnapshot(commits, states.id);
     if (!snapshot) return undefined;
     const state = await states.read(snapshot);
     if (state?.version === stateVersion) return state;

@@ -28,15 +28,20 @@ export function snapshotOf({ metadata }: Commit): Snapshot | undefined {
 }
 
 /**
- * The snapshot to begin with, of those that the commits of all partitions point at: the one that was written last. It
- * holds the offsets of all partitions, so one commit of it is enough, and a process that was killed between two leaves
+ * The snapshot to begin with, of those that the commits of all partitions point at: the one that was written last on
+ * `stream`, or any where none is there. It holds the offsets of all partitions, so one commit of it is enough, and a process that was killed between two leaves
  * nothing half done.
  */
-export function latestSnapshot(commits: readonly (Commit | undefined)[]): Snapshot | undefined {
+export function latestSnapshot(
+  commits: readonly (Commit | undefined)[],
+  stream: string,
+): Snapshot | undefined {
+  const rank = (one: Snapshot): number => (one.stream === stream ? one.from : -1);
   let latest: Snapshot | undefined;
   for (const commit of commits) {
     const snapshot = commit && snapshotOf(commit);
-    if (snapshot && (!latest || snapshot.from > latest.from)) latest = snapshot;
+    if (!snapshot) continue;
+    if (!latest || rank(snapshot) > rank(latest)) latest = snapshot;
   }
   return latest;
 }

@@ -6,7 +6,7 @@ import { constants, crc32, zstdCompress, zstdDecompressSync } from 'node:zlib';
 import { delayMs } from '../core/backoff.ts';
 import { messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
-import type { NewRecord, Stream } from '../core/stream.ts';
+import type { NewRecord, PartitionReader, Stream } from '../core/stream.ts';
 
 const compress = promisify(zstdCompress);
 const level = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
@@ -17,6 +17,7 @@ export type StateStream = Pick<Stream, 'id' | 'recordLimitBytes' | 'consume' | '
 /** What a record holds at most; less where the stream takes less. */
 const chunkBytes = 1024 * 1024;
 const readBytes = 8 * chunkBytes;
+const readWaitMs = 1000;
 const backoff = { initialMs: 100, maxMs: 5000 };
 
 const snapshotHeader = 'plimsoll.snapshot';
@@ -48,6 +49,8 @@ export interface WrittenSnapshot {
 export class StateLog<State> {
   readonly #stream: StateStream;
   readonly #log: Log;
+  /** One for all reads: a reader may have a connection of its own. */
+  #reader: PartitionReader | undefined;
   #fault: string | undefined;
 
   constructor(stream: StateStream, log: Log) {
@@ -55,27 +58,36 @@ export class StateLog<State> {
     this.#log = log;
   }
 
-  /** Why nothing can be appended, while that is so. */
+  /** The id of the stream; known once that has started. */
+  get id(): string {
+    return this.#stream.id;
+  }
+
+  get #from(): PartitionReader {
+    return (this.#reader ??= this.#stream.reader(0));
+  }
+
+  /** Why nothing can be kept, while that is so. */
   get fault(): string | undefined {
     return this.#fault;
   }
 
   /**
-   * Appends `state`, however often that is to be tried; undefined when `ended` aborts before it is durable. What `state`
-   * is made of is read before this returns its promise, and may change after.
+   * Appends `state`, however often that is to be tried; undefined when `ended` aborts before it is durable, or when the
+   * stream has no room for it, which is said in `fault`. What `state` is made of is read before this returns its promise, and may change after.
    */
   async write(state: State, ended: AbortSignal): Promise<WrittenSnapshot | undefined> {
     const beganMs = performance.now();
     const plain = serialize(state);
     const packed = await compress(plain, level);
     const busyMs = performance.now() - beganMs;
-    const { end: from } = await this.#stream.reader(0).bounds();
+    const { end: from } = await this.#from.bounds();
     const id = randomBytes(8).toString('hex');
     const records = recordsOf(packed, id, Math.min(chunkBytes, this.#stream.recordLimitBytes));
     for (const record of records) if (!(await this.#append(record, ended))) return undefined;
-    const { id: stream } = this.#stream;
+    if (!(await this.#holds(from, packed.byteLength))) return undefined;
     const snapshot = {
-      stream,
+      stream: this.id,
       id,
       from,
       chunks: records.length,
@@ -83,6 +95,15 @@ export class StateLog<State> {
       crc: crc32(packed),
     };
     return { snapshot, busyMs };
+  }
+
+  /** Whether the stream still has what lies at `from`. */
+  async #holds(from: number, bytes: number): Promise<boolean> {
+    const { start } = await this.#from.bounds();
+    if (start <= from) return true;
+    this.#fault = `a snapshot of ${(bytes / 2 ** 20).toFixed(0)} MiB does not fit on its stream: raise its retention, or lower max_open_runs`;
+    this.#log.error({}, this.#fault);
+    return false;
   }
 
   async #append(record: NewRecord, ended: AbortSignal): Promise<boolean> {
@@ -107,13 +128,12 @@ export class StateLog<State> {
    * whole any more.
    */
   async read(snapshot: Snapshot): Promise<State | undefined> {
-    if (snapshot.stream !== this.#stream.id) return undefined;
+    if (snapshot.stream !== this.id) return undefined;
     const chunks: Buffer[] = [];
-    const reader = this.#stream.reader(0);
-    const { end } = await reader.bounds();
+    const { end } = await this.#from.bounds();
     let found = 0;
     for (let offset = snapshot.from; offset < end && found < snapshot.chunks;) {
-      const records = await reader.read(offset, readBytes, 0);
+      const records = await this.#from.read(offset, readBytes, readWaitMs);
       const last = records.at(-1);
       if (!last) break;
       for (const { headers, payload } of records) {

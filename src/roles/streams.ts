@@ -24,9 +24,11 @@ const runsShare = 1 / 8;
 
 /**
  * Snapshots of what is assessed, of which the last is needed and the one before it while that is written. The embedded log
- * keeps as many as fit; a topic of Kafka, whose oldest records go by whole segments, this much.
+ * keeps as many as fit into its share, and some however small that is; a topic of Kafka, whose oldest records go by whole
+ * segments, this much.
  */
 const statesShare = 1 / 16;
+const leastStatesBytes = 2 ** 28;
 const statesBytes = 2 ** 30;
 
 /** The consumer group that stores runs. */
@@ -92,7 +94,7 @@ function embeddedStreams(
       groups: [],
       retention: {
         ageMs: Number.POSITIVE_INFINITY,
-        bytes: retention.size * statesShare,
+        bytes: Math.max(retention.size * statesShare, leastStatesBytes),
         minAfterCommitMs: 0,
       },
     }),

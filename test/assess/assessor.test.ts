@@ -499,6 +499,22 @@ describe('after a restart', () => {
     await until('both were', () => process.kpi('plimsoll_runs_total', completed) === 2);
   });
 
+  test('a snapshot that its stream cannot hold is pointed at by nobody, and health says so', async () => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates(100)];
+    partition.append(noon, aRun('a', noon));
+    const process = start(noon, 1, new MemoryRuns(), states);
+    states.keeps = 1;
+    await process.own(partition);
+    await until('a reason', () => !process.assessor.check().flowing);
+    expect(process.assessor.check().reason).toBe(
+      'waits for the stream of snapshots: a snapshot of 0 MiB does not fit on its stream: raise its retention, or lower max_open_runs',
+    );
+    expect(partition.commits).toEqual([]);
+    states.keeps = Infinity;
+    await until('it flows', () => partition.commits.length > 0);
+    expect(process.assessor.check()).toEqual({ flowing: true, reason: '' });
+  });
+
   test('a snapshot that another process wrote and could not commit changes nothing', async () => {
     const [partition, states] = [new MemoryPartition(), new MemoryStates()];
     partition.append(noon, aRun('a', noon));

@@ -12,6 +12,8 @@ export class MemoryStates implements StateStream {
   start = 0;
   /** Whether it takes nothing. */
   isFull = false;
+  /** How many records it keeps, the newest. */
+  keeps = Infinity;
   /** While it is set, appends wait for it. */
   slow: Promise<void> | undefined;
 
@@ -30,6 +32,7 @@ export class MemoryStates implements StateStream {
         headers,
         payload: Buffer.from(payload),
       });
+    this.start = Math.max(this.start, this.records.length - this.keeps);
   }
 
   reader(): PartitionReader {
