@@ -38,6 +38,7 @@ export class AroundKafka {
       topic,
       dead_letter_topic: `${topic}-dlq`,
       runs_topic: `${topic}-runs`,
+      state_topic: `${topic}-state`,
       replication: 1,
       partitions: 4,
       groups: { store: `${topic}-store`, assess: `${topic}-assess`, runs: `${topic}-runs` },

@@ -7,7 +7,7 @@ import {
   runBounds,
   runColumns,
 } from './counter-columns.ts';
-import type { CountsState } from './counts.ts';
+import { cellsPerColumn, type CountsState } from './counts.ts';
 import type { Family, Labels, Sample } from './family.ts';
 import type { TotalsState } from './totals.ts';
 
@@ -76,15 +76,16 @@ class CounterSeries {
   }
 
   #valueOf(column: number): number {
-    return this.#isShown ? this.#state.values[this.#start + column]! : 0;
+    return this.#isShown ? this.#state.cells[cellsPerColumn * (this.#start + column)]! : 0;
   }
 
   #sample(column: number, value: number, labels: Labels): Sample {
-    const { traceIds, latest, latestMs } = this.#state;
+    const { traceIds, cells } = this.#state;
     const at = this.#start + column;
     const traceId = traceIds[at]!;
     if (traceId === '' || !this.#isShown) return { labels, value };
-    return { labels, value, exemplar: { traceId, value: latest[at]!, timeMs: latestMs[at]! } };
+    const cell = cellsPerColumn * at;
+    return { labels, value, exemplar: { traceId, value: cells[cell + 1]!, timeMs: cells[cell + 2]! } };
   }
 }
 

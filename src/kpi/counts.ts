@@ -1,27 +1,27 @@
 import type { SeriesState, SeriesTable } from './series-table.ts';
 
-/** What is counted of one series, and of each number the latest event that added to it. */
+/** Cells of one column: what is counted, what the latest event added, and when that was. */
+export const cellsPerColumn = 3;
+
+/** What is counted of one series, and of each column the latest event that added to it. */
 export class Counts {
-  readonly values: Float64Array;
-  /** What that event added, and when it was; 0 before any. */
-  readonly latest: Float64Array;
-  readonly latestMs: Float64Array;
-  /** Its trace; '' where none is known. */
+  /** By column; those of one lie together, because they are written together. */
+  readonly cells: Float64Array;
+  /** Traces of the latest events; '' where none is known. */
   readonly traceIds: string[];
 
-  /** `width` is how many numbers there are. */
+  /** `width` is how many columns there are. */
   constructor(width: number) {
-    this.values = new Float64Array(width);
-    this.latest = new Float64Array(width);
-    this.latestMs = new Float64Array(width);
+    this.cells = new Float64Array(cellsPerColumn * width);
     this.traceIds = Array<string>(width).fill('');
   }
 
-  /** Adds `amount` to the number `column`, for an event of `traceId` at `timeMs`. */
+  /** Adds `amount` to `column`, for an event of `traceId` at `timeMs`. */
   add(column: number, amount: number, traceId: string, timeMs: number): void {
-    this.values[column]! += amount;
-    this.latest[column] = amount;
-    this.latestMs[column] = timeMs;
+    const at = cellsPerColumn * column;
+    this.cells[at]! += amount;
+    this.cells[at + 1] = amount;
+    this.cells[at + 2] = timeMs;
     this.traceIds[column] = traceId;
   }
 
@@ -30,8 +30,8 @@ export class Counts {
     let bucket = 0;
     while (bucket < bounds.length && value > bounds[bucket]!) bucket++;
     this.add(column + bucket, 1, traceId, timeMs);
-    this.latest[column + bucket] = value;
-    this.values[column + bounds.length + 1]! += value;
+    this.cells[cellsPerColumn * (column + bucket) + 1] = value;
+    this.cells[cellsPerColumn * (column + bounds.length + 1)]! += value;
   }
 }
 
@@ -40,26 +40,23 @@ export interface CountsState {
   readonly series: SeriesState;
   /** Names of the columns. */
   readonly columns: readonly string[];
-  readonly values: Float64Array;
-  readonly latest: Float64Array;
-  readonly latestMs: Float64Array;
+  /** `cellsPerColumn` for each. */
+  readonly cells: Float64Array;
   readonly traceIds: readonly string[];
 }
 
 /** Copies of the counts of all series of `table`; each gets its `index`. */
 export function saveCounts(table: SeriesTable<Counts>, columns: readonly string[]): CountsState {
-  const size = columns.length * table.size;
-  const [values, latest, latestMs] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
+  const width = cellsPerColumn * columns.length;
+  const cells = new Float64Array(width * table.size);
   const traceIds: string[] = [];
   let at = 0;
   for (const { state } of table) {
-    values.set(state.values, at);
-    latest.set(state.latest, at);
-    latestMs.set(state.latestMs, at);
+    cells.set(state.cells, at);
     for (const traceId of state.traceIds) traceIds.push(traceId);
-    at += columns.length;
+    at += width;
   }
-  return { series: table.save(), columns: [...columns], values, latest, latestMs, traceIds };
+  return { series: table.save(), columns: [...columns], cells, traceIds };
 }
 
 /** Puts what `saveCounts` gave into the empty `table`, by the names of columns: a new one begins at 0, what is no more is dropped. */
@@ -74,9 +71,8 @@ export function restoreCounts<T extends Counts>(
     const start = index * state.columns.length;
     for (const [column, old] of from.entries()) {
       if (old < 0) continue;
-      counts.values[column] = state.values[start + old]!;
-      counts.latest[column] = state.latest[start + old]!;
-      counts.latestMs[column] = state.latestMs[start + old]!;
+      for (let i = 0; i < cellsPerColumn; i++)
+        counts.cells[cellsPerColumn * column + i] = state.cells[cellsPerColumn * (start + old) + i]!;
       counts.traceIds[column] = state.traceIds[start + old]!;
     }
   }

@@ -37,6 +37,19 @@ const runs: Source = {
   sums: runSums,
 };
 
+const incidents: Source = {
+  words: 'incidents when they open, rows of `incidents_now` by DetectedTime; runs as above',
+  labels: release,
+  from: `(
+    SELECT AgentName, Release, Environment, ClosedTime AS Time, false AS IsIncident FROM runs
+    UNION ALL
+    SELECT AgentName, Release, Environment, DetectedTime, true FROM incidents_now
+)
+WHERE ${inWindow('Time')}`,
+  durations: '',
+  sums: runSums,
+};
+
 const scores: Source = {
   words: 'scores of finished runs, the latest of each evaluator; `Scores` of `runs` by ClosedTime',
   labels: { ...release, evaluator: 'Evaluator' },
@@ -65,7 +78,7 @@ WHERE ${inWindow('EndTime')}`,
 
 /** Every KPI, in the order in which gauges are exported. */
 export const kpiReference: readonly KpiReference[] = [
-  ...runKpis.map((kpi) => referenceOf(kpi, runs)),
+  ...runKpis.map((kpi) => referenceOf(kpi, kpi.unit === 'incidents' ? incidents : runs)),
   ...scoreKpis.map((kpi) => referenceOf(kpi, scores)),
   ...toolKpis.map((kpi) => referenceOf(kpi, tools)),
 ];

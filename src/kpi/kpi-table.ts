@@ -130,8 +130,12 @@ export const runKpis: readonly Kpi<RunSum>[] = [
     suffix: '',
     unit: 'incidents',
     help: 'Incidents that opened, per finished run.',
-    numerator: { words: 'incidents that opened, by the time they did', sums: ['incidents'] },
-    denominator: finished,
+    numerator: {
+      words: 'incidents that opened, by the time they did',
+      sums: ['incidents'],
+      sql: 'countIf(IsIncident)',
+    },
+    denominator: { ...finished, sql: 'countIf(NOT IsIncident)' },
   },
   {
     stem: 'plimsoll_kpi_cost_usd_per_run',

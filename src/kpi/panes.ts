@@ -1,3 +1,4 @@
+import type { PanesReader, PanesWriter } from './panes-state.ts';
 import { bucketLimit, type Merged } from './sketch.ts';
 import type { Window } from './window.ts';
 
@@ -9,10 +10,7 @@ function roomFor(numbers: Float64Array<ArrayBuffer>, count: number): Float64Arra
   return grown;
 }
 
-/**
- * Rows of numbers, each with a key, by key. Most events are new ones, which have the greatest key: that is found, and
- * added, at once. Only what is there takes memory.
- */
+/** Rows of numbers, each with a key, by key. Only what is there takes memory. */
 class SortedRows {
   readonly width: number;
   keys = new Float64Array(1);
@@ -24,12 +22,19 @@ class SortedRows {
     this.cells = new Float64Array(width);
   }
 
-  /** The first row whose key is not less than `key`; `count` where there is none. */
+  /**
+   * The first row whose key is not less than `key`; `count` where there is none. Most events are new ones, with one of
+   * the greatest keys: the search goes back from the end in steps that double, which stays in the cache.
+   */
   atLeast(key: number): number {
     const { keys } = this;
-    let [low, high] = [0, this.count];
-    if (high > 0 && keys[high - 1]! < key) return high;
-    while (low < high) {
+    let high = this.count;
+    let low = high - 1;
+    for (let step = 1; low >= 0 && keys[low]! >= key; step *= 2) {
+      high = low;
+      low -= step;
+    }
+    for (low = Math.max(-1, low) + 1; low < high;) {
       const middle = (low + high) >> 1;
       if (keys[middle]! < key) low = middle + 1;
       else high = middle;
@@ -57,10 +62,25 @@ class SortedRows {
     this.count -= row;
   }
 
-  take(keys: Float64Array, cells: Float64Array): void {
-    this.keys = new Float64Array(keys);
-    this.cells = new Float64Array(cells);
-    this.count = keys.length;
+  /** Makes room for `rows` of zeros. Only where there is none yet. */
+  begin(rows: number): void {
+    this.keys = new Float64Array(rows);
+    this.cells = new Float64Array(rows * this.width);
+    this.count = rows;
+  }
+}
+
+/** What one event adds to the sums of a pane, and the bucket of its value; none where that is negative. */
+export class Addition {
+  readonly values: Float64Array;
+  /** Those that are not 0, the first `count` of these. */
+  readonly columns: Uint8Array;
+  count = 0;
+  bucket = -1;
+
+  constructor(width: number) {
+    this.values = new Float64Array(width);
+    this.columns = new Uint8Array(width);
   }
 }
 
@@ -80,14 +100,14 @@ export class Panes {
     this.#sums = new SortedRows(width);
   }
 
-  /** Adds `values` to `pane`, and a value in `bucket` unless that is negative. False when the pane is no longer kept. */
-  add(pane: number, values: Float64Array, bucket: number): boolean {
+  /** Adds `addition` to `pane`. False when the pane is no longer kept. */
+  add(pane: number, addition: Addition): boolean {
     const row = this.#rowOf(pane);
     if (row < 0) return false;
-    this.#plus(row, values, 1);
-    if (bucket < 0) return true;
+    this.#plus(row, addition, 1);
+    if (addition.bucket < 0) return true;
     const buckets = this.#buckets;
-    const key = pane * bucketLimit + bucket;
+    const key = pane * bucketLimit + addition.bucket;
     const at = buckets.atLeast(key);
     if (at === buckets.count || buckets.keys[at] !== key) buckets.insert(at, key);
     buckets.cells[at]! += 1;
@@ -95,20 +115,23 @@ export class Panes {
   }
 
   /** Takes back what `add` was given, unless the pane is no longer kept. */
-  takeBack(pane: number, values: Float64Array, bucket: number): void {
+  takeBack(pane: number, addition: Addition): void {
     const row = this.#sums.atLeast(pane);
     if (row === this.#sums.count || this.#sums.keys[row] !== pane) return;
-    this.#plus(row, values, -1);
-    if (bucket < 0) return;
-    const key = pane * bucketLimit + bucket;
+    this.#plus(row, addition, -1);
+    if (addition.bucket < 0) return;
+    const key = pane * bucketLimit + addition.bucket;
     const at = this.#buckets.atLeast(key);
     if (at < this.#buckets.count && this.#buckets.keys[at] === key) this.#buckets.cells[at]! -= 1;
   }
 
-  #plus(row: number, values: Float64Array, sign: 1 | -1): void {
+  #plus(row: number, { values, columns, count }: Addition, sign: 1 | -1): void {
     const { cells, width } = this.#sums;
     const start = row * width;
-    for (let i = 0; i < width; i++) cells[start + i]! += sign * values[i]!;
+    for (let i = 0; i < count; i++) {
+      const column = columns[i]!;
+      cells[start + column]! += sign * values[column]!;
+    }
   }
 
   #rowOf(pane: number): number {
@@ -120,9 +143,8 @@ export class Panes {
     if (count > 0 && pane <= sums.keys[count - 1]! - this.#most) return -1;
     sums.insert(row, pane);
     if (row < count) return row;
-    const forgotten = sums.atLeast(pane - this.#most + 1);
     this.forget(pane - this.#most + 1);
-    return row - forgotten;
+    return sums.count - 1;
   }
 
   /** Forgets the panes before `firstPane`. */
@@ -148,39 +170,58 @@ export class Panes {
       merged.add(keys[row]! % bucketLimit, cells[row]!);
   }
 
-  /** How much `save` writes. */
-  get size(): { readonly panes: number; readonly buckets: number } {
-    return { panes: this.#sums.count, buckets: this.#buckets.count };
+  /** Panes there are. */
+  get size(): number {
+    return this.#sums.count;
   }
 
-  /** Copies everything into `state`, from these places on. */
-  save(state: PanesState, atPane: number, atBucket: number): void {
+  /** Appends everything to `writer`. */
+  save(writer: PanesWriter): void {
+    const { keys, cells, width, count } = this.#sums;
+    const buckets = this.#buckets;
+    writer.reserve(count, count * width, buckets.count);
+    let from = 0;
+    for (let row = 0; row < count; row++) {
+      const firstValue = writer.valueCount;
+      for (let i = 0; i < width; i++) {
+        const value = cells[row * width + i]!;
+        if (value === 0) continue;
+        writer.columns[writer.valueCount] = i;
+        writer.values[writer.valueCount++] = value;
+      }
+      const firstBucket = writer.bucketCount;
+      const end = (keys[row]! + 1) * bucketLimit;
+      for (; from < buckets.count && buckets.keys[from]! < end; from++) {
+        const held = buckets.cells[from]!;
+        if (held <= 0) continue;
+        writer.buckets[writer.bucketCount] = buckets.keys[from]! % bucketLimit;
+        writer.counts[writer.bucketCount++] = held;
+      }
+      writer.panes[writer.paneCount] = keys[row]!;
+      writer.sizes[writer.paneCount] = writer.valueCount - firstValue;
+      writer.bucketSizes[writer.paneCount++] = writer.bucketCount - firstBucket;
+    }
+  }
+
+  /** Takes the next `count` panes of `reader`. Only where there is none yet. */
+  restore(reader: PanesReader, count: number): void {
+    const { state } = reader;
     const sums = this.#sums;
     const buckets = this.#buckets;
-    state.panes.set(sums.keys.subarray(0, sums.count), atPane);
-    state.sums.set(sums.cells.subarray(0, sums.count * sums.width), atPane * sums.width);
-    state.buckets.set(buckets.keys.subarray(0, buckets.count), atBucket);
-    state.counts.set(buckets.cells.subarray(0, buckets.count), atBucket);
+    const [firstValue, firstBucket, firstPane] = [reader.value, reader.bucket, reader.pane];
+    reader.skip(count);
+    sums.begin(count);
+    buckets.begin(reader.bucket - firstBucket);
+    let [value, bucket] = [firstValue, firstBucket];
+    for (let row = 0; row < count; row++) {
+      const pane = state.panes[firstPane + row]!;
+      sums.keys[row] = pane;
+      for (const end = value + state.sizes[firstPane + row]!; value < end; value++)
+        sums.cells[row * sums.width + state.columns[value]!] = state.values[value]!;
+      for (const end = bucket + state.bucketSizes[firstPane + row]!; bucket < end; bucket++) {
+        buckets.keys[bucket - firstBucket] = pane * bucketLimit + state.buckets[bucket]!;
+        buckets.cells[bucket - firstBucket] = state.counts[bucket]!;
+      }
+    }
   }
-
-  /** Takes `panes` panes and `buckets` buckets that `save` put at these places. */
-  restore(state: PanesState, atPane: number, panes: number, atBucket: number, buckets: number): void {
-    const { width } = this.#sums;
-    this.#sums.take(
-      state.panes.subarray(atPane, atPane + panes),
-      state.sums.subarray(atPane * width, (atPane + panes) * width),
-    );
-    this.#buckets.take(
-      state.buckets.subarray(atBucket, atBucket + buckets),
-      state.counts.subarray(atBucket, atBucket + buckets),
-    );
-  }
-}
-
-/** The panes of many series and windows, one after the other. */
-export interface PanesState {
-  readonly panes: Float64Array;
-  readonly sums: Float64Array;
-  readonly buckets: Float64Array;
-  readonly counts: Float64Array;
 }

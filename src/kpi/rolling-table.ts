@@ -1,5 +1,6 @@
 import type { Sum } from './kpi-sums.ts';
-import { Panes, type PanesState } from './panes.ts';
+import { PanesReader, PanesWriter, type PanesState } from './panes-state.ts';
+import { Addition, Panes } from './panes.ts';
 import { SeriesTable, type Series, type SeriesState } from './series-table.ts';
 import { firstPane, paneAt, type Window } from './window.ts';
 
@@ -15,7 +16,7 @@ export interface RollingState {
   /** Names of the sums, in order. */
   readonly sums: readonly string[];
   readonly windowsMs: readonly number[];
-  /** Of each series and, within it, each window: how many panes and how many buckets. */
+  /** Of each series and, within it, each window: how many panes. */
   readonly sizes: Int32Array;
   readonly content: PanesState;
 }
@@ -38,7 +39,8 @@ export class RollingTable<Event, Name extends string, Own = undefined> {
   readonly sums: readonly string[];
   readonly #windows: readonly Window[];
   readonly #of: readonly ((event: Event) => number)[];
-  readonly #values: Float64Array;
+  readonly #addition: Addition;
+  readonly #writer = new PanesWriter();
   /** Of each window, the first pane that is filled. */
   readonly #filledFrom: number[];
   readonly series: SeriesTable<Rolling<Own>>;
@@ -48,7 +50,7 @@ export class RollingTable<Event, Name extends string, Own = undefined> {
     const width = entries.length;
     this.sums = entries.map(([name]) => name);
     this.#of = entries.map(([, sum]) => sum.of);
-    this.#values = new Float64Array(width);
+    this.#addition = new Addition(width);
     this.#windows = windows;
     this.#filledFrom = windows.map(() => Number.NEGATIVE_INFINITY);
     this.series = new SeriesTable(limit, depth, () => ({
@@ -59,23 +61,40 @@ export class RollingTable<Event, Name extends string, Own = undefined> {
 
   /** Counts `event` in `series` at `timeMs`, and a value in `bucket` unless that is negative. False when every window has passed it. */
   add(series: Series<Rolling<Own>>, event: Event, timeMs: number, bucket = -1): boolean {
-    for (let i = 0; i < this.#of.length; i++) this.#values[i] = this.#of[i]!(event);
-    return this.#add(series, timeMs, bucket);
+    this.#prepare(event, bucket);
+    return this.#add(series, timeMs);
   }
 
   /** Adds `amount` to one sum alone. */
   addTo(series: Series<Rolling<Own>>, sum: Name, amount: number, timeMs: number): boolean {
-    this.#values.fill(0);
-    this.#values[this.sums.indexOf(sum)] = amount;
-    return this.#add(series, timeMs, -1);
+    const addition = this.#addition;
+    const column = this.sums.indexOf(sum);
+    addition.values[column] = amount;
+    addition.columns[0] = column;
+    addition.count = 1;
+    addition.bucket = -1;
+    return this.#add(series, timeMs);
   }
 
-  #add({ state: { panes } }: Series<Rolling<Own>>, timeMs: number, bucket: number): boolean {
+  #prepare(event: Event, bucket: number): void {
+    const addition = this.#addition;
+    let count = 0;
+    for (let i = 0; i < this.#of.length; i++) {
+      const value = this.#of[i]!(event);
+      if (value === 0) continue;
+      addition.values[i] = value;
+      addition.columns[count++] = i;
+    }
+    addition.count = count;
+    addition.bucket = bucket;
+  }
+
+  #add({ state: { panes } }: Series<Rolling<Own>>, timeMs: number): boolean {
     const windows = this.#windows;
     let kept = false;
     for (let i = 0; i < windows.length; i++) {
       const pane = paneAt(windows[i]!, timeMs);
-      if (pane >= this.#filledFrom[i]! && panes[i]!.add(pane, this.#values, bucket)) kept = true;
+      if (pane >= this.#filledFrom[i]! && panes[i]!.add(pane, this.#addition)) kept = true;
     }
     return kept;
   }
@@ -83,11 +102,8 @@ export class RollingTable<Event, Name extends string, Own = undefined> {
   /** Takes back what `add` was given. */
   takeBack({ state: { panes } }: Series<Rolling<Own>>, event: Event, timeMs: number, bucket = -1): void {
     const windows = this.#windows;
-    for (let i = 0; i < this.#of.length; i++) this.#values[i] = this.#of[i]!(event);
-    for (let i = 0; i < windows.length; i++) {
-      const pane = paneAt(windows[i]!, timeMs);
-      if (pane >= this.#filledFrom[i]!) panes[i]!.takeBack(pane, this.#values, bucket);
-    }
+    this.#prepare(event, bucket);
+    for (let i = 0; i < windows.length; i++) panes[i]!.takeBack(paneAt(windows[i]!, timeMs), this.#addition);
   }
 
   /** Forgets panes that every window has passed, and series that have none. */
@@ -101,31 +117,19 @@ export class RollingTable<Event, Name extends string, Own = undefined> {
 
   save(): RollingState {
     const windows = this.#windows;
+    const writer = this.#writer;
     const series = this.series.save();
-    const sizes = new Int32Array(2 * windows.length * this.series.size);
-    let [at, panes, buckets] = [0, 0, 0];
+    const sizes = new Int32Array(windows.length * this.series.size);
+    let at = 0;
+    writer.clear();
     for (const { state } of this.series) {
-      for (const { size } of state.panes) {
-        panes += sizes[at++] = size.panes;
-        buckets += sizes[at++] = size.buckets;
-      }
-    }
-    const content: PanesState = {
-      panes: new Float64Array(panes),
-      sums: new Float64Array(panes * this.sums.length),
-      buckets: new Float64Array(buckets),
-      counts: new Float64Array(buckets),
-    };
-    at = panes = buckets = 0;
-    for (const { state } of this.series) {
-      for (const one of state.panes) {
-        one.save(content, panes, buckets);
-        panes += sizes[at++]!;
-        buckets += sizes[at++]!;
+      for (const panes of state.panes) {
+        sizes[at++] = panes.size;
+        panes.save(writer);
       }
     }
     const windowsMs = windows.map(({ lengthMs }) => lengthMs);
-    return { series, sums: [...this.sums], windowsMs, sizes, content };
+    return { series, sums: [...this.sums], windowsMs, sizes, content: writer.take() };
   }
 
   /**
@@ -140,13 +144,14 @@ export class RollingTable<Event, Name extends string, Own = undefined> {
     const isSame = state.sums.join() === this.sums.join();
     const all = this.series.restore(state.series);
     const targets = state.windowsMs.map((ms) => windows.findIndex(({ lengthMs }) => lengthMs === ms));
-    let [at, panes, buckets] = [0, 0, 0];
+    const reader = new PanesReader(state.content);
+    let at = 0;
     for (const { state: own } of isSame ? all : []) {
       for (const target of targets) {
-        const size = { panes: state.sizes[at++]!, buckets: state.sizes[at++]! };
-        own.panes[target]?.restore(state.content, panes, size.panes, buckets, size.buckets);
-        panes += size.panes;
-        buckets += size.buckets;
+        const size = state.sizes[at++]!;
+        const panes = own.panes[target];
+        if (panes) panes.restore(reader, size);
+        else reader.skip(size);
       }
     }
     return all;

@@ -17,12 +17,12 @@ export interface Finding {
 }
 
 /** Asks the brokers that `plan` names about its topics, and changes nothing there. */
-export async function probeStream({ stream }: Plan, log: Log): Promise<readonly Finding[]> {
+export async function probeStream({ stream, assess }: Plan, log: Log): Promise<readonly Finding[]> {
   if (stream.type === 'embedded') return [{ what: 'the stream is embedded', faults: [] }];
   const { probeTopic } = await import('../stream/kafka-probe.ts'); // slow to load
   const { spans, runs, deadLetters, states } = topicsOf(stream, new Telemetry(), log);
   return Promise.all(
-    [spans, runs, deadLetters, states].map(async (options) => {
+    [spans, runs, deadLetters, ...(assess ? [states] : [])].map(async (options) => {
       const what = `topic ${options.topic} on ${options.brokers.join()}`;
       return probeTopic(options).then(
         ({ state, faults }) => ({ what: `${what} ${state}`, faults }),

@@ -19,5 +19,7 @@ export function packTexts(texts: readonly string[]): PackedTexts {
 
 /** The texts that were packed. */
 export function unpackTexts({ distinct, ordinals }: PackedTexts): string[] {
-  return Array.from(ordinals, (ordinal) => distinct[ordinal]!);
+  const texts: string[] = [];
+  for (let i = 0; i < ordinals.length; i++) texts.push(distinct[ordinals[i]!]!);
+  return texts;
 }

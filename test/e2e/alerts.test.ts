@@ -91,7 +91,9 @@ describe.skipIf(missing)(
     let place: Place;
     let url = '';
     const stopped = new AbortController();
-    let load: Promise<void>;
+    let load: Promise<void> | undefined;
+    /** What ends what was started, in that order. */
+    const ends: (() => unknown)[] = [() => rmSync(folder, { recursive: true })];
 
     async function send(): Promise<void> {
       while (!stopped.signal.aborted) {
@@ -125,6 +127,7 @@ describe.skipIf(missing)(
           response.end();
         });
       }).listen(0, '127.0.0.1');
+      ends.push(() => webhook.close());
       await once(webhook, 'listening');
       const address = webhook.address();
       const hook = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`;
@@ -150,10 +153,13 @@ describe.skipIf(missing)(
         ],
         { cwd: folder, stdio: 'ignore' },
       );
+      ends.push(() => alertmanager.kill('SIGTERM'));
       place = new Place(
         `service: { policies: ["${policy}"], telemetry: { metrics: { endpoint: "127.0.0.1:${metricsPort}" } } }`,
       );
+      ends.push(() => place.remove());
       program = await Program.start(place);
+      ends.push(async () => program.kill('SIGKILL'));
       url = program.url('OTLP gRPC');
       prometheus = await Prometheus.start(
         JSON.stringify({
@@ -169,18 +175,14 @@ describe.skipIf(missing)(
           ],
         }),
       );
+      ends.push(async () => prometheus.stop());
       load = send();
     }, patienceMs);
 
     afterAll(async () => {
       stopped.abort();
       await load;
-      await prometheus.stop();
-      await program.kill('SIGKILL');
-      alertmanager.kill('SIGTERM');
-      webhook.close();
-      place.remove();
-      rmSync(folder, { recursive: true });
+      for (const end of ends.toReversed()) await end();
     });
 
     const ofRuns = (status: string): readonly Notification[] =>

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
 import { existsSync, readFileSync } from 'node:fs';
 import { GrpcLoad } from '../../bench/grpc-load.ts';
+import { parseSamples } from '../../src/cli/demo-table.ts';
 import { ClickHouseServer } from '../clickhouse/server.ts';
+import { CounterWatch } from '../counter-watch.ts';
 import { kafkaMissing, testCluster } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
 import { freshRequest, spansPerRequest } from './fresh-request.ts';
@@ -23,6 +25,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
     topic,
     dead_letter_topic: `${topic}-dlq`,
     runs_topic: `${topic}-runs`,
+    state_topic: `${topic}-state`,
     replication: 1,
     partitions: 3,
     session_timeout: '6s',
@@ -89,7 +92,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
     }
   });
 
-  test('every run has one row with what its spans add up to, though assess and store are killed', async () => {
+  test('every run has one row with what its spans add up to and is counted once, though assess and store are killed', async () => {
     const topic = `e2e-${randomBytes(4).toString('hex')}`;
     const clickhouse = { url: '', username: '', password: '', database: '', flush_interval: '100ms' };
     const sql = { exporters: { clickhouse }, service: { extensions: ['health_check', 'sql'] } };
@@ -100,6 +103,11 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
     let store = await start(storePlace);
     const assessors = await Promise.all(assessPlaces.map(start));
     const ledger = new RunLedger();
+    const watched = new AbortController();
+    const watch = new CounterWatch(
+      [0, 1].map((n) => async () => parseSamples(await assessors[n]!.metrics())),
+    );
+    const watching = watch.look(watched.signal);
     const load = new GrpcLoad(ingest.url('OTLP gRPC'), 1);
     for (let n = 0; n < 120; n++) {
       const sent = ledger.sendRound(async (request) => (await load.send(request)) === 0);
@@ -125,12 +133,26 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       60_000,
     );
     expect(ledger.acknowledged.size).toBeGreaterThan(2000);
+    await until(
+      'every run and its call to be counted once',
+      () =>
+        watch.total('plimsoll_runs_total') === rows.length &&
+        watch.total('plimsoll_tool_calls_total') === rows.length,
+      60_000,
+    );
+    watched.abort();
+    await watching;
+    expect(watch.fallen).toEqual([]);
+    expect(watch.takeovers).toBeGreaterThan(0);
+    process.stderr.write(
+      `${rows.length} runs counted by ${1 + watch.takeovers} owners; nobody exported counters for ${Math.round(watch.longestGapMs)} ms at most\n`,
+    );
     expect(ledger.compare(rows)).toEqual({ lost: 0, doubled: 0, wrong: 0 });
     for (const program of [ingest, store, ...assessors]) {
       await until('health', async () => (await fetch(program.url('health'))).status === 200);
       expect((await kill(program, 'SIGTERM')).code).toBe(0);
     }
-  });
+  }, 180_000);
 
   test('two stores and a ClickHouse server: every acknowledged span has one row, though all three are killed', async () => {
     const topic = `e2e-${randomBytes(4).toString('hex')}`;
@@ -181,7 +203,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
         code: 0,
         stdout: expect.stringMatching(
           new RegExp(
-            `topic ${topic} on \\S+ is missing and will be created: fine\ntopic ${topic}-runs on \\S+ is missing and will be created: fine\ntopic ${topic}-dlq on \\S+ is missing and will be created: fine\n$`,
+            `topic ${topic} on \\S+ is missing and will be created: fine\ntopic ${topic}-runs on \\S+ is missing and will be created: fine\ntopic ${topic}-dlq on \\S+ is missing and will be created: fine\ntopic ${topic}-state on \\S+ is missing and will be created: fine\n$`,
           ),
         ),
         stderr: '',
@@ -197,6 +219,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       replication: 9,
       dead_letter_topic: `${topic}-other`,
       runs_topic: `${topic}-other-runs`,
+      state_topic: `${topic}-other-state`,
     };
     place.configure(JSON.stringify({ connectors: { kafka } }));
     const { code, stderr } = await plimsoll('validate', '--probe', ...place.words);
@@ -210,6 +233,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       ),
       expect.stringMatching(/^plimsoll: the topic \S+-other-runs cannot be kept on 9 brokers/),
       expect.stringMatching(/^plimsoll: the topic \S+-other cannot be kept on 9 brokers: start more of them/),
+      expect.stringMatching(/^plimsoll: the topic \S+-other-state cannot be kept on 9 brokers/),
       '',
     ]);
     place.configure(JSON.stringify({ connectors: { kafka: { ...kafka, brokers: '127.0.0.1:1' } } }));

@@ -50,6 +50,7 @@ describe.skipIf(kafkaMissing)('beside an OpenTelemetry Collector', () => {
       topic,
       dead_letter_topic: `${topic}-dlq`,
       runs_topic: `${topic}-runs`,
+      state_topic: `${topic}-state`,
       groups: { store: `${topic}-store`, assess: `${topic}-assess`, runs: `${topic}-runs` },
       replication: 1,
       partitions,

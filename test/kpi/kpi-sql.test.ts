@@ -1,10 +1,16 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { KpiRun, KpiToolCall } from '../../src/kpi/facts.ts';
+import type { KpiIncident, KpiRun, KpiToolCall } from '../../src/kpi/facts.ts';
 import { kpiReference, type KpiReference } from '../../src/kpi/kpi-sql.ts';
 import { firstPane, windowOf } from '../../src/kpi/window.ts';
 import { runColumns, runRow } from '../../src/runs/run-row.ts';
-import { escalationReasons, evidenceLevels, outcomes, results } from '../../src/semconv/vocabulary.ts';
+import {
+  escalationReasons,
+  evidenceLevels,
+  outcomes,
+  results,
+  severities,
+} from '../../src/semconv/vocabulary.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
 import { finishedRun } from '../runs/finished-runs.ts';
@@ -52,6 +58,11 @@ const callsGiven: readonly KpiToolCall[] = fc
   .sample(anyCall, { numRuns: 400, seed: 6 })
   .map(({ agoMs: ms, given }) => call(noon - ms, given));
 
+const anyIncident = fc.record({ agoMs, ...ofRelease, severity: fc.constantFrom(...severities) });
+const incidentsGiven: readonly KpiIncident[] = fc
+  .sample(anyIncident, { numRuns: 40, seed: 7 })
+  .map(({ agoMs: ms, ...given }) => ({ ...given, timeMs: noon - ms }));
+
 const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 /** Inserts `rows`, one JSON object each. */
 function insert(table: string, columns: readonly Column[], rows: readonly string[]): string {
@@ -61,7 +72,15 @@ function insert(table: string, columns: readonly Column[], rows: readonly string
   return `INSERT INTO ${table} (${names}) SELECT ${names} FROM format(JSONEachRow, ${data})`;
 }
 
-type Column = (typeof runColumns | typeof spanColumns)[number];
+type Column = (typeof runColumns | typeof spanColumns | typeof incidentColumns)[number];
+
+const incidentColumns = [
+  ...['IncidentId', 'AgentName', 'Release', 'Environment', 'Severity'].map((name) => ({
+    name,
+    type: 'String',
+  })),
+  { name: 'DetectedTime', type: "DateTime64(3, 'UTC')" },
+];
 
 const spanColumns = [
   ...['TraceId', 'SpanId', 'RunId', 'Step', 'AgentName', 'Release', 'Environment', 'ToolName', 'Result'].map(
@@ -72,13 +91,20 @@ const spanColumns = [
   { name: 'SpanAttributes', type: 'Map(String, String)' },
 ];
 
+const instant = (timeMs: number): string => new Date(timeMs).toISOString().replace('T', ' ').replace('Z', '');
+
+function incidentRow({ agent, release, environment, severity, timeMs }: KpiIncident, index: number): string {
+  const labels = { AgentName: agent, Release: release, Environment: environment, Severity: severity };
+  return JSON.stringify({ IncidentId: `${index}`, ...labels, DetectedTime: instant(timeMs) });
+}
+
 /** The rows of every attempt of `one`; the last ended it, those before failed a second before the next. */
 function attemptRows(one: KpiToolCall, index: number): string[] {
   return Array.from({ length: one.attempts }, (_, i) => {
     const before = one.attempts - 1 - i;
     const startMs = one.endMs - one.durationMs - before * 1000;
     return JSON.stringify({
-      Timestamp: new Date(startMs).toISOString().replace('T', ' ').replace('Z', ''),
+      Timestamp: instant(startMs),
       TraceId: `trace ${index}`,
       SpanId: `span ${index} ${i}`,
       RunId: `run of call ${index}`,
@@ -105,6 +131,7 @@ describe('in ClickHouse', () => {
       runRow(finishedRun({ ...one, runId: `run ${i}`, place: undefined })),
     );
     await clickhouse.command(insert('agent_runs', runColumns, rows));
+    await clickhouse.command(insert('incidents', incidentColumns, incidentsGiven.map(incidentRow)));
     await clickhouse.command(insert('otel_traces', spanColumns, callsGiven.flatMap(attemptRows)));
   });
   afterAll(async () => {
@@ -114,6 +141,7 @@ describe('in ClickHouse', () => {
   const kpis = kpisOf(1, { qualityTarget: () => target });
   for (const one of runsGiven) kpis.finished({ ...one });
   for (const one of callsGiven) kpis.toolCall(one);
+  for (const one of incidentsGiven) kpis.incident(one);
   kpis.watermark.advance(0, noon, noon, noon);
   const families = published(kpis, noon);
 

@@ -13,7 +13,9 @@ Made by \`npx vitest run -u --config .config/vitest.config.ts test/kpi/metrics-r
 KPIs (\`src/kpi/kpi-table.ts\`). What the pipeline says of itself stands in the HELP text of each metric on \`/metrics\`.
 
 Label values are what senders say, without control characters, cut to 128 characters; \`unknown\` where nobody says, and
-\`overflow\` for what there is no room for under its own name (\`exporters::kpi::max_series\`).`;
+\`overflow\` for what there is no room for under its own name (\`exporters::kpi::max_series\`): in the other labels of an
+agent that has more series than its share, and in all labels where there is no room at all.
+\`plimsoll_kpi_overflow_events_total\` counts what went there.`;
 
 const gaugeIntro = `## KPIs over rolling windows
 

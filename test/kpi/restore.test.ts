@@ -193,3 +193,26 @@ test('a window that there was not before a restart is complete once it has been 
   kpis.watermark.advance(0, later, later, later);
   expect(inWindow(kpis, '1h', later)).toEqual([1, 1]);
 });
+
+test('counters of a program that counted other things keep what both count; windows begin anew, and say so', () => {
+  const before = kpisOf();
+  before.finished(run(noon, { costUsd: { llm: 2, tool: 0, review: 0 } }));
+  before.watermark.advance(0, noon, noon, noon);
+  before.sweep(noon);
+  const state = before.save([]);
+  const { totals, windows } = state;
+  const columns = totals.runs.columns.map((column) => column.replace('costUsd llm', 'cost of old'));
+  const kpis = kpisOf();
+  kpis.restore({
+    ...state,
+    totals: { ...totals, runs: { ...totals.runs, columns } },
+    windows: {
+      ...windows,
+      runs: { ...windows.runs, sums: ['something else', ...windows.runs.sums.slice(1)] },
+    },
+  });
+  const families = published(kpis, noon);
+  expect(value(families, 'plimsoll_runs_total', done)).toBe(1);
+  expect(value(families, 'plimsoll_cost_usd_total', { category: 'llm' })).toBe(0);
+  expect(inWindow(kpis, '5m', noon)).toEqual([0, 0]);
+});

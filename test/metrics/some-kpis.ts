@@ -5,7 +5,7 @@ const noon = Date.UTC(2026, 10, 23, 12);
 
 /** The KPIs of a few runs of two releases. */
 export function someKpis(): readonly Family[] {
-  const kpis = kpisOf();
+  const kpis = kpisOf(1, { qualityTarget: () => 0.8 });
   const cost = { llm: 0.25, tool: 0, review: 0 };
   const scores = new Map([['helpfulness', 0.75]]);
   kpis.finished(run(noon, { outcome: 'success', evidence: 'human', costUsd: cost, scores }));
