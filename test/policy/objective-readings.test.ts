@@ -268,7 +268,7 @@ const someGauges = fc
 test.skipIf(promtool)(
   'property: alerts on rolling windows fire where readings say that an objective is not met',
   () => {
-    const cases = fc.sample(someGauges, 200);
+    const cases = fc.sample(someGauges, 100);
     const fired = cases.map((families) =>
       readingsOf([windowedPolicy], families).filter(({ violation }) => violation !== undefined),
     );
