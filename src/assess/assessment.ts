@@ -8,7 +8,7 @@ import { RunAssembler, type AssemblerState, type RunSettings } from '../runs/run
 /** Event times may be this far ahead of the record that holds them; later ones are clamped. */
 const maxAheadMs = 5000;
 
-/** Sweeping looks at every open run, so it is done once in so much event time. */
+/** Sweeping looks at every open run, so it is done once in so much event time; and at every series, once in so much time. */
 const sweepEveryMs = 1000;
 
 /** One partition being read. */
@@ -39,6 +39,7 @@ export class Assessment implements RunSink {
   readonly #readings = new Map<number, Reading>();
   #newestMs: ReadonlyMap<number, number> = new Map();
   #sweptMs = Number.NEGATIVE_INFINITY;
+  #kpisSweptMs = Number.NEGATIVE_INFINITY;
   #changes = 0;
 
   /** Begins with nothing, in `kpis` either. `known` gets what is known of each run that ended, as it ends and when that changes. */
@@ -143,11 +144,14 @@ export class Assessment implements RunSink {
   }
 
   #sweep(nowMs: number): void {
+    if (nowMs - this.#kpisSweptMs >= sweepEveryMs) {
+      this.#kpisSweptMs = nowMs;
+      if (this.#kpis.sweep(nowMs)) this.#changes++;
+    }
     const watermarkMs = this.#watermark.moveOn(nowMs);
     if (watermarkMs === undefined || watermarkMs - this.#sweptMs < sweepEveryMs) return;
     this.#sweptMs = watermarkMs;
     this.assembler.advance(watermarkMs);
-    this.#kpis.sweep(nowMs);
   }
 
   finished(run: FinishedRun): void {

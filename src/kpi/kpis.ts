@@ -136,12 +136,16 @@ export class Kpis {
     return behindMs <= this.#settings.latenessMs && timeMs > this.#watermark.lastMs - this.longestWindowMs;
   }
 
-  /** Moves the watermark on to `nowMs`, and forgets what windows have passed and counters to which nothing is added any more. */
-  sweep(nowMs: number): void {
+  /**
+   * Moves the watermark on to `nowMs`, and forgets what windows have passed and counters to which nothing is added any more.
+   * To be called about once a second. Whether a state that is saved and published now shows a counter that was held at 0.
+   */
+  sweep(nowMs: number): boolean {
     const watermarkMs = this.#watermark.moveOn(nowMs);
-    if (watermarkMs === undefined) return;
+    if (watermarkMs === undefined) return false;
     this.#rolling.sweep(watermarkMs);
-    this.#totals.sweep(watermarkMs, this.#settings.expireAfterMs, nowMs);
+    const { expireAfterMs, zeroForMs = 0 } = this.#settings;
+    return this.#totals.sweep(watermarkMs, nowMs, expireAfterMs, zeroForMs) && zeroForMs > 0;
   }
 
   /** A copy of everything. `places` are what was left with each run that may yet be revised, undefined where nothing was. */

@@ -144,13 +144,19 @@ export class SeriesTable<T> {
     return series;
   }
 
-  /** Forgets, as of `nowMs`, what has had no event for longer than `keepMs`; what is new was born at `clockMs`. */
-  expire(nowMs: number, keepMs: number, clockMs = nowMs): void {
+  /**
+   * Forgets, as of `nowMs`, what has had no event for longer than `keepMs`; what is new was born at `clockMs`. Returns when
+   * the youngest was; -Infinity when there is none.
+   */
+  expire(nowMs: number, keepMs: number, clockMs = nowMs): number {
+    let youngestMs = Number.NEGATIVE_INFINITY;
     for (const series of this.#all) {
       if (series.bornMs === Number.POSITIVE_INFINITY) series.bornMs = clockMs;
+      if (series.bornMs > youngestMs) youngestMs = series.bornMs;
       if (series.newestMs === Number.POSITIVE_INFINITY) series.newestMs = nowMs;
       else if (series.newestMs < nowMs - keepMs) this.#remove(series);
     }
+    return youngestMs;
   }
 
   #remove(series: Series<T>): void {

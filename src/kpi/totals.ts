@@ -139,11 +139,16 @@ export class Totals {
     counts.add(runColumns.at.incidents + severities.indexOf(severity), 1, '', timeMs);
   }
 
-  /** Forgets series to which nothing was added for longer than `keepMs` as of `watermarkMs`. */
-  sweep(watermarkMs: number, keepMs: number, clockMs: number): void {
-    for (const table of [this.#runs, this.#tools, this.#durations])
-      table.expire(watermarkMs, keepMs, clockMs);
+  /**
+   * Forgets series to which nothing was added for longer than `keepMs` as of `watermarkMs`. Whether some were younger than
+   * `zeroForMs` at the sweep before: a state that was saved then does not show them, and one that is saved now may.
+   */
+  sweep(watermarkMs: number, clockMs: number, keepMs: number, zeroForMs: number): boolean {
+    const tables = [this.#runs, this.#tools, this.#durations];
+    const youngestMs = Math.max(...tables.map((table) => table.expire(watermarkMs, keepMs, clockMs)));
+    const wasHeld = youngestMs > this.#sweptMs - zeroForMs;
     this.#sweptMs = clockMs;
+    return wasHeld;
   }
 
   /** Copies of all counts; every series gets its `index`. */

@@ -1,3 +1,5 @@
+import { windowLabel } from '../core/window-label.ts';
+
 /** A rolling window in event time, cut into panes. */
 export interface Window {
   /** As people write it, such as `5m`: the value of the label `window`. */
@@ -8,22 +10,10 @@ export interface Window {
   readonly panes: number;
 }
 
-const units = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1000],
-] as const;
-
-function label(lengthMs: number): string {
-  const [unit, ms] = units.find(([, size]) => lengthMs % size === 0) ?? (['ms', 1] as const);
-  return `${lengthMs / ms}${unit}`;
-}
-
 /** A window of `lengthMs`: its panes are a sixtieth of it, at least 10 s. */
 export function windowOf(lengthMs: number): Window {
   const paneMs = Math.max(lengthMs / 60, 10_000);
-  return { label: label(lengthMs), lengthMs, paneMs, panes: Math.ceil(lengthMs / paneMs) };
+  return { label: windowLabel(lengthMs), lengthMs, paneMs, panes: Math.ceil(lengthMs / paneMs) };
 }
 
 /** The pane that `timeMs` falls into. */

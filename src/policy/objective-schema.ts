@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { KpiName } from './kpi-metrics.ts';
-import { count, duration, evaluator, ratio, severity } from './policy-values.ts';
+import { count, duration, evaluator, ratio, severity, window } from './policy-values.ts';
 
 const burnRate = z
   .strictObject({
@@ -24,7 +24,7 @@ const budgeted = {
 };
 
 const windowed = {
-  window: duration.describe('One of exporters::kpi::windows of the configuration, such as 1h.'),
+  window: window.describe('One of exporters::kpi::windows of the configuration, such as 1h.'),
   min_events: budgeted.min_events,
   severity,
 };

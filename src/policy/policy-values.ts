@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { windowLabel } from '../core/window-label.ts';
 import { severities } from '../semconv/vocabulary.ts';
 
 export const severity = z.enum(severities);
@@ -14,6 +15,9 @@ const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 8
 export function durationSeconds(written: string): number {
   return Number(written.slice(0, -1)) * (secondsOf[written.slice(-1)] ?? Number.NaN);
 }
+
+/** The length of a rolling window, however it is written: 60m is 1h. */
+export const window = duration.overwrite((written) => windowLabel(1000 * durationSeconds(written)));
 
 export const ratio = z.number().min(0).max(1);
 

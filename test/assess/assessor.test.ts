@@ -233,6 +233,25 @@ test('what was read but not yet committed when ownership was lost counts once, a
   expect(completed()).toBe(2);
 });
 
+test('a new counter is 0 for a while, and then what it counted, though nothing else happens', async () => {
+  const partition = new MemoryPartition();
+  const process = start(noon, 1, new MemoryRuns(), new MemoryStates(), { zeroForMs: 15_000 });
+  const completed = (): number | undefined =>
+    process.kpi('plimsoll_runs_total', { outcome: 'completed', evidence: 'none' });
+  await process.own(partition);
+  partition.append(noon, aRun('a', noon));
+  await until('it is exported', () => completed() !== undefined);
+  for (const laterMs of [1000, 13_000]) {
+    process.nowMs += laterMs;
+    const { reads } = partition;
+    await until('it looked at the clock', () => partition.reads > reads + 2);
+    await process.assessor.committed();
+    expect(completed()).toBe(0);
+  }
+  process.nowMs += 3000;
+  await until('it is shown', () => completed() === 1);
+});
+
 test('whoever waits for a commit is told when the process ceases to own the stream, or never did', async () => {
   const [partition, states] = [new MemoryPartition(), new MemoryStates()];
   const process = start(noon, 1, new MemoryRuns(), states);
