@@ -148,7 +148,7 @@ class Run {
       ? { 'gen_ai.request.model': 'nobody-knows-it', 'gen_ai.usage.input_tokens': 100 }
       : { 'plimsoll.cost.usd': this.#draw.between(1, 1e7) / 1e9 };
     const isLate = this.#manner === 'usual' && this.#chance(0.03);
-    const delayMs = isLate ? this.#draw.between(minute, 90 * second) : this.#soon();
+    const delayMs = isLate ? this.#draw.between(minute, 70 * second) : this.#soon();
     const ms = this.#pass(this.#draw.between(200, 4 * second));
     this.#span('chat', ms, delayMs, { 'gen_ai.operation.name': 'chat', ...cost });
   }
@@ -225,7 +225,7 @@ class Run {
     const rest: OracleSpan = { spanId: this.#id(0), parentSpanId: Buffer.alloc(0) };
     const failed: OracleSpan = fate > 0.9 ? { status: { code: 2 } } : {};
     const delayMs =
-      second + (this.#manner === 'root late' ? this.#draw.between(0, 90 * second) : this.#soon());
+      second + (this.#manner === 'root late' ? this.#draw.between(0, 70 * second) : this.#soon());
     this.#span('invoke_agent', this.#nowMs - this.#startMs, delayMs, values, { ...rest, ...failed });
   }
 
@@ -236,7 +236,7 @@ class Run {
       const isTooLate = this.#chance(0.3);
       const delayMs = isTooLate
         ? this.#draw.between(3 * minute, 9 * minute)
-        : this.#draw.between(minute, 90 * second);
+        : this.#draw.between(minute, 70 * second);
       const values = { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': this.#draw.pick(tools) };
       const id = `${this.#traceId.toString('hex')} late`;
       this.#span(

@@ -21,7 +21,7 @@ const { spans, instants, lengthMs, limitMs } =
     ? { spans: 30_000, instants: 20, lengthMs: 130 * minute, limitMs: 180_000 }
     : { spans: 1_000_000, instants: 100, lengthMs: 30 * 60 * minute, limitMs: 3_600_000 };
 const startMs = Date.UTC(2026, 10, 22, 9);
-const tickMs = 10_000;
+const tickMs = 20_000;
 const partitions = 4;
 const given = {
   partitions,
@@ -66,7 +66,7 @@ async function compareAlong(shape: FeedShape): Promise<{ compared: number; sent:
   const ticks = lengthMs / tickMs;
   const ends = { restart: Math.floor(ticks / 3), kill: Math.floor((2 * ticks) / 3) };
   const chosen = new Set<number>();
-  while (chosen.size < instants) chosen.add(draw.between(30, ticks));
+  while (chosen.size < instants) chosen.add(draw.between(15, ticks));
   let compared = 0;
   for (let tick = 1; tick <= ticks; tick++) {
     engine.nowMs = startMs + tick * tickMs;
