@@ -139,7 +139,7 @@ export class Assessment implements RunSink {
 
   /** There is nothing more to read for `reading` now. */
   idle({ partition }: Reading, nowMs: number): void {
-    this.#watermark.exhaust(partition);
+    this.#watermark.exhaust(partition, nowMs);
     this.#sweep(nowMs);
   }
 

@@ -52,6 +52,8 @@ const readBytes = 1024 * 1024;
 const readWaitMs = 250;
 const idleAfterMs = 1000;
 const expireAfterMs = 24 * 3_600_000;
+/** For so long senders try again by default, a Collector among them: what they send again is then still known. */
+const resendMs = 300_000;
 const spansPerRun = 10;
 
 /** Snapshots take no more than a twentieth of the time. */
@@ -152,7 +154,7 @@ export class Assessor {
     const { idleTimeoutMs, latenessMs, maxRuns, guessEscalations } = this.#settings;
     return {
       idleTimeoutMs,
-      rememberMs: latenessMs,
+      rememberMs: latenessMs + resendMs,
       rememberIdleMs: this.#kpis.longestWindowMs,
       holdMs: latenessMs / 2,
       maxRuns,

@@ -42,6 +42,9 @@ export function nameText(value: string): string | undefined {
 /** The last millisecond that a column holds; only a broken clock is later. */
 const lastMs = Date.UTC(2299, 11, 31, 23, 59, 59, 999);
 
+/** A time of nanoseconds as a double may lie a quarter of a microsecond below the millisecond that it is. */
+const halfStepMs = 0.0005;
+
 const dayMs = 86_400_000;
 const digits = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'));
 /** The day that was written last, which most rows share: its number since the epoch, and its text. */
@@ -49,7 +52,7 @@ const lastDay = { number: Number.NaN, text: '' };
 
 /** As a DateTime64(3, 'UTC'); a Date would take ten times as long to say it. */
 export function instantText(timeMs: number): string {
-  const wholeMs = Math.floor(Math.min(timeMs, lastMs));
+  const wholeMs = Math.floor(Math.min(timeMs + halfStepMs, lastMs));
   const day = Math.floor(wholeMs / dayMs);
   if (day !== lastDay.number) {
     lastDay.number = day;

@@ -26,6 +26,9 @@ export const runBounds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 
 /** Upper bounds of the buckets of tool-call durations, in seconds. */
 export const callBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
 
+/** Upper bounds of the buckets of costs of runs, in US dollars. */
+export const costBounds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 50, 100] as const;
+
 /** Of runs: `ended` by outcome and, within it, evidence. */
 export const runColumns = columns({
   ended: outcomes.flatMap((outcome) => evidenceLevels.map((evidence) => `${outcome} ${evidence}`)),
@@ -33,6 +36,7 @@ export const runColumns = columns({
   costUsd: categories,
   incidents: severities,
   seconds: histogram(runBounds),
+  usd: histogram(costBounds),
 });
 
 /** Of the calls of a tool, by result. */

@@ -3,6 +3,7 @@ import {
   callBounds,
   callColumns,
   categories,
+  costBounds,
   durationColumns,
   runBounds,
   runColumns,
@@ -131,6 +132,12 @@ function runFamilies(series: readonly CounterSeries[]): readonly Family[] {
       help: `Time from the first span of a run to its end. ${fromSnapshot}`,
       kind: 'histogram',
       samples: series.flatMap((one) => one.histogram(at.seconds, runBounds)),
+    },
+    {
+      name: 'plimsoll_run_cost_usd',
+      help: `Cost of a run when it ended, in US dollars; runs of unknown price left out. ${fromSnapshot}`,
+      kind: 'histogram',
+      samples: series.flatMap((one) => one.histogram(at.usd, costBounds)),
     },
   ];
 }

@@ -79,6 +79,11 @@ export function runSeconds(run: KpiRun): number {
   return Math.max(0, run.endMs - run.startMs) / 1000;
 }
 
+/** What a run cost, in US dollars. */
+export function runUsd({ costUsd }: KpiRun): number {
+  return costUsd.llm + costUsd.tool + costUsd.review;
+}
+
 /** Whether a call is in ratios: calls that a human refused or that were cancelled did not run. */
 export function isRatioed({ result }: KpiToolCall): boolean {
   return result === 'ok' || result === 'error';

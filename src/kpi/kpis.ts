@@ -36,6 +36,7 @@ export interface KpiState {
   readonly windows: WindowsState;
   /** Of each window, by its length, since when it has been filled; -Infinity for always. */
   readonly filledSinceMs: ReadonlyMap<number, number>;
+  readonly apartMs: ReadonlyMap<number, number>;
   readonly watermark: WatermarkState;
   readonly losses: Losses;
   readonly places: PlacesState;
@@ -62,6 +63,8 @@ export class Kpis {
   #rolling: RollingKpis;
   #watermark: Watermark;
   #filledSinceMs: Map<number, number>;
+  /** Of each window, by its length, the newest event when partitions were too far apart for it. */
+  #apartMs = new Map<number, number>();
   #published: Pick<KpiState, 'totals' | 'losses'> | undefined;
 
   constructor(settings: KpiSettings) {
@@ -99,6 +102,7 @@ export class Kpis {
     this.#rolling = new RollingKpis(this.windows, this.#limits);
     this.#watermark = new Watermark(this.#settings);
     this.#filledSinceMs = this.#filledSince(() => Number.NEGATIVE_INFINITY);
+    this.#apartMs.clear();
     this.#late.run = this.#late.tool_call = 0;
     this.#published = undefined;
   }
@@ -143,9 +147,20 @@ export class Kpis {
   sweep(nowMs: number): boolean {
     const watermarkMs = this.#watermark.moveOn(nowMs);
     if (watermarkMs === undefined) return false;
+    this.#noteSpread(watermarkMs);
     this.#rolling.sweep(watermarkMs);
     const { expireAfterMs, zeroForMs = 0 } = this.#settings;
     return this.#totals.sweep(watermarkMs, nowMs, expireAfterMs, zeroForMs) && zeroForMs > 0;
+  }
+
+  /**
+   * Panes are kept for twice a window. Where a partition is further ahead of another than a window, events of the one behind
+   * may find no pane: the window is whole again once it lies behind the newest event of now.
+   */
+  #noteSpread(watermarkMs: number): void {
+    const { newestMs } = this.#watermark;
+    for (const { lengthMs } of this.windows)
+      if (newestMs - watermarkMs > lengthMs) this.#apartMs.set(lengthMs, newestMs);
   }
 
   /** A copy of everything. `places` are what was left with each run that may yet be revised, undefined where nothing was. */
@@ -157,6 +172,7 @@ export class Kpis {
       totals,
       windows,
       filledSinceMs: new Map(this.#filledSinceMs),
+      apartMs: new Map(this.#apartMs),
       watermark: this.#watermark.save(),
       losses: this.#losses(),
       places: savePlaces(of, found),
@@ -176,6 +192,7 @@ export class Kpis {
       const known = this.#rolling.takes(state.windows, lengthMs) && state.filledSinceMs.get(lengthMs);
       return typeof known === 'number' ? known : (paneAt(window, newestMs) + 1) * paneMs;
     });
+    this.#apartMs = new Map(state.apartMs);
     Object.assign(this.#late, state.losses.late);
     const counted = this.#totals.restore(state.totals);
     const held = this.#rolling.restore(state.windows, this.#filledSinceMs);
@@ -217,7 +234,9 @@ export class Kpis {
     const covers = ({ lengthMs }: Window): boolean =>
       watermarkMs !== undefined &&
       this.#watermark.covers(watermarkMs - lengthMs) &&
-      this.#filledSinceMs.get(lengthMs)! <= watermarkMs - lengthMs;
+      this.#filledSinceMs.get(lengthMs)! <= watermarkMs - lengthMs &&
+      (this.#apartMs.get(lengthMs) ?? Number.NEGATIVE_INFINITY) <= watermarkMs - lengthMs &&
+      this.#watermark.newestMs - watermarkMs <= lengthMs;
     return gauge(
       'plimsoll_kpi_window_complete',
       '1 when the window holds everything of its time; alerts are inhibited while it is 0.',

@@ -3,13 +3,14 @@ import {
   callBounds,
   callColumns,
   categories,
+  costBounds,
   durationColumns,
   runBounds,
   runColumns,
 } from './counter-columns.ts';
 import { Counts, restoreCounts, saveCounts, type CountsState } from './counts.ts';
 import type { KpiIncident, KpiRun, KpiToolCall } from './facts.ts';
-import { escalationReasonOf, isRatioed, runSeconds } from './kpi-sums.ts';
+import { escalationReasonOf, isRatioed, runSeconds, runUsd } from './kpi-sums.ts';
 import type { Held } from './rolling.ts';
 import { SeriesTable, type Series } from './series-table.ts';
 
@@ -82,6 +83,7 @@ export class Totals {
     const reason = escalationReasonOf(run);
     if (reason) counts.add(at.escalations + escalationReasons.indexOf(reason), 1, traceId, endMs);
     counts.observe(at.seconds, runBounds, runSeconds(run), traceId, endMs);
+    if (run.priced) counts.observe(at.usd, costBounds, runUsd(run), traceId, endMs);
     for (let i = 0; i < categories.length; i++) {
       const usd = run.costUsd[categories[i]!];
       if (usd > 0) counts.add(at.costUsd + i, usd, traceId, endMs);

@@ -1,11 +1,14 @@
+/** A partition of which nobody has heard for so long is not read: it may be anything but idle. */
+const unheardMs = 5000;
+
 /** How far event time has come on one partition. */
 interface Progress {
   /** Newest event time, but no more than the lateness behind the newest record. */
   timeMs: number;
   /** Clock time of the last record. */
   arrivedMs: number;
-  /** The last read found nothing more. */
-  exhausted: boolean;
+  /** Clock time of the last read, if that found nothing more; else -Infinity. */
+  exhaustedMs: number;
   /** Everything that was on the stream when the claim began has been read. */
   caughtUp: boolean;
   /** Events from this time on have all been read; -Infinity when nothing was ever missed. */
@@ -18,8 +21,8 @@ export interface WatermarkState {
   readonly timesMs: Float64Array;
   readonly arrivedMs: Float64Array;
   readonly coveredSinceMs: Float64Array;
+  readonly exhaustedMs: Float64Array;
   /** 1 where it is so. */
-  readonly exhausted: Uint8Array;
   readonly caughtUp: Uint8Array;
   readonly lastMs: number;
 }
@@ -51,12 +54,14 @@ export class Watermark {
    */
   claim(partition: number): void {
     const restored = this.#partitions.get(partition);
-    if (restored) restored.exhausted = restored.caughtUp = false;
-    else
+    if (restored) {
+      restored.exhaustedMs = Number.NEGATIVE_INFINITY;
+      restored.caughtUp = false;
+    } else
       this.#partitions.set(partition, {
         timeMs: Number.NEGATIVE_INFINITY,
         arrivedMs: Number.NEGATIVE_INFINITY,
-        exhausted: false,
+        exhaustedMs: Number.NEGATIVE_INFINITY,
         caughtUp: false,
         coveredSinceMs: Number.POSITIVE_INFINITY,
       });
@@ -74,13 +79,13 @@ export class Watermark {
     if (!progress) return;
     progress.timeMs = Math.max(progress.timeMs, eventMs, recordMs - this.#settings.latenessMs);
     progress.arrivedMs = nowMs;
-    progress.exhausted = false;
+    progress.exhaustedMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** Reading `partition` found nothing more. */
-  exhaust(partition: number): void {
+  /** Reading `partition` found nothing more at `nowMs`. To be said again and again: it is idle only as long as that is known. */
+  exhaust(partition: number, nowMs: number): void {
     const progress = this.#partitions.get(partition);
-    if (progress) progress.exhausted = true;
+    if (progress) progress.exhaustedMs = nowMs;
   }
 
   /** What was on `partition` when it was claimed has been read. */
@@ -105,7 +110,8 @@ export class Watermark {
   at(nowMs: number): number | undefined {
     let smallest = Number.POSITIVE_INFINITY;
     for (const progress of this.#partitions.values()) {
-      const idle = progress.exhausted && nowMs - progress.arrivedMs >= this.#settings.idleAfterMs;
+      const isHeard = nowMs - progress.exhaustedMs <= unheardMs;
+      const idle = isHeard && nowMs - progress.arrivedMs >= this.#settings.idleAfterMs;
       if (!idle && progress.timeMs < smallest) smallest = progress.timeMs;
     }
     if (smallest === Number.POSITIVE_INFINITY && this.#partitions.size > 0) smallest = nowMs;
@@ -136,7 +142,7 @@ export class Watermark {
       timesMs: Float64Array.from(all, ({ timeMs }) => timeMs),
       arrivedMs: Float64Array.from(all, ({ arrivedMs }) => arrivedMs),
       coveredSinceMs: Float64Array.from(all, ({ coveredSinceMs }) => coveredSinceMs),
-      exhausted: Uint8Array.from(all, ({ exhausted }) => Number(exhausted)),
+      exhaustedMs: Float64Array.from(all, ({ exhaustedMs }) => exhaustedMs),
       caughtUp: Uint8Array.from(all, ({ caughtUp }) => Number(caughtUp)),
       lastMs: this.#lastMs,
     };
@@ -149,7 +155,7 @@ export class Watermark {
       this.#partitions.set(partition, {
         timeMs: state.timesMs[i]!,
         arrivedMs: state.arrivedMs[i]!,
-        exhausted: state.exhausted[i] === 1,
+        exhaustedMs: state.exhaustedMs[i]!,
         caughtUp: state.caughtUp[i] === 1,
         coveredSinceMs: state.coveredSinceMs[i]!,
       }),

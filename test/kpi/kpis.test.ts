@@ -295,10 +295,33 @@ describe('a window', () => {
     const denominator = (nowMs: number): number | undefined =>
       value(published(kpis, nowMs), 'plimsoll_kpi_run_success_denominator', five);
     expect(denominator(noon)).toBe(1);
-    kpis.watermark.exhaust(0);
-    kpis.watermark.exhaust(1);
+    const idle = (nowMs: number): void => [0, 1].forEach((one) => kpis.watermark.exhaust(one, nowMs));
+    idle(noon + 900);
     expect(denominator(noon + 900)).toBe(1);
+    idle(noon + 30 * minute);
     expect(denominator(noon + 30 * minute)).toBe(0);
+  });
+
+  test('is not complete while one partition is further ahead of another than it is long, for that one finds no pane', () => {
+    const kpis = kpisOf(2);
+    advance(kpis, noon, 0);
+    advance(kpis, noon + 20 * minute, 1);
+    for (const partition of [0, 1]) {
+      kpis.watermark.cover(partition, Number.NEGATIVE_INFINITY);
+      kpis.watermark.catchUp(partition);
+    }
+    const complete = (window: object): number | undefined =>
+      value(published(kpis, noon), 'plimsoll_kpi_window_complete', { ...window });
+    kpis.sweep(noon);
+    expect(complete(five)).toBe(0);
+    expect(complete({ window: '1h' })).toBe(1);
+    advance(kpis, noon + 21 * minute, 0);
+    kpis.sweep(noon);
+    expect(complete(five)).toBe(0);
+    advance(kpis, noon + 30 * minute, 0);
+    advance(kpis, noon + 30 * minute, 1);
+    kpis.sweep(noon);
+    expect(complete(five)).toBe(1);
   });
 
   test('never slides back when a partition begins to read old records', () => {

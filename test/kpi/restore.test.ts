@@ -87,7 +87,8 @@ class Told {
     else if (event.kind === 'incident') kpis.incident({ ...event.given, timeMs: this.nowMs - event.agoMs });
     else if (event.kind === 'record')
       kpis.watermark.advance(event.partition, this.nowMs - event.agoMs, this.nowMs, this.nowMs);
-    else if (event.kind === 'idle') for (const partition of [0, 1]) kpis.watermark.exhaust(partition);
+    else if (event.kind === 'idle')
+      for (const partition of [0, 1]) kpis.watermark.exhaust(partition, this.nowMs);
     else {
       this.nowMs += event.afterMs;
       kpis.sweep(this.nowMs);

@@ -18,14 +18,14 @@ const event = fc.oneof(
     behindMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 2 * hour })),
   }),
   fc.record({ kind: fc.constant('nothing'), partition }),
-  fc.record({ kind: fc.constant('pause'), ms: fc.constantFrom(1, 500, 1000, 60_000, hour) }),
+  fc.record({ kind: fc.constant('pause'), ms: fc.constantFrom(1, 500, 1000, 5000, 60_000, hour) }),
 );
 
 /** What a partition was seen to do. */
 interface Seen {
   newestMs: number;
   readMs: number;
-  isExhausted: boolean;
+  exhaustedMs: number;
 }
 
 test('property: the watermark is the smallest newest event of the partitions that are not idle, else the clock, and never goes back', () => {
@@ -38,12 +38,12 @@ test('property: the watermark is the smallest newest event of the partitions tha
         const known = one.kind === 'pause' ? undefined : seen.get(one.partition);
         if (one.kind === 'claim') {
           watermark.claim(one.partition);
-          if (known) known.isExhausted = false;
+          if (known) known.exhaustedMs = Number.NEGATIVE_INFINITY;
           else
             seen.set(one.partition, {
               newestMs: Number.NEGATIVE_INFINITY,
               readMs: Number.NEGATIVE_INFINITY,
-              isExhausted: false,
+              exhaustedMs: Number.NEGATIVE_INFINITY,
             });
         } else if (one.kind === 'record') {
           const recordMs = nowMs - one.behindMs;
@@ -51,14 +51,14 @@ test('property: the watermark is the smallest newest event of the partitions tha
           if (known) {
             known.newestMs = Math.max(known.newestMs, recordMs + Math.max(one.aheadMs, -settings.latenessMs));
             known.readMs = nowMs;
-            known.isExhausted = false;
+            known.exhaustedMs = Number.NEGATIVE_INFINITY;
           }
         } else if (one.kind === 'nothing') {
-          watermark.exhaust(one.partition);
-          if (known) known.isExhausted = true;
+          watermark.exhaust(one.partition, nowMs);
+          if (known) known.exhaustedMs = nowMs;
         } else nowMs += one.ms;
         const busy = [...seen.values()].filter(
-          ({ isExhausted, readMs }) => !isExhausted || nowMs - readMs < settings.idleAfterMs,
+          ({ exhaustedMs, readMs }) => nowMs - exhaustedMs > 5000 || nowMs - readMs < settings.idleAfterMs,
         );
         const smallest = busy.length > 0 ? Math.min(...busy.map(({ newestMs }) => newestMs)) : nowMs;
         if (seen.size > 0) last = Math.max(last, smallest);
@@ -73,7 +73,7 @@ test('after a restart nothing slides before what had arrived meanwhile is read',
   const before = new Watermark(settings);
   before.claim(0);
   before.advance(0, noon, noon, noon);
-  before.exhaust(0);
+  before.exhaust(0, noon);
   before.moveOn(noon);
   const watermark = new Watermark(settings);
   watermark.restore(before.save());
@@ -81,15 +81,26 @@ test('after a restart nothing slides before what had arrived meanwhile is read',
   expect(watermark.moveOn(noon + hour)).toBe(noon);
   watermark.advance(0, noon + 1000, noon + 1000, noon + hour);
   expect(watermark.moveOn(noon + hour)).toBe(noon + 1000);
-  watermark.exhaust(0);
+  watermark.exhaust(0, noon + hour);
   expect(watermark.moveOn(noon + hour + settings.idleAfterMs)).toBe(noon + hour + settings.idleAfterMs);
+});
+
+test('a partition that cannot be read is not idle: it holds the watermark until it is read again', () => {
+  const watermark = new Watermark(settings);
+  watermark.claim(0);
+  watermark.advance(0, noon, noon, noon);
+  watermark.exhaust(0, noon + 1000);
+  expect(watermark.moveOn(noon + 6000)).toBe(noon + 6000);
+  expect(watermark.moveOn(noon + hour)).toBe(noon + 6000);
+  watermark.exhaust(0, noon + hour);
+  expect(watermark.moveOn(noon + hour)).toBe(noon + hour);
 });
 
 test('looking at the watermark does not move it', () => {
   const watermark = new Watermark(settings);
   watermark.claim(0);
   watermark.advance(0, noon, noon, noon);
-  watermark.exhaust(0);
+  watermark.exhaust(0, noon + hour);
   expect(watermark.at(noon + hour)).toBe(noon + hour);
   expect(watermark.lastMs).toBe(Number.NEGATIVE_INFINITY);
   watermark.advance(0, noon + 1, noon + 1, noon + hour);
