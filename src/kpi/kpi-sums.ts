@@ -68,7 +68,7 @@ export const runSums = {
   review: { of: (run) => cost(run, run.costUsd.review), sql: 'toFloat64(sumIf(ReviewCostUsd, Priced))' },
   /** Also of runs of unknown price: what humans cost is known of them. */
   allReview: { of: (run) => run.costUsd.review, sql: 'toFloat64(sum(ReviewCostUsd))' },
-  reviewSeconds: { of: (run) => run.reviewSeconds, sql: undefined },
+  reviewSeconds: { of: (run) => run.reviewSeconds, sql: 'sum(ReviewSeconds)' },
   seconds: { of: runSeconds, sql: 'sum(DurationSeconds)' },
   /** Counted on their own, when they open. */
   incidents: { of: () => 0, sql: undefined },

@@ -9,6 +9,7 @@ const isWritten: Readonly<Record<RowColumnType, (said: unknown) => boolean>> = {
   'Decimal(18, 9)': (said) => typeof said === 'string' && /^\d{1,9}\.\d{9}$/.test(said),
   UInt32: isCount,
   UInt64: isCount,
+  Float64: (said) => typeof said === 'number' && Number.isFinite(said),
   Bool: (said) => typeof said === 'boolean',
   'Array(String)': areTexts,
   'Array(LowCardinality(String))': areTexts,

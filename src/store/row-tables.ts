@@ -11,6 +11,7 @@ export type RowColumnType =
   | 'Decimal(18, 9)'
   | 'UInt32'
   | 'UInt64'
+  | 'Float64'
   | 'Bool'
   | 'Array(String)'
   | 'Array(LowCardinality(String))'

@@ -191,7 +191,7 @@ test('after another partition was lost and came back the windows are whole, and 
   const process = start(noon + 4 * minute, 2);
   const lost = new AbortController();
   await Promise.all([process.own(one), process.own(two, lost)]);
-  process.nowMs += 5 * minute;
+  process.nowMs += 8 * minute;
   await until(
     'the runs were forgotten',
     async () => (await process.gauge('plimsoll_assess_runs_in_memory')) === 0,

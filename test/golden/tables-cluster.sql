@@ -198,6 +198,8 @@ SETTINGS replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part
 
 ALTER TABLE agent_runs ON CLUSTER `it's \`main\`` ADD COLUMN IF NOT EXISTS PolicyRevision LowCardinality(String) CODEC(ZSTD(1)) AFTER Scores;
 
+ALTER TABLE agent_runs ON CLUSTER `it's \`main\`` ADD COLUMN IF NOT EXISTS ReviewSeconds Float64 CODEC(ZSTD(1)) AFTER ReviewCostUsd;
+
 CREATE OR REPLACE VIEW runs ON CLUSTER `it's \`main\`` AS
 SELECT *, DurationSeconds, CostUsd
 FROM agent_runs FINAL;

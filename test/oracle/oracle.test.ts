@@ -12,7 +12,7 @@ const minute = 60_000;
 const windows: readonly OracleWindow[] = [
   { label: '5m', lengthMs: 5 * minute },
   { label: '1h', lengthMs: 60 * minute },
-  { label: '1d', lengthMs: 1440 * minute },
+  { label: '24h', lengthMs: 1440 * minute },
 ];
 const longestMs = 1440 * minute;
 /** A million spans with `npm run test:deep`. */

@@ -21,6 +21,9 @@ SETTINGS {no_deduplication}, {durability}, index_granularity = 8192;
 -- The policy that covered the run's agent and environment when the row was made.
 ALTER TABLE agent_runs {on_cluster} ADD COLUMN IF NOT EXISTS PolicyRevision LowCardinality(String) CODEC(ZSTD(1)) AFTER Scores;
 
+-- How long humans worked on the run's reviews.
+ALTER TABLE agent_runs {on_cluster} ADD COLUMN IF NOT EXISTS ReviewSeconds Float64 CODEC(ZSTD(1)) AFTER ReviewCostUsd;
+
 CREATE OR REPLACE VIEW runs {on_cluster} AS
 SELECT *, DurationSeconds, CostUsd
 FROM agent_runs FINAL;
