@@ -112,6 +112,7 @@ const assessor = new Assessor(
     states: new StateLog(noStates, log),
     policyRevision: () => '',
     book: incidentBook(),
+    incidentsCommitted: () => {},
     clock: { nowMs: () => Date.now() },
     telemetry,
     log,

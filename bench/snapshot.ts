@@ -76,7 +76,7 @@ for (let round = 0; round < 3; round++) {
   if (!written) throw new Error('nothing was written');
   const { snapshot, busyMs } = written;
   const readMs = performance.now();
-  const state = await states.read(snapshot);
+  const state = await states.read(snapshot, never);
   if (!state) throw new Error('nothing was read');
   newAssessment().restore(state);
   const restoredMs = performance.now() - readMs;

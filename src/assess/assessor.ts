@@ -43,6 +43,8 @@ export interface AssessorParts {
   readonly policyRevision: (agent: string, environment: string) => string;
   /** The incidents, which are part of what is known; it is empty while this process does not assess. */
   readonly book: Pick<IncidentBook, 'save' | 'restore'>;
+  /** Gets the incidents as a committed snapshot has them, also the one that this process begins with: what nobody takes back any more. */
+  readonly incidentsCommitted: (incidents: BookState) => void;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly log: Log;
@@ -56,18 +58,22 @@ const expireAfterMs = 24 * 3_600_000;
 const resendMs = 300_000;
 const spansPerRun = 10;
 
-/** Snapshots take no more than a twentieth of the time. */
+/** Snapshots take no more than a twentieth of the time, and a third where somebody waits for one. */
 const snapshotShare = 20;
+const hurriedShare = 2;
+/** One that does not fit on its stream is not made again at once. */
+const afterFailure = 10;
 
-/** What snapshots hold; a process reads those of its own version only. */
-const stateVersion = 1;
+/** What snapshots hold of the stream, and of incidents; a process reads those of its own versions only. */
+const versions = { assessment: 1, incidents: 1 };
 
 /** What a snapshot says. */
 export interface SavedState {
-  readonly version: number;
+  readonly versions: typeof versions;
   /** Of the stream that was assessed. */
   readonly stream: string;
   readonly assessment: AssessmentState;
+  /** Nothing that the stream holds says them again. */
   readonly incidents: BookState;
 }
 
@@ -216,7 +222,7 @@ export class Assessor {
         throw error;
       });
     try {
-      const { assessment, readings, isRestored } = await this.#begin(claims);
+      const { assessment, readings, isRestored } = await this.#begin(claims, lost);
       this.#assessment = assessment;
       const tenure: Tenure = { claims, assessment, isRestored, lost };
       const reads = claims.map(async (claim, i) => this.#read(claim, assessment, readings[i]!, ended));
@@ -234,21 +240,27 @@ export class Assessor {
   }
 
   /** What is known when `claims` begin, and where each is read on. */
-  async #begin(claims: readonly Claim[]): Promise<{
+  async #begin(
+    claims: readonly Claim[],
+    lost: AbortSignal,
+  ): Promise<{
     readonly assessment: Assessment;
     readonly readings: readonly Reading[];
     readonly isRestored: boolean;
   }> {
-    const { outbox, policyRevision, book, clock, streamId } = this.#parts;
+    const { outbox, policyRevision, book, incidentsCommitted, clock, streamId } = this.#parts;
     const assessment = new Assessment(this.#kpis, this.#runSettings(), (run) =>
       outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
     );
-    const saved = await this.#savedState(claims);
+    const { saved, incidents } = await this.#savedState(claims, lost);
     const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
     if (saved) {
       assessment.restore(saved.assessment);
-      book.restore(saved.incidents);
       this.#kpis.publish(saved.assessment.kpis);
+    }
+    if (incidents) {
+      book.restore(incidents);
+      incidentsCommitted(incidents);
     }
     const next = saved?.stream === streamId() ? saved.assessment.next : undefined;
     const readings = claims.map(({ partition, committed }, i) => {
@@ -261,22 +273,29 @@ export class Assessor {
     return { assessment, readings, isRestored: saved !== undefined };
   }
 
-  /** What the committed snapshot says, if it is there and can be gone on with. */
-  async #savedState(claims: readonly Claim[]): Promise<SavedState | undefined> {
+  /** What the committed snapshot says, as far as it is there and can be gone on with. */
+  async #savedState(
+    claims: readonly Claim[],
+    lost: AbortSignal,
+  ): Promise<{ readonly saved?: SavedState; readonly incidents?: BookState }> {
     const { states, log } = this.#parts;
     const commits = claims.map(({ committed }) => committed);
     const snapshot = latestSnapshot(commits, states.id);
-    if (!snapshot) return undefined;
-    const state = await states.read(snapshot);
-    if (state?.version === stateVersion) return state;
-    const reason = state
-      ? 'the last snapshot is of another version'
-      : 'the last snapshot is not on its stream any more';
-    log.warn(
-      { snapshot },
-      `${reason}: all spans that the stream holds are assessed anew, counters from 0 on`,
-    );
-    return undefined;
+    if (!snapshot) return {};
+    const state = await states.read(snapshot, lost);
+    const isKnown = (part: keyof typeof versions): boolean => state?.versions[part] === versions[part];
+    const anew = 'all spans that the stream holds are assessed anew, counters from 0 on';
+    if (!state)
+      log.warn(
+        { snapshot },
+        `the last snapshot is not on its stream any more: ${anew}, and incidents are forgotten`,
+      );
+    else if (!isKnown('assessment'))
+      log.warn({ snapshot }, `the last snapshot is of another version: ${anew}`);
+    return {
+      ...(state && isKnown('assessment') && { saved: state }),
+      ...(state && isKnown('incidents') && { incidents: state.incidents }),
+    };
   }
 
   async #read(claim: Claim, assessment: Assessment, reading: Reading, ended: AbortSignal): Promise<void> {
@@ -293,47 +312,63 @@ export class Assessor {
   /** Writes snapshots until `ended` aborts. */
   async #keep(tenure: Tenure, ended: AbortSignal): Promise<void> {
     const { snapshotEveryMs } = this.#settings;
+    const pause = async (ms: number): Promise<void> =>
+      sleep(ms, undefined, { signal: ended }).catch(() => undefined); // the loop looks at the signal
+    let busyMs = 0;
     let waitMs = tenure.isRestored ? snapshotEveryMs : 0;
     while (!ended.aborted) {
-      await Promise.race([sleep(waitMs, undefined, { signal: ended }), this.#hurry.promise]).catch(
-        () => undefined, // the loop looks at the signal
-      );
+      await Promise.race([pause(waitMs), this.#hurry.promise.then(async () => pause(hurriedShare * busyMs))]);
       this.#hurry = Promise.withResolvers();
       if (ended.aborted) return;
-      const busyMs = await this.#save(tenure);
-      waitMs = Math.max(snapshotEveryMs, snapshotShare * busyMs);
+      const tookMs = await this.#save(tenure);
+      busyMs = tookMs ?? busyMs;
+      waitMs =
+        tookMs === undefined
+          ? afterFailure * snapshotEveryMs
+          : Math.max(snapshotEveryMs, snapshotShare * busyMs);
     }
   }
 
-  /** Commits a snapshot, if there is anything new. Resolves with how long the process computed it, in milliseconds. */
-  async #save(tenure: Tenure): Promise<number> {
-    const { outbox, states, book, streamId } = this.#parts;
-    const { claims, assessment, lost } = tenure;
-    const { changes } = assessment;
+  /** Commits a snapshot, if there is anything new. Resolves with how long the process computed it, in milliseconds; undefined when it could not. */
+  async #save(tenure: Tenure): Promise<number | undefined> {
+    const { changes } = tenure.assessment;
     if (changes === tenure.savedChanges) return 0;
     const committing = this.#committed;
     this.#committed = nextCommit();
+    try {
+      const busyMs = await this.#commit(tenure);
+      if (busyMs === undefined) throw notHere();
+      tenure.savedChanges = changes;
+      committing.resolve();
+      return busyMs;
+    } catch (error) {
+      committing.reject(notHere());
+      if (error instanceof Failure) return undefined; // health says why; the next one is tried
+      throw error;
+    }
+  }
+
+  /** The same; undefined when ownership ends before it is committed, or its stream does not hold it. */
+  async #commit({ claims, assessment, isRestored, lost }: Tenure): Promise<number | undefined> {
+    const { outbox, states, book, incidentsCommitted, streamId } = this.#parts;
     const { added } = outbox;
     outbox.send();
     const saved: SavedState = {
-      version: stateVersion,
+      versions,
       stream: streamId(),
       assessment: assessment.save(),
       incidents: book.save(),
     };
+    const isShown = isRestored || assessment.isCaughtUp;
     const written = await states.write(saved, lost);
     await outbox.flushed(added, lost);
-    if (!written || !outbox.isDurable(added)) {
-      committing.reject(notHere());
-      return 0;
-    }
+    if (!written || !outbox.isDurable(added)) return undefined;
     const { next, kpis } = saved.assessment;
     await Promise.all(
       claims.map(async (claim) => claim.commit(toCommit(next.get(claim.partition)!, written.snapshot))),
     );
-    tenure.savedChanges = changes;
-    if (tenure.isRestored || assessment.isCaughtUp) this.#kpis.publish(kpis);
-    committing.resolve();
+    if (isShown) this.#kpis.publish(kpis);
+    incidentsCommitted(saved.incidents);
     return written.busyMs;
   }
 }

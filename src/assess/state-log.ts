@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { deserialize, serialize } from 'node:v8';
 import { constants, crc32, zstdCompress, zstdDecompressSync } from 'node:zlib';
 import { delayMs } from '../core/backoff.ts';
-import { messageOf } from '../core/failure.ts';
+import { Failure, messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { NewRecord, PartitionReader, Stream } from '../core/stream.ts';
 
@@ -81,37 +81,42 @@ export class StateLog<State> {
     const plain = serialize(state);
     const packed = await compress(plain, level);
     const busyMs = performance.now() - beganMs;
-    const { end: from } = await this.#from.bounds();
+    const before = await this.#again(async () => this.#from.bounds(), ended);
+    if (!before) return undefined;
     const id = randomBytes(8).toString('hex');
     const records = recordsOf(packed, id, Math.min(chunkBytes, this.#stream.recordLimitBytes));
-    for (const record of records) if (!(await this.#append(record, ended))) return undefined;
-    if (!(await this.#holds(from, packed.byteLength))) return undefined;
+    for (const record of records) {
+      const appended = await this.#again(
+        async () => this.#stream.consume([record], ended).then(() => true),
+        ended,
+      );
+      if (!appended) return undefined;
+    }
+    const after = await this.#again(async () => this.#from.bounds(), ended);
+    if (!after) return undefined;
+    const { byteLength: bytes } = packed;
+    if (after.start > before.end) {
+      this.#fault = `a snapshot of ${(bytes / 2 ** 20).toFixed(0)} MiB does not fit on its stream: raise its retention, or lower max_open_runs`;
+      this.#log.error({}, this.#fault);
+      return undefined;
+    }
+    this.#fault = undefined;
     const snapshot = {
       stream: this.id,
       id,
-      from,
+      from: before.end,
       chunks: records.length,
-      bytes: packed.byteLength,
+      bytes,
       crc: crc32(packed),
     };
     return { snapshot, busyMs };
   }
 
-  /** Whether the stream still has what lies at `from`. */
-  async #holds(from: number, bytes: number): Promise<boolean> {
-    const { start } = await this.#from.bounds();
-    if (start <= from) return true;
-    this.#fault = `a snapshot of ${(bytes / 2 ** 20).toFixed(0)} MiB does not fit on its stream: raise its retention, or lower max_open_runs`;
-    this.#log.error({}, this.#fault);
-    return false;
-  }
-
-  async #append(record: NewRecord, ended: AbortSignal): Promise<boolean> {
+  /** Does `work` until it succeeds; undefined when `ended` aborts before. */
+  async #again<T>(work: () => Promise<T>, ended: AbortSignal): Promise<T | undefined> {
     for (let attempt = 0; !ended.aborted; attempt++) {
       try {
-        await this.#stream.consume([record], ended);
-        this.#fault = undefined;
-        return true;
+        return await work();
       } catch (error) {
         if (ended.aborted) break;
         this.#fault = messageOf(error);
@@ -120,22 +125,33 @@ export class StateLog<State> {
         await sleep(waitMs, undefined, { signal: ended }).catch(() => undefined); // an abort ends the wait
       }
     }
-    return false;
+    return undefined;
   }
 
   /**
    * The state that `snapshot` holds, as whoever wrote it knew such states; undefined when the stream does not have it
-   * whole any more.
+   * whole any more. Read until that is known; throws the reason of `ended` when that aborts before.
    */
-  async read(snapshot: Snapshot): Promise<State | undefined> {
+  async read(snapshot: Snapshot, ended: AbortSignal): Promise<State | undefined> {
     if (snapshot.stream !== this.id) return undefined;
+    const found = await this.#again(async () => this.#find(snapshot), ended);
+    if (!found) throw ended.reason;
+    this.#fault = undefined;
+    const packed = Buffer.concat(found);
+    if (packed.byteLength !== snapshot.bytes || crc32(packed) !== snapshot.crc) return undefined;
+    const state: State = deserialize(zstdDecompressSync(packed));
+    return state;
+  }
+
+  /** The chunks of `snapshot` that are there, in order. */
+  async #find(snapshot: Snapshot): Promise<readonly Buffer[]> {
     const chunks: Buffer[] = [];
-    const { end } = await this.#from.bounds();
+    const { start, end } = await this.#from.bounds();
     let found = 0;
-    for (let offset = snapshot.from; offset < end && found < snapshot.chunks;) {
+    for (let offset = Math.max(start, snapshot.from); offset < end && found < snapshot.chunks;) {
       const records = await this.#from.read(offset, readBytes, readWaitMs);
       const last = records.at(-1);
-      if (!last) break;
+      if (!last) throw new Failure('unavailable', `nothing could be read at offset ${offset} of ${end}`);
       for (const { headers, payload } of records) {
         const chunk = Number(headers[chunkHeader]);
         if (headers[snapshotHeader] !== snapshot.id || chunks[chunk]) continue;
@@ -144,10 +160,7 @@ export class StateLog<State> {
       }
       offset = last.offset + 1;
     }
-    const packed = Buffer.concat(chunks.filter((chunk) => chunk !== undefined));
-    if (packed.byteLength !== snapshot.bytes || crc32(packed) !== snapshot.crc) return undefined;
-    const state: State = deserialize(zstdDecompressSync(packed));
-    return state;
+    return chunks.filter((chunk) => chunk !== undefined);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Family } from '../kpi/family.ts';
 import type { Probe } from '../metrics/health.ts';
 import type { Plan } from '../plan.ts';
 import { policyRow } from '../policy/policy-row.ts';
-import { bookOf, IncidentWatch } from './incidents.ts';
+import { bookOf, incidentRowsTo, IncidentWatch } from './incidents.ts';
 import type { Role, Site } from './role.ts';
 
 /** A restart reads again what came since the last snapshot, and counters are as old as that. */
@@ -25,7 +25,7 @@ export function assessRole(
 ): Role & { kpis(): readonly Family[]; readonly incidents: KeptIncidents } {
   const { enricher, spans, policies, telemetry, log } = site;
   const outbox = new RowOutbox(site.runs, { log });
-  const book = bookOf(outbox, telemetry, {
+  const book = bookOf(telemetry, {
     opened: (incident) => assessor.opened({ ...incident, timeMs: incident.detectedMs }),
     changed: () => assessor.change(),
   });
@@ -37,6 +37,7 @@ export function assessRole(
     states: new StateLog(site.states, log),
     policyRevision: (agent, environment) => policies.coverage.revision(agent, environment),
     book,
+    incidentsCommitted: incidentRowsTo(outbox),
     clock,
     telemetry,
     log,

@@ -3,7 +3,12 @@ import type { KeptIncidents } from '../api/incident-resource.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Component } from '../core/component.ts';
 import type { Telemetry } from '../core/telemetry.ts';
-import { IncidentBook, type BookListener, type BookSettings } from '../incidents/incident-book.ts';
+import {
+  IncidentBook,
+  type BookListener,
+  type BookSettings,
+  type BookState,
+} from '../incidents/incident-book.ts';
 import { incidentFamilies } from '../incidents/incident-families.ts';
 import { incidentRow } from '../incidents/incident-row.ts';
 import type { Family } from '../kpi/family.ts';
@@ -22,20 +27,24 @@ const settings: BookSettings = {
   quietMs: 30 * minuteMs,
 };
 
-/** A book whose incidents become rows. `told` is told of new ones and of changes. */
-export function bookOf(
-  outbox: Pick<RowOutbox, 'add'>,
-  telemetry: Telemetry,
-  told: Pick<BookListener, 'opened' | 'changed'>,
-): IncidentBook {
+/** A book; `told` is told of new incidents and of changes. */
+export function bookOf(telemetry: Telemetry, told: Pick<BookListener, 'opened' | 'changed'>): IncidentBook {
   return new IncidentBook(settings, {
     opened: (incident) => told.opened(incident),
-    changed: (incident) => {
-      outbox.add(incidentRow(incident));
-      told.changed(incident);
-    },
+    changed: (incident) => told.changed(incident),
     unopened: (count) => telemetry.count('plimsoll_assess_unopened_incidents_total', count, {}),
   });
+}
+
+/** Adds a row of each committed incident that is not what it was when it was committed before. */
+export function incidentRowsTo(outbox: Pick<RowOutbox, 'add' | 'send'>): (committed: BookState) => void {
+  let versions = new Map<string, number>();
+  return ({ incidents }) => {
+    for (const incident of incidents)
+      if (versions.get(incident.id) !== incident.version) outbox.add(incidentRow(incident));
+    versions = new Map(incidents.map(({ id, version }) => [id, version]));
+    outbox.send();
+  };
 }
 
 /** What an incident watch works with. */

@@ -242,16 +242,16 @@ async function progressOf(claim: Claim, boot: string): Promise<RowProgress & { r
   };
 }
 
-/** Whether a newer version wrote the record: it holds rows of a table that is known, and nobody here can read them. */
+/** Whether a newer version wrote the record: it holds rows of a table that nobody here knows, or in a form that nobody can read. */
 function isNewer({ headers }: StreamRecord): boolean {
   const content = contentOf(headers);
-  return content !== undefined && content.isNewer && rowTables.has(content.table);
+  return content !== undefined && (content.isNewer || !rowTables.has(content.table));
 }
 
 function newerVersion({ offset, headers }: StreamRecord): Failure {
   return new Failure(
     'invalid',
-    `the record at offset ${offset} of the stream of rows is ${contentOf(headers)?.text}, which this version cannot read: run the version that wrote it`,
+    `the record at offset ${offset} of the stream of rows is ${contentOf(headers)?.text}, which this version cannot read: run the version that wrote it, and upgrade store before assess`,
   );
 }
 

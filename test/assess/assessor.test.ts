@@ -5,7 +5,7 @@ import { toCommit } from '../../src/assess/pointer.ts';
 import { RowOutbox } from '../../src/assess/row-outbox.ts';
 import { StateLog } from '../../src/assess/state-log.ts';
 import { createLog } from '../../src/core/log.ts';
-import type { Claim } from '../../src/core/stream.ts';
+import { OwnershipLost, type Claim } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import type { IncidentBook } from '../../src/incidents/incident-book.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
@@ -40,6 +40,8 @@ class Process {
     opened: (incident) => this.assessor.opened({ ...incident, timeMs: incident.detectedMs }),
     changed: () => this.assessor.change(),
   });
+  /** Keys of the incidents that were committed last. */
+  committedIncidents: readonly string[] = [];
   nowMs: number;
   readonly #stopping = new AbortController();
   readonly #workers: Promise<void>[] = [];
@@ -65,6 +67,7 @@ class Process {
         states: new StateLog(states, log),
         policyRevision: (agent, environment) => (agent === 'covered' ? `${agent}-${environment}` : ''),
         book: this.book,
+        incidentsCommitted: ({ incidents }) => (this.committedIncidents = incidents.map(({ key }) => key)),
         clock,
         telemetry: this.telemetry,
         log,
@@ -231,6 +234,24 @@ test('what was read but not yet committed when ownership was lost counts once, a
   expect(process.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
   await process.assessor.committed();
   expect(completed()).toBe(2);
+});
+
+test('whoever waits for a commit that is fenced is told', async () => {
+  const partition = new MemoryPartition();
+  const process = start(noon);
+  const { claim, reached } = partition.claim(new AbortController().signal);
+  let isFenced = false;
+  process.work({
+    ...claim,
+    commit: async (commit) => {
+      if (isFenced) throw new OwnershipLost('fenced');
+      return claim.commit(commit);
+    },
+  });
+  await reached;
+  await process.assessor.committed();
+  isFenced = true;
+  await expect(process.assessor.committed()).rejects.toThrow('ask the one that does');
 });
 
 test('a new counter is 0 for a while, and then what it counted, though nothing else happens', async () => {
@@ -605,6 +626,7 @@ describe('after a restart', () => {
     await first.own(partition, lost);
     first.book.open({ ...report, ...told, key: 'kept' }, noon);
     await first.assessor.committed();
+    expect(first.committedIncidents).toEqual(['kept']);
     states.isFull = true;
     first.book.open({ ...report, ...told, key: 'too late' }, noon);
     lost.abort();
@@ -614,6 +636,8 @@ describe('after a restart', () => {
     const second = start(noon, 1, new MemoryRuns(), states);
     await second.own(partition);
     expect([...second.book.incidents].map(({ key }) => key)).toEqual(['kept']);
+    expect(first.committedIncidents).toEqual(['kept']);
+    expect(second.committedIncidents).toEqual(['kept']);
     expect(second.kpi('plimsoll_incidents_opened_total', { severity: 'sev2' })).toBe(1);
   });
 

@@ -166,6 +166,7 @@ describe('ten runs of a release', () => {
       streamId: () => 'spans',
       policyRevision: () => '',
       book: incidentBook(),
+      incidentsCommitted: () => {},
       clock,
       telemetry: new Telemetry(),
       log,

@@ -79,6 +79,7 @@ export class KpiEngine {
         states: new StateLog(this.#states, log),
         policyRevision: () => '',
         book: incidentBook(),
+        incidentsCommitted: () => {},
         spans: new EnrichedSpans(enricher),
         outbox,
         clock: { nowMs: () => this.nowMs },
