@@ -75,6 +75,7 @@ function cpuSince(start: NodeJS.CpuUsage): number {
 
 const claim: Claim = {
   partition: 0,
+  isAtEnd: true,
   committed: undefined,
   lost: new AbortController().signal,
   bounds: () => Promise.resolve({ start: 0, end: 0 }),
@@ -90,6 +91,7 @@ const noStates = {
   consume: () => Promise.resolve(),
   reader: () => ({
     partition: 0,
+    isAtEnd: true,
     bounds: () => Promise.resolve({ start: 0, end: 0 }),
     read: () => Promise.resolve([]),
   }),

@@ -25,6 +25,7 @@ const stream = {
   },
   reader: () => ({
     partition: 0,
+    isAtEnd: true,
     bounds: async () => Promise.resolve({ start: 0, end: records.length }),
     read: async (offset: number) => Promise.resolve(records.slice(offset)),
   }),

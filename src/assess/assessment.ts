@@ -137,9 +137,9 @@ export class Assessment implements RunSink {
     this.#sweep(nowMs);
   }
 
-  /** There is nothing more to read for `reading` now. */
-  idle({ partition }: Reading, nowMs: number): void {
-    this.#watermark.exhaust(partition, nowMs);
+  /** Nothing was read for `reading` now; `isAtEnd` says that there is nothing more. */
+  pause({ partition }: Reading, nowMs: number, isAtEnd: boolean): void {
+    if (isAtEnd) this.#watermark.exhaust(partition, nowMs);
     this.#sweep(nowMs);
   }
 

@@ -304,7 +304,7 @@ export class Assessor {
       if (!outbox.hasRoom) await outbox.room(ended);
       const records = ended.aborted ? [] : await claim.read(reading.next, readBytes, readWaitMs);
       if (ended.aborted) return;
-      this.#taker.take(assessment, reading, records);
+      this.#taker.take(assessment, reading, records, claim.isAtEnd);
       if (records.length > 0) await turn(); // reads from memory would otherwise keep I/O waiting
     }
   }

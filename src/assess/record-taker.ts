@@ -33,8 +33,8 @@ export class RecordTaker {
     this.#telemetry = telemetry;
   }
 
-  /** Takes the next records of `reading`; none says that there are no more for now. */
-  take(assessment: Assessment, reading: Reading, records: readonly StreamRecord[]): void {
+  /** Takes the next records of `reading`; `isAtEnd` says of none that there are no more for now. */
+  take(assessment: Assessment, reading: Reading, records: readonly StreamRecord[], isAtEnd: boolean): void {
     const { assembler } = assessment;
     const before = { ...assembler.counts };
     const nowMs = this.#clock.nowMs();
@@ -43,7 +43,7 @@ export class RecordTaker {
       this.#addSpans(assessment, reading, record);
       assessment.leaveRecord(reading, record.timeMs, nowMs);
     }
-    if (records.length === 0) assessment.idle(reading, nowMs);
+    if (records.length === 0) assessment.pause(reading, nowMs, isAtEnd);
     this.#report(before, assembler.counts);
     this.#telemetry.set('plimsoll_assess_open_runs', assembler.openRuns, {});
     this.#telemetry.set('plimsoll_assess_runs_in_memory', assembler.size, {});

@@ -57,6 +57,8 @@ export interface PartitionReader {
    * `limitBytes`, or none when nothing arrived within `waitMs`. An offset below `start` continues at `start`.
    */
   read(offset: number, limitBytes: number, waitMs: number): Promise<readonly StreamRecord[]>;
+  /** Whether the last read found nothing because the partition ends there, and not because nobody could be asked. */
+  readonly isAtEnd: boolean;
 }
 
 /**

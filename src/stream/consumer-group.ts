@@ -225,6 +225,11 @@ class OwnedClaim implements Claim {
     return this.#topic.read(this.partition, offset, limitBytes, this.#memory);
   }
 
+  /** What is appended is in this process: nothing keeps a read from it. */
+  get isAtEnd(): boolean {
+    return true;
+  }
+
   async commit(commit: Commit): Promise<void> {
     this.#refuseWhenLost();
     try {

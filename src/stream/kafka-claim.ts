@@ -62,6 +62,7 @@ export class KafkaClaim implements Claim {
   #read: { readonly offset: number; readonly leaderEpoch: number } | undefined;
   #throttledUntilMs = 0;
   #faults = 0;
+  #isAtEnd = false;
   /** What keeps it from being read, and since when; undefined while it can be. */
   #failing: { readonly sinceMs: number; why: unknown; isTold: boolean } | undefined;
   readonly #lag: Lag;
@@ -115,7 +116,12 @@ export class KafkaClaim implements Claim {
     await this.#bounds().catch(() => undefined); // whoever reads will be told
   }
 
+  get isAtEnd(): boolean {
+    return this.#isAtEnd;
+  }
+
   async read(offset: number, limitBytes: number, waitMs: number): Promise<readonly StreamRecord[]> {
+    this.#isAtEnd = false;
     const untilMs = performance.now() + waitMs;
     let from = offset;
     let asked = -1;
@@ -174,6 +180,7 @@ export class KafkaClaim implements Claim {
     if (!fetched) return undefined;
     if (fetched.divergedAt !== undefined) throw this.#truncated(fetched.divergedAt, from);
     if (!this.#reason) this.#lag.reached(fetched.end);
+    this.#isAtEnd = fetched.end <= from;
     this.#throttledUntilMs = performance.now() + fetched.throttleMs;
     this.#fetched =
       fetched.records.length > 0 ? new FetchedRecords(fetched.records, from, fetched.aborted) : undefined;

@@ -38,6 +38,7 @@ export class MemoryPartition {
     const memory = new LentRecords();
     const claim: Claim = {
       partition: this.#partition,
+      isAtEnd: true,
       committed: this.commits.at(-1),
       lost,
       bounds: async () => {

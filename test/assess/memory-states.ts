@@ -38,6 +38,7 @@ export class MemoryStates implements StateStream {
   reader(): PartitionReader {
     return {
       partition: 0,
+      isAtEnd: true,
       bounds: async () => Promise.resolve({ start: this.start, end: this.records.length }),
       read: async (offset) => {
         await sleep(0);

@@ -185,6 +185,14 @@ export function streamContract(
       expect((await claim.read(4, 1, 5000))[0]?.offset).toBe(4);
     });
 
+    it('says that it found nothing because the partition ends there', async () => {
+      await append(recordOf('one'));
+      const claim = await claimOf('assess');
+      expect(await claim.read(0, 1e6, 5000)).toHaveLength(1);
+      expect(await claim.read(1, 1e6, 50)).toEqual([]);
+      expect(claim.isAtEnd).toBe(true);
+    });
+
     it('lends what was read until the next read of the claim, whatever is appended and read elsewhere', async () => {
       await append(recordOf('mine'));
       const claim = await claimOf('store');

@@ -85,6 +85,7 @@ export class AdversarialPartition {
     const memory = new LentRecords();
     const claim: Claim = {
       partition: 0,
+      isAtEnd: true,
       committed: this.committed,
       lost: lost.signal,
       bounds: () =>

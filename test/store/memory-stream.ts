@@ -27,6 +27,7 @@ export class MemoryPartition {
     const memory = new LentRecords();
     return {
       partition: 0,
+      isAtEnd: true,
       committed: this.committed,
       lost,
       bounds: async () => {

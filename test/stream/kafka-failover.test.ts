@@ -79,15 +79,20 @@ describe.skipIf(ownBrokerMissing())('brokers that die or hang', () => {
     const options = { topic, replication: 1, deliveryMs: 4000, sessionMs: 2000 };
     const stream = kafkaStream(cluster.addresses, options);
     await stream.start();
+    const atEnd = [false, false, false];
     const reader = stream.consumer('store', async (claim, stopping) => {
       try {
-        while (!stopping.aborted) await claim.read(0, 1, 100);
+        while (!stopping.aborted) {
+          await claim.read(0, 1, 100);
+          atEnd[claim.partition] = claim.isAtEnd;
+        }
       } catch (error) {
         if (!(error instanceof OwnershipLost)) throw error;
       }
     });
     await reader.start();
     await until('its partitions', () => reader.owned);
+    await until('the end of each', () => atEnd.every(Boolean));
     await cluster.kill(1);
     const outcomes = await Promise.allSettled(
       [0, 1, 2].map(async (partition) => stream.consume([recordOf('a', partition)], never)),
@@ -96,6 +101,7 @@ describe.skipIf(ownBrokerMissing())('brokers that die or hang', () => {
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
     const sentence = `partition ${lost} of the topic ${topic} cannot be read: partition ${lost} of ${topic} has no leader`;
     await until('the fault', () => reader.fault?.message === sentence);
+    await until('a read that cannot tell where it ends', () => atEnd[lost] === false);
     await cluster.start(1);
     await until('health', () => reader.fault === undefined && reader.owned === 3);
     await reader.stop(soon());
