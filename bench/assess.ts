@@ -109,7 +109,6 @@ const assessor = new Assessor(
   {
     partitions: 1,
     spans: new EnrichedSpans(enricher),
-    streamId: () => 'spans',
     outbox: new RowOutbox(runsStream, { log }),
     states: new StateLog(noStates, log),
     policyRevision: () => '',

@@ -11,7 +11,7 @@ import { Kpis, type KpiSettings } from '../kpi/kpis.ts';
 import type { RunSettings } from '../runs/run-assembler.ts';
 import { tableRowOf } from '../runs/run-row.ts';
 import { Assessment, type AssessmentState, type Reading } from './assessment.ts';
-import { latestSnapshot, snapshotOf, toCommit } from './pointer.ts';
+import { isForeign, latestSnapshot, toCommit } from './pointer.ts';
 import type { RowOutbox } from './row-outbox.ts';
 import { RecordTaker, type SpanReader } from './record-taker.ts';
 import type { StateLog } from './state-log.ts';
@@ -32,8 +32,6 @@ export interface AssessorSettings extends Omit<KpiSettings, 'idleAfterMs' | 'exp
 export interface AssessorParts {
   /** Partitions of the stream; nothing is assessed unless all of them are owned. */
   readonly partitions: number;
-  /** The id of the stream, known once it has started: offsets mean nothing on another one. */
-  readonly streamId: () => string;
   readonly spans: SpanReader;
   /** Where what is known of ended runs goes. */
   readonly outbox: RowOutbox;
@@ -70,8 +68,6 @@ const versions = { assessment: 1, incidents: 1 };
 /** What a snapshot says. */
 export interface SavedState {
   readonly versions: typeof versions;
-  /** Of the stream that was assessed. */
-  readonly stream: string;
   readonly assessment: AssessmentState;
   /** Nothing that the stream holds says them again. */
   readonly incidents: BookState;
@@ -152,7 +148,9 @@ export class Assessor {
       return { flowing: false, reason: `waits for the stream of runs: ${outbox.fault}` };
     if (states.fault !== undefined)
       return { flowing: false, reason: `waits for the stream of snapshots: ${states.fault}` };
-    const reason = `owns ${this.#claims.size} of ${partitions} partitions of the stream`;
+    const reason = this.#ownsAll
+      ? 'reads the last snapshot'
+      : `owns ${this.#claims.size} of ${partitions} partitions of the stream`;
     return this.#assessment ? { flowing: true, reason: '' } : { flowing: false, reason };
   }
 
@@ -248,26 +246,29 @@ export class Assessor {
     readonly readings: readonly Reading[];
     readonly isRestored: boolean;
   }> {
-    const { outbox, policyRevision, book, incidentsCommitted, clock, streamId } = this.#parts;
-    const assessment = new Assessment(this.#kpis, this.#runSettings(), (run) =>
-      outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
-    );
-    const { saved, incidents } = await this.#savedState(claims, lost);
+    const { outbox, policyRevision, book, incidentsCommitted, clock } = this.#parts;
+    const begun = (): Assessment =>
+      new Assessment(this.#kpis, this.#runSettings(), (run) =>
+        outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
+      );
+    let { saved, incidents } = await this.#savedState(claims, lost);
     const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
-    if (saved) {
-      assessment.restore(saved.assessment);
-      this.#kpis.publish(saved.assessment.kpis);
+    let assessment = begun();
+    try {
+      if (saved) assessment.restore(saved.assessment);
+      if (incidents) book.restore(incidents);
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'the last snapshot makes no sense: all is assessed anew');
+      saved = incidents = undefined;
+      assessment = begun();
+      book.restore();
     }
-    if (incidents) {
-      book.restore(incidents);
-      incidentsCommitted(incidents);
-    }
-    const next = saved?.stream === streamId() ? saved.assessment.next : undefined;
+    if (saved) this.#kpis.publish(saved.assessment.kpis);
+    if (incidents) incidentsCommitted(incidents);
     const readings = claims.map(({ partition, committed }, i) => {
-      const known = next?.get(partition);
-      // Without a snapshot to point at, a commit is an operator's, who says where to begin.
-      const given = committed && !snapshotOf(committed) ? committed.position.offset : 0;
-      const from = { next: known ?? given, isKnown: known !== undefined };
+      const given = committed && isForeign(committed) ? committed.position.offset : undefined;
+      const known = given === undefined ? saved?.assessment.next.get(partition) : undefined;
+      const from = { next: known ?? given ?? 0, isKnown: known !== undefined };
       return assessment.begin(partition, from, bounds[i]!, clock.nowMs());
     });
     return { assessment, readings, isRestored: saved !== undefined };
@@ -342,7 +343,8 @@ export class Assessor {
       committing.resolve();
       return busyMs;
     } catch (error) {
-      committing.reject(notHere());
+      const { fault } = this.#parts.states;
+      committing.reject(fault === undefined ? notHere() : new Failure('unavailable', fault));
       if (error instanceof Failure) return undefined; // health says why; the next one is tried
       throw error;
     }
@@ -350,16 +352,17 @@ export class Assessor {
 
   /** The same; undefined when ownership ends before it is committed, or its stream does not hold it. */
   async #commit({ claims, assessment, isRestored, lost }: Tenure): Promise<number | undefined> {
-    const { outbox, states, book, incidentsCommitted, streamId } = this.#parts;
+    const { outbox, states, book, incidentsCommitted } = this.#parts;
     const { added } = outbox;
     outbox.send();
+    const beganMs = performance.now();
     const saved: SavedState = {
       versions,
-      stream: streamId(),
       assessment: assessment.save(),
       incidents: book.save(),
     };
     const isShown = isRestored || assessment.isCaughtUp;
+    const savedMs = performance.now() - beganMs;
     const written = await states.write(saved, lost);
     await outbox.flushed(added, lost);
     if (!written || !outbox.isDurable(added)) return undefined;
@@ -369,7 +372,7 @@ export class Assessor {
     );
     if (isShown) this.#kpis.publish(kpis);
     incidentsCommitted(saved.incidents);
-    return written.busyMs;
+    return savedMs + written.busyMs;
   }
 }
 

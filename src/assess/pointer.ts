@@ -27,6 +27,11 @@ export function snapshotOf({ metadata }: Commit): Snapshot | undefined {
   return pointer.safeParse(readMetadata(metadata)).data?.snapshot;
 }
 
+/** Whether `commit` is none that an assessor made, of whatever version: an operator's, who says where to begin. */
+export function isForeign({ metadata }: Commit): boolean {
+  return typeof readMetadata(metadata)['v'] !== 'number';
+}
+
 /**
  * The snapshot to begin with, of those that the commits of all partitions point at: the one that was written last on
  * `stream`, or any where none is there. It holds the offsets of all partitions, so one commit of it is enough, and a process that was killed between two leaves

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { deserialize, serialize } from 'node:v8';
 import { constants, crc32, zstdCompress, zstdDecompressSync } from 'node:zlib';
 import { delayMs } from '../core/backoff.ts';
-import { Failure, messageOf } from '../core/failure.ts';
+import { messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { NewRecord, PartitionReader, Stream } from '../core/stream.ts';
 
@@ -18,6 +18,10 @@ export type StateStream = Pick<Stream, 'id' | 'recordLimitBytes' | 'consume' | '
 const chunkBytes = 1024 * 1024;
 const readBytes = 8 * chunkBytes;
 const readWaitMs = 1000;
+/** Whoever waits for longer says so. */
+const slowMs = 5000;
+const moreRoom =
+  'raise connectors::embedded::retention::size, or retention.bytes of the topic, or lower processors::runs::max_open_runs';
 const backoff = { initialMs: 100, maxMs: 5000 };
 
 const snapshotHeader = 'plimsoll.snapshot';
@@ -52,6 +56,8 @@ export class StateLog<State> {
   /** One for all reads: a reader may have a connection of its own. */
   #reader: PartitionReader | undefined;
   #fault: string | undefined;
+  /** Where the last one that was written begins. */
+  #writtenFrom = Number.POSITIVE_INFINITY;
 
   constructor(stream: StateStream, log: Log) {
     this.#stream = stream;
@@ -95,11 +101,18 @@ export class StateLog<State> {
     const after = await this.#again(async () => this.#from.bounds(), ended);
     if (!after) return undefined;
     const { byteLength: bytes } = packed;
+    const size = `${(bytes / 2 ** 20).toFixed(0)} MiB`;
     if (after.start > before.end) {
-      this.#fault = `a snapshot of ${(bytes / 2 ** 20).toFixed(0)} MiB does not fit on its stream: raise its retention, or lower max_open_runs`;
+      this.#fault = `a snapshot of ${size} does not fit on its stream: ${moreRoom}`;
       this.#log.error({}, this.#fault);
       return undefined;
     }
+    if (after.start > this.#writtenFrom)
+      this.#log.warn(
+        {},
+        `no two snapshots of ${size} fit on their stream, and a crash while one is written would lose both: ${moreRoom}`,
+      );
+    this.#writtenFrom = before.end;
     this.#fault = undefined;
     const snapshot = {
       stream: this.id,
@@ -112,55 +125,71 @@ export class StateLog<State> {
     return { snapshot, busyMs };
   }
 
-  /** Does `work` until it succeeds; undefined when `ended` aborts before. */
+  /** Does `work` until it succeeds; undefined when `ended` aborts before, whatever `work` still waits for. */
   async #again<T>(work: () => Promise<T>, ended: AbortSignal): Promise<T | undefined> {
-    for (let attempt = 0; !ended.aborted; attempt++) {
-      try {
-        return await work();
-      } catch (error) {
-        if (ended.aborted) break;
-        this.#fault = messageOf(error);
-        const waitMs = delayMs(backoff, attempt, Math.random());
-        this.#log.warn({ err: error, waitMs }, 'a snapshot of what is assessed waits for its stream');
-        await sleep(waitMs, undefined, { signal: ended }).catch(() => undefined); // an abort ends the wait
+    const { promise: ending, resolve } = Promise.withResolvers<undefined>();
+    const end = (): void => resolve(undefined);
+    ended.addEventListener('abort', end);
+    const waiting = setInterval(
+      () => (this.#fault = 'its stream has not answered for a while'),
+      slowMs,
+    ).unref();
+    try {
+      for (let attempt = 0; !ended.aborted; attempt++) {
+        try {
+          return await Promise.race([work(), ending]);
+        } catch (error) {
+          if (ended.aborted) break;
+          this.#fault = messageOf(error);
+          const waitMs = delayMs(backoff, attempt, Math.random());
+          this.#log.warn({ err: error, waitMs }, 'a snapshot of what is assessed waits for its stream');
+          await sleep(waitMs, undefined, { signal: ended }).catch(() => undefined); // an abort ends the wait
+        }
       }
+      return undefined;
+    } finally {
+      clearInterval(waiting);
+      ended.removeEventListener('abort', end);
     }
-    return undefined;
   }
 
   /**
    * The state that `snapshot` holds, as whoever wrote it knew such states; undefined when the stream does not have it
-   * whole any more. Read until that is known; throws the reason of `ended` when that aborts before.
+   * whole any more, or this version of Node.js cannot read it. Read until that is known; throws the reason of `ended`
+   * when that aborts before.
    */
   async read(snapshot: Snapshot, ended: AbortSignal): Promise<State | undefined> {
     if (snapshot.stream !== this.id) return undefined;
-    const found = await this.#again(async () => this.#find(snapshot), ended);
-    if (!found) throw ended.reason;
-    this.#fault = undefined;
-    const packed = Buffer.concat(found);
-    if (packed.byteLength !== snapshot.bytes || crc32(packed) !== snapshot.crc) return undefined;
-    const state: State = deserialize(zstdDecompressSync(packed));
-    return state;
-  }
-
-  /** The chunks of `snapshot` that are there, in order. */
-  async #find(snapshot: Snapshot): Promise<readonly Buffer[]> {
+    const bounds = await this.#again(async () => this.#from.bounds(), ended);
     const chunks: Buffer[] = [];
-    const { start, end } = await this.#from.bounds();
     let found = 0;
-    for (let offset = Math.max(start, snapshot.from); offset < end && found < snapshot.chunks;) {
-      const records = await this.#from.read(offset, readBytes, readWaitMs);
-      const last = records.at(-1);
-      if (!last) throw new Failure('unavailable', `nothing could be read at offset ${offset} of ${end}`);
+    for (let offset = Math.max(bounds?.start ?? 0, snapshot.from); bounds && offset < bounds.end;) {
+      const records = await this.#again(async () => this.#from.read(offset, readBytes, readWaitMs), ended);
+      if (!records) break;
       for (const { headers, payload } of records) {
         const chunk = Number(headers[chunkHeader]);
         if (headers[snapshotHeader] !== snapshot.id || chunks[chunk]) continue;
         chunks[chunk] = Buffer.from(payload);
         found++;
       }
-      offset = last.offset + 1;
+      if (found === snapshot.chunks) break;
+      offset = (records.at(-1)?.offset ?? offset - 1) + 1; // none says nothing: the end is known to be further on
     }
-    return chunks.filter((chunk) => chunk !== undefined);
+    if (ended.aborted) throw ended.reason;
+    this.#fault = undefined;
+    const packed = Buffer.concat(chunks.filter((chunk) => chunk !== undefined));
+    if (packed.byteLength !== snapshot.bytes || crc32(packed) !== snapshot.crc) return undefined;
+    return this.#unpacked(packed);
+  }
+
+  #unpacked(packed: Buffer): State | undefined {
+    try {
+      const state: State = deserialize(zstdDecompressSync(packed));
+      return state;
+    } catch (error) {
+      this.#log.warn({ err: error }, 'a snapshot was written by another version of Node.js');
+      return undefined;
+    }
   }
 }
 

@@ -31,7 +31,6 @@ export function assessRole(
   });
   const assessor: Assessor = new Assessor(settingsOf(site, plan), {
     partitions: spans.partitions,
-    streamId: () => spans.id,
     spans: new EnrichedSpans(enricher),
     outbox,
     states: new StateLog(site.states, log),

@@ -24,11 +24,12 @@ const runsShare = 1 / 8;
 
 /**
  * Snapshots of what is assessed, of which the last is needed and the one before it while that is written. The embedded log
- * keeps as many as fit into its share, and some however small that is; a topic of Kafka, whose oldest records go by whole
- * segments, this much.
+ * keeps as many as fit into its share, which is larger where the log is small; a topic of Kafka, whose oldest records go by
+ * whole segments, this much.
  */
 const statesShare = 1 / 16;
-const leastStatesBytes = 2 ** 28;
+const largestStatesShare = 1 / 4;
+const enoughStatesBytes = 2 ** 28;
 const statesBytes = 2 ** 30;
 
 /** The consumer group that stores runs. */
@@ -64,9 +65,13 @@ function embeddedStreams(
 ): Streams {
   const directory = join(plan.dataDirectory, 'stream');
   const embedded = new EmbeddedLog({ directory, minFreeDiskBytes: min_free_disk, clock, log, telemetry });
+  const ofStatesBytes = Math.max(
+    retention.size * statesShare,
+    Math.min(retention.size * largestStatesShare, enoughStatesBytes),
+  );
   const keep = {
     ageMs: retention.age,
-    bytes: retention.size * (1 - deadLetterShare - runsShare - statesShare),
+    bytes: retention.size * (1 - deadLetterShare - runsShare) - ofStatesBytes,
     minAfterCommitMs: defaultSettings.verifyMs,
   };
   const groups = [...(plan.store ? ['store'] : []), ...(plan.assess ? ['assess'] : [])];
@@ -94,8 +99,9 @@ function embeddedStreams(
       groups: [],
       retention: {
         ageMs: Number.POSITIVE_INFINITY,
-        bytes: Math.max(retention.size * statesShare, leastStatesBytes),
+        bytes: ofStatesBytes,
         minAfterCommitMs: 0,
+        isSpared: true,
       },
     }),
   };

@@ -116,7 +116,7 @@ export class OpenTopic {
       group: '',
       watch: this.#watch,
       lane: `reader ${this.#readers++}`,
-      isOverdue: () => false,
+      isOverdue: () => this.#closing.signal.aborted, // nothing else ends its calls
       commit: async () => Promise.reject(new Error('a reader commits nothing')),
       giveUp: () => undefined,
     };

@@ -10,6 +10,8 @@ export interface Retention {
    * next commit does not count.
    */
   readonly minAfterCommitMs: number;
+  /** Whether it keeps its share also where the file has outgrown its bound: other topics then have less. */
+  readonly isSpared?: boolean;
 }
 
 /** By `timeMs` the group had committed everything before `offset`. */

@@ -90,7 +90,8 @@ export class TopicLog {
 
   /** How many bytes its records may fill when the file has outgrown its bound by `excessBytes`. */
   roomBytes(excessBytes: number): number {
-    return recordRoomBytes(this.options.retention.bytes, excessBytes);
+    const { bytes, isSpared = false } = this.options.retention;
+    return recordRoomBytes(bytes, isSpared ? 0 : excessBytes);
   }
 
   /** Whether retention should make room. */

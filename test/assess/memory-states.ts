@@ -14,6 +14,10 @@ export class MemoryStates implements StateStream {
   isFull = false;
   /** How many records it keeps, the newest. */
   keeps = Infinity;
+  /** So many reads find nothing, as if the stream could not be read for a while. */
+  emptyReads = 0;
+  /** While it is set, nobody gets an answer before it resolves. */
+  silent: Promise<void> | undefined;
   /** While it is set, appends wait for it. */
   slow: Promise<void> | undefined;
 
@@ -39,9 +43,13 @@ export class MemoryStates implements StateStream {
     return {
       partition: 0,
       isAtEnd: true,
-      bounds: async () => Promise.resolve({ start: this.start, end: this.records.length }),
+      bounds: async () => {
+        await this.silent;
+        return { start: this.start, end: this.records.length };
+      },
       read: async (offset) => {
         await sleep(0);
+        if (this.emptyReads-- > 0) return [];
         return this.records.slice(Math.max(offset, this.start)).slice(0, 2);
       },
     };

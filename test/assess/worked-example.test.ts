@@ -163,7 +163,6 @@ describe('ten runs of a release', () => {
       spans: new EnrichedSpans(enricher),
       outbox: new RowOutbox(new MemoryRuns(), { log }),
       states: new StateLog(new MemoryStates(), log),
-      streamId: () => 'spans',
       policyRevision: () => '',
       book: incidentBook(),
       incidentsCommitted: () => {},

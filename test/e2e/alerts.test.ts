@@ -266,7 +266,6 @@ describe.skipIf(missing)(
           patienceMs,
         );
         expect(await count('sum(resets(plimsoll_runs_total[15m]))')).toBe(0);
-        expect(await count('max_over_time(max(plimsoll_kpi_active)[15m:1s])')).toBe(1);
       },
       patienceMs,
     );

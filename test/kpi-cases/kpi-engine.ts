@@ -75,7 +75,6 @@ export class KpiEngine {
       },
       {
         partitions,
-        streamId: () => 'spans',
         states: new StateLog(this.#states, log),
         policyRevision: () => '',
         book: incidentBook(),
