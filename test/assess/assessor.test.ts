@@ -679,11 +679,15 @@ describe('after a restart', () => {
     const first = start(noon, 2, new MemoryRuns(), states);
     const lost = new AbortController();
     const { claim, reached } = two.claim(lost.signal);
+    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
     let isFenced = false;
+    let refused = 0;
     first.work({
       ...claim,
       commit: async (commit) => {
         if (!isFenced) return claim.commit(commit);
+        refused++;
+        await held;
         lost.abort(new OwnershipLost('fenced'));
         throw new OwnershipLost('fenced');
       },
@@ -693,14 +697,13 @@ describe('after a restart', () => {
     await until('it was read', () => first.kpi('plimsoll_kpi_run_success_denominator', five) === 1);
     await first.assessor.committed();
     const completed = { outcome: 'completed', evidence: 'none' };
-    let shown = first.kpi('plimsoll_runs_total', completed);
     isFenced = true;
     one.append(noon, aRun('b', noon));
-    await until('it was fenced', () => {
-      shown = Math.max(shown ?? 0, first.kpi('plimsoll_runs_total', completed) ?? 0);
-      return !first.assessor.isAssessing;
-    });
-    expect(shown).toBe(1);
+    await until('it commits both', () => refused > 0 && one.commits.at(-1)?.position.offset === 2);
+    expect(first.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
+    expect(first.kpi('plimsoll_runs_total', completed)).toBe(1);
+    letGo();
+    await until('it knows', () => !first.assessor.isAssessing);
     const second = start(noon, 2, new MemoryRuns(), states);
     await Promise.all([second.own(one), second.own(two)]);
     expect(second.kpi('plimsoll_runs_total', completed)).toBeGreaterThanOrEqual(1);
