@@ -106,7 +106,7 @@ export class Totals {
     if (reason && !escalationReasonOf(before))
       counts.add(at.escalations + escalationReasons.indexOf(reason), 1, traceId, endMs);
     for (let i = 0; i < categories.length; i++) {
-      const more = after.costUsd[categories[i]!] - before.costUsd[categories[i]!];
+      const more = after.peakUsd[categories[i]!] - before.peakUsd[categories[i]!];
       if (more > 0) counts.add(at.costUsd + i, more, traceId, endMs);
     }
     return series;
