@@ -63,7 +63,7 @@ export class Totals {
   constructor(limits: { readonly runs: number; readonly tools: number }) {
     this.#runs = new SeriesTable(limits.runs, 3, () => new RunCounts(runColumns.names.length));
     this.#tools = new SeriesTable(limits.tools, 4, () => new Counts(callColumns.names.length));
-    this.#durations = new SeriesTable(limits.tools, 3, () => new Counts(durationColumns.names.length));
+    this.#durations = new SeriesTable(limits.tools, 3, () => new Counts(durationColumns.names.length), 1);
   }
 
   /** Events that went to the overflow series. */

@@ -267,7 +267,7 @@ describe('a counter', () => {
 });
 
 test('a run counted under overflow is revised there, although its own series has room by then', () => {
-  const kpis = kpisOf(1, { maxSeries: 3 * widest.runs, expireAfterMs: 100 * minute });
+  const kpis = kpisOf(1, { maxSeries: 5 * widest.runs, expireAfterMs: 100 * minute });
   for (const agent of ['one', 'two']) kpis.finished(run(noon, { agent }));
   advance(kpis, noon);
   const before = run(noon + 90 * minute);
@@ -437,7 +437,7 @@ test('100,000 hostile names: no metric has more series than allowed, totals are 
 });
 
 test('a release is forgotten when its last run is a window ago, and its room is given back', () => {
-  const kpis = kpisOf(1, { maxSeries: 3 * widest.runs, expireAfterMs: 60 * minute });
+  const kpis = kpisOf(1, { maxSeries: 5 * widest.runs, expireAfterMs: 60 * minute });
   const agents = (nowMs: number): readonly (string | undefined)[] => {
     advance(kpis, nowMs);
     const shown = ['plimsoll_kpi_run_success_denominator', 'plimsoll_runs_total'].flatMap((name) =>

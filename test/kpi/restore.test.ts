@@ -107,9 +107,9 @@ class Told {
   }
 }
 
-/** Room for 3 label sets, of which one is the overflow, in either table. */
+/** Room for 5 label sets, of which one is the overflow and one the overflow of an agent, and for 7 of tools. */
 function fresh(): Kpis {
-  return kpisOf(2, { maxSeries: 3 * 24, expireAfterMs: 60 * minute });
+  return kpisOf(2, { maxSeries: 5 * 24, expireAfterMs: 60 * minute });
 }
 
 test('property: saved, restored and gone on is the same as gone on', () => {
