@@ -1,7 +1,7 @@
 import { unknown } from '../semconv/vocabulary.ts';
 
 /** The label value that stands for every value of a series beyond the limit. */
-const overflow = 'overflow';
+export const overflow = 'overflow';
 
 const maxValueLength = 128;
 /** Control characters, line and paragraph separators, and those that turn the direction of what follows. */
