@@ -65,7 +65,7 @@ const hurriedShare = 2;
 const afterFailure = 10;
 
 /** What snapshots hold of the stream, and of incidents; a process reads those of its own versions only. */
-const versions = { assessment: 1, incidents: 1 };
+const versions = { assessment: 2, incidents: 1 };
 
 /** What a snapshot says. */
 export interface SavedState {
@@ -254,10 +254,7 @@ export class Assessor {
     );
     const { saved, incidents } = await this.#savedState(claims, lost);
     const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
-    if (saved) {
-      assessment.restore(saved.assessment);
-      this.#kpis.publish(saved.assessment.kpis);
-    }
+    if (saved) assessment.restore(saved.assessment);
     if (incidents) {
       book.restore(incidents);
       incidentsCommitted(incidents);
@@ -350,13 +347,13 @@ export class Assessor {
 
   /** The same; undefined when ownership ends before it is committed, or its stream does not hold it. */
   async #commit({ claims, assessment, isRestored, lost }: Tenure): Promise<number | undefined> {
-    const { outbox, states, book, incidentsCommitted, streamId } = this.#parts;
+    const { outbox, states, book, incidentsCommitted, clock, streamId } = this.#parts;
     const { added } = outbox;
     outbox.send();
     const saved: SavedState = {
       versions,
       stream: streamId(),
-      assessment: assessment.save(),
+      assessment: assessment.save(clock.nowMs()),
       incidents: book.save(),
     };
     const isShown = isRestored || assessment.isCaughtUp;

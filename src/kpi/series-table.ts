@@ -27,7 +27,7 @@ export interface Series<T> {
   /** It is an overflow entry. */
   readonly isRest: boolean;
   newestMs: number;
-  /** When it began, by the clock; Infinity until the first `expire` after that. */
+  /** When a saved state first had it, by the clock; Infinity until then. */
   bornMs: number;
   /** Its place in the latest state that was saved; -1 before, and once it is forgotten. */
   index: number;
@@ -185,18 +185,22 @@ export class SeriesTable<T> {
   }
 
   /**
-   * Forgets, as of `nowMs`, what has had no event for longer than `keepMs`; what is new was born at `clockMs`. Returns when
-   * the youngest was; -Infinity when there is none.
+   * Forgets, as of `nowMs`, what has had no event for longer than `keepMs`. Returns when the eldest was born of what is
+   * younger than `sinceMs`; Infinity when there is none.
    */
-  expire(nowMs: number, keepMs: number, clockMs = nowMs): number {
-    let youngestMs = Number.NEGATIVE_INFINITY;
+  expire(nowMs: number, keepMs: number, sinceMs = Number.POSITIVE_INFINITY): number {
+    let eldestMs = Number.POSITIVE_INFINITY;
     for (const series of this.#all) {
-      if (series.bornMs === Number.POSITIVE_INFINITY) series.bornMs = clockMs;
-      if (series.bornMs > youngestMs) youngestMs = series.bornMs;
+      if (series.bornMs > sinceMs && series.bornMs < eldestMs) eldestMs = series.bornMs;
       if (series.newestMs === Number.POSITIVE_INFINITY) series.newestMs = nowMs;
       else if (series.newestMs < nowMs - keepMs) this.#remove(series);
     }
-    return youngestMs;
+    return eldestMs;
+  }
+
+  /** What was not born by `untilMs` is born at `nowMs`. */
+  bear(untilMs: number, nowMs: number): void {
+    for (const series of this.#all) if (series.bornMs > untilMs) series.bornMs = nowMs;
   }
 
   #remove(series: Series<T>): void {

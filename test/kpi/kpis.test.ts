@@ -540,7 +540,7 @@ test('a counter and a bucket name the trace of the latest event in them, also af
     { traceId: 'c'.repeat(32), value: 58.002, timeMs: noon + 2 },
   ];
   expect(shown()).toEqual(expected);
-  kpis.restore(kpis.save([]));
+  kpis.restore(kpis.save([], noon));
   expect(shown()).toEqual(expected);
 });
 

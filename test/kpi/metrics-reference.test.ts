@@ -36,7 +36,8 @@ the outcomes \`success\` and \`completed\`.`;
 const counterIntro = `## Counters and histograms
 
 They take every event, however late, once, and do not fall: they are those of the latest snapshot, which a restart goes
-on from, and a few seconds old. A series that nothing is added to is no longer exported after a day.`;
+on from, and a few seconds old. A series that nothing is added to is no longer exported after a day. A new one is 0 for as
+long as \`exporters::kpi::scrape_interval\` says, so that a rate sees what it counted first.`;
 
 const incidentIntro = `## Incidents
 
