@@ -124,10 +124,10 @@ perUpdate('revision', (i) => {
 perUpdate('tool call', (i) => kpis.toolCall(callOf(half, i, nowMs + (i % 100))));
 
 const places = Array.from({ length: 100_000 }, (_, i) => runs[i % runs.length]!.place);
-let state = kpis.save(places);
+let state = kpis.save(places, nowMs);
 let bytes = serialize(state);
 const steps = {
-  save: () => (state = kpis.save(places)),
+  save: () => (state = kpis.save(places, nowMs)),
   serialize: () => (bytes = serialize(state)),
   deserialize: () => (state = read(bytes)),
   restore: () => new Kpis(settings).restore(state),

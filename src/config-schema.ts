@@ -198,6 +198,7 @@ const kpiExporter = z.strictObject({
   windows: z.array(duration).min(1).prefault(['5m', '1h', '24h']),
   lateness: duration.prefault('2m'),
   max_series: count(10, 1_000_000).prefault(10_000),
+  scrape_interval: duration.prefault('15s'),
 });
 
 const sqlExtension = z.strictObject({

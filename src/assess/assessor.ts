@@ -318,13 +318,13 @@ export class Assessor {
 
   /** The same; undefined when ownership ends before it is committed, or its stream does not hold it. */
   async #commit({ claims, assessment, isRestored, lost }: Tenure): Promise<number | undefined> {
-    const { outbox, states, book, incidentsCommitted } = this.#parts;
+    const { outbox, states, book, incidentsCommitted, clock } = this.#parts;
     const { added } = outbox;
     outbox.send();
     const beganMs = performance.now();
     const saved: SavedState = {
       versions,
-      assessment: assessment.save(),
+      assessment: assessment.save(clock.nowMs()),
       incidents: book.save(),
     };
     const isShown = isRestored || assessment.isCaughtUp;

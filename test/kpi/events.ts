@@ -64,7 +64,7 @@ export function kpisOf(partitions = 1, given: Partial<KpiSettings> = {}): Kpis {
 /** All KPIs at `nowMs` as they are when what was counted until then is durable. */
 export function published(kpis: Kpis, nowMs: number): readonly Family[] {
   kpis.sweep(nowMs);
-  kpis.publish(kpis.save([]));
+  kpis.publish(kpis.save([], nowMs));
   return kpis.families(nowMs, true);
 }
 

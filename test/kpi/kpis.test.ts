@@ -267,7 +267,7 @@ describe('a counter', () => {
 });
 
 test('a run counted under overflow is revised there, although its own series has room by then', () => {
-  const kpis = kpisOf(1, { maxSeries: 3 * widest.runs, expireAfterMs: 100 * minute });
+  const kpis = kpisOf(1, { maxSeries: 5 * widest.runs, expireAfterMs: 100 * minute });
   for (const agent of ['one', 'two']) kpis.finished(run(noon, { agent }));
   advance(kpis, noon);
   const before = run(noon + 90 * minute);
@@ -279,8 +279,8 @@ test('a run counted under overflow is revised there, although its own series has
   kpis.revised(before, after);
   const families = published(kpis, noon + 121 * minute);
   const hour = { window: '1h' };
-  expect(value(families, 'plimsoll_kpi_run_success_denominator', hour)).toBe(1);
-  expect(value(families, 'plimsoll_kpi_run_success_numerator', hour)).toBe(0);
+  expect(value(families, 'plimsoll_kpi_run_failure_denominator', hour)).toBe(1);
+  expect(value(families, 'plimsoll_kpi_run_failure_numerator', hour)).toBe(1);
   expect(value(families, 'plimsoll_kpi_cost_usd_per_run', { ...hour, agent: 'overflow' })).toBe(3);
   expect(value(families, 'plimsoll_cost_usd_total', { category: 'llm' })).toBe(3);
   expect(value(families, 'plimsoll_cost_usd_total', { agent: 'overflow', category: 'llm' })).toBe(3);
@@ -384,8 +384,37 @@ test('however many agents report, no metric has more series than allowed, and to
   expect(counted.reduce((sum, sample) => sum + sample.value, 0)).toBe(500);
   expect(value(families, 'plimsoll_kpi_overflow_events_total', { unit: 'run' })).toBeGreaterThan(400);
   expect(
-    value(families, 'plimsoll_kpi_run_success_denominator', { ...five, agent: 'overflow' }),
+    value(families, 'plimsoll_kpi_run_failure_denominator', { ...five, agent: 'overflow' }),
   ).toBeGreaterThan(400);
+});
+
+test('what policies judge is told of an overflow where that is of one environment, and else left out', () => {
+  const goodOutcomes = (agent: string, environment: string) =>
+    new Set<Outcome>(agent === 'refund' && environment === 'production' ? ['abandoned'] : ['success']);
+  const shown = (labelSets: number) => {
+    const kpis = kpisOf(1, { maxSeries: labelSets * widest.runs, goodOutcomes });
+    advance(kpis, noon);
+    for (let release = 1; release <= 9; release++)
+      kpis.finished(run(noon, { outcome: 'abandoned', release: `${release}` }));
+    const families = published(kpis, noon);
+    const names = families.map(({ name }) => name).filter((name) => name.startsWith('plimsoll_kpi_'));
+    const rest = { ...five, agent: 'refund', release: 'overflow' };
+    const there = names.filter((name) =>
+      families.some(
+        (family) =>
+          family.name === name &&
+          family.samples.some(({ labels }) => labels.some(([, text]) => text === 'overflow')),
+      ),
+    );
+    return { there, success: value(families, 'plimsoll_kpi_run_success_ratio', rest) };
+  };
+  const [roomy, crowded] = [shown(6), shown(4)];
+  expect(roomy.success).toBe(1);
+  expect(crowded.success).toBeUndefined();
+  const judged = ['run_success', 'cost_usd_per_success'];
+  expect(roomy.there.filter((name) => !crowded.there.includes(name))).toEqual(
+    roomy.there.filter((name) => judged.some((kpi) => name.startsWith(`plimsoll_kpi_${kpi}`))),
+  );
 });
 
 test('100,000 hostile names: no metric has more series than allowed, totals are right, and others keep their own', () => {
@@ -423,7 +452,7 @@ test('100,000 hostile names: no metric has more series than allowed, totals are 
   expect(sumOf('plimsoll_run_duration_seconds', '_count')).toBe(names + 2);
   expect(sumOf('plimsoll_tool_calls_total')).toBe(names + 2);
   expect(sumOf('plimsoll_tool_call_duration_seconds', '_count')).toBe(names + 2);
-  expect(sumOf('plimsoll_kpi_run_success_denominator')).toBe(names + 2);
+  expect(sumOf('plimsoll_kpi_run_failure_denominator')).toBe(names + 2);
   expect(sumOf('plimsoll_kpi_quality_score_denominator')).toBe(names);
   expect(sumOf('plimsoll_kpi_tool_call_success_denominator')).toBe(names + 2);
   const own = { agent: 'refund', release: '1.4.0', window: '1h' };
@@ -437,10 +466,10 @@ test('100,000 hostile names: no metric has more series than allowed, totals are 
 });
 
 test('a release is forgotten when its last run is a window ago, and its room is given back', () => {
-  const kpis = kpisOf(1, { maxSeries: 3 * widest.runs, expireAfterMs: 60 * minute });
+  const kpis = kpisOf(1, { maxSeries: 5 * widest.runs, expireAfterMs: 60 * minute });
   const agents = (nowMs: number): readonly (string | undefined)[] => {
     advance(kpis, nowMs);
-    const shown = ['plimsoll_kpi_run_success_denominator', 'plimsoll_runs_total'].flatMap((name) =>
+    const shown = ['plimsoll_kpi_run_failure_denominator', 'plimsoll_runs_total'].flatMap((name) =>
       published(kpis, nowMs)
         .filter((family) => family.name === name)
         .flatMap(({ samples }) => samples.map(({ labels }) => labels[0]?.[1])),
@@ -511,7 +540,7 @@ test('a counter and a bucket name the trace of the latest event in them, also af
     { traceId: 'c'.repeat(32), value: 58.002, timeMs: noon + 2 },
   ];
   expect(shown()).toEqual(expected);
-  kpis.restore(kpis.save([]));
+  kpis.restore(kpis.save([], noon));
   expect(shown()).toEqual(expected);
 });
 

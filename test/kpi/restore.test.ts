@@ -58,7 +58,10 @@ const anyEvent = fc.oneof(
     given: fc.record({ ...labels, severity: fc.constantFrom(...severities) }),
   }),
   fc.record({ kind: fc.constant('record'), partition: fc.nat(1), agoMs: fc.integer({ min: 0, max: 5000 }) }),
-  fc.record({ kind: fc.constant('pause'), afterMs: fc.constantFrom(1000, minute, 20 * minute, 70 * minute) }),
+  fc.record({
+    kind: fc.constant('pause'),
+    afterMs: fc.constantFrom(1000, -10_000, minute, -minute, 20 * minute, 70 * minute),
+  }),
   fc.record({ kind: fc.constant('idle') }),
 );
 type Event = typeof anyEvent extends fc.Arbitrary<infer T> ? T : never;
@@ -96,7 +99,10 @@ class Told {
   }
 
   save(): KpiState {
-    return this.kpis.save(this.#runs.map(({ place }) => place));
+    return this.kpis.save(
+      this.#runs.map(({ place }) => place),
+      this.nowMs,
+    );
   }
 
   /** Goes on with other KPIs, as a process that read `state`. */
@@ -107,9 +113,9 @@ class Told {
   }
 }
 
-/** Room for 3 label sets, of which one is the overflow, in either table. */
+/** Room for 5 label sets, of which one is the overflow and one the overflow of an agent, and for 7 of tools. */
 function fresh(): Kpis {
-  return kpisOf(2, { maxSeries: 3 * 24, expireAfterMs: 60 * minute });
+  return kpisOf(2, { maxSeries: 5 * 24, expireAfterMs: 60 * minute });
 }
 
 test('property: saved, restored and gone on is the same as gone on', () => {
@@ -121,6 +127,7 @@ test('property: saved, restored and gone on is the same as gone on', () => {
         const [one, other] = [new Told(), new Told()];
         for (const each of before) for (const told of [one, other]) told.take(each);
         const state = other.save();
+        one.kpis.publish(one.save());
         const bytes = serialize(state);
         const read: KpiState = deserialize(bytes);
         other.restore(read);
@@ -154,18 +161,129 @@ test('a counter is what was published, although more is counted; gauges are of t
   kpis.watermark.advance(0, noon, noon, noon);
   kpis.finished(run(noon));
   expect(completed(kpis)).toBeUndefined();
-  const state = kpis.save([]);
+  const state = kpis.save([], noon);
   kpis.finished(run(noon));
   kpis.publish(state);
   expect(completed(kpis)).toBe(1);
   const denominator = 'plimsoll_kpi_run_success_denominator';
   expect(value(kpis.families(noon, true), denominator, { window: '5m' })).toBe(2);
   kpis.restore(state);
-  expect(completed(kpis)).toBeUndefined();
-  kpis.publish(kpis.save([]));
+  expect(completed(kpis)).toBe(1);
+  kpis.publish(kpis.save([], noon));
   expect(completed(kpis)).toBe(1);
   kpis.restart();
   expect(flat(kpis.families(noon, true)).size).toBe(3);
+});
+
+const zeroForMs = 15_000;
+const anyStep = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('run'), agent: fc.constantFrom('a', 'b') }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('time'),
+      afterMs: fc.constantFrom(1000, 5000, zeroForMs, minute),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('save'),
+      becomes: fc.constantFrom('nothing', 'durable', 'exported', 'exported'),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('death') }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('clock'), backMs: fc.constantFrom(1000, minute) }) },
+);
+
+/** A process that assesses, with a clock that may be set back, and who takes over when it dies. */
+class Owner {
+  #kpis = kpisOf(1, { zeroForMs });
+  #clockMs = noon;
+  #timeMs = noon;
+  #saved: KpiState | undefined;
+  /** Since when a counter is exported without a break. */
+  #since = new Map<string, number>();
+  #before = new Map<string, number>();
+
+  take(step: typeof anyStep extends fc.Arbitrary<infer T> ? T : never): void {
+    if (step.kind === 'run') this.#kpis.finished(run(this.#timeMs, { agent: step.agent }));
+    else if (step.kind === 'clock') this.#clockMs -= step.backMs;
+    else if (step.kind === 'death') {
+      this.#kpis = kpisOf(1, { zeroForMs });
+      if (this.#saved) this.#kpis.restore(this.#saved);
+      // Nobody need have scraped what was not exported for long enough.
+      for (const [agent, ms] of this.#since) if (this.#timeMs - ms < zeroForMs) this.#since.delete(agent);
+    } else if (step.kind === 'time') {
+      this.#clockMs += step.afterMs;
+      this.#timeMs += step.afterMs;
+      this.#kpis.watermark.advance(0, this.#timeMs, this.#timeMs, this.#clockMs);
+      this.#kpis.sweep(this.#clockMs);
+    } else {
+      const state = this.#kpis.save([], this.#clockMs);
+      if (step.becomes !== 'nothing') this.#saved = state;
+      if (step.becomes === 'exported') this.#kpis.publish(state);
+    }
+    this.#scrape();
+  }
+
+  #scrape(): void {
+    const families = this.#kpis.families(this.#clockMs, true);
+    for (const agent of ['a', 'b']) {
+      const shown = value(families, 'plimsoll_runs_total', { ...done, agent });
+      const before = this.#before.get(agent);
+      if (shown === undefined) {
+        expect(before).toBeUndefined();
+        continue;
+      }
+      const sinceMs = this.#since.get(agent) ?? this.#timeMs;
+      this.#since.set(agent, sinceMs);
+      expect(shown).toBeGreaterThanOrEqual(before ?? 0);
+      if (shown > 0 && !before) expect(this.#timeMs - sinceMs).toBeGreaterThanOrEqual(zeroForMs);
+      this.#before.set(agent, shown);
+    }
+  }
+}
+
+test('property: a counter begins with 0, long enough to be scraped, and never falls, whatever dies and whoever sets clocks back', () => {
+  fc.assert(
+    fc.property(fc.array(anyStep, { maxLength: 60 }), (steps) => {
+      const owner = new Owner();
+      for (const step of steps) owner.take(step);
+    }),
+    { numRuns: 3 * runs },
+  );
+});
+
+test('a counter does not fall when its next owner has a clock that is behind', () => {
+  const [one, other] = [kpisOf(1, { zeroForMs }), kpisOf(1, { zeroForMs })];
+  for (let i = 0; i < 7; i++) one.finished(run(noon));
+  for (const atMs of [noon, noon + zeroForMs]) one.publish(one.save([], atMs));
+  expect(completed(one)).toBe(7);
+  other.restore(one.save([], noon + zeroForMs));
+  expect(completed(other)).toBe(7);
+  other.finished(run(noon));
+  other.sweep(noon + 5000);
+  other.publish(other.save([], noon + 5000));
+  expect(completed(other)).toBe(8);
+});
+
+test('a new counter is 0 at first however far apart states are saved, and a sweep says when one more would show it', () => {
+  const kpis = kpisOf(1, { zeroForMs });
+  const sweep = (nowMs: number): boolean => {
+    kpis.watermark.advance(0, nowMs, nowMs, nowMs);
+    return kpis.sweep(nowMs);
+  };
+  kpis.publish(kpis.save([], noon));
+  for (let i = 0; i < 7; i++) kpis.finished(run(noon));
+  for (let second = 1; second <= 60; second++) expect(sweep(noon + second * 1000)).toBe(false);
+  kpis.publish(kpis.save([], noon + minute));
+  expect(completed(kpis)).toBe(0);
+  expect(sweep(noon + minute + zeroForMs - 1)).toBe(false);
+  expect(sweep(noon + minute + zeroForMs)).toBe(true);
+  kpis.publish(kpis.save([], noon + minute + zeroForMs));
+  expect(completed(kpis)).toBe(7);
+  expect(sweep(noon + 2 * minute)).toBe(false);
 });
 
 /** The number of runs in a window, and whether it is complete. */
@@ -183,7 +301,7 @@ test('a window that there was not before a restart is complete once it has been 
   before.watermark.advance(0, noon, noon, noon);
   before.sweep(noon);
   const kpis = kpisOf(1, { windowsMs: [5 * minute, 60 * minute] });
-  const [place] = kpis.restore(before.save([first.place]));
+  const [place] = kpis.restore(before.save([first.place], noon));
   expect(inWindow(kpis, '5m', noon)).toEqual([1, 1]);
   expect(inWindow(kpis, '1h', noon)).toEqual([0, 0]);
   kpis.revised({ ...first, place }, { ...first, outcome: 'failure' });
@@ -200,7 +318,7 @@ test('counters of a program that counted other things keep what both count; wind
   before.finished(run(noon, { costUsd: { llm: 2, tool: 0, review: 0 } }));
   before.watermark.advance(0, noon, noon, noon);
   before.sweep(noon);
-  const state = before.save([]);
+  const state = before.save([], noon);
   const { totals, windows } = state;
   const columns = totals.runs.columns.map((column) => column.replace('costUsd llm', 'cost of old'));
   const kpis = kpisOf();
