@@ -16,7 +16,7 @@ import {
   type Objective,
   type WindowedObjective,
 } from './objective-schema.ts';
-import { durationSeconds } from './policy-values.ts';
+import { durationSeconds, rollingWindow } from './policy-values.ts';
 import type { PolicyFile } from './read-policy.ts';
 import { fits } from './scope.ts';
 
@@ -94,8 +94,8 @@ function windowReadings(each: Case, objective: WindowedObjective): readonly Obje
 /** One of each severity with which the budget is watched. */
 function budgetReadings(each: Case, objective: BudgetedObjective): readonly ObjectiveReading[] {
   const { badEvents } = metricsOf(each.kpi).share ?? {};
-  const rates = burnRatesOf(objective).filter(
-    ({ shortWindow, longWindow }) => each.complete.has(shortWindow) && each.complete.has(longWindow),
+  const rates = burnRatesOf(objective).filter(({ shortWindow, longWindow }) =>
+    [shortWindow, longWindow].every((window) => each.complete.has(rollingWindow(window))),
   );
   return tiers.flatMap((severity) => {
     const judged = rates
@@ -117,7 +117,7 @@ function burning(
   objective: BudgetedObjective,
   rate: BurnRate,
 ): number | undefined {
-  const bad = (window: string) => badShareOf(windows.get(window)?.get(''), objective);
+  const bad = (window: string) => badShareOf(windows.get(rollingWindow(window))?.get(''), objective);
   const [long, short] = [bad(rate.longWindow), bad(rate.shortWindow)];
   const threshold = thresholdOf(rate, objective);
   if (long === undefined || long.events < objective.min_events) return undefined;
