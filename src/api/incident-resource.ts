@@ -105,7 +105,7 @@ function faultOf(done: Opening | Change): string {
   if (done.kind === 'unknown')
     return 'there is no such incident: it was never opened, or was resolved more than a day ago';
   if (done.kind === 'full')
-    return `${done.limit} incidents are open, which is all that there may be: resolve some`;
+    return `${done.limit} ${done.of} are open, which is all that there may be: resolve some`;
   const { id, agent, release, environment } = done.incident;
   return done.kind === 'taken'
     ? `the key is that of the incident ${id}, of ${agent} ${release} in ${environment}: use another one`

@@ -73,6 +73,37 @@ export function readingsOf(
   );
 }
 
+/**
+ * With which severities objectives of `files` are judged, the gravest first, by what a reading says of itself; none where
+ * there is no such policy, objective or scope any more.
+ */
+export function severitiesOf(
+  files: readonly PolicyFile[],
+): (of: { readonly policy: string; readonly kpi: string } & Omit<Release, 'release'>) => readonly Severity[] {
+  const judged = new Map<string, Judged>(
+    files.flatMap(({ policy: { metadata, scope, objectives } }) =>
+      objectivesOf(objectives).map(([kpi, objective]) => {
+        const said = isBudgeted(objective) ? burnRatesOf(objective) : [objective];
+        const severities = tiers.filter((tier) => said.some(({ severity }) => severity === tier));
+        return [`${metadata.name}/${kpi}`, { ...scope, severities }] as const;
+      }),
+    ),
+  );
+  return ({ policy, kpi, agent, environment }) => {
+    const { agents, environments, severities } = judged.get(`${policy}/${kpi}`) ?? nothing;
+    return fits(agent, agents) && fits(environment, environments) ? severities : [];
+  };
+}
+
+/** Of whom something is judged, and how grave it is. */
+interface Judged {
+  readonly agents: readonly string[];
+  readonly environments: readonly string[];
+  readonly severities: readonly Severity[];
+}
+
+const nothing: Judged = { agents: [], environments: [], severities: [] };
+
 /** One of the value over a window, or one of each tool. */
 function windowReadings(each: Case, objective: WindowedObjective): readonly ObjectiveReading[] {
   const { kpi, figures, complete } = each;

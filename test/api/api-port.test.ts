@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { ApiPort, apiPortFault } from '../../src/api/api-port.ts';
 import { Secret } from '../../src/core/secret.ts';
 import type { IncidentBook } from '../../src/incidents/incident-book.ts';
-import { bookOf, minuteMs, reading } from '../incidents/books.ts';
+import { bookOf, judgeAll, minuteMs, reading } from '../incidents/books.ts';
 import { until } from '../until.ts';
 
 const noon = Date.UTC(2026, 10, 26, 12);
@@ -91,7 +91,7 @@ describe('a report', () => {
     const { status, body } = await post(api, report);
     expect(status).toBe(201);
     expect(body).toEqual({
-      id: expect.stringMatching(/^\w+-1$/),
+      id: expect.stringMatching(/^[\w-]{20,}$/),
       key: 'double-refund',
       state: 'open',
       severity: 'sev1',
@@ -140,7 +140,7 @@ describe('a report', () => {
     expect(status).toBe(409);
     expect(body['errors']).toEqual([
       expect.stringMatching(
-        /^the key is that of the incident \w+-1, of refund-agent 1\.4\.0 in production: use another one$/,
+        /^the key is that of the incident [\w-]{20,}, of refund-agent 1\.4\.0 in production: use another one$/,
       ),
     ]);
   });
@@ -183,7 +183,7 @@ describe('a change', () => {
 
   test('of an incident that a policy opened is one, too', async () => {
     const api = await apiOf();
-    api.book.observe([reading({ holdMs: 0 })], noon - minuteMs);
+    api.book.observe([reading({ holdMs: 0 })], noon - minuteMs, judgeAll);
     const key = 'policy/refund-agent/cost_usd_per_run/refund-agent/1.4.0/production';
     expect(await post(api, { key, state: 'acknowledged' })).toMatchObject({
       status: 200,

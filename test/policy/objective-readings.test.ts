@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { windowOf } from '../../src/kpi/window.ts';
-import { readingsOf, type ObjectiveReading } from '../../src/policy/objective-readings.ts';
+import { readingsOf, severitiesOf, type ObjectiveReading } from '../../src/policy/objective-readings.ts';
 import type { MetricFamily } from '../../src/policy/kpi-figures.ts';
 import type { PolicyFile } from '../../src/policy/read-policy.ts';
 import { seriesOf } from '../../src/policy/rule.ts';
@@ -234,6 +234,39 @@ describe('an error budget', () => {
     expect(judged(20)).toMatchObject([{ violation: undefined }]);
     expect(judged(60)).toMatchObject([{ title: 'RunEscalationSpendsBudget', severity: 'sev4' }]);
     expect(judged(60)[0]?.violation).toContain('60% of runs passed control to a human');
+  });
+});
+
+describe('what policies judge', () => {
+  const of = { policy: 'search-agent', kpi: 'run_success', agent: 'search-agent', environment: 'production' };
+
+  test('is judged with the severities of its alerts, the gravest first', () => {
+    const judged = severitiesOf([containment, policyFile({ metadata: { name: 'other' } })]);
+    expect(judged({ ...of, kpi: 'run_containment' })).toEqual(['sev3']);
+    expect(judged({ ...of, policy: 'other' })).toEqual(['sev2', 'sev3']);
+  });
+
+  test('are the severities of all that can be read', () => {
+    const files = [withObjectives(everyObjective)];
+    for (const [kpi, objective] of Object.entries(everyObjective))
+      expect(severitiesOf(files)({ ...of, kpi })).toEqual(
+        'period' in objective ? ['sev2', 'sev3'] : ['sev3'],
+      );
+  });
+
+  test.each([
+    ['deleted', []],
+    ['without the objective', [containment]],
+    ['of other agents', [policyFile({ scope: { agents: ['search-agent-*'] } })]],
+    ['of other environments', [policyFile({ scope: { environments: ['staging'] } })]],
+  ])('is not judged any more when the policy is %s', (_, files) => {
+    expect(severitiesOf([policyFile()])(of)).toEqual(['sev2', 'sev3']);
+    expect(severitiesOf(files)(of)).toEqual([]);
+  });
+
+  test('has another severity when the policy is edited', () => {
+    const edited = policyFile({ objectives: { run_success: { severity: 'sev3', slow_severity: null } } });
+    expect(severitiesOf([edited])(of)).toEqual(['sev3']);
   });
 });
 
