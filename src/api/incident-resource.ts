@@ -43,13 +43,17 @@ const statuses: Readonly<Record<(Opening | Change)['kind'], number>> = {
 
 /**
  * The incidents that are open; `?state=all` also those that were resolved a while ago. A POST opens one or changes one,
- * and is answered when that survives the process; the same POST again changes nothing more.
+ * and is answered when that survives the process. A change that comes again changes nothing more; a report that does is
+ * the incident that is open, which counts it in `repeats`.
  */
 export function incidentResource(parts: IncidentParts): Required<Resource> {
   return {
     GET: async (request) => {
       if (!parts.incidents.isKept()) return standsBy();
-      const all = new URL(request.url ?? '/', 'http://localhost').searchParams.get('state') === 'all';
+      const states = new URL(request.url ?? '/', 'http://localhost').searchParams.getAll('state');
+      if (states.some((state) => state !== 'all'))
+        return failed(400, 'state: must be all, or be left out for the incidents that are open');
+      const all = states.length > 0;
       const incidents = [...parts.incidents.book.incidents].filter(
         ({ resolvedMs }) => all || resolvedMs === undefined,
       );
