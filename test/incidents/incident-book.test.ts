@@ -239,6 +239,14 @@ describe('an incident of a policy', () => {
     expect(only(book)).toMatchObject({ resolution: 'recovered' });
   });
 
+  test('goes on when the alert that fired is removed and the other one on its budget is about to fire', () => {
+    const { book, sees, policies } = watching();
+    sees(1, reading({ severity: 'sev2' }), reading({ severity: 'sev3', holdMs: 0 }));
+    policies.severitiesOf = () => ['sev2'];
+    sees(1, reading({ severity: 'sev2' }));
+    expect(only(book)).toMatchObject({ resolvedMs: undefined, repeats: 0 });
+  });
+
   test('waits anew for what nobody watched', () => {
     const { book, sees, clock, opened } = watching();
     sees(4, reading());
@@ -382,6 +390,14 @@ describe('a book', () => {
     book.change({ id: only(book).id }, 'resolved', clock.nowMs);
     sees(1, reading({ release: '2' }));
     expect(opened.map(({ release }) => release)).toEqual(['1.4.0', '2']);
+  });
+
+  test('opens nothing for what it had no room for once that is met, though not for five minutes', () => {
+    const { book, told, sees, opened, clock } = watching({ openLimit: 1 });
+    sees(6, reading(), reading({ release: '2' }));
+    book.change({ id: only(book).id }, 'resolved', clock.nowMs);
+    sees(1, well({ release: '2' }));
+    expect([opened.length, told.unopened]).toEqual([1, 1]);
   });
 
   test('watches no more objectives than it may, and tells once of each beyond', () => {
