@@ -127,7 +127,10 @@ export class IncidentBook {
     this.#forget(nowMs);
   }
 
-  /** Takes a report. One for a key that is open, or was a moment ago, is of that incident. */
+  /**
+   * Takes a report. One for a key that is open, or was a moment ago, is of that incident; one of another release is not,
+   * and the key of an open one is then taken.
+   */
   open(report: Report, nowMs: number): Opening {
     const { key, severity } = report;
     const current = this.#current(key, nowMs);
