@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 import { unknown } from '../semconv/vocabulary.ts';
 
 /** The label value that stands for every value of a series beyond the limit. */
@@ -19,6 +20,9 @@ function labelValue(text: string): string {
   if (clean.trim() === '') return unknown;
   return clean === overflow ? 'overflow (sent)' : clean;
 }
+=======
+import { labelValue, overflow } from '../semconv/label-value.ts';
+>>>>>>> wt-fix
 
 /** One set of label values and what is kept of it. */
 export interface Series<T> {
