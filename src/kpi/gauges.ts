@@ -2,7 +2,7 @@ import { outcomes, type Outcome } from '../semconv/vocabulary.ts';
 import type { Family, Labels, Sample } from './family.ts';
 import type { Amount, Kpi } from './kpi-table.ts';
 import type { RollingTable } from './rolling-table.ts';
-import { overflow } from './series-table.ts';
+import { overflow } from '../semconv/label-value.ts';
 import { Merged, shareBucketFrom } from './sketch.ts';
 import { firstPane, type Window } from './window.ts';
 

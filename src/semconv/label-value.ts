@@ -1,6 +1,6 @@
 import { unknown } from './vocabulary.ts';
 
-/** The label value that stands for every series beyond the limit. */
+/** The label value that stands for every value of a series beyond the limit. */
 export const overflow = 'overflow';
 
 const maxValueLength = 128;

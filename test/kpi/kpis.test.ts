@@ -388,9 +388,10 @@ test('however many agents report, no metric has more series than allowed, and to
   ).toBeGreaterThan(400);
 });
 
+const goodOutcomes = (agent: string, environment: string) =>
+  new Set<Outcome>(agent === 'refund' && environment === 'production' ? ['abandoned'] : ['success']);
+
 test('what policies judge is told of an overflow where that is of one environment, and else left out', () => {
-  const goodOutcomes = (agent: string, environment: string) =>
-    new Set<Outcome>(agent === 'refund' && environment === 'production' ? ['abandoned'] : ['success']);
   const shown = (labelSets: number) => {
     const kpis = kpisOf(1, { maxSeries: labelSets * widest.runs, goodOutcomes });
     advance(kpis, noon);
