@@ -205,9 +205,21 @@ test('validate refuses a configuration whose policies have an error or are not t
       `plimsoll: service::policies: ${bad}: objectives::run_success: at_least 1 leaves`,
     ),
   ]);
-  writeFileSync(config, stringify({ service: { policies: [write('good.yaml')] } }));
+  const costs = { at_most: 1, window: '15m', min_events: 20, severity: 'sev3' };
+  const elsewhere = write('elsewhere.yaml', { objectives: { cost_usd_per_run: costs } });
+  writeFileSync(config, stringify({ service: { policies: [elsewhere] } }));
+  expect(await plimsoll('validate', ...files.flatMap((file) => ['--config', file]))).toMatchObject({
+    code: 1,
+    stderr: `plimsoll: service::policies: ${elsewhere}: objectives::cost_usd_per_run::window: 15m is none of exporters::kpi::windows of the configuration (5m, 1h, 24h): write one of those, or add it there\n`,
+  });
+  const warned = write('good.yaml', { objectives: { run_success: { min_events: 5 } } });
+  writeFileSync(config, stringify({ service: { policies: [warned] } }));
   expect(await plimsoll('validate', ...files.flatMap((file) => ['--config', file]))).toMatchObject({
     code: 0,
+    stdout: expect.stringMatching(
+      /^warning: service::policies: .*good\.yaml: .*min_events: with 5 runs.*\n.*: valid\n$/,
+    ),
+    stderr: '',
   });
 });
 
