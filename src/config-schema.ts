@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { prices } from './config-prices.ts';
 import { duration, size } from './config-quantities.ts';
+import { unknownKeys } from './core/issue-sentence.ts';
 import { logLevels } from './core/log.ts';
 import { Secret } from './core/secret.ts';
 import { canBeShown } from './core/tokens.ts';
@@ -254,7 +255,7 @@ function section<S extends Readonly<Record<string, z.ZodType<object>>>>(kind: st
             ...issue,
             code: 'custom',
             path: [id, ...issue.path],
-            message: messageOf(issue),
+            message: messageOf(issue, schema),
           });
         }
         return result.success ? [[id, { type, ...result.data }]] : [];
@@ -263,10 +264,9 @@ function section<S extends Readonly<Record<string, z.ZodType<object>>>>(kind: st
     });
 }
 
-/** One issue of zod in our words: what is wrong and how to mend it. */
-export function messageOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys')
-    return `unknown key ${issue.keys.join(', ')}: remove it or correct its spelling`;
+/** An issue that `schema` found, in our words: what is wrong and how to mend it. */
+export function messageOf(issue: z.core.$ZodIssue, schema: z.ZodType): string {
+  if (issue.code === 'unrecognized_keys') return unknownKeys(issue, schema);
   if (issue.code === 'invalid_type' && issue.input === undefined)
     return 'is missing: set it, or give --config config/plimsoll.yaml before your own file';
   if (issue.code === 'too_small' && issue.origin === 'array') return `must list ${issue.minimum} or more`;

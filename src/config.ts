@@ -32,7 +32,7 @@ export function loadConfig(files: readonly string[]): Config {
   const parsed = configSchema.safeParse(readSources(files, process.env), { reportInput: true });
   if (!parsed.success) {
     const lines = parsed.error.issues.map(
-      (issue) => `${issue.path.join('::') || 'the configuration'}: ${messageOf(issue)}`,
+      (issue) => `${issue.path.join('::') || 'the configuration'}: ${messageOf(issue, configSchema)}`,
     );
     throw new ConfigError([...new Set(lines)].join('\n'));
   }

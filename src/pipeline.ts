@@ -32,7 +32,7 @@ export interface Pipeline {
 export function buildPipeline(config: Config, log: Log): Pipeline {
   const plan = planOf(config);
   const telemetry = new Telemetry();
-  const policies = new Policies(plan.policies, { telemetry, log });
+  const policies = new Policies(plan.policies, { windowsMs: plan.assess?.kpi.windows, telemetry, log });
   const enricher = enricherOf(plan, policies);
   const site: Site = { plan, enricher, policies, ...streamsOf(plan, telemetry, log), telemetry, log };
 

@@ -7,18 +7,25 @@ import { readPolicy, type PolicyFile } from './policy/read-policy.ts';
 const never = Number.NEGATIVE_INFINITY;
 
 /**
- * The policies in the files that `patterns` name (paths, or globs such as `config/policies/*.yaml`), and their
- * errors, each a sentence that names file, path and fix. With an error the policies are not to be used.
+ * The policies in the files that `patterns` name (paths, or globs such as `config/policies/*.yaml`), and their errors
+ * and warnings, each a sentence that names file, path and fix. With an error the policies are not to be used.
+ * `windowsMs` are the lengths of the rolling windows; undefined in a process that does not assess, and so does not know
+ * them.
  */
-export function readPolicies(patterns: readonly string[]): {
+export function readPolicies(
+  patterns: readonly string[],
+  windowsMs: readonly number[] | undefined,
+): {
   readonly policies: readonly PolicyFile[];
   readonly faults: readonly string[];
+  readonly warnings: readonly string[];
 } {
   const faults: string[] = [];
+  const warnings: string[] = [];
   const policies: PolicyFile[] = [];
   const found = (file: string, findings: readonly Finding[]): void => {
     for (const { level, path, sentence } of findings)
-      if (level === 'error') faults.push(`${file}: ${path}: ${sentence}`);
+      (level === 'error' ? faults : warnings).push(`${file}: ${path}: ${sentence}`);
   };
   for (const pattern of patterns) {
     const files = globSync(pattern).toSorted();
@@ -29,6 +36,6 @@ export function readPolicies(patterns: readonly string[]): {
       else found(file, result.findings);
     }
   }
-  for (const [{ file }, findings] of findingsOf(policies, never)) found(file, findings);
-  return { policies, faults };
+  for (const [{ file }, findings] of findingsOf(policies, never, windowsMs)) found(file, findings);
+  return { policies, faults, warnings };
 }

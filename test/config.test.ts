@@ -127,7 +127,7 @@ test.each([
   [
     'a typo',
     'receivers: { otlp: { protocolz: {} } }',
-    'receivers::otlp: unknown key protocolz: remove it or correct its spelling',
+    'receivers::otlp: unknown key protocolz: remove it or correct its spelling; known are protocols, auth, ',
   ],
   [
     'an unknown component',
@@ -295,7 +295,7 @@ test.each([
   [
     'a quorum, which is not kept',
     'exporters: { clickhouse: { url: "http://clickhouse:8123", insert_quorum: auto } }',
-    'exporters::clickhouse: unknown key insert_quorum: remove it or correct its spelling',
+    'exporters::clickhouse: unknown key insert_quorum: remove it or correct its spelling; known are url, username, ',
   ],
   ...[
     ['that no insert can meet', '2s'],
@@ -308,7 +308,7 @@ test.each([
   [
     'an unknown pipeline',
     'service: { pipelines: { logs: { receivers: [otlp], exporters: [kpi] } } }',
-    'service::pipelines: unknown key logs: remove it or correct its spelling',
+    'service::pipelines: unknown key logs: remove it or correct its spelling; known are traces/ingest, traces/store, traces/assess',
   ],
   [
     'an extension that is not configured',
@@ -383,7 +383,7 @@ test.each([
   [
     'an unknown section',
     'recievers: {}',
-    'the configuration: unknown key recievers: remove it or correct its spelling',
+    'the configuration: unknown key recievers: remove it or correct its spelling; known are data_dir, receivers, ',
   ],
   [
     'a guessable hash key',

@@ -24,13 +24,15 @@ A policy says what is safe for a family of agents, who owns it, and who is told 
 config/policies/refund-agent.yaml is an example.
 
 Today a policy does this: alerts and their routes are rendered of it, and a pipeline to which service::policies gives
-it exports its revision (plimsoll_policy_info) and takes a changed file within 10 s. It does not yet do this: gauges do
-not use good_outcomes (alerts on run_success do), nothing of it is stamped on spans or rows, and review, budgets, gates,
+it counts as good what good_outcomes says (in gauges, and in the view cost_per_task), opens and resolves incidents by
+the objectives, stamps its revision on spans and runs (PolicyRevision), keeps it in the table policies, exports its
+revision (plimsoll_policy_info), and takes a changed file within 10 s. It does not yet do this: review, budgets, gates,
 rollback, drill and tests are checked and shown, not enforced.
 
 check    one line per finding: the file, the path, what is wrong, and the fix; then what the policies say. Give all
-         policies that are used together, so that two which claim the same agent are found. Exits with 1 on errors
-diff     what changed, in words; a change without a raised version is an error
+         policies that are used together, so that two which claim the same agent are found. Exits with 1 on errors.
+         Whether the pipeline has the windows that objectives name, says "plimsoll validate"
+diff     what changed, in words; a change without a raised version is an error, and it exits with 1
 render   writes to DIR, for each policy, rules of Prometheus and promtool's tests of them (NAME.rules.yaml,
          NAME.rules.test.yaml); the pipeline's own (plimsoll-pipeline.*); Alertmanager's routes and inhibitions
          (alertmanager.yaml) and a script with amtool's tests of them (alertmanager.test.sh)
@@ -40,8 +42,10 @@ schema   prints the JSON Schema of policies, for editors: that is config/policie
   plimsoll policy render --out rules config/policies/*.yaml && promtool test rules rules/*.rules.test.yaml
 
   --as-of DAY        what is overdue on that day (2027-01-31) instead of today
-  --receivers FILE   receivers of Alertmanager, which a policy names as owner and on_call; one that is missing is an
-                     error. Without it they are rendered empty: alerts are routed, and nobody is told
+  --receivers FILE   receivers of Alertmanager, which a policy names as owner and on_call (deploy/receivers.yaml is an
+                     example); one that is missing is an error. global, templates, time_intervals and
+                     mute_time_intervals are taken from it, too. Without it receivers are rendered empty: alerts are
+                     routed, and nobody is told
   --out DIR          where to write; made when it does not exist`,
   options: {
     out: { type: 'string' },
@@ -103,14 +107,14 @@ function diff(files: readonly string[]): number {
 
 function render(policies: readonly PolicyFile[], out: string, file: string | undefined): number {
   const names = receiverNames(policies);
-  const receivers =
-    file === undefined ? names.map((name) => ({ name })) : readReceivers(file, readText(file));
-  const missing = names.filter((name) => receivers.every((receiver) => receiver.name !== name));
+  const parts =
+    file === undefined ? { receivers: names.map((name) => ({ name })) } : readReceivers(file, readText(file));
+  const missing = names.filter((name) => parts.receivers.every((receiver) => receiver.name !== name));
   if (missing.length > 0)
     throw new Error(
       `${file}: has no receiver ${missing.join(', ')}: add it, or correct who is named in the policy`,
     );
-  const rendered = renderedFiles(policies, receivers);
+  const rendered = renderedFiles(policies, parts);
   mkdirSync(out, { recursive: true });
   for (const [name, text] of rendered) {
     writeFileSync(join(out, name), text);

@@ -11,8 +11,8 @@ export const validateCommand: Command = {
   summary: 'check a configuration without running it',
   help: `Usage: plimsoll validate [--config FILE]... [--probe]
 
-Reads the configuration as "run" would and prints one line per mistake: the path, what is wrong, and the fix.
-Exits with 0 when it is valid and with 1 when it is not.
+Reads the configuration and its policies as "run" would and prints one line per mistake: the path, what is wrong, and
+the fix. Exits with 0 when it is valid, whatever the warnings, and with 1 when it is not.
 
   plimsoll validate --config config/plimsoll.yaml
   plimsoll validate --config config/store.yaml --probe
@@ -23,9 +23,10 @@ Exits with 0 when it is valid and with 1 when it is not.
   options: { probe: { type: 'boolean' } },
   run: async ({ config, options }) => {
     const plan = planOf(loadConfig(config));
-    const { faults: refused } = readPolicies(plan.policies);
+    const { faults: refused, warnings } = readPolicies(plan.policies, plan.assess?.kpi.windows);
     if (refused.length > 0)
       throw new ConfigError(refused.map((fault) => `service::policies: ${fault}`).join('\n'));
+    for (const warning of warnings) print(`warning: service::policies: ${warning}`);
     print(`${config.join(', ')}: valid`);
     if (options['probe'] !== true) return 0;
     const log = createLog('warn');

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 
 /** Types as users call them. */
 const kinds: Readonly<Record<string, string>> = {
@@ -19,8 +19,7 @@ export function sentenceOf(
   isOurs: (message: string) => boolean = () => false,
 ): string {
   const isMissing = issue.input === undefined;
-  if (issue.code === 'unrecognized_keys')
-    return `unknown key ${issue.keys.join(', ')}: remove it or correct its spelling`;
+  if (issue.code === 'unrecognized_keys') return unknownKeys(issue);
   if (issue.code === 'invalid_value')
     return `${isMissing ? 'is missing: write' : 'must be'} ${oneOf(issue.values.map(String))}`;
   if (issue.code === 'invalid_type' && !isOurs(issue.message))
@@ -35,6 +34,28 @@ export function sentenceOf(
     return `must have ${String(issue.maximum)} characters or less`;
   if (issue.code === 'too_big') return `must be ${String(issue.maximum)} or less`;
   return issue.message;
+}
+
+/** What is said of keys that nobody knows. With the `schema` that found them, it names those that are known there. */
+export function unknownKeys(
+  { keys, path }: Pick<z.core.$ZodIssueUnrecognizedKeys, 'keys' | 'path'>,
+  schema?: z.core.$ZodType,
+): string {
+  const known = keysAt(schema, path);
+  const hint = known.length > 0 ? `; known are ${known.join(', ')}` : '';
+  return `unknown key ${keys.join(', ')}: remove it or correct its spelling${hint}`;
+}
+
+/** The keys of the object at `path` of what `schema` reads; none where it reads no object, or one of several. */
+function keysAt(schema: z.core.$ZodType | undefined, path: readonly PropertyKey[]): readonly string[] {
+  const [key, ...rest] = path;
+  if (schema instanceof z.ZodObject)
+    return key === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[String(key)], rest);
+  if (schema instanceof z.ZodArray) return keysAt(schema.element, rest);
+  if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, rest);
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault)
+    return keysAt(schema.unwrap(), path);
+  return schema instanceof z.ZodPipe ? keysAt(schema.in, path) : [];
 }
 
 function oneOf(values: readonly string[]): string {

@@ -5,6 +5,11 @@ import type { PolicyFile } from './read-policy.ts';
 /** A receiver of Alertmanager: its name, and whatever else Alertmanager knows of it. */
 export type Receiver = Readonly<Record<string, unknown>> & { readonly name: string };
 
+/** What users say of Alertmanager: its receivers, and other keys of its configuration that are taken as they are. */
+export type AlertmanagerParts = Readonly<Record<string, unknown>> & {
+  readonly receivers: readonly Receiver[];
+};
+
 /** Who must be there to be told, by name. */
 export function receiverNames(files: readonly PolicyFile[]): readonly string[] {
   const named = files.flatMap(({ policy: { metadata } }) => [metadata.owner, metadata.on_call]);
@@ -13,13 +18,14 @@ export function receiverNames(files: readonly PolicyFile[]): readonly string[] {
 
 /**
  * The configuration of Alertmanager that `files` make: severities that page go to `on_call`, others to the owner, and
- * all are told again until they end or are silenced.
+ * all are told again until they end or are silenced. `parts` stand in it as they are.
  */
 export function alertmanagerConfig(
   files: readonly PolicyFile[],
-  receivers: readonly Receiver[],
+  { receivers, ...parts }: AlertmanagerParts,
 ): Readonly<Record<string, unknown>> {
   return {
+    ...parts,
     route: {
       receiver: operators,
       group_by: ['alertname', 'policy', 'agent', 'release', 'environment'],

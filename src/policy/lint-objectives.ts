@@ -1,3 +1,4 @@
+import { windowLabel } from '../core/window-label.ts';
 import type { Severity } from '../semconv/vocabulary.ts';
 import { burnRatesOf, chanceOfAlert, errorBudget, isBudgeted, thresholdOf } from './burn-rate.ts';
 import { error, warning, type Finding } from './finding.ts';
@@ -32,6 +33,19 @@ export function* objectiveFindings(policy: Policy): Generator<Finding> {
       yield* limitFindings(path, kpi, objective);
       yield* severityFindings(policy, path, [objective.severity]);
     }
+  }
+}
+
+/** Objectives on windows of which there is no gauge: those of the pipeline are `windowsMs` long. */
+export function* windowFindings(policy: Policy, windowsMs: readonly number[]): Generator<Finding> {
+  const known = windowsMs.map(windowLabel);
+  for (const [kpi, objective] of objectivesOf(policy.objectives)) {
+    if (isBudgeted(objective) || known.includes(objective.window)) continue;
+    yield error(
+      `objectives::${kpi}::window`,
+      `${objective.window} is none of exporters::kpi::windows of the configuration (${known.join(', ')})`,
+      'write one of those, or add it there',
+    );
   }
 }
 
@@ -141,9 +155,10 @@ function* chanceFindings(path: string, kpi: KpiName, objective: BudgetedObjectiv
     Math.max(0, ...thresholds.map((threshold) => chanceOfAlert(events, budget, threshold)));
   const chance = worst(objective.min_events);
   if (chance <= mostChance) return;
-  const enough = Array.from({ length: 100 }, (_, i) => objective.min_events + 10 * (i + 1)).find(
-    (events) => worst(events) <= mostChance,
-  );
+  // Events are whole, so the chance goes up and down: enough is what no greater number undoes.
+  const more = Array.from({ length: 1000 }, (_, i) => objective.min_events + i + 1);
+  const lastTooFew = more.findLast((events) => worst(events) > mostChance) ?? objective.min_events;
+  const enough = lastTooFew === more.at(-1) ? undefined : 10 * Math.ceil((lastTooFew + 1) / 10);
   yield warning(
     `${path}::min_events`,
     `with ${objective.min_events} ${metricsOf(kpi).events}, a release that just meets its objective alerts by bad luck in ${percent(chance)} of windows`,

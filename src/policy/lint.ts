@@ -1,7 +1,7 @@
 import { severities as tiers } from '../semconv/vocabulary.ts';
 import { error, warning, type Finding } from './finding.ts';
 import { laterFindings } from './lint-later.ts';
-import { objectiveFindings } from './lint-objectives.ts';
+import { objectiveFindings, windowFindings } from './lint-objectives.ts';
 import { pipelineGroup } from './pipeline-rules.ts';
 import type { Policy } from './policy-schema.ts';
 import { durationSeconds } from './policy-values.ts';
@@ -13,11 +13,12 @@ const noticeMs = 14 * 86_400_000;
 
 /**
  * What is wrong with each of `files`, which are used together, as of `nowMs`. Their shape is right; this is about
- * whether they make sense.
+ * whether they make sense. `windowsMs` are the lengths of the rolling windows of the pipeline, where they are known.
  */
 export function findingsOf(
   files: readonly PolicyFile[],
   nowMs: number,
+  windowsMs?: readonly number[],
 ): ReadonlyMap<PolicyFile, readonly Finding[]> {
   return new Map(
     files.map((file, i) => [
@@ -25,6 +26,7 @@ export function findingsOf(
       [
         ...ownerFindings(file.policy),
         ...objectiveFindings(file.policy),
+        ...(windowsMs ? windowFindings(file.policy, windowsMs) : []),
         ...severityFindings(file.policy),
         ...riskFindings(file.policy, nowMs),
         ...laterFindings(file.policy),

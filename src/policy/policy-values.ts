@@ -6,7 +6,12 @@ export const severity = z.enum(severities);
 
 /** A duration as Prometheus writes it, such as 5m, 1h or 30d: one number and one unit. */
 export const duration = z
-  .string()
+  .string({
+    error: ({ input }) =>
+      input === undefined
+        ? 'is missing: write a duration such as 30d'
+        : 'must be a duration such as 15m, with its unit',
+  })
   .regex(/^[1-9]\d{0,4}[smhdw]$/, 'must be a duration such as 30s, 5m, 1h, 30d or 13w');
 
 const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { sentenceOf } from '../core/issue-sentence.ts';
+import { sentenceOf, unknownKeys } from '../core/issue-sentence.ts';
 import { error, type Finding } from './finding.ts';
 import { kpiMetrics } from './kpi-metrics.ts';
+import { objectives } from './objective-schema.ts';
 import { policySchema, type Policy } from './policy-schema.ts';
 
 /** A policy as read from a file. */
@@ -23,7 +24,7 @@ export function readPolicy(
   const { value, finding } = valueOf(text);
   if (finding) return { findings: [finding] };
   const parsed = policySchema.safeParse(value, { reportInput: true });
-  if (!parsed.success) return { findings: parsed.error.issues.map(findingOf) };
+  if (!parsed.success) return { findings: parsed.error.issues.flatMap(findingsIn) };
   return { read: { file, policy: parsed.data, revision: revisionOf(parsed.data) } };
 }
 
@@ -57,12 +58,49 @@ function canonical(value: unknown): string {
 }
 
 /** Whether a message is one of `policy-values`, which names what is missing. */
-const isOurs = (message: string): boolean => /^(?:is missing|must be text): /.test(message);
+const isOurs = (message: string): boolean =>
+  /^(?:is missing|must be text): |^must be a duration /.test(message);
 
-function findingOf(issue: z.core.$ZodIssue): Finding {
-  const isKpi = issue.code === 'unrecognized_keys' && issue.path.join() === 'objectives';
-  const sentence = isKpi
-    ? `unknown KPI ${issue.keys.join(', ')}: remove it or correct its spelling; known are ${Object.keys(kpiMetrics).join(', ')}`
-    : sentenceOf(issue, isOurs);
-  return { level: 'error', path: issue.path.join('::') || 'the policy', sentence };
+function findingsIn(issue: z.core.$ZodIssue): readonly Finding[] {
+  return sentencesOf(issue).map((sentence) => ({
+    level: 'error',
+    path: issue.path.join('::') || 'the policy',
+    sentence,
+  }));
+}
+
+function sentencesOf(issue: z.core.$ZodIssue): readonly string[] {
+  if (issue.code !== 'unrecognized_keys') return [shareSentence(issue) ?? sentenceOf(issue, isOurs)];
+  const [part, kpi] = issue.path.map(String);
+  if (part !== 'objectives' || issue.path.length > 2) return [unknownKeys(issue, policySchema)];
+  if (kpi === undefined)
+    return [
+      `unknown KPI ${issue.keys.join(', ')}: remove it or correct its spelling; known are ${Object.keys(kpiMetrics).join(', ')}`,
+    ];
+  return issue.keys.map((key) => {
+    const right = otherKey[key];
+    const isKnown = right !== undefined && kpi in objectives.shape;
+    return isKnown
+      ? `${kpi} takes ${right}, not ${key}: write that alone`
+      : unknownKeys({ keys: [key], path: issue.path }, policySchema);
+  });
+}
+
+/** An objective that does not know one of a pair knows the other. */
+const otherKey: Readonly<Record<string, string>> = {
+  at_least: 'at_most',
+  at_most: 'at_least',
+  period: 'a window',
+  window: 'a period',
+};
+
+/** Of a share that is written in percent; undefined of another issue. */
+function shareSentence(issue: z.core.$ZodIssue): string | undefined {
+  const { input } = issue;
+  const percent =
+    issue.code === 'too_big' && issue.maximum === 1
+      ? Number(input)
+      : Number(typeof input === 'string' ? /^\s*([\d.]+)\s*%\s*$/.exec(input)?.[1] : Number.NaN);
+  if (!(percent >= 0 && percent <= 100)) return undefined;
+  return `is a share from 0 to 1: write ${Number((percent / 100).toPrecision(12))}`;
 }

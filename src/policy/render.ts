@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { alertmanagerConfig, routeTests, type Receiver } from './alertmanager.ts';
+import { alertmanagerConfig, routeTests, type AlertmanagerParts } from './alertmanager.ts';
 import { isBudgeted } from './burn-rate.ts';
 import { objectivesOf } from './objective-schema.ts';
 import { objectiveRules } from './objective-rules.ts';
@@ -18,7 +18,7 @@ export const renderedMark = '# Rendered by plimsoll policy render';
  */
 export function renderedFiles(
   files: readonly PolicyFile[],
-  receivers: readonly Receiver[],
+  parts: AlertmanagerParts,
 ): ReadonlyMap<string, string> {
   const rendered = new Map<string, string>();
   for (const file of files) {
@@ -42,7 +42,7 @@ export function renderedFiles(
     rules: pipelineRules(needs),
     tests: pipelineTests(needs),
   });
-  rendered.set('alertmanager.yaml', headed(origin, yaml(alertmanagerConfig(files, receivers))));
+  rendered.set('alertmanager.yaml', headed(origin, yaml(alertmanagerConfig(files, parts))));
   rendered.set('alertmanager.test.sh', `#!/bin/sh\n${headed(origin, routeScript(files))}`);
   return rendered;
 }

@@ -4,6 +4,7 @@ import type { Telemetry } from '../core/telemetry.ts';
 import { ConfigError } from '../config-source.ts';
 import { readPolicies } from '../policy-files.ts';
 import { Coverage } from '../policy/coverage.ts';
+import { versionFindings } from '../policy/difference.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 
 const reloadEveryMs = 10_000;
@@ -12,17 +13,27 @@ const reloadEveryMs = 10_000;
 export class Policies implements Component {
   readonly name = 'policies';
   readonly #patterns: readonly string[];
+  readonly #windowsMs: readonly number[] | undefined;
   readonly #telemetry: Telemetry;
   readonly #log: Log;
   readonly #listeners: (() => void)[] = [];
   #inUse: readonly PolicyFile[] = [];
   #coverage = new Coverage([]);
   #refused = '';
+  #warnings: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  /** `patterns` are paths or globs. */
-  constructor(patterns: readonly string[], { telemetry, log }: { telemetry: Telemetry; log: Log }) {
+  /** `patterns` are paths or globs. `windowsMs` are the lengths of the rolling windows; undefined where nothing is assessed. */
+  constructor(
+    patterns: readonly string[],
+    {
+      windowsMs,
+      telemetry,
+      log,
+    }: { windowsMs: readonly number[] | undefined; telemetry: Telemetry; log: Log },
+  ) {
     this.#patterns = patterns;
+    this.#windowsMs = windowsMs;
     this.#telemetry = telemetry;
     this.#log = log;
   }
@@ -44,10 +55,12 @@ export class Policies implements Component {
 
   /** Rejects with a ConfigError when a file has an error. */
   async start(): Promise<void> {
-    const { policies, faults } = readPolicies(this.#patterns);
+    const { policies, faults, warnings } = readPolicies(this.#patterns, this.#windowsMs);
     if (faults.length > 0)
       throw new ConfigError(faults.map((fault) => `service::policies: ${fault}`).join('\n'));
     this.#use(policies);
+    this.#warn(warnings);
+    if (policies.length > 0) this.#log.info({ policies: namesOf(policies) }, 'policies in use');
     if (this.#patterns.length > 0) this.#timer = setInterval(() => this.reload(), reloadEveryMs).unref();
   }
 
@@ -55,17 +68,19 @@ export class Policies implements Component {
     clearInterval(this.#timer);
   }
 
-  /** Reads the files again. With an error anywhere the policies in use stay, and the log says why, once. */
+  /** Reads the files again. With an error anywhere the policies in use stay. The log says what is wrong, once. */
   reload(): void {
-    const { policies, faults } = this.#read();
+    const { policies, faults, warnings } = this.#read();
     const refused = faults.join('\n');
     this.#telemetry.set('plimsoll_policies_refused', faults.length > 0 ? 1 : 0, {});
     if (refused !== '' && refused !== this.#refused)
       this.#log.error({ faults }, 'policies have errors; those read before stay in use');
     if (refused === '') {
-      if (revisionsOf(policies) !== revisionsOf(this.#inUse)) {
+      if (namesOf(policies) !== namesOf(this.#inUse)) {
+        this.#warnOfVersions(policies);
         this.#use(policies);
-        this.#log.info({ policies: revisionsOf(policies) }, 'policies changed');
+        this.#warn(warnings);
+        this.#log.info({ policies: namesOf(policies) }, 'policies changed');
       } else if (this.#refused !== '') this.#log.info('policies have no errors any more');
     }
     this.#refused = refused;
@@ -73,9 +88,25 @@ export class Policies implements Component {
 
   #read(): ReturnType<typeof readPolicies> {
     try {
-      return readPolicies(this.#patterns);
+      return readPolicies(this.#patterns, this.#windowsMs);
     } catch (error) {
-      return { policies: [], faults: [error instanceof Error ? error.message : String(error)] };
+      const fault = error instanceof Error ? error.message : String(error);
+      return { policies: [], faults: [fault], warnings: [] };
+    }
+  }
+
+  #warn(warnings: readonly string[]): void {
+    const unsaid = warnings.filter((warning) => !this.#warnings.includes(warning));
+    if (unsaid.length > 0) this.#log.warn({ warnings: unsaid }, 'policies have warnings');
+    this.#warnings = warnings;
+  }
+
+  #warnOfVersions(policies: readonly PolicyFile[]): void {
+    for (const after of policies) {
+      const { name, version } = after.policy.metadata;
+      const before = this.#inUse.find(({ policy }) => policy.metadata.name === name);
+      if (before && [...versionFindings(before, after)].some(({ level }) => level === 'error'))
+        this.#log.warn({ file: after.file, version }, `the policy ${name} changed without a raised version`);
     }
   }
 
@@ -92,9 +123,12 @@ function labelsOf({ policy: { metadata }, revision }: PolicyFile) {
   return { policy: metadata.name, version: String(metadata.version), revision, owner: metadata.owner };
 }
 
-function revisionsOf(policies: readonly PolicyFile[]): string {
+function namesOf(policies: readonly PolicyFile[]): string {
   return policies
-    .map(({ policy, revision }) => `${policy.metadata.name} ${revision}`)
+    .map(
+      ({ policy: { metadata }, revision }) =>
+        `${metadata.name} version ${metadata.version} revision ${revision}`,
+    )
     .toSorted()
     .join(', ');
 }

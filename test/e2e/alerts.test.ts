@@ -140,7 +140,7 @@ describe.skipIf(missing)(
         name,
         webhook_configs: [{ url: `${hook}${name}`, send_resolved: true }],
       }));
-      for (const [name, rendered] of renderedFiles([read.read], receivers))
+      for (const [name, rendered] of renderedFiles([read.read], { receivers }))
         writeFileSync(join(folder, name), hastened(rendered));
       const [alertmanagerPort, metricsPort] = await freePorts(2);
       alertmanager = spawn(

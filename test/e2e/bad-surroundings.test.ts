@@ -55,7 +55,9 @@ test('a data directory that cannot be made is named', async () => {
 
 test('a configuration with a typo says where, and nothing starts', async () => {
   const said = await start('receivers: { otlp: { protocolz: {} } }');
-  expect(said).toBe('plimsoll: receivers::otlp: unknown key protocolz: remove it or correct its spelling');
+  expect(said).toBe(
+    'plimsoll: receivers::otlp: unknown key protocolz: remove it or correct its spelling; known are protocols, auth, max_request_size, in_flight_limit, max_wait, coalesce_window',
+  );
 });
 
 test('SIGTERM ends it cleanly with code 0, and what was acknowledged is there after a restart', async () => {

@@ -65,7 +65,7 @@ test('validate prints one line per mistake and nothing else', async () => {
     code: 1,
     stdout: '',
     stderr:
-      'plimsoll: receivers::otlp: unknown key protocolz: remove it or correct its spelling\n' +
+      'plimsoll: receivers::otlp: unknown key protocolz: remove it or correct its spelling; known are protocols, auth, max_request_size, in_flight_limit, max_wait, coalesce_window\n' +
       'plimsoll: processors::enrich::content: must be one of drop, hash, keep\n',
   });
   expect((await plimsoll('validate')).stdout).toMatch(/plimsoll\.yaml: valid$/m);

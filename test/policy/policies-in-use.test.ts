@@ -8,6 +8,7 @@ import { Telemetry } from '../../src/core/telemetry.ts';
 import { Policies } from '../../src/roles/policies.ts';
 import { changed, plain, type Mapping } from './policies.ts';
 
+const windowsMs = [300_000, 3_600_000];
 let folder: string;
 let said: string[];
 let telemetry: Telemetry;
@@ -26,6 +27,8 @@ function write(name: string, changes: Mapping): void {
   writeFileSync(join(folder, name), stringify(changed(plain, changes)));
 }
 
+const costs = (window: string): Mapping => ({ at_most: 1, window, min_events: 20, severity: 'sev3' });
+
 /** The lines of /metrics on policies, without what is the same in all. */
 async function exported(): Promise<readonly string[]> {
   const text = await telemetry.registry.metrics();
@@ -41,11 +44,12 @@ const line = (policy: string, version: number): unknown =>
 
 test('the policies in use are on /metrics, with their revision and owner; a change is taken, and said', async () => {
   write('a.yaml', {});
-  const policies = new Policies([join(folder, '*.yaml')], { telemetry, log: log() });
+  const policies = new Policies([join(folder, '*.yaml')], { windowsMs, telemetry, log: log() });
   await policies.start();
   expect(await exported()).toEqual([line('search-agent', 3), 'plimsoll_policies_refused 0']);
   policies.reload();
-  expect(said).toEqual([]);
+  const inUse = /"policies":"search-agent version 3 revision [0-9a-f]{12}","msg":"policies in use"/;
+  expect(said.splice(0)).toEqual([expect.stringMatching(inUse)]);
   write('a.yaml', { metadata: { version: 4 } });
   write('b.yaml', { metadata: { name: 'other' }, scope: { agents: ['other'] } });
   policies.reload();
@@ -55,7 +59,9 @@ test('the policies in use are on /metrics, with their revision and owner; a chan
     line('other', 3),
     'plimsoll_policies_refused 0',
   ]);
-  expect(said).toEqual([expect.stringMatching(/"policies":"other [0-9a-f]{12}, search-agent [0-9a-f]{12}"/)]);
+  expect(said).toEqual([
+    expect.stringMatching(/"policies":"other version 3 .*, search-agent version 4 .*"policies changed"/),
+  ]);
 });
 
 test.each<[string, string, Mapping, string]>([
@@ -72,10 +78,17 @@ test.each<[string, string, Mapping, string]>([
     { metadata: { name: 'other' } },
     'claims search-agent in production',
   ],
+  [
+    'an objective on a window that there is not',
+    'a.yaml',
+    { objectives: { cost_usd_per_run: costs('15m') } },
+    'objectives::cost_usd_per_run::window: 15m is none of exporters::kpi::windows of the configuration (5m, 1h)',
+  ],
 ])('%s changes nothing, and the log says why, once', async (_, name, changes, why) => {
   write('a.yaml', {});
-  const policies = new Policies([join(folder, '*.yaml')], { telemetry, log: log() });
+  const policies = new Policies([join(folder, '*.yaml')], { windowsMs, telemetry, log: log() });
   await policies.start();
+  said = [];
   write(name, changes);
   policies.reload();
   policies.reload();
@@ -93,8 +106,9 @@ test.each<[string, string, Mapping, string]>([
 
 test('files that are gone leave the policies in use', async () => {
   write('a.yaml', {});
-  const policies = new Policies([join(folder, '*.yaml')], { telemetry, log: log() });
+  const policies = new Policies([join(folder, '*.yaml')], { windowsMs, telemetry, log: log() });
   await policies.start();
+  said = [];
   rmSync(join(folder, 'a.yaml'));
   policies.reload();
   await policies.stop();
@@ -104,14 +118,60 @@ test('files that are gone leave the policies in use', async () => {
 
 test('a pipeline does not start with a policy that has an error, and does with a review that is overdue', async () => {
   write('a.yaml', { objectives: { run_success: { at_least: 1 } } });
-  const starting = new Policies([join(folder, 'a.yaml')], { telemetry, log: log() }).start();
+  const starting = new Policies([join(folder, 'a.yaml')], { windowsMs, telemetry, log: log() }).start();
   await expect(starting).rejects.toThrow(
     /^service::policies: .*a\.yaml: objectives::run_success: at_least 1 leaves/,
   );
   const risk = { id: 'R-1', statement: 's', likelihood: 1, impact: 1, owner: 'ana', mitigation: 'm' };
   write('a.yaml', { risks: [{ ...risk, review_by: '2020-01-01' }] });
-  const policies = new Policies([join(folder, 'a.yaml')], { telemetry, log: log() });
+  const policies = new Policies([join(folder, 'a.yaml')], { windowsMs, telemetry, log: log() });
   await policies.start();
   await policies.stop();
   expect(await exported()).toEqual([line('search-agent', 3), 'plimsoll_policies_refused 0']);
+});
+
+test('a window is known however it is written, and nothing is said of windows where nothing is assessed', async () => {
+  write('a.yaml', { objectives: { cost_usd_per_run: costs('60m') } });
+  const policies = new Policies([join(folder, 'a.yaml')], { windowsMs, telemetry, log: log() });
+  await policies.start();
+  await policies.stop();
+  write('a.yaml', { objectives: { cost_usd_per_run: costs('15m') } });
+  const elsewhere = new Policies([join(folder, 'a.yaml')], { windowsMs: undefined, telemetry, log: log() });
+  await elsewhere.start();
+  await elsewhere.stop();
+  expect(said).toHaveLength(2);
+});
+
+test('what is questionable in a policy is logged when it is taken, once', async () => {
+  const few = { objectives: { run_success: { min_events: 5 } } };
+  write('a.yaml', few);
+  const policies = new Policies([join(folder, 'a.yaml')], { windowsMs, telemetry, log: log() });
+  await policies.start();
+  policies.reload();
+  write('a.yaml', { ...few, metadata: { version: 4 } });
+  policies.reload();
+  const warned = () => said.filter((each) => each.includes('min_events: with 5 runs'));
+  expect(warned()).toHaveLength(1);
+  write('a.yaml', { metadata: { version: 5 } });
+  policies.reload();
+  write('a.yaml', { ...few, metadata: { version: 6 } });
+  policies.reload();
+  await policies.stop();
+  expect(warned()).toHaveLength(2);
+  expect(said.join('')).not.toContain('without a raised version');
+});
+
+test('a policy that changed under the same version is taken, and the log says so', async () => {
+  write('a.yaml', {});
+  const policies = new Policies([join(folder, 'a.yaml')], { windowsMs, telemetry, log: log() });
+  await policies.start();
+  said = [];
+  write('a.yaml', { objectives: { run_success: { min_events: 100 } } });
+  policies.reload();
+  policies.reload();
+  await policies.stop();
+  expect(said).toEqual([
+    expect.stringMatching(/"version":3,"msg":"the policy search-agent changed without a raised version"/),
+    expect.stringContaining('policies changed'),
+  ]);
 });

@@ -89,10 +89,7 @@ export function found(changes: Mapping = {}, ...others: readonly PolicyFile[]): 
 
 /** What is rendered of `files`, with receivers that tell nobody. */
 export function rendered(...files: readonly PolicyFile[]): ReadonlyMap<string, string> {
-  return renderedFiles(
-    files,
-    receiverNames(files).map((name) => ({ name })),
-  );
+  return renderedFiles(files, { receivers: receiverNames(files).map((name) => ({ name })) });
 }
 
 /** Runs `command` in a folder with `files`. */

@@ -31,9 +31,13 @@ test.each<[string, Mapping, string]>([
   [
     'a misspelt key',
     { metadata: { ownr: 'x' } },
-    'metadata: unknown key ownr: remove it or correct its spelling',
+    'metadata: unknown key ownr: remove it or correct its spelling; known are name, version, owner, ',
   ],
-  ['an unknown part', { budget: {} }, 'the policy: unknown key budget: remove it or correct its spelling'],
+  [
+    'an unknown part',
+    { budget: {} },
+    'the policy: unknown key budget: remove it or correct its spelling; known are apiVersion, kind, ',
+  ],
   [
     'an unknown KPI',
     { objectives: { run_sucess: {} } },
@@ -53,7 +57,7 @@ test.each<[string, Mapping, string]>([
   [
     'a success of 92',
     { objectives: { run_success: { at_least: 92 } } },
-    'objectives::run_success::at_least: must be 1 or less',
+    'objectives::run_success::at_least: is a share from 0 to 1: write 0.92',
   ],
   [
     'text for a number',
@@ -63,7 +67,53 @@ test.each<[string, Mapping, string]>([
   [
     'a bound on the wrong side',
     { objectives: { run_success: { at_most: 0.9 } } },
-    'objectives::run_success: unknown key at_most',
+    'objectives::run_success: run_success takes at_least, not at_most',
+  ],
+  [
+    'a share in percent',
+    { objectives: { run_escalation: { ...everyObjective['run_escalation'], at_most: '12.5 %' } } },
+    'objectives::run_escalation::at_most: is a share from 0 to 1: write 0.125',
+  ],
+  [
+    'a share of 200',
+    { objectives: { run_success: { at_least: 200 } } },
+    'objectives::run_success::at_least: must be 1 or less',
+  ],
+  [
+    'a window beside a period',
+    { objectives: { run_success: { window: '1h' } } },
+    'objectives::run_success: run_success takes a period, not window',
+  ],
+  [
+    'a period beside a window',
+    { objectives: { tool_call_retry: { ...everyObjective['tool_call_retry'], period: '30d' } } },
+    'objectives::tool_call_retry: tool_call_retry takes a window, not period',
+  ],
+  [
+    'a misspelt key of an objective',
+    { objectives: { run_success: { burnrates: [] } } },
+    'objectives::run_success: unknown key burnrates: remove it or correct its spelling; known are at_least, period, min_events, severity, slow_severity, burn_rates',
+  ],
+  [
+    'a misspelt key in a list',
+    {
+      objectives: {
+        run_success: {
+          burn_rates: [{ factor: 2, long_window: '1h', short_window: '5m', severity: 'sev2', faktor: 2 }],
+        },
+      },
+    },
+    'objectives::run_success::burn_rates::0: unknown key faktor: remove it or correct its spelling; known are factor, ',
+  ],
+  [
+    'a number of minutes',
+    { severities: { sev2: { page: true, acknowledge_within: 15 } } },
+    'severities::sev2::acknowledge_within: must be a duration such as 15m, with its unit',
+  ],
+  [
+    'no duration',
+    { severities: { sev2: { page: true, acknowledge_within: null } } },
+    'severities::sev2::acknowledge_within: is missing: write a duration such as 30d',
   ],
   [
     'no minimum of events',
