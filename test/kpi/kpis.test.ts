@@ -199,7 +199,8 @@ describe('an event', () => {
     const late = run(noon - minute, { behindMs: settings.latenessMs + 1 });
     kpis.finished(before);
     kpis.finished(late);
-    kpis.revised(before, { ...before, outcome: 'failure', costUsd: { llm: 1, tool: 0, review: 0 } });
+    const costUsd = { llm: 1, tool: 0, review: 0 };
+    kpis.revised(before, { ...before, outcome: 'failure', costUsd, peakUsd: costUsd });
     kpis.revised(late, { ...late, outcome: 'failure' });
     const families = published(kpis, noon);
     for (const window of ['5m', '1h']) {
@@ -257,7 +258,7 @@ describe('a counter', () => {
     const before = run(noon, { agent: 'unknown' });
     const costUsd = { llm: 2, tool: 0, review: 0 };
     kpis.finished(before);
-    kpis.revised(before, { ...before, agent: 'refund', costUsd });
+    kpis.revised(before, { ...before, agent: 'refund', costUsd, peakUsd: costUsd });
     const families = published(kpis, noon);
     expect(value(families, 'plimsoll_runs_total', done)).toBe(1);
     expect(value(families, 'plimsoll_cost_usd_total', { agent: 'unknown', category: 'llm' })).toBe(2);
@@ -275,7 +276,8 @@ test('a run counted under overflow is revised there, although its own series has
   kpis.finished(before);
   advance(kpis, noon + 121 * minute);
   published(kpis, noon + 121 * minute);
-  const after = { ...before, outcome: 'failure' as const, costUsd: { llm: 3, tool: 0, review: 0 } };
+  const costUsd = { llm: 3, tool: 0, review: 0 };
+  const after = { ...before, outcome: 'failure' as const, costUsd, peakUsd: costUsd };
   kpis.revised(before, after);
   const families = published(kpis, noon + 121 * minute);
   const hour = { window: '1h' };
@@ -391,24 +393,25 @@ test('however many agents report, no metric has more series than allowed, and to
 const goodOutcomes = (agent: string, environment: string) =>
   new Set<Outcome>(agent === 'refund' && environment === 'production' ? ['abandoned'] : ['success']);
 
+const shown = (labelSets: number) => {
+  const kpis = kpisOf(1, { maxSeries: labelSets * widest.runs, goodOutcomes });
+  advance(kpis, noon);
+  for (let release = 1; release <= 9; release++)
+    kpis.finished(run(noon, { outcome: 'abandoned', release: `${release}` }));
+  const families = published(kpis, noon);
+  const names = families.map(({ name }) => name).filter((name) => name.startsWith('plimsoll_kpi_'));
+  const rest = { ...five, agent: 'refund', release: 'overflow' };
+  const there = names.filter((name) =>
+    families.some(
+      (family) =>
+        family.name === name &&
+        family.samples.some(({ labels }) => labels.some(([, text]) => text === 'overflow')),
+    ),
+  );
+  return { there, success: value(families, 'plimsoll_kpi_run_success_ratio', rest) };
+};
+
 test('what policies judge is told of an overflow where that is of one environment, and else left out', () => {
-  const shown = (labelSets: number) => {
-    const kpis = kpisOf(1, { maxSeries: labelSets * widest.runs, goodOutcomes });
-    advance(kpis, noon);
-    for (let release = 1; release <= 9; release++)
-      kpis.finished(run(noon, { outcome: 'abandoned', release: `${release}` }));
-    const families = published(kpis, noon);
-    const names = families.map(({ name }) => name).filter((name) => name.startsWith('plimsoll_kpi_'));
-    const rest = { ...five, agent: 'refund', release: 'overflow' };
-    const there = names.filter((name) =>
-      families.some(
-        (family) =>
-          family.name === name &&
-          family.samples.some(({ labels }) => labels.some(([, text]) => text === 'overflow')),
-      ),
-    );
-    return { there, success: value(families, 'plimsoll_kpi_run_success_ratio', rest) };
-  };
   const [roomy, crowded] = [shown(6), shown(4)];
   expect(roomy.success).toBe(1);
   expect(crowded.success).toBeUndefined();
