@@ -393,7 +393,7 @@ test('however many agents report, no metric has more series than allowed, and to
 const goodOutcomes = (agent: string, environment: string) =>
   new Set<Outcome>(agent === 'refund' && environment === 'production' ? ['abandoned'] : ['success']);
 
-const shown = (labelSets: number) => {
+const judgedAmong = (labelSets: number) => {
   const kpis = kpisOf(1, { maxSeries: labelSets * widest.runs, goodOutcomes });
   advance(kpis, noon);
   for (let release = 1; release <= 9; release++)
@@ -412,7 +412,7 @@ const shown = (labelSets: number) => {
 };
 
 test('what policies judge is told of an overflow where that is of one environment, and else left out', () => {
-  const [roomy, crowded] = [shown(6), shown(4)];
+  const [roomy, crowded] = [judgedAmong(6), judgedAmong(4)];
   expect(roomy.success).toBe(1);
   expect(crowded.success).toBeUndefined();
   const judged = ['run_success', 'cost_usd_per_success'];
