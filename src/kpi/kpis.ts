@@ -9,7 +9,7 @@ import { distinct, restorePlaces, savePlaces, type PlacesState } from './places.
 import { RollingKpis, type WindowsState } from './rolling.ts';
 import { Place, Totals, type TotalsState } from './totals.ts';
 import { Watermark, type WatermarkState } from './watermark.ts';
-import { paneAt, windowOf, type Window } from './window.ts';
+import { firstPane, paneAt, windowOf, type Window } from './window.ts';
 
 /** Durations in milliseconds. Without a judgement, outcomes success and completed are good, and scores have no target. */
 export interface KpiSettings extends Partial<Judgement> {
@@ -44,7 +44,7 @@ export interface KpiState {
 
 /** Events that windows did not take, and events that went to overflow series. */
 interface Losses {
-  readonly late: { readonly run: number; readonly tool_call: number };
+  readonly late: { readonly run: number; readonly tool_call: number; readonly incident: number };
   readonly overflowed: { readonly run: number; readonly score: number; readonly tool_call: number };
 }
 
@@ -58,7 +58,7 @@ export class Kpis {
   readonly #settings: KpiSettings;
   readonly #limits: { readonly runs: number; readonly tools: number };
   readonly #judgement: Judgement;
-  readonly #late = { run: 0, tool_call: 0 };
+  readonly #late = { run: 0, tool_call: 0, incident: 0 };
   #totals: Totals;
   #rolling: RollingKpis;
   #watermark: Watermark;
@@ -103,7 +103,7 @@ export class Kpis {
     this.#watermark = new Watermark(this.#settings);
     this.#filledSinceMs = this.#filledSince(() => Number.NEGATIVE_INFINITY);
     this.#apartMs.clear();
-    this.#late.run = this.#late.tool_call = 0;
+    this.#late.run = this.#late.tool_call = this.#late.incident = 0;
     this.#published = undefined;
   }
 
@@ -133,11 +133,15 @@ export class Kpis {
   /** Takes an incident that opened. */
   incident(incident: KpiIncident): void {
     this.#totals.addIncident(incident);
-    if (this.#isInTime(incident.timeMs, 0)) this.#rolling.addIncident(incident);
+    const inTime = this.#isInTime(incident.timeMs, 0) && this.#rolling.addIncident(incident);
+    if (!inTime) this.#late.incident++;
   }
 
   #isInTime(timeMs: number, behindMs: number): boolean {
-    return behindMs <= this.#settings.latenessMs && timeMs > this.#watermark.lastMs - this.longestWindowMs;
+    if (behindMs > this.#settings.latenessMs) return false;
+    const { lastMs } = this.#watermark;
+    for (const window of this.windows) if (paneAt(window, timeMs) >= firstPane(window, lastMs)) return true;
+    return false;
   }
 
   /**

@@ -192,6 +192,35 @@ describe('an event', () => {
     expect(value(published(kpis, noon), 'plimsoll_kpi_late_events_total', { unit: 'run' })).toBe(1);
   });
 
+  test('that is in no window is counted as late, although the oldest pane began no longer ago than the window is long', () => {
+    const kpis = kpisOf();
+    const nowMs = noon + 30_000;
+    advance(kpis, nowMs);
+    const late = (): (number | undefined)[] =>
+      ['run', 'tool_call', 'incident'].map((unit) =>
+        value(published(kpis, nowMs), 'plimsoll_kpi_late_events_total', { unit }),
+      );
+    expect(late()).toEqual([0, 0, 0]);
+    const firstMs = noon - 59 * minute;
+    const incident = {
+      agent: 'refund',
+      release: '1.4.0',
+      environment: 'production',
+      severity: 'sev2',
+    } as const;
+    for (const timeMs of [firstMs, firstMs - 1]) {
+      kpis.finished(run(timeMs));
+      kpis.toolCall(call(timeMs));
+      kpis.incident({ ...incident, timeMs });
+    }
+    expect(late()).toEqual([1, 1, 1]);
+    const families = published(kpis, nowMs);
+    const hour = { window: '1h' };
+    expect(value(families, 'plimsoll_kpi_run_success_denominator', hour)).toBe(1);
+    expect(value(families, 'plimsoll_kpi_tool_call_success_denominator', hour)).toBe(1);
+    expect(value(families, 'plimsoll_kpi_incidents_per_run_numerator', hour)).toBe(1);
+  });
+
   test('that is revised replaces itself, and takes nothing away when no window had it', () => {
     const kpis = kpisOf();
     advance(kpis, noon);
@@ -412,7 +441,32 @@ const judgedAmong = (labelSets: number) => {
 };
 
 test('what policies judge is told of an overflow where that is of one environment, and else left out', () => {
+<<<<<<< HEAD
   const [roomy, crowded] = [judgedAmong(6), judgedAmong(4)];
+=======
+  const shown = (labelSets: number) => {
+    const kpis = kpisOf(1, {
+      maxSeries: labelSets * widest.runs,
+      goodOutcomes: (agent, environment) =>
+        new Set(agent === 'refund' && environment === 'production' ? ['abandoned'] : ['success']),
+    });
+    advance(kpis, noon);
+    for (let release = 1; release <= 9; release++)
+      kpis.finished(run(noon, { outcome: 'abandoned', release: `${release}` }));
+    const families = published(kpis, noon);
+    const names = families.map(({ name }) => name).filter((name) => name.startsWith('plimsoll_kpi_'));
+    const rest = { ...five, agent: 'refund', release: 'overflow' };
+    const there = names.filter((name) =>
+      families.some(
+        (family) =>
+          family.name === name &&
+          family.samples.some(({ labels }) => labels.some(([, text]) => text === 'overflow')),
+      ),
+    );
+    return { there, success: value(families, 'plimsoll_kpi_run_success_ratio', rest) };
+  };
+  const [roomy, crowded] = [shown(6), shown(4)];
+>>>>>>> wt-kpi2
   expect(roomy.success).toBe(1);
   expect(crowded.success).toBeUndefined();
   const judged = ['run_success', 'cost_usd_per_success'];
