@@ -1,4 +1,5 @@
-import { Assessor, type SavedState } from '../../src/assess/assessor.ts';
+import { Assessor } from '../../src/assess/assessor.ts';
+import type { SavedState } from '../../src/assess/saved-state.ts';
 import { RowOutbox } from '../../src/assess/row-outbox.ts';
 import { StateLog } from '../../src/assess/state-log.ts';
 import { createLog } from '../../src/core/log.ts';
@@ -98,12 +99,7 @@ export class KpiEngine {
       },
       {
         partitions,
-<<<<<<< HEAD
-        states: new StateLog(this.#states, log),
-=======
-        streamId: () => 'spans',
         states: new States(this.#states, log),
->>>>>>> wt-cases2
         policyRevision: () => '',
         book,
         incidentsCommitted: incidentRowsTo(outbox),
