@@ -214,16 +214,29 @@ export class SeriesTable<T> {
     return { values, newestMs, bornMs, overflowed: this.#overflowed };
   }
 
-  /** The series of `state` in their order. Only for a table that is empty. */
+  /**
+   * The series for those of `state`, in their order. Only for a table that is empty. Where there is not room for all of them,
+   * those that came first stay; the others get overflow entries, several of them the same.
+   */
   restore(state: SeriesState): readonly Series<T>[] {
     this.#overflowed = state.overflowed;
-    return Array.from(state.newestMs, (newestMs, index) => {
-      const series = this.#insert(state.values.slice(index * this.#depth, (index + 1) * this.#depth));
-      series.newestMs = newestMs;
-      series.bornMs = state.bornMs[index]!;
+    const rows = Array.from(state.newestMs, (_, index) =>
+      state.values.slice(index * this.#depth, (index + 1) * this.#depth),
+    );
+    const names = new Set([overflow, ...rows.map(([agent]) => agent)]);
+    const isRoomForAll = rows.length + names.size - rows.filter(saysNothing).length <= this.#limit;
+    return rows.map((values, index) => {
+      const series = isRoomForAll ? this.#insert(values) : this.#roomFor(values);
+      series.newestMs = Math.max(series.newestMs, state.newestMs[index]!);
+      series.bornMs = Math.min(series.bornMs, state.bornMs[index]!);
       series.index = index;
       return series;
     });
+  }
+
+  #roomFor(values: readonly string[]): Series<T> {
+    const isNamed = !values.includes(overflow);
+    return isNamed && this.#hasRoomFor(values[0]!) ? this.#insert(values) : this.#restOf(values);
   }
 
   [Symbol.iterator](): IterableIterator<Series<T>> {

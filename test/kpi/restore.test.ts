@@ -2,6 +2,7 @@ import { deserialize, serialize } from 'node:v8';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { KpiRun } from '../../src/kpi/facts.ts';
+import type { Family } from '../../src/kpi/family.ts';
 import type { Kpis, KpiState } from '../../src/kpi/kpis.ts';
 import {
   escalationReasons,
@@ -311,6 +312,82 @@ test('a window that there was not before a restart is complete once it has been 
   kpis.finished(run(later));
   kpis.watermark.advance(0, later, later, later);
   expect(inWindow(kpis, '1h', later)).toEqual([1, 1]);
+});
+
+/** What all series together say, of metrics that add up. */
+function sums(families: readonly Family[]): readonly number[] {
+  const metrics = [
+    'plimsoll_runs_total',
+    'plimsoll_tool_calls_total',
+    'plimsoll_run_duration_seconds',
+    ...['run_failure', 'run_duration', 'quality_score', 'tool_call_duration'].flatMap((kpi) =>
+      ['numerator', 'denominator'].map((side) => `plimsoll_kpi_${kpi}_${side}`),
+    ),
+  ];
+  return metrics.map((metric) => {
+    const samples = families.filter((family) => family.name === metric).flatMap((family) => family.samples);
+    return Math.round(1e6 * samples.reduce((sum, sample) => sum + sample.value, 0));
+  });
+}
+
+const anyEnded = fc.record({
+  given: fc.record({
+    agent: name,
+    release: fc.integer({ min: 1, max: 9 }).map(String),
+    outcome: known.outcome,
+    scores: known.scores,
+  }),
+  agoMs: fc.integer({ min: 0, max: 58 * minute }),
+  revised: known.outcome,
+});
+const labelSets = fc.integer({ min: 2, max: 40 });
+
+test('property: with less room after a restart there are no more series than allowed, sums are the same, and runs are where they were', () => {
+  const check = (
+    events: readonly (typeof anyEnded extends fc.Arbitrary<infer T> ? T : never)[],
+    room: number[],
+  ) => {
+    const [one, other] = [kpisOf(1, { maxSeries: 24 * room[0]! }), kpisOf(1, { maxSeries: 24 * room[1]! })];
+    const ended = events.map(({ agoMs: ms, given }) => run(noon - ms, given));
+    for (const each of ended) {
+      one.finished(each);
+      one.toolCall(call(each.closedMs, { agent: each.agent, release: each.release }));
+    }
+    one.watermark.advance(0, noon, noon, noon);
+    one.sweep(noon);
+    const placesOfOne = ended.map(({ place }) => place);
+    const state = one.save(placesOfOne, noon);
+    one.publish(state);
+    const placesOfOther = other.restore(state);
+    const families = other.families(noon, true);
+    expect(sums(families)).toEqual(sums(one.families(noon, true)));
+    for (const { name: metric, kind, samples } of families)
+      if (kind !== 'histogram' && !metric.includes('duration'))
+        expect(samples.length, metric).toBeLessThanOrEqual(24 * room[1]!);
+    for (const [i, before] of ended.entries()) {
+      const after = { ...before, outcome: events[i]!.revised };
+      one.revised({ ...before, place: placesOfOne[i] }, { ...after });
+      other.revised({ ...before, place: placesOfOther[i] }, { ...after });
+    }
+    expect(sums(other.families(noon, true))).toEqual(sums(one.families(noon, true)));
+  };
+  fc.assert(fc.property(fc.array(anyEnded, { maxLength: 60 }), fc.tuple(labelSets, labelSets), check), {
+    numRuns: runs,
+  });
+});
+
+test('quantiles of series that have no room of their own after a restart are of all of them', () => {
+  const [one, other] = [kpisOf(), kpisOf(1, { maxSeries: 24 })];
+  const seconds = { 1: 1, 2: 10, 3: 100 };
+  for (const [release, lasts] of Object.entries(seconds))
+    for (let i = 0; i < 10; i++)
+      one.finished(run(noon - 1000 * i, { release, startMs: noon - 1000 * (i + lasts) }));
+  one.watermark.advance(0, noon, noon, noon);
+  other.restore(one.save([], noon));
+  const stats = ['p50', 'p95'].map((stat) =>
+    value(other.families(noon, true), 'plimsoll_kpi_run_duration_seconds', { window: '5m', stat }),
+  );
+  expect(stats.map((found) => Math.round(found ?? 0))).toEqual([10, 100]);
 });
 
 test('counters of a program that counted other things keep what both count; windows begin anew, and say so', () => {
