@@ -42,11 +42,14 @@ interface Process {
 /** Its own snapshots come as often as this, where a case wants them. */
 const snapshotEveryMs = 5;
 
-/** Snapshots as a release that keeps something else in them finds them. */
+/** What a process cannot go on with. */
+const unreadable: SavedState['assessment'] = JSON.parse('{}');
+
+/** Snapshots as a release finds them that keeps something else in its own. */
 class StrangeStates extends StateLog<SavedState> {
   override async read(...of: Parameters<StateLog<SavedState>['read']>): Promise<SavedState | undefined> {
     const state = await super.read(...of);
-    return state && { ...state, versions: { ...state.versions, assessment: 0 } };
+    return state && { ...state, versions: { ...state.versions, assessment: 0 }, assessment: unreadable };
   }
 }
 
