@@ -6,7 +6,7 @@ import { reachableUrl } from '../core/listen.ts';
 import { windowOf } from '../kpi/window.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { startFleet, type FleetTarget } from './demo-fleet.ts';
-import { kpiTable, type Sample, parseSamples } from './demo-table.ts';
+import { kpiTable, parseSamples } from './demo-table.ts';
 import { print, UsageError, type Command } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
 
@@ -20,20 +20,21 @@ const queries = [
 export const demoCommand: Command = {
   name: 'demo',
   summary: 'drive a small fleet of agents through the pipeline and watch its KPIs',
-  help: `Usage: plimsoll demo [--config FILE]... [--seconds N] [--rate R]
+  help: `Usage: plimsoll demo [--config FILE]... [--seconds N] [--rate R] [--metrics URL]
 
 Starts the pipeline unless one is up, and sends it what three make-believe agents do, through the real OpenTelemetry
 exporters (gRPC and HTTP). One of them runs a bad canary release: watch its KPIs fall. Ctrl-C ends it cleanly.
 
   --seconds N   stop by itself after N seconds
-  --rate R      tasks a second of each agent (default 4)`,
-  options: { seconds: { type: 'string' }, rate: { type: 'string' } },
+  --rate R      tasks a second of each agent (default 4)
+  --metrics URL where the KPIs are, when another process assesses: http://127.0.0.1:9466/metrics with assess.yaml`,
+  options: { seconds: { type: 'string' }, rate: { type: 'string' }, metrics: { type: 'string' } },
   run: async ({ config: files, options }) => {
     const plan = planOf(loadConfig(files));
     const seconds = positive('--seconds', options['seconds'] ?? 'Infinity');
     const rate = positive('--rate', options['rate'] ?? '4');
     const stopping = new AbortController();
-    const urls = urlsOf(plan);
+    const urls = urlsOf(plan, options['metrics']);
     const target = targetOf(plan);
     const attached = await isUp(urls.health);
     if (attached) print(`sending to the pipeline that already runs (${urls.health})`);
@@ -72,13 +73,13 @@ interface Urls {
   readonly sql: string | undefined;
 }
 
-function urlsOf({ health, sql, metrics }: Plan): Urls {
+function urlsOf({ health, sql, metrics }: Plan, given: string | boolean | undefined): Urls {
   if (!health)
     throw new Error('service::extensions: lists no health_check; the demo needs it to see when all is up');
   return {
     health: reachableUrl(health.options.endpoint),
     sql: sql && reachableUrl(sql.options.endpoint),
-    metrics: `${reachableUrl(metrics.endpoint)}/metrics`,
+    metrics: given === undefined ? `${reachableUrl(metrics.endpoint)}/metrics` : String(given),
   };
 }
 
@@ -156,34 +157,56 @@ async function watch(
   signal: AbortSignal,
 ): Promise<void> {
   const fleet = startFleet(target, rate);
-  const table = async (): Promise<string> => kpiTable(await readSamples(urls.metrics), window);
+  const table = (): Promise<string> => tableOf(urls.metrics, window);
   const redraws = process.stdout.isTTY;
   if (redraws) process.stdout.write('\u001B[2J');
   let shown = 0;
-  while (!signal.aborted) {
-    await sleep(redraws ? 1000 : 5000, undefined, { signal }).catch(() => undefined); // an abort ends the wait
-    const top = redraws ? '\u001B[H\u001B[J' : '';
-    print(`${top}${fleet.runs()} tasks so far; the last ${window}:\n\n${await table()}`);
-    if (redraws || shown === 0) print(hints(urls));
-    shown += 1;
+  try {
+    while (!signal.aborted) {
+      await sleep(redraws ? 1000 : 5000, undefined, { signal }).catch(() => undefined); // an abort ends the wait
+      const top = redraws ? '\u001B[H\u001B[J' : '';
+      print(`${top}${fleet.runs()} tasks so far; the last ${window}:\n\n${await table()}`);
+      if (redraws || shown === 0) print(await hints(urls));
+      shown += 1;
+    }
+  } finally {
+    await fleet.stop();
   }
-  await fleet.stop();
   print(`\nsent ${fleet.runs()} tasks; the last ${window}:\n\n${await table()}`);
 }
 
-async function readSamples(metricsUrl: string): Promise<readonly Sample[]> {
-  const response = await fetch(metricsUrl);
-  return parseSamples(await response.text());
+/** The KPIs at `metricsUrl`, or where they are when the process there exports none. */
+async function tableOf(metricsUrl: string, window: string): Promise<string> {
+  const response = await fetch(metricsUrl).catch((cause: unknown) => {
+    throw new Error(`nothing answers at ${metricsUrl}: --metrics says where the KPIs are`, { cause });
+  });
+  const samples = parseSamples(await response.text());
+  const active = samples.find(({ name }) => name === 'plimsoll_kpi_active')?.value;
+  if (active === 1) return kpiTable(samples, window);
+  return active === undefined
+    ? `no KPIs: ${metricsUrl} is not of the process that assesses; give that of the one that does, with assess.yaml --metrics http://127.0.0.1:9466/metrics`
+    : `no KPIs yet: the process of ${metricsUrl} stands by, or has just begun to assess`;
 }
 
-function hints(urls: Urls): string {
-  const sql = urls.sql;
+async function hints({ metrics, health, sql }: Urls): Promise<string> {
+  const embedded =
+    sql !== undefined &&
+    (await fetch(`${sql}/ping`).then(
+      ({ ok }) => ok,
+      () => false,
+    ));
+  const asks = (query: string): string =>
+    embedded
+      ? `  npm run -s plimsoll -- sql "${query}"`
+      : `  curl --data-binary "${query}" "$CLICKHOUSE_URL"`;
   return [
     '',
-    `metrics  ${urls.metrics}`,
-    `health   ${urls.health}`,
-    ...(sql ? [`sql      ${sql}`, '', 'Try, in another terminal:'] : []),
-    ...(sql ? queries.map((query) => `  npm run -s plimsoll -- sql "${query}"`) : []),
+    `metrics  ${metrics}`,
+    `health   ${health}`,
+    `sql      ${embedded ? sql : 'the ClickHouse server of the process that stores, $CLICKHOUSE_URL'}`,
+    '',
+    'Try, in another terminal:',
+    ...queries.map(asks),
     '',
     'Ctrl-C to end.',
   ].join('\n');

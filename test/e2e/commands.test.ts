@@ -180,6 +180,34 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
   place.remove();
 });
 
+test('the demo says where KPIs and rows are when the pipeline it sends to has none', async () => {
+  const [grpc, http, sql, health, metrics] = await freePorts(5);
+  const ports = `
+receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:${grpc}" }, http: { endpoint: "127.0.0.1:${http}" } } } }
+extensions: { health_check: { endpoint: "127.0.0.1:${health}" }, sql: { endpoint: "127.0.0.1:${sql}" } }
+`;
+  const service = (more: string): string =>
+    `service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } }${more} }`;
+  const ingests = ', extensions: [health_check], pipelines: { traces/store: null, traces/assess: null }';
+  const place = new Place(ports + service(ingests));
+  const program = await Program.start(place);
+  place.configure(ports + service(''));
+  const { code, stdout } = await plimsoll('demo', ...place.words, '--seconds', '6');
+  expect(code).toBe(0);
+  expect(stdout).toContain(
+    `no KPIs: http://127.0.0.1:${metrics}/metrics is not of the process that assesses`,
+  );
+  expect(stdout).toMatch(/^ {2}curl --data-binary "SELECT AgentName.*" "\$CLICKHOUSE_URL"$/m);
+  expect(stdout).not.toContain(`127.0.0.1:${sql}`);
+  const elsewhere = `http://127.0.0.1:${sql}/metrics`;
+  expect(await plimsoll('demo', ...place.words, '--seconds', '6', '--metrics', elsewhere)).toMatchObject({
+    code: 1,
+    stderr: `plimsoll: nothing answers at ${elsewhere}: --metrics says where the KPIs are\n`,
+  });
+  await program.kill('SIGTERM');
+  place.remove();
+});
+
 test('sql says so when no pipeline runs', async () => {
   const [port] = await freePorts(1);
   const place = new Place(`extensions: { sql: { endpoint: "127.0.0.1:${port}" } }`);
