@@ -13,6 +13,8 @@ export interface KpiReference {
    * before `to`. Good are the outcomes that are where no policy says so. Undefined where ClickHouse does not have all of it.
    */
   readonly sql: string | undefined;
+  /** When that gives another figure than the gauge does, in whole sentences; undefined where it does not. */
+  readonly differs: string | undefined;
 }
 
 interface Source {
@@ -76,6 +78,16 @@ WHERE ${inWindow('EndTime')}`,
   sums: toolSums,
 };
 
+const countsSpans =
+  'The SQL counts spans: those of a run and a tool with one call id are attempts of one call, any other is a call of its own.';
+/** Spans that tell of one call are put together by what only the run as a whole says: by nesting, arguments and numbers. */
+const differs: Readonly<Record<string, string>> = {
+  plimsoll_kpi_tool_call_success: `${countsSpans} It gives the gauge where each call without an id is one span and no id is used for two calls: the spans of a client and of a server without an id are two calls to it, and so is a retry that is told by its arguments.`,
+  plimsoll_kpi_tool_call_attempt_success: `${countsSpans} It gives the gauge where each attempt is one span and no id is used for two calls: the spans of a client and of a server are two attempts to it, and attempts that only a number tells of are none.`,
+  plimsoll_kpi_tool_call_retry: `${countsSpans} It gives the gauge where each attempt is one span with the id of its call, which no other call has: a retry that is told by its arguments or by a number is none to it, and the spans of a client and of a server with one id are one.`,
+  plimsoll_kpi_tool_call_duration: `${countsSpans} It gives the gauge where each attempt is one span, has the id of its call where that has several, and no id is used for two calls: the spans of a client and of a server without an id, and a retry that is told by its arguments, are two calls to it, and of spans with one id it takes the one that began last.`,
+};
+
 /** Every KPI, in the order in which gauges are exported. */
 export const kpiReference: readonly KpiReference[] = [
   ...runKpis.map((kpi) => referenceOf(kpi, kpi.unit === 'incidents' ? incidents : runs)),
@@ -91,6 +103,7 @@ function referenceOf(kpi: Kpi<string>, source: Source): KpiReference {
     labels: more ? [...labels, more] : labels,
     source: source.words,
     sql: sqlOf(kpi, source, labels),
+    differs: differs[kpi.stem],
   };
 }
 

@@ -29,7 +29,7 @@ its length and at least 10 s each: it begins with a pane, at most its length bef
 \`plimsoll_kpi_watermark_timestamp_seconds\`, and holds all that is newer. Events that come later than
 \`exporters::kpi::lateness\` are in no window, but in ClickHouse.
 
-The SQL gives the same figure of the events from \`from\` to before \`to\`:
+The SQL gives the same figure, but where it says otherwise, of the events from \`from\` to before \`to\`:
 \`npm run -s plimsoll -- sql "…"\` with times in the place of placeholders. Good are there
 the outcomes \`success\` and \`completed\`.`;
 
@@ -44,7 +44,7 @@ const incidentIntro = `## Incidents
 0 where all are resolved, for a day.`;
 
 /** One section of a KPI. */
-function sectionOf({ kpi, labels, source, sql }: KpiReference): string {
+function sectionOf({ kpi, labels, source, sql, differs }: KpiReference): string {
   const { stem, suffix, unit, help, numerator, denominator } = kpi;
   const lines = [
     `### \`${stem}${suffix}\``,
@@ -56,6 +56,7 @@ function sectionOf({ kpi, labels, source, sql }: KpiReference): string {
       `- **source**: ${source}`,
     ].join('\n'),
     sql === undefined ? 'ClickHouse does not have all of it in one view.' : `\`\`\`sql\n${sql}\n\`\`\``,
+    ...(differs === undefined ? [] : [differs]),
   ];
   return lines.join('\n\n');
 }
