@@ -24,7 +24,7 @@ for (let n = 0; n < releases * 40; n++) {
 }
 kpis.watermark.advance(0, nowMs, nowMs, nowMs);
 kpis.sweep(nowMs);
-kpis.publish(kpis.save([]));
+kpis.publish(kpis.save([], nowMs));
 
 const formats = { 'Prometheus text': prometheusText, OpenMetrics: openMetricsText };
 

@@ -37,6 +37,7 @@ function runOf(fleet: Fleet, i: number, closedMs: number): KpiRun {
     evidence: i % 4 === 0 ? 'app' : 'none',
     escalationReason: i % 10 === 0 ? 'approval' : undefined,
     costUsd: { llm: 0.01 + (i % 100) / 1000, tool: 0, review: i % 10 === 0 ? 2 : 0 },
+    peakUsd: { llm: 0.01 + (i % 100) / 1000, tool: 0, review: i % 10 === 0 ? 2 : 0 },
     priced: true,
     reviewSeconds: 0,
     scores: noScores,
@@ -123,10 +124,10 @@ perUpdate('revision', (i) => {
 perUpdate('tool call', (i) => kpis.toolCall(callOf(half, i, nowMs + (i % 100))));
 
 const places = Array.from({ length: 100_000 }, (_, i) => runs[i % runs.length]!.place);
-let state = kpis.save(places);
+let state = kpis.save(places, nowMs);
 let bytes = serialize(state);
 const steps = {
-  save: () => (state = kpis.save(places)),
+  save: () => (state = kpis.save(places, nowMs)),
   serialize: () => (bytes = serialize(state)),
   deserialize: () => (state = read(bytes)),
   restore: () => new Kpis(settings).restore(state),

@@ -71,7 +71,7 @@ for (let offset = 0; assessment.assembler.openRuns < openRuns; offset++) {
 const never = new AbortController().signal;
 for (let round = 0; round < 3; round++) {
   const beganMs = performance.now();
-  const writing = states.write(assessment.save(), never);
+  const writing = states.write(assessment.save(nowMs), never);
   const stoodMs = performance.now() - beganMs;
   const written = await writing;
   if (!written) throw new Error('nothing was written');

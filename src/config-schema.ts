@@ -4,6 +4,7 @@ import { duration, size } from './config-quantities.ts';
 import { unknownKeys } from './core/issue-sentence.ts';
 import { logLevels } from './core/log.ts';
 import { Secret } from './core/secret.ts';
+import { canBeShown } from './core/tokens.ts';
 import { escalationReasons } from './semconv/vocabulary.ts';
 
 const count = (min: number, max: number) =>
@@ -22,14 +23,16 @@ const endpoint = z.string().transform((text, context) => {
   return { host: host === '' ? '0.0.0.0' : host, port: Number(port) };
 });
 
-function secretOf(leastCharacters: number) {
-  return z
-    .string()
-    .min(leastCharacters, `must have ${leastCharacters} characters or more`)
-    .transform((text) => new Secret(text));
+const asSecret = (text: string): Secret => new Secret(text);
+
+function secretText(leastCharacters: number) {
+  return z.string().min(leastCharacters, `must have ${leastCharacters} characters or more`);
 }
 
-const secret = secretOf(1);
+const secret = secretText(1).transform(asSecret);
+const token = secretText(1)
+  .refine(canBeShown, 'has spaces or line breaks, so no request can show it: remove them')
+  .transform(asSecret);
 
 const tls = z.strictObject({
   cert_file: z.string(),
@@ -57,7 +60,7 @@ const otlpReceiver = z.strictObject({
       http: z.strictObject(listener('127.0.0.1:4318')).optional(),
     })
     .prefault({ grpc: {}, http: {} }),
-  auth: z.strictObject({ bearer_tokens: z.array(secret).min(1) }).optional(),
+  auth: z.strictObject({ bearer_tokens: z.array(token).min(1) }).optional(),
   max_request_size: size.prefault('64MiB'),
   in_flight_limit: size.prefault('256MiB'),
   max_wait: duration.prefault('5s'),
@@ -70,7 +73,7 @@ const evaluator = z
 
 const enrichProcessor = z.strictObject({
   content: z.enum(['drop', 'hash', 'keep']).prefault('drop'),
-  content_hash_key: secretOf(16).optional(),
+  content_hash_key: secretText(16).transform(asSecret).optional(),
   attributes: z.record(z.string(), z.enum(['drop', 'hash', 'keep'])).prefault({}),
   prices: prices.prefault({}),
   human_tools: z.record(z.string(), z.enum(escalationReasons)).prefault({}),
@@ -199,11 +202,12 @@ const kpiExporter = z.strictObject({
   windows: z.array(duration).min(1).prefault(['5m', '1h', '24h']),
   lateness: duration.prefault('2m'),
   max_series: count(10, 1_000_000).prefault(10_000),
+  scrape_interval: duration.prefault('15s'),
 });
 
 const sqlExtension = z.strictObject({
   endpoint: endpoint.prefault('127.0.0.1:8123'),
-  token: secret.optional(),
+  token: token.optional(),
   allowed_hosts: z.array(z.string()).prefault([]),
   max_memory: size.prefault('1GiB'),
   max_execution_time: duration.prefault('30s'),
@@ -212,7 +216,7 @@ const sqlExtension = z.strictObject({
 
 const apiExtension = z.strictObject({
   endpoint: endpoint.prefault('127.0.0.1:8080'),
-  token: orNothing(secret),
+  token: orNothing(token),
 });
 
 const healthExtension = z.strictObject({ endpoint: endpoint.prefault('127.0.0.1:13133') });

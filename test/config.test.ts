@@ -175,6 +175,21 @@ test.each([
     'service::pipelines::traces/assess::processors: [enrich] cannot be built; write [runs]',
   ],
   [
+    'a token that no request can show',
+    'extensions: { api: { token: "two words" } }',
+    'extensions::api::token: has spaces or line breaks, so no request can show it: remove them',
+  ],
+  [
+    'a token with a line break',
+    'receivers: { otlp: { auth: { bearer_tokens: [right, "right\\n"] } } }',
+    'receivers::otlp::auth::bearer_tokens::1: has spaces or line breaks, so no request can show it: remove them',
+  ],
+  [
+    'a token with a tab',
+    'extensions: { sql: { token: "a\\tb" } }',
+    'extensions::sql::token: has spaces or line breaks, so no request can show it: remove them',
+  ],
+  [
     'a stream that is none',
     'service: { pipelines: { traces/store: { receivers: [otlp] } } }',
     'service::pipelines::traces/store::receivers: [otlp] cannot be built; write [embedded or kafka]',

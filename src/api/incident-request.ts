@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { sentenceOf } from '../core/issue-sentence.ts';
 import type { Report } from '../incidents/incident-book.ts';
 import { incidentStates, isPolicyKey, type IncidentState } from '../incidents/incident.ts';
+import { labelValue } from '../semconv/label-value.ts';
 import { severities, unknown } from '../semconv/vocabulary.ts';
 
 /** One line of text. */
@@ -13,6 +14,12 @@ const name = (what: string) =>
     .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'must be one line of text')
     .describe(`Says ${what}.`);
 
+/** One that stands in the labels of KPIs, as it stands there. */
+const label = (what: string) => name(what).overwrite(labelValue);
+
+/** What began before is a clock that was not set. */
+const firstMs = Date.UTC(2000, 0, 1);
+
 const key = name('what the incident is about, one open for each key').refine(
   (text) => !isPolicyKey(text),
   'must not begin with policy/: such keys are those of policies',
@@ -21,15 +28,16 @@ const key = name('what the incident is about, one open for each key').refine(
 const reporting = z.strictObject({
   state: z.literal('open').optional(),
   key,
-  agent: name('which agent it is about'),
-  release: name('which release').default(unknown),
-  environment: name('where that runs').default(unknown),
+  agent: label('which agent it is about'),
+  release: label('which release').default(unknown),
+  environment: label('where that runs').default(unknown),
   severity: z.enum(severities),
   owner: z.string().max(200).default('').describe('Who answers for it.'),
   title: name('what happened, in a few words'),
   summary: z.string().max(1000).default('').describe('What is known of it.'),
   started: z.iso
-    .datetime({ offset: true, error: 'must be a time such as 2026-11-26T12:00:00Z' })
+    .datetime({ offset: true, error: 'must be a time such as 2026-11-26T12:00:00Z', abort: true })
+    .refine((time) => Date.parse(time) >= firstMs, 'is before 2000: write when it began, or leave it out')
     .optional()
     .describe('When it began; now if it is not said.'),
 });

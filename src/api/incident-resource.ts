@@ -43,13 +43,17 @@ const statuses: Readonly<Record<(Opening | Change)['kind'], number>> = {
 
 /**
  * The incidents that are open; `?state=all` also those that were resolved a while ago. A POST opens one or changes one,
- * and is answered when that survives the process; the same POST again changes nothing more.
+ * and is answered when that survives the process. A change that comes again changes nothing more; a report that does is
+ * the incident that is open, which counts it in `repeats`.
  */
 export function incidentResource(parts: IncidentParts): Required<Resource> {
   return {
     GET: async (request) => {
       if (!parts.incidents.isKept()) return standsBy();
-      const all = new URL(request.url ?? '/', 'http://localhost').searchParams.get('state') === 'all';
+      const states = new URL(request.url ?? '/', 'http://localhost').searchParams.getAll('state');
+      if (states.some((state) => state !== 'all'))
+        return failed(400, 'state: must be all, or be left out for the incidents that are open');
+      const all = states.length > 0;
       const incidents = [...parts.incidents.book.incidents].filter(
         ({ resolvedMs }) => all || resolvedMs === undefined,
       );
@@ -105,7 +109,7 @@ function faultOf(done: Opening | Change): string {
   if (done.kind === 'unknown')
     return 'there is no such incident: it was never opened, or was resolved more than a day ago';
   if (done.kind === 'full')
-    return `${done.limit} incidents are open, which is all that there may be: resolve some`;
+    return `${done.limit} ${done.of} are open, which is all that there may be: resolve some`;
   const { id, agent, release, environment } = done.incident;
   return done.kind === 'taken'
     ? `the key is that of the incident ${id}, of ${agent} ${release} in ${environment}: use another one`

@@ -64,15 +64,15 @@ export class Assessment implements RunSink {
     this.#changes++;
   }
 
-  /** Everything as of now, lent until the next record. */
-  save(): AssessmentState {
+  /** Everything as of `nowMs`, lent until the next record. */
+  save(nowMs: number): AssessmentState {
     const readings = [...this.#readings];
     return {
       next: new Map(readings.map(([partition, { next }]) => [partition, next])),
       newestMs: new Map(readings.map(([partition, { lane }]) => [partition, lane.newestMs])),
       sweptMs: this.#sweptMs,
       assembler: this.assembler.save(),
-      kpis: this.#kpis.save(this.assembler.places),
+      kpis: this.#kpis.save(this.assembler.places, nowMs),
     };
   }
 

@@ -10,10 +10,11 @@ import type { Family } from '../kpi/family.ts';
 import { Kpis, type KpiSettings } from '../kpi/kpis.ts';
 import type { RunSettings } from '../runs/run-assembler.ts';
 import { tableRowOf } from '../runs/run-row.ts';
-import { Assessment, type AssessmentState, type Reading } from './assessment.ts';
-import { isForeign, latestSnapshot, toCommit } from './pointer.ts';
+import { Assessment, type Reading } from './assessment.ts';
+import { isForeign, toCommit } from './pointer.ts';
 import type { RowOutbox } from './row-outbox.ts';
 import { RecordTaker, type SpanReader } from './record-taker.ts';
+import { readSavedState, versions, type SavedState } from './saved-state.ts';
 import type { StateLog } from './state-log.ts';
 
 /** Durations in milliseconds, of event time. */
@@ -61,17 +62,6 @@ const snapshotShare = 20;
 const hurriedShare = 2;
 /** One that does not fit on its stream is not made again at once. */
 const afterFailure = 10;
-
-/** What snapshots hold of the stream, and of incidents; a process reads those of its own versions only. */
-const versions = { assessment: 1, incidents: 1 };
-
-/** What a snapshot says. */
-export interface SavedState {
-  readonly versions: typeof versions;
-  readonly assessment: AssessmentState;
-  /** Nothing that the stream holds says them again. */
-  readonly incidents: BookState;
-}
 
 /** One period of owning the whole stream. */
 interface Tenure {
@@ -246,25 +236,26 @@ export class Assessor {
     readonly readings: readonly Reading[];
     readonly isRestored: boolean;
   }> {
-    const { outbox, policyRevision, book, incidentsCommitted, clock } = this.#parts;
+    const { outbox, states, policyRevision, book, incidentsCommitted, clock, log } = this.#parts;
     const begun = (): Assessment =>
       new Assessment(this.#kpis, this.#runSettings(), (run) =>
         outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
       );
-    let { saved, incidents } = await this.#savedState(claims, lost);
+    let { saved, incidents } = await readSavedState(claims, { states, log, lost });
     const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
     let assessment = begun();
     try {
       if (saved) assessment.restore(saved.assessment);
       if (incidents) book.restore(incidents);
     } catch (error) {
-      this.#parts.log.error({ err: error }, 'the last snapshot makes no sense: all is assessed anew');
+      log.error({ err: error }, 'the last snapshot makes no sense: all is assessed anew');
       saved = incidents = undefined;
       assessment = begun();
       book.restore();
     }
     if (saved) this.#kpis.publish(saved.assessment.kpis);
     if (incidents) incidentsCommitted(incidents);
+    log.info({ isRestored: saved !== undefined }, 'assesses the stream from now on');
     const readings = claims.map(({ partition, committed }, i) => {
       const given = committed && isForeign(committed) ? committed.position.offset : undefined;
       const known = given === undefined ? saved?.assessment.next.get(partition) : undefined;
@@ -272,31 +263,6 @@ export class Assessor {
       return assessment.begin(partition, from, bounds[i]!, clock.nowMs());
     });
     return { assessment, readings, isRestored: saved !== undefined };
-  }
-
-  /** What the committed snapshot says, as far as it is there and can be gone on with. */
-  async #savedState(
-    claims: readonly Claim[],
-    lost: AbortSignal,
-  ): Promise<{ readonly saved?: SavedState; readonly incidents?: BookState }> {
-    const { states, log } = this.#parts;
-    const commits = claims.map(({ committed }) => committed);
-    const snapshot = latestSnapshot(commits, states.id);
-    if (!snapshot) return {};
-    const state = await states.read(snapshot, lost);
-    const isKnown = (part: keyof typeof versions): boolean => state?.versions[part] === versions[part];
-    const anew = 'all spans that the stream holds are assessed anew, counters from 0 on';
-    if (!state)
-      log.warn(
-        { snapshot },
-        `the last snapshot is not on its stream any more: ${anew}, and incidents are forgotten`,
-      );
-    else if (!isKnown('assessment'))
-      log.warn({ snapshot }, `the last snapshot is of another version: ${anew}`);
-    return {
-      ...(state && isKnown('assessment') && { saved: state }),
-      ...(state && isKnown('incidents') && { incidents: state.incidents }),
-    };
   }
 
   async #read(claim: Claim, assessment: Assessment, reading: Reading, ended: AbortSignal): Promise<void> {
@@ -352,13 +318,13 @@ export class Assessor {
 
   /** The same; undefined when ownership ends before it is committed, or its stream does not hold it. */
   async #commit({ claims, assessment, isRestored, lost }: Tenure): Promise<number | undefined> {
-    const { outbox, states, book, incidentsCommitted } = this.#parts;
+    const { outbox, states, book, incidentsCommitted, clock } = this.#parts;
     const { added } = outbox;
     outbox.send();
     const beganMs = performance.now();
     const saved: SavedState = {
       versions,
-      assessment: assessment.save(),
+      assessment: assessment.save(clock.nowMs()),
       incidents: book.save(),
     };
     const isShown = isRestored || assessment.isCaughtUp;

@@ -23,7 +23,7 @@ export function toCommit(offset: number, snapshot: Snapshot): Commit {
 }
 
 /** The snapshot that `commit` points at. Undefined where its metadata is not ours, or of another version: then its position alone counts. */
-export function snapshotOf({ metadata }: Commit): Snapshot | undefined {
+function snapshotOf({ metadata }: Commit): Snapshot | undefined {
   return pointer.safeParse(readMetadata(metadata)).data?.snapshot;
 }
 

@@ -163,7 +163,8 @@ export class StateLog<State> {
     const bounds = await this.#again(async () => this.#from.bounds(), ended);
     const chunks: Buffer[] = [];
     let found = 0;
-    for (let offset = Math.max(bounds?.start ?? 0, snapshot.from); bounds && offset < bounds.end;) {
+    const { start, end } = bounds ?? { start: 0, end: 0 };
+    for (let offset = Math.max(start, snapshot.from); offset < end;) {
       const records = await this.#again(async () => this.#from.read(offset, readBytes, readWaitMs), ended);
       if (!records) break;
       for (const { headers, payload } of records) {

@@ -5,6 +5,11 @@ function digest(text: string): Buffer {
   return Buffer.from(hash('sha256', text, 'hex'), 'latin1');
 }
 
+/** Whether a request can show `token` as a bearer does: white space in it would end it. */
+export function canBeShown(token: string): boolean {
+  return !/\s/.test(token);
+}
+
 /** Tokens that open a door. How long a comparison takes says nothing of them. */
 export class Tokens {
   readonly #digests: readonly Buffer[];

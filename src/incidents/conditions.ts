@@ -1,5 +1,5 @@
 import type { Severity } from '../semconv/vocabulary.ts';
-import { joined } from './incident.ts';
+import { apart, joined, type Resolution } from './incident.ts';
 
 /**
  * What was seen of an objective of a release: whether it is met. Where there are too few events to say there is no
@@ -22,6 +22,11 @@ export interface Reading {
   /** What is wrong, as a sentence; undefined while the objective is met. */
   readonly violation: string | undefined;
 }
+
+/** With which severities the policies in use judge a KPI of an agent in an environment, the gravest first; none where they do not. */
+export type SeveritiesOf = (
+  of: Pick<Reading, 'policy' | 'kpi' | 'agent' | 'environment'>,
+) => readonly Severity[];
 
 /** Durations in milliseconds. */
 export interface ConditionSettings {
@@ -55,14 +60,17 @@ export interface ConditionsState {
   readonly lastMs: number | undefined;
 }
 
+/** How what was firing ends. */
+type Ending = Exclude<Resolution, 'api'>;
+
 /** What a round of readings changed. */
 export interface Round {
-  /** Readings whose condition fires. */
+  /** Readings whose condition fires, also those of an objective that is met, until that is over. */
   readonly firing: readonly { readonly reading: Reading; readonly condition: Readonly<Condition> }[];
-  /** Keys of which a condition fired and none does any more, and whether that was seen. */
-  readonly over: ReadonlyMap<string, 'recovered' | 'no_data'>;
-  /** Readings for which there was no room. */
-  readonly unwatched: number;
+  /** Keys of which a condition fired and none does any more, and why. */
+  readonly over: ReadonlyMap<string, Ending>;
+  /** Keys of readings for which there was no room. */
+  readonly unwatched: ReadonlySet<string>;
 }
 
 /** The key of the incident that `reading` is about: one for each policy, KPI, agent, release and environment. */
@@ -74,7 +82,7 @@ export function keyOf({ policy, kpi, agent, release, environment }: Reading): st
  * Tells when an objective that is not met is an incident and when that is over, as Prometheus does with its alert: it
  * begins to fire when it was not met for `holdMs` in all rounds, without one that says nothing. It is over only when it
  * was met for `wellForMs` in all rounds; while nothing is heard it goes on. A gap between rounds begins the time that is
- * waited for anew.
+ * waited for anew. What no policy judges any more is over; where it only has another severity, it goes on with that.
  */
 export class Conditions {
   readonly #settings: ConditionSettings;
@@ -85,23 +93,25 @@ export class Conditions {
     this.#settings = settings;
   }
 
-  /** Takes all readings of `nowMs`. */
-  round(readings: readonly Reading[], nowMs: number): Round {
+  /** Takes all readings of `nowMs`, and with which severities there can be some. */
+  round(readings: readonly Reading[], nowMs: number, severitiesOf: SeveritiesOf): Round {
     this.#lapse(nowMs);
     const heard = new Set<string>();
     const firing: Round['firing'][number][] = [];
-    const ended = new Map<string, 'recovered' | 'no_data'>();
-    let unwatched = 0;
+    const ended = new Map<string, Ending>();
+    const unwatched = new Set<string>();
+    this.#follow(severitiesOf, ended);
     for (const reading of readings) {
       const id = joined(keyOf(reading), reading.severity, reading.part);
       heard.add(id);
       const known = this.#conditions.get(id);
       if (reading.violation === undefined) {
         if (known && this.#isOver(known, nowMs)) this.#end(id, known, ended, 'recovered');
+        else if (known) firing.push({ reading, condition: known });
         continue;
       }
       const condition = known ?? this.#begin(id, reading, nowMs);
-      if (condition === undefined) unwatched++;
+      if (condition === undefined) unwatched.add(keyOf(reading));
       else if (holds(condition, nowMs)) firing.push({ reading, condition });
     }
     for (const [id, condition] of this.#conditions)
@@ -148,6 +158,23 @@ export class Conditions {
     }
   }
 
+  /** Takes what the policies say now: a condition with a severity that they do not have has one of theirs, or ends. */
+  #follow(severitiesOf: SeveritiesOf, ended: Map<string, Ending>): void {
+    for (const [id, condition] of this.#conditions) {
+      const [, severity, part = ''] = apart(id);
+      const [, policy = '', kpi = '', agent = '', , environment = ''] = apart(condition.key);
+      const severities = severitiesOf({ policy, kpi, agent, environment });
+      if (severities.some((one) => one === severity)) continue;
+      this.#end(id, condition, ended, 'withdrawn');
+      const heirs = severities.map((one) => joined(condition.key, one, part));
+      const heir = heirs.find((one) => !this.#conditions.has(one)) ?? heirs[0];
+      if (heir === undefined) continue;
+      const known = this.#conditions.get(heir);
+      if (known) known.isFiring ||= condition.isFiring;
+      else this.#conditions.set(heir, condition);
+    }
+  }
+
   #begin(id: string, reading: Reading, nowMs: number): Condition | undefined {
     if (this.#conditions.size >= this.#settings.limit) return undefined;
     const condition = {
@@ -175,12 +202,7 @@ export class Conditions {
     return !condition.isFiring || nowMs - condition.knownMs >= this.#settings.silentMs;
   }
 
-  #end(
-    id: string,
-    { key, isFiring }: Condition,
-    ended: Map<string, 'recovered' | 'no_data'>,
-    how: 'recovered' | 'no_data',
-  ): void {
+  #end(id: string, { key, isFiring }: Condition, ended: Map<string, Ending>, how: Ending): void {
     this.#conditions.delete(id);
     if (isFiring && ended.get(key) !== 'no_data') ended.set(key, how);
   }

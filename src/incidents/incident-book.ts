@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import type { Severity } from '../semconv/vocabulary.ts';
 import {
   Conditions,
-  keyOf,
+  type Condition,
   type ConditionSettings,
   type ConditionsState,
   type Reading,
+  type SeveritiesOf,
 } from './conditions.ts';
 import { isGraver, type Incident, type IncidentState, type Resolution } from './incident.ts';
 
@@ -13,6 +15,8 @@ export interface BookSettings {
   readonly conditions: ConditionSettings;
   /** Incidents that are open at once; what comes beyond is not opened. */
   readonly openLimit: number;
+  /** Of them so many may be reported ones, so that policies always have room. */
+  readonly reportLimit: number;
   /** Resolved incidents that are remembered; those that were resolved first are forgotten first. */
   readonly resolvedLimit: number;
   /** A resolved incident is forgotten after this. */
@@ -49,7 +53,7 @@ export interface Report {
 export type Opening =
   | { readonly kind: 'opened' | 'reopened' | 'repeated'; readonly incident: Incident }
   | { readonly kind: 'taken'; readonly incident: Incident }
-  | { readonly kind: 'full'; readonly limit: number };
+  | { readonly kind: 'full'; readonly limit: number; readonly of: 'incidents' | 'reported incidents' };
 
 /** What became of a change. */
 export type Change =
@@ -62,6 +66,8 @@ type About = Omit<
   'id' | 'detectedMs' | 'acknowledgedMs' | 'mitigatedMs' | 'resolvedMs' | 'resolution' | 'repeats' | 'version'
 >;
 
+type Release = Pick<Incident, 'agent' | 'release' | 'environment'>;
+
 /** An incident as the book keeps it. */
 type Entry = { -readonly [K in keyof Incident]: Incident[K] };
 
@@ -69,44 +75,34 @@ type Entry = { -readonly [K in keyof Incident]: Incident[K] };
 export interface BookState {
   readonly incidents: readonly Incident[];
   readonly conditions: ConditionsState;
-  readonly origin: string;
-  readonly count: number;
 }
 
-const emptyState: BookState = {
-  incidents: [],
-  conditions: { watched: new Map(), lastMs: undefined },
-  origin: '',
-  count: 0,
-};
+const emptyState: BookState = { incidents: [], conditions: { watched: new Map(), lastMs: undefined } };
 
 /**
  * The incidents that are open, and those that were a while ago. A policy's are opened and resolved by rounds of readings
  * of its objectives (see `Conditions`), any by what somebody reports: one is open for each key. What comes back within
- * the quiet time of its end is the same incident, opened again and still acknowledged; a severity only rises. What somebody resolved and is not
- * well comes back.
- *
- * An id is a number within the book: after a crash that took incidents back the next ones have their ids, and so replace
- * their rows.
+ * the quiet time of its end is the same incident, opened again and still acknowledged; a severity only rises. What
+ * somebody resolved and is not well comes back.
  */
 export class IncidentBook {
   readonly #settings: BookSettings;
   readonly #listener: BookListener;
   readonly #conditions: Conditions;
+  readonly #newId: () => string;
   /** By id, in the order in which they were opened. */
   readonly #incidents = new Map<string, Entry>();
   /** The latest of each key. */
   readonly #latest = new Map<string, Entry>();
-  /** Firing conditions for which there was no room, so that each is told of once. */
+  /** Keys for which there was no room, so that each is told of once. */
   #turnedAway = new Set<string>();
   #open = 0;
-  /** Where ids begin, so that those of another book are others. */
-  #origin = '';
-  #count = 0;
 
-  constructor(settings: BookSettings, listener: BookListener) {
+  /** `newId` gives ids, each once, whatever process asks. */
+  constructor(settings: BookSettings, listener: BookListener, newId: () => string = randomUUID) {
     this.#settings = settings;
     this.#listener = listener;
+    this.#newId = newId;
     this.#conditions = new Conditions(settings.conditions);
   }
 
@@ -115,15 +111,13 @@ export class IncidentBook {
     return this.#incidents.values();
   }
 
-  /** Takes a round of readings: all that there are at `nowMs`. */
-  observe(readings: readonly Reading[], nowMs: number): void {
-    const { firing, over, unwatched } = this.#conditions.round(readings, nowMs);
-    const turnedAway = new Set<string>();
-    for (const { reading, condition } of firing) {
-      const key = keyOf(reading);
-      if (!this.#raise(key, reading, condition.sinceMs, nowMs)) turnedAway.add(key);
-    }
-    const anew = turnedAway.difference(this.#turnedAway).size + unwatched;
+  /** Takes a round of readings: all that there are at `nowMs`, of what `severitiesOf` says that policies judge. */
+  observe(readings: readonly Reading[], nowMs: number, severitiesOf: SeveritiesOf): void {
+    const { firing, over, unwatched } = this.#conditions.round(readings, nowMs, severitiesOf);
+    const turnedAway = new Set(unwatched);
+    for (const { reading, condition } of firing)
+      if (!this.#raise(reading, condition, nowMs)) turnedAway.add(condition.key);
+    const anew = turnedAway.difference(this.#turnedAway).size;
     if (anew > 0) this.#listener.unopened(anew);
     this.#turnedAway = turnedAway;
     for (const [key, how] of over) {
@@ -133,22 +127,24 @@ export class IncidentBook {
     this.#forget(nowMs);
   }
 
-  /** Takes a report. One for a key that is open, or was a moment ago, is of that incident. */
+  /**
+   * Takes a report. One for a key that is open, or was a moment ago, is of that incident; one of another release is not,
+   * and the key of an open one is then taken.
+   */
   open(report: Report, nowMs: number): Opening {
     const { key, severity } = report;
-    const known = this.#current(key, nowMs);
-    if (known) {
-      const { agent, release, environment } = known;
-      if (agent !== report.agent || release !== report.release || environment !== report.environment)
-        return { kind: 'taken', incident: known };
-    }
+    const current = this.#current(key, nowMs);
+    const known = current && isOfOneRelease(current, report) ? current : undefined;
+    if (current && !known && isOpen(current)) return { kind: 'taken', incident: current };
     if (known && isOpen(known)) {
       if (isGraver(severity, known.severity)) known.severity = severity;
       known.repeats++;
       this.#changed(known, nowMs);
       return { kind: 'repeated', incident: known };
     }
-    if (this.#open >= this.#settings.openLimit) return { kind: 'full', limit: this.#settings.openLimit };
+    const { openLimit, reportLimit } = this.#settings;
+    if (this.#open >= openLimit) return { kind: 'full', limit: openLimit, of: 'incidents' };
+    if (this.#reported >= reportLimit) return { kind: 'full', limit: reportLimit, of: 'reported incidents' };
     if (known) {
       this.#reopen(known, severity, nowMs);
       return { kind: 'reopened', incident: known };
@@ -189,22 +185,25 @@ export class IncidentBook {
     return {
       incidents: [...this.#incidents.values()].map((entry) => ({ ...entry })),
       conditions: this.#conditions.save(),
-      origin: this.#origin,
-      count: this.#count,
     };
   }
 
   /** Replaces everything by a copy of what `save` gave, without telling anybody; empties the book without. */
   restore(state: BookState = emptyState): void {
-    const { incidents, conditions, origin, count } = state;
+    const { incidents, conditions } = state;
     this.#incidents.clear();
     this.#latest.clear();
     this.#turnedAway = new Set();
     for (const incident of incidents) this.#enter({ ...incident });
     this.#open = incidents.filter(isOpen).length;
     this.#conditions.restore(conditions);
-    this.#origin = origin;
-    this.#count = count;
+  }
+
+  /** How many of those that are open were reported. */
+  get #reported(): number {
+    return this.#incidents
+      .values()
+      .reduce((sum, each) => sum + Number(isOpen(each) && each.source === 'api'), 0);
   }
 
   /** The incident that a report or a condition of `key` is part of. */
@@ -219,34 +218,44 @@ export class IncidentBook {
     return 'id' in ref ? this.#incidents.get(ref.id) : this.#latest.get(ref.key);
   }
 
-  /** Sees to it that the incident of a firing condition is open; false when there is no room for it. */
-  #raise(key: string, reading: Reading, sinceMs: number, nowMs: number): boolean {
+  /** Sees to it that the incident of a firing condition is open; false when it is not, for want of room. */
+  #raise(reading: Reading, { key, sinceMs }: Readonly<Condition>, nowMs: number): boolean {
     const known = this.#current(key, nowMs);
-    const { severity, violation = '' } = reading;
     if (known && isOpen(known)) {
-      if (isGraver(severity, known.severity)) {
-        known.severity = severity;
-        known.summary = violation;
-        this.#changed(known, nowMs);
-      }
+      this.#update(known, reading, nowMs);
       return true;
     }
-    if (this.#open >= this.#settings.openLimit) return false;
-    if (known) this.#reopen(known, severity, nowMs);
-    else {
-      const { policy, revision, kpi, agent, release, environment, owner, title } = reading;
+    const { policy, revision, kpi, agent, release, environment, severity, violation: summary } = reading;
+    if (summary === undefined || this.#open >= this.#settings.openLimit) return false;
+    const { owner, title } = reading;
+    if (known) {
+      Object.assign(known, { revision, owner, title, summary });
+      this.#reopen(known, severity, nowMs);
+    } else {
       const whose = { policy, revision, kpi, agent, release, environment, owner };
-      const about = { ...whose, key, severity, title, summary: violation, startedMs: sinceMs };
+      const about = { ...whose, key, severity, title, summary, startedMs: sinceMs };
       this.#add({ ...about, source: 'policy' }, nowMs);
     }
     return true;
   }
 
+  /** An open incident is its policy's of now, and what was gravest. */
+  #update(known: Entry, { revision, owner, severity, violation }: Reading, nowMs: number): void {
+    const isWorse = violation !== undefined && isGraver(severity, known.severity);
+    if (!isWorse && revision === known.revision && owner === known.owner) return;
+    known.revision = revision;
+    known.owner = owner;
+    if (isWorse) {
+      known.severity = severity;
+      known.summary = violation;
+    }
+    this.#changed(known, nowMs);
+  }
+
   #add(about: About, nowMs: number): Incident {
-    this.#origin ||= nowMs.toString(36);
     const entry: Entry = {
       ...about,
-      id: `${this.#origin}-${++this.#count}`,
+      id: this.#newId(),
       detectedMs: nowMs,
       acknowledgedMs: undefined,
       mitigatedMs: undefined,
@@ -301,6 +310,10 @@ export class IncidentBook {
       if (this.#latest.get(entry.key) === entry) this.#latest.delete(entry.key);
     }
   }
+}
+
+function isOfOneRelease(a: Release, b: Release): boolean {
+  return a.agent === b.agent && a.release === b.release && a.environment === b.environment;
 }
 
 function isOpen({ resolvedMs }: Incident): boolean {

@@ -19,17 +19,17 @@ const runLabels = ['agent', 'release', 'environment'] as const;
 const toolLabels = [...runLabels, 'tool'] as const;
 const durationLabels = ['agent', 'environment', 'tool'] as const;
 
-/** The counters and histograms that `state` holds. A series younger than `zeroForMs` is shown as 0. */
+/** The counters and histograms that `state` holds. A series that was younger than `zeroForMs` then is shown as 0. */
 export function counterFamilies(state: TotalsState, zeroForMs: number): readonly Family[] {
-  const youngMs = zeroForMs > 0 ? state.sweptMs - zeroForMs : Number.POSITIVE_INFINITY;
+  const heldSinceMs = state.savedMs - zeroForMs;
   return [
-    ...runFamilies(seriesOf(state.runs, runLabels, youngMs)),
-    ...toolFamilies(seriesOf(state.tools, toolLabels, youngMs)),
+    ...runFamilies(seriesOf(state.runs, runLabels, heldSinceMs)),
+    ...toolFamilies(seriesOf(state.tools, toolLabels, heldSinceMs)),
     {
       name: 'plimsoll_tool_call_duration_seconds',
       help: `Duration of tool calls that ran, over all releases. ${fromSnapshot}`,
       kind: 'histogram',
-      samples: seriesOf(state.durations, durationLabels, youngMs).flatMap((one) =>
+      samples: seriesOf(state.durations, durationLabels, heldSinceMs).flatMap((one) =>
         one.histogram(durationColumns.at.seconds, callBounds),
       ),
     },
@@ -43,12 +43,12 @@ class CounterSeries {
   readonly #start: number;
   readonly #isShown: boolean;
 
-  constructor(state: CountsState, index: number, names: readonly string[], youngMs: number) {
+  constructor(state: CountsState, index: number, names: readonly string[], heldSinceMs: number) {
     this.#state = state;
     const { values, bornMs } = state.series;
     this.#labels = names.map((name, k) => [name, values[index * names.length + k]!] as const);
     this.#start = index * state.columns.length;
-    this.#isShown = !(bornMs[index]! > youngMs);
+    this.#isShown = !(bornMs[index]! > heldSinceMs);
   }
 
   /** The number `column`, with more labels. */
@@ -90,8 +90,12 @@ class CounterSeries {
   }
 }
 
-function seriesOf(state: CountsState, names: readonly string[], youngMs: number): readonly CounterSeries[] {
-  return Array.from(state.series.newestMs, (_, index) => new CounterSeries(state, index, names, youngMs));
+function seriesOf(
+  state: CountsState,
+  names: readonly string[],
+  heldSinceMs: number,
+): readonly CounterSeries[] {
+  return Array.from(state.series.newestMs, (_, index) => new CounterSeries(state, index, names, heldSinceMs));
 }
 
 function runFamilies(series: readonly CounterSeries[]): readonly Family[] {

@@ -59,7 +59,10 @@ export function saveCounts(table: SeriesTable<Counts>, columns: readonly string[
   return { series: table.save(), columns: [...columns], cells, traceIds };
 }
 
-/** Puts what `saveCounts` gave into the empty `table`, by the names of columns: a new one begins at 0, what is no more is dropped. */
+/**
+ * Adds what `saveCounts` gave to the empty `table`, by the names of columns: a new one begins at 0, what is no more is
+ * dropped. What has no room there is added to overflow entries. Returns the series of each.
+ */
 export function restoreCounts<T extends Counts>(
   table: SeriesTable<T>,
   state: CountsState,
@@ -69,12 +72,17 @@ export function restoreCounts<T extends Counts>(
   const all = table.restore(state.series);
   for (const [index, { state: counts }] of all.entries()) {
     const start = index * state.columns.length;
-    for (const [column, old] of from.entries()) {
-      if (old < 0) continue;
-      for (let i = 0; i < cellsPerColumn; i++)
-        counts.cells[cellsPerColumn * column + i] = state.cells[cellsPerColumn * (start + old) + i]!;
-      counts.traceIds[column] = state.traceIds[start + old]!;
-    }
+    for (const [column, old] of from.entries()) if (old >= 0) addColumn(counts, column, state, start + old);
   }
   return all;
+}
+
+function addColumn({ cells, traceIds }: Counts, column: number, state: CountsState, from: number): void {
+  const [at, source] = [cellsPerColumn * column, cellsPerColumn * from];
+  cells[at]! += state.cells[source]!;
+  const timeMs = state.cells[source + 2]!;
+  if (traceIds[column] !== '' && timeMs < cells[at + 2]!) return;
+  cells[at + 1] = state.cells[source + 1]!;
+  cells[at + 2] = timeMs;
+  traceIds[column] = state.traceIds[from]!;
 }

@@ -16,6 +16,8 @@ export interface KpiRun {
   readonly escalationReason: EscalationReason | undefined;
   /** US dollars. */
   readonly costUsd: { readonly llm: number; readonly tool: number; readonly review: number };
+  /** The most that each ever was. */
+  readonly peakUsd: KpiRun['costUsd'];
   /** False when part of the cost is unknown. */
   readonly priced: boolean;
   /** How long humans worked on it. */

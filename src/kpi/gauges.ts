@@ -2,6 +2,7 @@ import { outcomes, type Outcome } from '../semconv/vocabulary.ts';
 import type { Family, Labels, Sample } from './family.ts';
 import type { Amount, Kpi } from './kpi-table.ts';
 import type { RollingTable } from './rolling-table.ts';
+import { overflow } from '../semconv/label-value.ts';
 import { Merged, shareBucketFrom } from './sketch.ts';
 import { firstPane, type Window } from './window.ts';
 
@@ -84,7 +85,15 @@ export interface GaugeSettings<Name extends string> {
   readonly judgement: Judgement;
 }
 
-/** The gauges of `table` as of `watermarkMs`. A gauge without a denominator is absent. */
+/** Whether policies say what counts in `kpi`. */
+function isJudged({ numerator, denominator }: Kpi<string>): boolean {
+  return 'belowTarget' in numerator || numerator.only !== undefined || denominator.only !== undefined;
+}
+
+/**
+ * The gauges of `table` as of `watermarkMs`. A gauge without a denominator is absent, and so is one on which policies have
+ * a say where it is of environments together: each of them may be judged in its own way.
+ */
 export function gaugeFamilies<Event, Name extends string, Own>(
   table: RollingTable<Event, Name, Own>,
   { kpis, labels: names, windows, judgement }: GaugeSettings<Name>,
@@ -92,6 +101,7 @@ export function gaugeFamilies<Event, Name extends string, Own>(
 ): readonly Family[] {
   const all = kpis.map((kpi) => new KpiSamples(kpi, table.sums));
   const [own, whole] = [all.filter(({ kpi }) => !kpi.whole), all.filter(({ kpi }) => kpi.whole)];
+  const unjudged = own.filter(({ kpi }) => !isJudged(kpi));
   const environments = new Map<string, readonly Float64Array[]>();
   const total = new Float64Array(table.sums.length);
   const merged = new Merged();
@@ -107,7 +117,8 @@ export function gaugeFamilies<Event, Name extends string, Own>(
       merged.clear();
       state.panes[i]!.merge(from, merged);
       const labels = [...pairs, inWindow[i]!];
-      for (const samples of own) samples.add(labels, total, merged, good, target);
+      for (const samples of environment === overflow ? unjudged : own)
+        samples.add(labels, total, merged, good, target);
       if (whole.length > 0) addUp(environments, environment, windows.length, i, total);
     }
   }

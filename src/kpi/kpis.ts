@@ -9,7 +9,7 @@ import { distinct, restorePlaces, savePlaces, type PlacesState } from './places.
 import { RollingKpis, type WindowsState } from './rolling.ts';
 import { Place, Totals, type TotalsState } from './totals.ts';
 import { Watermark, type WatermarkState } from './watermark.ts';
-import { paneAt, windowOf, type Window } from './window.ts';
+import { firstPane, paneAt, windowOf, type Window } from './window.ts';
 
 /** Durations in milliseconds. Without a judgement, outcomes success and completed are good, and scores have no target. */
 export interface KpiSettings extends Partial<Judgement> {
@@ -24,8 +24,8 @@ export interface KpiSettings extends Partial<Judgement> {
   /** A counter to which nothing was added for this long, whatever the time of its events, is no longer exported. */
   readonly expireAfterMs: number;
   /**
-   * A counter that is new is shown as 0 for so long, or a rate would miss what it counted before the first scrape: at
-   * least the time between two scrapes. Gauges do not wait. 0 when absent.
+   * A counter that is new is shown as 0 for so long from the first state on that has it, or a rate would miss what it
+   * counted before the first scrape: at least the time between two scrapes. Gauges do not wait. 0 when absent.
    */
   readonly zeroForMs?: number;
 }
@@ -44,7 +44,7 @@ export interface KpiState {
 
 /** Events that windows did not take, and events that went to overflow series. */
 interface Losses {
-  readonly late: { readonly run: number; readonly tool_call: number };
+  readonly late: { readonly run: number; readonly tool_call: number; readonly incident: number };
   readonly overflowed: { readonly run: number; readonly score: number; readonly tool_call: number };
 }
 
@@ -58,7 +58,7 @@ export class Kpis {
   readonly #settings: KpiSettings;
   readonly #limits: { readonly runs: number; readonly tools: number };
   readonly #judgement: Judgement;
-  readonly #late = { run: 0, tool_call: 0 };
+  readonly #late = { run: 0, tool_call: 0, incident: 0 };
   #totals: Totals;
   #rolling: RollingKpis;
   #watermark: Watermark;
@@ -81,7 +81,7 @@ export class Kpis {
       runs: Math.max(2, Math.floor(settings.maxSeries / perMetric.runs)),
       tools: Math.max(2, Math.floor(settings.maxSeries / perMetric.tools)),
     };
-    this.#totals = new Totals(this.#limits);
+    this.#totals = new Totals(this.#limits, settings.zeroForMs ?? 0);
     this.#rolling = new RollingKpis(this.windows, this.#limits);
     this.#watermark = new Watermark(settings);
     this.#filledSinceMs = this.#filledSince(() => Number.NEGATIVE_INFINITY);
@@ -98,12 +98,12 @@ export class Kpis {
 
   /** Empties everything; no counter is exported until a state is published. */
   restart(): void {
-    this.#totals = new Totals(this.#limits);
+    this.#totals = new Totals(this.#limits, this.#settings.zeroForMs ?? 0);
     this.#rolling = new RollingKpis(this.windows, this.#limits);
     this.#watermark = new Watermark(this.#settings);
     this.#filledSinceMs = this.#filledSince(() => Number.NEGATIVE_INFINITY);
     this.#apartMs.clear();
-    this.#late.run = this.#late.tool_call = 0;
+    this.#late.run = this.#late.tool_call = this.#late.incident = 0;
     this.#published = undefined;
   }
 
@@ -133,24 +133,27 @@ export class Kpis {
   /** Takes an incident that opened. */
   incident(incident: KpiIncident): void {
     this.#totals.addIncident(incident);
-    if (this.#isInTime(incident.timeMs, 0)) this.#rolling.addIncident(incident);
+    const inTime = this.#isInTime(incident.timeMs, 0) && this.#rolling.addIncident(incident);
+    if (!inTime) this.#late.incident++;
   }
 
   #isInTime(timeMs: number, behindMs: number): boolean {
-    return behindMs <= this.#settings.latenessMs && timeMs > this.#watermark.lastMs - this.longestWindowMs;
+    if (behindMs > this.#settings.latenessMs) return false;
+    const { lastMs } = this.#watermark;
+    for (const window of this.windows) if (paneAt(window, timeMs) >= firstPane(window, lastMs)) return true;
+    return false;
   }
 
   /**
    * Moves the watermark on to `nowMs`, and forgets what windows have passed and counters to which nothing is added any more.
-   * To be called about once a second. Whether a state that is saved and published now shows a counter that was held at 0.
+   * To be called about once a second. Whether a state saved now would show counters that the last saved one shows as 0.
    */
   sweep(nowMs: number): boolean {
     const watermarkMs = this.#watermark.moveOn(nowMs);
     if (watermarkMs === undefined) return false;
     this.#noteSpread(watermarkMs);
     this.#rolling.sweep(watermarkMs);
-    const { expireAfterMs, zeroForMs = 0 } = this.#settings;
-    return this.#totals.sweep(watermarkMs, nowMs, expireAfterMs, zeroForMs) && zeroForMs > 0;
+    return this.#totals.sweep(watermarkMs, nowMs, this.#settings.expireAfterMs);
   }
 
   /**
@@ -163,10 +166,10 @@ export class Kpis {
       if (newestMs - watermarkMs > lengthMs) this.#apartMs.set(lengthMs, newestMs);
   }
 
-  /** A copy of everything. `places` are what was left with each run that may yet be revised, undefined where nothing was. */
-  save(places: readonly unknown[]): KpiState {
+  /** A copy of everything at `nowMs`. `places` are what was left with each run that may yet be revised, undefined where nothing was. */
+  save(places: readonly unknown[], nowMs: number): KpiState {
     const { of, places: found, held } = distinct(places);
-    const totals = this.#totals.save();
+    const totals = this.#totals.save(nowMs);
     const windows = this.#rolling.save(held);
     return {
       totals,
@@ -180,8 +183,8 @@ export class Kpis {
   }
 
   /**
-   * Replaces everything by `state`, and returns the places that `save` was given. A window that there was not then begins
-   * empty, and is complete once it holds nothing from before. No counter is exported until a state is published.
+   * Replaces everything by `state`, which is durable: its counters are exported from now on. Returns the places that `save`
+   * was given. A window that there was not then begins empty, and is complete once it holds nothing from before.
    */
   restore(state: KpiState): unknown[] {
     this.restart();
@@ -196,11 +199,13 @@ export class Kpis {
     Object.assign(this.#late, state.losses.late);
     const counted = this.#totals.restore(state.totals);
     const held = this.#rolling.restore(state.windows, this.#filledSinceMs);
+    this.#published = { totals: this.#totals.copy(), losses: state.losses };
     return restorePlaces(state.places, this.#totals, counted, held);
   }
 
   /** From now on the counters of `state` are exported. */
   publish({ totals, losses }: KpiState): void {
+    this.#totals.exported(totals);
     this.#published = { totals, losses };
   }
 

@@ -86,6 +86,7 @@ export class Addition {
 
 /** Sums of one series over the panes of one window, and how many of its values lie in which bucket. */
 export class Panes {
+  readonly #window: Window;
   readonly #most: number;
   readonly #sums: SortedRows;
   /** By pane and, within it, by bucket. */
@@ -96,6 +97,7 @@ export class Panes {
    * window takes nothing from the others.
    */
   constructor(window: Window, width: number) {
+    this.#window = window;
     this.#most = 2 * window.panes + 1;
     this.#sums = new SortedRows(width);
   }
@@ -105,13 +107,31 @@ export class Panes {
     const row = this.#rowOf(pane);
     if (row < 0) return false;
     this.#plus(row, addition, 1);
-    if (addition.bucket < 0) return true;
+    if (addition.bucket >= 0) this.#fill(pane * bucketLimit + addition.bucket, 1);
+    return true;
+  }
+
+  #fill(key: number, values: number): void {
     const buckets = this.#buckets;
-    const key = pane * bucketLimit + addition.bucket;
     const at = buckets.atLeast(key);
     if (at === buckets.count || buckets.keys[at] !== key) buckets.insert(at, key);
-    buckets.cells[at]! += 1;
-    return true;
+    buckets.cells[at]! += values;
+  }
+
+  #addAll(others: Panes): void {
+    const [sums, from] = [this.#sums, others.#sums];
+    for (let i = 0; i < from.count; i++) {
+      const row = this.#rowOf(from.keys[i]!);
+      if (row < 0) continue;
+      for (let column = 0; column < sums.width; column++)
+        sums.cells[row * sums.width + column]! += from.cells[i * sums.width + column]!;
+    }
+    const { keys, cells, count } = others.#buckets;
+    for (let i = 0; i < count; i++) {
+      const pane = Math.floor(keys[i]! / bucketLimit);
+      const row = sums.atLeast(pane);
+      if (row < sums.count && sums.keys[row] === pane) this.#fill(keys[i]!, cells[i]!);
+    }
   }
 
   /** Takes back what `add` was given, unless the pane is no longer kept. */
@@ -203,8 +223,14 @@ export class Panes {
     }
   }
 
-  /** Takes the next `count` panes of `reader`. Only where there is none yet. */
+  /** Takes the next `count` panes of `reader`, beside those that are there. */
   restore(reader: PanesReader, count: number): void {
+    if (this.#sums.count > 0) {
+      const others = new Panes(this.#window, this.#sums.width);
+      others.restore(reader, count);
+      this.#addAll(others);
+      return;
+    }
     const { state } = reader;
     const sums = this.#sums;
     const buckets = this.#buckets;

@@ -123,10 +123,10 @@ export class RollingKpis {
     return this.#tools.add(series, call, endMs, isRatioed(call) ? logBucket(call.durationMs / 1000) : -1);
   }
 
-  /** Counts an incident. */
-  addIncident({ agent, release, environment, timeMs }: KpiIncident): void {
+  /** Counts an incident. False when every window has passed it. */
+  addIncident({ agent, release, environment, timeMs }: KpiIncident): boolean {
     const series = this.#runs.series.at(timeMs, agent, release, environment);
-    this.#runs.addTo(series, 'incidents', 1, timeMs);
+    return this.#runs.addTo(series, 'incidents', 1, timeMs);
   }
 
   /** Forgets what every window has passed. */

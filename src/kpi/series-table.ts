@@ -1,24 +1,4 @@
-import { unknown } from '../semconv/vocabulary.ts';
-
-/** The label value that stands for every series beyond the limit. */
-const overflow = 'overflow';
-
-const maxValueLength = 128;
-/** Control characters, line and paragraph separators, and those that turn the direction of what follows. */
-// oxlint-disable-next-line no-control-regex -- control characters are what it removes
-const unprintable = /[\u0000-\u001F\u007F-\u009F\u2028-\u202E\u2066-\u2069]/g;
-
-/**
- * `text` as the value of a label: at most 128 characters, well-formed, without control characters; `unknown` where it is
- * empty, for Prometheus takes an empty label for none. What says `overflow` itself says so: that word is ours.
- */
-function labelValue(text: string): string {
-  let short = text.length > maxValueLength ? text.slice(0, maxValueLength) : text;
-  if (short.length < text.length && !short.isWellFormed()) short = short.replace(/[\uD800-\uDBFF]$/, '');
-  const clean = short.replaceAll(unprintable, ' ').toWellFormed();
-  if (clean.trim() === '') return unknown;
-  return clean === overflow ? 'overflow (sent)' : clean;
-}
+import { labelValue, overflow } from '../semconv/label-value.ts';
 
 /** One set of label values and what is kept of it. */
 export interface Series<T> {
@@ -27,7 +7,7 @@ export interface Series<T> {
   /** It is an overflow entry. */
   readonly isRest: boolean;
   newestMs: number;
-  /** When it began, by the clock; Infinity until the first `expire` after that. */
+  /** When a saved state first had it, by the clock; Infinity until then. */
   bornMs: number;
   /** Its place in the latest state that was saved; -1 before, and once it is forgotten. */
   index: number;
@@ -50,38 +30,50 @@ class Branch<T> {
   series: Series<T> | undefined;
   /** Series at and below it. */
   count = 0;
+  /** How many of them are overflow entries. */
+  rests = 0;
 }
 
-/** An agent may have so many times as many series as there are free ones. */
+/** An agent may have so many times as many series as there are free ones, and so many times as many agents may there be. */
 const shareOfFree = 3;
+
+/** Whether an overflow entry says nothing but, maybe, the agent. */
+function saysNothing(values: readonly string[]): boolean {
+  return values.every((value, i) => i === 0 || value === overflow);
+}
 
 /**
  * State by label values, of which the first is the agent, for at most `limit` sets of them: what comes beyond goes to
  * overflow entries, so that totals stay right and memory stays bounded. Values come from outside and are cleaned.
  *
  * Room is shared fairly, as switches share their buffers (Choudhury and Hahne: "Dynamic queue length thresholds", 1998):
- * an agent gets a new series while it has less than three times as many as are free. One agent alone can take three
- * quarters of the room, two can take three sevenths each, and there is always some left for the next. What an agent has
- * beyond that shares an entry under its own name, with `overflow` for its other labels; agents for which there is no
- * room at all share one with `overflow` for all labels. Series that are there stay, whoever comes; room is given back as
- * series expire.
+ * an agent gets a new series while it has less than three times as many as are free. All that come anew are as one in
+ * this: there is another agent while there are less than three times as many as series are free, so that names without end
+ * leave room to agents that are there. An entry with `overflow` for all labels but its name is kept free for each of them,
+ * and one for agents that there is no room for. What an agent has beyond its share is under its name and its environment
+ * while it has fewer of such entries than are free, and else in the one that is kept for it. Series that are there stay,
+ * whoever comes; room is given back as series expire.
  */
 export class SeriesTable<T> {
   readonly #limit: number;
   readonly #depth: 3 | 4;
   readonly #create: () => T;
+  readonly #environmentAt: 1 | 2;
   readonly #root = new Branch<T>();
   readonly #all = new Set<Series<T>>();
+  /** Overflow entries that say nothing but, maybe, the agent. */
+  #last = 0;
   #overflowed = 0;
 
-  /** `depth` is the number of labels. */
-  constructor(limit: number, depth: 3 | 4, create: () => T) {
+  /** `depth` is the number of labels, of which that at `environmentAt` is the environment. */
+  constructor(limit: number, depth: 3 | 4, create: () => T, environmentAt: 1 | 2 = 2) {
     this.#limit = limit;
     this.#depth = depth;
     this.#create = create;
+    this.#environmentAt = environmentAt;
   }
 
-  /** How many events went to the overflow entry. */
+  /** How many events went to the overflow entries. */
   get overflowed(): number {
     return this.#overflowed;
   }
@@ -115,59 +107,93 @@ export class SeriesTable<T> {
     const clean = [labelValue(a), labelValue(b), labelValue(c), labelValue(d)] as const;
     const known = this.#get(...clean);
     if (known) return known;
-    const own = this.#root.below.get(clean[0])?.count ?? 0;
-    const rest = this.#get(overflow, overflow, overflow, overflow);
-    const free = this.#limit - this.#all.size - Number(!rest);
-    if (own < shareOfFree * free) return this.#insert(clean.slice(0, this.#depth));
+    const values = clean.slice(0, this.#depth);
+    if (this.#hasRoomFor(values[0]!)) return this.#insert(values);
     this.#overflowed++;
-    const ofAgent = this.#get(clean[0], overflow, overflow, overflow);
-    if (ofAgent) return ofAgent;
-    const others = Array<string>(this.#depth - 1).fill(overflow);
-    if (own > 0 && free > 0) return this.#insert([clean[0], ...others]);
-    return rest ?? this.#insert([overflow, ...others]);
+    return this.#restOf(values);
+  }
+
+  /** Series that are neither there nor kept for overflow entries. */
+  get #free(): number {
+    const { below } = this.#root;
+    const names = below.size + Number(!below.has(overflow));
+    return this.#limit - this.#all.size - (names - this.#last);
+  }
+
+  /** Whether `agent` may have another series. */
+  #hasRoomFor(agent: string): boolean {
+    const { below } = this.#root;
+    const own = below.get(agent);
+    const most = shareOfFree * this.#free;
+    return own ? own.count < most : this.#free > 1 && below.size - Number(below.has(overflow)) < most;
+  }
+
+  /** The overflow entry for `values`. */
+  #restOf(values: readonly string[]): Series<T> {
+    const own = this.#root.below.get(values[0]!);
+    if (own) {
+      const apart = values.map((value, i) => (i === 0 || i === this.#environmentAt ? value : overflow));
+      const known = this.#known(apart);
+      if (known) return known;
+      if (own.rests < this.#free) return this.#insert(apart);
+    }
+    const last = values.map((value, i) => (i === 0 && own ? value : overflow));
+    return this.#known(last) ?? this.#insert(last);
+  }
+
+  #known([a = '', b = '', c = '', d = '']: readonly string[]): Series<T> | undefined {
+    return this.#get(a, b, c, d);
   }
 
   #insert(values: readonly string[]): Series<T> {
     const newestMs = Number.NEGATIVE_INFINITY;
     const bornMs = Number.POSITIVE_INFINITY;
-    const isRest = values.at(-1) === overflow;
+    const isRest = values.includes(overflow);
     const series = { values, state: this.#create(), isRest, newestMs, bornMs, index: -1, kept: true };
     let branch = this.#root;
     for (const value of values) {
       const below = branch.below.get(value) ?? new Branch<T>();
       below.count++;
+      if (isRest) below.rests++;
       branch.below.set(value, below);
       branch = below;
     }
     branch.series = series;
     this.#all.add(series);
+    if (saysNothing(values)) this.#last++;
     return series;
   }
 
   /**
-   * Forgets, as of `nowMs`, what has had no event for longer than `keepMs`; what is new was born at `clockMs`. Returns when
-   * the youngest was; -Infinity when there is none.
+   * Forgets, as of `nowMs`, what has had no event for longer than `keepMs`. Returns when the eldest was born of what is
+   * younger than `sinceMs`; Infinity when there is none.
    */
-  expire(nowMs: number, keepMs: number, clockMs = nowMs): number {
-    let youngestMs = Number.NEGATIVE_INFINITY;
+  expire(nowMs: number, keepMs: number, sinceMs = Number.POSITIVE_INFINITY): number {
+    let eldestMs = Number.POSITIVE_INFINITY;
     for (const series of this.#all) {
-      if (series.bornMs === Number.POSITIVE_INFINITY) series.bornMs = clockMs;
-      if (series.bornMs > youngestMs) youngestMs = series.bornMs;
+      if (series.bornMs > sinceMs && series.bornMs < eldestMs) eldestMs = series.bornMs;
       if (series.newestMs === Number.POSITIVE_INFINITY) series.newestMs = nowMs;
       else if (series.newestMs < nowMs - keepMs) this.#remove(series);
     }
-    return youngestMs;
+    return eldestMs;
+  }
+
+  /** What was not born by `untilMs` is born at `nowMs`. */
+  bear(untilMs: number, nowMs: number): void {
+    for (const series of this.#all) if (series.bornMs > untilMs) series.bornMs = nowMs;
   }
 
   #remove(series: Series<T>): void {
     series.kept = false;
     series.index = -1;
     this.#all.delete(series);
-    const { values } = series;
+    const { values, isRest } = series;
+    if (saysNothing(values)) this.#last--;
     const path = [this.#root];
     for (const value of values) {
       const below = path.at(-1)!.below.get(value)!;
       below.count--;
+      if (isRest) below.rests--;
       path.push(below);
     }
     for (let i = values.length; i > 0 && path[i]!.count === 0; i--) path[i - 1]!.below.delete(values[i - 1]!);
@@ -188,16 +214,29 @@ export class SeriesTable<T> {
     return { values, newestMs, bornMs, overflowed: this.#overflowed };
   }
 
-  /** The series of `state` in their order. Only for a table that is empty. */
+  /**
+   * The series for those of `state`, in their order. Only for a table that is empty. Where there is not room for all of them,
+   * those that came first stay; the others get overflow entries, several of them the same.
+   */
   restore(state: SeriesState): readonly Series<T>[] {
     this.#overflowed = state.overflowed;
-    return Array.from(state.newestMs, (newestMs, index) => {
-      const series = this.#insert(state.values.slice(index * this.#depth, (index + 1) * this.#depth));
-      series.newestMs = newestMs;
-      series.bornMs = state.bornMs[index]!;
+    const rows = Array.from(state.newestMs, (_, index) =>
+      state.values.slice(index * this.#depth, (index + 1) * this.#depth),
+    );
+    const names = new Set([overflow, ...rows.map(([agent]) => agent)]);
+    const isRoomForAll = rows.length + names.size - rows.filter(saysNothing).length <= this.#limit;
+    return rows.map((values, index) => {
+      const series = isRoomForAll ? this.#insert(values) : this.#roomFor(values);
+      series.newestMs = Math.max(series.newestMs, state.newestMs[index]!);
+      series.bornMs = Math.min(series.bornMs, state.bornMs[index]!);
       series.index = index;
       return series;
     });
+  }
+
+  #roomFor(values: readonly string[]): Series<T> {
+    const isNamed = !values.includes(overflow);
+    return isNamed && this.#hasRoomFor(values[0]!) ? this.#insert(values) : this.#restOf(values);
   }
 
   [Symbol.iterator](): IterableIterator<Series<T>> {

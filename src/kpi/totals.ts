@@ -42,8 +42,8 @@ export interface TotalsState {
   readonly runs: CountsState;
   readonly tools: CountsState;
   readonly durations: CountsState;
-  /** When series were last swept, by the clock. */
-  readonly sweptMs: number;
+  /** When it was saved, by the clock; where that was set back, still later than the state before. */
+  readonly savedMs: number;
 }
 
 /** An event is as old as its arrival, which is known at the next sweep. */
@@ -57,13 +57,18 @@ export class Totals {
   readonly #runs: SeriesTable<RunCounts>;
   readonly #tools: SeriesTable<Counts>;
   readonly #durations: SeriesTable<Counts>;
-  #sweptMs = Number.NEGATIVE_INFINITY;
+  readonly #zeroForMs: number;
+  /** Of the latest state. */
+  #savedMs = Number.NEGATIVE_INFINITY;
+  /** What was not born by then was not exported. */
+  #exportedMs = Number.NEGATIVE_INFINITY;
 
-  /** `limits` are label sets, of runs and of tools. */
-  constructor(limits: { readonly runs: number; readonly tools: number }) {
+  /** `limits` are label sets, of runs and of tools. A series is exported as 0 until it is `zeroForMs` old. */
+  constructor(limits: { readonly runs: number; readonly tools: number }, zeroForMs: number) {
+    this.#zeroForMs = zeroForMs;
     this.#runs = new SeriesTable(limits.runs, 3, () => new RunCounts(runColumns.names.length));
     this.#tools = new SeriesTable(limits.tools, 4, () => new Counts(callColumns.names.length));
-    this.#durations = new SeriesTable(limits.tools, 3, () => new Counts(durationColumns.names.length));
+    this.#durations = new SeriesTable(limits.tools, 3, () => new Counts(durationColumns.names.length), 1);
   }
 
   /** Events that went to the overflow series. */
@@ -106,7 +111,7 @@ export class Totals {
     if (reason && !escalationReasonOf(before))
       counts.add(at.escalations + escalationReasons.indexOf(reason), 1, traceId, endMs);
     for (let i = 0; i < categories.length; i++) {
-      const more = after.costUsd[categories[i]!] - before.costUsd[categories[i]!];
+      const more = after.peakUsd[categories[i]!] - before.peakUsd[categories[i]!];
       if (more > 0) counts.add(at.costUsd + i, more, traceId, endMs);
     }
     return series;
@@ -142,30 +147,48 @@ export class Totals {
   }
 
   /**
-   * Forgets series to which nothing was added for longer than `keepMs` as of `watermarkMs`. Whether some were younger than
-   * `zeroForMs` at the sweep before: a state that was saved then does not show them, and one that is saved now may.
+   * Forgets series to which nothing was added for longer than `keepMs` as of `watermarkMs`. Whether the latest state shows
+   * some as 0 that one which is saved at `clockMs` does not.
    */
-  sweep(watermarkMs: number, clockMs: number, keepMs: number, zeroForMs: number): boolean {
-    const tables = [this.#runs, this.#tools, this.#durations];
-    const youngestMs = Math.max(...tables.map((table) => table.expire(watermarkMs, keepMs, clockMs)));
-    const wasHeld = youngestMs > this.#sweptMs - zeroForMs;
-    this.#sweptMs = clockMs;
-    return wasHeld;
+  sweep(watermarkMs: number, clockMs: number, keepMs: number): boolean {
+    const heldSinceMs = this.#savedMs - this.#zeroForMs;
+    const eldestMs = this.#tables.map((table) => table.expire(watermarkMs, keepMs, heldSinceMs));
+    return Math.max(this.#savedMs + 1, clockMs) - Math.min(...eldestMs) >= this.#zeroForMs;
   }
 
-  /** Copies of all counts; every series gets its `index`. */
-  save(): TotalsState {
+  get #tables(): readonly SeriesTable<Counts>[] {
+    return [this.#runs, this.#tools, this.#durations];
+  }
+
+  /** Copies of all counts at `nowMs`; every series gets its `index`. What no state that was exported has is born now. */
+  save(nowMs: number): TotalsState {
+    this.#savedMs = Math.max(this.#savedMs + 1, nowMs);
+    for (const table of this.#tables) table.bear(this.#exportedMs, this.#savedMs);
+    return this.copy();
+  }
+
+  /** Copies of all counts, as of the latest state; every series gets its `index`. */
+  copy(): TotalsState {
     return {
       runs: saveCounts(this.#runs, runColumns.names),
       tools: saveCounts(this.#tools, callColumns.names),
       durations: saveCounts(this.#durations, durationColumns.names),
-      sweptMs: this.#sweptMs,
+      savedMs: this.#savedMs,
     };
   }
 
-  /** Takes what `save` gave, when nothing was counted yet; returns the series of runs in their order. */
+  /** Notes that `state` is exported from now on. */
+  exported({ savedMs }: TotalsState): void {
+    this.#exportedMs = savedMs;
+  }
+
+  /**
+   * Takes what `save` gave, when nothing was counted yet; returns the series of runs in their order. What was still shown as
+   * 0 will be for as long again: nobody knows whether it was scraped.
+   */
   restore(state: TotalsState): readonly Series<RunCounts>[] {
-    this.#sweptMs = state.sweptMs;
+    this.#savedMs = state.savedMs;
+    this.#exportedMs = state.savedMs - this.#zeroForMs;
     restoreCounts(this.#tools, state.tools, callColumns.names);
     restoreCounts(this.#durations, state.durations, durationColumns.names);
     return restoreCounts(this.#runs, state.runs, runColumns.names);

@@ -8,6 +8,7 @@ import { durationSeconds } from './policy-values.ts';
  */
 export interface BurnRate {
   readonly factor: number;
+  /** As PromQL writes it: `1d` is `24h` to a rolling gauge. */
   readonly longWindow: string;
   readonly shortWindow: string;
   readonly severity: Severity;

@@ -16,7 +16,7 @@ import {
   type Objective,
   type WindowedObjective,
 } from './objective-schema.ts';
-import { durationSeconds } from './policy-values.ts';
+import { durationSeconds, rollingWindow } from './policy-values.ts';
 import type { PolicyFile } from './read-policy.ts';
 import { fits } from './scope.ts';
 
@@ -73,6 +73,37 @@ export function readingsOf(
   );
 }
 
+/**
+ * With which severities objectives of `files` are judged, the gravest first, by what a reading says of itself; none where
+ * there is no such policy, objective or scope any more.
+ */
+export function severitiesOf(
+  files: readonly PolicyFile[],
+): (of: { readonly policy: string; readonly kpi: string } & Omit<Release, 'release'>) => readonly Severity[] {
+  const judged = new Map<string, Judged>(
+    files.flatMap(({ policy: { metadata, scope, objectives } }) =>
+      objectivesOf(objectives).map(([kpi, objective]) => {
+        const said = isBudgeted(objective) ? burnRatesOf(objective) : [objective];
+        const severities = tiers.filter((tier) => said.some(({ severity }) => severity === tier));
+        return [`${metadata.name}/${kpi}`, { ...scope, severities }] as const;
+      }),
+    ),
+  );
+  return ({ policy, kpi, agent, environment }) => {
+    const { agents, environments, severities } = judged.get(`${policy}/${kpi}`) ?? nothing;
+    return fits(agent, agents) && fits(environment, environments) ? severities : [];
+  };
+}
+
+/** Of whom something is judged, and how grave it is. */
+interface Judged {
+  readonly agents: readonly string[];
+  readonly environments: readonly string[];
+  readonly severities: readonly Severity[];
+}
+
+const nothing: Judged = { agents: [], environments: [], severities: [] };
+
 /** One of the value over a window, or one of each tool. */
 function windowReadings(each: Case, objective: WindowedObjective): readonly ObjectiveReading[] {
   const { kpi, figures, complete } = each;
@@ -94,8 +125,8 @@ function windowReadings(each: Case, objective: WindowedObjective): readonly Obje
 /** One of each severity with which the budget is watched. */
 function budgetReadings(each: Case, objective: BudgetedObjective): readonly ObjectiveReading[] {
   const { badEvents } = metricsOf(each.kpi).share ?? {};
-  const rates = burnRatesOf(objective).filter(
-    ({ shortWindow, longWindow }) => each.complete.has(shortWindow) && each.complete.has(longWindow),
+  const rates = burnRatesOf(objective).filter(({ shortWindow, longWindow }) =>
+    [shortWindow, longWindow].every((window) => each.complete.has(rollingWindow(window))),
   );
   return tiers.flatMap((severity) => {
     const judged = rates
@@ -117,7 +148,7 @@ function burning(
   objective: BudgetedObjective,
   rate: BurnRate,
 ): number | undefined {
-  const bad = (window: string) => badShareOf(windows.get(window)?.get(''), objective);
+  const bad = (window: string) => badShareOf(windows.get(rollingWindow(window))?.get(''), objective);
   const [long, short] = [bad(rate.longWindow), bad(rate.shortWindow)];
   const threshold = thresholdOf(rate, objective);
   if (long === undefined || long.events < objective.min_events) return undefined;

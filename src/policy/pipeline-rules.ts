@@ -75,6 +75,16 @@ const alerts: readonly PipelineAlert[] = [
     labels: { unit: 'run' },
   },
   {
+    alert: 'PlimsollIncidentsUnopened',
+    severity: 'sev3',
+    expr: 'sum(increase(plimsoll_assess_unopened_incidents_total[1h])) > 0',
+    for: '0m',
+    summary: 'Objectives are not met and became no incident, because there are too many of them.',
+    runbook:
+      'GET /api/v1/incidents lists those that are open: resolve what is over, and see whether a release or an agent has an id in its name.',
+    when: [series('plimsoll_assess_unopened_incidents_total', '0+1x60')],
+  },
+  {
     alert: 'PlimsollUnpricedRuns',
     severity: 'sev4',
     expr: `1 - sum by (agent, release, environment) (plimsoll_kpi_cost_usd_per_run_denominator{window="1h"})

@@ -52,6 +52,7 @@ const healthySeries: readonly InputSeries[] = [
   series('plimsoll_kpi_active{instance="b"}', '0x60'),
   series('plimsoll_kpi_watermark_timestamp_seconds', '0+60x60'),
   series('plimsoll_kpi_overflow_events_total{unit="run"}', '0x60'),
+  series('plimsoll_assess_unopened_incidents_total', '3x60'),
   series(`plimsoll_kpi_cost_usd_per_run_denominator{${agent},window="1h"}`, '99x60'),
   series(`plimsoll_kpi_run_success_denominator{${agent},window="1h"}`, '100x60'),
   series('plimsoll_store_state{partition="0",state="flowing"}', '1x60'),

@@ -18,14 +18,18 @@ export const policyColumns = [
   { name: 'Version', type: 'UInt64' },
 ] as const;
 
-/** A longer policy would not fit every stream; its file has what its row then leaves out. */
-const limitCharacters = 50_000;
+/** Every stream takes a row of so many bytes; a longer one leaves out what the file of the policy has. */
+const limitBytes = 60_000;
+/** What a row leaves out, as little as will do. */
+const leftOut: readonly (readonly (typeof policyColumns)[number]['name'][])[] = [
+  [],
+  ['Document'],
+  ['Document', 'Agents', 'Environments'],
+];
 
 /** The row of a policy that is in use since `sinceMs`. Of several the one of the earliest use stands. */
 export function policyRow({ policy, revision }: PolicyFile, sinceMs: number): TableRow {
   const { metadata, scope, good_outcomes } = policy;
-  const document = JSON.stringify(policy);
-  const isShort = document.length <= limitCharacters;
   const version = Number.MAX_SAFE_INTEGER - Math.floor(sinceMs); // the earlier the greater
   const row: Record<(typeof policyColumns)[number]['name'], unknown> = {
     PolicyRevision: revision,
@@ -33,12 +37,16 @@ export function policyRow({ policy, revision }: PolicyFile, sinceMs: number): Ta
     PolicyVersion: metadata.version,
     Owner: metadata.owner,
     OnCall: metadata.on_call,
-    Agents: isShort ? scope.agents : undefined,
-    Environments: isShort ? scope.environments : undefined,
+    Agents: scope.agents,
+    Environments: scope.environments,
     GoodOutcomes: good_outcomes,
-    Document: isShort ? document : undefined,
+    Document: JSON.stringify(policy),
     FirstUsed: instantText(sinceMs),
     Version: version,
   };
-  return { table: 'policies', key: revision, version, row: JSON.stringify(row).toWellFormed() };
+  const texts = leftOut.map((names) =>
+    JSON.stringify({ ...row, ...Object.fromEntries(names.map((name) => [name, undefined])) }).toWellFormed(),
+  );
+  const fitting = texts.find((text) => Buffer.byteLength(text) <= limitBytes) ?? texts.at(-1)!;
+  return { table: 'policies', key: revision, version, row: fitting };
 }

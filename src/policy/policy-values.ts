@@ -21,8 +21,13 @@ export function durationSeconds(written: string): number {
   return Number(written.slice(0, -1)) * (secondsOf[written.slice(-1)] ?? Number.NaN);
 }
 
-/** The length of a rolling window, however it is written: 60m is 1h. */
-export const window = duration.overwrite((written) => windowLabel(1000 * durationSeconds(written)));
+/** The label `window` of the gauges over a `duration`, however that is written: 60m is 1h, and 1d is 24h. */
+export function rollingWindow(written: string): string {
+  return windowLabel(1000 * durationSeconds(written));
+}
+
+/** The length of a rolling window, as its gauges have it. */
+export const window = duration.overwrite(rollingWindow);
 
 export const ratio = z.number().min(0).max(1);
 

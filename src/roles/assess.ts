@@ -15,9 +15,6 @@ import type { Role, Site } from './role.ts';
 /** A restart reads again what came since the last snapshot, and counters are as old as that. */
 const snapshotEveryMs = 1000;
 
-/** So long apart are two scrapes usually: the first one is to see a new counter at 0. */
-const zeroForMs = 15_000;
-
 /** stream → runs → windows, and the stream of rows, of runs and of the policies in use */
 export function assessRole(
   site: Site,
@@ -63,7 +60,7 @@ function settingsOf({ policies }: Site, { runs, kpi }: NonNullable<Plan['assess'
     windowsMs: kpi.windows,
     latenessMs: kpi.lateness,
     maxSeries: kpi.max_series,
-    zeroForMs,
+    zeroForMs: kpi.scrape_interval,
     goodOutcomes: (agent, environment) => policies.coverage.goodOutcomes(agent, environment),
     qualityTarget: (agent, environment, evaluator) =>
       policies.coverage.qualityTarget(agent, environment, evaluator),

@@ -12,7 +12,7 @@ import {
 import { incidentFamilies } from '../incidents/incident-families.ts';
 import { incidentRow } from '../incidents/incident-row.ts';
 import type { Family } from '../kpi/family.ts';
-import { readingsOf } from '../policy/objective-readings.ts';
+import { readingsOf, severitiesOf } from '../policy/objective-readings.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 
 const minuteMs = 60_000;
@@ -22,6 +22,7 @@ const watchEveryMs = 10_000;
 const settings: BookSettings = {
   conditions: { wellForMs: 5 * minuteMs, silentMs: 24 * hourMs, gapMs: minuteMs, limit: 10_000 },
   openLimit: 1000,
+  reportLimit: 500,
   resolvedLimit: 1000,
   rememberMs: 24 * hourMs,
   quietMs: 30 * minuteMs,
@@ -85,6 +86,6 @@ export class IncidentWatch implements Component {
     if (!incidents.isKept()) return;
     const inUse = policies();
     const readings = inUse.length === 0 ? [] : readingsOf(inUse, kpis());
-    incidents.book.observe(readings, clock.nowMs());
+    incidents.book.observe(readings, clock.nowMs(), severitiesOf(inUse));
   }
 }

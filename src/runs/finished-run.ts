@@ -41,6 +41,8 @@ export interface FinishedRun {
   /** Those that were handed to `toolCall` so far. */
   readonly toolCalls: RunToolCalls;
   readonly costUsd: RunCost;
+  /** The most that it was ever reported to cost: what came later may show that something was counted twice. */
+  readonly peakUsd: RunCost;
   /** How long humans worked on its reviews. */
   readonly reviewSeconds: number;
   /** False when a model call of the run has no known price: the cost is then a lower bound and belongs in no ratio. */

@@ -43,6 +43,11 @@ export function reportOf(
       tool: cells[at + cell.toolCostNanos]! / nanosPerUsd,
       review: cells[at + cell.reviewCostNanos]! / nanosPerUsd,
     },
+    peakUsd: {
+      llm: cells[at + cell.peakCostNanos]! / nanosPerUsd,
+      tool: cells[at + cell.peakCostNanos + 1]! / nanosPerUsd,
+      review: cells[at + cell.peakCostNanos + 2]! / nanosPerUsd,
+    },
     reviewSeconds: cells[at + cell.reviewMs]! / 1000,
     priced: bytes[bytesAt + byte.lowerBound] === 0,
     inputTokens: cells[at + cell.inputTokens]!,

@@ -54,35 +54,37 @@ export const cell = {
   llmCostNanos: 33,
   inputTokens: 34,
   outputTokens: 35,
+  /** Three: the most that the run was ever reported to cost, for models, tools and review: what counters have of it. */
+  peakCostNanos: 36,
 } as const;
 
 /** Bytes of a run's row, behind the cells. One of a vocabulary's words is its place there from 1 on; 0 is none. */
 export const byte = {
-  state: 288,
+  state: 312,
   /** Whether a later trace may resume the run: its id is its own. */
-  resumable: 289,
-  root: 290,
-  saidOutcome: 291,
-  saidEvidence: 292,
-  escalationReason: 293,
-  gate: 294,
-  foldedTop: 295,
+  resumable: 313,
+  root: 314,
+  saidOutcome: 315,
+  saidEvidence: 316,
+  escalationReason: 317,
+  gate: 318,
+  foldedTop: 319,
   /** Seven: how badly the span that says each label speaks for the run, from 1 on; then the one of its trace. */
-  labelRank: 296,
-  unpriced: 303,
+  labelRank: 320,
+  unpriced: 327,
   /** Whether log records tell of the run; and how it went, where they belonged to no trace. */
-  hasLogs: 304,
-  told: 305,
+  hasLogs: 328,
+  told: 329,
   /** Whether it has a span that makes a run. */
-  isWork: 306,
+  isWork: 330,
   /** The rest is as last reported. */
-  closedBy: 307,
-  outcome: 308,
-  evidence: 309,
-  lowerBound: 310,
+  closedBy: 331,
+  outcome: 332,
+  evidence: 333,
+  lowerBound: 334,
 } as const;
 
-const cellCount = 39;
+const cellCount = 42;
 const wordCount = 2 * cellCount;
 const byteCount = 8 * cellCount;
 

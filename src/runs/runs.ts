@@ -22,6 +22,9 @@ const answers: Readonly<Partial<Record<EscalationState, number>>> = {
   timed_out: known.unanswered,
 };
 
+/** Where the costs stand of which a run keeps the peaks, in that order. */
+const costs = [cell.llmCostNanos, cell.toolCostNanos, cell.reviewCostNanos] as const;
+
 /** The runs with all that is known of them, as a snapshot keeps them. */
 export interface RunsState {
   readonly table: RunTableState;
@@ -258,10 +261,21 @@ export class Runs {
     cells[at + cell.toolCostNanos] = this.#toolCosts.of(run, hasLogs);
     cells[at + cell.inputTokens] = usage.inputTokens;
     cells[at + cell.outputTokens] = usage.outputTokens;
+    this.#notePeak(run);
     bytes[bytesAt + byte.closedBy] = closings.indexOf(closedBy);
     bytes[bytesAt + byte.outcome] = outcomes.indexOf(outcome);
     bytes[bytesAt + byte.evidence] = evidenceLevels.indexOf(evidence);
     bytes[bytesAt + byte.lowerBound] = usage.priced && bytes[bytesAt + byte.unpriced] === 0 ? 0 : 1;
+  }
+
+  #notePeak(run: number): void {
+    const { cells } = this.table;
+    const at = this.table.cellAt(run);
+    for (let i = 0; i < costs.length; i++) {
+      const nanos = cells[at + costs[i]!]!;
+      const peakAt = at + cell.peakCostNanos + i;
+      if (nanos > cells[peakAt]!) cells[peakAt] = nanos;
+    }
   }
 
   /** `run` as it was when it was finished last; call it before a span is added to it since. */
@@ -311,6 +325,7 @@ export class Runs {
     cells[at + cell.reviewMs]! += Math.round(1000 * (span.reviewSeconds ?? 0));
     cells[at + cell.inputTokens]! += tokensOf(span.inputTokens);
     cells[at + cell.outputTokens]! += tokensOf(span.outputTokens);
+    this.#notePeak(run);
     if (span.costSource === 'unpriced') bytes[this.table.byteAt(run) + byte.lowerBound] = 1;
     return true;
   }

@@ -5,8 +5,9 @@ import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ApiPort, apiPortFault } from '../../src/api/api-port.ts';
 import { Secret } from '../../src/core/secret.ts';
-import type { IncidentBook } from '../../src/incidents/incident-book.ts';
-import { bookOf, minuteMs, reading } from '../incidents/books.ts';
+import type { BookSettings, IncidentBook } from '../../src/incidents/incident-book.ts';
+import { labelValue } from '../../src/semconv/label-value.ts';
+import { bookOf, judgeAll, minuteMs, reading } from '../incidents/books.ts';
 import { until } from '../until.ts';
 
 const noon = Date.UTC(2026, 10, 26, 12);
@@ -24,8 +25,9 @@ const started: ApiPort[] = [];
 
 async function apiOf(
   over: { readonly token?: Secret | undefined; readonly host?: string } = {},
+  limits: Partial<BookSettings> = {},
 ): Promise<Api> {
-  const { book } = bookOf({ openLimit: 3 });
+  const { book } = bookOf(limits);
   const log: string[] = [];
   const api = { port: 0, book, log, isKept: true, committed: async () => {} };
   const port = new ApiPort({
@@ -91,7 +93,7 @@ describe('a report', () => {
     const { status, body } = await post(api, report);
     expect(status).toBe(201);
     expect(body).toEqual({
-      id: expect.stringMatching(/^\w+-1$/),
+      id: expect.stringMatching(/^[\w-]{20,}$/),
       key: 'double-refund',
       state: 'open',
       severity: 'sev1',
@@ -133,6 +135,21 @@ describe('a report', () => {
     });
   });
 
+  test('names agent, release and environment as the labels of their KPIs do', async () => {
+    const long = 'x'.repeat(150);
+    const told = {
+      ...report,
+      agent: 'overflow',
+      release: `1.4\u202E${long}`,
+      environment: 'prod\u2028uction',
+    };
+    const { body } = await post(await apiOf(), told);
+    const [agent, release, environment] = [told.agent, told.release, told.environment].map(labelValue);
+    expect(body).toMatchObject({ agent, release, environment });
+    expect(body).toMatchObject({ agent: 'overflow (sent)', environment: 'prod uction' });
+    expect(release).toHaveLength(128);
+  });
+
   test('with the key of an incident of another release is refused', async () => {
     const api = await apiOf();
     await post(api, report);
@@ -140,17 +157,19 @@ describe('a report', () => {
     expect(status).toBe(409);
     expect(body['errors']).toEqual([
       expect.stringMatching(
-        /^the key is that of the incident \w+-1, of refund-agent 1\.4\.0 in production: use another one$/,
+        /^the key is that of the incident [\w-]{20,}, of refund-agent 1\.4\.0 in production: use another one$/,
       ),
     ]);
   });
 
-  test('beyond as many as may be open is refused for now', async () => {
-    const api = await apiOf();
+  test('beyond as many as may be reported is refused for now, also where policies have room', async () => {
+    const api = await apiOf({}, { openLimit: 4, reportLimit: 3 });
     for (const key of ['a', 'b', 'c']) await post(api, { ...report, key });
     const { status, body, headers } = await post(api, { ...report, key: 'd' });
     expect([status, headers.get('retry-after')]).toEqual([503, '5']);
-    expect(body['errors']).toEqual(['3 incidents are open, which is all that there may be: resolve some']);
+    expect(body['errors']).toEqual([
+      '3 reported incidents are open, which is all that there may be: resolve some',
+    ]);
   });
 });
 
@@ -183,7 +202,7 @@ describe('a change', () => {
 
   test('of an incident that a policy opened is one, too', async () => {
     const api = await apiOf();
-    api.book.observe([reading({ holdMs: 0 })], noon - minuteMs);
+    api.book.observe([reading({ holdMs: 0 })], noon - minuteMs, judgeAll);
     const key = 'policy/refund-agent/cost_usd_per_run/refund-agent/1.4.0/production';
     expect(await post(api, { key, state: 'acknowledged' })).toMatchObject({
       status: 200,
@@ -223,6 +242,11 @@ describe('what is no request is refused with what is wrong', () => {
     ['a title of two lines', { ...report, title: 'a\nb' }, 'title: must be one line of text'],
     ['half a character', '{"key":"\\ud800"}', 'key: must be one line of text'],
     ['a number for text', { ...report, agent: 7 }, 'agent: must be text'],
+    [
+      'a time of a clock that was not set',
+      { ...report, started: '1970-01-01T00:00:00Z' },
+      'started: is before 2000: write when it began, or leave it out',
+    ],
     ['no time', { ...report, started: 'today' }, 'started: must be a time such as 2026-11-26T12:00:00Z'],
     [
       "the key of a policy's incident",
@@ -236,7 +260,18 @@ describe('what is no request is refused with what is wrong', () => {
     const { status, body: said } = await post(api, body);
     expect(status).toBe(400);
     expect(said['errors']).toContain(sentence);
+    const keys = [said['errors']].flat().map((error) => String(error).split(':')[0]);
+    expect(keys).toEqual([...new Set(keys)]); // one sentence on each
     expect([...api.book.incidents]).toEqual([]);
+  });
+
+  test('a state to list that is none', async () => {
+    const api = await apiOf();
+    for (const states of ['state=open', 'state=', 'state=all&state=resolved'])
+      expect(await ask(api, `/api/v1/incidents?${states}`)).toMatchObject({
+        status: 400,
+        body: { errors: ['state: must be all, or be left out for the incidents that are open'] },
+      });
   });
 
   test('a body that is too large, and the connection is closed', async () => {

@@ -2,9 +2,10 @@ import { deserialize, serialize } from 'node:v8';
 import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
-import { Assessor, type AssessorSettings, type SavedState } from '../../src/assess/assessor.ts';
+import { Assessor, type AssessorSettings } from '../../src/assess/assessor.ts';
 import { toCommit } from '../../src/assess/pointer.ts';
 import { RowOutbox } from '../../src/assess/row-outbox.ts';
+import type { SavedState } from '../../src/assess/saved-state.ts';
 import { StateLog } from '../../src/assess/state-log.ts';
 import { createLog } from '../../src/core/log.ts';
 import { OwnershipLost, type Claim } from '../../src/core/stream.ts';
@@ -577,12 +578,15 @@ describe('after a restart', () => {
 
   test('the snapshot that was committed on any partition last is the one to go on with', async () => {
     const [one, two, states] = [new MemoryPartition(0), new MemoryPartition(1), new MemoryStates()];
-    one.append(noon, aRun('a', noon));
-    two.append(noon, aRun('b', noon));
     const first = start(noon, 2, new MemoryRuns(), states);
     await Promise.all([first.own(one), first.own(two)]);
+    await first.assessor.committed();
+    const early = two.commits.at(-1)!;
+    one.append(noon, aRun('a', noon));
+    two.append(noon, aRun('b', noon));
+    await until('both were read', () => first.kpi('plimsoll_kpi_run_success_denominator', five) === 2);
     await first.stop();
-    two.commits.splice(-1, 1, ...two.commits.slice(0, 1)); // as if it had been killed between the two commits
+    two.commits.push(early); // as if it had been killed between the two commits
     one.start = two.start = 1;
     const second = start(noon, 2, new MemoryRuns(), states);
     await Promise.all([second.own(one), second.own(two)]);
@@ -675,11 +679,15 @@ describe('after a restart', () => {
     const first = start(noon, 2, new MemoryRuns(), states);
     const lost = new AbortController();
     const { claim, reached } = two.claim(lost.signal);
+    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
     let isFenced = false;
+    let refused = 0;
     first.work({
       ...claim,
       commit: async (commit) => {
         if (!isFenced) return claim.commit(commit);
+        refused++;
+        await held;
         lost.abort(new OwnershipLost('fenced'));
         throw new OwnershipLost('fenced');
       },
@@ -689,14 +697,13 @@ describe('after a restart', () => {
     await until('it was read', () => first.kpi('plimsoll_kpi_run_success_denominator', five) === 1);
     await first.assessor.committed();
     const completed = { outcome: 'completed', evidence: 'none' };
-    let shown = first.kpi('plimsoll_runs_total', completed);
     isFenced = true;
     one.append(noon, aRun('b', noon));
-    await until('it was fenced', () => {
-      shown = Math.max(shown ?? 0, first.kpi('plimsoll_runs_total', completed) ?? 0);
-      return !first.assessor.isAssessing;
-    });
-    expect(shown).toBe(1);
+    await until('it commits both', () => refused > 0 && one.commits.at(-1)?.position.offset === 2);
+    expect(first.kpi('plimsoll_kpi_run_success_denominator', five)).toBe(2);
+    expect(first.kpi('plimsoll_runs_total', completed)).toBe(1);
+    letGo();
+    await until('it knows', () => !first.assessor.isAssessing);
     const second = start(noon, 2, new MemoryRuns(), states);
     await Promise.all([second.own(one), second.own(two)]);
     expect(second.kpi('plimsoll_runs_total', completed)).toBeGreaterThanOrEqual(1);

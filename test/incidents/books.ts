@@ -1,13 +1,17 @@
-import type { Reading } from '../../src/incidents/conditions.ts';
+import type { Reading, SeveritiesOf } from '../../src/incidents/conditions.ts';
 import { IncidentBook, type BookSettings, type Report } from '../../src/incidents/incident-book.ts';
 import type { Incident } from '../../src/incidents/incident.ts';
 
 export const minuteMs = 60_000;
 export const hourMs = 60 * minuteMs;
 
+/** Policies that judge everything with the severities that readings of these tests have. */
+export const judgeAll: SeveritiesOf = () => ['sev2', 'sev3'];
+
 export const settings: BookSettings = {
   conditions: { wellForMs: 5 * minuteMs, silentMs: 24 * hourMs, gapMs: minuteMs, limit: 1000 },
   openLimit: 100,
+  reportLimit: 100,
   resolvedLimit: 100,
   rememberMs: 24 * hourMs,
   quietMs: 30 * minuteMs,
@@ -22,7 +26,7 @@ export interface Told {
   unopened: number;
 }
 
-export function bookOf(over: Partial<BookSettings> = {}): Told {
+export function bookOf(over: Partial<BookSettings> = {}, newId?: () => string): Told {
   const opened: Incident[] = [];
   const changed: Incident[] = [];
   const told: Told = {
@@ -35,6 +39,7 @@ export function bookOf(over: Partial<BookSettings> = {}): Told {
           told.unopened += count;
         },
       },
+      newId,
     ),
     opened,
     changed,

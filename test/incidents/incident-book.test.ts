@@ -1,12 +1,12 @@
 import { deserialize, serialize } from 'node:v8';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { keyOf, type Reading } from '../../src/incidents/conditions.ts';
+import { keyOf, type Reading, type SeveritiesOf } from '../../src/incidents/conditions.ts';
 import type { IncidentBook } from '../../src/incidents/incident-book.ts';
 import { stateOf, type Incident } from '../../src/incidents/incident.ts';
 import { severities } from '../../src/semconv/vocabulary.ts';
 import { runs } from '../property-runs.ts';
-import { bookOf, hourMs, minuteMs, reading, report, settings, well, type Told } from './books.ts';
+import { bookOf, hourMs, judgeAll, minuteMs, reading, report, settings, well, type Told } from './books.ts';
 
 const noon = Date.UTC(2026, 10, 26, 12);
 const roundMs = 10_000;
@@ -15,15 +15,17 @@ const roundMs = 10_000;
 function watching(over: Parameters<typeof bookOf>[0] = {}) {
   const told = bookOf(over);
   const clock = { nowMs: noon };
+  const policies: { severitiesOf: SeveritiesOf } = { severitiesOf: judgeAll };
   return {
     ...told,
     clock,
+    policies,
     told,
     /** For so long. */
     sees: (minutes: number, ...readings: readonly Reading[]): void => {
       for (const endMs = clock.nowMs + minutes * minuteMs; clock.nowMs < endMs;) {
         clock.nowMs += roundMs;
-        told.book.observe(readings, clock.nowMs);
+        told.book.observe(readings, clock.nowMs, policies.severitiesOf);
       }
     },
   };
@@ -167,6 +169,84 @@ describe('an incident of a policy', () => {
     expect(only(book)).toMatchObject({ resolvedMs: undefined, repeats: 1 });
   });
 
+  test('that comes back under a newer policy says what that says', () => {
+    const { book, sees } = watching();
+    sees(6, reading());
+    sees(6, well());
+    const newer = {
+      revision: 'ba9876543210',
+      owner: 'team-refunds',
+      title: 'CostIsTooHigh',
+      violation: '0.02 USD.',
+    };
+    sees(6, reading(newer));
+    const { violation: summary, ...said } = newer;
+    expect(only(book)).toMatchObject({ ...said, summary, repeats: 1 });
+  });
+
+  test.each([
+    ['is not met', reading],
+    ['is met, though not for five minutes,', well],
+  ])(
+    "is its new owner's, by the new revision, once the policy is edited while its objective %s",
+    (_, seen) => {
+      const { book, sees, changed } = watching();
+      sees(6, reading());
+      const { version } = only(book);
+      sees(1, seen({ revision: 'ba9876543210', owner: 'team-refunds' }));
+      expect(changed).toHaveLength(2);
+      expect(only(book)).toMatchObject({ revision: 'ba9876543210', owner: 'team-refunds', severity: 'sev3' });
+      expect(only(book).version).toBeGreaterThan(version);
+      expect(only(book).resolvedMs).toBeUndefined();
+    },
+  );
+
+  test('is over at once when no policy judges what it is about any more, which is no recovery', () => {
+    const { book, sees, policies, clock } = watching();
+    sees(6, reading(), reading({ agent: 'a/b%2F' }));
+    policies.severitiesOf = ({ agent }) => (agent === 'a/b%2F' ? ['sev3'] : []);
+    sees(0.1, reading({ agent: 'a/b%2F' }));
+    const [gone, stays] = [...book.incidents];
+    expect(gone).toMatchObject({ resolution: 'withdrawn', resolvedMs: clock.nowMs });
+    expect(stays).toMatchObject({ agent: 'a/b%2F', resolvedMs: undefined });
+  });
+
+  test.each([
+    ['graver', 'sev2', 'sev2'],
+    ['less grave', 'sev4', 'sev3'],
+  ] as const)(
+    'goes on when its objective becomes %s, and is over as it would have been',
+    (_, severity, gravest) => {
+      const { book, sees, policies } = watching();
+      sees(6, reading({ part: 'search' }));
+      policies.severitiesOf = () => [severity];
+      sees(2, reading({ part: 'search', severity }));
+      expect(only(book)).toMatchObject({ severity: gravest, repeats: 0, resolvedMs: undefined });
+      sees(5, well({ part: 'search', severity }));
+      expect(stateOf(only(book))).toBe('open');
+      sees(0.1, well({ part: 'search', severity }));
+      expect(only(book)).toMatchObject({ resolution: 'recovered', repeats: 0 });
+    },
+  );
+
+  test('goes on until the other alert on its budget is well when the one that fired is removed', () => {
+    const { book, sees, policies } = watching();
+    sees(6, reading({ severity: 'sev2', violation: undefined }), reading({ severity: 'sev3' }));
+    policies.severitiesOf = () => ['sev2'];
+    sees(4.9, well({ severity: 'sev2' }));
+    expect(stateOf(only(book))).toBe('open');
+    sees(0.2, well({ severity: 'sev2' }));
+    expect(only(book)).toMatchObject({ resolution: 'recovered' });
+  });
+
+  test('goes on when the alert that fired is removed and the other one on its budget is about to fire', () => {
+    const { book, sees, policies } = watching();
+    sees(1, reading({ severity: 'sev2' }), reading({ severity: 'sev3', holdMs: 0 }));
+    policies.severitiesOf = () => ['sev2'];
+    sees(1, reading({ severity: 'sev2' }));
+    expect(only(book)).toMatchObject({ resolvedMs: undefined, repeats: 0 });
+  });
+
   test('waits anew for what nobody watched', () => {
     const { book, sees, clock, opened } = watching();
     sees(4, reading());
@@ -222,12 +302,40 @@ describe('a report', () => {
     expect(only(book)).toMatchObject({ release: '1.4.0', repeats: 0 });
   });
 
+  test('of another release may have the key of one that is resolved, and is another one', () => {
+    const { book } = bookOf();
+    book.open(report(), noon);
+    book.change({ key: 'double-refund' }, 'resolved', noon);
+    expect(book.open(report({ release: '2' }), noon + 1)).toMatchObject({ kind: 'opened' });
+    expect([...book.incidents].map(stateOf)).toEqual(['resolved', 'open']);
+    expect(book.change({ key: 'double-refund' }, 'resolved', noon + 2)).toMatchObject({
+      incident: { release: '2' },
+    });
+  });
+
   test('is refused where too many are open, and room is made by resolving one', () => {
     const { book } = bookOf({ openLimit: 2 });
     for (const key of ['a', 'b']) book.open(report({ key }), noon);
-    expect(book.open(report({ key: 'c' }), noon)).toEqual({ kind: 'full', limit: 2 });
+    expect(book.open(report({ key: 'c' }), noon)).toEqual({ kind: 'full', limit: 2, of: 'incidents' });
     book.change({ key: 'a' }, 'resolved', noon);
     expect(book.open(report({ key: 'c' }), noon)).toMatchObject({ kind: 'opened' });
+  });
+
+  test('leaves room for what policies find, whose incidents take none of the room for reports', () => {
+    const { book, sees, told, clock } = watching({ openLimit: 4, reportLimit: 2 });
+    const full = { kind: 'full', limit: 2, of: 'reported incidents' };
+    for (const key of ['a', 'b']) book.open(report({ key }), noon);
+    expect(book.open(report({ key: 'c' }), noon)).toEqual(full);
+    sees(6, reading());
+    book.change({ key: 'a' }, 'resolved', clock.nowMs);
+    expect(book.open(report({ key: 'c' }), clock.nowMs)).toMatchObject({ kind: 'opened' });
+    expect(book.open(report({ key: 'a' }), clock.nowMs)).toEqual(full);
+    sees(6, reading(), reading({ release: '2' }));
+    expect(told.unopened).toBe(0);
+    expect([...book.incidents].filter((each) => each.source === 'policy').map(stateOf)).toEqual([
+      'open',
+      'open',
+    ]);
   });
 });
 
@@ -271,7 +379,7 @@ describe('a book', () => {
     for (const key of ['a', 'b', 'c', 'd']) book.open(report({ key }), noon);
     for (const [at, key] of ['c', 'a', 'b'].entries()) book.change({ key }, 'resolved', noon + at);
     expect([...book.incidents].map(({ key }) => key)).toEqual(['a', 'b', 'd']);
-    book.observe([], noon + 24 * hourMs + 2);
+    book.observe([], noon + 24 * hourMs + 2, judgeAll);
     expect([...book.incidents].map(({ key }) => key)).toEqual(['b', 'd']);
   });
 
@@ -284,28 +392,49 @@ describe('a book', () => {
     expect(opened.map(({ release }) => release)).toEqual(['1.4.0', '2']);
   });
 
-  test('watches no more objectives than it may', () => {
+  test('opens nothing for what it had no room for once that is met, though not for five minutes', () => {
+    const { book, told, sees, opened, clock } = watching({ openLimit: 1 });
+    sees(6, reading(), reading({ release: '2' }));
+    book.change({ id: only(book).id }, 'resolved', clock.nowMs);
+    sees(1, well({ release: '2' }));
+    expect([opened.length, told.unopened]).toEqual([1, 1]);
+  });
+
+  test('watches no more objectives than it may, and tells once of each beyond', () => {
     const { told, sees, opened } = watching({ conditions: { ...settings.conditions, limit: 2 } });
-    sees(0.1, ...['1', '2', '3', '4'].map((release) => reading({ release, holdMs: 0 })));
+    const violated = ['1', '2', '3', '4'].map((release) => reading({ release, holdMs: 0 }));
+    sees(0.1, ...violated);
+    expect([opened.length, told.unopened]).toEqual([2, 2]);
+    sees(1, ...violated);
     expect([opened.length, told.unopened]).toEqual([2, 2]);
   });
 
-  test('gives an incident that a crash took back to the next one, whose row replaces the lost one', () => {
-    const { book, opened, changed } = bookOf();
+  test('never gives the id of an incident that a crash took back to another one', () => {
+    const { book, opened } = bookOf();
     book.open(report({ key: 'kept' }), noon);
     const kept = book.save();
     book.open(report({ key: 'lost' }), noon + 1);
     book.restore(kept);
     expect([...book.incidents].map(({ key }) => key)).toEqual(['kept']);
     book.open(report({ key: 'next' }), noon + 1000);
-    expect(opened[2]?.id).toBe(opened[1]?.id);
-    expect(changed[2]!.version).toBeGreaterThan(changed[1]!.version);
+    expect(new Set(opened.map(({ id }) => id)).size).toBe(3);
   });
 
-  test('has other ids than a book that began at another time', () => {
+  test('gives a change after a crash a greater version than that of the change which it took back', () => {
+    const { book, changed } = bookOf();
+    book.open(report(), noon);
+    const kept = book.save();
+    for (const state of ['acknowledged', 'mitigated'] as const)
+      book.change({ key: 'double-refund' }, state, noon + 1);
+    book.restore(kept);
+    book.change({ key: 'double-refund' }, 'resolved', noon + 1000);
+    expect(changed[3]!.version).toBeGreaterThan(changed[2]!.version);
+  });
+
+  test('has other ids than that of another process', () => {
     const [one, other] = [bookOf(), bookOf()];
     one.book.open(report(), noon);
-    other.book.open(report(), noon + 1);
+    other.book.open(report(), noon);
     expect(only(one.book).id).not.toBe(only(other.book).id);
   });
 });
@@ -362,11 +491,11 @@ function readingsOf(seen: readonly Seen[]): readonly Reading[] {
   );
 }
 
-const small = { openLimit: 3, resolvedLimit: 3 };
+const small = { openLimit: 3, reportLimit: 1, resolvedLimit: 3 };
 
 /** Does `step` at `nowMs`. */
 function take({ book }: Told, step: Step, nowMs: number): void {
-  if (step.kind === 'round') book.observe(readingsOf(step.seen), nowMs);
+  if (step.kind === 'round') book.observe(readingsOf(step.seen), nowMs, judgeAll);
   else if (step.kind === 'report') book.open(report({ key: step.key, severity: step.severity }), nowMs);
   else {
     const incidents = [...book.incidents];
@@ -376,6 +505,8 @@ function take({ book }: Told, step: Step, nowMs: number): void {
 }
 
 const afterOf = (step: Step): number => (step.kind === 'round' ? step.afterMs : 1000);
+
+const counting = (ids: { last: number }) => (): string => String(++ids.last);
 
 describe('whatever is seen and said', () => {
   test('no two incidents are open with one key, and all stays within its bounds and in order', () => {
@@ -389,6 +520,8 @@ describe('whatever is seen and said', () => {
           const open = incidents.filter(({ resolvedMs }) => resolvedMs === undefined);
           expect(new Set(open.map(({ key }) => key)).size).toBe(open.length);
           expect(open.length).toBeLessThanOrEqual(small.openLimit);
+          const reported = open.filter(({ source }) => source === 'api');
+          expect(reported.length).toBeLessThanOrEqual(small.reportLimit);
           expect(incidents.length - open.length).toBeLessThanOrEqual(small.resolvedLimit);
           for (const each of incidents) {
             const { startedMs, detectedMs, acknowledgedMs = detectedMs, mitigatedMs = acknowledgedMs } = each;
@@ -444,8 +577,9 @@ describe('whatever is seen and said', () => {
   test('a book that is saved and restored goes on as if nothing had been', () => {
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 9 }), (taken, every) => {
-        const whole = bookOf(small);
-        let parts = bookOf(small);
+        const whole = bookOf(small, counting({ last: 0 }));
+        const ids = { last: 0 };
+        let parts = bookOf(small, counting(ids));
         const opened: string[] = [];
         let nowMs = noon;
         for (const [at, step] of taken.entries()) {
@@ -457,9 +591,11 @@ describe('whatever is seen and said', () => {
           if (at % every > 0) continue;
           const state: ReturnType<IncidentBook['save']> = deserialize(serialize(parts.book.save()));
           opened.push(...parts.opened.splice(0).map(({ id }) => id));
-          parts = bookOf(small);
+          const { last } = ids;
+          parts = bookOf(small, counting(ids));
           parts.book.open(report({ key: 'of before' }), noon);
           parts.opened.length = 0;
+          ids.last = last;
           parts.book.restore(state);
         }
         opened.push(...parts.opened.map(({ id }) => id));

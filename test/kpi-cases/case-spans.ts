@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { attributesOf, type Values } from '../enrich/one-span.ts';
 import { encodeRequest, type OracleResourceSpans, type OracleSpan } from '../otlp/oracle.ts';
-import { durationMs, type RunLine, type SpanLine } from './parse-cases.ts';
+import { durationMs } from './case-lines.ts';
+import type { RunLine, SpanLine } from './case.ts';
 
 /** What stands around the spans of a load. */
 export interface Around {
@@ -118,11 +119,17 @@ function resourceSpans(run: string, span: SpanLine, number: number, around: Arou
   return { resource: { attributes: attributesOf(resource) }, scopeSpans: [{ spans: [oracle] }] };
 }
 
+/** `span` of the run with this number, which `#` in its options stands for. */
+function numbered(span: SpanLine, run: number): SpanLine {
+  const options = [...span.options].map(([name, text]) => [name, text.replaceAll('#', `${run}`)] as const);
+  return { ...span, options: new Map(options) };
+}
+
 /** The runs of a load as one ExportTraceServiceRequest in protobuf. Throws for what is no span. */
 export function requestOf(runs: readonly RunLine[], around: Around): Uint8Array {
   const all = runs.flatMap(({ name, count, spans, line }) =>
-    Array.from({ length: count }, (_, i) => name ?? `line ${line}, ${i}`).flatMap((run) =>
-      spans.map((span, i) => resourceSpans(run, span, line * 100 + i, around)),
+    Array.from({ length: count }, (_, run) => name ?? `line ${line}, ${run}`).flatMap((run, n) =>
+      spans.map((span, i) => resourceSpans(run, numbered(span, n), line * 100 + i, around)),
     ),
   );
   return encodeRequest({ resourceSpans: all });

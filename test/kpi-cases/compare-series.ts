@@ -1,5 +1,5 @@
 import type { Family, Labels } from '../../src/kpi/family.ts';
-import type { Expected } from './parse-cases.ts';
+import type { Expected } from './case.ts';
 
 /** One series that came. */
 interface Series {

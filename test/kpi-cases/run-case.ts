@@ -1,11 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../src/core/failure.ts';
+import type { Report } from '../../src/incidents/incident-book.ts';
+import { report } from '../incidents/books.ts';
 import { requestOf } from './case-spans.ts';
 import { differences } from './compare-series.ts';
 import { KpiEngine } from './kpi-engine.ts';
-import type { Case, Command } from './parse-cases.ts';
+import type { Case, Command } from './case.ts';
 
 /** When every case begins: the panes of every window do, too. */
 const zeroMs = Date.UTC(2026, 10, 23, 12);
+
+/** So long an eval waits for a process that makes its own snapshots. */
+const limitMs = 20_000;
 
 /** A load as it was sent. */
 interface Sent {
@@ -40,6 +46,21 @@ class Run {
       case 'pause':
         engine.allow(command.partition, 0);
         break;
+      case 'mute':
+        engine.mute(command.partition);
+        break;
+      case 'expire':
+        engine.expire(command.partition, command.keep);
+        break;
+      case 'snapshots':
+        engine.spoilSnapshots(command.how);
+        break;
+      case 'configure':
+        engine.configure(command.given);
+        break;
+      case 'incident':
+        await engine.report(incidentOf(command));
+        break;
       case 'deliver':
         engine.allow(command.partition, 1);
         break;
@@ -60,10 +81,12 @@ class Run {
         break;
       case 'clock':
       case 'eval':
+      case 'unlabelled':
         break;
     }
     await engine.settled();
     if (command.kind === 'eval') await this.#eval(command);
+    if (command.kind === 'unlabelled') await this.#refuseLabels(command.texts);
   }
 
   #requestOf({ runs, options }: Extract<Command, { kind: 'load' }>): Uint8Array {
@@ -75,8 +98,20 @@ class Run {
     this.#sent = sent;
   }
 
+  async #refuseLabels(texts: readonly string[]): Promise<void> {
+    for (const { name, samples } of await this.#engine.families())
+      for (const [label, value] of samples.flatMap(({ labels }) => labels))
+        if (texts.some((text) => value.includes(text)))
+          throw new Error(`${name} has the label ${label}="${value}"`);
+  }
+
   async #eval(command: Extract<Command, { kind: 'eval' }>): Promise<void> {
-    const wrong = differences(await this.#engine.families(), command);
+    const endMs = Date.now() + (this.#engine.makesOwnSnapshots ? limitMs : 0);
+    let wrong = differences(await this.#engine.families(), command);
+    while (wrong.length > 0 && Date.now() < endMs) {
+      await sleep(20);
+      wrong = differences(await this.#engine.families(), command);
+    }
     if (wrong.length === 0) return;
     throw new Error(
       [
@@ -85,6 +120,10 @@ class Run {
       ].join('\n'),
     );
   }
+}
+
+function incidentOf({ key, severity, options }: Extract<Command, { kind: 'incident' }>): Report {
+  return report({ key, severity, agent: 'refund', ...Object.fromEntries(options) });
 }
 
 /** Runs `one` of `file`. Rejects with what is not as expected, by file and line. */

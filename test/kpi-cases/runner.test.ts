@@ -84,6 +84,16 @@ test('a value is meant exactly, and with ~ within 1 %', async () => {
   );
 });
 
+test('a text that is a label anywhere fails, and one that is none passes', async () => {
+  expect(await failureOf(...twoRuns, 'unlabelled 1.6.0')).toBeUndefined();
+  expect(await failureOf(...twoRuns, 'unlabelled 1.6.0 1.5.0')).toContain('has the label release="1.5.0"');
+});
+
+test('with snapshots of its own an eval waits for what it expects', async () => {
+  const counter = 'eval plimsoll_runs_total{release="1.5.0",outcome="failure",evidence="none"}';
+  expect(await failureOf('given snapshots=own', ...twoRuns, `${counter} 1`)).toBeUndefined();
+});
+
 test.each([
   ['load at 1m\n    run a: rot success', 'some.kpi:3: there is no step "rot": root, agent, llm, '],
   ['load at 1m\n    run a: root colour=red', 'some.kpi:3: a span has no colour'],
@@ -103,6 +113,9 @@ test.each([
   ['case a\n  otherwise b\n  load at 1m\n    root success', 'some.kpi:4: a load has lines such as'],
   ['case a\n  otherwise b\n  eval at 1m x', 'some.kpi:3: an eval without a value or series expects nothing'],
   ['case a\n  otherwise b\n  eval at 1m x much', 'some.kpi:3: much is no value such as 0.5 or 35/38'],
+  ['case a\n  otherwise b\n  snapshots gone', 'some.kpi:3: snapshots are lost or strange'],
+  ['case a\n  otherwise b\n  incident k bad', 'some.kpi:3: an incident has a key and one of sev1, sev2'],
+  ['case a\n  otherwise b\n  configure colour=red', 'some.kpi:3: given says partitions=…'],
   ['case a\n  otherwise b\n  given colour=red', 'some.kpi:3: given says partitions=…'],
 ])('what nobody can read is refused with its line: %j', (text, said) => {
   expect(() => parseCases('some.kpi', text)).toThrow(said);

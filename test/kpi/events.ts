@@ -24,6 +24,7 @@ export function run(closedMs: number, given: Partial<KpiRun> = {}): KpiRun {
     evidence: 'none',
     escalationReason: undefined,
     costUsd: { llm: 0, tool: 0, review: 0 },
+    peakUsd: given.costUsd ?? { llm: 0, tool: 0, review: 0 },
     priced: true,
     reviewSeconds: 0,
     scores: new Map(),
@@ -63,7 +64,7 @@ export function kpisOf(partitions = 1, given: Partial<KpiSettings> = {}): Kpis {
 /** All KPIs at `nowMs` as they are when what was counted until then is durable. */
 export function published(kpis: Kpis, nowMs: number): readonly Family[] {
   kpis.sweep(nowMs);
-  kpis.publish(kpis.save([]));
+  kpis.publish(kpis.save([], nowMs));
   return kpis.families(nowMs, true);
 }
 

@@ -192,6 +192,35 @@ describe('an event', () => {
     expect(value(published(kpis, noon), 'plimsoll_kpi_late_events_total', { unit: 'run' })).toBe(1);
   });
 
+  test('that is in no window is counted as late, although the oldest pane began no longer ago than the window is long', () => {
+    const kpis = kpisOf();
+    const nowMs = noon + 30_000;
+    advance(kpis, nowMs);
+    const late = (): (number | undefined)[] =>
+      ['run', 'tool_call', 'incident'].map((unit) =>
+        value(published(kpis, nowMs), 'plimsoll_kpi_late_events_total', { unit }),
+      );
+    expect(late()).toEqual([0, 0, 0]);
+    const firstMs = noon - 59 * minute;
+    const incident = {
+      agent: 'refund',
+      release: '1.4.0',
+      environment: 'production',
+      severity: 'sev2',
+    } as const;
+    for (const timeMs of [firstMs, firstMs - 1]) {
+      kpis.finished(run(timeMs));
+      kpis.toolCall(call(timeMs));
+      kpis.incident({ ...incident, timeMs });
+    }
+    expect(late()).toEqual([1, 1, 1]);
+    const families = published(kpis, nowMs);
+    const hour = { window: '1h' };
+    expect(value(families, 'plimsoll_kpi_run_success_denominator', hour)).toBe(1);
+    expect(value(families, 'plimsoll_kpi_tool_call_success_denominator', hour)).toBe(1);
+    expect(value(families, 'plimsoll_kpi_incidents_per_run_numerator', hour)).toBe(1);
+  });
+
   test('that is revised replaces itself, and takes nothing away when no window had it', () => {
     const kpis = kpisOf();
     advance(kpis, noon);
@@ -199,7 +228,8 @@ describe('an event', () => {
     const late = run(noon - minute, { behindMs: settings.latenessMs + 1 });
     kpis.finished(before);
     kpis.finished(late);
-    kpis.revised(before, { ...before, outcome: 'failure', costUsd: { llm: 1, tool: 0, review: 0 } });
+    const costUsd = { llm: 1, tool: 0, review: 0 };
+    kpis.revised(before, { ...before, outcome: 'failure', costUsd, peakUsd: costUsd });
     kpis.revised(late, { ...late, outcome: 'failure' });
     const families = published(kpis, noon);
     for (const window of ['5m', '1h']) {
@@ -257,7 +287,7 @@ describe('a counter', () => {
     const before = run(noon, { agent: 'unknown' });
     const costUsd = { llm: 2, tool: 0, review: 0 };
     kpis.finished(before);
-    kpis.revised(before, { ...before, agent: 'refund', costUsd });
+    kpis.revised(before, { ...before, agent: 'refund', costUsd, peakUsd: costUsd });
     const families = published(kpis, noon);
     expect(value(families, 'plimsoll_runs_total', done)).toBe(1);
     expect(value(families, 'plimsoll_cost_usd_total', { agent: 'unknown', category: 'llm' })).toBe(2);
@@ -267,7 +297,7 @@ describe('a counter', () => {
 });
 
 test('a run counted under overflow is revised there, although its own series has room by then', () => {
-  const kpis = kpisOf(1, { maxSeries: 3 * widest.runs, expireAfterMs: 100 * minute });
+  const kpis = kpisOf(1, { maxSeries: 5 * widest.runs, expireAfterMs: 100 * minute });
   for (const agent of ['one', 'two']) kpis.finished(run(noon, { agent }));
   advance(kpis, noon);
   const before = run(noon + 90 * minute);
@@ -275,12 +305,13 @@ test('a run counted under overflow is revised there, although its own series has
   kpis.finished(before);
   advance(kpis, noon + 121 * minute);
   published(kpis, noon + 121 * minute);
-  const after = { ...before, outcome: 'failure' as const, costUsd: { llm: 3, tool: 0, review: 0 } };
+  const costUsd = { llm: 3, tool: 0, review: 0 };
+  const after = { ...before, outcome: 'failure' as const, costUsd, peakUsd: costUsd };
   kpis.revised(before, after);
   const families = published(kpis, noon + 121 * minute);
   const hour = { window: '1h' };
-  expect(value(families, 'plimsoll_kpi_run_success_denominator', hour)).toBe(1);
-  expect(value(families, 'plimsoll_kpi_run_success_numerator', hour)).toBe(0);
+  expect(value(families, 'plimsoll_kpi_run_failure_denominator', hour)).toBe(1);
+  expect(value(families, 'plimsoll_kpi_run_failure_numerator', hour)).toBe(1);
   expect(value(families, 'plimsoll_kpi_cost_usd_per_run', { ...hour, agent: 'overflow' })).toBe(3);
   expect(value(families, 'plimsoll_cost_usd_total', { category: 'llm' })).toBe(3);
   expect(value(families, 'plimsoll_cost_usd_total', { agent: 'overflow', category: 'llm' })).toBe(3);
@@ -384,8 +415,43 @@ test('however many agents report, no metric has more series than allowed, and to
   expect(counted.reduce((sum, sample) => sum + sample.value, 0)).toBe(500);
   expect(value(families, 'plimsoll_kpi_overflow_events_total', { unit: 'run' })).toBeGreaterThan(400);
   expect(
-    value(families, 'plimsoll_kpi_run_success_denominator', { ...five, agent: 'overflow' }),
+    value(families, 'plimsoll_kpi_run_failure_denominator', { ...five, agent: 'overflow' }),
   ).toBeGreaterThan(400);
+});
+
+/** Of KPIs with room for `labelSets`, after runs of nine releases that all ended as the policy wants: what is told of their overflow. */
+function toldOfOverflow(labelSets: number) {
+  const kpis = kpisOf(1, {
+    maxSeries: labelSets * widest.runs,
+    goodOutcomes: (agent, environment) =>
+      new Set(agent === 'refund' && environment === 'production' ? ['abandoned'] : ['success']),
+  });
+  advance(kpis, noon);
+  for (let release = 1; release <= 9; release++)
+    kpis.finished(run(noon, { outcome: 'abandoned', release: `${release}` }));
+  const families = published(kpis, noon);
+  const gauges = families
+    .filter(({ samples }) =>
+      samples.some(({ labels }) =>
+        labels.some(([label, text]) => label === 'release' && text === 'overflow'),
+      ),
+    )
+    .map(({ name }) => name)
+    .filter((name) => name.startsWith('plimsoll_kpi_'));
+  const rest = { ...five, agent: 'refund', release: 'overflow' };
+  return { gauges, success: value(families, 'plimsoll_kpi_run_success_ratio', rest) };
+}
+
+function isJudged(gauge: string): boolean {
+  return /_run_success_|_cost_usd_per_success/.test(gauge);
+}
+
+test('what policies judge is told of an overflow where that is of one environment, and else left out', () => {
+  const [roomy, crowded] = [toldOfOverflow(6), toldOfOverflow(4)];
+  expect(roomy.success).toBe(1);
+  expect(crowded.success).toBeUndefined();
+  expect(roomy.gauges.filter(isJudged).length).toBeGreaterThan(4);
+  expect(crowded.gauges).toEqual(roomy.gauges.filter((name) => !isJudged(name)));
 });
 
 test('100,000 hostile names: no metric has more series than allowed, totals are right, and others keep their own', () => {
@@ -423,7 +489,7 @@ test('100,000 hostile names: no metric has more series than allowed, totals are 
   expect(sumOf('plimsoll_run_duration_seconds', '_count')).toBe(names + 2);
   expect(sumOf('plimsoll_tool_calls_total')).toBe(names + 2);
   expect(sumOf('plimsoll_tool_call_duration_seconds', '_count')).toBe(names + 2);
-  expect(sumOf('plimsoll_kpi_run_success_denominator')).toBe(names + 2);
+  expect(sumOf('plimsoll_kpi_run_failure_denominator')).toBe(names + 2);
   expect(sumOf('plimsoll_kpi_quality_score_denominator')).toBe(names);
   expect(sumOf('plimsoll_kpi_tool_call_success_denominator')).toBe(names + 2);
   const own = { agent: 'refund', release: '1.4.0', window: '1h' };
@@ -437,10 +503,10 @@ test('100,000 hostile names: no metric has more series than allowed, totals are 
 });
 
 test('a release is forgotten when its last run is a window ago, and its room is given back', () => {
-  const kpis = kpisOf(1, { maxSeries: 3 * widest.runs, expireAfterMs: 60 * minute });
+  const kpis = kpisOf(1, { maxSeries: 5 * widest.runs, expireAfterMs: 60 * minute });
   const agents = (nowMs: number): readonly (string | undefined)[] => {
     advance(kpis, nowMs);
-    const shown = ['plimsoll_kpi_run_success_denominator', 'plimsoll_runs_total'].flatMap((name) =>
+    const shown = ['plimsoll_kpi_run_failure_denominator', 'plimsoll_runs_total'].flatMap((name) =>
       published(kpis, nowMs)
         .filter((family) => family.name === name)
         .flatMap(({ samples }) => samples.map(({ labels }) => labels[0]?.[1])),
@@ -511,7 +577,7 @@ test('a counter and a bucket name the trace of the latest event in them, also af
     { traceId: 'c'.repeat(32), value: 58.002, timeMs: noon + 2 },
   ];
   expect(shown()).toEqual(expected);
-  kpis.restore(kpis.save([]));
+  kpis.restore(kpis.save([], noon));
   expect(shown()).toEqual(expected);
 });
 

@@ -14,8 +14,11 @@ KPIs (\`src/kpi/kpi-table.ts\`). What the pipeline says of itself stands in the 
 
 Label values are what senders say, without control characters, cut to 128 characters; \`unknown\` where nobody says, and
 \`overflow\` for what there is no room for under its own name (\`exporters::kpi::max_series\`): in the other labels of an
-agent that has more series than its share, and in all labels where there is no room at all.
-\`plimsoll_kpi_overflow_events_total\` counts what went there.`;
+agent that has more series than its share, its environment excepted while there is room for that, and in all labels of an
+agent that comes when there are too many. An agent takes room for each of its releases in each environment, and for one
+more, which is kept for its overflow. \`plimsoll_kpi_overflow_events_total\` counts what went there. Gauges on which
+policies have a say (success, cost per success, quality below target) are absent where the environment is \`overflow\`:
+what is good may differ between those that are put together.`;
 
 const gaugeIntro = `## KPIs over rolling windows
 
@@ -33,7 +36,8 @@ the outcomes \`success\` and \`completed\`.`;
 const counterIntro = `## Counters and histograms
 
 They take every event, however late, once, and do not fall: they are those of the latest snapshot, which a restart goes
-on from, and a few seconds old. A series that nothing is added to is no longer exported after a day.`;
+on from, and a few seconds old. A series that nothing is added to is no longer exported after a day. A new one is 0 for as
+long as \`exporters::kpi::scrape_interval\` says, so that a rate sees what it counted first.`;
 
 const incidentIntro = `## Incidents
 

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SeriesTable } from '../../src/kpi/series-table.ts';
 import { runs } from '../property-runs.ts';
 
@@ -42,15 +42,65 @@ function counted(limit: number, events: readonly (readonly [string, string, stri
 
 test('one agent with names without end leaves room for others, and keeps its own name in its overflow', () => {
   const flood = Array.from({ length: 1000 }, (_, i) => ['hostile', `${i}`, 'p', 't'] as const);
-  const others = Array.from({ length: 20 }, (_, i) => [`agent ${i}`, '1', 'p', 't'] as const);
+  const others = Array.from({ length: 10 }, (_, i) => [`agent ${i}`, '1', 'p', 't'] as const);
   const { table, counts } = counted(100, [...flood, ...others, ...flood]);
   for (const values of others) expect(counts.get(values.join('|'))).toBe(1);
   expect([...counts.keys()].filter((key) => key.startsWith('hostile')).length).toBeLessThanOrEqual(76);
-  expect(counts.get('hostile|overflow|overflow|overflow')).toBeGreaterThan(1800);
+  expect(counts.get('hostile|overflow|p|overflow')).toBeGreaterThan(1800);
   expect(table.size).toBeLessThanOrEqual(100);
 });
 
-test('property: whoever sends what, series stay within the limit, every event is counted, and whoever is there stays', () => {
+describe('agents without end', () => {
+  const flood = Array.from({ length: 1000 }, (_, i) => [`bot ${i}`, '1', 'p', 't'] as const);
+  const known = ['refund', '1.4.0', 'p', 't'] as const;
+  const canary = ['refund', '1.5.0', 'p', 't'] as const;
+  const late = ['billing', '1', 'p', 't'] as const;
+
+  test('leave room for another release of one that is there; one that comes later has none', () => {
+    const { table, counts } = counted(416, [known, ...flood, canary, late]);
+    expect(counts.get('refund|1.4.0|p|t')).toBe(1);
+    expect(counts.get('refund|1.5.0|p|t')).toBe(1);
+    expect([...counts.keys()].filter((key) => key.startsWith('billing'))).toEqual([]);
+    const named = [...counts.keys()].filter((key) => key.startsWith('bot ')).length;
+    expect(named).toBeGreaterThan(150);
+    expect(counts.get('overflow|overflow|overflow|overflow')).toBe(1000 - named + 1);
+    expect(table.size).toBeLessThanOrEqual(416);
+  });
+
+  test('with releases without end, too, leave those that are there their names', () => {
+    const more = Array.from({ length: 100_000 }, (_, i) => [`bot ${i % 1000}`, `${i}`, 'p', 't'] as const);
+    const { table, counts } = counted(416, [known, ...flood, ...more, canary]);
+    expect([...counts.keys()].filter((key) => key.startsWith('refund'))).toEqual([
+      'refund|1.4.0|p|t',
+      'refund|overflow|overflow|overflow',
+    ]);
+    expect(table.size).toBeLessThanOrEqual(416);
+  });
+
+  test('make room again when nothing is heard of them', () => {
+    const { table } = counted(416, [known, ...flood]);
+    table.at(10, ...known);
+    table.expire(20, 15);
+    expect([...table].map(({ values }) => values)).toEqual([known]);
+    expect(table.at(20, ...late).values).toEqual(late);
+  });
+});
+
+test('what an agent has beyond its share is apart by environment, while there is room for that', () => {
+  const releases = Array.from({ length: 1000 }, (_, i) => ['hostile', `${i}`, 'p', 't'] as const);
+  const environments = Array.from({ length: 1000 }, (_, i) => ['hostile', '1', `${i}`, 't'] as const);
+  const staging = ['hostile', '0', 's', 't'] as const;
+  const { table, counts } = counted(100, [...releases, staging, ...environments]);
+  expect(counts.get('hostile|overflow|p|overflow')).toBeGreaterThan(900);
+  expect(counts.get('hostile|overflow|s|overflow')).toBe(1);
+  expect(counts.get('hostile|overflow|overflow|overflow')).toBeGreaterThan(900);
+  expect(table.at(0, 'other', '1', 'p', 't').values[0]).toBe('other');
+  const durations = new SeriesTable(8, 3, () => ({}), 1);
+  const tools = Array.from({ length: 9 }, (_, i) => durations.at(0, 'a', 'p', `${i}`).values);
+  expect(tools.at(-1)).toEqual(['a', 'p', 'overflow']);
+});
+
+test('property: whoever sends what, series stay within the limit, every event is counted, and whoever is there stays, by name', () => {
   const name = fc.constantFrom('a', 'b', 'c', 'overflow', '');
   const text = fc.oneof(
     { weight: 3, arbitrary: fc.string({ maxLength: 2, unit: 'binary' }) },
@@ -65,10 +115,13 @@ test('property: whoever sends what, series stay within the limit, every event is
     fc.property(fc.integer({ min: 2, max: 20 }), fc.array(anyValues, { maxLength: 80 }), (limit, events) => {
       const table = new SeriesTable(limit, 4, () => ({ count: 0 }));
       const first = new Map<string, unknown>();
+      const named = new Set<string>();
       for (const values of events) {
         const overflowed = table.overflowed;
         const series = table.at(0, ...values);
         series.state.count++;
+        if (series.values[0] !== 'overflow') named.add(values[0]);
+        expect(named.has(values[0])).toBe(series.values[0] !== 'overflow');
         const key = values.join('|');
         if (first.has(key)) expect(series).toBe(first.get(key));
         else if (table.overflowed === overflowed) first.set(key, series);

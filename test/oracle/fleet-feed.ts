@@ -1,10 +1,10 @@
 import { Draw } from '../faults/draw.ts';
 import type { KpiEngine } from '../kpi-cases/kpi-engine.ts';
-import { encodeRequest, type OracleResourceSpans } from '../otlp/oracle.ts';
+import { encodeRequest } from '../otlp/oracle.ts';
 import { Fleet, type Delivery } from './fleet.ts';
 
 /** Spans of a run, about. */
-const spansPerRun = 5.9;
+const spansPerRun = 5.2;
 /** No run begins so near to the end: what comes late shall still come. */
 const quietMs = 15 * 60_000;
 
@@ -14,7 +14,14 @@ export interface FeedShape {
   readonly spans: number;
   readonly startMs: number;
   readonly lengthMs: number;
-  readonly partitions: number;
+  /** Of each partition, by how much the clock of its senders is ahead. */
+  readonly clocksMs: readonly number[];
+}
+
+/** What came on a partition at once: the latest end in it, in milliseconds since the epoch. */
+export interface Arrival {
+  readonly partition: number;
+  readonly newestMs: number;
 }
 
 /** What a fleet sends, in the order in which it arrives. Runs are made when they begin. */
@@ -27,10 +34,10 @@ export class FleetFeed {
   #underway: Delivery[] = [];
   #sent = 0;
 
-  constructor({ seed, spans, startMs, lengthMs, partitions }: FeedShape) {
+  constructor({ seed, spans, startMs, lengthMs, clocksMs }: FeedShape) {
     const draw = new Draw(seed);
-    this.#fleet = new Fleet(seed, partitions);
-    this.#partitions = partitions;
+    this.#fleet = new Fleet(seed, clocksMs);
+    this.#partitions = clocksMs.length;
     this.#startsMs = Array.from(
       { length: Math.ceil(spans / spansPerRun) },
       () => startMs + draw.between(0, lengthMs - quietMs),
@@ -42,8 +49,8 @@ export class FleetFeed {
     return this.#sent;
   }
 
-  /** Gives `engine` what has arrived by its clock, one request a partition. */
-  deliver(engine: KpiEngine): void {
+  /** Gives `engine` what has arrived by its clock, one request a partition, and says what that was. */
+  deliver(engine: KpiEngine): readonly Arrival[] {
     for (
       let last = this.#startsMs.at(-1);
       last !== undefined && last <= engine.nowMs;
@@ -56,9 +63,12 @@ export class FleetFeed {
     const arrived = this.#underway.filter(hasArrived).toSorted((a, b) => a.arrivesMs - b.arrivesMs);
     this.#underway = this.#underway.filter((delivery) => !hasArrived(delivery));
     this.#sent += arrived.length;
-    const batches = Array.from({ length: this.#partitions }, (): OracleResourceSpans[] => []);
-    for (const { partition, spans } of arrived) batches[partition]!.push(spans);
-    for (const [partition, resourceSpans] of batches.entries())
-      if (resourceSpans.length > 0) engine.append(partition, encodeRequest({ resourceSpans }));
+    const batches = Array.from({ length: this.#partitions }, (): Delivery[] => []);
+    for (const delivery of arrived) batches[delivery.partition]!.push(delivery);
+    return batches.flatMap((batch, partition) => {
+      if (batch.length === 0) return [];
+      engine.append(partition, encodeRequest({ resourceSpans: batch.map(({ spans }) => spans) }));
+      return [{ partition, newestMs: Math.max(...batch.map(({ endMs }) => endMs)) }];
+    });
   }
 }

@@ -2,17 +2,18 @@ import { attributesOf, type Values } from '../enrich/one-span.ts';
 import { Draw } from '../faults/draw.ts';
 import type { OracleResourceSpans, OracleSpan } from '../otlp/oracle.ts';
 
-/** One span, and when it reaches the pipeline. Times are milliseconds since the epoch. */
+/** One span, when it ends by the clock of its sender, and when it reaches the pipeline. Times are milliseconds since the epoch. */
 export interface Delivery {
   readonly arrivesMs: number;
+  readonly endMs: number;
   readonly partition: number;
   readonly spans: OracleResourceSpans;
 }
 
-const agents = ['refund', 'billing', 'search'];
+export const agents = ['refund', 'billing', 'search'];
 /** Some say none. */
-const releases = ['1.4.0', '1.4.0', '1.5.0', '1.5.0', ''];
-const environments = ['production', 'staging'];
+export const releases = ['1.4.0', '1.4.0', '1.5.0', '1.5.0', ''];
+export const environments = ['production', 'staging'];
 const tools = ['get_order', 'pay', 'web_search', 'notify'];
 const evaluators = ['groundedness', 'tone'];
 const second = 1000;
@@ -26,23 +27,28 @@ type Manner = 'usual' | 'hung' | 'whole late' | 'root late';
 /**
  * Runs of agents with all that happens to them: every outcome, escalations, retries, calls seen by client and server,
  * unknown prices, scores and words that come after the end, spans that come late, too late, twice and out of order, and
- * runs without an end. The same seed gives the same spans.
+ * runs without an end. Model calls wrap nothing, a trace is a run, and all spans of one name the same release: this is
+ * what the SQL beside it takes for granted. The same seed gives the same spans.
  */
 export class Fleet {
   readonly #draw: Draw;
-  readonly #partitions: number;
+  readonly #clocksMs: readonly number[];
   #runs = 0;
 
-  constructor(seed: number, partitions: number) {
+  /** `clocksMs`: by how much the clock of the senders of each partition is ahead. */
+  constructor(seed: number, clocksMs: readonly number[]) {
     this.#draw = new Draw(seed);
-    this.#partitions = partitions;
+    this.#clocksMs = clocksMs;
   }
 
   /** The deliveries of a run that begins at `startMs`. */
   run(startMs: number): readonly Delivery[] {
     const manners: readonly Manner[] = ['hung', 'whole late', 'root late'];
     const manner = this.#chance(0.15) ? this.#draw.pick(manners) : 'usual';
-    return new Run(this.#draw, this.#runs++, this.#partitions, manner, startMs).deliveries();
+    const number = this.#runs++;
+    const partition = number % this.#clocksMs.length;
+    const place = { partition, clockMs: this.#clocksMs[partition]! };
+    return new Run(this.#draw, number, place, manner, startMs).deliveries();
   }
 
   #chance(of: number): boolean {
@@ -50,24 +56,31 @@ export class Fleet {
   }
 }
 
+/** The partition of a run, and by how much the clock there is ahead. */
+interface RunPlace {
+  readonly partition: number;
+  readonly clockMs: number;
+}
+
 class Run {
   readonly #draw: Draw;
   readonly #manner: Manner;
   readonly #startMs: number;
   readonly #traceId: Buffer;
-  readonly #partition: number;
+  readonly #place: RunPlace;
   readonly #resource: NonNullable<OracleResourceSpans['resource']>;
   readonly #agent: string;
   readonly #deliveries: Delivery[] = [];
   #nowMs: number;
   #spans = 0;
 
-  constructor(draw: Draw, number: number, partitions: number, manner: Manner, startMs: number) {
+  // oxlint-disable-next-line max-params -- all of them make the run
+  constructor(draw: Draw, number: number, place: RunPlace, manner: Manner, startMs: number) {
     this.#draw = draw;
     this.#manner = manner;
     this.#startMs = startMs;
     this.#nowMs = startMs;
-    this.#partition = number % partitions;
+    this.#place = place;
     this.#traceId = Buffer.alloc(16);
     this.#traceId.writeUInt32BE(number + 1, 12);
     this.#traceId.writeUInt32BE(draw.between(0, 2 ** 32), 0);
@@ -84,7 +97,7 @@ class Run {
 
   deliveries(): readonly Delivery[] {
     for (let i = this.#draw.between(1, 4); i > 0; i--) this.#modelCall();
-    for (let i = this.#draw.between(0, 5); i > 0; i--) this.#toolCall(`call ${i}`);
+    if (this.#usesTools) for (let i = this.#draw.between(0, 5); i > 0; i--) this.#toolCall(`call ${i}`);
     this.#humans();
     if (this.#manner !== 'hung') {
       this.#root();
@@ -99,23 +112,30 @@ class Run {
     return this.#draw.random() < of;
   }
 
+  /** Where a clock is behind, no query can know which attempts at a call were too late to be the same call. */
+  get #usesTools(): boolean {
+    return this.#place.clockMs >= 0;
+  }
+
   /** A span of `ms`, which ends now, and comes `delayMs` later; with what it says besides. Returns its id. */
   #span(name: string, ms: number, delayMs: number, values: Values, rest: OracleSpan = {}): Buffer {
     this.#spans++;
     const spanId = this.#id(this.#spans);
+    const endMs = this.#nowMs + this.#place.clockMs;
     const span: OracleSpan = {
       traceId: this.#traceId,
       spanId,
       parentSpanId: this.#id(0),
       name,
-      startTimeUnixNano: nanoseconds(this.#nowMs - ms),
-      endTimeUnixNano: nanoseconds(this.#nowMs),
+      startTimeUnixNano: nanoseconds(endMs - ms),
+      endTimeUnixNano: nanoseconds(endMs),
       attributes: attributesOf(values),
       ...rest,
     };
     const delivery: Delivery = {
       arrivesMs: this.#nowMs + delayMs,
-      partition: this.#partition,
+      endMs,
+      partition: this.#place.partition,
       spans: { resource: this.#resource, scopeSpans: [{ spans: [span] }] },
     };
     this.#deliveries.push(delivery);
@@ -232,7 +252,7 @@ class Run {
   /** What is learned after the end: a call that was exported late, some of them too late, a score, a human's word. */
   #afterwards(): void {
     if (this.#manner !== 'usual') return;
-    if (this.#chance(0.05)) {
+    if (this.#usesTools && this.#chance(0.05)) {
       const isTooLate = this.#chance(0.3);
       const delayMs = isTooLate
         ? this.#draw.between(3 * minute, 9 * minute)

@@ -1,39 +1,17 @@
+import { runTables } from './run-sql.ts';
+
 const latenessMs = 120_000;
 /** Calls of a run that goes on wait for its root, but no longer than this. */
 const holdMs = 60_000;
 const hourMs = 3_600_000;
 
-/** Each span where it was read first, with its end and how far that lay behind the newest of its partition. */
-const arrivals = (sinceMs: number): string => `
-  SELECT TraceId, SpanId, ParentSpanId, StreamPartition, StreamOffset, StreamIndex,
-    intDiv(toUnixTimestamp64Nano(Timestamp) + toInt64(Duration), 1000000) AS endMs,
-    max(endMs) OVER (
-      PARTITION BY StreamPartition ORDER BY StreamOffset, StreamIndex ROWS UNBOUNDED PRECEDING
-    ) - endMs AS behindMs
-  FROM otel_traces
-  WHERE Timestamp >= fromUnixTimestamp64Milli(toInt64(${sinceMs}))
-  ORDER BY StreamOffset, StreamIndex
-  LIMIT 1 BY TraceId, SpanId`;
-
-/** How long humans worked on a run, which only its spans say. */
-const reviews = `
-  SELECT RunId, sum(seconds) AS ReviewSeconds FROM (
-    SELECT RunId, toFloat64OrZero(SpanAttributes['plimsoll.review.seconds']) AS seconds
-    FROM otel_traces WHERE Step = 'review' LIMIT 1 BY TraceId, SpanId
-  ) GROUP BY RunId`;
-
 /** The runs that windows take: those that ended, unless their root was too late. */
-const countedRuns = (sinceMs: number): string => `
-  SELECT r.*, v.ReviewSeconds AS ReviewSeconds, toUnixTimestamp64Milli(r.ClosedTime) AS countedMs
-  FROM runs AS r LEFT JOIN (${reviews}) AS v ON r.RunId = v.RunId
-  WHERE countedMs >= ${sinceMs} AND r.RunId NOT IN (
-    SELECT TraceId FROM oracle_arrivals WHERE ParentSpanId = '' AND behindMs > ${latenessMs}
-  )`;
+const countedRuns = 'SELECT * FROM oracle_ended WHERE IsInTime';
 
 /** The spans of tool calls, with when and how late they came. */
 const callSpans = `
   SELECT c.*, a.endMs AS endMs, a.behindMs AS behindMs, a.StreamOffset AS offset, a.StreamIndex AS index
-  FROM tool_calls AS c JOIN oracle_arrivals AS a ON c.TraceId = a.TraceId AND c.SpanId = a.SpanId`;
+  FROM tool_calls AS c JOIN oracle_spans AS a ON c.TraceId = a.TraceId AND c.SpanId = a.SpanId`;
 
 /**
  * The tool calls that windows take, one a row: the spans of a call id are attempts, one after the other, and those below
@@ -59,7 +37,7 @@ const countedCalls = (watermarkMs: number): string => `
     count() AS Attempts, argMax(Result, endMs) AS LastResult, LastResult IN ('ok', 'error') AS Ran,
     argMax(ownSeconds, endMs) AS Seconds, max(endMs) AS countedMs
   FROM attempts
-  WHERE RunId IN (SELECT RunId FROM runs)
+  WHERE RunId IN (SELECT RunId FROM oracle_ended)
     OR RunId IN (SELECT RunId FROM held WHERE sinceMs + ${holdMs} <= ${watermarkMs})
   GROUP BY RunId, ToolCallId
   HAVING argMax(behindMs, endMs) <= ${latenessMs}`;
@@ -68,8 +46,8 @@ const countedCalls = (watermarkMs: number): string => `
 export function countedSql(watermarkMs: number, longestMs: number): readonly string[] {
   const sinceMs = watermarkMs - longestMs - hourMs;
   const all = {
-    oracle_arrivals: arrivals(sinceMs),
-    oracle_runs: countedRuns(sinceMs),
+    ...runTables(watermarkMs, sinceMs),
+    oracle_runs: countedRuns,
     oracle_call_spans: callSpans,
     oracle_calls: countedCalls(watermarkMs),
   };
@@ -79,10 +57,10 @@ export function countedSql(watermarkMs: number, longestMs: number): readonly str
 }
 
 /** How many runs are such that it is only just, or only just not, time to count their calls: sweeps come once a second. */
-export const undecidedSql = `
+export const uncountedSql = `
   SELECT count() AS undecided FROM (
     SELECT RunId, min(intDiv(toUnixTimestamp64Nano(Timestamp), 1000000) + toInt64(DurationSeconds * 1000)) AS endMs
-    FROM tool_calls WHERE RunId NOT IN (SELECT RunId FROM runs) GROUP BY RunId
+    FROM tool_calls WHERE RunId NOT IN (SELECT RunId FROM oracle_ended) GROUP BY RunId
   ) WHERE abs(endMs + ${holdMs} - {watermarkMs:Int64}) <= 1010`;
 
 /**
@@ -107,6 +85,14 @@ export interface Source {
 
 const sources = {
   runs: { labels: runLabels, rows: inWindow('oracle_runs') },
+  incidents: {
+    labels: runLabels,
+    rows: `SELECT AgentName, Release, Environment, IsIncident FROM (${inWindow(`(
+      SELECT AgentName, Release, Environment, countedMs, false AS IsIncident FROM oracle_runs
+      UNION ALL
+      SELECT AgentName, Release, Environment, countedMs, true FROM oracle_incidents
+    )`)})`,
+  },
   environments: { labels: { environment: 'Environment' }, rows: inWindow('oracle_runs') },
   scores: {
     labels: { ...runLabels, evaluator: 'Evaluator' },
@@ -137,7 +123,7 @@ function kpi(source: Source, stem: string, numerator: string, denominator: strin
   return { source, stem: `plimsoll_kpi_${name}`, suffix, numerator, denominator };
 }
 
-const { runs, environments, scores, calls } = sources;
+const { runs, incidents, environments, scores, calls } = sources;
 
 /** Every KPI, by hand: nothing here is taken from the code that computes the gauges. */
 export const sqlKpis: readonly SqlKpi[] = [
@@ -156,7 +142,7 @@ export const sqlKpis: readonly SqlKpi[] = [
     ...kpi(runs, 'run_duration_seconds', 'sum(DurationSeconds)', 'count()'),
     quantilesOf: 'groupArray(DurationSeconds)',
   },
-  kpi(runs, 'incidents_per_run', '0', 'count()'),
+  kpi(incidents, 'incidents_per_run', 'countIf(IsIncident)', 'countIf(NOT IsIncident)'),
   kpi(runs, 'cost_usd_per_run', usd('CostUsd'), 'countIf(Priced)'),
   kpi(runs, 'cost_usd_per_success', usd('CostUsd'), `countIf(Priced AND ${good})`),
   ...['Llm', 'Tool', 'Review'].map((category): SqlKpi => {

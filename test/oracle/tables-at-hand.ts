@@ -1,3 +1,4 @@
+import { contentOf } from '../../src/core/table-row.ts';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { SpanEncoder } from '../../src/store/span-encoder.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
@@ -13,9 +14,9 @@ export class TablesAtHand {
   readonly remove: () => Promise<void>;
   readonly #tables: Tables;
   readonly #encoder = new SpanEncoder(new EnrichedSpans(enricher));
-  /** Records that are stored, by partition, and of runs. */
+  /** Records that are stored, by partition, and of rows of runs and incidents. */
   readonly #stored = new Map<number, number>();
-  #storedRuns = 0;
+  #storedRows = 0;
   #inserts = 0;
 
   private constructor(clickhouse: ClickHouse, remove: () => Promise<void>) {
@@ -32,12 +33,12 @@ export class TablesAtHand {
   /** Stores what came since the last time, on `partitions` partitions. */
   async fill(engine: KpiEngine, partitions: number): Promise<void> {
     for (let partition = 0; partition < partitions; partition++) await this.#fillSpans(engine, partition);
-    const runs = (await engine.runRecords()).slice(this.#storedRuns);
-    this.#storedRuns += runs.length;
-    if (runs.length > 0)
+    const rows = (await engine.rowRecords()).slice(this.#storedRows);
+    this.#storedRows += rows.length;
+    for (const [table, records] of Map.groupBy(rows, ({ headers }) => contentOf(headers)!.table))
       await this.#tables.insertRows(
-        'agent_runs',
-        runs.map(({ payload }) => payload),
+        table,
+        records.map(({ payload }) => payload),
         never,
       );
   }

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { readingsOf, type ObjectiveReading } from '../../src/policy/objective-readings.ts';
+import { windowOf } from '../../src/kpi/window.ts';
+import { readingsOf, severitiesOf, type ObjectiveReading } from '../../src/policy/objective-readings.ts';
 import type { MetricFamily } from '../../src/policy/kpi-figures.ts';
 import type { PolicyFile } from '../../src/policy/read-policy.ts';
 import { seriesOf } from '../../src/policy/rule.ts';
@@ -35,6 +36,9 @@ function gauges(
     Object.entries(windows).map(([window, of]) => [{ ...release, window, ...labels }, of[part]] as const);
   return [family(`${kpi}_numerator`, ...samples(0)), family(`${kpi}_denominator`, ...samples(1))];
 }
+
+/** A day, as the gauges over one are labelled. */
+const day = windowOf(24 * 3_600_000).label;
 
 const withObjectives = (objectives: Mapping): PolicyFile =>
   policyFile({ objectives: { run_success: null, ...objectives } });
@@ -182,14 +186,23 @@ describe('an error budget', () => {
   });
 
   test('has a reading of each severity whose windows there are', () => {
-    const of = { '1h': [100, 100], '5m': [10, 10], '1d': [700, 1000], '2h': [70, 100] } as const;
-    const readings = readingsOf([policy], [complete('5m', '1h', '2h', '1d'), ...gauges('run_success', of)]);
+    const of = { '1h': [100, 100], '5m': [10, 10], [day]: [700, 1000], '2h': [70, 100] } as const;
+    const readings = readingsOf([policy], [complete('5m', '1h', '2h', day), ...gauges('run_success', of)]);
     expect(brief(readings)).toEqual([
       ['sev2', undefined],
       [
         'sev3',
         'search-agent 7 in production: 30% of runs ended badly; run_success must be at least 90 % over 30d.',
       ],
+    ]);
+  });
+
+  test('is judged by the windows of its burn rates, however the policy writes them', () => {
+    const rate = { factor: 3, long_window: '60m', short_window: '300s', severity: 'sev2' };
+    const written = policyFile({ objectives: { run_success: { burn_rates: [rate], slow_severity: null } } });
+    const of = { '1h': [60, 100], '5m': [6, 10] } as const;
+    expect(readingsOf([written], [complete('5m', '1h'), ...gauges('run_success', of)])).toMatchObject([
+      { severity: 'sev2', violation: expect.stringContaining('40% of runs ended badly') },
     ]);
   });
 
@@ -221,6 +234,39 @@ describe('an error budget', () => {
     expect(judged(20)).toMatchObject([{ violation: undefined }]);
     expect(judged(60)).toMatchObject([{ title: 'RunEscalationSpendsBudget', severity: 'sev4' }]);
     expect(judged(60)[0]?.violation).toContain('60% of runs passed control to a human');
+  });
+});
+
+describe('what policies judge', () => {
+  const of = { policy: 'search-agent', kpi: 'run_success', agent: 'search-agent', environment: 'production' };
+
+  test('is judged with the severities of its alerts, the gravest first', () => {
+    const judged = severitiesOf([containment, policyFile({ metadata: { name: 'other' } })]);
+    expect(judged({ ...of, kpi: 'run_containment' })).toEqual(['sev3']);
+    expect(judged({ ...of, policy: 'other' })).toEqual(['sev2', 'sev3']);
+  });
+
+  test('are the severities of all that can be read', () => {
+    const files = [withObjectives(everyObjective)];
+    for (const [kpi, objective] of Object.entries(everyObjective))
+      expect(severitiesOf(files)({ ...of, kpi })).toEqual(
+        'period' in objective ? ['sev2', 'sev3'] : ['sev3'],
+      );
+  });
+
+  test.each([
+    ['deleted', []],
+    ['without the objective', [containment]],
+    ['of other agents', [policyFile({ scope: { agents: ['search-agent-*'] } })]],
+    ['of other environments', [policyFile({ scope: { environments: ['staging'] } })]],
+  ])('is not judged any more when the policy is %s', (_, files) => {
+    expect(severitiesOf([policyFile()])(of)).toEqual(['sev2', 'sev3']);
+    expect(severitiesOf(files)(of)).toEqual([]);
+  });
+
+  test('has another severity when the policy is edited', () => {
+    const edited = policyFile({ objectives: { run_success: { severity: 'sev3', slow_severity: null } } });
+    expect(severitiesOf([edited])(of)).toEqual(['sev3']);
   });
 });
 

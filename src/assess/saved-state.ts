@@ -1,0 +1,41 @@
+import type { Log } from '../core/log.ts';
+import type { Claim } from '../core/stream.ts';
+import type { BookState } from '../incidents/incident-book.ts';
+import type { AssessmentState } from './assessment.ts';
+import { latestSnapshot } from './pointer.ts';
+import type { StateLog } from './state-log.ts';
+
+/** What snapshots hold of the stream, and of incidents; a process reads those of its own versions only. */
+export const versions = { assessment: 1, incidents: 1 };
+
+/** What a snapshot says. */
+export interface SavedState {
+  readonly versions: typeof versions;
+  readonly assessment: AssessmentState;
+  /** Nothing that the stream holds says them again. */
+  readonly incidents: BookState;
+}
+
+/** What the snapshot that is committed says, as far as it is there and of these versions. Rejects with the reason of `lost` when that aborts before it is known. */
+export async function readSavedState(
+  claims: readonly Pick<Claim, 'committed'>[],
+  parts: { readonly states: StateLog<SavedState>; readonly log: Log; readonly lost: AbortSignal },
+): Promise<{ saved?: SavedState; incidents?: BookState }> {
+  const { states, log, lost } = parts;
+  const commits = claims.map(({ committed }) => committed);
+  const snapshot = latestSnapshot(commits, states.id);
+  if (!snapshot) return {};
+  const state = await states.read(snapshot, lost);
+  const isKnown = (part: keyof typeof versions): boolean => state?.versions[part] === versions[part];
+  const anew = 'all spans that the stream holds are assessed anew, counters from 0 on';
+  if (!state)
+    log.warn(
+      { snapshot },
+      `the last snapshot is not on its stream any more: ${anew}, and incidents are forgotten`,
+    );
+  else if (!isKnown('assessment')) log.warn({ snapshot }, `the last snapshot is of another version: ${anew}`);
+  return {
+    ...(state && isKnown('assessment') && { saved: state }),
+    ...(state && isKnown('incidents') && { incidents: state.incidents }),
+  };
+}
