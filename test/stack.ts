@@ -10,9 +10,15 @@ const help = `Usage: npm run stack
 Starts an Apache Kafka broker and a stand-in for a ClickHouse server on free ports of 127.0.0.1, prints what to export so
 that the roles run around them, and ends both at Ctrl-C, with all that they hold. It needs Java and Maven.
 `;
-if (isHelpWanted()) {
-  process.stdout.write(help);
-  process.exit(0);
+try {
+  if (parseArgs({ options: { help: { type: 'boolean', short: 'h' } } }).values.help) {
+    process.stdout.write(help);
+    process.exit(0);
+  }
+} catch (error) {
+  const [what = ''] = (error instanceof Error ? error.message : String(error)).split(/\.\s/);
+  process.stderr.write(`stack: ${what}; it takes --help alone\n`);
+  process.exit(2);
 }
 
 process.stdout.write('starting Kafka and ClickHouse; the first time Maven fetches Kafka\n');
@@ -30,14 +36,3 @@ process.stdout.write(
 );
 await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
 await Promise.all([kafka.stop(), clickhouse.stop()]);
-
-/** Ends the process with 2 at any other argument. */
-function isHelpWanted(): boolean {
-  try {
-    return parseArgs({ options: { help: { type: 'boolean', short: 'h' } } }).values.help === true;
-  } catch (error) {
-    const [what = ''] = (error instanceof Error ? error.message : String(error)).split(/\.\s/);
-    process.stderr.write(`stack: ${what}; it takes --help alone\n`);
-    process.exit(2);
-  }
-}

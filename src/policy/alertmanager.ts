@@ -3,7 +3,7 @@ import { blindAlerts, operators } from './pipeline-rules.ts';
 import type { PolicyFile } from './read-policy.ts';
 
 /** A receiver of Alertmanager: its name, and whatever else Alertmanager knows of it. */
-export type Receiver = Readonly<Record<string, unknown>> & { readonly name: string };
+type Receiver = Readonly<Record<string, unknown>> & { readonly name: string };
 
 /** What users say of Alertmanager: its receivers, and other keys of its configuration that are taken as they are. */
 export type AlertmanagerParts = Readonly<Record<string, unknown>> & {
