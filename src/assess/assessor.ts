@@ -253,7 +253,6 @@ export class Assessor {
       assessment = begun();
       book.restore();
     }
-    if (saved) this.#kpis.publish(saved.assessment.kpis);
     if (incidents) incidentsCommitted(incidents);
     log.info({ isRestored: saved !== undefined }, 'assesses the stream from now on');
     const readings = claims.map(({ partition, committed }, i) => {
