@@ -90,6 +90,7 @@ test('the SQL of tool calls counts spans: it gives the gauge where metrics.md sa
   const families = await engine.families();
   const tables = await TablesAtHand.open();
   try {
+    // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- these are no arrays
     await tables.fill(engine, 1);
     const asked = await askedOf(tables);
     expect(names.map((name, i) => [name, gaugesOf(families, `${i}`), asked.get(`${i}`)])).toEqual(
