@@ -10,9 +10,11 @@ export interface Delivery {
   readonly spans: OracleResourceSpans;
 }
 
+/** The agents of a fleet. */
 export const agents = ['refund', 'billing', 'search'];
-/** Some say none. */
+/** The releases of its runs; some say none. */
 export const releases = ['1.4.0', '1.4.0', '1.5.0', '1.5.0', ''];
+/** Where they run. */
 export const environments = ['production', 'staging'];
 const tools = ['get_order', 'pay', 'web_search', 'notify'];
 const evaluators = ['groundedness', 'tone'];
