@@ -71,7 +71,7 @@ export function readIncidentRequest(
 ): { readonly request: IncidentRequest } | { readonly faults: readonly string[] } {
   const value = parse(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return { faults: ['the body must be a JSON object: see the examples of POST /api/v1/incidents'] };
+    return { faults: ['the body must be a JSON object: /api/v1/incidents/schema says which'] };
   const state: unknown = 'state' in value ? value.state : 'open';
   if (!incidentStates.some((known) => known === state))
     return { faults: [`state: must be one of ${incidentStates.join(', ')}`] };

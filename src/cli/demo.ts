@@ -184,7 +184,7 @@ async function tableOf(metricsUrl: string, window: string): Promise<string> {
   const active = samples.find(({ name }) => name === 'plimsoll_kpi_active')?.value;
   if (active === 1) return kpiTable(samples, window);
   return active === undefined
-    ? `no KPIs: ${metricsUrl} is not of the process that assesses; give that of the one that does, with assess.yaml --metrics http://127.0.0.1:9466/metrics`
+    ? `no KPIs: ${metricsUrl} is not of the process that assesses; name that one: --metrics http://127.0.0.1:9466/metrics with assess.yaml`
     : `no KPIs yet: the process of ${metricsUrl} stands by, or has just begun to assess`;
 }
 

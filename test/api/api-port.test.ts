@@ -222,9 +222,9 @@ describe('a change', () => {
 
 describe('what is no request is refused with what is wrong', () => {
   test.each([
-    ['nothing', '', 'the body must be a JSON object: see the examples of POST /api/v1/incidents'],
-    ['no JSON', '{"key": ', 'the body must be a JSON object: see the examples of POST /api/v1/incidents'],
-    ['a list', '[]', 'the body must be a JSON object: see the examples of POST /api/v1/incidents'],
+    ['nothing', '', 'the body must be a JSON object: /api/v1/incidents/schema says which'],
+    ['no JSON', '{"key": ', 'the body must be a JSON object: /api/v1/incidents/schema says which'],
+    ['a list', '[]', 'the body must be a JSON object: /api/v1/incidents/schema says which'],
     [
       'an unknown state',
       { state: 'closed' },
