@@ -10,10 +10,11 @@ const shipped = (name: string): string => new URL(`../../config/${name}`, import
 /** Without a server of their own, stores of tests have their tables embedded. */
 const environment = { CLICKHOUSE_URL: '', ...process.env };
 
-/** Ports that the machine chooses, so that tests run beside each other and beside a real pipeline. */
+/** Ports that the machine chooses, so that tests run beside each other and beside a real pipeline, and which they ask often. */
 const anyPorts = `
 receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:0" }, http: { endpoint: "127.0.0.1:0" } } } }
 extensions: { health_check: { endpoint: "127.0.0.1:0" }, sql: { endpoint: "127.0.0.1:0" }, api: { endpoint: "127.0.0.1:0" } }
+exporters: { kpi: { scrape_interval: 100ms } }
 service: { telemetry: { metrics: { endpoint: "127.0.0.1:0" } } }
 `;
 
