@@ -58,6 +58,8 @@ export class StateLog<State> {
   #fault: string | undefined;
   /** Where the last one that was written begins. */
   #writtenFrom = Number.POSITIVE_INFINITY;
+  /** It was said that no two of them fit. */
+  #isTight = false;
 
   constructor(stream: StateStream, log: Log) {
     this.#stream = stream;
@@ -80,7 +82,8 @@ export class StateLog<State> {
 
   /**
    * Appends `state`, however often that is to be tried; undefined when `ended` aborts before it is durable, or when the
-   * stream has no room for it, which is said in `fault`. What `state` is made of is read before this returns its promise, and may change after.
+   * stream has no room for it, which is said in `fault`. What `state` is made of is read before this returns its promise,
+   * and may change after.
    */
   async write(state: State, ended: AbortSignal): Promise<WrittenSnapshot | undefined> {
     const beganMs = performance.now();
@@ -107,11 +110,13 @@ export class StateLog<State> {
       this.#log.error({}, this.#fault);
       return undefined;
     }
-    if (after.start > this.#writtenFrom)
+    if (after.start > this.#writtenFrom && !this.#isTight) {
+      this.#isTight = true;
       this.#log.warn(
         {},
         `no two snapshots of ${size} fit on their stream, and a crash while one is written would lose both: ${moreRoom}`,
       );
+    }
     this.#writtenFrom = before.end;
     this.#fault = undefined;
     const snapshot = {
