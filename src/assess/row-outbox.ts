@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { delayMs } from '../core/backoff.ts';
+import { retrying } from '../core/backoff.ts';
 import type { Component } from '../core/component.ts';
 import { messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
@@ -155,19 +154,22 @@ export class RowOutbox implements Component {
   /** Appends `records`, however often that is to be tried. False when the outbox is stopped before. */
   async #append(records: readonly NewRecord[]): Promise<boolean> {
     const { signal } = this.#stopped;
-    for (let attempt = 0; !signal.aborted; attempt++) {
-      try {
-        await this.#stream.consume(records, signal);
-        this.#fault = undefined;
-        return true;
-      } catch (error) {
-        this.#fault = messageOf(error);
-        const waitMs = delayMs(backoff, attempt, Math.random());
-        this.#log.warn({ err: error, waitMs }, 'rows wait for their stream');
-        await sleep(waitMs, undefined, { signal }).catch(() => undefined); // an abort ends the wait
-      }
+    try {
+      await retrying(async () => this.#stream.consume(records, signal), {
+        backoff,
+        signal,
+        isFinal: () => false,
+        onRetry: (error, waitMs) => {
+          this.#fault = messageOf(error);
+          this.#log.warn({ err: error, waitMs }, 'rows wait for their stream');
+        },
+      });
+      this.#fault = undefined;
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      throw error;
     }
-    return false;
   }
 }
 

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { deserialize, serialize } from 'node:v8';
 import { constants, crc32, zstdCompress, zstdDecompressSync } from 'node:zlib';
-import { delayMs } from '../core/backoff.ts';
+import { retrying } from '../core/backoff.ts';
 import { messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { NewRecord, PartitionReader, Stream } from '../core/stream.ts';
@@ -140,18 +139,18 @@ export class StateLog<State> {
       slowMs,
     ).unref();
     try {
-      for (let attempt = 0; !ended.aborted; attempt++) {
-        try {
-          return await Promise.race([work(), ending]);
-        } catch (error) {
-          if (ended.aborted) break;
+      return await retrying(async () => (ended.aborted ? undefined : Promise.race([work(), ending])), {
+        backoff,
+        signal: ended,
+        isFinal: () => false,
+        onRetry: (error, waitMs) => {
           this.#fault = messageOf(error);
-          const waitMs = delayMs(backoff, attempt, Math.random());
           this.#log.warn({ err: error, waitMs }, 'a snapshot of what is assessed waits for its stream');
-          await sleep(waitMs, undefined, { signal: ended }).catch(() => undefined); // an abort ends the wait
-        }
-      }
-      return undefined;
+        },
+      });
+    } catch (error) {
+      if (ended.aborted) return undefined;
+      throw error;
     } finally {
       clearInterval(waiting);
       ended.removeEventListener('abort', end);
