@@ -217,6 +217,9 @@ const sqlExtension = z.strictObject({
 const apiExtension = z.strictObject({
   endpoint: endpoint.prefault('127.0.0.1:8080'),
   token: orNothing(token),
+  users: z
+    .record(z.string().regex(/^[\w.@:+-]{1,100}$/, 'must be a name without spaces'), token)
+    .prefault({}),
 });
 
 const healthExtension = z.strictObject({ endpoint: endpoint.prefault('127.0.0.1:13133') });

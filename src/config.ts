@@ -224,7 +224,9 @@ function* securityFaults(config: Config): Generator<string> {
 function exposureFault(extension: Config['extensions'][string]): string | undefined {
   const { host } = extension.endpoint;
   if (extension.type === 'sql') return sqlPortFault({ host, token: extension.token?.reveal() });
-  return extension.type === 'api' ? apiPortFault({ host, token: extension.token }) : undefined;
+  if (extension.type !== 'api') return undefined;
+  const { token, users } = extension;
+  return apiPortFault({ host, callers: { size: Number(token !== undefined) + Object.keys(users).length } });
 }
 
 function* nameFaults(config: Config): Generator<string> {

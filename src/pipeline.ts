@@ -1,6 +1,7 @@
 import { ApiPort } from './api/api-port.ts';
 import type { KeptIncidents } from './api/incident-resource.ts';
 import type { Config } from './config-schema.ts';
+import { Callers } from './core/callers.ts';
 import { systemClock as clock } from './core/clock.ts';
 import { startAll, stopAll } from './core/component.ts';
 import { reachableUrl } from './core/listen.ts';
@@ -106,5 +107,10 @@ function apiOf(
   log: Log,
 ) {
   const place = { ...options.endpoint, configPath: `extensions::${id}::endpoint` };
-  return new ApiPort({ ...place, id, token: options.token, incidents, urls, clock, log });
+  const users = Object.entries(options.users).map(([name, token]) => ({ name, token }));
+  const callers = new Callers([
+    ...users,
+    ...(options.token ? [{ name: 'token', token: options.token }] : []),
+  ]);
+  return new ApiPort({ ...place, id, callers, resources: {}, incidents, urls, clock, log });
 }

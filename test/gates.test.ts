@@ -51,6 +51,8 @@ test.each([
   ['kpi', 'assess'],
   ['policy', 'incidents'],
   ['incidents', 'kpi'],
+  ['judge', 'policy'],
+  ['rollback', 'rehearsal'],
   ['api', 'metrics'],
   ['receiver', 'stream'],
   ['store', 'assess'],

@@ -3,8 +3,7 @@ import type { Component } from '../core/component.ts';
 import { foreignBy, isLoopback } from '../core/foreign-request.ts';
 import { HttpEndpoint, type Answer, type Resource } from '../core/http-endpoint.ts';
 import type { ListenAddress } from '../core/listen.ts';
-import type { Secret } from '../core/secret.ts';
-import { Tokens } from '../core/tokens.ts';
+import type { Callers } from '../core/callers.ts';
 import { incidentSchema } from './incident-request.ts';
 import { incidentResource, type IncidentParts } from './incident-resource.ts';
 import { failed, json } from './json-answer.ts';
@@ -13,8 +12,10 @@ import { failed, json } from './json-answer.ts';
 export interface ApiOptions extends ListenAddress, Omit<IncidentParts, 'commitMs'> {
   /** Of the extension in the configuration, such as `api`. */
   readonly id: string;
-  /** Whoever bears it may write; undefined when nobody may. */
-  readonly token: Secret | undefined;
+  /** Who may write. */
+  readonly callers: Callers;
+  /** What is served beside the incidents, by path. */
+  readonly resources: Readonly<Record<string, Resource>>;
   /** Everything that this process serves. */
   readonly urls: () => readonly { readonly what: string; readonly url: string }[];
 }
@@ -22,8 +23,11 @@ export interface ApiOptions extends ListenAddress, Omit<IncidentParts, 'commitMs
 const commitMs = 30_000;
 
 /** What is wrong with these options, as one sentence that names the fix; undefined when nothing is. */
-export function apiPortFault({ host, token }: Pick<ApiOptions, 'host' | 'token'>): string | undefined {
-  if (isLoopback(host) || token !== undefined) return undefined;
+export function apiPortFault({
+  host,
+  callers,
+}: Pick<ListenAddress, 'host'> & { readonly callers: Pick<Callers, 'size'> }): string | undefined {
+  if (isLoopback(host) || callers.size > 0) return undefined;
   return `${host} can be reached from other machines and everybody there could read every incident: set a token, or bind 127.0.0.1`;
 }
 
@@ -35,12 +39,10 @@ export function apiPortFault({ host, token }: Pick<ApiOptions, 'host' | 'token'>
 export class ApiPort implements Component {
   readonly name = 'api';
   readonly #options: ApiOptions;
-  readonly #tokens: Tokens;
   readonly #endpoint: HttpEndpoint;
 
   constructor(options: ApiOptions) {
     this.#options = options;
-    this.#tokens = new Tokens(options.token ? [options.token] : []);
     const incidents = incidentResource({ ...options, commitMs });
     this.#endpoint = new HttpEndpoint(
       this.name,
@@ -49,6 +51,9 @@ export class ApiPort implements Component {
         '/': this.#guarded({ GET: async () => this.#index() }),
         '/api/v1/incidents': this.#guarded(incidents),
         '/api/v1/incidents/schema': this.#guarded({ GET: async () => json(200, incidentSchema) }),
+        ...Object.fromEntries(
+          Object.entries(options.resources).map(([path, resource]) => [path, this.#guarded(resource)]),
+        ),
       },
       options.log,
     );
@@ -72,15 +77,17 @@ export class ApiPort implements Component {
 
   #guarded({ GET, POST }: Resource): Resource {
     return {
-      GET: async (request) => this.#refusal(request, 'read') ?? GET(request),
-      ...(POST && { POST: async (request) => this.#refusal(request, 'write') ?? POST(request) }),
+      GET: async (request, name) => this.#refusal(request, 'read') ?? GET(request, name),
+      ...(POST && {
+        POST: async (request, name) => this.#refusal(request, 'write') ?? POST(request, name),
+      }),
     };
   }
 
   /** Why `request` is not answered; undefined when it is. */
   #refusal({ headers }: IncomingMessage, what: 'read' | 'write'): Answer | undefined {
-    if (this.#tokens.hasBearer(headers.authorization)) return undefined;
-    const { id, host } = this.#options;
+    const { id, host, callers } = this.#options;
+    if (callers.nameOf(headers.authorization) !== undefined) return undefined;
     if (what === 'read' && isLoopback(host)) {
       if (foreignBy(headers, []) === undefined) return undefined;
       return failed(
@@ -88,7 +95,7 @@ export class ApiPort implements Component {
         'this may be a web page of another origin: use a loopback address, or show the token',
       );
     }
-    if (this.#tokens.size === 0)
+    if (callers.size === 0)
       return failed(
         403,
         `nobody may write, because no token is configured: set extensions::${id}::token, in config/plimsoll.yaml by the environment variable PLIMSOLL_API_TOKEN`,

@@ -154,6 +154,14 @@ export class Assessment implements RunSink {
     this.assembler.advance(watermarkMs);
   }
 
+  seen(): void {
+    this.#changes++;
+  }
+
+  absorbed(): void {
+    this.#changes++;
+  }
+
   finished(run: FinishedRun): void {
     this.#changes++;
     this.#kpis.finished(run);

@@ -13,8 +13,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Answers a request; what it throws becomes 500. */
-type Handler = (request: IncomingMessage) => Promise<Answer>;
+/** Answers a request; what it throws becomes 500. `name` is what stands for the `*` of the path, decoded; '' without one. */
+type Handler = (request: IncomingMessage, name: string) => Promise<Answer>;
 
 /** What can be done with a resource, by method. HEAD is answered as GET is, whose body is not read. */
 export interface Resource {
@@ -22,7 +22,7 @@ export interface Resource {
   readonly POST?: Handler;
 }
 
-/** An HTTP server with a few resources, by path. */
+/** An HTTP server with a few resources, by path; one that ends with `/*` is of any name there. */
 export class HttpEndpoint implements Component {
   readonly name: string;
   readonly #address: ListenAddress;
@@ -82,14 +82,22 @@ export class HttpEndpoint implements Component {
     response.end(request.method === 'HEAD' ? undefined : answer.body);
   }
 
+  #find(path: string): { readonly resource: Resource | undefined; readonly name: string } {
+    const exact = this.#resources.get(path);
+    if (exact) return { resource: exact, name: '' };
+    const slash = path.lastIndexOf('/') + 1;
+    const name = decoded(path.slice(slash));
+    return { resource: name === '' ? undefined : this.#resources.get(`${path.slice(0, slash)}*`), name };
+  }
+
   async #answerTo(request: IncomingMessage): Promise<Answer> {
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
-    const resource = this.#resources.get(path);
+    const { resource, name } = this.#find(path);
     if (request.method !== 'POST' || !resource?.POST) request.resume();
     if (!resource) return text(404, `nothing here; try GET ${[...this.#resources.keys()][0]}`);
     const method = request.method === 'HEAD' ? 'GET' : request.method;
-    if (method === 'GET') return resource.GET(request);
-    if (method === 'POST' && resource.POST) return resource.POST(request);
+    if (method === 'GET') return resource.GET(request, name);
+    if (method === 'POST' && resource.POST) return resource.POST(request, name);
     const allowed = resource.POST ? ['GET', 'HEAD', 'POST'] : ['GET', 'HEAD'];
     const said = resource.POST ? 'only GET and POST' : 'only GET';
     return {
@@ -101,4 +109,13 @@ export class HttpEndpoint implements Component {
 
 function text(status: number, sentence: string): Answer {
   return { status, contentType: 'text/plain; charset=utf-8', body: `${sentence}\n` };
+}
+
+/** Part of a path as it is meant; '' where it means nothing. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return '';
+  }
 }

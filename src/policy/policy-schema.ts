@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { outcomes } from '../semconv/vocabulary.ts';
-import { budgets, gates, policyTest, rollback } from './later-schema.ts';
+import { gates, policyTest } from './gate-schema.ts';
+import { budgets } from './later-schema.ts';
 import { kpiName, objectives } from './objective-schema.ts';
 import { count, day, duration, name, ratio, text } from './policy-values.ts';
+import { rollback } from './rollback-schema.ts';
 
 const tier = z
   .strictObject({
@@ -70,7 +72,7 @@ export const policySchema = z
     drill: z
       .strictObject({ every: duration, scenario: name('which failure is rehearsed') })
       .optional()
-      .describe('Not yet enforced.'),
+      .describe('How often it is rehearsed that a bad release is rolled back.'),
     risks: z.array(risk).min(1).optional(),
     tests: z.array(policyTest).min(1).optional(),
   })

@@ -15,17 +15,24 @@ export interface RunToolCalls extends Readonly<Record<Result, number>> {
   readonly attempts: number;
 }
 
-/** A run that ended, as known now; a later span of it makes a new one that replaces this. */
-export interface FinishedRun {
-  readonly runId: string;
-  /** Lower-case hex. Of a run over several traces, the one whose span speaks best for it. */
-  readonly traceId: string;
+/** An open run, as far as it is known. */
+export interface SeenRun {
+  /** Names the run from its first span until it is forgotten, also where its id changes; then another one may have it. */
+  readonly slot: number;
   readonly agent: string;
   readonly release: string;
   readonly environment: string;
-  /** These three are '' when nobody says. */
+  /** These two are '' when nobody says. */
   readonly sessionId: string;
   readonly userId: string;
+}
+
+/** A run that ended, as known now; a later span of it makes a new one that replaces this. */
+export interface FinishedRun extends SeenRun {
+  readonly runId: string;
+  /** Lower-case hex. Of a run over several traces, the one whose span speaks best for it. */
+  readonly traceId: string;
+  /** '' when nobody says. */
   readonly taskType: string;
   /** Start of the earliest span, in milliseconds since the epoch. */
   readonly startMs: number;
@@ -80,6 +87,10 @@ export interface ToolCall {
 
 /** Who learns what the assembler found. */
 export interface RunSink {
+  /** An open run is new, or what is said here of it changed. Once a record at most, and before it is `finished`. */
+  seen(run: SeenRun): void;
+  /** What was taken for a run of its own is part of the one in the slot `into`; it is never `finished`. */
+  absorbed(slot: number, into: number): void;
   /** Once per run. */
   finished(run: FinishedRun): void;
   /** A span that came after the end changed what is known: `after`, whose version is greater, replaces `before`. */

@@ -63,6 +63,8 @@ export class RunAssembler {
   readonly #settled: RunList;
   /** Runs that wait for `settle`, with what was last reported of those that have ended. */
   readonly #touched = new Map<number, FinishedRun | undefined>();
+  /** Open runs that the sink does not know as they are; `settle` tells it. */
+  readonly #news = new Set<number>();
 
   constructor(settings: RunSettings, sink: RunSink) {
     this.#settings = settings;
@@ -173,7 +175,10 @@ export class RunAssembler {
     if (!isOpen && !this.#touched.has(into)) this.#touched.set(into, runs.report(into));
     this.#open.remove(from);
     this.#touched.delete(from);
+    this.#news.delete(from);
     runs.merge(from, into);
+    this.#sink.absorbed(from, into);
+    if (isOpen && runs.isNews(into)) this.#news.add(into);
   }
 
   #addTo(run: number, span: SpanFacts): void {
@@ -189,6 +194,7 @@ export class RunAssembler {
     arrival.read(span);
     if (!runs.add(span, arrival, this.#settings.maxSpansPerRun)) this.counts.unremembered++;
     if (!isOpen) return;
+    if (runs.isNews(run)) this.#news.add(run);
     if (runs.hasEnded(run) || runs.heldCount(run) >= maxHeldCalls) this.#touched.set(run, undefined);
   }
 
@@ -223,6 +229,8 @@ export class RunAssembler {
   /** Reports what the spans added since the last call ended or changed. Call it after each record. */
   settle(): void {
     if (this.#runs.spanIds > this.#settings.maxSpans) this.#makeRoom(this.#settings.maxRuns);
+    for (const run of this.#news) this.#sink.seen(this.#runs.seen(run));
+    this.#news.clear();
     if (this.#touched.size === 0) return;
     for (const [run, before] of this.#touched) this.#settleRun(run, before);
     this.#touched.clear();
@@ -331,6 +339,7 @@ export class RunAssembler {
     const runs = this.#runs;
     this.#open.remove(run);
     this.#touched.delete(run);
+    this.#news.delete(run);
     runs.forgetSpans(run);
     runs.drop(run);
   }
@@ -338,6 +347,7 @@ export class RunAssembler {
   #spill(run: number): void {
     this.counts.spilled++;
     const runs = this.#runs;
+    if (this.#news.delete(run)) this.#sink.seen(runs.seen(run));
     runs.releaseCalls(run, this.#sink);
     this.#close(run, runs.hasEnded(run) ? 'root' : 'spill', runs.endMs(run));
     this.#touched.delete(run);

@@ -57,6 +57,8 @@ function offer(
   value: string,
 ): void {
   if (isTie(runs, run, label, own, startMs) && value >= runs.text(run, label)) return;
+  if (label < text.taskType && value !== runs.text(run, label))
+    runs.bytes[runs.byteAt(run) + byte.isNews] = 1;
   runs.setText(run, label, value);
   note(runs, run, label, own, startMs);
 }

@@ -1,5 +1,5 @@
 import { evidenceLevels, outcomes, results } from '../semconv/vocabulary.ts';
-import type { ClosedBy, FinishedRun, RunToolCalls } from './finished-run.ts';
+import type { ClosedBy, FinishedRun, RunToolCalls, SeenRun } from './finished-run.ts';
 import { nanosPerUsd } from './quantities.ts';
 import { byte, cell, text, word, type RunTable } from './run-table.ts';
 
@@ -9,6 +9,18 @@ export const closings = ['root', 'idle', 'spill'] as const satisfies readonly Cl
 /** What ended `run` when it was finished last. */
 export function closedByOf(table: RunTable, run: number): ClosedBy {
   return closings[table.bytes[table.byteAt(run) + byte.closedBy]!]!;
+}
+
+/** `run` as far as it is known now. */
+export function seenOf(table: RunTable, run: number): SeenRun {
+  return {
+    slot: run,
+    agent: table.label(run, text.agent),
+    release: table.label(run, text.release),
+    environment: table.label(run, text.environment),
+    sessionId: table.text(run, text.session),
+    userId: table.text(run, text.user),
+  };
 }
 
 /** `run` as `table` says it was when it was finished last, and what others say of it. */
@@ -24,11 +36,7 @@ export function reportOf(
   return {
     runId: table.id(run),
     traceId: table.traceId(run),
-    agent: table.label(run, text.agent),
-    release: table.label(run, text.release),
-    environment: table.label(run, text.environment),
-    sessionId: table.text(run, text.session),
-    userId: table.text(run, text.user),
+    ...seenOf(table, run),
     taskType: table.text(run, text.taskType),
     startMs: cells[at + cell.startMs]!,
     endMs: said.endMs,

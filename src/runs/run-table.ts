@@ -82,6 +82,8 @@ export const byte = {
   outcome: 332,
   evidence: 333,
   lowerBound: 334,
+  /** Whether what is said of who carries out the run, where and for whom, is not what was reported. */
+  isNews: 335,
 } as const;
 
 const cellCount = 42;

@@ -1,14 +1,14 @@
 import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
 import { evidenceLevels, outcomes, results, type EscalationState } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
-import type { ClosedBy, FinishedRun, RunSink } from './finished-run.ts';
+import type { ClosedBy, FinishedRun, RunSink, SeenRun } from './finished-run.ts';
 import { HeldCalls, type HeldCallsState } from './held-calls.ts';
 import { LeafUsage, type LeafUsageState } from './leaf-usage.ts';
 import { none } from './rows.ts';
 import { RunEnding } from './run-ending.ts';
 import { nanosOf, tokensOf } from './quantities.ts';
 import { addLabels, addTrace, mergeLabels, mergeTrace } from './run-labels.ts';
-import { closedByOf, closings, reportOf } from './run-report.ts';
+import { closedByOf, closings, reportOf, seenOf } from './run-report.ts';
 import { RunScores, type RunScoresState } from './run-scores.ts';
 import { byte, cell, RunTable, word, type RunTableState } from './run-table.ts';
 import { known, SpanTable, type SpanTableState } from './span-table.ts';
@@ -99,6 +99,7 @@ export class Runs {
     table.cells[at + cell.startMs] = Number.POSITIVE_INFINITY;
     table.cells[at + cell.lastEndMs] = Number.NEGATIVE_INFINITY;
     table.cells[at + cell.lastWorkStartMs] = Number.NEGATIVE_INFINITY;
+    table.bytes[table.byteAt(run) + byte.isNews] = 1;
     return run;
   }
 
@@ -217,6 +218,18 @@ export class Runs {
   /** Whether `run` is more than what evaluators and log records that tell of no call say of it. */
   isWork(run: number): boolean {
     return this.table.bytes[this.table.byteAt(run) + byte.isWork] !== 0;
+  }
+
+  /** Whether `run` is work, and is not what was last `seen`. */
+  isNews(run: number): boolean {
+    const at = this.table.byteAt(run);
+    return this.table.bytes[at + byte.isNews] !== 0 && this.isWork(run);
+  }
+
+  /** Open `run`, as far as it is known. */
+  seen(run: number): SeenRun {
+    this.table.bytes[this.table.byteAt(run) + byte.isNews] = 0;
+    return seenOf(this.table, run);
   }
 
   /** Event time of the latest root's end; the latest span's where there is no root. */

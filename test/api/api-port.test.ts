@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ApiPort, apiPortFault } from '../../src/api/api-port.ts';
+import { Callers } from '../../src/core/callers.ts';
 import { Secret } from '../../src/core/secret.ts';
 import type { BookSettings, IncidentBook } from '../../src/incidents/incident-book.ts';
 import { labelValue } from '../../src/semconv/label-value.ts';
@@ -21,10 +22,13 @@ interface Api {
   committed: () => Promise<void>;
 }
 
+const callersOf = (...tokens: string[]): Callers =>
+  new Callers(tokens.map((each) => ({ name: 'token', token: new Secret(each) })));
+
 const started: ApiPort[] = [];
 
 async function apiOf(
-  over: { readonly token?: Secret | undefined; readonly host?: string } = {},
+  over: { readonly callers?: Callers; readonly host?: string } = {},
   limits: Partial<BookSettings> = {},
 ): Promise<Api> {
   const { book } = bookOf(limits);
@@ -35,7 +39,8 @@ async function apiOf(
     host: '127.0.0.1',
     port: 0,
     configPath: 'extensions::api::endpoint',
-    token: new Secret(token),
+    callers: callersOf(token),
+    resources: {},
     incidents: { book, isKept: () => api.isKept, committed: () => api.committed() },
     urls: () => [
       { what: 'OTLP gRPC', url: 'http://127.0.0.1:4317' },
@@ -311,7 +316,7 @@ describe('the token', () => {
   });
 
   test('that nobody configured lets nobody write, and that says how', async () => {
-    const api = await apiOf({ token: undefined });
+    const api = await apiOf({ callers: callersOf() });
     const { status, body } = await post(api, report);
     expect(status).toBe(403);
     expect(body['errors']).toEqual([
@@ -330,9 +335,9 @@ describe('the token', () => {
   test('must be there to bind beyond this machine', async () => {
     const sentence =
       '0.0.0.0 can be reached from other machines and everybody there could read every incident: set a token, or bind 127.0.0.1';
-    expect(apiPortFault({ host: '0.0.0.0', token: undefined })).toBe(sentence);
-    expect(apiPortFault({ host: '0.0.0.0', token: new Secret('x') })).toBeUndefined();
-    await expect(apiOf({ host: '0.0.0.0', token: undefined })).rejects.toThrow(sentence);
+    expect(apiPortFault({ host: '0.0.0.0', callers: callersOf() })).toBe(sentence);
+    expect(apiPortFault({ host: '0.0.0.0', callers: callersOf('x') })).toBeUndefined();
+    await expect(apiOf({ host: '0.0.0.0', callers: callersOf() })).rejects.toThrow(sentence);
   });
 });
 

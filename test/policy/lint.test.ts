@@ -18,20 +18,23 @@ const risk = {
 };
 const canary = {
   share: 0.1,
+  unit: 'run',
+  deadline: '15m',
   min_runs: 20,
   weights: { run_success: 1 },
+  margin: 0.05,
   pause_at: 20,
   rollback_at: 100,
   max: '24h',
   on_timeout: 'pause',
 };
-const blocked = { name: 'bad', fixture: 'bad.json', gate: 'canary', verdict: 'fail' };
+const blocked = { name: 'bad', fixture: 'bad.json', gate: 'canary', release: '2', verdict: 'fail' };
 const rollback = {
   mode: 'auto',
   target: 't',
   cooldown: '30m',
   per_day: 6,
-  verify: { kpi: 'run_success', within: '20m' },
+  verify: { kpi: 'run_success', min_events: 20, within: '20m' },
 };
 const success = (more: Mapping): Mapping => ({ objectives: { run_success: more } });
 const rate = (factor: number, more: Mapping = {}): Mapping =>

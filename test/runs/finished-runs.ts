@@ -5,6 +5,7 @@ import { noScores } from '../../src/semconv/span-facts.ts';
 export function finishedRun(given: Partial<FinishedRun> = {}): FinishedRun {
   const endMs = given.endMs ?? Date.UTC(2026, 10, 23, 12);
   return {
+    slot: 0,
     runId: 'run',
     traceId: '0'.repeat(32),
     agent: 'unknown',

@@ -1,7 +1,7 @@
 import { deserialize, serialize } from 'node:v8';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { FinishedRun, RunSink } from '../../src/runs/finished-run.ts';
+import type { FinishedRun, RunSink, SeenRun } from '../../src/runs/finished-run.ts';
 import { RunAssembler, type AssemblerState } from '../../src/runs/run-assembler.ts';
 import { runRow } from '../../src/runs/run-row.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
@@ -876,6 +876,8 @@ test('property: an assembler that goes on with what another saved reports what t
 function placing(reported: Reported): RunSink {
   let places = 0;
   return {
+    seen: (run) => reported.seen(run),
+    absorbed: (slot, into) => reported.absorbed(slot, into),
     finished: (run) => {
       run.place = ++places;
       reported.finished(run);
@@ -1007,6 +1009,71 @@ test('property: no run and no tool call is lost, however little memory there is'
   );
 });
 
+describe('an open run', () => {
+  test('is told of with its first span, and again when it is better known', () => {
+    const { seenRuns } = assemble([
+      { ...call, agent: 'mcp-server', release: '9' },
+      call,
+      { ...root, release: '2' },
+    ]);
+    expect(seenRuns).toMatchObject([
+      { agent: 'mcp-server', release: '9', sessionId: '' },
+      { agent: 'refund', release: '2' },
+    ]);
+    expect(new Set(seenRuns.map(({ slot }) => slot)).size).toBe(1);
+  });
+
+  test('is not told of while only an evaluator speaks of it', () => {
+    const word = span({ step: 'evaluator', log: 'untraced', spanId: 'word', endMs: 1000 });
+    expect(assemble([word]).seenRuns).toEqual([]);
+    expect(assemble([word, root]).seenRuns).toHaveLength(1);
+  });
+
+  test('that is part of another one is told of as such, and does not end', () => {
+    const early = span({ traceId: 'second', runId: 'second', spanId: 'early', startMs: 1000, endMs: 2000 });
+    const named = span({ traceId: 'first', runId: 'task', spanId: 'named', startMs: 1000, endMs: 2000 });
+    const joins = { ...early, runId: 'task', spanId: 'joins' };
+    const { seenRuns, absorbedSlots, finishedRuns } = assemble([named, early, joins], 1e9);
+    expect(seenRuns).toHaveLength(2);
+    expect(absorbedSlots).toEqual([{ slot: seenRuns[1]?.slot, into: seenRuns[0]?.slot }]);
+    expect(finishedRuns).toHaveLength(1);
+  });
+});
+
+test('property: every run is told of before its end, as it then is, and ends or is part of another one, however little memory there is', () => {
+  fc.assert(
+    fc.property(
+      spansOfSomeRuns,
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 12 }),
+      fc.integer({ min: 1, max: 5 }),
+      (spans, maxRuns, maxSpans, spansPerRecord) => {
+        const open = new Map<number, SeenRun>();
+        const sink: RunSink = {
+          seen: (run) => void open.set(run.slot, run),
+          absorbed: (slot) => void open.delete(slot),
+          finished: (run) => {
+            expect(run).toMatchObject({ ...open.get(run.slot) });
+            expect(open.delete(run.slot)).toBe(true);
+          },
+          revised: () => {},
+          toolCall: () => {},
+        };
+        const assembler = new RunAssembler({ ...settings, maxRuns, maxSpans }, sink);
+        const from = lane();
+        for (const [i, one] of spans.entries()) {
+          assembler.add(one, from);
+          if (i % spansPerRecord === 0) assembler.settle();
+        }
+        assembler.settle();
+        assembler.advance(1e12);
+        expect(open).toEqual(new Map());
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
 test('property: each revision of a run takes up where the last report of it ended, however little memory there is', () => {
   fc.assert(
     fc.property(
@@ -1017,6 +1084,8 @@ test('property: each revision of a run takes up where the last report of it ende
       (spans, maxRuns, maxSpans, spansPerRecord) => {
         const last = new Map<string, unknown>();
         const sink = {
+          seen: () => {},
+          absorbed: () => {},
           finished: (run: FinishedRun) => void last.set(run.runId, run),
           revised: (before: FinishedRun, after: FinishedRun) => {
             expect(before).toEqual(last.get(before.runId));
@@ -1044,6 +1113,8 @@ test('property: each revision of a run takes up where the last report of it ende
 test('the sink finds what it left with a run when that is revised, also when only the result is left', () => {
   const places: unknown[] = [];
   const sink = {
+    seen: () => {},
+    absorbed: () => {},
     finished: (run: FinishedRun) => void (run.place = 'finished'),
     revised: (before: FinishedRun, after: FinishedRun) => {
       places.push(before.place);

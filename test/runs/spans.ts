@@ -1,4 +1,4 @@
-import type { FinishedRun, RunSink, ToolCall } from '../../src/runs/finished-run.ts';
+import type { FinishedRun, RunSink, SeenRun, ToolCall } from '../../src/runs/finished-run.ts';
 import type { Lane } from '../../src/runs/lane.ts';
 import type { RunSettings } from '../../src/runs/run-assembler.ts';
 import { noScores, type SpanFacts, type SpanIds } from '../../src/semconv/span-facts.ts';
@@ -33,7 +33,7 @@ function readIds(this: SpanFacts, ids: SpanIds): void {
 
 /** The run with its id as the test named it. */
 function named(run: FinishedRun): FinishedRun {
-  return { ...run, runId: names.get(run.runId) ?? run.runId };
+  return { ...run, slot: 0, runId: names.get(run.runId) ?? run.runId };
 }
 
 /** A span that says nothing but what is given. */
@@ -84,6 +84,18 @@ export class Reported implements RunSink {
   readonly revisions: { before: FinishedRun; after: FinishedRun }[] = [];
   /** What was said of runs, in that order. */
   readonly knownRuns: FinishedRun[] = [];
+  /** What was said of open runs, in that order. */
+  readonly seenRuns: SeenRun[] = [];
+  /** Runs that were part of others. */
+  readonly absorbedSlots: { slot: number; into: number }[] = [];
+
+  seen(run: SeenRun): void {
+    this.seenRuns.push(run);
+  }
+
+  absorbed(slot: number, into: number): void {
+    this.absorbedSlots.push({ slot, into });
+  }
 
   finished(run: FinishedRun): void {
     this.finishedRuns.push(named(run));
