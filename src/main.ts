@@ -6,6 +6,7 @@ import { demoCommand } from './cli/demo.ts';
 import { policyCommand } from './cli/policy.ts';
 import { printConfigCommand } from './cli/print-config.ts';
 import { dlqCommand } from './cli/dlq.ts';
+import { rollbackCommand } from './cli/rollback.ts';
 import { runCommand } from './cli/run.ts';
 import { sqlCommand } from './cli/sql.ts';
 import { validateCommand } from './cli/validate.ts';
@@ -17,6 +18,7 @@ const commands: readonly Command[] = [
   sqlCommand,
   dlqCommand,
   policyCommand,
+  rollbackCommand,
   validateCommand,
   printConfigCommand,
   versionCommand,
