@@ -1,5 +1,5 @@
 import { ApiPort } from './api/api-port.ts';
-import type { KeptIncidents } from './api/incident-resource.ts';
+import { gateResource } from './api/gate-resource.ts';
 import type { Config } from './config-schema.ts';
 import { Callers } from './core/callers.ts';
 import { systemClock as clock } from './core/clock.ts';
@@ -54,7 +54,7 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
     ...served('health', health, plan.health?.options),
     ...served('API', api, plan.api?.options),
   ];
-  const api = plan.api && assess && apiOf(plan.api, assess.incidents, { addresses, rollback, log });
+  const api = plan.api && assess && apiOf(plan.api, assess, { addresses, policies, rollback, log });
   const health = plan.health && healthOf(plan.health, roles, log);
 
   // Flow order: sources stop first and start last.
@@ -105,17 +105,28 @@ function healthOf({ id, options }: NonNullable<Plan['health']>, roles: readonly 
 
 function apiOf(
   { id, options }: NonNullable<Plan['api']>,
-  incidents: KeptIncidents,
-  parts: { addresses: () => readonly Address[]; rollback: RollbackRole | undefined; log: Log },
+  assess: AssessRole,
+  parts: {
+    addresses: () => readonly Address[];
+    policies: Policies;
+    rollback: RollbackRole | undefined;
+    log: Log;
+  },
 ) {
-  const { addresses: urls, rollback, log } = parts;
+  const { addresses: urls, policies, rollback, log } = parts;
   const place = { ...options.endpoint, configPath: `extensions::${id}::endpoint` };
   const users = Object.entries(options.users).map(([name, token]) => ({ name, token }));
   const callers = new Callers([
     ...users,
     ...(options.token ? [{ name: 'token', token: options.token }] : []),
   ]);
-  const resources = { ...rollback?.resources(callers) };
+  const gate = gateResource({
+    standings: () => assess.verdicts.standings,
+    policies: () => policies.inUse,
+    kpis: () => assess.kpis(),
+  });
+  const resources = { '/api/v1/gate/*': gate, ...rollback?.resources(callers) };
+  const { incidents } = assess;
   return new ApiPort({ ...place, id, callers, resources, incidents, urls, clock, log });
 }
 
