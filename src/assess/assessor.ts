@@ -63,6 +63,28 @@ const hurriedShare = 2;
 /** One that does not fit on its stream is not made again at once. */
 const afterFailure = 10;
 
+/** KPIs that nothing has reached yet. */
+export function kpisOf(settings: AssessorSettings): Kpis {
+  return new Kpis({ ...settings, idleAfterMs, expireAfterMs });
+}
+
+/** How runs are put together for `kpis`. */
+export function runSettingsOf(
+  { idleTimeoutMs, latenessMs, maxRuns, guessEscalations }: AssessorSettings,
+  kpis: Kpis,
+): RunSettings {
+  return {
+    idleTimeoutMs,
+    rememberMs: latenessMs + resendMs,
+    rememberIdleMs: kpis.longestWindowMs,
+    holdMs: latenessMs / 2,
+    maxRuns,
+    maxSpansPerRun: 10_000,
+    maxSpans: spansPerRun * maxRuns,
+    guessEscalations,
+  };
+}
+
 /** One period of owning the whole stream. */
 interface Tenure {
   readonly claims: readonly Claim[];
@@ -93,6 +115,7 @@ export class Assessor {
   readonly #settings: AssessorSettings;
   readonly #parts: AssessorParts;
   readonly #kpis: Kpis;
+  readonly #runSettings: RunSettings;
   readonly #taker: RecordTaker;
   readonly #claims = new Map<number, Claim>();
   #moved = Promise.withResolvers<void>();
@@ -107,7 +130,8 @@ export class Assessor {
     this.#settings = settings;
     this.#parts = parts;
     this.#taker = new RecordTaker(parts);
-    this.#kpis = new Kpis({ ...settings, idleAfterMs, expireAfterMs });
+    this.#kpis = kpisOf(settings);
+    this.#runSettings = runSettingsOf(settings, this.#kpis);
   }
 
   /** The KPIs as of now; without being `sure` that nobody else owns the stream, only that they are not exported. */
@@ -142,20 +166,6 @@ export class Assessor {
       ? 'reads the last snapshot'
       : `owns ${this.#claims.size} of ${partitions} partitions of the stream`;
     return this.#assessment ? { flowing: true, reason: '' } : { flowing: false, reason };
-  }
-
-  #runSettings(): RunSettings {
-    const { idleTimeoutMs, latenessMs, maxRuns, guessEscalations } = this.#settings;
-    return {
-      idleTimeoutMs,
-      rememberMs: latenessMs + resendMs,
-      rememberIdleMs: this.#kpis.longestWindowMs,
-      holdMs: latenessMs / 2,
-      maxRuns,
-      maxSpansPerRun: 10_000,
-      maxSpans: spansPerRun * maxRuns,
-      guessEscalations,
-    };
   }
 
   /**
@@ -238,7 +248,7 @@ export class Assessor {
   }> {
     const { outbox, states, policyRevision, book, incidentsCommitted, clock, log } = this.#parts;
     const begun = (): Assessment =>
-      new Assessment(this.#kpis, this.#runSettings(), (run) =>
+      new Assessment(this.#kpis, this.#runSettings, (run) =>
         outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
       );
     let { saved, incidents } = await readSavedState(claims, { states, log, lost });

@@ -10,6 +10,7 @@ import type { Probe } from '../metrics/health.ts';
 import type { Plan } from '../plan.ts';
 import { policyRow } from '../policy/policy-row.ts';
 import { bookOf, incidentRowsTo, IncidentWatch } from './incidents.ts';
+import type { Policies } from './policies.ts';
 import type { Role, Site } from './role.ts';
 
 /** A restart reads again what came since the last snapshot, and counters are as old as that. */
@@ -55,7 +56,11 @@ export function assessRole(
   };
 }
 
-function settingsOf({ policies }: Site, { runs, kpi }: NonNullable<Plan['assess']>): AssessorSettings {
+/** What the plan, and the policies in use, say of how runs are assessed. */
+export function settingsOf(
+  { policies }: { readonly policies: Pick<Policies, 'coverage'> },
+  { runs, kpi }: NonNullable<Plan['assess']>,
+): AssessorSettings {
   return {
     windowsMs: kpi.windows,
     latenessMs: kpi.lateness,

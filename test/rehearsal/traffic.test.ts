@@ -4,25 +4,10 @@ import { stringify } from 'yaml';
 import { trafficRequests, type TrafficRequest } from '../../src/rehearsal/traffic-requests.ts';
 import { readTraffic, type Traffic } from '../../src/rehearsal/traffic.ts';
 import { decodeRequest } from '../otlp/oracle.ts';
-
-const startMs = Date.UTC(2026, 10, 26, 12);
-
-const plain = {
-  agent: 'refund-agent',
-  environment: 'production',
-  minutes: 20,
-  seed: 7,
-  releases: [{ release: '1.4.0', runs_per_minute: 30 }],
-};
-
-function trafficOf(changes: object = {}): Traffic {
-  const read = readTraffic(stringify({ ...plain, ...changes }));
-  if ('faults' in read) throw new Error(read.faults.join('\n'));
-  return read.traffic;
-}
+import { plainTraffic, startMs, trafficOf } from './traffics.ts';
 
 function faultsOf(changes: object): readonly string[] {
-  const read = readTraffic(stringify({ ...plain, ...changes }));
+  const read = readTraffic(stringify({ ...plainTraffic, ...changes }));
   return 'faults' in read ? read.faults : [];
 }
 

@@ -1,0 +1,105 @@
+import { Assessment, type Reading } from '../assess/assessment.ts';
+import { kpisOf, runSettingsOf } from '../assess/assessor.ts';
+import { RecordTaker } from '../assess/record-taker.ts';
+import { Telemetry } from '../core/telemetry.ts';
+import { EnrichedSpans } from '../enrich/enriched-spans.ts';
+import type { Enricher } from '../enrich/enricher.ts';
+import type { Incident } from '../incidents/incident.ts';
+import type { IncidentBook } from '../incidents/incident-book.ts';
+import type { Family } from '../kpi/family.ts';
+import type { Kpis } from '../kpi/kpis.ts';
+import type { Plan } from '../plan.ts';
+import { Coverage } from '../policy/coverage.ts';
+import { readingsOf, severitiesOf } from '../policy/objective-readings.ts';
+import type { PolicyFile } from '../policy/read-policy.ts';
+import { settingsOf } from '../roles/assess.ts';
+import { enricherOf } from '../roles/enricher.ts';
+import { bookOf } from '../roles/incidents.ts';
+
+/** As often as a pipeline that waits for spans looks at its clock, or nearly. */
+const stepMs = 1000;
+const watchEveryMs = 10_000;
+
+/** What a replay works with. */
+export interface ReplayParts {
+  readonly plan: Plan;
+  readonly assess: NonNullable<Plan['assess']>;
+  readonly policies: readonly PolicyFile[];
+}
+
+/**
+ * What a pipeline would make of requests: they go through its own enrichment, runs, KPIs and incidents, on one partition
+ * and with a clock that moves by what is sent, so that hours take seconds. The same requests give the same.
+ */
+export class Replay {
+  /** The clock, in milliseconds since the epoch. */
+  nowMs: number;
+  readonly #policies: readonly PolicyFile[];
+  readonly #enricher: Enricher;
+  readonly #kpis: Kpis;
+  readonly #taker: RecordTaker;
+  readonly #assessment: Assessment;
+  readonly #reading: Reading;
+  readonly #book: IncidentBook;
+  readonly #severitiesOf: ReturnType<typeof severitiesOf>;
+  #watchedMs: number;
+
+  /** Begins at `startMs` with nothing known. */
+  constructor({ plan, assess, policies }: ReplayParts, startMs: number) {
+    this.nowMs = this.#watchedMs = startMs;
+    this.#policies = policies;
+    this.#severitiesOf = severitiesOf(policies);
+    this.#enricher = enricherOf(plan);
+    const telemetry = new Telemetry();
+    const settings = settingsOf({ policies: { coverage: new Coverage(policies) } }, assess);
+    const kpis = kpisOf(settings);
+    this.#kpis = kpis;
+    this.#book = bookOf(telemetry, {
+      opened: (incident) => kpis.incident({ ...incident, timeMs: incident.detectedMs }),
+      changed: () => undefined, // nothing is kept of a replay
+    });
+    const spans = new EnrichedSpans(this.#enricher);
+    this.#taker = new RecordTaker({ spans, clock: { nowMs: () => this.nowMs }, telemetry });
+    this.#assessment = new Assessment(kpis, runSettingsOf(settings, kpis), () => undefined); // nor stored
+    const nothing = { start: 0, end: 0 };
+    this.#reading = this.#assessment.begin(0, { next: 0, isKnown: false }, nothing, startMs);
+  }
+
+  /** A request arrives at `timeMs`, which is not before now: first time moves on to then. */
+  take({ timeMs, payload }: { readonly timeMs: number; readonly payload: Uint8Array }): void {
+    this.advance(timeMs);
+    const { records } = this.#enricher.enrich(payload, 1);
+    for (const record of records)
+      this.#taker.take(
+        this.#assessment,
+        this.#reading,
+        [{ ...record, timeMs, offset: this.#reading.next }],
+        false,
+      );
+    this.#enricher.release(records);
+  }
+
+  /** Nothing arrives until `timeMs`. */
+  advance(timeMs: number): void {
+    while (this.nowMs < timeMs) {
+      this.nowMs = Math.min(this.nowMs + stepMs, timeMs);
+      this.#taker.take(this.#assessment, this.#reading, [], true);
+      if (this.nowMs - this.#watchedMs >= watchEveryMs) this.#watch();
+    }
+  }
+
+  /** The KPIs as of now, without counters. */
+  families(): readonly Family[] {
+    return this.#kpis.families(this.nowMs, true);
+  }
+
+  /** The incidents that are open, and those that were resolved a while ago. */
+  get incidents(): Iterable<Incident> {
+    return this.#book.incidents;
+  }
+
+  #watch(): void {
+    this.#watchedMs = this.nowMs;
+    this.#book.observe(readingsOf(this.#policies, this.families()), this.nowMs, this.#severitiesOf);
+  }
+}
