@@ -63,7 +63,7 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
     ...(assess?.components ?? []),
     site.deadLetters,
     site.runs,
-    ...(assess ? [site.states] : []),
+    ...(assess ? [site.states, site.rollbacks] : []),
     site.spans,
     ...(store?.tables ?? []),
     policies,

@@ -5,6 +5,8 @@ import type { Log } from '../core/log.ts';
 import { OwnershipLost, type Claim, type ClaimWorker } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { BookState, IncidentBook } from '../incidents/incident-book.ts';
+import type { Judge } from '../judge/judge.ts';
+import type { Standing } from '../judge/standing.ts';
 import type { KpiIncident } from '../kpi/facts.ts';
 import type { Family } from '../kpi/family.ts';
 import { Kpis, type KpiSettings } from '../kpi/kpis.ts';
@@ -42,6 +44,10 @@ export interface AssessorParts {
   readonly policyRevision: (agent: string, environment: string) => string;
   /** The incidents, which are part of what is known; it is empty while this process does not assess. */
   readonly book: Pick<IncidentBook, 'save' | 'restore'>;
+  /** What speaks against releases, which is part of what is known. */
+  readonly judge: Judge;
+  /** Gets what the judge says in a committed snapshot, also the one that this process begins with; nothing while it does not assess. */
+  readonly judged: (standings: readonly Standing[]) => void;
   /** Gets the incidents as a committed snapshot has them, also the one that this process begins with: what nobody takes back any more. */
   readonly incidentsCommitted: (incidents: BookState) => void;
   readonly clock: Clock;
@@ -232,6 +238,8 @@ export class Assessor {
     } finally {
       this.#assessment = undefined;
       this.#parts.book.restore();
+      this.#parts.judge.restart();
+      this.#parts.judged([]);
       this.#committed.reject(notHere());
       this.#committed = nextCommit();
     }
@@ -246,23 +254,28 @@ export class Assessor {
     readonly readings: readonly Reading[];
     readonly isRestored: boolean;
   }> {
-    const { outbox, states, policyRevision, book, incidentsCommitted, clock, log } = this.#parts;
+    const { outbox, states, policyRevision, judge, judged, book, incidentsCommitted, clock, log } =
+      this.#parts;
     const begun = (): Assessment =>
-      new Assessment(this.#kpis, this.#runSettings, (run) =>
+      new Assessment(this.#kpis, judge, this.#runSettings, (run) =>
         outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
       );
-    let { saved, incidents } = await readSavedState(claims, { states, log, lost });
+    let { saved, judge: evidence, incidents } = await readSavedState(claims, { states, log, lost });
     const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
     let assessment = begun();
     try {
       if (saved) assessment.restore(saved.assessment);
+      if (saved && evidence) judge.restore(evidence);
+      else judge.restart(evidence); // what was spent of its starts is spent
       if (incidents) book.restore(incidents);
     } catch (error) {
       log.error({ err: error }, 'the last snapshot makes no sense: all is assessed anew');
       saved = incidents = undefined;
       assessment = begun();
+      judge.restart();
       book.restore();
     }
+    if (saved) judged(judge.standings());
     if (incidents) incidentsCommitted(incidents);
     log.info({ isRestored: saved !== undefined }, 'assesses the stream from now on');
     const readings = claims.map(({ partition, committed }, i) => {
@@ -327,15 +340,17 @@ export class Assessor {
 
   /** The same; undefined when ownership ends before it is committed, or its stream does not hold it. */
   async #commit({ claims, assessment, isRestored, lost }: Tenure): Promise<number | undefined> {
-    const { outbox, states, book, incidentsCommitted, clock } = this.#parts;
+    const { outbox, states, judge, judged, book, incidentsCommitted, clock } = this.#parts;
     const { added } = outbox;
     outbox.send();
     const beganMs = performance.now();
     const saved: SavedState = {
       versions,
       assessment: assessment.save(clock.nowMs()),
+      judge: judge.save(),
       incidents: book.save(),
     };
+    const standings = judge.standings();
     const isShown = isRestored || assessment.isCaughtUp;
     const savedMs = performance.now() - beganMs;
     const written = await states.write(saved, lost);
@@ -345,7 +360,10 @@ export class Assessor {
     await Promise.all(
       claims.map(async (claim) => claim.commit(toCommit(next.get(claim.partition)!, written.snapshot))),
     );
-    if (isShown) this.#kpis.publish(kpis);
+    if (isShown) {
+      this.#kpis.publish(kpis);
+      judged(standings);
+    }
     incidentsCommitted(saved.incidents);
     return savedMs + written.busyMs;
   }

@@ -1,11 +1,16 @@
 import { usuallyGood, type Outcome } from '../semconv/vocabulary.ts';
+import { canaryRulesOf, type CanaryRules } from './canary-rules.ts';
 import type { PolicyFile } from './read-policy.ts';
-import { fits } from './scope.ts';
+import { rollbackPlanOf, type RollbackPlan } from './rollback-plan.ts';
+import { covers } from './scope.ts';
 
 /** Agents and environments are named by senders: when so many are remembered, all are forgotten. */
 const limitNames = 10_000;
 
-/** What policies in use say of an agent in an environment: the answers of the one policy that covers both. */
+/**
+ * What policies in use say of an agent in an environment: the answers of the one policy that covers both. A rehearsal is
+ * covered as the environment that is meant.
+ */
 export class Coverage {
   readonly #covered: readonly Covered[];
   /** By environment, then by agent. */
@@ -32,6 +37,17 @@ export class Coverage {
     return this.#of(agent, environment)?.qualityTargets.get(evaluator);
   }
 
+  /** What its releases must show as canaries; undefined where no gate says. */
+  canaryRules(agent: string, environment: string): CanaryRules | undefined {
+    return this.#of(agent, environment)?.canaryRules;
+  }
+
+  /** What is done about its unsafe releases; undefined where no policy says. */
+  rollbackPlan(agent: string, environment: string): RollbackPlan | undefined {
+    const file = this.#of(agent, environment)?.file;
+    return file && rollbackPlanOf(file, environment);
+  }
+
   #of(agent: string, environment: string): Covered | undefined {
     if (this.#covered.length === 0) return undefined;
     const known = this.#known.get(environment);
@@ -41,9 +57,7 @@ export class Coverage {
   }
 
   #find(agent: string, environment: string): Covered | undefined {
-    const found = this.#covered.find(
-      ({ agents, environments }) => fits(agent, agents) && fits(environment, environments),
-    );
+    const found = this.#covered.find(({ file }) => covers(file.policy.scope, agent, environment));
     if (this.#names++ >= limitNames) {
       this.#known.clear();
       this.#names = 1;
@@ -56,20 +70,22 @@ export class Coverage {
 
 /** What one policy says, ready to be asked. */
 interface Covered {
-  readonly agents: readonly string[];
-  readonly environments: readonly string[];
+  readonly file: PolicyFile;
   readonly revision: string;
   readonly goodOutcomes: ReadonlySet<Outcome>;
   /** By evaluator. */
   readonly qualityTargets: ReadonlyMap<string, number>;
+  readonly canaryRules: CanaryRules | undefined;
 }
 
-function coveredBy({ policy, revision }: PolicyFile): Covered {
+function coveredBy(file: PolicyFile): Covered {
+  const { policy, revision } = file;
   const { quality_score: quality } = policy.objectives;
   return {
-    ...policy.scope,
+    file,
     revision,
     goodOutcomes: new Set(policy.good_outcomes),
     qualityTargets: new Map(quality && [[quality.evaluator, quality.at_least]]),
+    canaryRules: canaryRulesOf(file),
   };
 }

@@ -1,7 +1,6 @@
 import { error, warning, type Finding } from './finding.ts';
+import { gateNames } from './gate-schema.ts';
 import type { Policy } from './policy-schema.ts';
-
-const gateNames = ['offline', 'staging', 'canary'] as const;
 
 /** What is wrong with the parts of a policy that are not yet enforced. */
 export function* laterFindings(policy: Policy): Generator<Finding> {

@@ -1,3 +1,4 @@
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import { severities as tiers, type Severity } from '../semconv/vocabulary.ts';
 import { burnRatesOf, isBudgeted, thresholdOf, type BurnRate } from './burn-rate.ts';
 import {
@@ -16,9 +17,10 @@ import {
   type Objective,
   type WindowedObjective,
 } from './objective-schema.ts';
+import type { Policy } from './policy-schema.ts';
 import { durationSeconds, rollingWindow } from './policy-values.ts';
 import type { PolicyFile } from './read-policy.ts';
-import { fits } from './scope.ts';
+import { covers } from './scope.ts';
 
 /** What the gauges say of an objective of a release; there is none where they say too little. */
 export interface ObjectiveReading extends Release {
@@ -48,7 +50,7 @@ interface Case {
 
 /**
  * Judges the objectives of `files` by the rolling gauges in `families`, which are of one moment, as the rendered alerts
- * do: from `min_events` on, over windows that are complete. A burn rate is judged where both its windows are among the
+ * do: of what is no rehearsal, from `min_events` on, over windows that are complete. A burn rate is judged where both its windows are among the
  * rolling ones. Where an alert is silent for want of events there is no reading; there is one of each tool of an
  * objective on tools, and one of each severity of an error budget.
  */
@@ -62,9 +64,8 @@ export function readingsOf(
     objectivesOf(file.policy.objectives).flatMap(([kpi, objective]) => {
       const releases = known.get(kpi) ?? figuresOf(kpi, families);
       known.set(kpi, releases);
-      const { agents, environments } = file.policy.scope;
       return releases
-        .filter(({ agent, environment }) => fits(agent, agents) && fits(environment, environments))
+        .filter(({ agent, environment }) => isJudged(file.policy.scope, agent, environment))
         .flatMap((figures) => {
           const each: Case = { file, kpi, figures, complete };
           return isBudgeted(objective) ? budgetReadings(each, objective) : windowReadings(each, objective);
@@ -85,24 +86,26 @@ export function severitiesOf(
       objectivesOf(objectives).map(([kpi, objective]) => {
         const said = isBudgeted(objective) ? burnRatesOf(objective) : [objective];
         const severities = tiers.filter((tier) => said.some(({ severity }) => severity === tier));
-        return [`${metadata.name}/${kpi}`, { ...scope, severities }] as const;
+        return [`${metadata.name}/${kpi}`, { scope, severities }] as const;
       }),
     ),
   );
   return ({ policy, kpi, agent, environment }) => {
-    const { agents, environments, severities } = judged.get(`${policy}/${kpi}`) ?? nothing;
-    return fits(agent, agents) && fits(environment, environments) ? severities : [];
+    const found = judged.get(`${policy}/${kpi}`);
+    return found && isJudged(found.scope, agent, environment) ? found.severities : [];
   };
 }
 
 /** Of whom something is judged, and how grave it is. */
 interface Judged {
-  readonly agents: readonly string[];
-  readonly environments: readonly string[];
+  readonly scope: Policy['scope'];
   readonly severities: readonly Severity[];
 }
 
-const nothing: Judged = { agents: [], environments: [], severities: [] };
+/** Objectives are for what is real: nobody is told of a rehearsal. */
+function isJudged(scope: Policy['scope'], agent: string, environment: string): boolean {
+  return !isRehearsal(environment) && covers(scope, agent, environment);
+}
 
 /** One of the value over a window, or one of each tool. */
 function windowReadings(each: Case, objective: WindowedObjective): readonly ObjectiveReading[] {

@@ -10,7 +10,7 @@ import {
 import type { Policy } from './policy-schema.ts';
 import type { PolicyFile } from './read-policy.ts';
 import type { AlertRule, RecordingRule } from './rule.ts';
-import { matcherOf } from './scope.ts';
+import { matchersOf } from './scope.ts';
 
 const byRelease = 'sum by (agent, release, environment)';
 
@@ -161,8 +161,7 @@ function recordOf(kpi: KpiName, part: 'bad' | 'all', window: string): string {
 }
 
 function selectorOf({ scope }: Policy, { metric, matchers }: Selection): string {
-  const own = [matcherOf('agent', scope.agents), matcherOf('environment', scope.environments)];
-  return `${metric}{${[...own, ...matchers].join(',')}}`;
+  return `${metric}{${[...matchersOf(scope), ...matchers].join(',')}}`;
 }
 
 function labelsOf(

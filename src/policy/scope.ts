@@ -1,3 +1,16 @@
+import { environmentMeant, rehearsals } from '../semconv/rehearsal.ts';
+
+/** Whom a policy is about: patterns. */
+interface Scope {
+  readonly agents: readonly string[];
+  readonly environments: readonly string[];
+}
+
+/** Whether a policy with `scope` is about `agent` in `environment`, or in the environment of which that is a rehearsal. */
+export function covers({ agents, environments }: Scope, agent: string, environment: string): boolean {
+  return fits(agent, agents) && fits(environmentMeant(environment), environments);
+}
+
 /** Whether some name fits both patterns; a pattern is a name, or its beginning and `*`. */
 export function overlaps(a: string, b: string): boolean {
   const [x, y] = [beginning(a), beginning(b)];
@@ -8,7 +21,7 @@ export function overlaps(a: string, b: string): boolean {
 }
 
 /** Whether one of `patterns` means `name`. */
-export function fits(name: string, patterns: readonly string[]): boolean {
+function fits(name: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => {
     const start = beginning(pattern);
     return start === undefined ? pattern === name : name.startsWith(start);
@@ -19,8 +32,15 @@ function beginning(pattern: string): string | undefined {
   return pattern.endsWith('*') ? pattern.slice(0, -1) : undefined;
 }
 
+/** The PromQL matchers for the agents and environments of `scope`; rehearsals are none of them. */
+export function matchersOf({ agents, environments }: Scope): readonly string[] {
+  const own = [matcherOf('agent', agents), matcherOf('environment', environments)];
+  const takesRehearsals = environments.some((pattern) => overlaps(pattern, rehearsals));
+  return takesRehearsals ? [...own, `environment!~${JSON.stringify(`${rehearsals.slice(0, -1)}.*`)}`] : own;
+}
+
 /** The PromQL matcher for `label` to fit one of `patterns`. */
-export function matcherOf(label: string, patterns: readonly string[]): string {
+function matcherOf(label: string, patterns: readonly string[]): string {
   const [only] = patterns;
   if (patterns.length === 1 && only !== undefined && beginning(only) === undefined)
     return `${label}=${JSON.stringify(only)}`;

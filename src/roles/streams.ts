@@ -32,6 +32,9 @@ const largestStatesShare = 1 / 4;
 const enoughStatesBytes = 2 ** 28;
 const statesBytes = 2 ** 30;
 
+/** What was asked for and done about bad releases: small, and kept for good. A full one takes no more, so somebody is told. */
+const rollbacksShare = 1 / 64;
+
 /** The consumer group that stores runs. */
 export const runsGroup = 'runs';
 
@@ -41,12 +44,13 @@ export const replayGroup = 'replay';
 /** An append is tried longer than most senders wait: their repeat is then joined to it, or finds another broker. */
 const kafkaDeliveryMs = 30_000;
 
-/** The spans, those that can never be stored, what is known of runs, and snapshots of what is assessed. */
+/** The spans, those that can never be stored, what is known of runs, snapshots of what is assessed, and the journal of rollbacks. */
 export interface Streams {
   readonly spans: Stream;
   readonly runs: Stream;
   readonly deadLetters: Stream;
   readonly states: Stream;
+  readonly rollbacks: Stream;
 }
 
 /** The streams that the plan lists, not started. */
@@ -71,7 +75,7 @@ function embeddedStreams(
   );
   const keep = {
     ageMs: retention.age,
-    bytes: retention.size * (1 - deadLetterShare - runsShare) - ofStatesBytes,
+    bytes: retention.size * (1 - deadLetterShare - runsShare - rollbacksShare) - ofStatesBytes,
     minAfterCommitMs: defaultSettings.verifyMs,
   };
   const groups = [...(plan.store ? ['store'] : []), ...(plan.assess ? ['assess'] : [])];
@@ -104,6 +108,17 @@ function embeddedStreams(
         isSpared: true,
       },
     }),
+    rollbacks: embedded.stream({
+      topic: 'plimsoll_rollbacks',
+      partitions: 1,
+      groups: ['nobody'], // what a group has not committed is kept, and this one never commits
+      retention: {
+        ageMs: Number.POSITIVE_INFINITY,
+        bytes: retention.size * rollbacksShare,
+        minAfterCommitMs: 0,
+        isSpared: true,
+      },
+    }),
   };
 }
 
@@ -114,6 +129,7 @@ function kafkaStreams(options: KafkaConnector, telemetry: Telemetry, log: Log): 
     runs: new KafkaStream(topics.runs),
     deadLetters: new KafkaStream(topics.deadLetters),
     states: new KafkaStream(topics.states),
+    rollbacks: new KafkaStream(topics.rollbacks),
   };
 }
 
@@ -167,6 +183,13 @@ export function topicsOf(
       groups: { [replayGroup]: { id: groups.replay, assignment: 'incumbent', isForgettable: true } },
     },
     states: { ...common, ...stateTopic(options.state_topic) },
+    rollbacks: {
+      ...common,
+      topic: options.rollback_topic,
+      partitions: 1,
+      retentionMs: undefined,
+      groups: {},
+    },
   };
 }
 

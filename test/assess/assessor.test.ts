@@ -11,6 +11,7 @@ import { createLog } from '../../src/core/log.ts';
 import { OwnershipLost, type Claim } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import type { IncidentBook } from '../../src/incidents/incident-book.ts';
+import { Judge } from '../../src/judge/judge.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { flat, value } from '../kpi/events.ts';
 import { runs } from '../property-runs.ts';
@@ -69,6 +70,8 @@ class Process {
         states: new StateLog(states, log),
         policyRevision: (agent, environment) => (agent === 'covered' ? `${agent}-${environment}` : ''),
         book: this.book,
+        judge: new Judge(() => undefined),
+        judged: () => {},
         incidentsCommitted: ({ incidents }) => (this.committedIncidents = incidents.map(({ key }) => key)),
         clock,
         telemetry: this.telemetry,

@@ -24,8 +24,20 @@ test('a policy covers the agents and environments that its scope names, and thos
     ['search', ''],
     ['', 'production'],
     ['__proto__', 'constructor'],
+    ['drill:search', 'production'],
+    ['search', 'drill:drill:production'],
   ] as const)
     expect(asked(agent, environment)).toBe('');
+});
+
+test('a rehearsal is covered as the environment that is meant', () => {
+  const coverage = new Coverage([scoped(['search'], ['production', 'staging*'])]);
+  const meant = coverage.revision('search', 'production');
+  expect(meant).not.toBe('');
+  expect(coverage.revision('search', 'drill:production')).toBe(meant);
+  expect(coverage.revision('search', 'drill:staging-2')).toBe(meant);
+  expect(coverage.revision('search', 'drill:')).toBe('');
+  expect(coverage.revision('search', 'drill')).toBe('');
 });
 
 test('good outcomes are those of the policy, and success and completed where there is none', () => {

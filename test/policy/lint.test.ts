@@ -5,7 +5,7 @@ import { findingsOf } from '../../src/policy/lint.ts';
 import { readPolicy, type PolicyFile } from '../../src/policy/read-policy.ts';
 import { overlaps } from '../../src/policy/scope.ts';
 import { runs } from '../property-runs.ts';
-import { everyObjective, found, policyFile, today, type Mapping } from './policies.ts';
+import { canary, everyObjective, found, policyFile, rollback, today, type Mapping } from './policies.ts';
 
 const risk = {
   id: 'R-1',
@@ -16,26 +16,7 @@ const risk = {
   mitigation: 'idempotency keys',
   review_by: '2027-01-31',
 };
-const canary = {
-  share: 0.1,
-  unit: 'run',
-  deadline: '15m',
-  min_runs: 20,
-  weights: { run_success: 1 },
-  margin: 0.05,
-  pause_at: 20,
-  rollback_at: 100,
-  max: '24h',
-  on_timeout: 'pause',
-};
 const blocked = { name: 'bad', fixture: 'bad.json', gate: 'canary', release: '2', verdict: 'fail' };
-const rollback = {
-  mode: 'auto',
-  target: 't',
-  cooldown: '30m',
-  per_day: 6,
-  verify: { kpi: 'run_success', min_events: 20, within: '20m' },
-};
 const success = (more: Mapping): Mapping => ({ objectives: { run_success: more } });
 const rate = (factor: number, more: Mapping = {}): Mapping =>
   success({ burn_rates: [{ factor, long_window: '1h', short_window: '5m', severity: 'sev2', ...more }] });

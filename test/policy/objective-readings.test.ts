@@ -99,7 +99,12 @@ describe('an objective on a rolling window', () => {
   });
 
   test('is judged of each release that the policy claims, and of no other', () => {
-    const others = [{ release: '8' }, { environment: 'staging' }, { agent: 'refund-agent' }];
+    const others = [
+      { release: '8' },
+      { environment: 'staging' },
+      { environment: 'drill:production' },
+      { agent: 'refund-agent' },
+    ];
     const readings = readingsOf(
       [containment],
       [complete('1h'), ...containing({}), ...others.flatMap(containing)],

@@ -57,6 +57,29 @@ export const everyObjective: Readonly<Record<string, Mapping>> = {
   tool_call_duration: { stat: 'p95', at_most: 2, ...window },
 };
 
+/** A gate for canaries, as a policy has it. */
+export const canary: Mapping = {
+  share: 0.1,
+  unit: 'run',
+  deadline: '15m',
+  min_runs: 20,
+  weights: { run_success: 1 },
+  margin: 0.05,
+  pause_at: 20,
+  rollback_at: 100,
+  max: '24h',
+  on_timeout: 'pause',
+};
+
+/** What happens to unsafe releases, as a policy has it. */
+export const rollback: Mapping = {
+  mode: 'auto',
+  target: 't',
+  cooldown: '30m',
+  per_day: 6,
+  verify: { kpi: 'run_success', min_events: 20, within: '20m' },
+};
+
 /** `base` with `changes`: mappings merge, everything else is replaced, and null removes. */
 export function changed(base: Mapping, changes: Mapping): Mapping {
   const merged: Record<string, unknown> = { ...base };
