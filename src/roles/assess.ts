@@ -5,6 +5,7 @@ import { systemClock as clock } from '../core/clock.ts';
 import { StateLog } from '../assess/state-log.ts';
 import type { StreamConsumer } from '../core/stream.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';
+import { Judge } from '../judge/judge.ts';
 import type { Family } from '../kpi/family.ts';
 import type { Probe } from '../metrics/health.ts';
 import type { Plan } from '../plan.ts';
@@ -12,6 +13,7 @@ import { policyRow } from '../policy/policy-row.ts';
 import { bookOf, incidentRowsTo, IncidentWatch } from './incidents.ts';
 import type { Policies } from './policies.ts';
 import type { Role, Site } from './role.ts';
+import { Verdicts } from './verdicts.ts';
 
 /** A restart reads again what came since the last snapshot, and counters are as old as that. */
 const snapshotEveryMs = 1000;
@@ -20,13 +22,15 @@ const snapshotEveryMs = 1000;
 export function assessRole(
   site: Site,
   plan: NonNullable<Plan['assess']>,
-): Role & { kpis(): readonly Family[]; readonly incidents: KeptIncidents } {
+): Role & { kpis(): readonly Family[]; readonly incidents: KeptIncidents; readonly verdicts: Verdicts } {
   const { enricher, spans, policies, telemetry, log } = site;
   const outbox = new RowOutbox(site.runs, { log });
   const book = bookOf(telemetry, {
     opened: (incident) => assessor.opened({ ...incident, timeMs: incident.detectedMs }),
     changed: () => assessor.change(),
   });
+  const judge = new Judge((agent, environment) => policies.coverage.canaryRules(agent, environment));
+  const verdicts: Verdicts = new Verdicts(judge, () => assessor.isAssessing && consumer.isSure);
   const assessor: Assessor = new Assessor(settingsOf(site, plan), {
     partitions: spans.partitions,
     spans: new EnrichedSpans(enricher),
@@ -34,12 +38,15 @@ export function assessRole(
     states: new StateLog(site.states, log),
     policyRevision: (agent, environment) => policies.coverage.revision(agent, environment),
     book,
+    judge,
+    judged: (standings) => verdicts.take(standings),
     incidentsCommitted: incidentRowsTo(outbox),
     clock,
     telemetry,
     log,
   });
   const consumer = consumerOf(site, assessor, outbox);
+  policies.onChange(() => judge.rulesChanged());
   const incidents = {
     book,
     isKept: () => assessor.isAssessing && consumer.isSure,
@@ -51,7 +58,8 @@ export function assessRole(
     components: [watch, consumer, outbox],
     probes: [{ name: 'assess', check: () => checkOf(consumer, assessor) }],
     addresses: () => [],
-    kpis: () => [...kpis(), ...watch.families()],
+    kpis: () => [...kpis(), ...verdicts.families(), ...watch.families()],
+    verdicts,
     incidents,
   };
 }
