@@ -53,6 +53,11 @@ export class MemoryStream implements Stream {
     };
   }
 
+  /** How many records say `text`. */
+  countOf(text: string): number {
+    return this.#records.filter(({ payload }) => Buffer.from(payload).includes(text)).length;
+  }
+
   async committed(): Promise<Commit | undefined> {
     return undefined;
   }

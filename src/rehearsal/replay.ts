@@ -6,6 +6,8 @@ import { EnrichedSpans } from '../enrich/enriched-spans.ts';
 import type { Enricher } from '../enrich/enricher.ts';
 import type { Incident } from '../incidents/incident.ts';
 import type { IncidentBook } from '../incidents/incident-book.ts';
+import { Judge } from '../judge/judge.ts';
+import type { Standing } from '../judge/standing.ts';
 import type { Family } from '../kpi/family.ts';
 import type { Kpis } from '../kpi/kpis.ts';
 import type { Plan } from '../plan.ts';
@@ -27,13 +29,20 @@ export interface ReplayParts {
   readonly policies: readonly PolicyFile[];
 }
 
+/** A standing that was not what it was before. */
+export interface Turn {
+  readonly timeMs: number;
+  readonly standing: Standing;
+}
+
 /**
- * What a pipeline would make of requests: they go through its own enrichment, runs, KPIs and incidents, on one partition
+ * What a pipeline would make of requests: they go through its own enrichment, runs, KPIs, incidents and judge, on one partition
  * and with a clock that moves by what is sent, so that hours take seconds. The same requests give the same.
  */
 export class Replay {
   /** The clock, in milliseconds since the epoch. */
   nowMs: number;
+  readonly judge: Judge;
   readonly #policies: readonly PolicyFile[];
   readonly #enricher: Enricher;
   readonly #kpis: Kpis;
@@ -42,6 +51,8 @@ export class Replay {
   readonly #reading: Reading;
   readonly #book: IncidentBook;
   readonly #severitiesOf: ReturnType<typeof severitiesOf>;
+  /** By release, every standing that had another verdict or action than the one before it. */
+  readonly #course = new Map<string, Turn[]>();
   #watchedMs: number;
 
   /** Begins at `startMs` with nothing known. */
@@ -51,7 +62,8 @@ export class Replay {
     this.#severitiesOf = severitiesOf(policies);
     this.#enricher = enricherOf(plan);
     const telemetry = new Telemetry();
-    const settings = settingsOf({ policies: { coverage: new Coverage(policies) } }, assess);
+    const coverage = new Coverage(policies);
+    const settings = settingsOf({ policies: { coverage } }, assess);
     const kpis = kpisOf(settings);
     this.#kpis = kpis;
     this.#book = bookOf(telemetry, {
@@ -60,7 +72,8 @@ export class Replay {
     });
     const spans = new EnrichedSpans(this.#enricher);
     this.#taker = new RecordTaker({ spans, clock: { nowMs: () => this.nowMs }, telemetry });
-    this.#assessment = new Assessment(kpis, runSettingsOf(settings, kpis), () => undefined); // nor stored
+    this.judge = new Judge((agent, environment) => coverage.canaryRules(agent, environment));
+    this.#assessment = new Assessment(kpis, this.judge, runSettingsOf(settings, kpis), () => undefined); // nor stored
     const nothing = { start: 0, end: 0 };
     this.#reading = this.#assessment.begin(0, { next: 0, isKnown: false }, nothing, startMs);
   }
@@ -98,8 +111,34 @@ export class Replay {
     return this.#book.incidents;
   }
 
+  /**
+   * What a KPI was of the events of a release since `sinceMs`, when it is asked for the first time about then; undefined
+   * where the policy has no objective on it.
+   */
+  figureOf(
+    kpi: string,
+    of: { readonly agent: string; readonly release: string; readonly environment: string },
+    sinceMs: number,
+  ): { readonly meets: boolean; readonly events: number } | undefined {
+    return undefined;
+  }
+
+  /** How the standing of a release came about: every turn of its verdict or of what is to be done, in order. */
+  courseOf(release: string): readonly Turn[] {
+    return this.#course.get(release) ?? [];
+  }
+
   #watch(): void {
     this.#watchedMs = this.nowMs;
+    for (const standing of this.judge.standings()) this.#note(standing);
     this.#book.observe(readingsOf(this.#policies, this.families()), this.nowMs, this.#severitiesOf);
+  }
+
+  #note(standing: Standing): void {
+    const turns = this.#course.get(standing.release) ?? [];
+    const last = turns.at(-1)?.standing;
+    if (last?.verdict === standing.verdict && last.action === standing.action) return;
+    turns.push({ timeMs: this.nowMs, standing });
+    this.#course.set(standing.release, turns);
   }
 }

@@ -1,3 +1,4 @@
+import { canaryRulesOf } from '../policy/canary-rules.ts';
 import type { JudgedKpi } from '../policy/gate-schema.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import { exampleOf } from '../policy/scope.ts';
@@ -67,14 +68,16 @@ export interface DrillSettings {
   readonly seed: number;
   /** Runs of each canary in a minute. */
   readonly runsPerMinute: number;
-  readonly minutes: number;
+  /** In ticks of the policy: how long the baseline is alone, and for how long runs begin. */
+  readonly leadTicks: number;
+  readonly ticks: number;
   /** How long a run takes. */
   readonly seconds: number;
   readonly exportSeconds: number;
 }
 
-/** So many minutes the baseline is alone, so that it is the one to go back to. */
-export const leadMinutes = 3;
+/** An outage begins so many ticks after the canaries, and lasts so many. */
+const outageTicks = { after: 5, for: 15 };
 
 /** The releases of the drill `id`. */
 export function releasesOf(id: string): DrillReleases {
@@ -87,38 +90,48 @@ export function releasesOf(id: string): DrillReleases {
  * what the scenario says, with the share of the traffic that the gate expects.
  */
 export function drillTraffic(file: PolicyFile, scenario: Scenario, settings: DrillSettings): Traffic {
-  const { id, seed, runsPerMinute, minutes, seconds, exportSeconds } = settings;
+  const { id, seed, runsPerMinute, leadTicks, ticks, seconds, exportSeconds } = settings;
   const { scope, gates } = file.policy;
   const share = gates?.canary?.share ?? 0.5;
+  const tick = tickMsOf(file) / 60_000;
+  const from = leadTicks * tick;
+  const outageFrom = from + outageTicks.after * tick;
   const releases = releasesOf(id);
   const healthy: Behaviour = { ...healthyUnder(file), runs_per_minute: runsPerMinute, seconds };
   const changed = scenario.change(healthy);
   return {
     agent: exampleOf(scope.agents),
     environment: rehearsalOf(exampleOf(scope.environments)),
-    minutes,
+    minutes: ticks * tick,
     seed,
     tools: ['get_order', 'check_policy', 'issue_refund'],
     runs_per_session: 1,
     export_seconds: exportSeconds,
     releases: [
       { ...healthy, release: releases.baseline, runs_per_minute: (runsPerMinute * (1 - share)) / share },
-      { ...healthy, release: releases.good, from: leadMinutes },
+      { ...healthy, release: releases.good, from },
       {
         ...healthy,
         ...(scenario.isReleasesFault && changed),
         release: releases.bad,
-        from: leadMinutes,
+        from,
       },
     ],
     ...(!scenario.isReleasesFault && {
-      outage: { ...changed, from: 2 * leadMinutes, until: 6 * leadMinutes },
+      outage: { ...changed, from: outageFrom, until: outageFrom + outageTicks.for * tick },
     }),
   };
 }
 
+/** How often evidence is taken under the policy in `file`. */
+export function tickMsOf(file: PolicyFile): number {
+  return canaryRulesOf(file)?.tickMs ?? 60_000;
+}
+
 /** Runs that miss no objective of the policy: bad in a quarter, and escalated in half, of what it allows. */
-function healthyUnder({ policy: { objectives } }: PolicyFile): Omit<Behaviour, 'runs_per_minute' | 'seconds'> {
+function healthyUnder({
+  policy: { objectives },
+}: PolicyFile): Omit<Behaviour, 'runs_per_minute' | 'seconds'> {
   const { run_success: success, run_escalation: escalation, tool_call_success: calls } = objectives;
   const { cost_usd_per_run: cost } = objectives;
   return {

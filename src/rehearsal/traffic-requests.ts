@@ -23,7 +23,7 @@ const minuteMs = 60_000;
  */
 export function* trafficRequests(traffic: Traffic, startMs: number): Generator<TrafficRequest> {
   const everyMs = traffic.export_seconds * 1000;
-  const processes = traffic.releases.map((release) => new ReleaseProcess(traffic, release, startMs));
+  const processes = traffic.releases.map((release, i) => new ReleaseProcess(traffic, release, i, startMs));
   for (let round = 1; processes.some(({ isOver }) => !isOver); round++)
     for (const [i, process] of processes.entries()) {
       const request = process.exported(startMs + (round - 1 + (i + 1) / processes.length) * everyMs);
@@ -52,19 +52,20 @@ class ReleaseProcess {
   /** Spans that are still to end. */
   #pending: { readonly endMs: number; readonly span: JsonSpan }[] = [];
 
-  constructor(traffic: Traffic, release: ReleaseTraffic, startMs: number) {
+  /** `place` is that of the release in the traffic: with the seed it decides how its runs go. */
+  constructor(traffic: Traffic, release: ReleaseTraffic, place: number, startMs: number) {
     const { agent, environment, seed } = traffic;
     this.#traffic = traffic;
     this.#release = release;
     this.#startMs = startMs;
     this.#name = JSON.stringify([agent, environment, release.release, seed, startMs]);
-    this.#random = randomOf(crc32(`${seed} ${release.release}`));
+    this.#random = randomOf(crc32(`${seed} ${place}`));
     this.#resource = attributesOf({
       'service.name': agent,
       'service.version': release.release,
       'deployment.environment.name': environment,
     });
-    this.#beginnings = beginningsOf(traffic, release, randomOf(crc32(`${seed} ${release.release} begins`)));
+    this.#beginnings = beginningsOf(traffic, release, randomOf(crc32(`${seed} ${place} begins`)));
     this.#nextMinute = this.#beginning();
   }
 
