@@ -1,5 +1,5 @@
 /** The tables whose rows come by a stream. */
-export type RowTable = 'agent_runs' | 'incidents' | 'policies';
+export type RowTable = 'agent_runs' | 'incidents' | 'policies' | 'rollbacks';
 
 /** A row on its way to its table: of the rows with the same key, the one with the greatest version stands. */
 export interface TableRow {

@@ -1,0 +1,148 @@
+import type { AttemptBody, Cause, FrozenPlan, JournalEvent, Refusal } from './rollback-event.ts';
+
+/** Where an attempt stands. */
+export const attemptStates = [
+  'requested',
+  'awaiting_approval',
+  'approved',
+  'executing',
+  'verifying',
+  'done',
+  'failed',
+  'refused',
+  'expired',
+  'dry_run',
+  'moved',
+] as const;
+export type AttemptState = (typeof attemptStates)[number];
+
+/** Those from which more is to come by itself or by somebody's approval. */
+export const openStates: readonly AttemptState[] = attemptStates.slice(0, 5);
+
+/** One try to take a release back, as its events say. Times in milliseconds since the epoch. */
+export interface Attempt {
+  readonly id: string;
+  /** The idempotency key. */
+  readonly key: string;
+  readonly cause: Cause;
+  readonly agent: string;
+  readonly environment: string;
+  readonly from: string;
+  readonly reason: string;
+  readonly evidence: Readonly<Record<string, unknown>>;
+  readonly plan: FrozenPlan;
+  readonly requestedMs: number;
+  /** Everybody who asked, first the one who began it. */
+  readonly askers: readonly string[];
+  readonly state: AttemptState;
+  /** When it came into its state. */
+  readonly sinceMs: number;
+  /** How often the journal says that somebody asked again. */
+  readonly repeats: number;
+  /** The last time that somebody asked and the journal has it. */
+  readonly askedMs: number;
+  /** The release to go back to; '' until that is chosen. */
+  readonly to: string;
+  /** Until when it may be approved; the hash of the event that asked for that. */
+  readonly approval: { readonly expiresMs: number; readonly hash: string } | undefined;
+  readonly approvedBy: string;
+  /** The process that began to act. */
+  readonly instance: string;
+  /** When the target got the order, as far as that is known. */
+  readonly actedMs: number | undefined;
+  /** Why it is where it is; '' where the state says it. */
+  readonly outcome: string;
+  readonly refusal: Refusal | undefined;
+  /** What people were told of it. */
+  readonly paged: readonly string[];
+}
+
+/** Whether more is to come of it. */
+export function isOpen({ state }: Pick<Attempt, 'state'>): boolean {
+  return openStates.includes(state);
+}
+
+/** The attempt that `event` begins. */
+export function attemptOf({
+  timeMs,
+  body,
+}: JournalEvent & { readonly body: Extract<AttemptBody, { event: 'requested' }> }): Attempt {
+  const { event: _, by, ...said } = body;
+  return {
+    ...said,
+    requestedMs: timeMs,
+    askers: [by],
+    state: 'requested',
+    sinceMs: timeMs,
+    askedMs: timeMs,
+    repeats: 0,
+    to: '',
+    approval: undefined,
+    approvedBy: '',
+    instance: '',
+    actedMs: undefined,
+    outcome: '',
+    refusal: undefined,
+    paged: [],
+  };
+}
+
+/** From which states an event moves an attempt; elsewhere it says nothing. */
+const movesFrom: Readonly<Record<Exclude<AttemptBody['event'], 'requested'>, readonly AttemptState[]>> = {
+  repeated: [...attemptStates],
+  paged: [...attemptStates],
+  approval_asked: ['requested'],
+  approved: ['awaiting_approval'],
+  refused: ['requested', 'awaiting_approval', 'approved'],
+  expired: ['awaiting_approval'],
+  dry_run: ['requested', 'approved'],
+  executing: ['requested', 'approved'],
+  acted: ['executing'],
+  moved: ['executing'],
+  failed: ['executing', 'verifying'],
+  done: ['verifying'],
+};
+
+/** `attempt` after `body`, which is about it and was appended at `timeMs` with `hash`. */
+export function attemptAfter(
+  attempt: Attempt,
+  body: Exclude<AttemptBody, { event: 'requested' }>,
+  { timeMs, hash }: Pick<JournalEvent, 'timeMs' | 'hash'>,
+): Attempt {
+  if (!movesFrom[body.event].includes(attempt.state)) return attempt;
+  const into = (state: AttemptState, changes: Partial<Attempt> = {}): Attempt => ({
+    ...attempt,
+    ...changes,
+    state,
+    sinceMs: timeMs,
+  });
+  switch (body.event) {
+    case 'repeated':
+      return {
+        ...attempt,
+        askers: [...new Set([...attempt.askers, body.by])],
+        repeats: attempt.repeats + 1,
+        askedMs: timeMs,
+      };
+    case 'paged':
+      return { ...attempt, paged: [...attempt.paged, body.what] };
+    case 'approval_asked':
+      return into('awaiting_approval', { to: body.to, approval: { expiresMs: body.expiresMs, hash } });
+    case 'approved':
+      return into('approved', { approvedBy: body.by });
+    case 'refused':
+      return into('refused', { outcome: body.reason, refusal: body.why });
+    case 'expired':
+      return into('expired', { outcome: 'nobody approved it in time' });
+    case 'dry_run':
+      return into('dry_run', { to: body.to, outcome: body.reason });
+    case 'executing':
+      return into('executing', { to: body.to, instance: body.instance });
+    case 'acted':
+      return into('verifying', { actedMs: timeMs, outcome: body.reason });
+    case 'moved':
+    case 'failed':
+    case 'done':
+  }
+  return into(body.event, { outcome: body.reason });
+}

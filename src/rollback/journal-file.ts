@@ -1,0 +1,93 @@
+import { open, readFile, stat, type FileHandle } from 'node:fs/promises';
+import { eventLine, verifiedLines } from './chain.ts';
+import type { PlacedEvent } from './rollback-event.ts';
+
+/** The file is not what the journal is: somebody changed one of them. The message begins with the file. */
+export class JournalMismatch extends Error {
+  override readonly name = 'JournalMismatch';
+}
+
+/**
+ * A copy of the journal as a file, one event a line, which is appended to and never changed. Whoever edits it, or the
+ * journal itself, is found out when both are compared: at the start, and whenever the file is not as it was left.
+ */
+export class JournalFile {
+  readonly #path: string;
+  /** How many events it holds, and its size when that was so. */
+  #known: { readonly events: number; readonly bytes: number } | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /**
+   * Appends those of `events`, which is the whole journal, that it does not have. Rejects with a JournalMismatch when
+   * what it has is something else or more, and with the system's error when it cannot be read or written.
+   */
+  async follow(events: readonly PlacedEvent[]): Promise<void> {
+    const bytes = await sizeOf(this.#path);
+    if (bytes === this.#known?.bytes && this.#known.events === events.length) return;
+    const has = bytes === this.#known?.bytes ? this.#known.events : await this.#compare(events);
+    const lines = events.slice(has).map((event) => `${eventLine(event)}\n`);
+    if (lines.length > 0) await appended(this.#path, lines.join(''));
+    this.#known = { events: events.length, bytes: await sizeOf(this.#path) };
+  }
+
+  /** How many events the file has, all of which are the journal's. A line that a crash left unfinished is cut off. */
+  async #compare(events: readonly PlacedEvent[]): Promise<number> {
+    const text = await textOf(this.#path);
+    const lines = text.split('\n');
+    const torn = lines.pop() ?? '';
+    const read = verifiedLines(lines);
+    if ('fault' in read) throw new JournalMismatch(`${this.#path}: ${read.fault}`);
+    const { head } = read;
+    if (head.seq > events.length)
+      throw new JournalMismatch(
+        `${this.#path}: has ${head.seq} events, and the stream of the journal only ${events.length}: the stream lost some, or is another one`,
+      );
+    if (head.seq > 0 && events[head.seq - 1]?.hash !== head.hash)
+      throw new JournalMismatch(
+        `${this.#path}: event ${head.seq} is another one than in the stream of the journal: one of them was rewritten`,
+      );
+    if (torn !== '') await cut(this.#path, Buffer.byteLength(text) - Buffer.byteLength(torn));
+    return head.seq;
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(({ size }) => size, ifMissing(0));
+}
+
+async function textOf(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(ifMissing(''));
+}
+
+function ifMissing<T>(value: T): (error: unknown) => T {
+  return (error) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return value;
+    throw error;
+  };
+}
+
+async function appended(path: string, text: string): Promise<void> {
+  await withFile(path, 'a', async (file) => file.appendFile(text));
+}
+
+async function cut(path: string, bytes: number): Promise<void> {
+  await withFile(path, 'r+', async (file) => file.truncate(bytes));
+}
+
+/** Does `work` with the file, which only its owner may read, and sees to it that that is durable. */
+async function withFile(
+  path: string,
+  flags: string,
+  work: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const file = await open(path, flags, 0o600);
+  try {
+    await work(file);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,74 @@
+import type { Attempt } from './attempt.ts';
+import type { OpenBreaker } from './rollback-book.ts';
+
+/** What somebody has to be told of: it becomes an incident. */
+export interface Page {
+  /** The same thing has the same key. */
+  readonly key: string;
+  readonly severity: 'sev1' | 'sev2' | 'sev3' | 'sev4';
+  readonly title: string;
+  readonly summary: string;
+  readonly agent: string;
+  readonly release: string;
+  readonly environment: string;
+  readonly owner: string;
+}
+
+/** What people are to be told of `attempt` as it is now, under a name of its own; undefined when nothing. */
+export function pageOf(attempt: Attempt): { readonly what: string; readonly page: Page } | undefined {
+  const text = textOf(attempt);
+  if (!text) return undefined;
+  const { id, agent, environment, from, plan, state } = attempt;
+  const page: Page = {
+    key: `rollback/${id}/${state}`,
+    severity: 'sev2',
+    ...text,
+    agent,
+    release: from,
+    environment,
+    owner: plan.owner,
+  };
+  return { what: state, page };
+}
+
+function textOf(attempt: Attempt): Pick<Page, 'title' | 'summary'> | undefined {
+  const { id, agent, environment, from, to, state, outcome, refusal, approval, reason, plan } = attempt;
+  const subject = `${agent} ${from} in ${environment}`;
+  if (state === 'awaiting_approval' && approval)
+    return {
+      title: 'RollbackNeedsApproval',
+      summary: `${subject} is to go back to ${to} (${reason}). One of ${plan.approvers.join(', ')} decides until ${new Date(approval.expiresMs).toISOString()}: plimsoll rollback approve ${id}`,
+    };
+  if (state === 'expired') return { title: 'RollbackExpired', summary: `${subject} still runs: ${outcome}.` };
+  if (state === 'failed') return { title: 'RollbackFailed', summary: `${subject} to ${to}: ${outcome}.` };
+  if (state === 'refused' && refusal !== 'human')
+    return { title: 'RollbackNotPossible', summary: `${subject} still runs: ${outcome}.` };
+  return undefined;
+}
+
+/** What people are to be told of an open breaker. */
+export function breakerPage({ scope, reason, sinceMs }: OpenBreaker): Page {
+  return ofNobody(
+    `rollback/breaker/${scope}/${sinceMs}`,
+    'RollbackBreakerOpen',
+    `Nothing more is rolled back (${scope}): ${reason}. When the cause is known: plimsoll rollback close-breaker ${scope}`,
+  );
+}
+
+/** What people are to be told of a journal that nobody can rely on. */
+export function journalPage(fault: string): Page {
+  return ofNobody('rollback/journal', 'RollbackJournalBroken', `Nothing is rolled back: ${fault}.`);
+}
+
+/** What people are to be told of a notification that was not whole. */
+export function truncatedPage(count: number): Page {
+  return ofNobody(
+    'rollback/truncated-alerts',
+    'AlertsTruncated',
+    `Alertmanager left out ${count} alerts of a notification, so that some releases may not be taken back: remove max_alerts from the receiver.`,
+  );
+}
+
+function ofNobody(key: string, title: string, summary: string): Page {
+  return { key, severity: 'sev2', title, summary, agent: '', release: '', environment: '', owner: '' };
+}

@@ -1,0 +1,144 @@
+import { Failure } from '../core/failure.ts';
+import type { Attempt } from './attempt.ts';
+import type { AttemptBody } from './rollback-event.ts';
+import type { Journal } from './journal.ts';
+import { joiningOf, type StepFacts } from './next-step.ts';
+import type { DeskParts, OrderDesk } from './order-desk.ts';
+import {
+  isDrill,
+  keyOf,
+  sandboxOf,
+  type RequestOutcome,
+  type RollbackPlan,
+  type RollbackRequest,
+} from './rollback-plan.ts';
+
+/** What requests are answered with. */
+export interface RequestParts {
+  readonly journal: Journal;
+  readonly desk: Pick<OrderDesk, 'current'>;
+  readonly figureOf: DeskParts['figureOf'];
+  /** What the policies in use say; undefined where they say nothing of rollbacks. */
+  readonly planOf: (agent: string, environment: string) => RollbackPlan | undefined;
+  readonly facts: () => StepFacts;
+}
+
+/** A plan by which something is to be done or said. */
+type LivePlan = RollbackPlan & { readonly mode: Exclude<RollbackPlan['mode'], 'off'> };
+
+type Repeat = Extract<AttemptBody, { event: 'repeated' }>;
+
+/** So many names of those who asked are kept of an attempt. */
+const limitAskers = 20;
+/** Others may be faster so often. */
+const limitTries = 20;
+/** What a release is called that stands for several, or when nobody knows which it is. */
+const noReleases: readonly string[] = ['', 'unknown', 'overflow'];
+
+/**
+ * Makes attempts of requests. One attempt is open for each idempotency key, and the answer to a request stands for a
+ * while: what is asked again is counted, and the journal hears of the first time and of everybody new who asks.
+ */
+export class Requests {
+  readonly #parts: RequestParts;
+  /** By the id of the attempt; how often it was asked for, as far as this process knows. */
+  readonly #asks = new Map<string, { count: number; lastMs: number }>();
+  readonly #counts = new Map<string, { readonly cause: string; readonly outcome: string; count: number }>();
+
+  constructor(parts: RequestParts) {
+    this.#parts = parts;
+  }
+
+  /** How many requests had which outcome. */
+  get counts(): readonly { readonly cause: string; readonly outcome: string; readonly count: number }[] {
+    return [...this.#counts.values()];
+  }
+
+  /** How often `attempt` was asked for. */
+  asksFor({ id, repeats }: Attempt): number {
+    return this.#asks.get(id)?.count ?? 1 + repeats;
+  }
+
+  /** Resolves when the journal, which was read just before, has `request` durably. Rejects with a Failure when it may not. */
+  async take(request: RollbackRequest): Promise<RequestOutcome> {
+    const outcome = await this.#taken(request);
+    const place = `${request.cause}/${outcome.kind}`;
+    const known = this.#counts.get(place) ?? { cause: request.cause, outcome: outcome.kind, count: 0 };
+    known.count++;
+    this.#counts.set(place, known);
+    return outcome;
+  }
+
+  async #taken(request: RollbackRequest): Promise<RequestOutcome> {
+    const { agent, environment, release } = request;
+    if (noReleases.includes(release)) return ignored(`"${release}" is no release that could be taken back`);
+    const plan = this.#parts.planOf(agent, environment);
+    if (!plan) return ignored(`no policy says how ${agent} in ${environment} is taken back`);
+    if (plan.mode === 'off') return ignored(`the policy ${plan.policy} says off`);
+    const live: LivePlan = isDrill(environment)
+      ? { ...plan, mode: 'auto', target: sandboxOf(agent, environment) }
+      : { ...plan, mode: plan.mode };
+    for (let tries = 0; tries < limitTries; tries++) {
+      const outcome = await this.#join(request, live);
+      if (outcome) return outcome;
+    }
+    throw new Failure('unavailable', 'others ask for the same rollback all the time');
+  }
+
+  /** Joins the latest attempt of the key or begins one; undefined when that attempt changed meanwhile. */
+  async #join(request: RollbackRequest, plan: LivePlan): Promise<RequestOutcome | undefined> {
+    const { release: from, requestedBy: by, cause, agent, environment, reason, evidence } = request;
+    const { journal } = this.#parts;
+    const key = keyOf(plan.target, from);
+    const prior = journal.book.latest(key);
+    const joins = prior !== undefined && (await this.#joins(prior, plan));
+    let changed = false;
+    const event = await journal.append((book) => {
+      const latest = book.latest(key);
+      changed = latest?.id !== prior?.id || latest?.state !== prior?.state;
+      if (changed) return undefined;
+      if (joins) return repeatOf(latest ?? prior, { cause, by });
+      const id = `${key.slice(0, 16)}-${journal.head.seq + 1}`;
+      return { event: 'requested', id, key, cause, agent, environment, from, by, reason, evidence, plan };
+    });
+    if (changed) return undefined;
+    if (joins) {
+      this.#asked(prior.id, this.asksFor(prior));
+      return { kind: 'joined', id: prior.id, state: prior.state };
+    }
+    const id = event?.body.event === 'requested' ? event.body.id : '';
+    this.#asked(id, 0);
+    return { kind: 'accepted', id };
+  }
+
+  #asked(id: string, before: number): void {
+    const { book } = this.#parts.journal;
+    this.#asks.set(id, { count: before + 1, lastMs: this.#parts.facts().nowMs });
+    for (const known of this.#asks.keys()) if (!book.attempt(known)) this.#asks.delete(known);
+  }
+
+  async #joins(prior: Attempt, plan: LivePlan): Promise<boolean> {
+    const { journal, desk, figureOf } = this.#parts;
+    const facts = this.#parts.facts();
+    const lastAskedMs = Math.max(prior.askedMs, this.#asks.get(prior.id)?.lastMs ?? 0);
+    const isEarnest = plan.mode !== 'dry_run' && facts.stopReason === undefined;
+    const joining = joiningOf(prior, journal.book, { ...facts, lastAskedMs, isEarnest });
+    if (joining !== 'ask') return joining === 'join';
+    const current = await desk.current(prior);
+    if (current.kind === 'known') return current.release !== prior.from;
+    if (current.kind === 'unreachable') return true;
+    const { agent, environment, from: release, sinceMs } = prior;
+    const figure = figureOf(plan.verify.kpi, { agent, release, environment }, sinceMs);
+    return figure === undefined || figure.events === 0; // only its traffic tells that it runs again
+  }
+}
+
+function ignored(reason: string): RequestOutcome {
+  return { kind: 'ignored', reason };
+}
+
+/** What the journal is to hear of one more request; undefined when that is only counted. */
+function repeatOf({ id, askers, repeats }: Attempt, said: Pick<Repeat, 'cause' | 'by'>): Repeat | undefined {
+  const isNews = repeats === 0 || (!askers.includes(said.by) && askers.length < limitAskers);
+  return isNews ? { event: 'repeated', id, ...said } : undefined;
+}

@@ -1,0 +1,185 @@
+import { attemptAfter, attemptOf, isOpen, type Attempt, type AttemptState } from './attempt.ts';
+import type { AttemptBody, DrillRecord, JournalEvent } from './rollback-event.ts';
+import { isSandbox } from './rollback-plan.ts';
+
+/** When an order was about to be sent to a target. */
+export interface Act {
+  readonly id: string;
+  readonly target: string;
+  readonly timeMs: number;
+}
+
+/** Why nothing more is done to a target, or to any of them, until somebody closes it. */
+export interface OpenBreaker {
+  readonly scope: string;
+  readonly reason: string;
+  readonly sinceMs: number;
+  readonly isPaged: boolean;
+}
+
+const dayMs = 86_400_000;
+/** So long it counts that a release was taken back: it is nothing to go back to. */
+const badForMs = 7 * dayMs;
+/** So many attempts that are over are remembered. */
+const limitOver = 1000;
+/** So many acts are: those of the last day, and the last of each target. */
+const limitActs = 10_000;
+
+/** The scope of the breaker for all targets. */
+export const everyTarget = 'global';
+
+/** All that the events of a journal say, taken together. A pure fold: the same events give the same book. */
+export class RollbackBook {
+  /** By id, in the order in which they began. */
+  readonly #attempts = new Map<string, Attempt>();
+  /** The latest by key. */
+  readonly #latest = new Map<string, string>();
+  #acts: Act[] = [];
+  readonly #breakers = new Map<string, OpenBreaker>();
+  readonly #drills = new Map<string, DrillRecord>();
+  /** How many attempts came into a state, by target and state; those of rehearsals together. */
+  readonly #counts = new Map<
+    string,
+    { readonly target: string; readonly state: AttemptState; count: number }
+  >();
+  #stop: { readonly by: string; readonly reason: string; readonly sinceMs: number } | undefined;
+
+  /** Those that are under way, and those that were over last, in the order in which they began. */
+  get attempts(): readonly Attempt[] {
+    return [...this.#attempts.values()];
+  }
+
+  get breakers(): readonly OpenBreaker[] {
+    return [...this.#breakers.values()];
+  }
+
+  /** The last drill that passed, of each policy and scenario. */
+  get passedDrills(): readonly DrillRecord[] {
+    return [...this.#drills.values()];
+  }
+
+  /** Who said that nothing may be done, and why; undefined while nobody does. */
+  get stop(): { readonly by: string; readonly reason: string; readonly sinceMs: number } | undefined {
+    return this.#stop;
+  }
+
+  /** How often attempts came into a state since the journal began. */
+  get counts(): Iterable<{ readonly target: string; readonly state: AttemptState; readonly count: number }> {
+    return this.#counts.values();
+  }
+
+  attempt(id: string): Attempt | undefined {
+    return this.#attempts.get(id);
+  }
+
+  /** The latest attempt of an idempotency key. */
+  latest(key: string): Attempt | undefined {
+    const id = this.#latest.get(key);
+    return id === undefined ? undefined : this.#attempts.get(id);
+  }
+
+  /** What was done to real targets, and to `target`, since `sinceMs`. */
+  actsSince(sinceMs: number, target?: string): readonly Act[] {
+    return this.#acts.filter(
+      (act) =>
+        act.timeMs > sinceMs && (target === undefined ? !isSandbox(act.target) : act.target === target),
+    );
+  }
+
+  /** When `target` was acted on last. */
+  lastActMs(target: string): number | undefined {
+    return this.#acts.findLast((act) => act.target === target)?.timeMs;
+  }
+
+  /** Whether a release is being taken back, or was a few days ago. */
+  isBad(agent: string, environment: string, release: string, nowMs: number): boolean {
+    return this.attempts.some(
+      (attempt) =>
+        attempt.agent === agent &&
+        attempt.environment === environment &&
+        attempt.from === release &&
+        (isOpen(attempt) ||
+          (['done', 'failed'].includes(attempt.state) && nowMs - attempt.sinceMs <= badForMs)),
+    );
+  }
+
+  /** Takes the next event of the chain. */
+  apply(event: JournalEvent): void {
+    const { body, timeMs } = event;
+    // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- all others are of an attempt, which the compiler checks
+    switch (body.event) {
+      case 'requested': {
+        this.#enter(attemptOf({ ...event, body }));
+        this.#latest.set(body.key, body.id);
+        this.#forget();
+        break;
+      }
+      case 'breaker_opened':
+        this.#breakers.set(body.scope, {
+          scope: body.scope,
+          reason: body.reason,
+          sinceMs: timeMs,
+          isPaged: false,
+        });
+        break;
+      case 'breaker_paged': {
+        const breaker = this.#breakers.get(body.scope);
+        if (breaker) this.#breakers.set(body.scope, { ...breaker, isPaged: true });
+        break;
+      }
+      case 'breaker_closed':
+        this.#breakers.delete(body.scope);
+        break;
+      case 'stopped':
+        this.#stop = { by: body.by, reason: body.reason, sinceMs: timeMs };
+        break;
+      case 'resumed':
+        this.#stop = undefined;
+        break;
+      case 'drilled':
+        if (body.drill.passed)
+          this.#drills.set(JSON.stringify([body.drill.policy, body.drill.scenario]), body.drill);
+        break;
+      default:
+        this.#applyTo(body, event);
+    }
+  }
+
+  #applyTo(body: Exclude<AttemptBody, { event: 'requested' }>, event: JournalEvent): void {
+    const before = this.#attempts.get(body.id);
+    if (before) this.#moved(before, attemptAfter(before, body, event), body);
+  }
+
+  #moved(before: Attempt, after: Attempt, body: JournalEvent['body']): void {
+    if (after === before) return;
+    if (after.state === before.state) this.#attempts.set(after.id, after);
+    else this.#enter(after);
+    const { id, plan, sinceMs } = after;
+    if (body.event === 'executing') {
+      this.#acts.push({ id, target: plan.target, timeMs: sinceMs });
+      if (this.#acts.length > limitActs) this.#acts.shift();
+    }
+    if (body.event === 'moved' && !body.isSent) this.#acts = this.#acts.filter((act) => act.id !== id);
+  }
+
+  #enter(attempt: Attempt): void {
+    this.#attempts.set(attempt.id, attempt);
+    const { state } = attempt;
+    const target = isSandbox(attempt.plan.target) ? 'sandbox' : attempt.plan.target;
+    const place = JSON.stringify([target, state]);
+    const known = this.#counts.get(place) ?? { target, state, count: 0 };
+    known.count++;
+    this.#counts.set(place, known);
+  }
+
+  #forget(): void {
+    let excess = this.#attempts.size - limitOver;
+    for (const attempt of this.#attempts.values()) {
+      if (excess <= 0) break;
+      if (isOpen(attempt)) continue;
+      this.#attempts.delete(attempt.id);
+      if (this.#latest.get(attempt.key) === attempt.id) this.#latest.delete(attempt.key);
+      excess--;
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import { z } from 'zod';
+
+/** Why a rollback is asked for: a verdict of the judge, an alert, or a person. */
+export const causes = ['judge', 'alert', 'human'] as const;
+export type Cause = (typeof causes)[number];
+
+/** What a policy may have an executor do. */
+export const modes = ['off', 'dry_run', 'approve', 'auto'] as const;
+export type Mode = (typeof modes)[number];
+
+/**
+ * Why nothing was done: somebody said no, a cap was reached or a breaker is open, the target was acted on a moment ago,
+ * there is no release to go back to, or the configuration does not know the target any more.
+ */
+export const refusals = ['human', 'limit', 'cooldown', 'no_destination', 'no_target'] as const;
+export type Refusal = (typeof refusals)[number];
+
+const text = z.string();
+const timeMs = z.number().int();
+const evidence = z.record(z.string(), z.unknown());
+
+/** What the policy said when a rollback was asked for; it holds for that attempt to its end. Durations in milliseconds. */
+const plan = z.object({
+  policy: text,
+  revision: text,
+  owner: text,
+  approvers: z.array(text).readonly(),
+  mode: z.enum(['dry_run', 'approve', 'auto']),
+  target: text,
+  cooldownMs: z.number(),
+  perDay: z.number(),
+  approvalMs: z.number(),
+  verify: z.object({ kpi: text, minEvents: z.number(), withinMs: z.number() }),
+});
+
+const drill = z.object({
+  policy: text,
+  scenario: text,
+  environment: text,
+  passed: z.boolean(),
+  startedMs: timeMs,
+  endedMs: timeMs,
+  evidence,
+});
+
+/** A rehearsal of a rollback, and whether everything went as it should. Times in milliseconds since the epoch. */
+export type DrillRecord = Readonly<z.infer<typeof drill>>;
+
+/** The plan that an attempt was begun with. */
+export type FrozenPlan = Readonly<z.infer<typeof plan>>;
+
+const at = <Name extends string, Shape extends z.ZodRawShape>(event: Name, shape: Shape) =>
+  z.object({ event: z.literal(event), id: text, ...shape });
+
+const body = z.discriminatedUnion('event', [
+  at('requested', {
+    key: text,
+    cause: z.enum(causes),
+    agent: text,
+    environment: text,
+    from: text,
+    by: text,
+    reason: text,
+    evidence,
+    plan,
+  }),
+  at('repeated', { cause: z.enum(causes), by: text }),
+  at('approval_asked', { to: text, expiresMs: timeMs }),
+  at('approved', { by: text }),
+  at('refused', { by: text, why: z.enum(refusals), reason: text }),
+  at('expired', {}),
+  at('dry_run', { to: text, reason: text }),
+  at('executing', { to: text, instance: text }),
+  at('acted', { isConfirmed: z.boolean(), reason: text }),
+  at('done', { reason: text, evidence }),
+  at('failed', { reason: text }),
+  at('moved', { isSent: z.boolean(), reason: text }),
+  at('paged', { what: text }),
+  z.object({ event: z.literal('breaker_opened'), scope: text, reason: text }),
+  z.object({ event: z.literal('breaker_paged'), scope: text }),
+  z.object({ event: z.literal('breaker_closed'), scope: text, by: text }),
+  z.object({ event: z.literal('stopped'), by: text, reason: text }),
+  z.object({ event: z.literal('resumed'), by: text }),
+  z.object({ event: z.literal('drilled'), by: text, drill }),
+]);
+
+/** What happened, before it has a place in the chain. */
+export type EventBody = Readonly<z.infer<typeof body>>;
+
+/** A body that is about one attempt. */
+export type AttemptBody = Extract<EventBody, { readonly id: string }>;
+
+const placed = z.object({
+  /** 1 is the first. */
+  seq: z.number().int().positive(),
+  /** When it was appended, in milliseconds since the epoch; never before the event before it. */
+  timeMs,
+  /** The hash of the event before it. */
+  prev: z.string().regex(/^[0-9a-f]{64}$/),
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  body: z.unknown(),
+});
+
+/** An event in its place, as JSON: whether its body makes sense to this version is not known. */
+export type PlacedEvent = Readonly<z.infer<typeof placed>>;
+
+/** An event of the journal. */
+export type JournalEvent = PlacedEvent & { readonly body: EventBody };
+
+/** The event that `json` is; undefined when it is none. */
+export function placedEvent(json: string): PlacedEvent | undefined {
+  try {
+    return placed.strict().parse(JSON.parse(json));
+  } catch {
+    return undefined;
+  }
+}
+
+/** `event` with its body read; undefined when this version does not know such a body. */
+export function readEvent(event: PlacedEvent): JournalEvent | undefined {
+  const { data } = body.safeParse(event.body);
+  return data && { ...event, body: data };
+}
