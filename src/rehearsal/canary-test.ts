@@ -19,7 +19,7 @@ export interface Finding {
   readonly found: string;
 }
 
-/** What the judge says of `release` in the end, and since when, when `traffic` is judged by the policy in `file`. */
+/** What the judge says of `release` in the end, and since when, as far as `traffic` is judged by the policy in `file`. */
 export function canaryFinding(
   file: PolicyFile,
   { release, baseline }: { readonly release: string; readonly baseline: string | undefined },
@@ -34,18 +34,28 @@ export function canaryFinding(
       return unsaid(
         `the fixture has no release ${name}: it has ${releases.map((one) => one.release).join(', ')}`,
       );
-  const replay = new Replay({ ...parts, policies: [file] }, startMs);
-  for (const request of trafficRequests(traffic, startMs)) replay.take(request);
-  const deadlineSeconds = durationSeconds(file.policy.gates?.canary?.deadline ?? '1m');
-  replay.advance(trafficEndMs(traffic, startMs) + 1000 * deadlineSeconds + 5 * minuteMs);
-  const last = replay.courseOf(release).at(-1);
+  const last = replayed(file, traffic, parts).courseOf(release).at(-1);
   if (!last) return unsaid(`nothing was judged: ${release} was the first release, or never seen`);
   if (baseline !== undefined && last.standing.baseline !== baseline)
     return unsaid(`${release} was compared with ${last.standing.baseline ?? 'no release'}, not ${baseline}`);
   return { verdict: last.standing.verdict, found: turnText(last) };
 }
 
-function unsaid(found: string): Finding {
+/** All of `traffic` under the policy in `file`, and what comes of it when nothing more arrives: all runs have ended. */
+export function replayed(
+  file: PolicyFile,
+  traffic: Traffic,
+  parts: { readonly plan: Plan; readonly assess: NonNullable<Plan['assess']> },
+): Replay {
+  const replay = new Replay({ ...parts, policies: [file] }, startMs);
+  for (const request of trafficRequests(traffic, startMs)) replay.take(request);
+  const deadlineSeconds = durationSeconds(file.policy.gates?.canary?.deadline ?? '1m');
+  replay.advance(trafficEndMs(traffic, startMs) + 1000 * deadlineSeconds + 5 * minuteMs);
+  return replay;
+}
+
+/** A finding that nothing could be said, and why. */
+export function unsaid(found: string): Finding {
   return { verdict: undefined, found };
 }
 

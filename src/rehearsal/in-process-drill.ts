@@ -11,6 +11,7 @@ import { Coverage } from '../policy/coverage.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import type { Attempt } from '../rollback/attempt.ts';
 import { Executor, type ExecutorParts } from '../rollback/executor.ts';
+import type { RollbackRequest } from '../rollback/rollback-plan.ts';
 import { drillRecord, type DrillCheck, type DrillRecord } from './drill-record.ts';
 import { MemoryStream } from './memory-stream.ts';
 import { MortalJournal } from './mortal-journal.ts';
@@ -64,6 +65,8 @@ class InProcessDrill {
   #journal: MortalJournal;
   #executor: Executor;
   #processes = 1;
+  /** How many alerts about a release the executor took. */
+  readonly #alerts = new Map<string, number>();
   #lookedMs = startMs;
   /** When there is nothing more to wait for. */
   #endMs = Number.POSITIVE_INFINITY;
@@ -152,12 +155,24 @@ class InProcessDrill {
       if (verdict === 'fail') this.#mark('verdict fail');
     }
     if (action !== 'rollback') return;
-    const isNew = this.#attemptsOf(release).length === 0;
     const request = { agent, environment, release, reason, evidence: {} };
-    await this.#executor.request({ ...request, cause: 'judge', requestedBy: 'judge' });
-    for (let i = 0; isNew && i < alertRepeats; i++)
-      await this.#executor.request({ ...request, cause: 'alert', requestedBy: 'alertmanager' });
-    if (release === this.#releases.bad) this.#mark('executor received');
+    await this.#ask({ ...request, cause: 'judge', requestedBy: 'judge' });
+    const alerts = this.#alerts.get(release) ?? 0;
+    for (let i = alerts; i < alertRepeats; i++)
+      if (await this.#ask({ ...request, cause: 'alert', requestedBy: 'alertmanager' }))
+        this.#alerts.set(release, i + 1);
+  }
+
+  /** Whether the executor has the request: one that was killed has not, and it is asked again later. */
+  async #ask(request: RollbackRequest): Promise<boolean> {
+    try {
+      await this.#executor.request(request);
+      if (request.release === this.#releases.bad) this.#mark('executor received');
+      return true;
+    } catch (error) {
+      if (this.#journal.isDead) return false;
+      throw error;
+    }
   }
 
   #follow({ actedMs, state, sinceMs }: Attempt): void {

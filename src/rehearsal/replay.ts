@@ -12,7 +12,10 @@ import type { Family } from '../kpi/family.ts';
 import type { Kpis } from '../kpi/kpis.ts';
 import type { Plan } from '../plan.ts';
 import { Coverage } from '../policy/coverage.ts';
+import { figuresOf, type Release } from '../policy/kpi-figures.ts';
+import type { KpiName } from '../policy/kpi-metrics.ts';
 import { readingsOf, severitiesOf } from '../policy/objective-readings.ts';
+import { objectivesOf } from '../policy/objective-schema.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import { settingsOf } from '../roles/assess.ts';
 import { enricherOf } from '../roles/enricher.ts';
@@ -53,6 +56,8 @@ export class Replay {
   readonly #severitiesOf: ReturnType<typeof severitiesOf>;
   /** By release, every standing that had another verdict or action than the one before it. */
   readonly #course = new Map<string, Turn[]>();
+  /** What KPIs were when they were asked for first. */
+  readonly #before = new Map<string, Totals>();
   #watchedMs: number;
 
   /** Begins at `startMs` with nothing known. */
@@ -112,15 +117,27 @@ export class Replay {
   }
 
   /**
-   * What a KPI was of the events of a release since `sinceMs`, when it is asked for the first time about then; undefined
-   * where the policy has no objective on it.
+   * What a KPI was of the events of a release since `sinceMs`; it is to be asked for at once, and then again and again.
+   * Undefined where the policies have no objective on it.
    */
   figureOf(
     kpi: string,
     of: { readonly agent: string; readonly release: string; readonly environment: string },
     sinceMs: number,
   ): { readonly meets: boolean; readonly events: number } | undefined {
-    return undefined;
+    const [objective] = this.#policies.flatMap(({ policy }) =>
+      objectivesOf(policy.objectives).flatMap(([name, stated]) => (name === kpi ? [{ name, stated }] : [])),
+    );
+    if (!objective) return undefined;
+    const { name, stated } = objective;
+    const now = totalsOf(name, of, this.families());
+    const place = JSON.stringify([kpi, of, sinceMs]);
+    const before = this.#before.get(place) ?? now;
+    this.#before.set(place, before);
+    const events = now.denominator - before.denominator;
+    const value = (now.numerator - before.numerator) / events;
+    const meets = 'at_least' in stated ? value >= stated.at_least : value <= stated.at_most;
+    return { meets, events };
   }
 
   /** How the standing of a release came about: every turn of its verdict or of what is to be done, in order. */
@@ -141,4 +158,23 @@ export class Replay {
     turns.push({ timeMs: this.nowMs, standing });
     this.#course.set(standing.release, turns);
   }
+}
+
+interface Totals {
+  readonly numerator: number;
+  readonly denominator: number;
+}
+
+/** A KPI over the longest window. */
+function totalsOf(
+  kpi: KpiName,
+  { agent, release, environment }: Release,
+  families: readonly Family[],
+): Totals {
+  const figures = figuresOf(kpi, families).find(
+    (one) => one.agent === agent && one.release === release && one.environment === environment,
+  );
+  const totals = [...(figures?.windows.values() ?? [])].map((parts) => parts.get(''));
+  const none: Totals = { numerator: 0, denominator: 0 };
+  return totals.reduce<Totals>((most, one) => (one && one.denominator > most.denominator ? one : most), none);
 }
