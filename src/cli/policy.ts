@@ -1,5 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { systemClock } from '../core/clock.ts';
 import { receiverNames } from '../policy/alertmanager.ts';
 import { differencesBetween, versionFindings } from '../policy/difference.ts';
@@ -90,11 +90,15 @@ schema   prints the JSON Schema of policies, for editors: that is config/policie
 function sound(files: readonly string[], asOf: string | undefined): readonly PolicyFile[] | undefined {
   const policies = read(files);
   let errors = files.length - policies.length;
-  for (const [policy, findings] of findingsOf(policies, timeOf(asOf))) {
+  for (const [policy, findings] of findingsOf(policies, timeOf(asOf), { hasFixture })) {
     printFindings(policy.file, findings);
     errors += findings.filter(({ level }) => level === 'error').length;
   }
   return errors === 0 ? policies : undefined;
+}
+
+function hasFixture(file: string, fixture: string): boolean {
+  return existsSync(resolve(dirname(file), fixture));
 }
 
 /** Those of `files` whose shape is right. Prints what is wrong with the others. */

@@ -1,3 +1,4 @@
+import { rollbackColumns } from '../core/rollback-columns.ts';
 import { incidentColumns } from '../incidents/incident-row.ts';
 import { policyColumns } from '../policy/policy-row.ts';
 import { runColumns } from '../runs/run-row.ts';
@@ -30,4 +31,5 @@ export const rowTables: ReadonlyMap<string, RowShape> = new Map<string, RowShape
   ['agent_runs', { columns: runColumns, key: ['RunId'] }],
   ['incidents', { columns: incidentColumns, key: ['IncidentId'] }],
   ['policies', { columns: policyColumns, key: ['PolicyRevision'] }],
+  ['rollbacks', { columns: rollbackColumns, key: ['Seq', 'Hash'] }],
 ]);

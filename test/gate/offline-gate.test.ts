@@ -81,6 +81,11 @@ describe('a release on a data set', () => {
     });
   });
 
+  test('that ends every case alike needs 189 of them for a margin of 2 %, as the lint of policies says', () => {
+    expect(judged(pairs(189, 0, 0), { minCases: 1 }).verdict).toBe('pass');
+    expect(judged(pairs(188, 0, 0), { minCases: 1 }).verdict).toBe('inconclusive');
+  });
+
   test('that ends many cases otherwise, as many better as worse, can be told by more cases alone', () => {
     expect(judged(pairs(180, 10, 10))).toMatchObject({
       verdict: 'inconclusive',

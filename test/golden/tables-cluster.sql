@@ -278,3 +278,35 @@ SETTINGS replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part
 CREATE VIEW IF NOT EXISTS incidents_now ON CLUSTER `it's \`main\`` AS
 SELECT *, SecondsToDetect, SecondsToAcknowledge, SecondsToMitigate, SecondsToResolve
 FROM incidents FINAL;
+
+CREATE TABLE IF NOT EXISTS rollbacks ON CLUSTER `it's \`main\``
+(
+    Timestamp DateTime64(3, 'UTC') CODEC(ZSTD(1)),
+    Seq UInt64 CODEC(ZSTD(1)),
+    Hash String CODEC(ZSTD(1)),
+    PrevHash String CODEC(ZSTD(1)),
+    RollbackId String CODEC(ZSTD(1)),
+    Event LowCardinality(String) CODEC(ZSTD(1)),
+    State LowCardinality(String) CODEC(ZSTD(1)),
+    Target LowCardinality(String) CODEC(ZSTD(1)),
+    Policy LowCardinality(String) CODEC(ZSTD(1)),
+    PolicyRevision LowCardinality(String) CODEC(ZSTD(1)),
+    AgentName LowCardinality(String) CODEC(ZSTD(1)),
+    Environment LowCardinality(String) CODEC(ZSTD(1)),
+    FromRelease LowCardinality(String) CODEC(ZSTD(1)),
+    ToRelease LowCardinality(String) CODEC(ZSTD(1)),
+    Mode LowCardinality(String) CODEC(ZSTD(1)),
+    Cause LowCardinality(String) CODEC(ZSTD(1)),
+    Actor LowCardinality(String) CODEC(ZSTD(1)),
+    Reason String CODEC(ZSTD(1)),
+    Evidence String CODEC(ZSTD(1)),
+    Version UInt64 CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedReplacingMergeTree(Version)
+ORDER BY (Seq, Hash)
+SETTINGS replicated_deduplication_window = 0, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192, min_bytes_for_wide_part = 134217728;
+
+CREATE VIEW IF NOT EXISTS rollback_events ON CLUSTER `it's \`main\`` AS
+SELECT *
+FROM rollbacks FINAL
+ORDER BY Seq;

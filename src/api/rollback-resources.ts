@@ -1,0 +1,221 @@
+import type { IncomingMessage } from 'node:http';
+import { z } from 'zod';
+import type { Callers } from '../core/callers.ts';
+import { Failure } from '../core/failure.ts';
+import { bodyWithin } from '../core/http-body.ts';
+import type { Answer, Resource } from '../core/http-endpoint.ts';
+import { sentenceOf } from '../core/issue-sentence.ts';
+import type { Log } from '../core/log.ts';
+import { readNotification } from './alert-payload.ts';
+import { failed, json } from './json-answer.ts';
+import { statusJson, type ShownStatus } from './rollback-status.ts';
+
+/** What became of something that somebody asked for. */
+type Answered =
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'unknown' | 'forbidden' | 'over'; readonly reason: string };
+
+/** A rehearsal, as its record is kept; times in milliseconds since the epoch. */
+interface Drill {
+  readonly policy: string;
+  readonly scenario: string;
+  readonly environment: string;
+  readonly passed: boolean;
+  readonly startedMs: number;
+  readonly endedMs: number;
+  readonly evidence: Readonly<Record<string, unknown>>;
+}
+
+/** The executor, as far as the API needs it. What it rejects with is a Failure where the journal is out of reach. */
+export interface RollbackDesk {
+  request(request: {
+    readonly cause: 'alert' | 'human';
+    readonly agent: string;
+    readonly environment: string;
+    readonly release: string;
+    readonly requestedBy: string;
+    readonly reason: string;
+    readonly evidence: Readonly<Record<string, unknown>>;
+  }): Promise<
+    | { readonly kind: 'accepted'; readonly id: string }
+    | { readonly kind: 'joined'; readonly id: string; readonly state: string }
+    | { readonly kind: 'ignored'; readonly reason: string }
+  >;
+  truncated(count: number): Promise<void>;
+  approve(ticket: string, by: string): Promise<Answered>;
+  refuse(ticket: string, by: string, reason: string): Promise<Answered>;
+  stopAll(by: string, reason: string): Promise<Answered>;
+  resume(by: string): Promise<Answered>;
+  closeBreaker(scope: string, by: string): Promise<Answered>;
+  record(drill: Drill, by: string): Promise<void>;
+  status(viewer: string | undefined): ShownStatus;
+}
+
+const limitBytes = 1024 * 1024;
+const noTicket = 'this ticket is not yours, was used, or has expired';
+
+const statuses: Readonly<Record<Answered['kind'], number>> = {
+  taken: 200,
+  unknown: 404,
+  forbidden: 403,
+  over: 409,
+};
+
+const words = z.string().max(1000);
+const name = z.string().min(1).max(256);
+const asking = z.strictObject({
+  agent: name,
+  environment: name,
+  release: name,
+  reason: words.min(1),
+});
+const deciding = z.strictObject({
+  decision: z.enum(['approve', 'refuse']),
+  reason: words.prefault(''),
+});
+const stopping = z.strictObject({ reason: words.min(1) });
+const nothing = z.strictObject({});
+const closing = z.strictObject({ scope: name });
+const drill = z
+  .strictObject({
+    policy: name,
+    scenario: name,
+    environment: name,
+    passed: z.boolean(),
+    started: z.iso.datetime({ offset: true }),
+    ended: z.iso.datetime({ offset: true }),
+    evidence: z.record(z.string(), z.unknown()).prefault({}),
+  })
+  .transform(({ started, ended, ...rest }) => ({
+    ...rest,
+    startedMs: Date.parse(started),
+    endedMs: Date.parse(ended),
+  }));
+
+type Handler = Resource['GET'];
+type Act<T> = (said: T, by: string, ofPath: string) => Promise<Answer>;
+
+/**
+ * The resources of rollbacks, by path: alerts of Alertmanager, what there is, requests and decisions of people, and
+ * records of drills. Who asks is whoever the token says. What may be sent again is answered with 503, never with 4xx.
+ */
+export function rollbackResources(
+  desk: RollbackDesk,
+  callers: Pick<Callers, 'nameOf'>,
+  log: Log,
+): Readonly<Record<string, Resource>> {
+  const seenBy = (request: IncomingMessage) =>
+    statusJson(desk.status(callers.nameOf(request.headers.authorization)));
+  const GET: Handler = async (request) => Promise.resolve(json(200, seenBy(request)));
+  const posted = (act: Act<string>): Handler => posting(act, callers, log);
+  const command = <T>(schema: z.ZodType<T>, act: Act<T>): Handler =>
+    posted(async (body, by, ofPath) => {
+      const read = readAs(schema, body);
+      return 'faults' in read ? failed(400, ...read.faults) : act(read.data, by, ofPath);
+    });
+  return {
+    '/api/v1/alerts': { GET, POST: posted(async (body, by) => takeAlerts(desk, body, by, log)) },
+    '/api/v1/rollbacks': { GET, POST: command(asking, async (said, by) => ask(desk, said, by)) },
+    '/api/v1/rollbacks/stop': {
+      GET,
+      POST: command(stopping, async ({ reason }, by) => answerOf(await desk.stopAll(by, reason))),
+    },
+    '/api/v1/rollbacks/resume': {
+      GET,
+      POST: command(nothing, async (_, by) => answerOf(await desk.resume(by))),
+    },
+    '/api/v1/rollbacks/breaker': {
+      GET,
+      POST: command(closing, async ({ scope }, by) => answerOf(await desk.closeBreaker(scope, by))),
+    },
+    '/api/v1/approvals/*': {
+      GET: async (request, ticket) => {
+        const found = seenBy(request).rollbacks.find((each) => each.ticket === ticket);
+        return Promise.resolve(found ? json(200, found) : failed(404, noTicket));
+      },
+      POST: command(deciding, async (said, by, ticket) => answerOf(await decide(desk, said, by, ticket))),
+    },
+    '/api/v1/drills': { GET, POST: command(drill, async (said, by) => record(desk, said, by)) },
+  };
+}
+
+/** A handler that hears who sends a body, and what. */
+function posting(act: Act<string>, callers: Pick<Callers, 'nameOf'>, log: Log): Handler {
+  return async (request, ofPath) => {
+    const by = callers.nameOf(request.headers.authorization);
+    if (by === undefined) return failed(401, 'nobody knows who asks: send "authorization: Bearer <token>"');
+    const body = await bodyWithin(request, limitBytes);
+    if (body === undefined) return tooLarge();
+    return act(body.toString('utf8'), by, ofPath).catch((error: unknown) => unavailable(error, log));
+  };
+}
+
+async function ask(desk: RollbackDesk, said: z.output<typeof asking>, by: string): Promise<Answer> {
+  const outcome = await desk.request({ ...said, cause: 'human', requestedBy: by, evidence: {} });
+  if (outcome.kind === 'ignored') return failed(409, outcome.reason);
+  return json(outcome.kind === 'accepted' ? 202 : 200, outcome);
+}
+
+async function decide(
+  desk: RollbackDesk,
+  { decision, reason }: z.output<typeof deciding>,
+  by: string,
+  ticket: string,
+): Promise<Answered> {
+  if (decision === 'approve') return desk.approve(ticket, by);
+  return desk.refuse(ticket, by, reason === '' ? `${by} refused it` : reason);
+}
+
+async function record(desk: RollbackDesk, said: Drill, by: string): Promise<Answer> {
+  await desk.record(said, by);
+  return json(201, { kind: 'taken' });
+}
+
+/** Takes a notification of Alertmanager: an alert that cannot be read keeps no other one from being taken. */
+async function takeAlerts(desk: RollbackDesk, body: string, by: string, log: Log): Promise<Answer> {
+  const read = readNotification(body);
+  if (!('asking' in read)) return failed(400, ...read.faults);
+  const { asking: alerts, resolved, others, faults, truncated } = read;
+  if (faults.length > 0) log.warn({ faults }, 'alerts that nobody can read are left out');
+  if (truncated > 0) await desk.truncated(truncated);
+  const taken = [];
+  for (const { agent, release, environment, reason, evidence } of alerts) {
+    const request = { agent, release, environment, reason, evidence, requestedBy: by };
+    taken.push({ agent, release, environment, ...(await desk.request({ ...request, cause: 'alert' })) });
+  }
+  return json(200, { alerts: taken, resolved, others, errors: faults });
+}
+
+function answerOf(answered: Answered): Answer {
+  const status = statuses[answered.kind];
+  return 'reason' in answered ? failed(status, answered.reason) : json(status, answered);
+}
+
+function unavailable(error: unknown, log: Log): Answer {
+  if (!(error instanceof Failure)) throw error;
+  log.warn({ err: error }, 'a request about rollbacks was not taken');
+  return failed(503, `${error.message}: send it again`);
+}
+
+function tooLarge(): Answer {
+  const answer = failed(413, `the body is larger than ${limitBytes} bytes: send less`);
+  return { ...answer, headers: { ...answer.headers, connection: 'close' } };
+}
+
+function readAs<T>(
+  schema: z.ZodType<T>,
+  text: string,
+): { readonly data: T } | { readonly faults: readonly string[] } {
+  let value: unknown;
+  try {
+    value = text === '' ? {} : JSON.parse(text);
+  } catch {
+    return { faults: ['the body is no JSON'] };
+  }
+  const { data, error } = schema.safeParse(value, { reportInput: true });
+  if (error)
+    return {
+      faults: error.issues.map((issue) => `${issue.path.join('.') || 'the body'}: ${sentenceOf(issue)}`),
+    };
+  return { data };
+}

@@ -1,0 +1,126 @@
+import { lookup } from 'node:dns';
+import { request as requestHttp, type IncomingMessage } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { messageOf } from '../core/failure.ts';
+
+/** A request to a target. Headers may hold secrets, and nothing of them is ever said. */
+export interface TargetRequest {
+  readonly method: 'GET' | 'POST' | 'PATCH';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** '' for none. */
+  readonly body: string;
+  readonly timeoutMs: number;
+  /** Certificates of authorities in PEM, instead of those that Node.js knows. */
+  readonly ca: string | undefined;
+}
+
+/**
+ * What came back. `unreached`: no connection was made, so the request was surely not heard. `uncertain`: it may have been
+ * heard. A redirect is an answer like any other, and is not followed.
+ */
+export type TargetAnswer =
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly headers: IncomingMessage['headers'];
+      readonly body: string;
+    }
+  | { readonly kind: 'unreached' | 'uncertain'; readonly reason: string };
+
+/** Answers are short; what comes beyond is not read. */
+const limitBytes = 1024 * 1024;
+
+const refused = new BlockList();
+refused.addSubnet('0.0.0.0', 8, 'ipv4');
+refused.addSubnet('169.254.0.0', 16, 'ipv4'); // link-local, RFC 3927: metadata of most clouds
+refused.addAddress('168.63.129.16', 'ipv4'); // Azure
+refused.addAddress('100.100.100.200', 'ipv4'); // Alibaba Cloud
+refused.addAddress('192.0.0.192', 'ipv4'); // Oracle Cloud
+refused.addSubnet('224.0.0.0', 3, 'ipv4'); // multicast and reserved
+refused.addAddress('::', 'ipv6');
+refused.addSubnet('fe80::', 10, 'ipv6'); // link-local, RFC 4291
+refused.addSubnet('ff00::', 8, 'ipv6');
+refused.addSubnet('fd00:ec2::', 32, 'ipv6'); // AWS
+refused.addSubnet('64:ff9b::a9fe:0', 112, 'ipv6'); // link-local behind NAT64, RFC 6052
+
+/** Whether an address is one that no target may have: link-local, where clouds keep credentials, and what is nobody's. */
+export function isRefusedAddress(address: string): boolean {
+  return refused.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+}
+
+class AddressRefused extends Error {
+  override readonly name = 'AddressRefused';
+}
+
+/** Looks a name up and lets only those through that targets may have, so that what is connected to is what was checked. */
+const guardedLookup: LookupFunction = (hostname, options, callback) => {
+  lookup(hostname, { ...options, all: true }, (error, found) => {
+    const [first] = found ?? [];
+    const bad = (found ?? []).find(({ address }) => isRefusedAddress(address));
+    if (error || !first) callback(error ?? new Error(`${hostname} has no address`), '');
+    else if (bad)
+      callback(new AddressRefused(`${hostname} is ${bad.address}, a link-local or metadata address`), '');
+    else if (options.all) callback(null, found);
+    else callback(null, first.address, first.family);
+  });
+};
+
+/** Sends `request`. Never rejects: what went wrong is the answer. */
+export async function answerOf(request: TargetRequest): Promise<TargetAnswer> {
+  const url = new URL(request.url);
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host) !== 0 && isRefusedAddress(host))
+    return { kind: 'unreached', reason: `${host} is a link-local or metadata address` };
+  const { promise, resolve } = Promise.withResolvers<TargetAnswer>();
+  const send = url.protocol === 'https:' ? requestHttps : requestHttp;
+  let isConnected = false;
+  const outgoing = send(
+    url,
+    {
+      method: request.method,
+      headers: {
+        'user-agent': 'plimsoll',
+        ...request.headers,
+        ...(request.body !== '' && { 'content-length': String(Buffer.byteLength(request.body)) }),
+      },
+      lookup: guardedLookup,
+      signal: AbortSignal.timeout(request.timeoutMs),
+      agent: false, // a kept connection may be half closed, and then nobody knows what was heard
+      ...(request.ca !== undefined && { ca: request.ca }),
+    },
+    (response) => {
+      bodyOf(response).then(
+        (body) =>
+          resolve({ kind: 'answered', status: response.statusCode ?? 0, headers: response.headers, body }),
+        (error: unknown) => resolve({ kind: 'uncertain', reason: faultOf(error, request) }),
+      );
+    },
+  );
+  outgoing.on('socket', (socket) => {
+    socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => (isConnected = true));
+  });
+  outgoing.on('error', (error) =>
+    resolve({ kind: isConnected ? 'uncertain' : 'unreached', reason: faultOf(error, request) }),
+  );
+  outgoing.end(request.body);
+  return promise;
+}
+
+async function bodyOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    bytes += chunk.byteLength;
+    if (bytes > limitBytes) break;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function faultOf(error: unknown, { timeoutMs }: TargetRequest): string {
+  if (error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError'))
+    return `it did not answer within ${timeoutMs / 1000} s`;
+  return messageOf(error);
+}
