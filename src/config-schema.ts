@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { prices } from './config-prices.ts';
 import { duration, size } from './config-quantities.ts';
+import { rollbackExtension } from './config-rollback.ts';
 import { unknownKeys } from './core/issue-sentence.ts';
 import { logLevels } from './core/log.ts';
 import { Secret } from './core/secret.ts';
@@ -294,6 +295,7 @@ export const configSchema = z.strictObject({
     health_check: healthExtension,
     sql: sqlExtension,
     api: apiExtension,
+    rollback: rollbackExtension,
   }),
   service: z.strictObject({
     extensions: z.array(z.string()).prefault([]),

@@ -112,6 +112,9 @@ function* extensionFaults(config: Config, active: ReadonlySet<PipelineName>): Ge
   if (types.includes('api') && !active.has('traces/assess')) {
     yield 'service::extensions: api serves the incidents of traces/assess; list that pipeline or remove api';
   }
+  if (types.includes('rollback') && !(types.includes('api') && active.has('traces/assess'))) {
+    yield 'service::extensions: rollback acts on what traces/assess judges and is asked through api: list both, or remove rollback';
+  }
   for (const id of config.service.pipelines['traces/store']?.exporters ?? []) {
     const exporter = config.exporters[id];
     if (types.includes('sql') && exporter?.type === 'clickhouse' && exporter.url)
@@ -133,7 +136,9 @@ export function endpoints(
     { path: 'service::telemetry::metrics::endpoint', ...config.service.telemetry.metrics.endpoint },
     ...config.service.extensions.flatMap((id) => {
       const extension = config.extensions[id];
-      return extension ? [{ path: `extensions::${id}::endpoint`, ...extension.endpoint }] : [];
+      return extension && 'endpoint' in extension
+        ? [{ path: `extensions::${id}::endpoint`, ...extension.endpoint }]
+        : [];
     }),
   ];
 }
@@ -222,11 +227,14 @@ function* securityFaults(config: Config): Generator<string> {
 }
 
 function exposureFault(extension: Config['extensions'][string]): string | undefined {
-  const { host } = extension.endpoint;
-  if (extension.type === 'sql') return sqlPortFault({ host, token: extension.token?.reveal() });
+  if (extension.type === 'sql')
+    return sqlPortFault({ host: extension.endpoint.host, token: extension.token?.reveal() });
   if (extension.type !== 'api') return undefined;
-  const { token, users } = extension;
-  return apiPortFault({ host, callers: { size: Number(token !== undefined) + Object.keys(users).length } });
+  const { token, users, endpoint } = extension;
+  return apiPortFault({
+    host: endpoint.host,
+    callers: { size: Number(token !== undefined) + Object.keys(users).length },
+  });
 }
 
 function* nameFaults(config: Config): Generator<string> {

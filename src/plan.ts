@@ -32,6 +32,9 @@ export interface Plan {
     | undefined;
   readonly sql: { readonly id: string; readonly options: OptionsOf<'extensions', 'sql'> } | undefined;
   readonly api: { readonly id: string; readonly options: OptionsOf<'extensions', 'api'> } | undefined;
+  readonly rollback:
+    | { readonly id: string; readonly options: OptionsOf<'extensions', 'rollback'> }
+    | undefined;
   readonly metrics: Config['service']['telemetry']['metrics'];
   readonly policies: Config['service']['policies'];
 }
@@ -63,6 +66,7 @@ export function planOf(config: Config): Plan {
     health: all(config.extensions, config.service.extensions, 'health_check')[0],
     sql: all(config.extensions, config.service.extensions, 'sql')[0],
     api: all(config.extensions, config.service.extensions, 'api')[0],
+    rollback: all(config.extensions, config.service.extensions, 'rollback')[0],
     metrics: config.service.telemetry.metrics,
     policies: config.service.policies,
   };

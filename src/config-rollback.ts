@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { duration } from './config-quantities.ts';
+import { isLoopback } from './core/foreign-request.ts';
+import { Secret } from './core/secret.ts';
+import { canBeShown } from './core/tokens.ts';
+
+const nothingWhenEmpty = (value: unknown): unknown => (value === '' ? undefined : value);
+const text = z.string().min(1, 'is empty: say it, or remove the key');
+const asSecret = (value: string): Secret => new Secret(value);
+const secret = z.string().min(16, 'must have 16 characters or more').transform(asSecret);
+const token = text
+  .refine(canBeShown, 'has spaces or line breaks, so no request can show it: remove them')
+  .transform(asSecret);
+const count = (most: number) =>
+  z
+    .union([z.string().regex(/^\d+$/), z.number()])
+    .transform(Number)
+    .pipe(z.number().int().min(1).max(most));
+
+/** A URL to which requests go; those that bear a token go there encrypted, or do not leave the machine. */
+function target(needsTls: boolean) {
+  return z.string().transform((said, context) => {
+    const url = URL.parse(said);
+    if (!url || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+      context.addIssue('must be a URL of http or https, without a user or a password in it'); // it may hold one
+      return z.NEVER;
+    }
+    if (needsTls && url.protocol === 'http:' && !isLoopback(url.hostname.replace(/^\[|\]$/g, ''))) {
+      context.addIssue('must be https, for the token goes there');
+      return z.NEVER;
+    }
+    return url.href.replace(/\/$/, '');
+  });
+}
+
+const usual = { timeout: duration.prefault('10s'), ca_file: text.optional() };
+
+const webhook = z.strictObject({
+  type: z.literal('webhook'),
+  url: target(false),
+  current_url: target(false).optional(),
+  secret,
+  token: z.preprocess(nothingWhenEmpty, token.optional()),
+  repeatable: z.boolean().prefault(false),
+  ...usual,
+});
+
+const argoRollouts = z.strictObject({
+  type: z.literal('argo_rollouts'),
+  server: target(true).prefault('https://kubernetes.default.svc'),
+  namespace: text,
+  rollout: text,
+  release_label: text.prefault('app.kubernetes.io/version'),
+  token_file: text.prefault('/var/run/secrets/kubernetes.io/serviceaccount/token'),
+  ...usual,
+  ca_file: text.prefault('/var/run/secrets/kubernetes.io/serviceaccount/ca.crt'),
+});
+
+const github = z
+  .strictObject({
+    type: z.literal('github'),
+    server: target(true).prefault('https://api.github.com'),
+    repository: z.string().regex(/^[\w.-]+\/[\w.-]+$/, 'must be owner/name'),
+    workflow: text.optional(),
+    ref: text.optional(),
+    event_type: text.optional(),
+    release_variable: text.optional(),
+    token,
+    repeatable: z.boolean().prefault(false),
+    ...usual,
+  })
+  .superRefine(({ workflow, ref, event_type }, context) => {
+    if ((workflow === undefined) === (event_type === undefined))
+      context.addIssue('needs either workflow and ref, or event_type');
+    if (workflow !== undefined && ref === undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['ref'],
+        message: 'is missing: say which branch or tag has the workflow',
+      });
+  });
+
+const targetName = z
+  .string()
+  .regex(
+    /^(?!sandbox\/|global$)[A-Za-z0-9][\w.@:+/-]{0,99}$/,
+    'must be a name of letters, digits and . _ @ : + / - which is not global and does not begin with sandbox/',
+  );
+
+/**
+ * `extensions::rollback`: how releases are taken back, and how often they may be. Who may be asked to do it, and with
+ * which credentials, is said here and in no policy.
+ */
+export const rollbackExtension = z.strictObject({
+  targets: z.record(targetName, z.discriminatedUnion('type', [webhook, argoRollouts, github])).prefault({}),
+  per_hour: count(1000).prefault(4),
+  per_day: count(10_000).prefault(12),
+  stop: z.boolean().prefault(false),
+  stop_file: z.preprocess(nothingWhenEmpty, text.optional()),
+  approval_key: z.preprocess(nothingWhenEmpty, secret.optional()),
+});
+
+/** A target of the configuration, with every default filled in. */
+export type TargetOptions = z.output<typeof rollbackExtension>['targets'][string];
