@@ -176,10 +176,11 @@ class Story {
     if (isNotified) this.tell('alert in Alertmanager', 'Alertmanager has the alert, and tells the executor');
     const [attempt] = attempts;
     if (!attempt) return;
-    this.tell('rollback asked for', `the executor is asked for a rollback by ${attempt.askers.join(', ')}`);
-    if (attempt.askers.length > 1) this.tell('asked again', `${attempt.askers.at(-1)} asks for the same one`);
+    this.tell('rollback asked for', `the executor is asked for a rollback by ${attempt.asked_by.join(', ')}`);
+    if (attempt.asked_by.length > 1)
+      this.tell('asked again', `${attempt.asked_by.at(-1)} asks for the same one`);
     if (['verifying', 'done'].includes(attempt.state))
-      this.tell('acted', `the target has the order to go back to ${attempt.to}`);
+      this.tell('acted', `the target has the order to go back to ${attempt.to_release}`);
     if (attempt.state === 'done') this.tell('verified', `verified: ${attempt.outcome}`);
   }
 

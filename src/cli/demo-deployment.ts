@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 
@@ -21,14 +21,7 @@ export class DemoDeployment {
   constructor(baseline: string, ordered: (order: { readonly to_release: string }) => void) {
     this.#baseline = baseline;
     this.#ordered = ordered;
-    this.#server = createServer((request, response) => {
-      void this.#statusOf(request)
-        .catch(() => 400)
-        .then((status) => {
-          response.writeHead(status, { 'content-type': 'application/json' });
-          response.end(JSON.stringify({ release: this.#release }));
-        });
-    });
+    this.#server = createServer((request, response) => void this.#serve(request, response));
   }
 
   /** The release that is being rolled out, or the one that all runs go to. */
@@ -51,6 +44,12 @@ export class DemoDeployment {
     const share = this.#canary?.share ?? 0;
     if (release === this.#canary?.release) return share;
     return release === this.#baseline ? 1 - share : 0;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const status = await this.#statusOf(request).catch(() => 400);
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ release: this.#release }));
   }
 
   async #statusOf(request: IncomingMessage): Promise<number> {

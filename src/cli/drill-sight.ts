@@ -24,15 +24,15 @@ const attempt = z.object({
   id: z.string(),
   agent: z.string(),
   environment: z.string(),
-  from: z.string(),
-  to: z.string(),
+  from_release: z.string(),
+  to_release: z.string().nullable(),
   state: z.string(),
   outcome: z.string(),
-  askers: z.array(z.string()),
+  asked_by: z.array(z.string()),
   asks: z.number(),
 });
 
-const rollbacks = z.object({ attempts: z.array(attempt) });
+const answered = z.object({ rollbacks: z.array(attempt) });
 
 /** A try to take a release back, as the API tells of it. */
 export type AttemptSeen = z.infer<typeof attempt>;
@@ -59,9 +59,10 @@ export interface Sight {
   readonly isNotified: boolean;
 }
 
+const nothing = (): undefined => undefined;
+
 /** Looks at a release everywhere at once. What does not answer shows nothing; `missingAt` says why. */
 export async function sightOf(urls: SightUrls, of: SightOf): Promise<Sight> {
-  const nothing = (): undefined => undefined;
   const [exposition, tried, alerts, told] = await Promise.all([
     textAt(urls.metrics).catch(nothing),
     attemptsAt(urls).catch(nothing),
@@ -72,7 +73,7 @@ export async function sightOf(urls: SightUrls, of: SightOf): Promise<Sight> {
   return {
     ...judged(samples),
     attempts: (tried ?? []).filter(
-      ({ from, agent, environment }) =>
+      ({ from_release: from, agent, environment }) =>
         from === of.release && agent === of.agent && environment === of.environment,
     ),
     isFiring: (alerts ?? []).some(({ labels, state }) => state === 'firing' && isOf(labels, of)),
@@ -152,7 +153,7 @@ export function bearer(token: string | undefined): Readonly<Record<string, strin
 }
 
 async function attemptsAt({ api, token }: SightUrls): Promise<readonly AttemptSeen[]> {
-  return rollbacks.parse(JSON.parse(await textAt(`${api}/api/v1/rollbacks`, bearer(token)))).attempts;
+  return answered.parse(JSON.parse(await textAt(`${api}/api/v1/rollbacks`, bearer(token)))).rollbacks;
 }
 
 const labelled = z.object({ labels: z.record(z.string(), z.string()) });

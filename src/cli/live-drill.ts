@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { canaryRulesOf } from '../policy/canary-rules.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
+import { alertNotification } from '../rehearsal/alert-notification.ts';
 import { drillRecord, type DrillCheck, type DrillRecord } from '../rehearsal/drill-record.ts';
 import { drillTraffic, knownScenarios, releasesOf, type DrillReleases } from '../rehearsal/scenarios.ts';
 import { trafficRequests, type TrafficRequest } from '../rehearsal/traffic-requests.ts';
@@ -153,8 +154,7 @@ class LiveDrill {
   async #repeatAlerts(): Promise<readonly string[]> {
     const { agent, environment } = this.#traffic;
     const { api, token } = this.#parts.urls;
-    const labels = { agent, environment, release: this.#releases.bad, rollback: 'auto' };
-    const body = JSON.stringify(notificationOf({ alertname: 'ReleaseFails', ...labels }, this.#startedMs));
+    const body = alertNotification({ agent, environment, release: this.#releases.bad }, this.#startedMs);
     const answers: string[] = [];
     for (let i = 0; i < alertRepeats; i++)
       answers.push(
@@ -238,33 +238,6 @@ function saidOf(sight: Sight | undefined): string {
   return sight?.verdict === undefined ? 'not judged as a canary' : `verdict ${sight.verdict}`;
 }
 
-/** What Alertmanager tells a webhook (version 4) of one alert that fires. */
-function notificationOf(labels: Readonly<Record<string, string>>, sinceMs: number): object {
-  const annotations = { summary: 'a drill' };
-  const startsAt = new Date(sinceMs).toISOString();
-  const alert = {
-    status: 'firing',
-    labels,
-    annotations,
-    startsAt,
-    endsAt: '0001-01-01T00:00:00Z',
-    generatorURL: '',
-    fingerprint: labels['release'],
-  };
-  return {
-    version: '4',
-    groupKey: `drill ${labels['release']}`,
-    truncatedAlerts: 0,
-    status: 'firing',
-    receiver: 'plimsoll-rollback',
-    groupLabels: labels,
-    commonLabels: labels,
-    commonAnnotations: annotations,
-    externalURL: '',
-    alerts: [alert],
-  };
-}
-
 const sendMs = 10_000;
 
 /** Undefined when the request is taken; rejects else, with why. */
@@ -274,7 +247,10 @@ async function sendSpans(otlp: string, token: string | undefined, payload: Uint8
 
 /** Keeps `record` with the executor at `api`. Rejects with why it cannot. */
 export async function storeRecord({ api, token }: SightUrls, record: DrillRecord): Promise<void> {
-  await posted(`${api}/api/v1/drills`, token, 'application/json', JSON.stringify(record));
+  const { startedMs, endedMs, ...rest } = record;
+  const [started, ended] = [startedMs, endedMs].map((ms) => new Date(ms).toISOString());
+  const body = JSON.stringify({ ...rest, started, ended });
+  await posted(`${api}/api/v1/drills`, token, 'application/json', body);
 }
 
 async function posted(

@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rollbackResources } from '../api/rollback-resources.ts';
+import { Failure } from '../core/failure.ts';
 import { createLog } from '../core/log.ts';
 import { Secret } from '../core/secret.ts';
 import type { Standing } from '../judge/standing.ts';
@@ -11,7 +15,7 @@ import { Coverage } from '../policy/coverage.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import type { Attempt } from '../rollback/attempt.ts';
 import { Executor, type ExecutorParts } from '../rollback/executor.ts';
-import type { RollbackRequest } from '../rollback/rollback-plan.ts';
+import { alertNotification } from './alert-notification.ts';
 import { drillRecord, type DrillCheck, type DrillRecord } from './drill-record.ts';
 import { MemoryStream } from './memory-stream.ts';
 import { MortalJournal } from './mortal-journal.ts';
@@ -155,19 +159,36 @@ class InProcessDrill {
       if (verdict === 'fail') this.#mark('verdict fail');
     }
     if (action !== 'rollback') return;
-    const request = { agent, environment, release, reason, evidence: {} };
-    await this.#ask({ ...request, cause: 'judge', requestedBy: 'judge' });
-    const alerts = this.#alerts.get(release) ?? 0;
-    for (let i = alerts; i < alertRepeats; i++)
-      if (await this.#ask({ ...request, cause: 'alert', requestedBy: 'alertmanager' }))
-        this.#alerts.set(release, i + 1);
+    await this.#asked(release, async () => {
+      const request = { agent, environment, release, reason, evidence: {} };
+      await this.#executor.request({ ...request, cause: 'judge', requestedBy: 'judge' });
+    });
+    for (let taken = this.#alerts.get(release) ?? 0; taken < alertRepeats; taken++) {
+      const isTaken = await this.#asked(release, async () => this.#alert({ agent, environment, release }));
+      if (!isTaken) return;
+      this.#alerts.set(release, taken + 1);
+    }
   }
 
-  /** Whether the executor has the request: one that was killed has not, and it is asked again later. */
-  async #ask(request: RollbackRequest): Promise<boolean> {
+  /** An alert of Alertmanager about a release arrives, as its webhook sends it. */
+  async #alert(of: Parameters<typeof alertNotification>[0]): Promise<void> {
+    const { '/api/v1/alerts': alerts } = rollbackResources(
+      this.#executor,
+      { nameOf: () => 'alertmanager' },
+      createLog('silent'),
+    );
+    const request = new IncomingMessage(new Socket());
+    request.push(alertNotification(of, this.#replay.nowMs));
+    request.push(null);
+    const answer = await alerts?.POST?.(request, '');
+    if (answer?.status !== 200) throw new Failure('unavailable', String(answer?.body));
+  }
+
+  /** Whether the executor has what `ask` asks of `release`: one that was killed has not, and is asked again later. */
+  async #asked(release: string, ask: () => Promise<void>): Promise<boolean> {
     try {
-      await this.#executor.request(request);
-      if (request.release === this.#releases.bad) this.#mark('executor received');
+      await ask();
+      if (release === this.#releases.bad) this.#mark('executor received');
       return true;
     } catch (error) {
       if (this.#journal.isDead) return false;

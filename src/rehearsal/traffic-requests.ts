@@ -26,7 +26,9 @@ export function* trafficRequests(traffic: Traffic, startMs: number): Generator<T
   const processes = traffic.releases.map((release, i) => new ReleaseProcess(traffic, release, i, startMs));
   for (let round = 1; processes.some(({ isOver }) => !isOver); round++)
     for (const [i, process] of processes.entries()) {
-      const request = process.exported(startMs + Math.round((round - 1 + (i + 1) / processes.length) * everyMs));
+      const request = process.exported(
+        startMs + Math.round((round - 1 + (i + 1) / processes.length) * everyMs),
+      );
       if (request) yield request;
     }
 }
