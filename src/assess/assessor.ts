@@ -9,27 +9,16 @@ import type { Judge } from '../judge/judge.ts';
 import type { Standing } from '../judge/standing.ts';
 import type { KpiIncident } from '../kpi/facts.ts';
 import type { Family } from '../kpi/family.ts';
-import { Kpis, type KpiSettings } from '../kpi/kpis.ts';
+import type { Kpis } from '../kpi/kpis.ts';
 import type { RunSettings } from '../runs/run-assembler.ts';
 import { tableRowOf } from '../runs/run-row.ts';
 import { Assessment, type Reading } from './assessment.ts';
+import { kpisOf, runSettingsOf, type AssessorSettings } from './assessor-settings.ts';
 import { isForeign, toCommit } from './pointer.ts';
 import type { RowOutbox } from './row-outbox.ts';
 import { RecordTaker, type SpanReader } from './record-taker.ts';
 import { readSavedState, versions, type SavedState } from './saved-state.ts';
 import type { StateLog } from './state-log.ts';
-
-/** Durations in milliseconds, of event time. */
-export interface AssessorSettings extends Omit<KpiSettings, 'idleAfterMs' | 'expireAfterMs'> {
-  /** A run without a root span ends this long after its last span. */
-  readonly idleTimeoutMs: number;
-  /** Runs in memory, open ones and those that ended a moment ago. */
-  readonly maxRuns: number;
-  /** Whether a run that ended with a call for a tool that nobody made counts as one that waits for an approval. */
-  readonly guessEscalations: boolean;
-  /** How often a snapshot is written, unless they are so large that this would take too much of the time. */
-  readonly snapshotEveryMs: number;
-}
 
 /** What the assessor works with. */
 export interface AssessorParts {
@@ -57,39 +46,12 @@ export interface AssessorParts {
 
 const readBytes = 1024 * 1024;
 const readWaitMs = 250;
-const idleAfterMs = 1000;
-const expireAfterMs = 24 * 3_600_000;
-/** For so long senders try again by default, a Collector among them: what they send again is then still known. */
-const resendMs = 300_000;
-const spansPerRun = 10;
 
 /** Snapshots take no more than a twentieth of the time, and a third where somebody waits for one. */
 const snapshotShare = 20;
 const hurriedShare = 2;
 /** One that does not fit on its stream is not made again at once. */
 const afterFailure = 10;
-
-/** KPIs that nothing has reached yet. */
-export function kpisOf(settings: AssessorSettings): Kpis {
-  return new Kpis({ ...settings, idleAfterMs, expireAfterMs });
-}
-
-/** How runs are put together for `kpis`. */
-export function runSettingsOf(
-  { idleTimeoutMs, latenessMs, maxRuns, guessEscalations }: AssessorSettings,
-  kpis: Kpis,
-): RunSettings {
-  return {
-    idleTimeoutMs,
-    rememberMs: latenessMs + resendMs,
-    rememberIdleMs: kpis.longestWindowMs,
-    holdMs: latenessMs / 2,
-    maxRuns,
-    maxSpansPerRun: 10_000,
-    maxSpans: spansPerRun * maxRuns,
-    guessEscalations,
-  };
-}
 
 /** One period of owning the whole stream. */
 interface Tenure {

@@ -38,7 +38,7 @@ const answered = z.object({ rollbacks: z.array(attempt) });
 export type AttemptSeen = z.infer<typeof attempt>;
 
 /** How much speaks against a release in a KPI, or for it, and how much must: natural logarithms of e-values. */
-export interface EvidenceSeen {
+interface EvidenceSeen {
   readonly kpi: string;
   readonly test: string;
   readonly logEvidence: number;

@@ -60,7 +60,7 @@ export function unsaid(found: string): Finding {
 }
 
 /** A turn in a few words: `fail after 6 min, 31 units, run_success 5.1 of 4.6`. */
-export function turnText({ timeMs, standing }: Turn): string {
+function turnText({ timeMs, standing }: Turn): string {
   const { verdict, startedMs, units, tests } = standing;
   const minutes = Math.max(0, Math.round((timeMs - startedMs) / minuteMs));
   const shown = tests

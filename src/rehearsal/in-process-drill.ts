@@ -163,6 +163,7 @@ class InProcessDrill {
       const request = { agent, environment, release, reason, evidence: {} };
       await this.#executor.request({ ...request, cause: 'judge', requestedBy: 'judge' });
     });
+    await this.#executor.round();
     for (let taken = this.#alerts.get(release) ?? 0; taken < alertRepeats; taken++) {
       const isTaken = await this.#asked(release, async () => this.#alert({ agent, environment, release }));
       if (!isTaken) return;

@@ -1,5 +1,5 @@
 import { Assessment, type Reading } from '../assess/assessment.ts';
-import { kpisOf, runSettingsOf } from '../assess/assessor.ts';
+import { kpisOf, runSettingsOf } from '../assess/assessor-settings.ts';
 import { RecordTaker } from '../assess/record-taker.ts';
 import { Telemetry } from '../core/telemetry.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';

@@ -28,38 +28,35 @@ interface Scenario {
 
 const toolsFail: Partial<Behaviour> = { tool_failure: 0.3, gives_up: 0.6 };
 
-const scenarios = {
-  'tools-fail-30-percent': {
-    summary: 'the tools of the new release fail in three of ten calls',
-    isReleasesFault: true,
-    shownBy: ['run_success', 'tool_call_success', 'tool_call_attempt_success'],
-    change: () => toolsFail,
-  },
-  'runs-hang': {
-    summary: 'three of ten runs of the new release never end',
-    isReleasesFault: true,
-    shownBy: ['run_success'],
-    change: () => ({ hang: 0.3 }),
-  },
-  'escalations-double': {
-    summary: 'the new release asks a human twice as often',
-    isReleasesFault: true,
-    shownBy: ['run_escalation', 'run_containment'],
-    change: ({ escalation }) => ({ escalation: Math.min(1, 2 * escalation) }),
-  },
-  outage: {
-    summary: 'the tools of all releases fail for a while',
-    isReleasesFault: false,
-    shownBy: ['run_success', 'tool_call_success', 'tool_call_attempt_success'],
-    change: () => toolsFail,
-  },
-} as const satisfies Readonly<Record<string, Scenario>>;
-
-/** The name of a scenario. */
-export type ScenarioName = keyof typeof scenarios;
-
 /** What each scenario is, by its name. */
-export const knownScenarios: ReadonlyMap<string, Scenario> = new Map(Object.entries(scenarios));
+export const knownScenarios: ReadonlyMap<string, Scenario> = new Map(
+  Object.entries<Scenario>({
+    'tools-fail-30-percent': {
+      summary: 'the tools of the new release fail in three of ten calls',
+      isReleasesFault: true,
+      shownBy: ['run_success', 'tool_call_success', 'tool_call_attempt_success'],
+      change: () => toolsFail,
+    },
+    'runs-hang': {
+      summary: 'three of ten runs of the new release never end',
+      isReleasesFault: true,
+      shownBy: ['run_success'],
+      change: () => ({ hang: 0.3 }),
+    },
+    'escalations-double': {
+      summary: 'the new release asks a human twice as often',
+      isReleasesFault: true,
+      shownBy: ['run_escalation', 'run_containment'],
+      change: ({ escalation }) => ({ escalation: Math.min(1, 2 * escalation) }),
+    },
+    outage: {
+      summary: 'the tools of all releases fail for a while',
+      isReleasesFault: false,
+      shownBy: ['run_success', 'tool_call_success', 'tool_call_attempt_success'],
+      change: () => toolsFail,
+    },
+  }),
+);
 
 /** How a drill is run. */
 export interface DrillSettings {

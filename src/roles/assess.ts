@@ -1,4 +1,5 @@
-import { Assessor, type AssessorSettings } from '../assess/assessor.ts';
+import type { AssessorSettings } from '../assess/assessor-settings.ts';
+import { Assessor } from '../assess/assessor.ts';
 import type { KeptIncidents } from '../api/incident-resource.ts';
 import { RowOutbox } from '../assess/row-outbox.ts';
 import { systemClock as clock } from '../core/clock.ts';
