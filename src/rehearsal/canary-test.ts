@@ -63,16 +63,12 @@ export function unsaid(found: string): Finding {
 function turnText({ timeMs, standing }: Turn): string {
   const { verdict, startedMs, units, tests } = standing;
   const minutes = Math.max(0, Math.round((timeMs - startedMs) / minuteMs));
-  const shown = tests
-    .flatMap((one) => {
-      const needed = verdict === 'pass' ? one.passAt : one.rollbackAt;
-      return needed === undefined ? [] : [{ ...one, needed }];
-    })
+  const said = `${verdict} after ${minutes} min, ${units.candidate.settled} units`;
+  const [most] = tests
+    .flatMap(({ rollbackAt: needed, ...one }) => (needed === undefined ? [] : [{ ...one, needed }]))
     .toSorted((a, b) => b.logEvidence / b.needed - a.logEvidence / a.needed);
-  // All KPIs must pass, and one is enough to fail: the one that decided is the last and the first of them.
-  const decisive = verdict === 'pass' ? shown.at(-1) : shown[0];
-  const evidence = decisive
-    ? `, ${decisive.kpi}${decisive.test === 'worse' || decisive.test === 'not_worse' ? '' : ` (${decisive.test})`} ${decisive.logEvidence.toFixed(1)} of ${decisive.needed.toFixed(1)}`
-    : '';
-  return `${verdict} after ${minutes} min, ${units.candidate.settled} units${evidence}`;
+  if (!most || verdict === 'pass') return said; // passing takes every KPI, not one
+  const { kpi, test, logEvidence, needed } = most;
+  const what = test === 'worse' ? kpi : `${kpi} (${test})`;
+  return `${said}, ${what} ${logEvidence.toFixed(1)} of ${needed.toFixed(1)}`;
 }

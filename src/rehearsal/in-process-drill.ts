@@ -32,6 +32,9 @@ const alertRepeats = 3;
 /** Runs of all releases together, in a minute: enough to decide soon, and few enough for seconds. */
 const runsPerMinute = 400;
 
+/** An outage has come and gone by then. */
+const outageTicks = 40;
+
 /** What a drill in process works with. */
 export interface InProcessDrillParts {
   readonly plan: Plan;
@@ -262,7 +265,7 @@ function trafficUnder(file: PolicyFile, name: string, id: string): Traffic {
     seed: 1,
     runsPerMinute: (runsPerMinute * rules.share) / (1 + rules.share),
     leadTicks: 3,
-    ticks: 60 + Math.ceil(rules.deadlineMs / rules.tickMs),
+    ticks: scenario.isReleasesFault ? 60 + Math.ceil(rules.deadlineMs / rules.tickMs) : outageTicks,
     seconds: Math.min(20, rules.deadlineMs / 4000),
     exportSeconds: 5,
   });

@@ -54,9 +54,7 @@ test('the tests of the shipped policy pass, and say when and by how much', () =>
   expect(found('failing tools are rolled back')).toMatch(
     /^fail after \d+ min, \d+ units, \w+ \d+\.\d of \d+\.\d$/,
   );
-  expect(found('a healthy canary goes on')).toMatch(
-    /^pass after \d+ min, \d+ units, \w+ \d+\.\d of \d+\.\d$/,
-  );
+  expect(found('a healthy canary goes on')).toMatch(/^pass after \d+ min, \d+ units$/);
 });
 
 test('a test whose release ends with another verdict fails and says both', () => {
