@@ -90,7 +90,7 @@ class Run {
   }
 
   chat(): void {
-    this.#child('chat gpt-4o-mini', kinds.client, this.#stepMs * 0.7, {
+    this.#child('chat gpt-4o-mini', kinds.client, this.#stepMs * 0.85, {
       'gen_ai.operation.name': 'chat',
       'gen_ai.provider.name': 'openai',
       'gen_ai.request.model': 'gpt-4o-mini',
@@ -119,7 +119,7 @@ class Run {
       ...(attempt > 1 && { 'plimsoll.attempt': attempt }),
       ...(isFailed && { 'error.type': 'TimeoutError' }),
     };
-    this.#child(`execute_tool ${tool}`, kinds.internal, this.#stepMs * 0.3, values, isFailed);
+    this.#child(`execute_tool ${tool}`, kinds.internal, this.#stepMs * 0.15, values, isFailed);
   }
 
   askHuman(): void {
