@@ -182,7 +182,7 @@ export class Assessment implements RunSink {
   }
 
   absorbed(slot: number, into: number): void {
-    this.#judge.absorbed(slot, into);
+    this.#judge.absorbed(slot, into, this.#recordMs);
   }
 
   finished(run: FinishedRun): void {

@@ -7,6 +7,7 @@ import type { Telemetry } from '../core/telemetry.ts';
 import type { BookState, IncidentBook } from '../incidents/incident-book.ts';
 import type { Judge } from '../judge/judge.ts';
 import type { Standing } from '../judge/standing.ts';
+import type { Ignored } from '../judge/ticks.ts';
 import type { KpiIncident } from '../kpi/facts.ts';
 import type { Family } from '../kpi/family.ts';
 import type { Kpis } from '../kpi/kpis.ts';
@@ -19,6 +20,12 @@ import type { RowOutbox } from './row-outbox.ts';
 import { RecordTaker, type SpanReader } from './record-taker.ts';
 import { readSavedState, versions, type SavedState } from './saved-state.ts';
 import type { StateLog } from './state-log.ts';
+
+/** What the judge says. */
+export interface Judged {
+  readonly standings: readonly Standing[];
+  readonly ignored: Readonly<Ignored>;
+}
 
 /** What the assessor works with. */
 export interface AssessorParts {
@@ -36,7 +43,7 @@ export interface AssessorParts {
   /** What speaks against releases, which is part of what is known. */
   readonly judge: Judge;
   /** Gets what the judge says in a committed snapshot, also the one that this process begins with; nothing while it does not assess. */
-  readonly judged: (standings: readonly Standing[]) => void;
+  readonly judged: (verdicts: Judged) => void;
   /** Gets the incidents as a committed snapshot has them, also the one that this process begins with: what nobody takes back any more. */
   readonly incidentsCommitted: (incidents: BookState) => void;
   readonly clock: Clock;
@@ -201,7 +208,7 @@ export class Assessor {
       this.#assessment = undefined;
       this.#parts.book.restore();
       this.#parts.judge.restart();
-      this.#parts.judged([]);
+      this.#parts.judged(judgedBy(this.#parts.judge));
       this.#committed.reject(notHere());
       this.#committed = nextCommit();
     }
@@ -237,7 +244,7 @@ export class Assessor {
       judge.restart();
       book.restore();
     }
-    if (saved) judged(judge.standings());
+    if (saved) judged(judgedBy(judge));
     if (incidents) incidentsCommitted(incidents);
     log.info({ isRestored: saved !== undefined }, 'assesses the stream from now on');
     const readings = claims.map(({ partition, committed }, i) => {
@@ -312,7 +319,7 @@ export class Assessor {
       judge: judge.save(),
       incidents: book.save(),
     };
-    const standings = judge.standings();
+    const verdicts = judgedBy(judge);
     const isShown = isRestored || assessment.isCaughtUp;
     const savedMs = performance.now() - beganMs;
     const written = await states.write(saved, lost);
@@ -324,7 +331,7 @@ export class Assessor {
     );
     if (isShown) {
       this.#kpis.publish(kpis);
-      judged(standings);
+      judged(verdicts);
     }
     incidentsCommitted(saved.incidents);
     return savedMs + written.busyMs;
@@ -336,6 +343,10 @@ function nextCommit(): PromiseWithResolvers<void> {
   const commit = Promise.withResolvers<void>();
   commit.promise.catch(() => undefined); // whoever waits is told
   return commit;
+}
+
+function judgedBy(judge: Judge): Judged {
+  return { standings: judge.standings(), ignored: { ...judge.ignored } };
 }
 
 function notHere(): Failure {

@@ -40,7 +40,7 @@ export function assessRole(
     policyRevision: (agent, environment) => policies.coverage.revision(agent, environment),
     book,
     judge,
-    judged: (standings) => verdicts.take(standings),
+    judged: (judged) => verdicts.take(judged),
     incidentsCommitted: incidentRowsTo(outbox),
     clock,
     telemetry,

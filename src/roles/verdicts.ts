@@ -1,3 +1,4 @@
+import type { Judged } from '../assess/assessor.ts';
 import type { Judge } from '../judge/judge.ts';
 import { judgeFamilies } from '../judge/judge-families.ts';
 import type { Standing } from '../judge/standing.ts';
@@ -8,7 +9,7 @@ export class Verdicts {
   readonly #judge: Pick<Judge, 'destinations'>;
   readonly #isSure: () => boolean;
   readonly #listeners: ((standings: readonly Standing[]) => void)[] = [];
-  #standings: readonly Standing[] = [];
+  #judged: Judged | undefined;
 
   /** `isSure` says whether this process is surely the one that assesses. */
   constructor(judge: Pick<Judge, 'destinations'>, isSure: () => boolean) {
@@ -17,9 +18,9 @@ export class Verdicts {
   }
 
   /** Takes what a committed snapshot says; nothing when this process ceases to assess. */
-  take(standings: readonly Standing[]): void {
-    this.#standings = standings;
-    for (const listener of this.#listeners) listener(standings);
+  take(judged: Judged): void {
+    this.#judged = judged;
+    for (const listener of this.#listeners) listener(judged.standings);
   }
 
   /** Has `listener` called with every committed snapshot. */
@@ -29,7 +30,7 @@ export class Verdicts {
 
   /** Of every release that is judged; undefined in a process that stands by. */
   get standings(): readonly Standing[] | undefined {
-    return this.#isSure() ? this.#standings : undefined;
+    return this.#isSure() ? (this.#judged?.standings ?? []) : undefined;
   }
 
   /** The releases that `release` may be replaced by, the best first. */
@@ -39,6 +40,6 @@ export class Verdicts {
 
   /** The gauges of the judge; none in a process that stands by. */
   families(): readonly Family[] {
-    return judgeFamilies(this.standings ?? []);
+    return this.#judged && this.#isSure() ? judgeFamilies(this.#judged.standings, this.#judged.ignored) : [];
   }
 }
