@@ -35,7 +35,7 @@ export function canaryFinding(
         `the fixture has no release ${name}: it has ${releases.map((one) => one.release).join(', ')}`,
       );
   const last = replayed(file, traffic, parts).courseOf(release).at(-1);
-  if (!last) return unsaid(`nothing was judged: ${release} was the first release, or never seen`);
+  if (!last) return unsaid(`nothing was judged: ${release} got no runs, or too few`);
   if (baseline !== undefined && last.standing.baseline !== baseline)
     return unsaid(`${release} was compared with ${last.standing.baseline ?? 'no release'}, not ${baseline}`);
   return { verdict: last.standing.verdict, found: turnText(last) };

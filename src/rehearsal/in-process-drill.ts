@@ -143,7 +143,7 @@ class InProcessDrill {
   async #look(): Promise<void> {
     this.#lookedMs = this.#replay.nowMs;
     for (const standing of this.#replay.judge.standings()) await this.#heed(standing);
-    await this.#executor.round();
+    if (this.#executor.status(undefined).attempts.length > 0) await this.#executor.round();
     if (this.#journal.isDead) {
       this.#mark('executor killed');
       this.#processes++;

@@ -59,6 +59,8 @@ export class Replay {
   /** What KPIs were when they were asked for first. */
   readonly #before = new Map<string, Totals>();
   #watchedMs: number;
+  /** The KPIs as of then. */
+  #watched: readonly Family[] = [];
 
   /** Begins at `startMs` with nothing known. */
   constructor({ plan, assess, policies }: ReplayParts, startMs: number) {
@@ -117,8 +119,8 @@ export class Replay {
   }
 
   /**
-   * What a KPI was of the events of a release since `sinceMs`; it is to be asked for at once, and then again and again.
-   * Undefined where the policies have no objective on it.
+   * What a KPI was of the events of a release since `sinceMs`, give or take the 10 s between two looks at the KPIs; it is
+   * to be asked for at once, and then again and again. Undefined where the policies have no objective on it.
    */
   figureOf(
     kpi: string,
@@ -130,7 +132,7 @@ export class Replay {
     );
     if (!objective) return undefined;
     const { name, stated } = objective;
-    const now = totalsOf(name, of, this.families());
+    const now = totalsOf(name, of, this.#watched);
     const place = JSON.stringify([kpi, of, sinceMs]);
     const before = this.#before.get(place) ?? now;
     this.#before.set(place, before);
@@ -147,8 +149,9 @@ export class Replay {
 
   #watch(): void {
     this.#watchedMs = this.nowMs;
+    this.#watched = this.families();
     for (const standing of this.judge.standings()) this.#note(standing);
-    this.#book.observe(readingsOf(this.#policies, this.families()), this.nowMs, this.#severitiesOf);
+    this.#book.observe(readingsOf(this.#policies, this.#watched), this.nowMs, this.#severitiesOf);
   }
 
   #note(standing: Standing): void {

@@ -58,7 +58,10 @@ test('the tests of the shipped policy pass, and say when and by how much', () =>
 });
 
 test('a test whose release ends with another verdict fails and says both', () => {
-  const result = resultOf({}, { releases: [old, { release: 'new', from: 2, runs_per_minute: 4 }] });
+  const result = resultOf(
+    {},
+    { minutes: 6, releases: [old, { release: 'new', from: 2, runs_per_minute: 4 }] },
+  );
   expect(result).toMatchObject({ policy: 'refund-agent', name: 'a test', isMet: false });
   expect(result.found).toMatch(/^inconclusive after \d+ min, \d+ units.*, not fail$/);
 });
