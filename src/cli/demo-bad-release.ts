@@ -82,7 +82,7 @@ function prepare(files: readonly string[], folder: string, target: string) {
   const extensions = [...new Set([...loadConfig(files).service.extensions, 'api', 'rollback'])];
   const overlay = {
     data_dir: join(folder, 'data'),
-    exporters: { kpi: { scrape_interval: '1s' } },
+    exporters: { kpi: { windows: ['30s', '5m', '1h'], scrape_interval: '1s' } }, // a rollback is verified by the shortest
     extensions: {
       api: { token },
       rollback: {
@@ -179,8 +179,6 @@ class Story {
     this.tell('rollback asked for', `the executor is asked for a rollback by ${attempt.asked_by.join(', ')}`);
     if (attempt.asked_by.length > 1)
       this.tell('asked again', `${attempt.asked_by.at(-1)} asks for the same one`);
-    if (['verifying', 'done'].includes(attempt.state))
-      this.tell('acted', `the target has the order to go back to ${attempt.to_release}`);
     if (attempt.state === 'done') this.tell('verified', `verified: ${attempt.outcome}`);
   }
 
@@ -190,7 +188,7 @@ class Story {
       .map(({ kpi, logEvidence, threshold = 0 }) => `${kpi} ${bar(logEvidence, threshold)}`)
       .join('   ');
     const nowMs = Date.now();
-    if (shown === '' || shown === this.#evidence || this.#links.has('acted')) return;
+    if (shown === '' || shown === this.#evidence || this.#links.has('deployment switched')) return;
     if (nowMs - this.#evidenceMs < evidenceEveryMs) return;
     this.#evidence = shown;
     this.#evidenceMs = nowMs;

@@ -16,8 +16,8 @@ const policy = {
   scope: { agents: [canaryOf.agent], environments: [canaryOf.environment] },
   good_outcomes: ['success', 'completed'],
   objectives: {
-    run_success: { at_least: 0.8, period: '30d', min_events: 20, severity: 'sev2' },
-    tool_call_success: { at_least: 0.9, period: '30d', min_events: 50, severity: 'sev3' },
+    run_success: { at_least: 0.8, period: '30d', min_events: 150, severity: 'sev2' },
+    tool_call_success: { at_least: 0.9, period: '30d', min_events: 150, severity: 'sev3' },
   },
   severities: {
     sev2: { page: true, acknowledge_within: '30m' },

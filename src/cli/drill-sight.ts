@@ -54,7 +54,7 @@ export interface Sight {
   readonly evidence: readonly EvidenceSeen[];
   /** What was tried to take it back. */
   readonly attempts: readonly AttemptSeen[];
-  /** Whether Prometheus has an alert that fires, and Alertmanager has it; false without such URLs. */
+  /** Whether Prometheus has an alert that fires and asks for a rollback, and Alertmanager has it; false without such URLs. */
   readonly isFiring: boolean;
   readonly isNotified: boolean;
 }
@@ -76,13 +76,17 @@ export async function sightOf(urls: SightUrls, of: SightOf): Promise<Sight> {
       ({ from_release: from, agent, environment }) =>
         from === of.release && agent === of.agent && environment === of.environment,
     ),
-    isFiring: (alerts ?? []).some(({ labels, state }) => state === 'firing' && isOf(labels, of)),
-    isNotified: (told ?? []).some(({ labels }) => isOf(labels, of)),
+    isFiring: (alerts ?? []).some(({ labels, state }) => state === 'firing' && asksForRollback(labels, of)),
+    isNotified: (told ?? []).some(({ labels }) => asksForRollback(labels, of)),
   };
 }
 
 function isOf(labels: Readonly<Record<string, string>>, { agent, environment, release }: SightOf): boolean {
   return labels['agent'] === agent && labels['environment'] === environment && labels['release'] === release;
+}
+
+function asksForRollback(labels: Readonly<Record<string, string>>, of: SightOf): boolean {
+  return labels['rollback'] === 'auto' && isOf(labels, of);
 }
 
 function judged(samples: readonly Sample[]): Pick<Sight, 'units' | 'verdict' | 'evidence'> {

@@ -2,6 +2,7 @@ import { Assessment, type Reading } from '../assess/assessment.ts';
 import { kpisOf, runSettingsOf } from '../assess/assessor-settings.ts';
 import { RecordTaker } from '../assess/record-taker.ts';
 import { Telemetry } from '../core/telemetry.ts';
+import { windowLabel } from '../core/window-label.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';
 import type { Enricher } from '../enrich/enricher.ts';
 import type { Incident } from '../incidents/incident.ts';
@@ -12,8 +13,8 @@ import type { Family } from '../kpi/family.ts';
 import type { Kpis } from '../kpi/kpis.ts';
 import type { Plan } from '../plan.ts';
 import { Coverage } from '../policy/coverage.ts';
-import { figuresOf, type Release } from '../policy/kpi-figures.ts';
-import type { KpiName } from '../policy/kpi-metrics.ts';
+import { FiguresSince, type FigureSince } from '../policy/figures-since.ts';
+import type { Release } from '../policy/kpi-figures.ts';
 import { readingsOf, severitiesOf } from '../policy/objective-readings.ts';
 import { objectivesOf } from '../policy/objective-schema.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
@@ -56,8 +57,7 @@ export class Replay {
   readonly #severitiesOf: ReturnType<typeof severitiesOf>;
   /** By release, every standing that had another verdict or action than the one before it. */
   readonly #course = new Map<string, Turn[]>();
-  /** What KPIs were when they were asked for first. */
-  readonly #before = new Map<string, Totals>();
+  readonly #figures: FiguresSince;
   #watchedMs: number;
   /** The KPIs as of then. */
   #watched: readonly Family[] = [];
@@ -68,6 +68,7 @@ export class Replay {
     this.#policies = policies;
     this.#severitiesOf = severitiesOf(policies);
     this.#enricher = enricherOf(plan);
+    this.#figures = new FiguresSince(assess.kpi.windows.map((ms) => ({ ms, label: windowLabel(ms) })));
     const telemetry = new Telemetry();
     const coverage = new Coverage(policies);
     const settings = settingsOf({ policies: { coverage } }, assess);
@@ -118,28 +119,12 @@ export class Replay {
     return this.#book.incidents;
   }
 
-  /**
-   * What a KPI was of the events of a release since `sinceMs`, give or take the 10 s between two looks at the KPIs; it is
-   * to be asked for at once, and then again and again. Undefined where the policies have no objective on it.
-   */
-  figureOf(
-    kpi: string,
-    of: { readonly agent: string; readonly release: string; readonly environment: string },
-    sinceMs: number,
-  ): { readonly meets: boolean; readonly events: number } | undefined {
-    const [objective] = this.#policies.flatMap(({ policy }) =>
-      objectivesOf(policy.objectives).flatMap(([name, stated]) => (name === kpi ? [{ name, stated }] : [])),
+  /** What a KPI was of the events of a release since `sinceMs`, as an executor is told; undefined while nobody can say. */
+  figureOf(kpi: string, of: Release, sinceMs: number): FigureSince | undefined {
+    const [stated] = this.#policies.flatMap(({ policy }) =>
+      objectivesOf(policy.objectives).filter(([name]) => name === kpi),
     );
-    if (!objective) return undefined;
-    const { name, stated } = objective;
-    const now = totalsOf(name, of, this.#watched);
-    const place = JSON.stringify([kpi, of, sinceMs]);
-    const before = this.#before.get(place) ?? now;
-    this.#before.set(place, before);
-    const events = now.denominator - before.denominator;
-    const value = (now.numerator - before.numerator) / events;
-    const meets = 'at_least' in stated ? value >= stated.at_least : value <= stated.at_most;
-    return { meets, events };
+    return stated && this.#figures.of({ kpi: stated[0], objective: stated[1] }, of, sinceMs, this.#watched);
   }
 
   /** How the standing of a release came about: every turn of its verdict or of what is to be done, in order. */
@@ -161,23 +146,4 @@ export class Replay {
     turns.push({ timeMs: this.nowMs, standing });
     this.#course.set(standing.release, turns);
   }
-}
-
-interface Totals {
-  readonly numerator: number;
-  readonly denominator: number;
-}
-
-/** A KPI over the longest window. */
-function totalsOf(
-  kpi: KpiName,
-  { agent, release, environment }: Release,
-  families: readonly Family[],
-): Totals {
-  const figures = figuresOf(kpi, families).find(
-    (one) => one.agent === agent && one.release === release && one.environment === environment,
-  );
-  const totals = [...(figures?.windows.values() ?? [])].map((parts) => parts.get(''));
-  const none: Totals = { numerator: 0, denominator: 0 };
-  return totals.reduce<Totals>((most, one) => (one && one.denominator > most.denominator ? one : most), none);
 }
