@@ -49,6 +49,12 @@ export function loadConfig(files: readonly string[]): Config {
   return parsed.data;
 }
 
+/** What the variable `name` of the environment says; undefined where it is not set, or empty. */
+export function fromEnvironment(name: string): string | undefined {
+  const value = process.env[name];
+  return value === '' ? undefined : value;
+}
+
 function sections(config: Config): Readonly<Record<keyof Shape, Readonly<Record<string, unknown>>>> {
   const { connectors } = config;
   return {

@@ -7,6 +7,7 @@ import { drillCommand } from './cli/drill.ts';
 import { policyCommand } from './cli/policy.ts';
 import { printConfigCommand } from './cli/print-config.ts';
 import { dlqCommand } from './cli/dlq.ts';
+import { rollbackCommand } from './cli/rollback.ts';
 import { runCommand } from './cli/run.ts';
 import { sqlCommand } from './cli/sql.ts';
 import { validateCommand } from './cli/validate.ts';
@@ -19,6 +20,7 @@ const commands: readonly Command[] = [
   dlqCommand,
   policyCommand,
   drillCommand,
+  rollbackCommand,
   validateCommand,
   printConfigCommand,
   versionCommand,

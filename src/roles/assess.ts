@@ -19,11 +19,17 @@ import { Verdicts } from './verdicts.ts';
 /** A restart reads again what came since the last snapshot, and counters are as old as that. */
 const snapshotEveryMs = 1000;
 
+/** The role that assesses, and what others are built on. */
+export interface AssessRole extends Role {
+  readonly incidents: KeptIncidents;
+  readonly verdicts: Verdicts;
+  /** The way of rows to ClickHouse. */
+  readonly outbox: RowOutbox;
+  kpis(): readonly Family[];
+}
+
 /** stream → runs → windows, and the stream of rows, of runs and of the policies in use */
-export function assessRole(
-  site: Site,
-  plan: NonNullable<Plan['assess']>,
-): Role & { kpis(): readonly Family[]; readonly incidents: KeptIncidents; readonly verdicts: Verdicts } {
+export function assessRole(site: Site, plan: NonNullable<Plan['assess']>): AssessRole {
   const { enricher, spans, policies, telemetry, log } = site;
   const outbox = new RowOutbox(site.runs, { log });
   const book = bookOf(telemetry, {
@@ -61,6 +67,7 @@ export function assessRole(
     addresses: () => [],
     kpis: () => [...kpis(), ...verdicts.families(), ...watch.families()],
     verdicts,
+    outbox,
     incidents,
   };
 }

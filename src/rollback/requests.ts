@@ -1,11 +1,11 @@
 import { Failure } from '../core/failure.ts';
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import type { Attempt } from './attempt.ts';
 import type { AttemptBody } from './rollback-event.ts';
 import type { Journal } from './journal.ts';
 import { joiningOf, type StepFacts } from './next-step.ts';
 import type { DeskParts, OrderDesk } from './order-desk.ts';
 import {
-  isDrill,
   keyOf,
   sandboxOf,
   type RequestOutcome,
@@ -75,7 +75,7 @@ export class Requests {
     const plan = this.#parts.planOf(agent, environment);
     if (!plan) return ignored(`no policy says how ${agent} in ${environment} is taken back`);
     if (plan.mode === 'off') return ignored(`the policy ${plan.policy} says off`);
-    const live: LivePlan = isDrill(environment)
+    const live: LivePlan = isRehearsal(environment)
       ? { ...plan, mode: 'auto', target: sandboxOf(agent, environment) }
       : { ...plan, mode: plan.mode };
     for (let tries = 0; tries < limitTries; tries++) {

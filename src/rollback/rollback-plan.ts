@@ -28,13 +28,6 @@ export type RequestOutcome =
   /** Nothing is to be done; the reason says why. */
   | { readonly kind: 'ignored'; readonly reason: string };
 
-const drillPrefix = 'drill:';
-
-/** Whether an environment is a rehearsal of another one: nothing real may happen for it. */
-export function isDrill(environment: string): boolean {
-  return environment.startsWith(drillPrefix);
-}
-
 /** The target of a rehearsal, which is only pretended. */
 export function sandboxOf(agent: string, environment: string): string {
   return `sandbox/${environment}/${agent}`;

@@ -112,7 +112,7 @@ describe.skipIf(missing)('with Prometheus and two Alertmanagers that tell of eve
 
   const attempts = async (): Promise<readonly Attempt[]> => {
     const response = await fetch(`${program.url('API')}/api/v1/rollbacks`);
-    const { attempts: all }: { attempts: readonly Attempt[] } = JSON.parse(await response.text());
+    const { rollbacks: all }: { rollbacks: readonly Attempt[] } = JSON.parse(await response.text());
     return all;
   };
 

@@ -1,0 +1,82 @@
+import { completeWindows, figuresOf, type MetricFamily, type Release } from './kpi-figures.ts';
+import type { KpiName } from './kpi-metrics.ts';
+import type { Objective } from './objective-schema.ts';
+
+/** What a KPI of a release was, of the events since a moment. */
+export interface FigureSince {
+  /** Whether the objective is met by them. */
+  readonly meets: boolean;
+  readonly events: number;
+}
+
+/** Windows that do not overlap, put together. */
+interface Sum {
+  /** The end of the last one, or the moment itself. */
+  untilMs: number;
+  numerator: number;
+  denominator: number;
+}
+
+const limitSums = 500;
+
+/**
+ * Tells what a KPI was of the events since a moment, which no rolling window says: one that begins after that moment is
+ * taken, and then each that begins where the one before ended. What happened while nobody asked, and in the last part of
+ * the window that is not over, is left out; so after a restart it begins again.
+ */
+export class FiguresSince {
+  readonly #windows: readonly { readonly label: string; readonly ms: number }[];
+  readonly #sums = new Map<string, Sum>();
+
+  /** `windows` are the rolling ones. */
+  constructor(windows: readonly { readonly label: string; readonly ms: number }[]) {
+    this.#windows = windows.toSorted((a, b) => a.ms - b.ms);
+  }
+
+  /**
+   * By the gauges in `families`, which are of one moment; undefined while no window lies after `sinceMs`, and of
+   * quantiles, which cannot be put together.
+   */
+  of(
+    { kpi, objective }: { readonly kpi: KpiName; readonly objective: Objective },
+    { agent, release, environment }: Release,
+    sinceMs: number,
+    families: readonly MetricFamily[],
+  ): FigureSince | undefined {
+    if ('stat' in objective) return undefined;
+    const key = JSON.stringify([kpi, agent, release, environment, sinceMs]);
+    const sum = this.#sums.get(key) ?? { untilMs: sinceMs, numerator: 0, denominator: 0 };
+    const endMs = watermarkMs(families);
+    const complete = completeWindows(families);
+    const window = this.#windows.find(({ label, ms }) => complete.has(label) && endMs - ms >= sum.untilMs);
+    if (window) {
+      const figures = figuresOf(kpi, families).find(
+        (each) => each.agent === agent && each.release === release && each.environment === environment,
+      );
+      const part = 'evaluator' in objective ? objective.evaluator : '';
+      const figure = figures?.windows.get(window.label)?.get(part);
+      sum.numerator += figure?.numerator ?? 0;
+      sum.denominator += figure?.denominator ?? 0;
+      sum.untilMs = endMs;
+      this.#keep(key, sum);
+    }
+    if (sum.untilMs === sinceMs) return undefined;
+    const value = sum.numerator / sum.denominator; // no number without events, which meets nothing
+    const meets = 'at_least' in objective ? value >= objective.at_least : value <= objective.at_most;
+    return { meets, events: sum.denominator };
+  }
+
+  #keep(key: string, sum: Sum): void {
+    this.#sums.set(key, sum);
+    for (const oldest of this.#sums.keys()) {
+      if (this.#sums.size <= limitSums) break;
+      this.#sums.delete(oldest);
+    }
+  }
+}
+
+/** Up to when the windows have slid. */
+function watermarkMs(families: readonly MetricFamily[]): number {
+  const family = families.find(({ name }) => name === 'plimsoll_kpi_watermark_timestamp_seconds');
+  return 1000 * (family?.samples[0]?.value ?? Number.NEGATIVE_INFINITY);
+}

@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { KeptIncidents } from '../api/incident-resource.ts';
+import { rollbackResources } from '../api/rollback-resources.ts';
+import type { TargetOptions } from '../config-rollback.ts';
+import type { Callers } from '../core/callers.ts';
+import { systemClock as clock } from '../core/clock.ts';
+import { Failure } from '../core/failure.ts';
+import type { Resource } from '../core/http-endpoint.ts';
+import { Secret } from '../core/secret.ts';
+import type { Stream } from '../core/stream.ts';
+import type { TableRow } from '../core/table-row.ts';
+import { windowLabel } from '../core/window-label.ts';
+import type { Family } from '../kpi/family.ts';
+import type { Plan } from '../plan.ts';
+import { FiguresSince } from '../policy/figures-since.ts';
+import { objectivesOf } from '../policy/objective-schema.ts';
+import { ArgoRolloutsAdapter } from '../rollback/argo-rollouts-adapter.ts';
+import { Executor, type ExecutorParts } from '../rollback/executor.ts';
+import { GithubAdapter } from '../rollback/github-adapter.ts';
+import type { Page } from '../rollback/page.ts';
+import type { TargetAdapter } from '../rollback/target-adapter.ts';
+import { WebhookAdapter } from '../rollback/webhook-adapter.ts';
+import type { Role, Site } from './role.ts';
+
+/** What the judge says of a release, as far as it asks for a rollback. */
+interface JudgedRelease {
+  readonly agent: string;
+  readonly environment: string;
+  readonly release: string;
+  readonly action: string;
+  readonly reason: string;
+}
+
+/** What the executor works with beside the site. */
+export interface RollbackParts {
+  /** The stream of the journal: one partition, kept for good. */
+  readonly journal: Stream;
+  readonly incidents: KeptIncidents;
+  readonly kpis: () => readonly Family[];
+  readonly windowsMs: readonly number[];
+  /** Releases to go back to, best first, as the judge knows them. */
+  readonly destinations: ExecutorParts['destinations'];
+  /** Takes a row for ClickHouse. */
+  readonly rows: (row: TableRow) => void;
+}
+
+/** The executor of rollbacks, wired: its component comes before the journal in the flow, and after the API. */
+export function rollbackRole(
+  { plan, policies, log }: Pick<Site, 'plan' | 'policies' | 'log'>,
+  { options }: NonNullable<Plan['rollback']>,
+  parts: RollbackParts,
+): Role & {
+  kpis(): readonly Family[];
+  resources(callers: Callers): Readonly<Record<string, Resource>>;
+  /** Asks for what the judge wants to be rolled back; the same release again is the same attempt. */
+  judged(standings: readonly JudgedRelease[]): Promise<void>;
+} {
+  const executor = executorOf({ plan, policies, log }, options, parts);
+  return {
+    components: [executor],
+    probes: [
+      {
+        name: 'rollback',
+        check: () => ({ flowing: executor.fault === undefined, reason: executor.fault ?? '' }),
+      },
+    ],
+    addresses: () => [],
+    kpis: () => executor.families(),
+    resources: (callers) => rollbackResources(executor, callers, log),
+    judged: async (standings) => {
+      for (const { agent, environment, release, action, reason, ...evidence } of standings) {
+        if (action !== 'rollback') continue;
+        const request = {
+          cause: 'judge',
+          requestedBy: 'judge',
+          agent,
+          environment,
+          release,
+          reason,
+        } as const;
+        await executor
+          .request({ ...request, evidence })
+          .catch((error: unknown) =>
+            log.warn({ err: error, agent, release }, 'a rollback that the judge wants waits for its journal'),
+          );
+      }
+    },
+  };
+}
+
+type Options = NonNullable<Plan['rollback']>['options'];
+
+function executorOf(
+  { plan, policies, log }: Pick<Site, 'plan' | 'policies' | 'log'>,
+  options: Options,
+  parts: RollbackParts,
+): Executor {
+  const { incidents, windowsMs, kpis } = parts;
+  const figures = new FiguresSince(windowsMs.map((ms) => ({ ms, label: windowLabel(ms) })));
+  return new Executor({
+    journal: parts.journal,
+    file: join(plan.dataDirectory, 'rollbacks.jsonl'),
+    targets: new Map(Object.entries(options.targets).map(([name, each]) => [name, adapterOf(each)])),
+    perHour: options.per_hour,
+    perDay: options.per_day,
+    approvalKey: options.approval_key ?? new Secret(randomBytes(32).toString('hex')),
+    stopReason: () => stopReasonOf(options),
+    planOf: (agent, environment) => policies.coverage.rollbackPlan(agent, environment),
+    destinations: parts.destinations,
+    figureOf: (kpi, of, sinceMs) => {
+      const name = policies.coverage.rollbackPlan(of.agent, of.environment)?.policy;
+      const file = policies.inUse.find(({ policy }) => policy.metadata.name === name);
+      const stated = file && objectivesOf(file.policy.objectives).find(([each]) => each === kpi);
+      return stated && figures.of({ kpi: stated[0], objective: stated[1] }, of, sinceMs, kpis());
+    },
+    isActing: () => incidents.isKept(),
+    page: async (page) => pageIn(incidents, page),
+    rows: parts.rows,
+    clock,
+    log,
+  });
+}
+
+function stopReasonOf({ stop, stop_file: file }: Options): string | undefined {
+  if (stop) return 'extensions::rollback::stop is true';
+  return file !== undefined && existsSync(file) ? `the file ${file} is there` : undefined;
+}
+
+/** Opens an incident of what people are to be told. Rejects with a Failure where this process cannot. */
+async function pageIn(incidents: KeptIncidents, page: Page): Promise<void> {
+  if (!incidents.isKept())
+    throw new Failure('unavailable', 'this process keeps no incidents: ask the one that assesses');
+  const opening = incidents.book.open({ ...page, startedMs: undefined }, clock.nowMs());
+  if (opening.kind === 'full')
+    throw new Failure('unavailable', `${opening.limit} ${opening.of} are open: resolve some`);
+  await incidents.committed();
+}
+
+function adapterOf(options: TargetOptions): TargetAdapter {
+  const usual = {
+    timeoutMs: options.timeout,
+    ca: options.ca_file === undefined ? undefined : readFileSync(options.ca_file, 'utf8'),
+  };
+  if (options.type === 'webhook') {
+    const { url, current_url: currentUrl, secret, token, repeatable: isRepeatable } = options;
+    return new WebhookAdapter({ ...usual, url, currentUrl, secret, token, isRepeatable }, clock);
+  }
+  if (options.type === 'argo_rollouts') {
+    const { server, namespace, rollout, release_label: releaseLabel, token_file: file } = options;
+    const token = async () => new Secret((await readFile(file, 'utf8')).trim());
+    return new ArgoRolloutsAdapter({ ...usual, server, namespace, rollout, releaseLabel, token });
+  }
+  const { server, token, release_variable: releaseVariable, repeatable: isRepeatable } = options;
+  const [owner = '', repository = ''] = options.repository.split('/');
+  const { workflow = '', ref = '', event_type: eventType } = options;
+  const dispatch = eventType === undefined ? { workflow, ref } : { eventType };
+  const github = { server, owner, repository, dispatch, releaseVariable, token, isRepeatable };
+  return new GithubAdapter({ ...usual, ...github });
+}
