@@ -98,7 +98,7 @@ export function drillTraffic(file: PolicyFile, scenario: Scenario, settings: Dri
   const changed = scenario.change(healthy);
   return {
     agent: exampleOf(scope.agents),
-    environment: rehearsalOf(exampleOf(scope.environments)),
+    environment: rehearsalOf(exampleOf(scope.environments), id),
     minutes: ticks * tick,
     seed,
     tools: ['get_order', 'check_policy', 'issue_refund'],

@@ -80,18 +80,19 @@ const withStaging = (policy: { gates: object }): void => {
   policy.gates = { ...policy.gates, staging: { min_runs: 50, at_least: { run_success: 0.9 } } };
 };
 
+const stagingAt = (run_failure: number) =>
+  resultOf(
+    { gate: 'staging' },
+    { environment: 'staging', releases: [{ release: 'new', runs_per_minute: 30, run_failure }] },
+    withStaging,
+  );
+
 test('staging is judged by the KPIs of the release in the environment of the traffic', () => {
-  const at = (run_failure: number) =>
-    resultOf(
-      { gate: 'staging' },
-      { environment: 'staging', releases: [{ release: 'new', runs_per_minute: 30, run_failure }] },
-      withStaging,
-    );
-  expect(at(0.5)).toMatchObject({
+  expect(stagingAt(0.5)).toMatchObject({
     isMet: true,
     found: expect.stringMatching(/^fail: run_success is 0\.\d+/),
   });
-  expect(at(0).found).toMatch(/^pass: run_success 1, over \d+ runs, not fail$/);
+  expect(stagingAt(0).found).toMatch(/^pass: run_success 1, over \d+ runs, not fail$/);
 });
 
 test.each<[object, object, string | RegExp]>([
@@ -103,7 +104,11 @@ test.each<[object, object, string | RegExp]>([
     { agent: 'x', releases: [old] },
     'the fixture is of x in production, which is not in the scope of the policy',
   ],
-  [{ release: 'old' }, { releases: [old] }, 'nothing was judged: old was the first release, or never seen'],
+  [
+    {},
+    { releases: [old, { release: 'new', from: 25, runs_per_minute: 4 }] },
+    'nothing was judged: new got no runs, or too few',
+  ],
 ])('test %j with traffic %j fails with a sentence', (policyTest, traffic, sentence) => {
   const { isMet, found } = resultOf(policyTest, traffic);
   expect(isMet).toBe(false);
