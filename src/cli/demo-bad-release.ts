@@ -153,7 +153,7 @@ class Story {
         : `Prometheus ${urls.prometheus} and Alertmanager ${urls.alertmanager} look on`,
     );
     await pause(healthyMs, signal);
-    if (signal.aborted) return 130;
+    if (signal.aborted) return 0;
     deployment.ship(release, canaryShare);
     this.tell('shipped', `${release} is shipped to ${100 * canaryShare} % of the runs; its tools fail`);
     const endMs = Date.now() + patienceMs;
@@ -163,7 +163,7 @@ class Story {
       if (this.#links.has('verified')) return this.#end(deployment);
       await pause(lookEveryMs, signal);
     }
-    if (signal.aborted) return 130;
+    if (signal.aborted) return 0;
     this.#say(Date.now(), `${release} was not taken back within ${patienceMs / 1000} s`);
     return 1;
   }

@@ -106,7 +106,7 @@ test.each<[object, object, string | RegExp]>([
   ],
   [
     {},
-    { releases: [old, { release: 'new', from: 25, runs_per_minute: 4 }] },
+    { releases: [old, { release: 'new', from: 19.99, runs_per_minute: 0.001 }] },
     'nothing was judged: new got no runs, or too few',
   ],
 ])('test %j with traffic %j fails with a sentence', (policyTest, traffic, sentence) => {
