@@ -7,6 +7,8 @@ import { objectiveTests } from './objective-tests.ts';
 import { pipelineGroup, pipelineRules } from './pipeline-rules.ts';
 import { pipelineTests } from './pipeline-tests.ts';
 import type { PolicyFile } from './read-policy.ts';
+import { releaseAlerts } from './release-rules.ts';
+import { releaseTests } from './release-tests.ts';
 import type { AlertRule, RecordingRule, RuleTest } from './rule.ts';
 
 /** How the first line of every rendered file begins; a script has its interpreter before that. */
@@ -27,8 +29,12 @@ export function renderedFiles(
     addRules(rendered, {
       group: name,
       origin: `the policy ${name}, version ${version}, revision ${file.revision}`,
-      rules: [...rules.flatMap(({ recordings }) => recordings), ...rules.flatMap(({ alerts }) => alerts)],
-      tests: objectiveTests(file),
+      rules: [
+        ...rules.flatMap(({ recordings }) => recordings),
+        ...rules.flatMap(({ alerts }) => alerts),
+        ...releaseAlerts(file).map(({ rule }) => rule),
+      ],
+      tests: [...objectiveTests(file), ...releaseTests(file)],
     });
   }
   const needs = {
@@ -73,9 +79,9 @@ function windowsOf(files: readonly PolicyFile[]): readonly string[] {
 }
 
 function routeScript(files: readonly PolicyFile[]): string {
-  const checks = routeTests(files).map(({ labels, receiver }) => {
+  const checks = routeTests(files).map(({ labels, receivers }) => {
     const words = Object.entries(labels).map(([label, value]) => `'${label}="${value}"'`);
-    return `amtool config routes test --config.file=alertmanager.yaml --verify.receivers='${receiver}' ${words.join(' ')}`;
+    return `amtool config routes test --config.file=alertmanager.yaml --verify.receivers='${receivers.join(',')}' ${words.join(' ')}`;
   });
   return `set -eu
 cd "$(dirname "$0")"

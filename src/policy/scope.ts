@@ -39,6 +39,12 @@ export function matchersOf({ agents, environments }: Scope): readonly string[] {
   return takesRehearsals ? [...own, `environment!~${JSON.stringify(`${rehearsals.slice(0, -1)}.*`)}`] : own;
 }
 
+/** The same, and rehearsals of the environments. */
+export function matchersWithRehearsals({ agents, environments }: Scope): readonly string[] {
+  const all = environments.flatMap((pattern) => [pattern, rehearsals.slice(0, -1) + pattern]);
+  return [matcherOf('agent', agents), matcherOf('environment', all)];
+}
+
 /** The PromQL matcher for `label` to fit one of `patterns`. */
 function matcherOf(label: string, patterns: readonly string[]): string {
   const [only] = patterns;
