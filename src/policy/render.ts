@@ -9,14 +9,15 @@ import { pipelineTests } from './pipeline-tests.ts';
 import type { PolicyFile } from './read-policy.ts';
 import { releaseAlerts } from './release-rules.ts';
 import { releaseTests } from './release-tests.ts';
+import { argoTemplate, flaggerTemplates } from './rollout-templates.ts';
 import type { AlertRule, RecordingRule, RuleTest } from './rule.ts';
 
 /** How the first line of every rendered file begins; a script has its interpreter before that. */
 export const renderedMark = '# Rendered by plimsoll policy render';
 
 /**
- * Everything that Prometheus and Alertmanager need for `files`, which have no errors, by file name: rules, promtool's
- * tests of them, Alertmanager's configuration and a script with amtool's tests of that.
+ * Everything that other programs need for `files`, which have no errors, by file name: rules, promtool's tests of them,
+ * Alertmanager's configuration, a script with amtool's tests of that, and templates for Argo Rollouts and Flagger.
  */
 export function renderedFiles(
   files: readonly PolicyFile[],
@@ -37,6 +38,7 @@ export function renderedFiles(
       tests: [...objectiveTests(file), ...releaseTests(file)],
     });
   }
+  for (const file of files) addTemplates(rendered, file);
   const needs = {
     windows: windowsOf(files),
     revisions: new Map(files.map(({ policy, revision }) => [policy.metadata.name, revision])),
@@ -51,6 +53,17 @@ export function renderedFiles(
   rendered.set('alertmanager.yaml', headed(origin, yaml(alertmanagerConfig(files, parts))));
   rendered.set('alertmanager.test.sh', `#!/bin/sh\n${headed(origin, routeScript(files))}`);
   return rendered;
+}
+
+/** For tools that roll a release out step by step. */
+function addTemplates(rendered: Map<string, string>, file: PolicyFile): void {
+  const { name, version } = file.policy.metadata;
+  const origin = `the policy ${name}, version ${version}, revision ${file.revision}`;
+  const argo = argoTemplate(file);
+  if (argo) rendered.set(`${name}.argo.yaml`, headed(origin, yaml(argo)));
+  const flagger = flaggerTemplates(file);
+  if (flagger.length > 0)
+    rendered.set(`${name}.flagger.yaml`, headed(origin, flagger.map(yaml).join('---\n')));
 }
 
 interface Rules {

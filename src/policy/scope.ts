@@ -57,6 +57,12 @@ function matcherOf(label: string, patterns: readonly string[]): string {
   return `${label}=~${JSON.stringify(expressions.join('|'))}`;
 }
 
+/** The one name that `patterns` mean; undefined where they mean several. */
+export function onlyOf(patterns: readonly string[]): string | undefined {
+  const [only, ...more] = patterns;
+  return more.length > 0 || only === undefined || beginning(only) !== undefined ? undefined : only;
+}
+
 /** A name that fits `patterns`. */
 export function exampleOf(patterns: readonly string[]): string {
   const [first = ''] = patterns;
