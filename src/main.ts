@@ -3,6 +3,7 @@ import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { ConfigError } from './config-source.ts';
 import { print, UsageError, type Command } from './cli/command.ts';
 import { demoCommand } from './cli/demo.ts';
+import { gateCommand } from './cli/gate.ts';
 import { drillCommand } from './cli/drill.ts';
 import { policyCommand } from './cli/policy.ts';
 import { printConfigCommand } from './cli/print-config.ts';
@@ -19,6 +20,7 @@ const commands: readonly Command[] = [
   sqlCommand,
   dlqCommand,
   policyCommand,
+  gateCommand,
   drillCommand,
   rollbackCommand,
   validateCommand,

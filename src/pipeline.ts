@@ -1,5 +1,5 @@
 import { ApiPort } from './api/api-port.ts';
-import type { KeptIncidents } from './api/incident-resource.ts';
+import { gateResource } from './api/gate-resource.ts';
 import type { Config } from './config-schema.ts';
 import { Callers } from './core/callers.ts';
 import { systemClock as clock } from './core/clock.ts';
@@ -7,6 +7,7 @@ import { startAll, stopAll } from './core/component.ts';
 import { reachableUrl } from './core/listen.ts';
 import type { Log } from './core/log.ts';
 import { Telemetry } from './core/telemetry.ts';
+import type { Family } from './kpi/family.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { Health } from './metrics/health.ts';
 import { planOf, type Plan } from './plan.ts';
@@ -44,17 +45,16 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
   const rollback = plan.rollback && assess && rollbackOf(site, plan.rollback, assess);
   const roles = [ingest, store, assess, rollback].filter((role) => role !== undefined);
 
-  const metrics = new Exposition(
-    { ...plan.metrics.endpoint, configPath: 'service::telemetry::metrics::endpoint' },
-    { telemetry, kpis: () => [...(assess?.kpis() ?? []), ...(rollback?.kpis() ?? [])], log },
-  );
+  const kpis = (): readonly Family[] => [...(assess?.kpis() ?? []), ...(rollback?.kpis() ?? [])];
+  const place = { ...plan.metrics.endpoint, configPath: 'service::telemetry::metrics::endpoint' };
+  const metrics = new Exposition(place, { telemetry, kpis, log });
   const addresses = (): readonly Address[] => [
     ...roles.flatMap((role) => role.addresses()),
     ...served('metrics', metrics, plan.metrics, '/metrics'),
     ...served('health', health, plan.health?.options),
     ...served('API', api, plan.api?.options),
   ];
-  const api = plan.api && assess && apiOf(plan.api, assess.incidents, { addresses, rollback, log });
+  const api = plan.api && assess && apiOf(plan.api, assess, { addresses, policies, rollback, log });
   const health = plan.health && healthOf(plan.health, roles, log);
 
   // Flow order: sources stop first and start last.
@@ -105,27 +105,38 @@ function healthOf({ id, options }: NonNullable<Plan['health']>, roles: readonly 
 
 function apiOf(
   { id, options }: NonNullable<Plan['api']>,
-  incidents: KeptIncidents,
-  parts: { addresses: () => readonly Address[]; rollback: RollbackRole | undefined; log: Log },
+  assess: AssessRole,
+  parts: {
+    addresses: () => readonly Address[];
+    policies: Policies;
+    rollback: RollbackRole | undefined;
+    log: Log;
+  },
 ) {
-  const { addresses: urls, rollback, log } = parts;
+  const { addresses: urls, policies, rollback, log } = parts;
   const place = { ...options.endpoint, configPath: `extensions::${id}::endpoint` };
   const users = Object.entries(options.users).map(([name, token]) => ({ name, token }));
   const callers = new Callers([
     ...users,
     ...(options.token ? [{ name: 'token', token: options.token }] : []),
   ]);
-  const resources = { ...rollback?.resources(callers) };
+  const gate = gateResource({
+    standings: () => assess.verdicts.standings,
+    policies: () => policies.inUse,
+    kpis: () => assess.kpis(),
+  });
+  const resources = { '/api/v1/gate/*': gate, ...rollback?.resources(callers) };
+  const { incidents } = assess;
   return new ApiPort({ ...place, id, callers, resources, incidents, urls, clock, log });
 }
 
 /** The executor, which gets what the judge says as soon as that is durable. */
 function rollbackOf(site: Site, plan: NonNullable<Plan['rollback']>, assess: AssessRole): RollbackRole {
-  const { incidents, verdicts, outbox, kpis } = assess;
+  const { incidents, verdicts, outbox } = assess;
   const role = rollbackRole(site, plan, {
     journal: site.rollbacks,
     incidents,
-    kpis,
+    kpis: () => assess.kpis(),
     windowsMs: site.plan.assess?.kpi.windows ?? [],
     destinations: (agent, environment, release) => verdicts.destinations(agent, environment, release),
     rows: (row) => {

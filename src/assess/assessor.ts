@@ -229,13 +229,14 @@ export class Assessor {
       new Assessment(this.#kpis, judge, this.#runSettings, (run) =>
         outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
       );
-    let { saved, judge: evidence, incidents } = await readSavedState(claims, { states, log, lost });
+    const read = await readSavedState(claims, { states, log, lost });
+    let { saved, incidents } = read;
     const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
     let assessment = begun();
     try {
       if (saved) assessment.restore(saved.assessment);
-      if (saved && evidence) judge.restore(evidence);
-      else judge.restart(evidence); // what was spent of its starts is spent
+      if (saved && read.judge) judge.restore(read.judge);
+      else judge.restart(read.judge); // what was spent of its starts is spent
       if (incidents) book.restore(incidents);
     } catch (error) {
       log.error({ err: error }, 'the last snapshot makes no sense: all is assessed anew');

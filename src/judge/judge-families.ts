@@ -1,5 +1,5 @@
 import { labelValue } from '../semconv/label-value.ts';
-import { verdicts, type Standing, type TestStanding } from './standing.ts';
+import { actions, verdicts, type Standing, type TestStanding } from './standing.ts';
 import type { Ignored } from './ticks.ts';
 
 type Labels = readonly (readonly [name: string, value: string])[];
@@ -33,6 +33,21 @@ export function judgeFamilies(standings: readonly Standing[], ignored: Readonly<
           value: Number(verdict === standing.verdict),
         })),
       ),
+    ),
+    gauge(
+      'plimsoll_release_action',
+      'What should be done about a release now: 1 for the action, 0 for the others.',
+      standings.flatMap((standing) =>
+        actions.map((action) => ({
+          labels: [...releaseLabels(standing), ['action', action]],
+          value: Number(action === standing.action),
+        })),
+      ),
+    ),
+    gauge(
+      'plimsoll_release_started_timestamp_seconds',
+      'When the judgement of a release began.',
+      standings.map((standing) => ({ labels: releaseLabels(standing), value: standing.startedMs / 1000 })),
     ),
     ...splitFamilies(standings),
     gauge(

@@ -3,7 +3,8 @@ export const verdicts = ['pass', 'fail', 'inconclusive', 'environment'] as const
 export type Verdict = (typeof verdicts)[number];
 
 /** What should be done now. */
-export type Action = 'none' | 'pause' | 'rollback' | 'promote';
+export const actions = ['none', 'pause', 'rollback', 'promote'] as const;
+export type Action = (typeof actions)[number];
 
 /**
  * What a test asks. `worse`: is it worse than the baseline beside it; `floor`: is it worse than the policy ever allows;
