@@ -156,7 +156,7 @@ export function splitFaultOf({ isConcurrent, split, rules }: Pair): string | und
  */
 export function isEnvironment(pair: Pair, company: readonly Pair[]): boolean {
   if (!pair.isConcurrent && pair.baseline !== undefined) return false;
-  const others = company.filter((other) => other.isConcurrent && other.baseline === pair.candidate);
+  const others = besideOf(pair, company);
   return kpisOf(pair).some((kpi) => {
     const { pause } = thresholdsOf(pair, kpi);
     return [kpi.floor, kpi.before].some((test) => {
@@ -165,6 +165,11 @@ export function isEnvironment(pair: Pair, company: readonly Pair[]): boolean {
       return others.length > 0 && others.every((other) => leansBelowFloor(other, kpi.index));
     });
   });
+}
+
+/** What is compared with the candidate of `pair` now. */
+function besideOf({ candidate }: Pair, company: readonly Pair[]): readonly Pair[] {
+  return company.filter((other) => other.isConcurrent && other.baseline === candidate);
 }
 
 function leansBelowFloor(pair: Pair, index: number): boolean {
@@ -181,6 +186,8 @@ function latch(test: Test, evidence: number, at: Partial<Thresholds>, nowMs: num
 /** Keeps when evidence first was enough. While the split is at fault, or all releases suffer together, nothing is rolled back. */
 function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher {
   const isAtFault = splitFaultOf(pair) !== undefined;
+  // While others are compared with it, they are all that one could go to, and not known to be better.
+  const isAlone = besideOf(pair, company).length === 0;
   const isReplaced = !pair.isConcurrent && nowMs <= pair.startedMs + pair.rules.maxMs;
   return {
     worse(kpi, evidence) {
@@ -194,7 +201,7 @@ function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher
       const { pause, rollback } = thresholdsOf(pair, kpi);
       if (name === 'before' && isReplaced) latch(kpi.before!.candidate, evidence, { pause }, nowMs);
       if (name === 'floor' && evidence >= pause && !isEnvironment(pair, company))
-        latch(kpi.floor!.candidate, evidence, { pause, rollback }, nowMs);
+        latch(kpi.floor!.candidate, evidence, isAlone ? { pause, rollback } : { pause }, nowMs);
     },
   };
 }
