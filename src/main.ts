@@ -4,6 +4,7 @@ import { ConfigError } from './config-source.ts';
 import { print, UsageError, type Command } from './cli/command.ts';
 import { demoCommand } from './cli/demo.ts';
 import { gateCommand } from './cli/gate.ts';
+import { drillCommand } from './cli/drill.ts';
 import { policyCommand } from './cli/policy.ts';
 import { printConfigCommand } from './cli/print-config.ts';
 import { dlqCommand } from './cli/dlq.ts';
@@ -20,6 +21,7 @@ const commands: readonly Command[] = [
   dlqCommand,
   policyCommand,
   gateCommand,
+  drillCommand,
   rollbackCommand,
   validateCommand,
   printConfigCommand,

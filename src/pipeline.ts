@@ -7,6 +7,7 @@ import { startAll, stopAll } from './core/component.ts';
 import { reachableUrl } from './core/listen.ts';
 import type { Log } from './core/log.ts';
 import { Telemetry } from './core/telemetry.ts';
+import type { Family } from './kpi/family.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { Health } from './metrics/health.ts';
 import { planOf, type Plan } from './plan.ts';
@@ -44,10 +45,9 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
   const rollback = plan.rollback && assess && rollbackOf(site, plan.rollback, assess);
   const roles = [ingest, store, assess, rollback].filter((role) => role !== undefined);
 
-  const metrics = new Exposition(
-    { ...plan.metrics.endpoint, configPath: 'service::telemetry::metrics::endpoint' },
-    { telemetry, kpis: () => [...(assess?.kpis() ?? []), ...(rollback?.kpis() ?? [])], log },
-  );
+  const kpis = (): readonly Family[] => [...(assess?.kpis() ?? []), ...(rollback?.kpis() ?? [])];
+  const place = { ...plan.metrics.endpoint, configPath: 'service::telemetry::metrics::endpoint' };
+  const metrics = new Exposition(place, { telemetry, kpis, log });
   const addresses = (): readonly Address[] => [
     ...roles.flatMap((role) => role.addresses()),
     ...served('metrics', metrics, plan.metrics, '/metrics'),
@@ -132,11 +132,11 @@ function apiOf(
 
 /** The executor, which gets what the judge says as soon as that is durable. */
 function rollbackOf(site: Site, plan: NonNullable<Plan['rollback']>, assess: AssessRole): RollbackRole {
-  const { incidents, verdicts, outbox, kpis } = assess;
+  const { incidents, verdicts, outbox } = assess;
   const role = rollbackRole(site, plan, {
     journal: site.rollbacks,
     incidents,
-    kpis,
+    kpis: () => assess.kpis(),
     windowsMs: site.plan.assess?.kpi.windows ?? [],
     destinations: (agent, environment, release) => verdicts.destinations(agent, environment, release),
     rows: (row) => {

@@ -10,10 +10,11 @@ import type { Standing } from '../judge/standing.ts';
 import type { Ignored } from '../judge/ticks.ts';
 import type { KpiIncident } from '../kpi/facts.ts';
 import type { Family } from '../kpi/family.ts';
-import { Kpis, type KpiSettings } from '../kpi/kpis.ts';
+import type { Kpis } from '../kpi/kpis.ts';
 import type { RunSettings } from '../runs/run-assembler.ts';
 import { tableRowOf } from '../runs/run-row.ts';
 import { Assessment, type Reading } from './assessment.ts';
+import { kpisOf, runSettingsOf, type AssessorSettings } from './assessor-settings.ts';
 import { isForeign, toCommit } from './pointer.ts';
 import type { RowOutbox } from './row-outbox.ts';
 import { RecordTaker, type SpanReader } from './record-taker.ts';
@@ -24,18 +25,6 @@ import type { StateLog } from './state-log.ts';
 export interface Judged {
   readonly standings: readonly Standing[];
   readonly ignored: Readonly<Ignored>;
-}
-
-/** Durations in milliseconds, of event time. */
-export interface AssessorSettings extends Omit<KpiSettings, 'idleAfterMs' | 'expireAfterMs'> {
-  /** A run without a root span ends this long after its last span. */
-  readonly idleTimeoutMs: number;
-  /** Runs in memory, open ones and those that ended a moment ago. */
-  readonly maxRuns: number;
-  /** Whether a run that ended with a call for a tool that nobody made counts as one that waits for an approval. */
-  readonly guessEscalations: boolean;
-  /** How often a snapshot is written, unless they are so large that this would take too much of the time. */
-  readonly snapshotEveryMs: number;
 }
 
 /** What the assessor works with. */
@@ -64,11 +53,6 @@ export interface AssessorParts {
 
 const readBytes = 1024 * 1024;
 const readWaitMs = 250;
-const idleAfterMs = 1000;
-const expireAfterMs = 24 * 3_600_000;
-/** For so long senders try again by default, a Collector among them: what they send again is then still known. */
-const resendMs = 300_000;
-const spansPerRun = 10;
 
 /** Snapshots take no more than a twentieth of the time, and a third where somebody waits for one. */
 const snapshotShare = 20;
@@ -106,6 +90,7 @@ export class Assessor {
   readonly #settings: AssessorSettings;
   readonly #parts: AssessorParts;
   readonly #kpis: Kpis;
+  readonly #runSettings: RunSettings;
   readonly #taker: RecordTaker;
   readonly #claims = new Map<number, Claim>();
   #moved = Promise.withResolvers<void>();
@@ -120,7 +105,8 @@ export class Assessor {
     this.#settings = settings;
     this.#parts = parts;
     this.#taker = new RecordTaker(parts);
-    this.#kpis = new Kpis({ ...settings, idleAfterMs, expireAfterMs });
+    this.#kpis = kpisOf(settings);
+    this.#runSettings = runSettingsOf(settings, this.#kpis);
   }
 
   /** The KPIs as of now; without being `sure` that nobody else owns the stream, only that they are not exported. */
@@ -155,20 +141,6 @@ export class Assessor {
       ? 'reads the last snapshot'
       : `owns ${this.#claims.size} of ${partitions} partitions of the stream`;
     return this.#assessment ? { flowing: true, reason: '' } : { flowing: false, reason };
-  }
-
-  #runSettings(): RunSettings {
-    const { idleTimeoutMs, latenessMs, maxRuns, guessEscalations } = this.#settings;
-    return {
-      idleTimeoutMs,
-      rememberMs: latenessMs + resendMs,
-      rememberIdleMs: this.#kpis.longestWindowMs,
-      holdMs: latenessMs / 2,
-      maxRuns,
-      maxSpansPerRun: 10_000,
-      maxSpans: spansPerRun * maxRuns,
-      guessEscalations,
-    };
   }
 
   /**
@@ -254,16 +226,17 @@ export class Assessor {
     const { outbox, states, policyRevision, judge, judged, book, incidentsCommitted, clock, log } =
       this.#parts;
     const begun = (): Assessment =>
-      new Assessment(this.#kpis, judge, this.#runSettings(), (run) =>
+      new Assessment(this.#kpis, judge, this.#runSettings, (run) =>
         outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
       );
-    let { saved, judge: evidence, incidents } = await readSavedState(claims, { states, log, lost });
+    const read = await readSavedState(claims, { states, log, lost });
+    let { saved, incidents } = read;
     const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
     let assessment = begun();
     try {
       if (saved) assessment.restore(saved.assessment);
-      if (saved && evidence) judge.restore(evidence);
-      else judge.restart(evidence); // what was spent of its starts is spent
+      if (saved && read.judge) judge.restore(read.judge);
+      else judge.restart(read.judge); // what was spent of its starts is spent
       if (incidents) book.restore(incidents);
     } catch (error) {
       log.error({ err: error }, 'the last snapshot makes no sense: all is assessed anew');

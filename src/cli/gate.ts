@@ -84,6 +84,7 @@ canary   asks the pipeline what its judge says of the release
 
 /** What a gate says. */
 interface Said {
+  readonly dataset?: string;
   readonly verdict: string;
   readonly reason: string;
   readonly scores?: OfflineVerdict['scores'];

@@ -1,4 +1,5 @@
-import { Assessor, type AssessorSettings } from '../assess/assessor.ts';
+import type { AssessorSettings } from '../assess/assessor-settings.ts';
+import { Assessor } from '../assess/assessor.ts';
 import type { KeptIncidents } from '../api/incident-resource.ts';
 import { RowOutbox } from '../assess/row-outbox.ts';
 import { systemClock as clock } from '../core/clock.ts';
@@ -11,6 +12,7 @@ import type { Probe } from '../metrics/health.ts';
 import type { Plan } from '../plan.ts';
 import { policyRow } from '../policy/policy-row.ts';
 import { bookOf, incidentRowsTo, IncidentWatch } from './incidents.ts';
+import type { Policies } from './policies.ts';
 import type { Role, Site } from './role.ts';
 import { Verdicts } from './verdicts.ts';
 
@@ -70,7 +72,11 @@ export function assessRole(site: Site, plan: NonNullable<Plan['assess']>): Asses
   };
 }
 
-function settingsOf({ policies }: Site, { runs, kpi }: NonNullable<Plan['assess']>): AssessorSettings {
+/** What the plan, and the policies in use, say of how runs are assessed. */
+export function settingsOf(
+  { policies }: { readonly policies: Pick<Policies, 'coverage'> },
+  { runs, kpi }: NonNullable<Plan['assess']>,
+): AssessorSettings {
   return {
     windowsMs: kpi.windows,
     latenessMs: kpi.lateness,

@@ -8,6 +8,7 @@ import { defaultSettings } from '../store/store.ts';
 import { EmbeddedLog } from '../stream/embedded.ts';
 import type { KafkaOptions } from '../stream/kafka-options.ts';
 import { KafkaStream } from '../stream/kafka.ts';
+import type { Retention } from '../stream/retention.ts';
 
 /**
  * Dead letters are few and wait for an operator: a small share of the stream's disk, kept for long. The embedded log
@@ -79,46 +80,21 @@ function embeddedStreams(
     minAfterCommitMs: defaultSettings.verifyMs,
   };
   const groups = [...(plan.store ? ['store'] : []), ...(plan.assess ? ['assess'] : [])];
+  const single = (topic: string, kept: Retention, readers: readonly string[]): Stream =>
+    embedded.stream({ topic, partitions: 1, groups: readers, retention: kept });
+  const share = (part: number): number => retention.size * part;
+  const forGood = { ageMs: Number.POSITIVE_INFINITY, minAfterCommitMs: 0, isSpared: true };
   return {
     spans: embedded.stream({ topic: 'otlp_spans', partitions, groups, retention: keep }),
-    runs: embedded.stream({
-      topic: 'agent_runs',
-      partitions: 1,
-      groups: plan.store ? [runsGroup] : [],
-      retention: { ...keep, bytes: retention.size * runsShare },
-    }),
-    deadLetters: embedded.stream({
-      topic: 'otlp_spans_dlq',
-      partitions: 1,
-      groups: [replayGroup],
-      retention: {
-        ageMs: deadLetterAgeMs,
-        bytes: retention.size * deadLetterShare,
-        minAfterCommitMs: 0,
-      },
-    }),
-    states: embedded.stream({
-      topic: 'plimsoll_state',
-      partitions: 1,
-      groups: [],
-      retention: {
-        ageMs: Number.POSITIVE_INFINITY,
-        bytes: ofStatesBytes,
-        minAfterCommitMs: 0,
-        isSpared: true,
-      },
-    }),
-    rollbacks: embedded.stream({
-      topic: 'plimsoll_rollbacks',
-      partitions: 1,
-      groups: ['nobody'], // what a group has not committed is kept, and this one never commits
-      retention: {
-        ageMs: Number.POSITIVE_INFINITY,
-        bytes: retention.size * rollbacksShare,
-        minAfterCommitMs: 0,
-        isSpared: true,
-      },
-    }),
+    runs: single('agent_runs', { ...keep, bytes: share(runsShare) }, plan.store ? [runsGroup] : []),
+    deadLetters: single(
+      'otlp_spans_dlq',
+      { ageMs: deadLetterAgeMs, bytes: share(deadLetterShare), minAfterCommitMs: 0 },
+      [replayGroup],
+    ),
+    states: single('plimsoll_state', { ...forGood, bytes: ofStatesBytes }, []),
+    // What a group has not committed is kept, and this one never commits.
+    rollbacks: single('plimsoll_rollbacks', { ...forGood, bytes: share(rollbacksShare) }, ['nobody']),
   };
 }
 
@@ -141,22 +117,8 @@ export function topicsOf(
   telemetry: Telemetry,
   log: Log,
 ): { readonly [S in keyof Streams]: KafkaOptions } {
-  const { tls, sasl, groups } = options;
-  const common = {
-    brokers: options.brokers,
-    replication: options.replication,
-    maxRecordBytes: options.max_record_size,
-    compression: options.compression,
-    lingerMs: options.linger,
-    deliveryMs: kafkaDeliveryMs,
-    sessionMs: options.session_timeout,
-    instanceId: options.instance_id,
-    tls: tls && { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file },
-    sasl: sasl && saslOf(sasl),
-    clock,
-    log,
-    telemetry,
-  };
+  const { groups } = options;
+  const common = commonOf(options, telemetry, log);
   return {
     spans: {
       ...common,
@@ -190,6 +152,26 @@ export function topicsOf(
       retentionMs: undefined,
       groups: {},
     },
+  };
+}
+
+/** What all topics have in common. */
+function commonOf(options: KafkaConnector, telemetry: Telemetry, log: Log) {
+  const { tls, sasl } = options;
+  return {
+    brokers: options.brokers,
+    replication: options.replication,
+    maxRecordBytes: options.max_record_size,
+    compression: options.compression,
+    lingerMs: options.linger,
+    deliveryMs: kafkaDeliveryMs,
+    sessionMs: options.session_timeout,
+    instanceId: options.instance_id,
+    tls: tls && { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file },
+    sasl: sasl && saslOf(sasl),
+    clock,
+    log,
+    telemetry,
   };
 }
 
