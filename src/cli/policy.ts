@@ -29,9 +29,10 @@ config/policies/refund-agent.yaml is an example.
 
 Today a policy does this: alerts and their routes are rendered of it, and a pipeline to which service::policies gives
 it counts as good what good_outcomes says (in gauges, and in the view cost_per_task), opens and resolves incidents by
-the objectives, stamps its revision on spans and runs (PolicyRevision), keeps it in the table policies, exports its
-revision (plimsoll_policy_info), and takes a changed file within 10 s. It does not yet do this: review, budgets, gates,
-rollback, drill and tests are checked and shown, not enforced.
+the objectives, judges releases by gates (plimsoll gate; GET /api/v1/gate/NAME), takes bad ones back as rollback says
+(plimsoll rollback), stamps its revision on spans and runs (PolicyRevision), keeps it in the table policies, exports its
+revision (plimsoll_policy_info), and takes a changed file within 10 s. It does not yet do this: review and budgets are
+checked and shown, not enforced.
 
 check    one line per finding: the file, the path, what is wrong, and the fix; then what the policies say. Give all
          policies that are used together, so that two which claim the same agent are found. Exits with 1 on errors.
@@ -42,7 +43,8 @@ test     carries out the tests of the policies: what a gate says of a fixture mu
 diff     what changed, in words; a change without a raised version is an error, and it exits with 1
 render   writes to DIR, for each policy, rules of Prometheus and promtool's tests of them (NAME.rules.yaml,
          NAME.rules.test.yaml); the pipeline's own (plimsoll-pipeline.*); Alertmanager's routes and inhibitions
-         (alertmanager.yaml) and a script with amtool's tests of them (alertmanager.test.sh)
+         (alertmanager.yaml) and a script with amtool's tests of them (alertmanager.test.sh); and for a policy with
+         gates::canary an AnalysisTemplate of Argo Rollouts (NAME.argo.yaml) and what Flagger needs (NAME.flagger.yaml)
 schema   prints the JSON Schema of policies, for editors: that is config/policies/policy.schema.json
 
   plimsoll policy check config/policies/*.yaml

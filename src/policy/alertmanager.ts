@@ -14,7 +14,7 @@ export type AlertmanagerParts = Readonly<Record<string, unknown>> & {
 };
 
 /** The receiver of alerts that ask for a rollback: a webhook to the API of the pipeline. */
-export const executor = 'plimsoll-rollback';
+const executor = 'plimsoll-rollback';
 
 /** Who must be there to be told, by name. */
 export function receiverNames(files: readonly PolicyFile[]): readonly string[] {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { z } from 'zod';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { judgeFamilies } from '../../src/judge/judge-families.ts';
@@ -358,6 +358,77 @@ test('alerts on objectives leave rehearsals out, and alerts on canaries do not',
       metric,
       !metric?.startsWith('plimsoll_release_'),
     ]);
+});
+
+/** The one metric of the template. */
+const metricOf = (more: Mapping = {}): Mapping => {
+  const file = policyFile({ gates: { canary: { ...canary, ...more } } });
+  const text = rendered(file).get('search-agent.argo.yaml') ?? '';
+  const template = z
+    .object({ spec: z.object({ metrics: z.tuple([z.record(z.string(), z.unknown())]) }) })
+    .parse(parse(text));
+  return template.spec.metrics[0];
+};
+
+/** The files for tools that roll out. */
+const templatesOf = (more: Mapping): readonly string[] =>
+  [...rendered(policyFile(more)).keys()].filter((name) => /argo|flagger/.test(name));
+
+describe('a template for Argo Rollouts', () => {
+  test('goes on by a pass, aborts by a failure, and else asks on until the time is over, and then pauses', () => {
+    expect(metricOf()).toMatchObject({
+      interval: '60s',
+      successCondition: 'result == "pass"',
+      failureCondition: 'result == "fail"',
+      consecutiveSuccessLimit: 1,
+      failureLimit: 0,
+      inconclusiveLimit: 1440,
+    });
+    expect(metricOf({ tick: '5s', max: '1h' })).toMatchObject({ interval: '10s', inconclusiveLimit: 360 });
+  });
+
+  test('has no count, which would make a success of what is inconclusive', () => {
+    expect(metricOf()).not.toHaveProperty('count');
+  });
+
+  test('asks the Rollout for what the policy means several of', () => {
+    const several = policyFile({ scope: { agents: ['a*'], environments: ['x', 'y'] }, gates: { canary } });
+    const text = rendered(several).get('search-agent.argo.yaml');
+    expect(text).toContain('    - name: release\n    - name: agent\n    - name: environment\n');
+  });
+});
+
+test('the templates are of policies with a gate for canaries alone', () => {
+  expect(templatesOf({})).toEqual([]);
+  expect(templatesOf({ gates: { canary } })).toEqual(['search-agent.argo.yaml', 'search-agent.flagger.yaml']);
+});
+
+describe.skipIf(promtool)('the query for Flagger', () => {
+  test.each([
+    ['fails by', '1', '1'],
+    ['passes', '0', '0'],
+    ['is not judged, which is no failed check,', undefined, '0'],
+  ])('is of a release that %s %s: %s', (_, value, found) => {
+    const text = rendered(policyFile({ gates: { canary } })).get('search-agent.flagger.yaml') ?? '';
+    const { spec } = z
+      .object({ spec: z.object({ query: z.string() }) })
+      .parse(parseAllDocuments(text)[0]?.toJS());
+    const labels = 'agent="search-agent",environment="production",baseline="1",verdict="fail"';
+    const query = {
+      interval: '1m',
+      input_series: [
+        { series: `plimsoll_release_verdict{${labels},release="another"}`, values: '1x10' },
+        ...(value === undefined
+          ? []
+          : [{ series: `plimsoll_release_verdict{${labels},release="RELEASE"}`, values: `${value}x10` }]),
+      ],
+      promql_expr_test: [
+        { expr: spec.query, eval_time: '5m', exp_samples: [{ labels: '{}', value: Number(found) }] },
+      ],
+    };
+    const files = new Map([['flagger.test.yaml', stringify({ tests: [query] })]]);
+    expect(runWith(files, 'promtool', 'test', 'rules', 'flagger.test.yaml')).toMatchObject({ status: 0 });
+  });
 });
 
 test('a plain policy has a route for each severity that it defines, told again until it is acknowledged', () => {
