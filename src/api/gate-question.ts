@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { bodyWithin } from '../core/http-body.ts';
 import { sentenceOf } from '../core/issue-sentence.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
-import { covers } from '../policy/scope.ts';
+import { covers, onlyOf } from '../policy/scope.ts';
 
 /** Which release is asked about, at which gate. */
 export interface GateQuestion {
@@ -65,12 +65,6 @@ export function questionOf(
   if (!covers(scope, agent, environment))
     return { fault: `${metadata.name} does not cover ${agent} in ${environment}: correct the names` };
   return { question: { gate, agent, environment, release } };
-}
-
-/** The one name that the patterns mean; undefined where they mean several. */
-function onlyOf(patterns: readonly string[]): string | undefined {
-  const [only, ...more] = patterns;
-  return more.length === 0 && only?.endsWith('*') === false ? only : undefined;
 }
 
 function parsed(text: string): unknown {
