@@ -30,8 +30,9 @@ config/policies/refund-agent.yaml is an example.
 Today a policy does this: alerts and their routes are rendered of it, and a pipeline to which service::policies gives
 it counts as good what good_outcomes says (in gauges, and in the view cost_per_task), opens and resolves incidents by
 the objectives, stamps its revision on spans and runs (PolicyRevision), keeps it in the table policies, exports its
-revision (plimsoll_policy_info), and takes a changed file within 10 s. It does not yet do this: review, budgets, gates,
-rollback, drill and tests are checked and shown, not enforced.
+revision (plimsoll_policy_info), takes a changed file within 10 s, judges canaries by gates, and has what fails rolled
+back as rollback says, where extensions::rollback is listed. It does not yet do this: review and budgets are checked
+and shown, not enforced.
 
 check    one line per finding: the file, the path, what is wrong, and the fix; then what the policies say. Give all
          policies that are used together, so that two which claim the same agent are found. Exits with 1 on errors.

@@ -32,7 +32,7 @@ test('check says what a sound policy means, and what is not yet enforced', async
   expect(stdout).toContain(
     '  run_success must be at least 90 % over 30d: sev2 above 30 % bad over 1h, sev2 above 20 % bad over 6h, sev3 above 15 % bad over 1d,',
   );
-  expect(stdout).toContain('  not yet enforced: review, budgets, gates, rollback, drill, tests\n');
+  expect(stdout).toContain('  not yet enforced: review, budgets\n');
 });
 
 test('help says what a policy does not yet do: the parts that check says are not enforced', async () => {
@@ -41,7 +41,7 @@ test('help says what a policy does not yet do: the parts that check says are not
   const help = (await plimsoll('policy', '--help')).stdout;
   const later = /does not yet do this:(.*? are) checked/s.exec(help)?.[1] ?? '';
   expect(later.match(/[a-z]+(?=,| and| are)/g)).toEqual(parts);
-  expect(parts.length).toBeGreaterThan(5);
+  expect(parts.length).toBeGreaterThan(1);
 });
 
 test('check tells every finding of every file, and ends with 1 when one is an error', async () => {
@@ -193,9 +193,15 @@ test('render puts the given receivers in place, and a missing one is an error', 
 });
 
 test.each([
-  [['policy'], 'policy takes check FILE..., diff OLD NEW, render --out DIR FILE... or schema'],
-  [['policy', 'check'], 'policy takes check FILE..., diff OLD NEW, render --out DIR FILE... or schema'],
-  [['policy', 'diff', 'a'], 'policy takes check FILE..., diff OLD NEW, render --out DIR FILE... or schema'],
+  [['policy'], 'policy takes check FILE..., test FILE..., diff OLD NEW, render --out DIR FILE... or schema'],
+  [
+    ['policy', 'check'],
+    'policy takes check FILE..., test FILE..., diff OLD NEW, render --out DIR FILE... or schema',
+  ],
+  [
+    ['policy', 'diff', 'a'],
+    'policy takes check FILE..., test FILE..., diff OLD NEW, render --out DIR FILE... or schema',
+  ],
   [['policy', 'render', 'a'], 'say where to write: policy render --out DIR FILE...'],
   [['policy', 'check', '--as-of', 'soon', shipped], '--as-of soon is no day: write one such as 2027-01-31'],
 ])('%j is not understood, with code 2', async (words, sentence) => {
