@@ -10,6 +10,7 @@ import type { Claim, StreamRecord } from '../src/core/stream.ts';
 import { Telemetry } from '../src/core/telemetry.ts';
 import { EnrichedSpans } from '../src/enrich/enriched-spans.ts';
 import { Enricher } from '../src/enrich/enricher.ts';
+import { Judge } from '../src/judge/judge.ts';
 import { incidentBook } from '../test/assess/incident-books.ts';
 import { SampleRequests } from './sample-requests.ts';
 
@@ -113,6 +114,8 @@ const assessor = new Assessor(
     states: new StateLog(noStates, log),
     policyRevision: () => '',
     book: incidentBook(),
+    judge: new Judge(() => undefined),
+    judged: () => {},
     incidentsCommitted: () => {},
     clock: { nowMs: () => Date.now() },
     telemetry,

@@ -1,6 +1,7 @@
 import { encodeRequest, type OracleAttribute, type OracleSpan } from '../test/otlp/oracle.ts';
 import { compileKeys } from '../src/otlp/key-table.ts';
 import { SpanIndex } from '../src/otlp/span-index.ts';
+import { randomOf } from '../src/rehearsal/random.ts';
 
 /** What sample requests look like. The same shape gives the same requests. */
 export interface SampleShape {
@@ -223,15 +224,4 @@ function hexOf(random: () => number, digits: number): string {
 
 function draw(random: () => number): number {
   return Math.floor(random() * 2 ** 32);
-}
-
-/** Numbers of [0, 1), the same for the same seed: Mulberry32 (Tommy Ettinger, public domain): a generator without the short cycles of an LCG in doubles. */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

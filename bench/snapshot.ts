@@ -7,6 +7,7 @@ import { createLog } from '../src/core/log.ts';
 import type { NewRecord, StreamRecord } from '../src/core/stream.ts';
 import { EnrichedSpans } from '../src/enrich/enriched-spans.ts';
 import { Enricher } from '../src/enrich/enricher.ts';
+import { Judge } from '../src/judge/judge.ts';
 import { Kpis } from '../src/kpi/kpis.ts';
 import { SampleRequests } from './sample-requests.ts';
 
@@ -50,7 +51,7 @@ function newAssessment(): Assessment {
     maxSpans: 10 * openRuns,
     guessEscalations: false,
   };
-  return new Assessment(kpis, settings, () => undefined);
+  return new Assessment(kpis, new Judge(() => undefined), settings, () => undefined);
 }
 
 const assessment = newAssessment();

@@ -117,6 +117,7 @@ const kafkaConnector = z.strictObject({
   dead_letter_topic: z.string().min(1).prefault('otlp_spans_dlq'),
   runs_topic: z.string().min(1).prefault('agent_runs'),
   state_topic: z.string().min(1).prefault('plimsoll_state'),
+  rollback_topic: z.string().min(1).prefault('plimsoll_rollbacks'),
   partitions: count(1, 256).prefault(12),
   partitioner: z.enum(['murmur2', 'fnv1a']).prefault('murmur2'),
   replication: count(1, 9).prefault(3),

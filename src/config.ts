@@ -185,7 +185,7 @@ function* streamFaults(config: Config): Generator<string> {
     if ([groups.store, groups.assess, groups.replay].includes(groups.runs))
       yield `${at}::groups::runs: must be another group than ${groups.runs}: it reads the stream of runs`;
     const named = new Set<string>([connector.topic]);
-    for (const key of ['dead_letter_topic', 'runs_topic', 'state_topic'] as const) {
+    for (const key of ['dead_letter_topic', 'runs_topic', 'state_topic', 'rollback_topic'] as const) {
       const topic = connector[key];
       if (named.has(topic)) yield `${at}::${key}: must be another topic than ${topic}`;
       named.add(topic);

@@ -3,6 +3,8 @@ import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { ConfigError } from './config-source.ts';
 import { print, UsageError, type Command } from './cli/command.ts';
 import { demoCommand } from './cli/demo.ts';
+import { gateCommand } from './cli/gate.ts';
+import { drillCommand } from './cli/drill.ts';
 import { policyCommand } from './cli/policy.ts';
 import { printConfigCommand } from './cli/print-config.ts';
 import { dlqCommand } from './cli/dlq.ts';
@@ -18,6 +20,8 @@ const commands: readonly Command[] = [
   sqlCommand,
   dlqCommand,
   policyCommand,
+  gateCommand,
+  drillCommand,
   rollbackCommand,
   validateCommand,
   printConfigCommand,

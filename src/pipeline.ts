@@ -1,5 +1,5 @@
 import { ApiPort } from './api/api-port.ts';
-import type { KeptIncidents } from './api/incident-resource.ts';
+import { gateResource } from './api/gate-resource.ts';
 import type { Config } from './config-schema.ts';
 import { Callers } from './core/callers.ts';
 import { systemClock as clock } from './core/clock.ts';
@@ -7,13 +7,15 @@ import { startAll, stopAll } from './core/component.ts';
 import { reachableUrl } from './core/listen.ts';
 import type { Log } from './core/log.ts';
 import { Telemetry } from './core/telemetry.ts';
+import type { Family } from './kpi/family.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { Health } from './metrics/health.ts';
 import { planOf, type Plan } from './plan.ts';
-import { assessRole } from './roles/assess.ts';
+import { assessRole, type AssessRole } from './roles/assess.ts';
 import { enricherOf } from './roles/enricher.ts';
 import { ingestRole } from './roles/ingest.ts';
 import { Policies } from './roles/policies.ts';
+import { rollbackRole, type RollbackRole } from './roles/rollback.ts';
 import type { Address, Role, Site } from './roles/role.ts';
 import { storeRole } from './roles/store.ts';
 import { streamsOf } from './roles/streams.ts';
@@ -40,30 +42,31 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
   const ingest = plan.ingest && ingestRole(site, plan.ingest);
   const store = plan.store && storeRole(site, plan.store);
   const assess = plan.assess && assessRole(site, plan.assess);
-  const roles = [ingest, store, assess].filter((role) => role !== undefined);
+  const rollback = plan.rollback && assess && rollbackOf(site, plan.rollback, assess);
+  const roles = [ingest, store, assess, rollback].filter((role) => role !== undefined);
 
-  const metrics = new Exposition(
-    { ...plan.metrics.endpoint, configPath: 'service::telemetry::metrics::endpoint' },
-    { telemetry, kpis: () => assess?.kpis() ?? [], log },
-  );
+  const kpis = (): readonly Family[] => [...(assess?.kpis() ?? []), ...(rollback?.kpis() ?? [])];
+  const place = { ...plan.metrics.endpoint, configPath: 'service::telemetry::metrics::endpoint' };
+  const metrics = new Exposition(place, { telemetry, kpis, log });
   const addresses = (): readonly Address[] => [
     ...roles.flatMap((role) => role.addresses()),
     ...served('metrics', metrics, plan.metrics, '/metrics'),
     ...served('health', health, plan.health?.options),
     ...served('API', api, plan.api?.options),
   ];
-  const api = plan.api && assess && apiOf(plan.api, assess.incidents, addresses, log);
+  const api = plan.api && assess && apiOf(plan.api, assess, { addresses, policies, rollback, log });
   const health = plan.health && healthOf(plan.health, roles, log);
 
   // Flow order: sources stop first and start last.
   const flow = [
     ...(api ? [api] : []),
+    ...(rollback?.components ?? []),
     ...(ingest?.components ?? []),
     ...(store?.components ?? []),
     ...(assess?.components ?? []),
     site.deadLetters,
     site.runs,
-    ...(assess ? [site.states] : []),
+    ...(assess ? [site.states, site.rollbacks] : []),
     site.spans,
     ...(store?.tables ?? []),
     policies,
@@ -102,15 +105,45 @@ function healthOf({ id, options }: NonNullable<Plan['health']>, roles: readonly 
 
 function apiOf(
   { id, options }: NonNullable<Plan['api']>,
-  incidents: KeptIncidents,
-  urls: () => readonly Address[],
-  log: Log,
+  assess: AssessRole,
+  parts: {
+    addresses: () => readonly Address[];
+    policies: Policies;
+    rollback: RollbackRole | undefined;
+    log: Log;
+  },
 ) {
+  const { addresses: urls, policies, rollback, log } = parts;
   const place = { ...options.endpoint, configPath: `extensions::${id}::endpoint` };
   const users = Object.entries(options.users).map(([name, token]) => ({ name, token }));
   const callers = new Callers([
     ...users,
     ...(options.token ? [{ name: 'token', token: options.token }] : []),
   ]);
-  return new ApiPort({ ...place, id, callers, resources: {}, incidents, urls, clock, log });
+  const gate = gateResource({
+    standings: () => assess.verdicts.standings,
+    policies: () => policies.inUse,
+    kpis: () => assess.kpis(),
+  });
+  const resources = { '/api/v1/gate/*': gate, ...rollback?.resources(callers) };
+  const { incidents } = assess;
+  return new ApiPort({ ...place, id, callers, resources, incidents, urls, clock, log });
+}
+
+/** The executor, which gets what the judge says as soon as that is durable. */
+function rollbackOf(site: Site, plan: NonNullable<Plan['rollback']>, assess: AssessRole): RollbackRole {
+  const { incidents, verdicts, outbox } = assess;
+  const role = rollbackRole(site, plan, {
+    journal: site.rollbacks,
+    incidents,
+    kpis: () => assess.kpis(),
+    windowsMs: site.plan.assess?.kpi.windows ?? [],
+    destinations: (agent, environment, release) => verdicts.destinations(agent, environment, release),
+    rows: (row) => {
+      outbox.add(row);
+      outbox.send();
+    },
+  });
+  verdicts.onCommit((standings) => void role.judged(standings));
+  return role;
 }

@@ -36,6 +36,6 @@ export function readPolicies(
       else found(file, result.findings);
     }
   }
-  for (const [{ file }, findings] of findingsOf(policies, never, windowsMs)) found(file, findings);
+  for (const [{ file }, findings] of findingsOf(policies, never, { windowsMs })) found(file, findings);
   return { policies, faults, warnings };
 }

@@ -1,7 +1,8 @@
 import type { PartitionBounds } from '../core/stream.ts';
 import type { Kpis, KpiState } from '../kpi/kpis.ts';
-import type { Watermark } from '../kpi/watermark.ts';
-import type { FinishedRun, RunSink, ToolCall } from '../runs/finished-run.ts';
+import type { Judge } from '../judge/judge.ts';
+import { Watermark } from '../kpi/watermark.ts';
+import type { FinishedRun, RunSink, SeenRun, ToolCall } from '../runs/finished-run.ts';
 import type { Lane } from '../runs/lane.ts';
 import { RunAssembler, type AssemblerState, type RunSettings } from '../runs/run-assembler.ts';
 
@@ -10,6 +11,9 @@ const maxAheadMs = 5000;
 
 /** Sweeping looks at every open run, so it is done once in so much event time; and at every series, once in so much time. */
 const sweepEveryMs = 1000;
+
+/** A partition with nothing to read for so long holds back no tick of the judge. */
+const idleAfterMs = 1000;
 
 /** One partition being read. */
 export interface Reading {
@@ -31,20 +35,26 @@ export interface AssessmentState {
   readonly kpis: KpiState;
 }
 
-/** Everything that is known of the stream, as far as it was read: open and remembered runs, windows and counters. */
+/** Everything that is known of the stream, as far as it was read: open and remembered runs, windows and counters, and what speaks against releases. */
 export class Assessment implements RunSink {
   readonly assembler: RunAssembler;
   readonly #kpis: Kpis;
+  readonly #judge: Judge;
+  /** Up to when what was appended has been read: the judge's ticks are of that time, so that a replay gives the same. */
+  readonly #appended = new Watermark({ latenessMs: 0, idleAfterMs });
   readonly #known: (run: FinishedRun) => void;
   readonly #readings = new Map<number, Reading>();
   #newestMs: ReadonlyMap<number, number> = new Map();
   #sweptMs = Number.NEGATIVE_INFINITY;
   #kpisSweptMs = Number.NEGATIVE_INFINITY;
   #changes = 0;
+  /** When the current record was appended; between records, when the clock found nothing more. */
+  #recordMs = Number.NEGATIVE_INFINITY;
 
-  /** Begins with nothing, in `kpis` either. `known` gets what is known of each run that ended, as it ends and when that changes. */
-  constructor(kpis: Kpis, runs: RunSettings, known: (run: FinishedRun) => void) {
+  /** Begins with nothing, in `kpis` either; `judge` has what was known then. `known` gets what is known of each run that ended, as it ends and when that changes. */
+  constructor(kpis: Kpis, judge: Judge, runs: RunSettings, known: (run: FinishedRun) => void) {
     this.#kpis = kpis;
+    this.#judge = judge;
     this.#known = known;
     this.assembler = new RunAssembler(runs, this);
     kpis.restart();
@@ -99,6 +109,7 @@ export class Assessment implements RunSink {
     this.#readings.set(partition, reading);
     const watermark = this.#watermark;
     watermark.claim(partition);
+    this.#appended.claim(partition);
     const isWhole = from === next;
     if (!isWhole) watermark.cover(partition, Number.POSITIVE_INFINITY);
     else if (!isKnown)
@@ -118,6 +129,7 @@ export class Assessment implements RunSink {
   enterRecord(reading: Reading, offset: number, timeMs: number): void {
     const { partition, lane } = reading;
     lane.latestMs = timeMs + maxAheadMs;
+    this.#recordMs = timeMs;
     const watermark = this.#watermark;
     // A gap is what retention removed before it was read: nothing older is whole.
     if (offset > reading.next || watermark.coveredSinceMs(partition) === Number.POSITIVE_INFINITY)
@@ -133,13 +145,17 @@ export class Assessment implements RunSink {
     this.#changes++;
     const watermark = this.#watermark;
     watermark.advance(partition, lane.newestMs, timeMs, nowMs);
+    this.#appended.advance(partition, timeMs, timeMs, nowMs);
     if (reading.next >= reading.endAtStart) watermark.catchUp(partition);
     this.#sweep(nowMs);
   }
 
   /** Nothing was read for `reading` now; `isAtEnd` says that there is nothing more. */
   pause({ partition }: Reading, nowMs: number, isAtEnd: boolean): void {
-    if (isAtEnd) this.#watermark.exhaust(partition, nowMs);
+    if (isAtEnd) {
+      this.#watermark.exhaust(partition, nowMs);
+      this.#appended.exhaust(partition, nowMs);
+    }
     this.#sweep(nowMs);
   }
 
@@ -148,29 +164,38 @@ export class Assessment implements RunSink {
       this.#kpisSweptMs = nowMs;
       if (this.#kpis.sweep(nowMs)) this.#changes++;
     }
+    this.#judgeUntil(this.#appended.moveOn(nowMs));
     const watermarkMs = this.#watermark.moveOn(nowMs);
     if (watermarkMs === undefined || watermarkMs - this.#sweptMs < sweepEveryMs) return;
     this.#sweptMs = watermarkMs;
     this.assembler.advance(watermarkMs);
   }
 
-  seen(): void {
-    this.#changes++;
+  #judgeUntil(appendedMs: number | undefined): void {
+    if (appendedMs === undefined) return;
+    this.#recordMs = appendedMs; // runs that idle end between records
+    if (this.#judge.advance(appendedMs)) this.#changes++;
   }
 
-  absorbed(): void {
-    this.#changes++;
+  seen(run: SeenRun): void {
+    this.#judge.seen(run, this.#recordMs);
+  }
+
+  absorbed(slot: number, into: number): void {
+    this.#judge.absorbed(slot, into, this.#recordMs);
   }
 
   finished(run: FinishedRun): void {
     this.#changes++;
     this.#kpis.finished(run);
+    this.#judge.finished(run, this.#recordMs);
     this.#known(run);
   }
 
   revised(before: FinishedRun, after: FinishedRun): void {
     this.#changes++;
     this.#kpis.revised(before, after);
+    this.#judge.revised(after, this.#recordMs);
     this.#known(after);
   }
 

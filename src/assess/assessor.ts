@@ -5,28 +5,26 @@ import type { Log } from '../core/log.ts';
 import { OwnershipLost, type Claim, type ClaimWorker } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import type { BookState, IncidentBook } from '../incidents/incident-book.ts';
+import type { Judge } from '../judge/judge.ts';
+import type { Standing } from '../judge/standing.ts';
+import type { Ignored } from '../judge/ticks.ts';
 import type { KpiIncident } from '../kpi/facts.ts';
 import type { Family } from '../kpi/family.ts';
-import { Kpis, type KpiSettings } from '../kpi/kpis.ts';
+import type { Kpis } from '../kpi/kpis.ts';
 import type { RunSettings } from '../runs/run-assembler.ts';
 import { tableRowOf } from '../runs/run-row.ts';
 import { Assessment, type Reading } from './assessment.ts';
+import { kpisOf, runSettingsOf, type AssessorSettings } from './assessor-settings.ts';
 import { isForeign, toCommit } from './pointer.ts';
 import type { RowOutbox } from './row-outbox.ts';
 import { RecordTaker, type SpanReader } from './record-taker.ts';
 import { readSavedState, versions, type SavedState } from './saved-state.ts';
 import type { StateLog } from './state-log.ts';
 
-/** Durations in milliseconds, of event time. */
-export interface AssessorSettings extends Omit<KpiSettings, 'idleAfterMs' | 'expireAfterMs'> {
-  /** A run without a root span ends this long after its last span. */
-  readonly idleTimeoutMs: number;
-  /** Runs in memory, open ones and those that ended a moment ago. */
-  readonly maxRuns: number;
-  /** Whether a run that ended with a call for a tool that nobody made counts as one that waits for an approval. */
-  readonly guessEscalations: boolean;
-  /** How often a snapshot is written, unless they are so large that this would take too much of the time. */
-  readonly snapshotEveryMs: number;
+/** What the judge says. */
+export interface Judged {
+  readonly standings: readonly Standing[];
+  readonly ignored: Readonly<Ignored>;
 }
 
 /** What the assessor works with. */
@@ -42,6 +40,10 @@ export interface AssessorParts {
   readonly policyRevision: (agent: string, environment: string) => string;
   /** The incidents, which are part of what is known; it is empty while this process does not assess. */
   readonly book: Pick<IncidentBook, 'save' | 'restore'>;
+  /** What speaks against releases, which is part of what is known. */
+  readonly judge: Judge;
+  /** Gets what the judge says in a committed snapshot, also the one that this process begins with; nothing while it does not assess. */
+  readonly judged: (verdicts: Judged) => void;
   /** Gets the incidents as a committed snapshot has them, also the one that this process begins with: what nobody takes back any more. */
   readonly incidentsCommitted: (incidents: BookState) => void;
   readonly clock: Clock;
@@ -51,11 +53,6 @@ export interface AssessorParts {
 
 const readBytes = 1024 * 1024;
 const readWaitMs = 250;
-const idleAfterMs = 1000;
-const expireAfterMs = 24 * 3_600_000;
-/** For so long senders try again by default, a Collector among them: what they send again is then still known. */
-const resendMs = 300_000;
-const spansPerRun = 10;
 
 /** Snapshots take no more than a twentieth of the time, and a third where somebody waits for one. */
 const snapshotShare = 20;
@@ -93,6 +90,7 @@ export class Assessor {
   readonly #settings: AssessorSettings;
   readonly #parts: AssessorParts;
   readonly #kpis: Kpis;
+  readonly #runSettings: RunSettings;
   readonly #taker: RecordTaker;
   readonly #claims = new Map<number, Claim>();
   #moved = Promise.withResolvers<void>();
@@ -107,7 +105,8 @@ export class Assessor {
     this.#settings = settings;
     this.#parts = parts;
     this.#taker = new RecordTaker(parts);
-    this.#kpis = new Kpis({ ...settings, idleAfterMs, expireAfterMs });
+    this.#kpis = kpisOf(settings);
+    this.#runSettings = runSettingsOf(settings, this.#kpis);
   }
 
   /** The KPIs as of now; without being `sure` that nobody else owns the stream, only that they are not exported. */
@@ -142,20 +141,6 @@ export class Assessor {
       ? 'reads the last snapshot'
       : `owns ${this.#claims.size} of ${partitions} partitions of the stream`;
     return this.#assessment ? { flowing: true, reason: '' } : { flowing: false, reason };
-  }
-
-  #runSettings(): RunSettings {
-    const { idleTimeoutMs, latenessMs, maxRuns, guessEscalations } = this.#settings;
-    return {
-      idleTimeoutMs,
-      rememberMs: latenessMs + resendMs,
-      rememberIdleMs: this.#kpis.longestWindowMs,
-      holdMs: latenessMs / 2,
-      maxRuns,
-      maxSpansPerRun: 10_000,
-      maxSpans: spansPerRun * maxRuns,
-      guessEscalations,
-    };
   }
 
   /**
@@ -222,6 +207,8 @@ export class Assessor {
     } finally {
       this.#assessment = undefined;
       this.#parts.book.restore();
+      this.#parts.judge.restart();
+      this.#parts.judged(judgedBy(this.#parts.judge));
       this.#committed.reject(notHere());
       this.#committed = nextCommit();
     }
@@ -236,23 +223,29 @@ export class Assessor {
     readonly readings: readonly Reading[];
     readonly isRestored: boolean;
   }> {
-    const { outbox, states, policyRevision, book, incidentsCommitted, clock, log } = this.#parts;
+    const { outbox, states, policyRevision, judge, judged, book, incidentsCommitted, clock, log } =
+      this.#parts;
     const begun = (): Assessment =>
-      new Assessment(this.#kpis, this.#runSettings(), (run) =>
+      new Assessment(this.#kpis, judge, this.#runSettings, (run) =>
         outbox.add(tableRowOf(run, policyRevision(run.agent, run.environment))),
       );
-    let { saved, incidents } = await readSavedState(claims, { states, log, lost });
+    const read = await readSavedState(claims, { states, log, lost });
+    let { saved, incidents } = read;
     const bounds = await Promise.all(claims.map(async (claim) => claim.bounds()));
     let assessment = begun();
     try {
       if (saved) assessment.restore(saved.assessment);
+      if (saved && read.judge) judge.restore(read.judge);
+      else judge.restart(read.judge); // what was spent of its starts is spent
       if (incidents) book.restore(incidents);
     } catch (error) {
       log.error({ err: error }, 'the last snapshot makes no sense: all is assessed anew');
       saved = incidents = undefined;
       assessment = begun();
+      judge.restart();
       book.restore();
     }
+    if (saved) judged(judgedBy(judge));
     if (incidents) incidentsCommitted(incidents);
     log.info({ isRestored: saved !== undefined }, 'assesses the stream from now on');
     const readings = claims.map(({ partition, committed }, i) => {
@@ -317,15 +310,17 @@ export class Assessor {
 
   /** The same; undefined when ownership ends before it is committed, or its stream does not hold it. */
   async #commit({ claims, assessment, isRestored, lost }: Tenure): Promise<number | undefined> {
-    const { outbox, states, book, incidentsCommitted, clock } = this.#parts;
+    const { outbox, states, judge, judged, book, incidentsCommitted, clock } = this.#parts;
     const { added } = outbox;
     outbox.send();
     const beganMs = performance.now();
     const saved: SavedState = {
       versions,
       assessment: assessment.save(clock.nowMs()),
+      judge: judge.save(),
       incidents: book.save(),
     };
+    const verdicts = judgedBy(judge);
     const isShown = isRestored || assessment.isCaughtUp;
     const savedMs = performance.now() - beganMs;
     const written = await states.write(saved, lost);
@@ -335,7 +330,10 @@ export class Assessor {
     await Promise.all(
       claims.map(async (claim) => claim.commit(toCommit(next.get(claim.partition)!, written.snapshot))),
     );
-    if (isShown) this.#kpis.publish(kpis);
+    if (isShown) {
+      this.#kpis.publish(kpis);
+      judged(verdicts);
+    }
     incidentsCommitted(saved.incidents);
     return savedMs + written.busyMs;
   }
@@ -346,6 +344,10 @@ function nextCommit(): PromiseWithResolvers<void> {
   const commit = Promise.withResolvers<void>();
   commit.promise.catch(() => undefined); // whoever waits is told
   return commit;
+}
+
+function judgedBy(judge: Judge): Judged {
+  return { standings: judge.standings(), ignored: { ...judge.ignored } };
 }
 
 function notHere(): Failure {

@@ -1,17 +1,20 @@
 import type { Log } from '../core/log.ts';
 import type { Claim } from '../core/stream.ts';
 import type { BookState } from '../incidents/incident-book.ts';
+import type { JudgeState } from '../judge/judge.ts';
 import type { AssessmentState } from './assessment.ts';
 import { latestSnapshot } from './pointer.ts';
 import type { StateLog } from './state-log.ts';
 
-/** What snapshots hold of the stream, and of incidents; a process reads those of its own versions only. */
-export const versions = { assessment: 1, incidents: 1 };
+/** What snapshots hold of the stream, of what speaks against releases, and of incidents; a process reads those of its own versions only. */
+export const versions = { assessment: 1, judge: 1, incidents: 1 };
 
 /** What a snapshot says. */
 export interface SavedState {
   readonly versions: typeof versions;
   readonly assessment: AssessmentState;
+  /** As of the same offsets. */
+  readonly judge: JudgeState;
   /** Nothing that the stream holds says them again. */
   readonly incidents: BookState;
 }
@@ -20,7 +23,7 @@ export interface SavedState {
 export async function readSavedState(
   claims: readonly Pick<Claim, 'committed'>[],
   parts: { readonly states: StateLog<SavedState>; readonly log: Log; readonly lost: AbortSignal },
-): Promise<{ saved?: SavedState; incidents?: BookState }> {
+): Promise<{ saved?: SavedState; judge?: JudgeState; incidents?: BookState }> {
   const { states, log, lost } = parts;
   const commits = claims.map(({ committed }) => committed);
   const snapshot = latestSnapshot(commits, states.id);
@@ -34,8 +37,11 @@ export async function readSavedState(
       `the last snapshot is not on its stream any more: ${anew}, and incidents are forgotten`,
     );
   else if (!isKnown('assessment')) log.warn({ snapshot }, `the last snapshot is of another version: ${anew}`);
+  if (state && isKnown('assessment') && !isKnown('judge'))
+    log.warn({ snapshot }, 'the last snapshot is of another judge: evidence against releases begins anew');
   return {
     ...(state && isKnown('assessment') && { saved: state }),
+    ...(state && isKnown('judge') && { judge: state.judge }),
     ...(state && isKnown('incidents') && { incidents: state.incidents }),
   };
 }

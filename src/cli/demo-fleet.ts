@@ -27,10 +27,18 @@ const refund = {
   escalation: 0.12,
 } as const;
 
+/** The agent of the fleet that gets a canary release, its releases, and where they are said to run. */
+export const canaryOf = {
+  agent: refund.name,
+  environment: 'production',
+  baseline: '1.4.0',
+  canary: '1.5.0-rc1',
+} as const;
+
 /** The fleet: two healthy agents, and a canary release of one of them whose tools fail far too often. */
 const agents: readonly Agent[] = [
-  { ...refund, release: '1.4.0', transport: 'grpc', toolFailure: 0.04, giveUp: 0.5 },
-  { ...refund, release: '1.5.0-rc1', transport: 'grpc', toolFailure: 0.35, giveUp: 0.6 },
+  { ...refund, release: canaryOf.baseline, transport: 'grpc', toolFailure: 0.04, giveUp: 0.5 },
+  { ...refund, release: canaryOf.canary, transport: 'grpc', toolFailure: 0.35, giveUp: 0.6 },
   {
     name: 'research-agent',
     release: '7.2.1',
@@ -60,13 +68,21 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-/** Starts a fleet whose every agent finishes `runsPerSecond` tasks a second until it is stopped. */
-export function startFleet(target: FleetTarget, runsPerSecond: number): Fleet {
+/**
+ * Starts a fleet whose every agent finishes `runsPerSecond` tasks a second until it is stopped, or of those that `shareOf`
+ * gives a release only a share, from 0 to 1: it is asked again for every task.
+ */
+export function startFleet(
+  target: FleetTarget,
+  runsPerSecond: number,
+  shareOf: (agent: string, release: string) => number = () => 1,
+): Fleet {
   let runs = 0;
   const members = agents.map((agent) => {
     const provider = providerOf(agent, target);
     const tracer = provider.getTracer('plimsoll-demo');
     const timer = setInterval(() => {
+      if (Math.random() >= shareOf(agent.name, agent.release)) return;
       runs += 1;
       work(tracer, agent, `${agent.name}-session-${Math.floor(runs / 5)}`);
     }, 1000 / runsPerSecond);
@@ -93,7 +109,7 @@ function providerOf(agent: Agent, target: FleetTarget): TracerProvider {
     resource: resourceFromAttributes({
       'service.name': agent.name,
       'service.version': agent.release,
-      'deployment.environment.name': 'production',
+      'deployment.environment.name': canaryOf.environment,
     }),
     spanProcessors: [new BatchSpanProcessor({ exporter, scheduledDelayMillis: 500 })],
   });

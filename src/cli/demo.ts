@@ -1,11 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../config.ts';
 import { reachableUrl } from '../core/listen.ts';
 import { windowOf } from '../kpi/window.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { startFleet, type FleetTarget } from './demo-fleet.ts';
+import { badReleaseDemo } from './demo-bad-release.ts';
+import { isUp, startPipeline, stopPipeline, targetOf, untilUp, type Started } from './demo-pipeline.ts';
 import { kpiTable, parseSamples } from './demo-table.ts';
 import { print, UsageError, type Command } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
@@ -21,15 +21,26 @@ export const demoCommand: Command = {
   name: 'demo',
   summary: 'drive a small fleet of agents through the pipeline and watch its KPIs',
   help: `Usage: plimsoll demo [--config FILE]... [--seconds N] [--rate R] [--metrics URL]
+       plimsoll demo --bad-release [--config FILE]... [--rate R]
 
 Starts the pipeline unless one is up, and sends it what three make-believe agents do, through the real OpenTelemetry
 exporters (gRPC and HTTP). One of them runs a bad canary release: watch its KPIs fall. Ctrl-C ends it cleanly.
 
+With --bad-release all is well at first; after 20 s a bad canary is shipped, evidence against it rises, and a make-believe
+deployment is ordered back: one or two minutes, with everything in a folder of its own. Where prometheus and alertmanager
+are on PATH, they take part.
+
   --seconds N   stop by itself after N seconds
-  --rate R      tasks a second of each agent (default 4)
+  --rate R      tasks a second of each agent (default 4, and 6 with --bad-release)
   --metrics URL where the KPIs are, when another process assesses: http://127.0.0.1:9466/metrics with assess.yaml`,
-  options: { seconds: { type: 'string' }, rate: { type: 'string' }, metrics: { type: 'string' } },
+  options: {
+    seconds: { type: 'string' },
+    rate: { type: 'string' },
+    metrics: { type: 'string' },
+    'bad-release': { type: 'boolean' },
+  },
   run: async ({ config: files, options }) => {
+    if (options['bad-release'] === true) return badRelease(files, positive('--rate', options['rate'] ?? '6'));
     const plan = planOf(loadConfig(files));
     const seconds = positive('--seconds', options['seconds'] ?? 'Infinity');
     const rate = positive('--rate', options['rate'] ?? '4');
@@ -57,6 +68,20 @@ exporters (gRPC and HTTP). One of them runs a bad canary release: watch its KPIs
   },
 };
 
+async function badRelease(files: readonly string[], rate: number): Promise<number> {
+  const stopping = new AbortController();
+  let pipeline: Started | undefined;
+  onStopSignals(
+    () => stopping.abort(),
+    () => {
+      pipeline?.child.kill('SIGTERM');
+      process.exit(130);
+    },
+  );
+  const started = (one: Started): void => void (pipeline = one);
+  return badReleaseDemo({ files, rate, signal: stopping.signal, started });
+}
+
 function positive(option: string, text: string | boolean): number {
   const value = Number(text);
   if (!(value > 0)) throw new UsageError(`${option}: must be a number above 0, not ${String(text)}`);
@@ -81,65 +106,6 @@ function urlsOf({ health, sql, metrics }: Plan, given: string | boolean | undefi
     sql: sql && reachableUrl(sql.options.endpoint),
     metrics: given === undefined ? `${reachableUrl(metrics.endpoint)}/metrics` : String(given),
   };
-}
-
-function targetOf({ ingest }: Plan): FleetTarget {
-  const otlp = ingest?.receivers.find(
-    ({ options: { protocols } }) => protocols.grpc && protocols.http,
-  )?.options;
-  const { grpc, http } = otlp?.protocols ?? {};
-  if (!grpc || !http)
-    throw new Error('the demo sends over gRPC and HTTP: configure an otlp receiver with both');
-  if (grpc.tls || http.tls)
-    throw new Error('the demo speaks no TLS: give it a configuration without receivers::otlp tls');
-  return {
-    grpcUrl: reachableUrl(grpc.endpoint),
-    httpUrl: reachableUrl(http.endpoint),
-    token: otlp?.auth?.bearer_tokens[0]?.reveal(),
-  };
-}
-
-async function isUp(health: string): Promise<boolean> {
-  return fetch(health).then(
-    async (response) => response.ok && (await response.text()).includes('"components"'), // others answer on this port too
-    () => false,
-  );
-}
-
-/** A pipeline that the demo started. */
-interface Started {
-  readonly child: ChildProcess;
-  /** Resolves with how it ended, a code or a signal. */
-  readonly ended: Promise<string>;
-  hasEnded: boolean;
-}
-
-function startPipeline(files: readonly string[]): Started {
-  const launcher = fileURLToPath(new URL('../plimsoll.js', import.meta.url));
-  const words = files.flatMap((file) => ['--config', file]);
-  // A process group of its own: Ctrl-C reaches the demo alone, which lets the fleet finish before it stops the pipeline.
-  const child = spawn(process.execPath, [launcher, 'run', ...words], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    detached: true,
-  });
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const started: Started = { child, ended: promise, hasEnded: false };
-  child.once('exit', (code, signal) => {
-    started.hasEnded = true;
-    resolve(signal ?? `code ${code}`);
-  });
-  return started;
-}
-
-async function untilUp(health: string, pipeline: Started | undefined, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && !(await isUp(health))) {
-    if (pipeline?.hasEnded) {
-      throw new Error(
-        `the pipeline ended (${await pipeline.ended}) before it was ready; its message is above`,
-      );
-    }
-    await sleep(100);
-  }
 }
 
 /** The window that the table shows: the first that is configured. */
@@ -210,9 +176,4 @@ async function hints({ metrics, health, sql }: Urls): Promise<string> {
     '',
     'Ctrl-C to end.',
   ].join('\n');
-}
-
-async function stopPipeline(pipeline: Started | undefined): Promise<void> {
-  pipeline?.child.kill('SIGTERM');
-  await pipeline?.ended;
 }

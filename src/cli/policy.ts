@@ -1,5 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { systemClock } from '../core/clock.ts';
 import { receiverNames } from '../policy/alertmanager.ts';
 import { differencesBetween, versionFindings } from '../policy/difference.ts';
@@ -10,12 +10,16 @@ import { readPolicy, type PolicyFile } from '../policy/read-policy.ts';
 import { readReceivers } from '../policy/read-receivers.ts';
 import { renderedFiles, renderedMark } from '../policy/render.ts';
 import { summaryOf } from '../policy/summary.ts';
+import { loadConfig } from '../config.ts';
+import { planOf } from '../plan.ts';
+import { testResults } from '../rehearsal/policy-tests.ts';
 import { print, UsageError, type Command } from './command.ts';
 
 export const policyCommand: Command = {
   name: 'policy',
   summary: 'check policies, compare their versions, and render alerts of them',
   help: `Usage: plimsoll policy check  [--as-of DAY] FILE...
+       plimsoll policy test   [--config FILE]... FILE...
        plimsoll policy diff   OLD NEW
        plimsoll policy render [--as-of DAY] [--receivers FILE] --out DIR FILE...
        plimsoll policy schema
@@ -32,6 +36,9 @@ rollback, drill and tests are checked and shown, not enforced.
 check    one line per finding: the file, the path, what is wrong, and the fix; then what the policies say. Give all
          policies that are used together, so that two which claim the same agent are found. Exits with 1 on errors.
          Whether the pipeline has the windows that objectives name, says "plimsoll validate"
+test     carries out the tests of the policies: what a gate says of a fixture must be what the policy expects. A fixture
+         of a canary describes traffic (config/policies/fixtures/*.traffic.yaml); it is made, and judged as the pipeline
+         of the configuration would, in event time: hours take seconds. Exits with 1 when a test fails
 diff     what changed, in words; a change without a raised version is an error, and it exits with 1
 render   writes to DIR, for each policy, rules of Prometheus and promtool's tests of them (NAME.rules.yaml,
          NAME.rules.test.yaml); the pipeline's own (plimsoll-pipeline.*); Alertmanager's routes and inhibitions
@@ -39,6 +46,7 @@ render   writes to DIR, for each policy, rules of Prometheus and promtool's test
 schema   prints the JSON Schema of policies, for editors: that is config/policies/policy.schema.json
 
   plimsoll policy check config/policies/*.yaml
+  plimsoll policy test config/policies/refund-agent.yaml
   plimsoll policy render --out rules config/policies/*.yaml && promtool test rules rules/*.rules.test.yaml
 
   --as-of DAY        what is overdue on that day (2027-01-31) instead of today
@@ -53,7 +61,7 @@ schema   prints the JSON Schema of policies, for editors: that is config/policie
     'as-of': { type: 'string' },
   },
   takesWords: true,
-  run: async ({ options, words }) => {
+  run: async ({ config, options, words }) => {
     const [what, ...files] = words;
     const asked = (name: string): string | undefined =>
       options[name] === undefined ? undefined : String(options[name]);
@@ -62,13 +70,16 @@ schema   prints the JSON Schema of policies, for editors: that is config/policie
       process.stdout.write(policyJsonSchema());
       return 0;
     }
-    if (files.length === 0 || (what !== 'check' && what !== 'render'))
-      throw new UsageError('policy takes check FILE..., diff OLD NEW, render --out DIR FILE... or schema');
+    if (files.length === 0 || (what !== 'check' && what !== 'test' && what !== 'render'))
+      throw new UsageError(
+        'policy takes check FILE..., test FILE..., diff OLD NEW, render --out DIR FILE... or schema',
+      );
     const out = asked('out');
     if (what === 'render' && out === undefined)
       throw new UsageError('say where to write: policy render --out DIR FILE...');
     const policies = sound(files, asked('as-of'));
     if (policies === undefined) return 1;
+    if (what === 'test') return test(policies, config);
     if (out !== undefined && what === 'render') return render(policies, out, asked('receivers'));
     for (const line of policies.flatMap(summaryOf)) print(line);
     return 0;
@@ -79,11 +90,15 @@ schema   prints the JSON Schema of policies, for editors: that is config/policie
 function sound(files: readonly string[], asOf: string | undefined): readonly PolicyFile[] | undefined {
   const policies = read(files);
   let errors = files.length - policies.length;
-  for (const [policy, findings] of findingsOf(policies, timeOf(asOf))) {
+  for (const [policy, findings] of findingsOf(policies, timeOf(asOf), { hasFixture })) {
     printFindings(policy.file, findings);
     errors += findings.filter(({ level }) => level === 'error').length;
   }
   return errors === 0 ? policies : undefined;
+}
+
+function hasFixture(file: string, fixture: string): boolean {
+  return existsSync(resolve(dirname(file), fixture));
 }
 
 /** Those of `files` whose shape is right. Prints what is wrong with the others. */
@@ -94,6 +109,26 @@ function read(files: readonly string[]): readonly PolicyFile[] {
     printFindings(file, result.findings);
     return [];
   });
+}
+
+/** Carries out the tests of `policies`, as the pipeline of the configuration `files` would judge. */
+function test(policies: readonly PolicyFile[], files: readonly string[]): number {
+  const plan = planOf(loadConfig(files));
+  const { assess } = plan;
+  if (!assess)
+    throw new Error('service::pipelines: lists no traces/assess; tests are judged as that pipeline would');
+  let met = 0;
+  let failed = 0;
+  for (const policy of policies) {
+    if (!policy.policy.tests) print(`${policy.file}: has no tests`);
+    for (const { policy: owner, name, isMet, found } of testResults(policy, { plan, assess })) {
+      print(`${isMet ? 'ok    ' : 'failed'} ${owner}: ${name}: ${found}`);
+      if (isMet) met++;
+      else failed++;
+    }
+  }
+  print(failed === 0 ? `${met} tests passed` : `${failed} of ${met + failed} tests failed`);
+  return failed === 0 ? 0 : 1;
 }
 
 function diff(files: readonly string[]): number {

@@ -21,9 +21,22 @@ export class Callers {
     return this.#known.length;
   }
 
-  /** Who bears the token in an `authorization` header; undefined when nobody does. */
+  /**
+   * Who shows the token in an `authorization` header, as a bearer or as the password of any user, which is how callers show
+   * it that only know a URL; undefined when nobody does.
+   */
   nameOf(authorization: string | undefined): string | undefined {
-    const bearers = this.#known.filter(({ tokens }) => tokens.hasBearer(authorization)); // every one, so that time says nothing
+    const shown = asBearer(authorization);
+    const bearers = this.#known.filter(({ tokens }) => tokens.hasBearer(shown)); // every one, so that time says nothing
     return bearers[0]?.name;
   }
+}
+
+/** What RFC 7617 calls Basic, as what RFC 6750 calls Bearer. */
+function asBearer(authorization: string | undefined): string | undefined {
+  const [, credentials] = /^Basic +([\w+/=-]+) *$/i.exec(authorization ?? '') ?? [];
+  if (credentials === undefined) return authorization;
+  const pair = Buffer.from(credentials, 'base64').toString('utf8');
+  const colon = pair.indexOf(':');
+  return colon === -1 ? authorization : `Bearer ${pair.slice(colon + 1)}`;
 }

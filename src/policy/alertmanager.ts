@@ -1,6 +1,9 @@
+import { rehearsals } from '../semconv/rehearsal.ts';
 import { severities as tiers } from '../semconv/vocabulary.ts';
 import { blindAlerts, operators } from './pipeline-rules.ts';
+import type { Policy } from './policy-schema.ts';
 import type { PolicyFile } from './read-policy.ts';
+import { asksForRollbacks, releaseAlerts, rollbackLabel } from './release-rules.ts';
 
 /** A receiver of Alertmanager: its name, and whatever else Alertmanager knows of it. */
 type Receiver = Readonly<Record<string, unknown>> & { readonly name: string };
@@ -10,10 +13,13 @@ export type AlertmanagerParts = Readonly<Record<string, unknown>> & {
   readonly receivers: readonly Receiver[];
 };
 
+/** The receiver of alerts that ask for a rollback: a webhook to the API of the pipeline. */
+export const executor = 'plimsoll-rollback';
+
 /** Who must be there to be told, by name. */
 export function receiverNames(files: readonly PolicyFile[]): readonly string[] {
   const named = files.flatMap(({ policy: { metadata } }) => [metadata.owner, metadata.on_call]);
-  return [...new Set([operators, ...named])];
+  return [...new Set([operators, ...(files.some(asksForRollbacks) ? [executor] : []), ...named])];
 }
 
 /**
@@ -32,17 +38,29 @@ export function alertmanagerConfig(
       group_wait: '30s',
       group_interval: '5m',
       repeat_interval: '4h',
-      routes: files.map(routeOf),
+      routes: [...(files.some(asksForRollbacks) ? [executorRoute] : []), ...files.map(routeOf)],
     },
     inhibit_rules: [...graverFirst(), whileBlind()],
     receivers,
   };
 }
 
+/** At once, one release a notification, and again until it ends, while people are told as ever. */
+const executorRoute = {
+  matchers: [`rollback="${rollbackLabel.rollback}"`],
+  receiver: executor,
+  group_by: ['agent', 'release', 'environment'],
+  group_wait: '0s',
+  group_interval: '1m',
+  repeat_interval: '4h',
+  continue: true,
+};
+
 /** How alerts are routed: the labels, and who is told. */
 export interface RouteTest {
   readonly labels: Readonly<Record<string, string>>;
-  readonly receiver: string;
+  /** Several, in the order of their routes. */
+  readonly receivers: readonly string[];
 }
 
 /** Who must be told of what, for amtool to verify. */
@@ -53,28 +71,51 @@ export function routeTests(files: readonly PolicyFile[]): readonly RouteTest[] {
         const tier = severities[severity];
         if (!tier) return [];
         const labels = { owner: metadata.owner, policy: metadata.name, severity };
-        return [{ labels, receiver: tier.page ? metadata.on_call : metadata.owner }];
+        return [{ labels, receivers: [tier.page ? metadata.on_call : metadata.owner] }];
       }),
     ),
-    { labels: { owner: operators, severity: 'sev2' }, receiver: operators },
+    ...files.flatMap((file) =>
+      releaseAlerts(file).flatMap(({ rule, labels }) => {
+        const told = { ...labels, ...rule.labels };
+        const rehearsed = { ...told, environment: `${rehearsals.slice(0, -1)}${told['environment']}` };
+        const first = 'rollback' in told ? [executor] : [];
+        const { owner } = file.policy.metadata;
+        return [
+          { labels: told, receivers: [...first, receiverOf(file.policy, rule.labels['severity'] ?? '')] },
+          ...('environment' in told ? [{ labels: rehearsed, receivers: [...first, owner] }] : []),
+        ];
+      }),
+    ),
+    { labels: { owner: operators, severity: 'sev2' }, receivers: [operators] },
   ];
 }
 
-function routeOf({ policy: { metadata, severities } }: PolicyFile): Readonly<Record<string, unknown>> {
+function receiverOf({ metadata, severities }: Policy, severity: string): string {
+  const tier = tiers.find((each) => each === severity);
+  return tier && severities[tier]?.page ? metadata.on_call : metadata.owner;
+}
+
+const rehearsed = `environment=~"${rehearsals.slice(0, -1)}.*"`;
+
+function routeOf({ policy: { metadata, severities, gates } }: PolicyFile): Readonly<Record<string, unknown>> {
   return {
     matchers: [`owner="${metadata.owner}"`, `policy="${metadata.name}"`],
     receiver: metadata.owner,
-    routes: tiers.flatMap((severity) => {
-      const tier = severities[severity];
-      if (!tier) return [];
-      return [
-        {
-          matchers: [`severity="${severity}"`],
-          receiver: tier.page ? metadata.on_call : metadata.owner,
-          repeat_interval: tier.acknowledge_within,
-        },
-      ];
-    }),
+    routes: [
+      // Nobody is woken by a rehearsal.
+      ...(gates?.canary ? [{ matchers: [rehearsed], receiver: metadata.owner }] : []),
+      ...tiers.flatMap((severity) => {
+        const tier = severities[severity];
+        if (!tier) return [];
+        return [
+          {
+            matchers: [`severity="${severity}"`],
+            receiver: tier.page ? metadata.on_call : metadata.owner,
+            repeat_interval: tier.acknowledge_within,
+          },
+        ];
+      }),
+    ],
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Outcome } from '../semconv/vocabulary.ts';
 import { judgedKpis, type CanaryGate, type JudgedKpi } from './gate-schema.ts';
+import { isBetterHigher } from './kpi-direction.ts';
 import { metricsOf } from './kpi-metrics.ts';
 import type { Policy } from './policy-schema.ts';
 import { durationSeconds } from './policy-values.ts';
@@ -81,15 +82,8 @@ function weightsOf({ weights }: CanaryGate): readonly (readonly [kpi: JudgedKpi,
 
 /** The most that a KPI may be by this bound: a share of bad, or US dollars. What is good is stated as the least. */
 function mostOf(kpi: JudgedKpi, bound: number): number {
-  return isGoodShare(kpi) ? rounded(1 - bound) : bound;
+  return isBetterHigher(kpi) ? rounded(1 - bound) : bound;
 }
-
-/** Whether more of the KPI is better. */
-function isGoodShare(kpi: JudgedKpi): boolean {
-  return metricsOf(kpi).unit === 'ratio' && !badShares.has(kpi);
-}
-
-const badShares: ReadonlySet<JudgedKpi> = new Set(['run_escalation', 'tool_call_retry']);
 
 function rulesOf(
   { objectives }: Policy,

@@ -1,7 +1,11 @@
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import { severities as tiers } from '../semconv/vocabulary.ts';
 import { error, warning, type Finding } from './finding.ts';
-import { laterFindings } from './lint-later.ts';
+import { gateFindings } from './lint-gates.ts';
+import { budgetFindings } from './lint-later.ts';
 import { objectiveFindings, windowFindings } from './lint-objectives.ts';
+import { rollbackFindings } from './lint-rollback.ts';
+import { testFindings } from './lint-tests.ts';
 import { pipelineGroup } from './pipeline-rules.ts';
 import type { Policy } from './policy-schema.ts';
 import { durationSeconds } from './policy-values.ts';
@@ -13,12 +17,19 @@ const noticeMs = 14 * 86_400_000;
 
 /**
  * What is wrong with each of `files`, which are used together, as of `nowMs`. Their shape is right; this is about
- * whether they make sense. `windowsMs` are the lengths of the rolling windows of the pipeline, where they are known.
+ * whether they make sense. `windowsMs` are the lengths of the rolling windows of the pipeline, and `hasFixture` says whether
+ * a policy's test has its file, where these are known.
  */
 export function findingsOf(
   files: readonly PolicyFile[],
   nowMs: number,
-  windowsMs?: readonly number[],
+  {
+    windowsMs,
+    hasFixture = () => true,
+  }: {
+    readonly windowsMs?: readonly number[] | undefined;
+    readonly hasFixture?: (file: string, fixture: string) => boolean;
+  } = {},
 ): ReadonlyMap<PolicyFile, readonly Finding[]> {
   return new Map(
     files.map((file, i) => [
@@ -29,7 +40,11 @@ export function findingsOf(
         ...(windowsMs ? windowFindings(file.policy, windowsMs) : []),
         ...severityFindings(file.policy),
         ...riskFindings(file.policy, nowMs),
-        ...laterFindings(file.policy),
+        ...budgetFindings(file.policy),
+        ...gateFindings(file.policy),
+        ...rollbackFindings(file.policy),
+        ...testFindings(file.policy, (fixture) => hasFixture(file.file, fixture)),
+        ...rehearsalFindings(file.policy),
         ...claimFindings(file, files.slice(0, i)),
       ],
     ]),
@@ -92,6 +107,17 @@ function* riskFindings({ risks = [] }: Policy, nowMs: number): Generator<Finding
       );
     else if (nowMs >= endOfDayMs - noticeMs)
       yield warning(path, `the review of ${id} is due by ${reviewBy}`, `let ${owner} review it`);
+  }
+}
+
+function* rehearsalFindings({ scope }: Policy): Generator<Finding> {
+  for (const [i, environment] of scope.environments.entries()) {
+    if (isRehearsal(environment))
+      yield error(
+        `scope::environments::${i}`,
+        `${environment} is a rehearsal, which is covered as the environment that it means`,
+        'remove it',
+      );
   }
 }
 

@@ -1,31 +1,12 @@
-import type { Severity } from '../semconv/vocabulary.ts';
-import type { AlertRule, InputSeries } from './rule.ts';
+import { series, type PipelineAlert } from './pipeline-alert.ts';
+import { rollbackAlerts } from './rollback-alerts.ts';
+import type { AlertRule } from './rule.ts';
 
 /** Names the group and the files of the pipeline's own rules, so no policy. */
 export const pipelineGroup = 'plimsoll-pipeline';
 
 /** Who is told of the pipeline's own alerts: the receiver of this name. */
 export const operators = 'plimsoll-operators';
-
-/** An alert of the pipeline itself, and what makes it fire. */
-export interface PipelineAlert {
-  readonly alert: string;
-  readonly severity: Severity;
-  readonly expr: string;
-  readonly for: string;
-  readonly summary: string;
-  readonly runbook: string;
-  /** Series that make it fire. */
-  readonly when: readonly InputSeries[];
-  /** Other series that make it fire without those. */
-  readonly orWhen?: readonly InputSeries[];
-  /** The labels and the `$value` that it then has. */
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly value?: string;
-}
-
-/** A series as promtool's tests have it. */
-export const series = (text: string, values: string): InputSeries => ({ series: text, values });
 
 /** The labels of a release, whichever. */
 export const agent = 'agent="a",release="1",environment="production"';
@@ -233,7 +214,7 @@ function revisionAlert([policy, revision]: readonly [string, string]): PipelineA
 
 /** The alerts on the pipeline itself when policies need this of it, and what makes each fire. */
 export function alertsFor({ windows, revisions }: PolicyNeeds): readonly PipelineAlert[] {
-  return [...alerts, ...windows.map(windowAlert), ...[...revisions].map(revisionAlert)];
+  return [...alerts, ...rollbackAlerts, ...windows.map(windowAlert), ...[...revisions].map(revisionAlert)];
 }
 
 /** The alerts on the pipeline itself, when policies need this of it. */

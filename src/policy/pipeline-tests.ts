@@ -1,4 +1,6 @@
-import { agent, alertsFor, ruleOf, series, type PipelineAlert, type PolicyNeeds } from './pipeline-rules.ts';
+import { series, type PipelineAlert } from './pipeline-alert.ts';
+import { agent, alertsFor, ruleOf, type PolicyNeeds } from './pipeline-rules.ts';
+import { healthyRollbacks } from './rollback-alerts.ts';
 import { expand, type InputSeries, type RuleTest } from './rule.ts';
 
 /** promtool's tests of the alerts on the pipeline itself: each fires when it should, and none does while all is well. */
@@ -13,6 +15,7 @@ export function pipelineTests(needs: PolicyNeeds): readonly RuleTest[] {
     interval: '1m',
     input_series: [
       ...healthySeries,
+      ...healthyRollbacks,
       ...['5m', ...needs.windows].map((window) =>
         series(`plimsoll_kpi_window_complete{window="${window}"}`, '1x60'),
       ),

@@ -7,14 +7,17 @@ import { objectiveTests } from './objective-tests.ts';
 import { pipelineGroup, pipelineRules } from './pipeline-rules.ts';
 import { pipelineTests } from './pipeline-tests.ts';
 import type { PolicyFile } from './read-policy.ts';
+import { releaseAlerts } from './release-rules.ts';
+import { releaseTests } from './release-tests.ts';
+import { argoTemplate, flaggerTemplates } from './rollout-templates.ts';
 import type { AlertRule, RecordingRule, RuleTest } from './rule.ts';
 
 /** How the first line of every rendered file begins; a script has its interpreter before that. */
 export const renderedMark = '# Rendered by plimsoll policy render';
 
 /**
- * Everything that Prometheus and Alertmanager need for `files`, which have no errors, by file name: rules, promtool's
- * tests of them, Alertmanager's configuration and a script with amtool's tests of that.
+ * Everything that other programs need for `files`, which have no errors, by file name: rules, promtool's tests of them,
+ * Alertmanager's configuration, a script with amtool's tests of that, and templates for Argo Rollouts and Flagger.
  */
 export function renderedFiles(
   files: readonly PolicyFile[],
@@ -27,10 +30,15 @@ export function renderedFiles(
     addRules(rendered, {
       group: name,
       origin: `the policy ${name}, version ${version}, revision ${file.revision}`,
-      rules: [...rules.flatMap(({ recordings }) => recordings), ...rules.flatMap(({ alerts }) => alerts)],
-      tests: objectiveTests(file),
+      rules: [
+        ...rules.flatMap(({ recordings }) => recordings),
+        ...rules.flatMap(({ alerts }) => alerts),
+        ...releaseAlerts(file).map(({ rule }) => rule),
+      ],
+      tests: [...objectiveTests(file), ...releaseTests(file)],
     });
   }
+  for (const file of files) addTemplates(rendered, file);
   const needs = {
     windows: windowsOf(files),
     revisions: new Map(files.map(({ policy, revision }) => [policy.metadata.name, revision])),
@@ -45,6 +53,17 @@ export function renderedFiles(
   rendered.set('alertmanager.yaml', headed(origin, yaml(alertmanagerConfig(files, parts))));
   rendered.set('alertmanager.test.sh', `#!/bin/sh\n${headed(origin, routeScript(files))}`);
   return rendered;
+}
+
+/** For tools that roll a release out step by step. */
+function addTemplates(rendered: Map<string, string>, file: PolicyFile): void {
+  const { name, version } = file.policy.metadata;
+  const origin = `the policy ${name}, version ${version}, revision ${file.revision}`;
+  const argo = argoTemplate(file);
+  if (argo) rendered.set(`${name}.argo.yaml`, headed(origin, yaml(argo)));
+  const flagger = flaggerTemplates(file);
+  if (flagger.length > 0)
+    rendered.set(`${name}.flagger.yaml`, headed(origin, flagger.map(yaml).join('---\n')));
 }
 
 interface Rules {
@@ -73,9 +92,9 @@ function windowsOf(files: readonly PolicyFile[]): readonly string[] {
 }
 
 function routeScript(files: readonly PolicyFile[]): string {
-  const checks = routeTests(files).map(({ labels, receiver }) => {
+  const checks = routeTests(files).map(({ labels, receivers }) => {
     const words = Object.entries(labels).map(([label, value]) => `'${label}="${value}"'`);
-    return `amtool config routes test --config.file=alertmanager.yaml --verify.receivers='${receiver}' ${words.join(' ')}`;
+    return `amtool config routes test --config.file=alertmanager.yaml --verify.receivers='${receivers.join(',')}' ${words.join(' ')}`;
   });
   return `set -eu
 cd "$(dirname "$0")"

@@ -39,6 +39,12 @@ export function matchersOf({ agents, environments }: Scope): readonly string[] {
   return takesRehearsals ? [...own, `environment!~${JSON.stringify(`${rehearsals.slice(0, -1)}.*`)}`] : own;
 }
 
+/** The same, and rehearsals of the environments. */
+export function matchersWithRehearsals({ agents, environments }: Scope): readonly string[] {
+  const all = environments.flatMap((pattern) => [pattern, rehearsals.slice(0, -1) + pattern]);
+  return [matcherOf('agent', agents), matcherOf('environment', all)];
+}
+
 /** The PromQL matcher for `label` to fit one of `patterns`. */
 function matcherOf(label: string, patterns: readonly string[]): string {
   const [only] = patterns;
@@ -49,6 +55,12 @@ function matcherOf(label: string, patterns: readonly string[]): string {
     return start === undefined ? quoted(pattern) : `${quoted(start)}.*`;
   });
   return `${label}=~${JSON.stringify(expressions.join('|'))}`;
+}
+
+/** The one name that `patterns` mean; undefined where they mean several. */
+export function onlyOf(patterns: readonly string[]): string | undefined {
+  const [only, ...more] = patterns;
+  return more.length > 0 || only === undefined || beginning(only) !== undefined ? undefined : only;
 }
 
 /** A name that fits `patterns`. */

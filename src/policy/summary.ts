@@ -1,7 +1,9 @@
 import { burnRatesOf, isBudgeted, thresholdOf } from './burn-rate.ts';
+import type { CanaryGate } from './gate-schema.ts';
 import { notEnforced } from './lint-later.ts';
 import { demandOf } from './objective-rules.ts';
 import { objectivesOf, type Objective } from './objective-schema.ts';
+import type { Policy } from './policy-schema.ts';
 import type { PolicyFile } from './read-policy.ts';
 
 /** What a policy says, in lines for people. */
@@ -14,6 +16,8 @@ export function summaryOf({ policy, revision }: PolicyFile): readonly string[] {
     ...objectivesOf(policy.objectives).map(
       ([kpi, objective]) => `  ${demandOf(kpi, objective)}: ${alertsOn(objective)}`,
     ),
+    ...gatesText(policy),
+    ...rollbackText(policy),
     ...risks.map(({ id, owner, review_by: day }) => `  risk ${id} of ${owner}, to be reviewed by ${day}`),
     ...(later.length > 0 ? [`  not yet enforced: ${later.join(', ')}`] : []),
   ];
@@ -27,4 +31,45 @@ function alertsOn(objective: Objective): string {
       return `${rate.severity} above ${share} % bad over ${rate.longWindow}`;
     })
     .join(', ');
+}
+
+function gatesText({ gates = {} }: Policy): readonly string[] {
+  const { offline, staging, canary } = gates;
+  const demanded = Object.keys({ ...staging?.at_least, ...staging?.at_most });
+  return [
+    ...(offline
+      ? [
+          `  offline: passes ${offline.min_cases} cases of ${offline.dataset}, worse by less than ${percent(offline.margin)}`,
+        ]
+      : []),
+    ...(staging ? [`  staging: passes ${staging.min_runs} runs, by ${demanded.join(', ')}`] : []),
+    ...(canary
+      ? [
+          `  canary: ${percent(canary.share)} of the traffic by ${canary.unit}, judged for up to ${canary.max} by ${weightsText(canary.weights)}; pauses at evidence of ${canary.pause_at}, rolls back at ${canary.rollback_at}`,
+        ]
+      : []),
+  ];
+}
+
+function weightsText(weights: CanaryGate['weights']): string {
+  return Object.entries(weights)
+    .map(([kpi, weight]) => `${kpi} (${percent(weight)})`)
+    .join(', ');
+}
+
+function rollbackText({ rollback, drill, metadata }: Policy): readonly string[] {
+  if (!rollback) return [];
+  const { mode, target, environments = {}, cooldown, per_day: perDay, verify } = rollback;
+  const others = Object.entries(environments).map(
+    ([name, { mode: own = mode, target: other = target }]) => `; in ${name} ${own}, of ${other}`,
+  );
+  const by = mode === 'approve' ? ` by ${(metadata.approvers ?? []).join(' or ')}` : '';
+  return [
+    `  rollback: ${mode}${by}, of ${target}${others.join('')}; every ${cooldown}, ${perDay} a day; verified by ${verify.kpi} within ${verify.within}`,
+    ...(drill ? [`  drill: ${drill.scenario} every ${drill.every}`] : []),
+  ];
+}
+
+function percent(share: number): string {
+  return `${Number((100 * share).toPrecision(3))} %`;
 }

@@ -1,31 +1,43 @@
-import { Assessor, type AssessorSettings } from '../assess/assessor.ts';
+import type { AssessorSettings } from '../assess/assessor-settings.ts';
+import { Assessor } from '../assess/assessor.ts';
 import type { KeptIncidents } from '../api/incident-resource.ts';
 import { RowOutbox } from '../assess/row-outbox.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import { StateLog } from '../assess/state-log.ts';
 import type { StreamConsumer } from '../core/stream.ts';
 import { EnrichedSpans } from '../enrich/enriched-spans.ts';
+import { Judge } from '../judge/judge.ts';
 import type { Family } from '../kpi/family.ts';
 import type { Probe } from '../metrics/health.ts';
 import type { Plan } from '../plan.ts';
 import { policyRow } from '../policy/policy-row.ts';
 import { bookOf, incidentRowsTo, IncidentWatch } from './incidents.ts';
+import type { Policies } from './policies.ts';
 import type { Role, Site } from './role.ts';
+import { Verdicts } from './verdicts.ts';
 
 /** A restart reads again what came since the last snapshot, and counters are as old as that. */
 const snapshotEveryMs = 1000;
 
+/** The role that assesses, and what others are built on. */
+export interface AssessRole extends Role {
+  readonly incidents: KeptIncidents;
+  readonly verdicts: Verdicts;
+  /** The way of rows to ClickHouse. */
+  readonly outbox: RowOutbox;
+  kpis(): readonly Family[];
+}
+
 /** stream → runs → windows, and the stream of rows, of runs and of the policies in use */
-export function assessRole(
-  site: Site,
-  plan: NonNullable<Plan['assess']>,
-): Role & { kpis(): readonly Family[]; readonly incidents: KeptIncidents } {
+export function assessRole(site: Site, plan: NonNullable<Plan['assess']>): AssessRole {
   const { enricher, spans, policies, telemetry, log } = site;
   const outbox = new RowOutbox(site.runs, { log });
   const book = bookOf(telemetry, {
     opened: (incident) => assessor.opened({ ...incident, timeMs: incident.detectedMs }),
     changed: () => assessor.change(),
   });
+  const judge = new Judge((agent, environment) => policies.coverage.canaryRules(agent, environment));
+  const verdicts: Verdicts = new Verdicts(judge, () => assessor.isAssessing && consumer.isSure);
   const assessor: Assessor = new Assessor(settingsOf(site, plan), {
     partitions: spans.partitions,
     spans: new EnrichedSpans(enricher),
@@ -33,12 +45,15 @@ export function assessRole(
     states: new StateLog(site.states, log),
     policyRevision: (agent, environment) => policies.coverage.revision(agent, environment),
     book,
+    judge,
+    judged: (judged) => verdicts.take(judged),
     incidentsCommitted: incidentRowsTo(outbox),
     clock,
     telemetry,
     log,
   });
   const consumer = consumerOf(site, assessor, outbox);
+  policies.onChange(() => judge.rulesChanged());
   const incidents = {
     book,
     isKept: () => assessor.isAssessing && consumer.isSure,
@@ -50,12 +65,18 @@ export function assessRole(
     components: [watch, consumer, outbox],
     probes: [{ name: 'assess', check: () => checkOf(consumer, assessor) }],
     addresses: () => [],
-    kpis: () => [...kpis(), ...watch.families()],
+    kpis: () => [...kpis(), ...verdicts.families(), ...watch.families()],
+    verdicts,
+    outbox,
     incidents,
   };
 }
 
-function settingsOf({ policies }: Site, { runs, kpi }: NonNullable<Plan['assess']>): AssessorSettings {
+/** What the plan, and the policies in use, say of how runs are assessed. */
+export function settingsOf(
+  { policies }: { readonly policies: Pick<Policies, 'coverage'> },
+  { runs, kpi }: NonNullable<Plan['assess']>,
+): AssessorSettings {
   return {
     windowsMs: kpi.windows,
     latenessMs: kpi.lateness,

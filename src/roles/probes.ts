@@ -20,9 +20,9 @@ export interface Finding {
 export async function probeStream({ stream, assess }: Plan, log: Log): Promise<readonly Finding[]> {
   if (stream.type === 'embedded') return [{ what: 'the stream is embedded', faults: [] }];
   const { probeTopic } = await import('../stream/kafka-probe.ts'); // slow to load
-  const { spans, runs, deadLetters, states } = topicsOf(stream, new Telemetry(), log);
+  const { spans, runs, deadLetters, states, rollbacks } = topicsOf(stream, new Telemetry(), log);
   return Promise.all(
-    [spans, runs, deadLetters, ...(assess ? [states] : [])].map(async (options) => {
+    [spans, runs, deadLetters, ...(assess ? [states, rollbacks] : [])].map(async (options) => {
       const what = `topic ${options.topic} on ${options.brokers.join()}`;
       return probeTopic(options).then(
         ({ state, faults }) => ({ what: `${what} ${state}`, faults }),

@@ -21,6 +21,8 @@ export interface Site {
   readonly deadLetters: Stream;
   /** Snapshots of what is assessed. */
   readonly states: Stream;
+  /** What was asked for and done about bad releases. */
+  readonly rollbacks: Stream;
   readonly telemetry: Telemetry;
   readonly log: Log;
 }

@@ -47,17 +47,20 @@ export interface RollbackParts {
   readonly rows: (row: TableRow) => void;
 }
 
+/** The executor, and what others are built on. */
+export interface RollbackRole extends Role {
+  kpis(): readonly Family[];
+  resources(callers: Callers): Readonly<Record<string, Resource>>;
+  /** Asks for what the judge wants to be rolled back; the same release again is the same attempt. */
+  judged(standings: readonly JudgedRelease[]): Promise<void>;
+}
+
 /** The executor of rollbacks, wired: its component comes before the journal in the flow, and after the API. */
 export function rollbackRole(
   { plan, policies, log }: Pick<Site, 'plan' | 'policies' | 'log'>,
   { options }: NonNullable<Plan['rollback']>,
   parts: RollbackParts,
-): Role & {
-  kpis(): readonly Family[];
-  resources(callers: Callers): Readonly<Record<string, Resource>>;
-  /** Asks for what the judge wants to be rolled back; the same release again is the same attempt. */
-  judged(standings: readonly JudgedRelease[]): Promise<void>;
-} {
+): RollbackRole {
   const executor = executorOf({ plan, policies, log }, options, parts);
   return {
     components: [executor],

@@ -8,6 +8,7 @@ import { defaultSettings } from '../store/store.ts';
 import { EmbeddedLog } from '../stream/embedded.ts';
 import type { KafkaOptions } from '../stream/kafka-options.ts';
 import { KafkaStream } from '../stream/kafka.ts';
+import type { Retention } from '../stream/retention.ts';
 
 /**
  * Dead letters are few and wait for an operator: a small share of the stream's disk, kept for long. The embedded log
@@ -32,6 +33,9 @@ const largestStatesShare = 1 / 4;
 const enoughStatesBytes = 2 ** 28;
 const statesBytes = 2 ** 30;
 
+/** What was asked for and done about bad releases: small, and kept for good. A full one takes no more, so somebody is told. */
+const rollbacksShare = 1 / 64;
+
 /** The consumer group that stores runs. */
 export const runsGroup = 'runs';
 
@@ -41,12 +45,13 @@ export const replayGroup = 'replay';
 /** An append is tried longer than most senders wait: their repeat is then joined to it, or finds another broker. */
 const kafkaDeliveryMs = 30_000;
 
-/** The spans, those that can never be stored, what is known of runs, and snapshots of what is assessed. */
+/** The spans, those that can never be stored, what is known of runs, snapshots of what is assessed, and the journal of rollbacks. */
 export interface Streams {
   readonly spans: Stream;
   readonly runs: Stream;
   readonly deadLetters: Stream;
   readonly states: Stream;
+  readonly rollbacks: Stream;
 }
 
 /** The streams that the plan lists, not started. */
@@ -71,39 +76,25 @@ function embeddedStreams(
   );
   const keep = {
     ageMs: retention.age,
-    bytes: retention.size * (1 - deadLetterShare - runsShare) - ofStatesBytes,
+    bytes: retention.size * (1 - deadLetterShare - runsShare - rollbacksShare) - ofStatesBytes,
     minAfterCommitMs: defaultSettings.verifyMs,
   };
   const groups = [...(plan.store ? ['store'] : []), ...(plan.assess ? ['assess'] : [])];
+  const single = (topic: string, kept: Retention, readers: readonly string[]): Stream =>
+    embedded.stream({ topic, partitions: 1, groups: readers, retention: kept });
+  const share = (part: number): number => retention.size * part;
+  const forGood = { ageMs: Number.POSITIVE_INFINITY, minAfterCommitMs: 0, isSpared: true };
   return {
     spans: embedded.stream({ topic: 'otlp_spans', partitions, groups, retention: keep }),
-    runs: embedded.stream({
-      topic: 'agent_runs',
-      partitions: 1,
-      groups: plan.store ? [runsGroup] : [],
-      retention: { ...keep, bytes: retention.size * runsShare },
-    }),
-    deadLetters: embedded.stream({
-      topic: 'otlp_spans_dlq',
-      partitions: 1,
-      groups: [replayGroup],
-      retention: {
-        ageMs: deadLetterAgeMs,
-        bytes: retention.size * deadLetterShare,
-        minAfterCommitMs: 0,
-      },
-    }),
-    states: embedded.stream({
-      topic: 'plimsoll_state',
-      partitions: 1,
-      groups: [],
-      retention: {
-        ageMs: Number.POSITIVE_INFINITY,
-        bytes: ofStatesBytes,
-        minAfterCommitMs: 0,
-        isSpared: true,
-      },
-    }),
+    runs: single('agent_runs', { ...keep, bytes: share(runsShare) }, plan.store ? [runsGroup] : []),
+    deadLetters: single(
+      'otlp_spans_dlq',
+      { ageMs: deadLetterAgeMs, bytes: share(deadLetterShare), minAfterCommitMs: 0 },
+      [replayGroup],
+    ),
+    states: single('plimsoll_state', { ...forGood, bytes: ofStatesBytes }, []),
+    // What a group has not committed is kept, and this one never commits.
+    rollbacks: single('plimsoll_rollbacks', { ...forGood, bytes: share(rollbacksShare) }, ['nobody']),
   };
 }
 
@@ -114,6 +105,7 @@ function kafkaStreams(options: KafkaConnector, telemetry: Telemetry, log: Log): 
     runs: new KafkaStream(topics.runs),
     deadLetters: new KafkaStream(topics.deadLetters),
     states: new KafkaStream(topics.states),
+    rollbacks: new KafkaStream(topics.rollbacks),
   };
 }
 
@@ -125,22 +117,8 @@ export function topicsOf(
   telemetry: Telemetry,
   log: Log,
 ): { readonly [S in keyof Streams]: KafkaOptions } {
-  const { tls, sasl, groups } = options;
-  const common = {
-    brokers: options.brokers,
-    replication: options.replication,
-    maxRecordBytes: options.max_record_size,
-    compression: options.compression,
-    lingerMs: options.linger,
-    deliveryMs: kafkaDeliveryMs,
-    sessionMs: options.session_timeout,
-    instanceId: options.instance_id,
-    tls: tls && { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file },
-    sasl: sasl && saslOf(sasl),
-    clock,
-    log,
-    telemetry,
-  };
+  const { groups } = options;
+  const common = commonOf(options, telemetry, log);
   return {
     spans: {
       ...common,
@@ -167,6 +145,33 @@ export function topicsOf(
       groups: { [replayGroup]: { id: groups.replay, assignment: 'incumbent', isForgettable: true } },
     },
     states: { ...common, ...stateTopic(options.state_topic) },
+    rollbacks: {
+      ...common,
+      topic: options.rollback_topic,
+      partitions: 1,
+      retentionMs: undefined,
+      groups: {},
+    },
+  };
+}
+
+/** What all topics have in common. */
+function commonOf(options: KafkaConnector, telemetry: Telemetry, log: Log) {
+  const { tls, sasl } = options;
+  return {
+    brokers: options.brokers,
+    replication: options.replication,
+    maxRecordBytes: options.max_record_size,
+    compression: options.compression,
+    lingerMs: options.linger,
+    deliveryMs: kafkaDeliveryMs,
+    sessionMs: options.session_timeout,
+    instanceId: options.instance_id,
+    tls: tls && { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file },
+    sasl: sasl && saslOf(sasl),
+    clock,
+    log,
+    telemetry,
   };
 }
 

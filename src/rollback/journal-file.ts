@@ -15,6 +15,7 @@ export class JournalFile {
   readonly #path: string;
   /** How many events it holds, and how it was when that was so. */
   #known: { readonly events: number; readonly mark: string } | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(path: string) {
     this.#path = path;
@@ -25,12 +26,19 @@ export class JournalFile {
    * what it has is something else or more, and with the system's error when it cannot be read or written.
    */
   async follow(events: readonly PlacedEvent[]): Promise<void> {
+    const turn = this.#turn.then(async () => this.#follow(events));
+    this.#turn = turn.catch(() => undefined); // whoever asked for it is told
+    return turn;
+  }
+
+  async #follow(events: readonly PlacedEvent[]): Promise<void> {
+    const { length } = events; // there may be more of them when the file is written
     const isAsLeft = (await markOf(this.#path)) === this.#known?.mark;
-    if (isAsLeft && this.#known?.events === events.length) return;
+    if (isAsLeft && this.#known?.events === length) return;
     const has = isAsLeft && this.#known ? this.#known.events : await this.#compare(events);
-    const lines = events.slice(has).map((event) => `${eventLine(event)}\n`);
+    const lines = events.slice(has, length).map((event) => `${eventLine(event)}\n`);
     if (lines.length > 0) await appended(this.#path, lines.join(''));
-    this.#known = { events: events.length, mark: await markOf(this.#path) };
+    this.#known = { events: Math.max(has, length), mark: await markOf(this.#path) };
   }
 
   /** How many events the file has, all of which are the journal's. A line that a crash left unfinished is cut off. */

@@ -420,3 +420,18 @@ test('the JSON Schema of what is posted is served', async () => {
     anyOf: [{ required: ['key', 'agent', 'severity', 'title'] }, { required: ['state'] }],
   });
 });
+
+test.each([
+  ['the token as the password of any user', `anybody:${token}`, 201],
+  ['a password with a colon', `anybody:a:${token}`, 401],
+  ['a wrong password', 'anybody:wrong', 401],
+  ['the token as the user', `${token}:`, 401],
+  ['no password', token, 401],
+])(
+  'who only knows a URL, which becomes Basic credentials, and shows %s is answered with %i',
+  async (_, pair, status) => {
+    const authorization = `Basic ${Buffer.from(pair).toString('base64')}`;
+    const brief = { key: 'k', agent: 'a', severity: 'sev3', title: 't' };
+    expect((await post(await apiOf(), brief, { authorization })).status).toBe(status);
+  },
+);

@@ -2,7 +2,8 @@ import { deserialize, serialize } from 'node:v8';
 import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
-import { Assessor, type AssessorSettings } from '../../src/assess/assessor.ts';
+import type { AssessorSettings } from '../../src/assess/assessor-settings.ts';
+import { Assessor } from '../../src/assess/assessor.ts';
 import { toCommit } from '../../src/assess/pointer.ts';
 import { RowOutbox } from '../../src/assess/row-outbox.ts';
 import type { SavedState } from '../../src/assess/saved-state.ts';
@@ -11,6 +12,7 @@ import { createLog } from '../../src/core/log.ts';
 import { OwnershipLost, type Claim } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import type { IncidentBook } from '../../src/incidents/incident-book.ts';
+import { Judge } from '../../src/judge/judge.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { flat, value } from '../kpi/events.ts';
 import { runs } from '../property-runs.ts';
@@ -69,6 +71,8 @@ class Process {
         states: new StateLog(states, log),
         policyRevision: (agent, environment) => (agent === 'covered' ? `${agent}-${environment}` : ''),
         book: this.book,
+        judge: new Judge(() => undefined),
+        judged: () => {},
         incidentsCommitted: ({ incidents }) => (this.committedIncidents = incidents.map(({ key }) => key)),
         clock,
         telemetry: this.telemetry,

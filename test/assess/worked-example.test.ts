@@ -6,6 +6,7 @@ import { createLog } from '../../src/core/log.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
+import { Judge } from '../../src/judge/judge.ts';
 import { attributesOf, type Values } from '../enrich/one-span.ts';
 import { value } from '../kpi/events.ts';
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
@@ -165,6 +166,8 @@ describe('ten runs of a release', () => {
       states: new StateLog(new MemoryStates(), log),
       policyRevision: () => '',
       book: incidentBook(),
+      judge: new Judge(() => undefined),
+      judged: () => {},
       incidentsCommitted: () => {},
       clock,
       telemetry: new Telemetry(),

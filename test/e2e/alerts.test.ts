@@ -1,20 +1,17 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { GrpcLoad } from '../../bench/grpc-load.ts';
 import { readPolicy } from '../../src/policy/read-policy.ts';
 import { renderedFiles } from '../../src/policy/render.ts';
+import { Alertmanager } from '../alertmanager.ts';
 import { freePorts } from '../free-ports.ts';
-import { encodeRequest } from '../otlp/oracle.ts';
 import { Prometheus } from '../prometheus.ts';
 import { requires } from '../requires.ts';
 import { until } from '../until.ts';
+import { sendSteadily, type Work } from './agent-runs.ts';
 import { Place, Program } from './program.ts';
 
 const missing =
@@ -42,50 +39,24 @@ function hastened(rendered: string): string {
     .replaceAll(/group_interval: .*/g, 'group_interval: 1s');
 }
 
-/** Ten runs of a release, of which some fail, and how many there have been. */
-class Release {
-  failures = 0;
-  completed = 0;
-  failed = 0;
-
-  request(): Uint8Array {
-    const now = Date.now();
-    const spans = Array.from({ length: 10 }, (_, i) => ({
-      traceId: randomBytes(16),
-      spanId: randomBytes(8),
-      name: 'invoke_agent refund-agent',
-      kind: 1,
-      startTimeUnixNano: `${now - 50}000000`,
-      endTimeUnixNano: `${now}000000`,
-      attributes: [
-        { key: 'gen_ai.operation.name', value: { stringValue: 'invoke_agent' } },
-        { key: 'gen_ai.agent.name', value: { stringValue: 'refund-agent' } },
-      ],
-      ...(i < this.failures && { status: { code: 2 } }),
-    }));
-    const resource = {
-      attributes: [
-        { key: 'service.version', value: { stringValue: '1.4.0' } },
-        { key: 'deployment.environment.name', value: { stringValue: 'production' } },
-      ],
-    };
-    return encodeRequest({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] });
-  }
-
-  acknowledged(): void {
-    this.failed += this.failures;
-    this.completed += 10 - this.failures;
-  }
-}
-
 describe.skipIf(missing)(
   'a release that fails, with Prometheus and Alertmanager, which scrape and tell every second',
   () => {
     const folder = mkdtempSync(join(tmpdir(), 'plimsoll-alerts-'));
-    const release = new Release();
+    /** How many of ten runs fail now, and how many were acknowledged. */
+    const release = { failures: 0, completed: 0, failed: 0 };
+    const work: Work = {
+      url: () => url,
+      next: () => [
+        { agent: 'refund-agent', release: '1.4.0', environment: 'production', count: 10, ...release },
+      ],
+      acknowledged: ({ count, failures }) => {
+        release.failed += failures;
+        release.completed += count - failures;
+      },
+    };
     const told: Notification[] = [];
     let webhook: Server;
-    let alertmanager: ChildProcess;
     let prometheus: Prometheus;
     let program: Program;
     let place: Place;
@@ -94,21 +65,6 @@ describe.skipIf(missing)(
     let load: Promise<void> | undefined;
     /** What ends what was started, in that order. */
     const ends: (() => unknown)[] = [() => rmSync(folder, { recursive: true })];
-
-    async function send(): Promise<void> {
-      while (!stopped.signal.aborted) {
-        const sender = new GrpcLoad(url, 1);
-        while (!stopped.signal.aborted) {
-          const failures = release.failures;
-          const answer = await sender.send(release.request()).catch(() => undefined); // the kill
-          if (answer === undefined) break;
-          if (answer === 0 && failures === release.failures) release.acknowledged();
-          await sleep(100);
-        }
-        sender.close();
-        await sleep(100);
-      }
-    }
 
     const count = async (query: string): Promise<number> => {
       const { result } = await prometheus.get<{ result: readonly { value: readonly [number, string] }[] }>(
@@ -142,18 +98,10 @@ describe.skipIf(missing)(
       }));
       for (const [name, rendered] of renderedFiles([read.read], { receivers }))
         writeFileSync(join(folder, name), hastened(rendered));
-      const [alertmanagerPort, metricsPort] = await freePorts(2);
-      alertmanager = spawn(
-        'prometheus-alertmanager',
-        [
-          '--config.file=alertmanager.yaml',
-          '--storage.path=alertmanager',
-          `--web.listen-address=127.0.0.1:${alertmanagerPort}`,
-          '--cluster.listen-address=',
-        ],
-        { cwd: folder, stdio: 'ignore' },
-      );
-      ends.push(() => alertmanager.kill('SIGTERM'));
+      const [alertmanagerPort = 0, metricsPort] = await freePorts(2);
+      const alertmanager = new Alertmanager(folder, alertmanagerPort);
+      await alertmanager.start();
+      ends.push(async () => alertmanager.stop());
       place = new Place(
         `service: { policies: ["${policy}"], telemetry: { metrics: { endpoint: "127.0.0.1:${metricsPort}" } } }`,
       );
@@ -165,7 +113,7 @@ describe.skipIf(missing)(
         JSON.stringify({
           global: { scrape_interval: '1s', evaluation_interval: '1s' },
           rule_files: [join(folder, '*.rules.yaml')],
-          alerting: { alertmanagers: [{ static_configs: [{ targets: [`127.0.0.1:${alertmanagerPort}`] }] }] },
+          alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager.target] }] }] },
           scrape_configs: [
             {
               job_name: 'plimsoll',
@@ -176,7 +124,7 @@ describe.skipIf(missing)(
         }),
       );
       ends.push(async () => prometheus.stop());
-      load = send();
+      load = sendSteadily(work, stopped.signal);
     }, patienceMs);
 
     afterAll(async () => {

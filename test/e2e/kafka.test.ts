@@ -33,6 +33,7 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
     dead_letter_topic: `${topic}-dlq`,
     runs_topic: `${topic}-runs`,
     state_topic: `${topic}-state`,
+    rollback_topic: `${topic}-rollbacks`,
     replication: 1,
     partitions: 3,
     session_timeout: '6s',

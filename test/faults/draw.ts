@@ -1,4 +1,4 @@
-import { randomOf } from '../../bench/sample-requests.ts';
+import { randomOf } from '../../src/rehearsal/random.ts';
 
 /** Everything random of a run, from one seed. */
 export class Draw {

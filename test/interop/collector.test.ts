@@ -51,6 +51,7 @@ describe.skipIf(kafkaMissing)('beside an OpenTelemetry Collector', () => {
       dead_letter_topic: `${topic}-dlq`,
       runs_topic: `${topic}-runs`,
       state_topic: `${topic}-state`,
+      rollback_topic: `${topic}-rollbacks`,
       groups: { store: `${topic}-store`, assess: `${topic}-assess`, runs: `${topic}-runs` },
       replication: 1,
       partitions,

@@ -9,6 +9,7 @@ import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import type { Family } from '../../src/kpi/family.ts';
 import type { IncidentBook, Opening, Report } from '../../src/incidents/incident-book.ts';
+import { Judge } from '../../src/judge/judge.ts';
 import { bookOf, incidentRowsTo } from '../../src/roles/incidents.ts';
 import { usuallyGood } from '../../src/semconv/vocabulary.ts';
 import { outcomeOf, type Outcome } from '../../src/semconv/vocabulary.ts';
@@ -105,6 +106,8 @@ export class KpiEngine {
         states: new States(this.#states, log),
         policyRevision: () => '',
         book,
+        judge: new Judge(() => undefined),
+        judged: () => {},
         incidentsCommitted: incidentRowsTo(outbox),
         spans: new EnrichedSpans(enricher),
         outbox,

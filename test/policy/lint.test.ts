@@ -17,6 +17,20 @@ const risk = {
   review_by: '2027-01-31',
 };
 const blocked = { name: 'bad', fixture: 'bad.json', gate: 'canary', release: '2', verdict: 'fail' };
+const offline = { dataset: 'searches-7', min_cases: 200, margin: 0.02 };
+const withCanary = (more: Mapping): Mapping => ({
+  gates: { canary: { ...canary, ...more } },
+  tests: [blocked],
+});
+const withStaging = (more: Mapping): Mapping => ({
+  gates: { staging: { min_runs: 50, ...more } },
+  tests: [{ ...blocked, gate: 'staging' }],
+});
+const withOffline = (more: Mapping): Mapping => ({
+  gates: { offline: { ...offline, ...more } },
+  tests: [{ ...blocked, gate: 'offline', baseline: '1' }],
+});
+const withRollback = (more: Mapping): Mapping => ({ ...withCanary({}), rollback: { ...rollback, ...more } });
 const success = (more: Mapping): Mapping => ({ objectives: { run_success: more } });
 const rate = (factor: number, more: Mapping = {}): Mapping =>
   success({ burn_rates: [{ factor, long_window: '1h', short_window: '5m', severity: 'sev2', ...more }] });
@@ -33,6 +47,17 @@ test('a sound policy has no findings', () => {
     }),
   ).toEqual([]);
   expect(found({ risks: [risk], gates: { canary }, tests: [blocked], rollback })).toEqual([]);
+  expect(
+    found({
+      ...withRollback({ environments: { production: { mode: 'dry_run' } } }),
+      ...withCanary({ on_timeout: 'rollback', floor: { run_success: 0.9 }, tick: '10s' }),
+      drill: { every: '13w', scenario: 'tools-fail' },
+    }),
+  ).toEqual([]);
+  expect(found(withOffline({ min_cases: 189 }))).toEqual([]);
+  expect(found(withStaging({ at_least: { run_success: 0.95 }, at_most: { tool_call_duration: 3 } }))).toEqual(
+    [],
+  );
 });
 
 test('the events that are called enough are, and so is every number above', () => {
@@ -221,7 +246,186 @@ test.each<[string, Mapping, string]>([
     { gates: { canary: { ...canary, share: 1 } }, tests: [blocked] },
     'error: gates::canary::share: leaves one of the two releases without traffic',
   ],
+  [
+    'a canary that nothing tells apart',
+    withCanary({ margin: 0 }),
+    'error: gates::canary::margin: is not above the tolerance of 0, so a release that is tolerated never passes: raise it',
+  ],
+  [
+    'a tolerance beyond the margin',
+    withCanary({ tolerance: 0.05 }),
+    'error: gates::canary::margin: is not above the tolerance of 0.05',
+  ],
+  [
+    'a deadline that the decision does not wait for',
+    withCanary({ deadline: '24h' }),
+    'error: gates::canary::deadline: the time to decide, 24h, is over before a run must have ended: shorten it, or raise max',
+  ],
+  [
+    'a tick beyond the deadline',
+    withCanary({ tick: '16m' }),
+    'error: gates::canary::tick: is longer than the deadline of 15m',
+  ],
+  [
+    'a weight of nothing',
+    withCanary({ weights: { run_success: 1, run_escalation: 0 } }),
+    'error: gates::canary::weights::run_escalation: has no weight, so it decides nothing',
+  ],
+  [
+    'a weight on scores of nobody',
+    withCanary({ weights: { run_success: 0.5, quality_score: 0.5 } }),
+    'error: gates::canary::weights::quality_score: nothing says whose scores: add objectives::quality_score',
+  ],
+  [
+    'a weight on costs without a limit',
+    withCanary({ weights: { run_success: 0.5, cost_usd_per_run: 0.5 } }),
+    'error: gates::canary::weights::cost_usd_per_run: nothing says what is dear, so costs cannot be weighed: add objectives::cost_usd_per_run',
+  ],
+  [
+    'a floor without weight',
+    withCanary({ floor: { run_escalation: 0.5 } }),
+    'error: gates::canary::floor::run_escalation: has no weight, so nothing comes of it: add gates::canary::weights::run_escalation',
+  ],
+  [
+    'a floor above the objective',
+    withCanary({ floor: { run_success: 0.95 } }),
+    'error: gates::canary::floor::run_success: 0.95 is stricter than the objective of 0.9, so releases that meet the objective are rolled back: write 0.9 or less',
+  ],
+  [
+    'a floor below the objective of what is bad',
+    {
+      ...withCanary({ weights: { run_escalation: 1 }, floor: { run_escalation: 0.1 } }),
+      objectives: { run_escalation: everyObjective['run_escalation'] },
+    },
+    'error: gates::canary::floor::run_escalation: 0.1 is stricter than the objective of 0.2, so releases that meet the objective are rolled back: write 0.2 or more',
+  ],
+  [
+    'a floor that is never met',
+    withCanary({ floor: { run_success: 1 } }),
+    'error: gates::canary::floor::run_success: 1 is never met: write a share below 1',
+  ],
+  [
+    'a time-out that asks for a rollback which there is not',
+    withCanary({ on_timeout: 'rollback' }),
+    'error: gates::canary::on_timeout: asks for a rollback, and the policy has none',
+  ],
+  [
+    'a time-out that asks for a rollback which is off',
+    { ...withCanary({ on_timeout: 'rollback' }), rollback: { ...rollback, mode: 'off' } },
+    'error: gates::canary::on_timeout: asks for a rollback, and the policy has none',
+  ],
+  [
+    'a staging that demands nothing',
+    withStaging({}),
+    'error: gates::staging: demands nothing: set at_least or at_most of a KPI',
+  ],
+  [
+    'a staging that demands the wrong side',
+    withStaging({ at_least: { run_escalation: 0.2 } }),
+    'error: gates::staging::at_least::run_escalation: is no better for being more: write at_most::run_escalation',
+  ],
+  [
+    'a staging that demands the other wrong side',
+    withStaging({ at_most: { run_success: 0.9 } }),
+    'error: gates::staging::at_most::run_success: is no worse for being more: write at_least::run_success',
+  ],
+  [
+    'a staging that everything meets',
+    withStaging({ at_least: { run_success: 0 } }),
+    'error: gates::staging::at_least::run_success: 0 is always met',
+  ],
+  [
+    'a staging that every share meets',
+    withStaging({ at_most: { tool_call_retry: 1 } }),
+    'error: gates::staging::at_most::tool_call_retry: 1 is always met: write a share below 1',
+  ],
+  [
+    'a staging on scores of nobody',
+    withStaging({ at_least: { quality_score: 0.7 } }),
+    'error: gates::staging::quality_score: nothing says whose scores',
+  ],
+  [
+    'a data set that is too small for the margin',
+    withOffline({ min_cases: 188 }),
+    'warning: gates::offline::min_cases: with 188 cases even a release that ends each of them alike may be worse by 0.02: write 189 or more, or a wider margin',
+  ],
+  [
+    'a margin of nothing',
+    withOffline({ margin: 0 }),
+    'warning: gates::offline::margin: lets only a release pass that is surely better',
+  ],
   ['a rollback that nothing calls for', { rollback }, 'error: rollback: nothing would call for it'],
+  [
+    'a rollback elsewhere that nothing calls for',
+    { rollback: { ...rollback, mode: 'off', environments: { production: { mode: 'auto' } } } },
+    'error: rollback: nothing would call for it',
+  ],
+  [
+    'an approval elsewhere that nobody may give',
+    withRollback({ environments: { production: { mode: 'approve' } } }),
+    'error: rollback::environments::production::mode: wants an approval and nobody may give it',
+  ],
+  [
+    'a rollback in an environment of others',
+    withRollback({ environments: { staging: { mode: 'off' } } }),
+    'error: rollback::environments::staging: is none of the environments of the policy (production): correct its name, or add it to scope::environments',
+  ],
+  [
+    'a rollback in a rehearsal',
+    withRollback({ environments: { 'drill:production': { mode: 'off' } } }),
+    'error: rollback::environments::drill:production: is a rehearsal, in which nothing real is done',
+  ],
+  [
+    'a rollback verified by a KPI without objective',
+    withRollback({ verify: { kpi: 'run_escalation', min_events: 20, within: '20m' } }),
+    'error: rollback::verify::kpi: nothing says what run_escalation must be: add objectives::run_escalation',
+  ],
+  [
+    'a rollback verified before runs have ended',
+    withRollback({ verify: { kpi: 'run_success', min_events: 20, within: '5m' } }),
+    'warning: rollback::verify::within: is shorter than the 15m that a run may take, so few runs have ended by then: write 15m or more',
+  ],
+  [
+    'a drill of nothing',
+    { drill: { every: '90d', scenario: 'tools-fail' } },
+    'error: drill: rehearses a rollback, and the policy has none',
+  ],
+  [
+    'a drill once a year',
+    { ...withRollback({}), drill: { every: '365d', scenario: 'tools-fail' } },
+    'warning: drill::every: 365d is less than once a quarter',
+  ],
+  [
+    'a test of a data set without a baseline',
+    { gates: { offline }, tests: [{ ...blocked, gate: 'offline' }] },
+    'error: tests::0::baseline: is missing: name the release that it is compared with',
+  ],
+  [
+    'a test of a release against itself',
+    { gates: { canary }, tests: [{ ...blocked, baseline: '2' }] },
+    'error: tests::0::baseline: is the release itself: name the one before',
+  ],
+  [
+    'a test of a data set that expects what only canaries find',
+    {
+      gates: { offline },
+      tests: [
+        { ...blocked, gate: 'offline', baseline: '1' },
+        { ...blocked, name: 'other', gate: 'offline', baseline: '1', verdict: 'environment' },
+      ],
+    },
+    'error: tests::1::verdict: is only what canaries find: write pass, fail or inconclusive',
+  ],
+  [
+    'two tests with one name',
+    { gates: { canary }, tests: [blocked, blocked] },
+    'error: tests::1::name: is there already',
+  ],
+  [
+    'a rehearsal in the scope',
+    { scope: { environments: ['production', 'drill:staging'] } },
+    'error: scope::environments::1: drill:staging is a rehearsal, which is covered as the environment that it means: remove it',
+  ],
   [
     'an approval that nobody may give',
     { gates: { canary }, tests: [blocked], rollback: { ...rollback, mode: 'approve' } },
@@ -236,6 +440,25 @@ test.each<[string, Mapping, string]>([
   const lines = found(changes);
   expect(lines).toHaveLength(1);
   expect(lines[0]).toContain(start);
+});
+
+test('the file of a test is looked for as seen from the policy, where somebody can look', () => {
+  const file = policyFile({ gates: { canary }, tests: [blocked] }, 'policies/search.yaml');
+  const asked: string[] = [];
+  const findings = findingsOf([file], today, {
+    hasFixture: (...names) => {
+      asked.push(names.join(' '));
+      return false;
+    },
+  });
+  expect(asked).toEqual(['policies/search.yaml bad.json']);
+  expect(findings.get(file)).toEqual([
+    {
+      level: 'error',
+      path: 'tests::0::fixture',
+      sentence: 'there is no file bad.json, as seen from the policy: add it, or correct the path',
+    },
+  ]);
 });
 
 const other = (agents: readonly string[], environments = ['production']): PolicyFile =>

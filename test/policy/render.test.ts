@@ -3,9 +3,22 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { Telemetry } from '../../src/core/telemetry.ts';
+import { judgeFamilies } from '../../src/judge/judge-families.ts';
 import { readPolicy, type PolicyFile } from '../../src/policy/read-policy.ts';
+import { genesis } from '../../src/rollback/chain.ts';
+import { RollbackBook } from '../../src/rollback/rollback-book.ts';
+import { rollbackFamilies } from '../../src/rollback/rollback-families.ts';
 import { requires } from '../requires.ts';
-import { everyObjective, plain, policyFile, rendered, runWith } from './policies.ts';
+import {
+  canary,
+  everyObjective,
+  plain,
+  policyFile,
+  rendered,
+  rollback,
+  runWith,
+  type Mapping,
+} from './policies.ts';
 
 const promtool = requires('promtool', { version: '--version', from: 'prometheus' });
 const amtool = requires('amtool', { version: '--version', from: 'prometheus-alertmanager' });
@@ -149,6 +162,57 @@ describe.skipIf(promtool)('promtool', () => {
     });
   });
 
+  const released = policyFile({
+    scope: { environments: ['production', 'eu-*'] },
+    gates: { canary },
+    rollback,
+    drill: { every: '90d', scenario: 'tools-fail' },
+  });
+
+  test('takes the rules on canaries and drills, and its own tests of them pass', () => {
+    const files = rendered(released);
+    expect(runWith(files, 'promtool', 'check', 'rules', 'search-agent.rules.yaml')).toMatchObject({
+      status: 0,
+    });
+    expect(runWith(files, 'promtool', 'test', 'rules', 'search-agent.rules.test.yaml')).toMatchObject({
+      status: 0,
+    });
+  });
+
+  const releaseFaults: readonly (readonly [string, string, RegExp, string])[] = [
+    ['ReleaseFails', 'another verdict', /verdict="fail"\}\) == 1/, 'verdict="pass"}) == 1'],
+    ['ReleaseFails', 'every verdict', /,verdict="fail"\}\) == 1/, '}) == 1'],
+    ['ReleasePauses', 'another action', /action="pause"/, 'action="none"'],
+    ['ReleaseUndecided', 'releases that are decided', /\n *and max by \(agent, release, environment\).*/, ''],
+    ['ReleaseUndecided', 'releases that are new', /> 86400/, '> 0'],
+    ['DrillOverdue', 'drills that passed', /> 7776000/, '> 0'],
+    [
+      'DrillOverdue',
+      'drills that never passed where nobody assesses',
+      / and on \(\) \(max\(plimsoll_kpi_active\) == 1\)/,
+      '',
+    ],
+    ['PlimsollRollbackNeedsHuman', 'breakers', /\{what!="breaker"\}/, ''],
+    [
+      'PlimsollRollbackStopped',
+      'what is not stopped',
+      /plimsoll_rollback_stopped\) == 1/,
+      'plimsoll_rollback_stopped) == 0',
+    ],
+  ];
+
+  test.each(releaseFaults)('its tests see %s on %s', (alert, _, what, instead) => {
+    const files = new Map(rendered(released));
+    const name = alert.startsWith('Plimsoll') ? 'plimsoll-pipeline' : 'search-agent';
+    const wrong = files.get(`${name}.rules.yaml`)?.replace(what, instead) ?? '';
+    expect(wrong).not.toBe(files.get(`${name}.rules.yaml`));
+    files.set(`${name}.rules.yaml`, wrong);
+    expect(runWith(files, 'promtool', 'test', 'rules', `${name}.rules.test.yaml`)).toMatchObject({
+      status: 1,
+      said: expect.stringContaining(alert),
+    });
+  });
+
   test('counters that restart and are counted by another process do not look like a bad release', () => {
     const files = new Map(rendered(policyFile()));
     const labels = 'agent="search-agent",release="1",environment="production",evidence="none"';
@@ -176,7 +240,22 @@ tests:
 test('rules read nothing but what the pipeline exports', async () => {
   const exported = readFileSync(new URL('../golden/metrics.txt', import.meta.url), 'utf8');
   const own = await new Telemetry().registry.metrics();
-  const families = new Set([...`${exported}${own}`.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name));
+  const ignored = { again: 0, late: 0, relabelled: 0, unsound: 0, refused: 0 };
+  const ofReleases = judgeFamilies([], ignored);
+  const ofRollbacks = rollbackFamilies({
+    book: new RollbackBook(),
+    head: genesis,
+    voids: 0,
+    requests: [],
+    isActing: true,
+    stopReason: undefined,
+    fault: undefined,
+    nowMs: 0,
+  });
+  const families = new Set([
+    ...[...`${exported}${own}`.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name),
+    ...[...ofReleases, ...ofRollbacks].map(({ name }) => name),
+  ]);
   const files = rendered(every, shipped());
   const rules = [...files].filter(([name]) => name.endsWith('.rules.yaml')).map(([, text]) => text);
   const read = new Set(rules.join('\n').match(/(?<![\w:])plimsoll_[a-z_]+(?=[{[ )])/g));
@@ -220,7 +299,9 @@ describe.skipIf(amtool)('amtool', () => {
     const files = rendered(shipped(), every);
     const { status, said } = runWith(files, 'sh', 'alertmanager.test.sh');
     expect(
-      said.split('\n').filter((line) => /^[a-z]+(?:-on-call|[@:].*|-payments|-operators)$/.test(line)),
+      said
+        .split('\n')
+        .filter((line) => /^[a-z]+(?:-on-call|[@:].*|-payments|-operators|-rollback,.*)$/.test(line)),
     ).toEqual([
       'payments-on-call',
       'payments-on-call',
@@ -228,6 +309,13 @@ describe.skipIf(amtool)('amtool', () => {
       'team-payments',
       'pd:P+X/1',
       'search@example.com',
+      'plimsoll-rollback,payments-on-call',
+      'plimsoll-rollback,team-payments',
+      'payments-on-call',
+      'team-payments',
+      'team-payments',
+      'team-payments',
+      'team-payments',
       'plimsoll-operators',
     ]);
     expect(status).toBe(0);
@@ -239,6 +327,37 @@ describe.skipIf(amtool)('amtool', () => {
     files.set(name, files.get(name)?.replace('receiver: payments-on-call', 'receiver: team-payments') ?? '');
     expect(runWith(files, 'sh', 'alertmanager.test.sh').status).not.toBe(0);
   });
+});
+
+/** Whether an alert asks for a rollback, and whether the executor is told. */
+const asks = (more: Mapping): readonly boolean[] => {
+  const files = rendered(policyFile({ gates: { canary }, ...more }));
+  return ['search-agent.rules.yaml', 'alertmanager.yaml'].map((name) =>
+    /rollback(?:: |=")auto/.test(files.get(name) ?? ''),
+  );
+};
+
+test('an alert asks for a rollback where the policy has one, and only then is the executor told', () => {
+  expect(asks({})).toEqual([false, false]);
+  expect(asks({ rollback: { ...rollback, mode: 'off' } })).toEqual([false, false]);
+  expect(asks({ rollback: { ...rollback, mode: 'dry_run' } })).toEqual([true, true]);
+  const elsewhere = { production: { mode: 'auto' } };
+  expect(asks({ rollback: { ...rollback, mode: 'off', environments: elsewhere } })).toEqual([true, true]);
+});
+
+test('alerts on objectives leave rehearsals out, and alerts on canaries do not', () => {
+  const rules = rendered(policyFile({ scope: { environments: ['*'] }, gates: { canary } })).get(
+    'search-agent.rules.yaml',
+  );
+  const selectors = [...(rules ?? '').matchAll(/(plimsoll_\w+)\{([^}]*)\}/g)].filter(([, , labels]) =>
+    labels?.includes('environment'),
+  );
+  expect(selectors.length).toBeGreaterThan(10);
+  for (const [, metric, labels] of selectors)
+    expect([metric, labels?.includes('environment!~"drill:.*"')]).toEqual([
+      metric,
+      !metric?.startsWith('plimsoll_release_'),
+    ]);
 });
 
 test('a plain policy has a route for each severity that it defines, told again until it is acknowledged', () => {

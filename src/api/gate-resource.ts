@@ -1,0 +1,205 @@
+import type { Answer, Resource } from '../core/http-endpoint.ts';
+import { judgeStaging } from '../gate/staging-gate.ts';
+import { stagingRulesOf } from '../policy/gate-rules.ts';
+import type { MetricFamily } from '../policy/kpi-figures.ts';
+import type { PolicyFile } from '../policy/read-policy.ts';
+import { stagingFiguresOf } from '../policy/staging-figures.ts';
+import { askedInQuery, askedInWebhook, questionOf, type Asked, type GateQuestion } from './gate-question.ts';
+import { json } from './json-answer.ts';
+
+type Verdict = 'pass' | 'fail' | 'inconclusive' | 'environment';
+type Action = 'none' | 'pause' | 'rollback' | 'promote';
+
+/** Units (runs, sessions or users) that were counted. */
+interface Units {
+  readonly open: number;
+  readonly settled: number;
+}
+
+/** Where the judgement of a release stands. */
+export interface JudgedRelease {
+  readonly agent: string;
+  readonly environment: string;
+  readonly release: string;
+  readonly policy: string;
+  readonly revision: string;
+  readonly baseline: string | undefined;
+  readonly verdict: Verdict;
+  readonly action: Action;
+  readonly reason: string;
+  readonly startedMs: number;
+  readonly decidedMs: number | undefined;
+  readonly starts: number;
+  readonly units: { readonly candidate: Units; readonly baseline: Units };
+  readonly tests: readonly {
+    readonly kpi: string;
+    readonly test: string;
+    readonly logEvidence: number;
+    readonly pauseAt?: number;
+    readonly rollbackAt?: number;
+    readonly passAt?: number;
+    readonly detectableDrop?: { readonly pause?: number; readonly rollback?: number };
+  }[];
+}
+
+/** What gates answer by. */
+export interface GateParts {
+  /** Of every release that is judged; undefined in a process that stands by, which knows nothing. */
+  readonly standings: () => readonly JudgedRelease[] | undefined;
+  /** The policies in use. */
+  readonly policies: () => readonly PolicyFile[];
+  /** The rolling gauges, of one moment. */
+  readonly kpis: () => readonly MetricFamily[];
+}
+
+/** What a gate says, as it is answered; without a verdict that was reached it is inconclusive, whatever the status. */
+type Said = Readonly<Record<string, unknown>> & {
+  readonly verdict: Verdict;
+  readonly action: Action;
+  readonly reason: string;
+};
+
+/**
+ * The hooks of Flagger by which a gate decides, and when each goes on. A rollback hook that is answered with 2xx rolls
+ * back; the confirm hooks wait until they are; of the others each refusal is a failed check, and enough of those roll
+ * back, so they are refused only where that is meant.
+ */
+const goesOn: Readonly<Record<string, (said: Said, gate: GateQuestion['gate']) => boolean>> = {
+  rollback: ({ verdict }) => verdict === 'fail',
+  'confirm-promotion': ({ verdict }) => verdict === 'pass',
+  'confirm-rollout': (said, gate) => (gate === 'staging' ? said.verdict === 'pass' : isUnharmed(said)),
+  'confirm-traffic-increase': isUnharmed,
+  'pre-rollout': ({ verdict }) => verdict !== 'fail',
+  rollout: ({ verdict }) => verdict !== 'fail',
+};
+
+function isUnharmed({ verdict, action }: Said): boolean {
+  return verdict !== 'fail' && action !== 'pause' && action !== 'rollback';
+}
+
+/**
+ * What the gates of the policy in the path say of a release. GET answers with JSON, as the web provider of Argo Rollouts
+ * reads it; POST with the same, and 200 or 409 as a webhook of Flagger understands it. Every answer has a verdict, and
+ * none is a pass unless the judge or the figures say so.
+ */
+export function gateResource(parts: GateParts): Required<Resource> {
+  return {
+    GET: async (request, policy) => answerTo(parts, policy, askedInQuery(request)).answer,
+    POST: async (request, policy) => {
+      const read = await askedInWebhook(request);
+      if ('fault' in read) return refused(read.status, read.fault);
+      const decides = goesOn[read.asked['hook'] ?? ''];
+      if (!decides)
+        return refused(400, `hook: must be one of ${Object.keys(goesOn).join(', ')}, in the metadata`);
+      const { answer, said, gate } = answerTo(parts, policy, read.asked);
+      if (said === undefined) return answer;
+      return json(decides(said, gate) ? 200 : 409, said);
+    },
+  };
+}
+
+/** The answer to a GET, and what it says where somebody could be asked. */
+interface Answered {
+  readonly answer: Answer;
+  readonly said?: Said;
+  readonly gate: GateQuestion['gate'];
+}
+
+function none(status: number, sentence: string): Answered {
+  return { answer: refused(status, sentence), gate: 'canary' };
+}
+
+function answerTo(parts: GateParts, name: string, asked: Asked): Answered {
+  const file = parts.policies().find(({ policy }) => policy.metadata.name === name);
+  if (!file)
+    return none(404, `no policy ${name} is in use: correct the name, or add it to service::policies`);
+  const read = questionOf(file, asked);
+  if ('fault' in read) return none(400, read.fault);
+  const { gate } = read.question;
+  if (!file.policy.gates?.[gate])
+    return none(404, `the policy ${name} has no gate ${gate}: add gates::${gate}`);
+  const standings = parts.standings();
+  if (standings === undefined) return none(503, 'this process stands by: ask the one that assesses');
+  const said =
+    gate === 'canary'
+      ? canarySaid(file, read.question, standings)
+      : stagingSaid(file, read.question, parts.kpis());
+  return { answer: json(200, said), said, gate };
+}
+
+function stagingSaid(file: PolicyFile, question: GateQuestion, kpis: readonly MetricFamily[]): Said {
+  const rules = stagingRulesOf(file);
+  const { runs, values } = stagingFiguresOf(file, question, kpis);
+  const { verdict, reason } = rules
+    ? judgeStaging({ runs, values }, rules)
+    : { verdict: 'inconclusive' as const, reason: 'there is no such gate' };
+  return {
+    verdict,
+    action: verdict === 'pass' ? 'promote' : 'none',
+    reason,
+    ...headOf(file, question),
+    runs,
+    figures: Object.fromEntries(values),
+  };
+}
+
+function canarySaid(file: PolicyFile, question: GateQuestion, standings: readonly JudgedRelease[]): Said {
+  const { agent, environment, release } = question;
+  const found = standings.find(
+    (one) =>
+      one.agent === agent &&
+      one.environment === environment &&
+      one.release === release &&
+      one.policy === file.policy.metadata.name,
+  );
+  if (!found)
+    return {
+      verdict: 'inconclusive',
+      action: 'none',
+      reason: `nothing is judged of ${agent} ${release} in ${environment}: it had no traffic, or is the release that others are compared with`,
+      ...headOf(file, question),
+    };
+  return {
+    verdict: found.verdict,
+    action: found.action,
+    reason: found.reason,
+    ...headOf(file, question),
+    policy_revision: found.revision,
+    baseline: found.baseline ?? null,
+    started: timeText(found.startedMs),
+    decided: found.decidedMs === undefined ? null : timeText(found.decidedMs),
+    starts: found.starts,
+    units: found.units,
+    tests: found.tests.map(testSaid),
+  };
+}
+
+/** E-values beside their logarithms, which are what grows without bound. */
+function testSaid(test: JudgedRelease['tests'][number]): Readonly<Record<string, unknown>> {
+  const { kpi, test: name, logEvidence, pauseAt, rollbackAt, passAt, detectableDrop } = test;
+  return {
+    kpi,
+    test: name,
+    e_value: Math.exp(Math.min(logEvidence, mostLog)),
+    log_evidence: logEvidence,
+    log_evidence_at: { pause: pauseAt, rollback: rollbackAt, pass: passAt },
+    detectable_drop: detectableDrop ?? null,
+  };
+}
+
+/** Of greater ones no number has the exponential. */
+const mostLog = 700;
+
+function headOf({ policy, revision }: PolicyFile, question: GateQuestion): Readonly<Record<string, string>> {
+  const { gate, agent, environment, release } = question;
+  return { policy: policy.metadata.name, policy_revision: revision, gate, agent, environment, release };
+}
+
+/** No verdict was reached: whoever reads the body alone reads that, too. */
+function refused(status: number, sentence: string): Answer {
+  return json(status, { verdict: 'inconclusive', action: 'none', reason: sentence, errors: [sentence] });
+}
+
+function timeText(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}

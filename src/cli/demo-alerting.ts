@@ -1,0 +1,125 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { receiverNames } from '../policy/alertmanager.ts';
+import type { PolicyFile } from '../policy/read-policy.ts';
+import { renderedFiles } from '../policy/render.ts';
+
+/** What the two programs are called: Debian's Alertmanager has a name of its own. */
+const programs = { prometheus: ['prometheus'], alertmanager: ['prometheus-alertmanager', 'alertmanager'] };
+
+/** Where the two listen. */
+export interface AlertingUrls {
+  readonly prometheus: string;
+  readonly alertmanager: string;
+}
+
+/** What they are set up with. */
+export interface AlertingParts {
+  /** Where files go. */
+  readonly folder: string;
+  readonly policy: PolicyFile;
+  /** Where Prometheus scrapes, as host:port, and where Alertmanager tells the executor, with its token. */
+  readonly metrics: string;
+  readonly webhook: string;
+  readonly token: string;
+}
+
+/** A Prometheus and an Alertmanager on loopback ports, which look and tell every second by the rules of a policy. */
+export class DemoAlerting {
+  readonly urls: AlertingUrls;
+  readonly #children: readonly ChildProcess[];
+
+  private constructor(urls: AlertingUrls, children: readonly ChildProcess[]) {
+    this.urls = urls;
+    this.#children = children;
+  }
+
+  /** Starts both; undefined when one of them is not on this machine. */
+  static async start(parts: AlertingParts): Promise<DemoAlerting | undefined> {
+    const [prometheus, alertmanager] = [installed(programs.prometheus), installed(programs.alertmanager)];
+    if (prometheus === undefined || alertmanager === undefined) return undefined;
+    const [prometheusPort, alertmanagerPort] = [await freePort(), await freePort()];
+    writeConfiguration(parts, alertmanagerPort);
+    const run = (program: string, ...words: readonly string[]): ChildProcess =>
+      spawn(program, words, { cwd: parts.folder, stdio: 'ignore', detached: true }); // Ctrl-C is for the demo, which ends them
+    return new DemoAlerting(
+      {
+        prometheus: `http://127.0.0.1:${prometheusPort}`,
+        alertmanager: `http://127.0.0.1:${alertmanagerPort}`,
+      },
+      [
+        run(
+          alertmanager,
+          '--config.file=alertmanager.yaml',
+          '--storage.path=alertmanager',
+          `--web.listen-address=127.0.0.1:${alertmanagerPort}`,
+          '--cluster.listen-address=',
+        ),
+        run(
+          prometheus,
+          '--config.file=prometheus.yaml',
+          '--storage.tsdb.path=prometheus',
+          `--web.listen-address=127.0.0.1:${prometheusPort}`,
+        ),
+      ],
+    );
+  }
+
+  /** Ends both. */
+  async stop(): Promise<void> {
+    await Promise.all(
+      this.#children.map(async (child) => {
+        if (child.exitCode !== null || child.signalCode !== null) return;
+        child.kill('SIGTERM');
+        await once(child, 'exit');
+      }),
+    );
+  }
+}
+
+/** The first of `names` that is a program of this machine. */
+function installed(names: readonly string[]): string | undefined {
+  return names.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
+}
+
+/** A loopback port that nobody uses now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (typeof address !== 'object' || address === null) throw new Error('a TCP server has a port');
+  return address.port;
+}
+
+function writeConfiguration(parts: AlertingParts, alertmanagerPort: number): void {
+  const { folder, policy, metrics, webhook, token } = parts;
+  const receivers = receiverNames([policy]).map((name) =>
+    name === executorReceiver
+      ? {
+          name,
+          webhook_configs: [
+            { url: webhook, http_config: { authorization: { type: 'Bearer', credentials: token } } },
+          ],
+        }
+      : { name },
+  );
+  for (const [name, text] of renderedFiles([policy], { receivers })) writeFileSync(join(folder, name), text);
+  const prometheus = {
+    global: { scrape_interval: '1s', evaluation_interval: '1s' },
+    rule_files: ['*.rules.yaml'],
+    alerting: {
+      alertmanagers: [{ static_configs: [{ targets: [`127.0.0.1:${alertmanagerPort}`] }] }],
+    },
+    scrape_configs: [{ job_name: 'plimsoll', honor_labels: true, static_configs: [{ targets: [metrics] }] }],
+  };
+  writeFileSync(join(folder, 'prometheus.yaml'), stringify(prometheus));
+}
+
+/** The receiver that tells the executor, as rendered routes name it. */
+const executorReceiver = 'plimsoll-rollback';

@@ -1,0 +1,213 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import { loadConfig } from '../config.ts';
+import { reachableUrl } from '../core/listen.ts';
+import { planOf, type Plan } from '../plan.ts';
+import { linkLines } from '../rehearsal/drill-record.ts';
+import { print } from './command.ts';
+import { DemoAlerting } from './demo-alerting.ts';
+import { DemoDeployment } from './demo-deployment.ts';
+import { canaryOf, startFleet } from './demo-fleet.ts';
+import { isUp, startPipeline, stopPipeline, targetOf, untilUp } from './demo-pipeline.ts';
+import { canaryShare, demoPolicy, demoTarget } from './demo-policy.ts';
+import { sightOf, type Sight, type SightUrls } from './drill-sight.ts';
+
+const healthyMs = 20_000;
+const patienceMs = 180_000;
+const lookEveryMs = 500;
+
+/** How the demo is run. */
+export interface BadReleaseOptions {
+  /** The configuration that it changes a little. */
+  readonly files: readonly string[];
+  /** Tasks a second of each agent. */
+  readonly rate: number;
+  readonly signal: AbortSignal;
+  /** Told of the pipeline that it starts. */
+  readonly started: (pipeline: ReturnType<typeof startPipeline>) => void;
+}
+
+/**
+ * Shows how a bad release is found and taken back: a fleet that is well ships a canary whose tools fail; evidence against
+ * it rises until the executor tells the make-believe deployment to go back. Resolves with 0 when that is verified.
+ */
+export async function badReleaseDemo({ files, rate, signal, started }: BadReleaseOptions): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-demo-'));
+  const story = new Story();
+  const deployment = new DemoDeployment(canaryOf.baseline, ({ to_release: to }) =>
+    story.tell('deployment switched', `all runs go to ${to} again`),
+  );
+  const ends: (() => unknown)[] = [() => rmSync(folder, { recursive: true }), () => deployment.stop()];
+  try {
+    const { configs, token, policy } = prepare(files, folder, await deployment.start());
+    const plan = planOf(loadConfig(configs));
+    const { health, urls } = placesOf(plan, token);
+    if (await isUp(health))
+      throw new Error(
+        `--bad-release starts a pipeline of its own, with a policy that decides in seconds: stop the one at ${health} first`,
+      );
+    const pipeline = startPipeline(configs);
+    started(pipeline);
+    ends.push(async () => stopPipeline(pipeline));
+    await untilUp(health, pipeline, signal);
+    const alerting = await DemoAlerting.start({
+      folder,
+      policy: policy.read,
+      metrics: new URL(urls.metrics).host,
+      webhook: `${urls.api}/api/v1/alerts`,
+      token,
+    });
+    ends.push(async () => alerting?.stop());
+    const fleet = startFleet(targetOf(plan), rate, (agent, release) =>
+      agent === canaryOf.agent ? deployment.shareOf(release) : 1,
+    );
+    ends.push(async () => fleet.stop());
+    return await story.run({ deployment, urls: { ...urls, ...alerting?.urls }, signal });
+  } finally {
+    for (const end of ends.toReversed()) await end();
+  }
+}
+
+/** Writes the policy and what the configuration needs for it to `folder`. */
+function prepare(files: readonly string[], folder: string, target: string) {
+  const file = join(folder, 'policy.yaml');
+  const policy = demoPolicy(file);
+  writeFileSync(file, policy.text);
+  const token = randomBytes(16).toString('hex');
+  const extensions = [...new Set([...loadConfig(files).service.extensions, 'api', 'rollback'])];
+  const overlay = {
+    data_dir: join(folder, 'data'),
+    exporters: { kpi: { windows: ['30s', '5m', '1h'], scrape_interval: '1s' } }, // a rollback is verified by the shortest
+    extensions: {
+      api: { token },
+      rollback: {
+        targets: {
+          [demoTarget]: { type: 'webhook', url: target, current_url: target, secret: token },
+        },
+      },
+    },
+    service: { extensions, policies: [file] },
+  };
+  const own = join(folder, 'demo.yaml');
+  writeFileSync(own, stringify(overlay));
+  return { configs: [...files, own], token, policy };
+}
+
+function placesOf(plan: Plan, token: string): { readonly health: string; readonly urls: SightUrls } {
+  const { health, api, metrics } = plan;
+  if (!health || !api || !plan.assess)
+    throw new Error(
+      'the demo needs health_check, api and traces/assess in one process: give it a configuration such as config/plimsoll.yaml',
+    );
+  return {
+    health: reachableUrl(health.options.endpoint),
+    urls: {
+      metrics: `${reachableUrl(metrics.endpoint)}/metrics`,
+      api: reachableUrl(api.options.endpoint),
+      token,
+      prometheus: undefined,
+      alertmanager: undefined,
+    },
+  };
+}
+
+/** Tells what happens, as it happens, and sums it up. */
+class Story {
+  readonly #startedMs = Date.now();
+  readonly #links = new Map<string, number>();
+  #evidence = '';
+
+  /** Tells `sentence`; `link` happens once. */
+  tell(link: string, sentence: string): void {
+    if (this.#links.has(link)) return;
+    const nowMs = Date.now();
+    this.#links.set(link, nowMs);
+    this.#say(nowMs, sentence);
+  }
+
+  #say(nowMs: number, sentence: string): void {
+    print(`${((nowMs - this.#startedMs) / 1000).toFixed(1).padStart(6)} s  ${sentence}`);
+  }
+
+  async run({
+    deployment,
+    urls,
+    signal,
+  }: {
+    readonly deployment: DemoDeployment;
+    readonly urls: SightUrls;
+    readonly signal: AbortSignal;
+  }): Promise<number> {
+    const { agent, environment, baseline, canary: release } = canaryOf;
+    this.#say(Date.now(), `${agent} ${baseline} does well, and gets all runs`);
+    this.#say(
+      Date.now(),
+      urls.prometheus === undefined
+        ? 'Prometheus and Alertmanager are not on this machine: the judge tells the executor in the process alone'
+        : `Prometheus ${urls.prometheus} and Alertmanager ${urls.alertmanager} look on`,
+    );
+    await pause(healthyMs, signal);
+    if (signal.aborted) return 0;
+    deployment.ship(release, canaryShare);
+    this.tell('shipped', `${release} is shipped to ${100 * canaryShare} % of the runs; its tools fail`);
+    const endMs = Date.now() + patienceMs;
+    while (!signal.aborted && Date.now() < endMs) {
+      const sight = await sightOf(urls, { agent, environment, release });
+      this.#note(sight);
+      if (this.#links.has('verified')) return this.#end(deployment);
+      await pause(lookEveryMs, signal);
+    }
+    if (signal.aborted) return 0;
+    this.#say(Date.now(), `${release} was not taken back within ${patienceMs / 1000} s`);
+    return 1;
+  }
+
+  #note({ units, verdict, evidence, attempts, isFiring, isNotified }: Sight): void {
+    if (units) this.tell('judged', 'the judge has seen runs of it');
+    this.#tellEvidence(units?.settled ?? 0, evidence);
+    if (verdict === 'fail') this.tell('verdict', 'verdict: fail');
+    if (isFiring) this.tell('alert fires', 'an alert on it fires in Prometheus');
+    if (isNotified) this.tell('alert in Alertmanager', 'Alertmanager has the alert, and tells the executor');
+    const [attempt] = attempts;
+    if (!attempt) return;
+    this.tell('rollback asked for', `the executor is asked for a rollback by ${attempt.asked_by.join(', ')}`);
+    if (attempt.asked_by.length > 1)
+      this.tell('asked again', `${attempt.asked_by.at(-1)} asks for the same one`);
+    if (attempt.state === 'done') this.tell('verified', `verified: ${attempt.outcome}`);
+  }
+
+  #tellEvidence(settled: number, evidence: Sight['evidence']): void {
+    const shown = evidence
+      .filter(({ test, threshold }) => test === 'worse' && threshold !== undefined)
+      .map(({ kpi, logEvidence, threshold = 0 }) => `${kpi} ${bar(logEvidence, threshold)}`)
+      .join('   ');
+    if (shown === '' || shown === this.#evidence || this.#links.has('verdict')) return;
+    this.#evidence = shown;
+    this.#say(Date.now(), `evidence after ${settled} runs: ${shown}`);
+  }
+
+  #end({ orders }: DemoDeployment): number {
+    const links = [...this.#links].map(([link, timeMs]) => ({ link, timeMs }));
+    print('');
+    for (const line of linkLines(links)) print(line);
+    print(`\nthe deployment was ordered back ${orders === 1 ? 'once' : `${orders} times`}`);
+    return orders === 1 ? 0 : 1;
+  }
+}
+
+const barLength = 16;
+
+/** How far evidence has come, up to where it rolls back. */
+function bar(logEvidence: number, threshold: number): string {
+  const filled = Math.round(barLength * Math.min(1, Math.max(0, logEvidence / threshold)));
+  const text = '█'.repeat(filled) + '░'.repeat(barLength - filled);
+  return `${text} ${logEvidence.toFixed(1)} of ${threshold.toFixed(1)}`;
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined); // an abort ends the wait
+}

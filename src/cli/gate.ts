@@ -1,0 +1,208 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fromEnvironment } from '../config.ts';
+import { messageOf } from '../core/failure.ts';
+import { readCases } from '../gate/offline-cases.ts';
+import { judgeOffline, type OfflineVerdict } from '../gate/offline-gate.ts';
+import { offlineRulesOf } from '../policy/gate-rules.ts';
+import { durationSeconds } from '../policy/policy-values.ts';
+import { readPolicy } from '../policy/read-policy.ts';
+import { print, UsageError, type Command } from './command.ts';
+
+const usualUrl = 'http://127.0.0.1:8080';
+const usualToken = 'PLIMSOLL_API_TOKEN';
+const askEveryMs = 2000;
+const answerWithinMs = 30_000;
+
+/** What a gate found decides the exit code; 2 is that of commands that are not understood. */
+const exitCodes: Readonly<Record<string, number>> = { pass: 0, fail: 1, inconclusive: 3, environment: 3 };
+const unasked = 4;
+
+export const gateCommand: Command = {
+  name: 'gate',
+  summary: 'ask whether a release may go on: by a data set, in staging, or as a canary',
+  help: `Usage: plimsoll gate offline --policy FILE --release R --baseline B CASES.jsonl
+       plimsoll gate staging --policy NAME --release R [--agent A] [--environment E] [--wait 30m]
+       plimsoll gate canary  --policy NAME --release R [--agent A] [--environment E] [--wait 24h]
+
+For CI: the exit code is 0 when the release passes, 1 when it fails, 3 when nobody can tell (yet), 4 when nobody could
+be asked or a file cannot be read, 2 when the command is not understood. Only 0 lets a release go on.
+
+offline  reads CASES.jsonl, a line for each case with each release, and compares the two by gates::offline of the policy:
+           {"case":"late-return-01","release":"1.5.0-rc1","outcome":"success","scores":{"correctness":0.93}}
+         outcome is one of success, completed, failure, escalated, abandoned and unknown; good_outcomes of the policy are
+         good. Cases that both releases were tried on are compared one by one (McNemar's exact test, Tango's interval),
+         others by their shares (Fisher's exact test, Newcombe's interval). It passes when there are min_cases and the
+         interval of the difference, of 95 %, lies above minus the margin; it fails when it does not and the release is
+         worse in the exact test, at 5 %. Scores are shown, and decide nothing
+staging  asks the pipeline whether the figures of the release over the longest window meet gates::staging
+canary   asks the pipeline what its judge says of the release
+
+  plimsoll gate offline --policy config/policies/refund-agent.yaml --release 1.5.0-rc1 --baseline 1.4.0 cases.jsonl
+  plimsoll gate canary --policy refund-agent --release 1.5.0-rc1 --wait 24h
+
+  --agent A, --environment E  where the policy covers several
+  --wait DURATION    asks until the release passes or fails, for so long; also while the pipeline is out of reach
+  --url URL          of the API of the process that assesses (default ${usualUrl})
+  --token-env NAME   the environment variable that has your token (default ${usualToken})
+  --json             for programs`,
+  options: {
+    policy: { type: 'string' },
+    release: { type: 'string' },
+    baseline: { type: 'string' },
+    agent: { type: 'string' },
+    environment: { type: 'string' },
+    wait: { type: 'string' },
+    url: { type: 'string' },
+    'token-env': { type: 'string' },
+    json: { type: 'boolean' },
+  },
+  takesWords: true,
+  run: async ({ options, words }) => {
+    const told = (name: string): string | undefined =>
+      options[name] === undefined ? undefined : String(options[name]);
+    const [gate = '', ...files] = words;
+    if (gate !== 'offline' && gate !== 'staging' && gate !== 'canary')
+      throw new UsageError('gate takes offline, staging or canary');
+    if (files.length !== (gate === 'offline' ? 1 : 0))
+      throw new UsageError(`gate ${gate} takes ${gate === 'offline' ? 'one file of cases' : 'no file'}`);
+    const isJson = options['json'] === true;
+    try {
+      const said =
+        gate === 'offline'
+          ? offline(files[0] ?? '', needs(gate, told))
+          : await asked(gate, needs(gate, told));
+      print(isJson ? JSON.stringify(said, null, 2) : textOf(said));
+      return exitCodes[said.verdict] ?? unasked;
+    } catch (error) {
+      if (error instanceof UsageError) throw error;
+      for (const line of messageOf(error).split('\n')) process.stderr.write(`plimsoll: ${line}\n`);
+      return unasked;
+    }
+  },
+};
+
+/** What a gate says. */
+interface Said {
+  readonly dataset?: string;
+  readonly verdict: string;
+  readonly reason: string;
+  readonly scores?: OfflineVerdict['scores'];
+}
+
+function textOf({ verdict, reason, scores = [] }: Said): string {
+  return [
+    `${verdict}: ${reason}`,
+    ...scores.map(
+      ({ evaluator, candidate, baseline }) =>
+        `  mean score of ${evaluator}: ${meanText(candidate)}, before ${meanText(baseline)}`,
+    ),
+  ].join('\n');
+}
+
+function meanText(mean: number | undefined): string {
+  return mean === undefined ? 'none' : mean.toFixed(3);
+}
+
+/** Finds an option, and says which is missing. */
+interface Needs {
+  (name: string): string;
+  readonly told: (name: string) => string | undefined;
+}
+
+function needs(gate: string, told: (name: string) => string | undefined): Needs {
+  const need = (name: string): string => {
+    const value = told(name);
+    if (value === undefined || value === '') throw new UsageError(`gate ${gate} needs --${name}`);
+    return value;
+  };
+  return Object.assign(need, { told });
+}
+
+function offline(file: string, need: Needs): Said {
+  const [policyName, release, baseline] = [need('policy'), need('release'), need('baseline')];
+  const policy = readPolicy(policyName, readText(policyName));
+  if ('findings' in policy)
+    throw new Error(
+      policy.findings.map(({ path, sentence }) => `${policyName}: ${path}: ${sentence}`).join('\n'),
+    );
+  const rules = offlineRulesOf(policy.read);
+  if (!rules) throw new Error(`${policyName}: has no gate for data sets: add gates::offline`);
+  const read = readCases(readText(file));
+  if ('faults' in read) throw new Error(read.faults.map((fault) => `${file}: ${fault}`).join('\n'));
+  return { dataset: rules.dataset, ...judgeOffline(read.cases, { release, baseline }, rules) };
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : messageOf(error);
+    throw new Error(`cannot read ${file} (${code})`, { cause: error });
+  }
+}
+
+/** What the pipeline says; with `--wait`, as soon as it is sure, or when the time is over. */
+async function asked(gate: string, need: Needs): Promise<Said> {
+  const { told } = need;
+  const query = new URLSearchParams({ gate, release: need('release') });
+  for (const name of ['agent', 'environment']) {
+    const value = told(name);
+    if (value !== undefined) query.set(name, value);
+  }
+  const base = (told('url') ?? usualUrl).replace(/\/$/, '');
+  if (!URL.canParse(base)) throw new UsageError(`--url ${base} is no URL: write one such as ${usualUrl}`);
+  const url = `${base}/api/v1/gate/${encodeURIComponent(need('policy'))}?${query.toString()}`;
+  const token = fromEnvironment(told('token-env') ?? usualToken);
+  const untilMs = performance.now() + waitMsOf(told('wait'));
+  for (;;) {
+    const answer = await ask(url, token);
+    const isOver = performance.now() + askEveryMs > untilMs;
+    if ('said' in answer && (isOver || answer.said.verdict === 'pass' || answer.said.verdict === 'fail'))
+      return answer.said;
+    if ('fault' in answer && (isOver || !answer.mayPass)) throw new Error(answer.fault);
+    await pause(askEveryMs);
+  }
+}
+
+type Reply = { readonly said: Said } | { readonly fault: string; readonly mayPass: boolean };
+
+async function ask(url: string, token: string | undefined): Promise<Reply> {
+  const { origin } = new URL(url);
+  try {
+    const response = await fetch(url, {
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      redirect: 'error',
+      signal: AbortSignal.timeout(answerWithinMs),
+    });
+    const said: unknown = await response.json();
+    if (!isSaid(said))
+      return { fault: `${origin} answered ${response.status}, and no verdict`, mayPass: true };
+    if (response.ok) return { said };
+    return {
+      fault: `${origin} answered ${response.status}: ${said.reason}`,
+      mayPass: response.status >= 500,
+    };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    return { fault: `cannot ask ${origin}: ${messageOf(cause)}; name the API with --url`, mayPass: true };
+  }
+}
+
+function isSaid(value: unknown): value is Said {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'verdict' in value &&
+    typeof value.verdict === 'string' &&
+    'reason' in value &&
+    typeof value.reason === 'string'
+  );
+}
+
+function waitMsOf(written: string | undefined): number {
+  if (written === undefined) return 0;
+  const seconds = durationSeconds(written);
+  if (!(seconds > 0)) throw new UsageError(`--wait ${written} is no duration: write one such as 30m`);
+  return 1000 * seconds;
+}

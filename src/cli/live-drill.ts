@@ -1,0 +1,280 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { canaryRulesOf } from '../policy/canary-rules.ts';
+import type { PolicyFile } from '../policy/read-policy.ts';
+import { alertNotification } from '../rehearsal/alert-notification.ts';
+import { drillRecord, type DrillCheck, type DrillRecord } from '../rehearsal/drill-record.ts';
+import {
+  drillTraffic,
+  knownScenarios,
+  rehearsedEnvironment,
+  releasesOf,
+  type DrillReleases,
+} from '../rehearsal/scenarios.ts';
+import { trafficRequests, type TrafficRequest } from '../rehearsal/traffic-requests.ts';
+import type { Traffic } from '../rehearsal/traffic.ts';
+import { rehearsalOf } from '../semconv/rehearsal.ts';
+import { bearer, missingAt, sightOf, type AttemptSeen, type Sight, type SightUrls } from './drill-sight.ts';
+
+/** What a live drill works with. */
+export interface LiveDrillParts {
+  readonly file: PolicyFile;
+  readonly urls: SightUrls;
+  /** Where OTLP is taken over HTTP, without its path, and with which bearer token. */
+  readonly otlp: string;
+  readonly otlpToken: string | undefined;
+  /** Of each canary. */
+  readonly runsPerMinute: number;
+  /** Told of everything that happens, as it happens. */
+  readonly say: (line: string) => void;
+  /** Ends it early. */
+  readonly signal: AbortSignal;
+}
+
+const lookEveryMs = 500;
+const alertRepeats = 3;
+const leadTicks = 3;
+/** A scenario must show within so many ticks of the canaries' beginning, and the deadline of runs. */
+const patienceTicks = 60;
+const outageTicks = 35;
+
+/** Why no drill can be run now, one sentence each. */
+export async function drillFaults({ urls, otlp, otlpToken }: LiveDrillParts): Promise<readonly string[]> {
+  const taken = await sendSpans(otlp, otlpToken, new Uint8Array()).catch((error: unknown) =>
+    error instanceof Error ? error.message : String(error),
+  );
+  const unsent = taken === undefined ? [] : [`${otlp}/v1/traces takes no spans (--otlp): ${taken}`];
+  return [...unsent, ...(await missingAt(urls))];
+}
+
+/**
+ * Rehearses the scenario `name` on pipelines that run: sends marked traffic, which changes no KPI of real environments and
+ * for which only a pretended target is acted on, and looks at every link of the way to a verified rollback.
+ */
+export async function liveDrill(name: string, parts: LiveDrillParts): Promise<DrillRecord> {
+  const startedMs = Date.now();
+  const drill = new LiveDrill(name, startedMs, parts);
+  await Promise.all([drill.send(), drill.watch()]);
+  return drill.record();
+}
+
+class LiveDrill {
+  readonly #name: string;
+  readonly #parts: LiveDrillParts;
+  readonly #id: string;
+  readonly #startedMs: number;
+  readonly #releases: DrillReleases;
+  readonly #traffic: Traffic;
+  readonly #isFault: boolean;
+  readonly #links = new Map<string, number>();
+  readonly #over = new AbortController();
+  /** What the executor said to the alerts that were sent to it. */
+  #answers: readonly string[] = [];
+  #unsent: string | undefined;
+  #bad: Sight | undefined;
+  #good: Sight | undefined;
+  #baseline: Sight | undefined;
+
+  constructor(name: string, startedMs: number, parts: LiveDrillParts) {
+    const scenario = knownScenarios.get(name);
+    const rules = canaryRulesOf(parts.file);
+    if (!scenario || !rules) throw new Error(`${name} cannot be rehearsed under ${parts.file.file}`);
+    this.#name = name;
+    this.#parts = parts;
+    this.#startedMs = startedMs;
+    this.#id = startedMs.toString(36);
+    this.#releases = releasesOf(this.#id);
+    this.#isFault = scenario.isReleasesFault;
+    const deadlineTicks = Math.ceil(rules.deadlineMs / rules.tickMs);
+    this.#traffic = drillTraffic(parts.file, scenario, {
+      id: this.#id,
+      environment: rehearsalOf(rehearsedEnvironment(parts.file), this.#id),
+      seed: startedMs % 2 ** 32,
+      runsPerMinute: parts.runsPerMinute,
+      leadTicks,
+      ticks: leadTicks + (this.#isFault ? patienceTicks + deadlineTicks : outageTicks),
+      seconds: Math.min(2, rules.deadlineMs / 4000),
+      exportSeconds: 1,
+    });
+  }
+
+  /** Sends the traffic, each request at its time, until it ends or nothing is waited for any more. */
+  async send(): Promise<void> {
+    const { otlp, otlpToken } = this.#parts;
+    for (const request of trafficRequests(this.#traffic, this.#startedMs)) {
+      await this.#until(request.timeMs);
+      if (this.#isOver) break;
+      this.#unsent = await sendSpans(otlp, otlpToken, request.payload).catch(String);
+      if (this.#unsent === undefined) this.#sent(request);
+    }
+    this.#over.abort();
+  }
+
+  get #isOver(): boolean {
+    return this.#over.signal.aborted || this.#parts.signal.aborted;
+  }
+
+  async #until(timeMs: number): Promise<void> {
+    const signal = AbortSignal.any([this.#over.signal, this.#parts.signal]);
+    await sleep(Math.max(0, timeMs - Date.now()), undefined, { signal }).catch(() => undefined); // an abort ends the wait
+  }
+
+  #sent({ release }: TrafficRequest): void {
+    if (release === this.#releases.bad) this.#mark('first bad span sent');
+  }
+
+  /** Looks until nothing is waited for any more. */
+  async watch(): Promise<void> {
+    const { agent, environment } = this.#traffic;
+    const look = async (release: string): Promise<Sight> =>
+      sightOf(this.#parts.urls, { agent, environment, release });
+    while (!this.#isOver) {
+      this.#bad = await look(this.#releases.bad);
+      await this.#note(this.#bad);
+      await this.#until(Date.now() + lookEveryMs);
+    }
+    this.#bad = await look(this.#releases.bad);
+    this.#good = await look(this.#releases.good);
+    this.#baseline = await look(this.#releases.baseline);
+  }
+
+  async #note(sight: Sight): Promise<void> {
+    const [attempt] = sight.attempts;
+    if (sight.units) this.#mark('in /metrics');
+    if (sight.verdict === 'fail') this.#mark('verdict fail');
+    if (sight.isFiring) this.#mark('fires in Prometheus');
+    if (sight.isNotified) this.#mark('in Alertmanager');
+    if (!attempt) return;
+    this.#mark('executor received');
+    if (this.#answers.length === 0) this.#answers = await this.#repeatAlerts();
+    if (['verifying', 'done'].includes(attempt.state)) this.#mark('acted');
+    if (attempt.state === 'done') this.#mark('verified');
+    if (isEnded(attempt)) this.#over.abort();
+  }
+
+  #mark(link: string): void {
+    if (this.#links.has(link)) return;
+    const nowMs = Date.now();
+    this.#links.set(link, nowMs);
+    this.#parts.say(`${((nowMs - this.#startedMs) / 1000).toFixed(1).padStart(7)} s  ${link}`);
+  }
+
+  /** The same alert comes several times, as Alertmanager repeats it and as its members may both tell. */
+  async #repeatAlerts(): Promise<readonly string[]> {
+    const { agent, environment } = this.#traffic;
+    const { api, token } = this.#parts.urls;
+    const body = alertNotification({ agent, environment, release: this.#releases.bad }, this.#startedMs);
+    const answers: string[] = [];
+    for (let i = 0; i < alertRepeats; i++)
+      answers.push(
+        await posted(`${api}/api/v1/alerts`, token, 'application/json', body).then(() => 'taken', String),
+      );
+    return answers;
+  }
+
+  record(): DrillRecord {
+    const { policy, revision } = this.#parts.file;
+    const { agent, environment } = this.#traffic;
+    return drillRecord(
+      {
+        policy: policy.metadata.name,
+        scenario: this.#name,
+        environment,
+        startedMs: this.#startedMs,
+        endedMs: Date.now(),
+      },
+      {
+        id: this.#id,
+        kind: 'live',
+        revision,
+        agent,
+        links: [...this.#links].map(([link, timeMs]) => ({ link, timeMs })),
+        checks: [...this.#sentChecks(), ...this.#checks()],
+      },
+    );
+  }
+
+  #sentChecks(): readonly DrillCheck[] {
+    const what = 'the traffic is taken';
+    const isMet = this.#unsent === undefined && this.#links.has('first bad span sent');
+    return [{ what, isMet, found: this.#unsent ?? (isMet ? 'all of it' : 'the drill was ended early') }];
+  }
+
+  #checks(): readonly DrillCheck[] {
+    const { baseline, good, bad } = this.#releases;
+    const untouched = [untouchedBy(baseline, this.#baseline), untouchedBy(good, this.#good)];
+    if (!this.#isFault) return [...untouched, untouchedBy(bad, this.#bad)];
+    const attempts = this.#bad?.attempts ?? [];
+    const [attempt] = attempts;
+    const { prometheus, alertmanager } = this.#parts.urls;
+    return [
+      {
+        what: `${bad} is rolled back`,
+        isMet: attempt?.state === 'done',
+        found: attempt ? `${attempt.state} ${attempt.outcome}`.trim() : saidOf(this.#bad),
+      },
+      ...(prometheus === undefined ? [] : [this.#linkCheck('fires in Prometheus')]),
+      ...(alertmanager === undefined ? [] : [this.#linkCheck('in Alertmanager')]),
+      {
+        what: `an alert that comes ${alertRepeats} times asks for the same rollback`,
+        isMet:
+          attempts.length === 1 &&
+          this.#answers.length === alertRepeats &&
+          this.#answers.every((answer) => answer === 'taken'),
+        found: `${attempts.length} attempts; alerts: ${this.#answers.join(', ') || 'not sent'}`,
+      },
+      ...untouched,
+    ];
+  }
+
+  #linkCheck(link: string): DrillCheck {
+    const isMet = this.#links.has(link);
+    return { what: `the verdict ${link}`, isMet, found: isMet ? 'yes' : 'never seen' };
+  }
+}
+
+function isEnded({ state }: AttemptSeen): boolean {
+  return ['done', 'failed', 'refused', 'expired', 'dry_run', 'moved'].includes(state);
+}
+
+function untouchedBy(release: string, sight: Sight | undefined): DrillCheck {
+  const count = sight?.attempts.length ?? 0;
+  const what = `${release} is not rolled back`;
+  return { what, isMet: count === 0, found: count === 0 ? saidOf(sight) : `${count} attempts` };
+}
+
+function saidOf(sight: Sight | undefined): string {
+  return sight?.verdict === undefined ? 'not judged as a canary' : `verdict ${sight.verdict}`;
+}
+
+const sendMs = 10_000;
+
+/** Undefined when the request is taken; rejects else, with why. */
+async function sendSpans(otlp: string, token: string | undefined, payload: Uint8Array): Promise<undefined> {
+  await posted(`${otlp}/v1/traces`, token, 'application/x-protobuf', payload);
+}
+
+/** Keeps `record` with the executor at `api`. Rejects with why it cannot. */
+export async function storeRecord({ api, token }: SightUrls, record: DrillRecord): Promise<void> {
+  const { startedMs, endedMs, ...rest } = record;
+  const [started, ended] = [startedMs, endedMs].map((ms) => new Date(ms).toISOString());
+  const body = JSON.stringify({ ...rest, started, ended });
+  await posted(`${api}/api/v1/drills`, token, 'application/json', body);
+}
+
+async function posted(
+  url: string,
+  token: string | undefined,
+  type: string,
+  body: string | Uint8Array,
+): Promise<void> {
+  const headers = { 'content-type': type, ...bearer(token) };
+  const bytes = typeof body === 'string' ? body : Buffer.from(body);
+  const response = await fetch(url, {
+    method: 'POST',
+    headers,
+    body: bytes,
+    signal: AbortSignal.timeout(sendMs),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${response.status} ${text.trim().slice(0, 200)}`);
+}

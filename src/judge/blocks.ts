@@ -1,0 +1,154 @@
+import { baseOf, learn, type KpiEvidence } from './kpi-evidence.ts';
+import { bet, copyOf, logEvidence, shiftWeights, type Mixture } from './mixture.ts';
+import { scoresOf, sumOf, tallyOf, type Tally } from './tally.ts';
+import { levelFactors, nearnessWeights, notWorseFactors, worseFactors, type Evidence } from './tests.ts';
+
+/** Units that joined in one tick. */
+export interface Tick {
+  readonly candidate: Tally;
+  readonly baseline: Tally;
+}
+
+/** A closed block: its members are fixed, and for each KPI the mean of the baseline that bets on it start from. */
+interface Block {
+  readonly ticks: readonly Tick[];
+  readonly bases: readonly number[];
+}
+
+/** KPIs that units join together, and the evidence on them: blocks settle strictly in order. */
+export interface Group {
+  readonly kpis: readonly KpiEvidence[];
+  open: Tick[];
+  /** Ticks since the block was opened. */
+  age: number;
+  closed: Block[];
+  /** Ticks of each release that wait for scores, for the tests that look at one release alone. */
+  readonly candidate: Tally[];
+  readonly baseline: Tally[];
+}
+
+/** The releases of a pair. */
+export type Side = 'candidate' | 'baseline';
+
+/** Told of evidence each time there is more of it, with the highest that is certain now. */
+export interface Watcher {
+  worse(kpi: KpiEvidence, logEvidence: number): void;
+  notWorse(kpi: KpiEvidence, logEvidence: number): void;
+  /** Of the candidate; what is settled of the baseline is evidence by then. */
+  level(kpi: KpiEvidence, test: 'floor' | 'before', logEvidence: number): void;
+}
+
+/** A block closes when it has so many units of each release, or after so many ticks. */
+const fewest = 2;
+const longest = 60;
+
+export function newGroup(kpis: readonly KpiEvidence[]): Group {
+  return { kpis, open: [], age: 0, closed: [], candidate: [], baseline: [] };
+}
+
+export function newTick({ kpis }: Group): Tick {
+  return { candidate: tallyOf(kpis.length), baseline: tallyOf(kpis.length) };
+}
+
+/** Ends a tick: its units join the open block, which may close, and what is settled becomes evidence. */
+export function endTick(group: Group, tick: Tick, tolerance: number, margin: number, watcher: Watcher): void {
+  const { candidate, baseline } = tick;
+  if (candidate.units + baseline.units > 0) group.open.push(tick);
+  if (candidate.units > 0) group.candidate.push(candidate);
+  if (baseline.units > 0) group.baseline.push(baseline);
+  group.age++;
+  settle(group, tolerance, margin, watcher);
+  const isFull = unitsOf(group.open, 'candidate') >= fewest && unitsOf(group.open, 'baseline') >= fewest;
+  if (isFull || group.age >= longest) {
+    if (group.open.length > 0) group.closed.push({ ticks: group.open, bases: group.kpis.map(baseOf) });
+    group.open = [];
+    group.age = 0;
+    settle(group, tolerance, margin, watcher);
+  }
+  for (const [k, kpi] of group.kpis.entries())
+    if (group.closed.length > 0) watcher.worse(kpi, certainEvidence(group, k, tolerance));
+  settleLevels(group, watcher);
+}
+
+/** Whether nothing of the group waits for anything. */
+export function isQuiet({ open, closed, candidate, baseline }: Group): boolean {
+  return open.length + closed.length + candidate.length + baseline.length === 0;
+}
+
+function unitsOf(ticks: readonly Tick[], side: Side): number {
+  return ticks.reduce((sum, tick) => sum + tick[side].units, 0);
+}
+
+function settle(group: Group, tolerance: number, margin: number, watcher: Watcher): void {
+  while (group.closed[0]?.ticks.every(({ candidate, baseline }) => candidate.open + baseline.open === 0)) {
+    const block = group.closed.shift()!;
+    for (const [k, kpi] of group.kpis.entries()) {
+      const evidence = evidenceOf(block, k);
+      if (isBet(evidence)) {
+        const base = block.bases[k]!;
+        bet(kpi.worse.mixture, shiftWeights, worseFactors(evidence, base, tolerance));
+        bet(kpi.notWorse.mixture, nearnessWeights, notWorseFactors(evidence, base, margin));
+        watcher.worse(kpi, logEvidence(kpi.worse.mixture));
+        watcher.notWorse(kpi, logEvidence(kpi.notWorse.mixture));
+      }
+      learn(kpi, sumOf(evidence.baseline), evidence.baselines);
+    }
+  }
+}
+
+/** Units without scores count as good of the candidate and as bad of the baseline: the least evidence there can be. */
+function evidenceOf({ ticks }: Block, k: number): Evidence {
+  return {
+    candidates: unitsOf(ticks, 'candidate'),
+    baselines: unitsOf(ticks, 'baseline'),
+    candidate: scoresOf(
+      ticks.map(({ candidate }) => candidate),
+      k,
+      0,
+    ),
+    baseline: scoresOf(
+      ticks.map(({ baseline }) => baseline),
+      k,
+      1,
+    ),
+  };
+}
+
+function isBet({ candidates, baselines }: Evidence): boolean {
+  return candidates > 0 && baselines > 0;
+}
+
+/** The most evidence that the closed blocks will have brought at the end of one of them, whatever becomes of their open units. */
+function certainEvidence({ kpis, closed }: Group, k: number, tolerance: number): number {
+  const mixture: Mixture = copyOf(kpis[k]!.worse.mixture);
+  let most = logEvidence(mixture);
+  for (const block of closed) {
+    const evidence = evidenceOf(block, k);
+    if (!isBet(evidence)) continue;
+    bet(mixture, shiftWeights, worseFactors(evidence, block.bases[k]!, tolerance));
+    most = Math.max(most, logEvidence(mixture));
+  }
+  return most;
+}
+
+function settleLevels(group: Group, watcher: Watcher): void {
+  for (const side of ['baseline', 'candidate'] as const) {
+    const tallies = group[side];
+    const open = tallies.findIndex((tally) => tally.open > 0);
+    const settled = tallies.splice(0, open === -1 ? tallies.length : open);
+    for (const [k, kpi] of group.kpis.entries())
+      for (const name of ['floor', 'before'] as const) {
+        const test = kpi[name];
+        if (!test) continue;
+        const { mixture } = test[side];
+        const betOn = (stake: Mixture, tally: Tally): void => {
+          bet(stake, shiftWeights, levelFactors(scoresOf([tally], k, 0), test.level));
+          if (side === 'candidate') watcher.level(kpi, name, logEvidence(stake));
+        };
+        for (const tally of settled) betOn(mixture, tally);
+        if (side === 'baseline' || tallies.length === 0) continue;
+        const ahead = copyOf(mixture);
+        for (const tally of tallies) betOn(ahead, tally);
+      }
+  }
+}

@@ -1,0 +1,357 @@
+import type { CanaryRules } from './canary-rules.ts';
+import { closesMs, isAtRest, newDeployment, type Deployment } from './deployment.ts';
+import { destinationsOf, type Destination } from './destinations.ts';
+import { figuresOf, isScoredLater, type RunResult } from './figures.ts';
+import type { Standing } from './standing.ts';
+import { closeTick, type Books, type Ignored } from './ticks.ts';
+import type { Run } from './unit.ts';
+import { standingOf } from './verdict.ts';
+
+/** What the judge wants to know of an open run; `SeenRun` has it. */
+export interface JudgedRun {
+  /** Names the run until it is finished. */
+  readonly slot: number;
+  readonly agent: string;
+  readonly release: string;
+  readonly environment: string;
+  readonly sessionId: string;
+  readonly userId: string;
+}
+
+/** What the judge wants to know of a run that ended; `FinishedRun` has it. */
+export interface EndedRun extends RunResult {
+  readonly slot: number;
+}
+
+/** All that a judge knows. Plain data. */
+export interface JudgeState {
+  readonly streamMs: number;
+  readonly deployments: Map<string, Deployment>;
+  readonly runs: Map<number, Run>;
+  /** How often the judgement of a release began, by agent, environment and release. */
+  readonly starts: Map<string, number>;
+  readonly ignored: Ignored;
+}
+
+const maxDeployments = 1000;
+const maxRuns = 200_000;
+const maxStarts = 10_000;
+/** Names for which it is remembered that no policy covers them. */
+const maxUncovered = 10_000;
+
+/**
+ * Judges releases by their runs, in stream time: the time at which records were appended, so that whoever reads them
+ * again says the same. Units join when they are first seen and settle in order; what they are judged by is fixed before.
+ */
+export class Judge {
+  readonly #rulesOf: (agent: string, environment: string) => CanaryRules | undefined;
+  #streamMs = Number.NEGATIVE_INFINITY;
+  #deployments = new Map<string, Deployment>();
+  #runs = new Map<number, Run>();
+  #starts = new Map<string, number>();
+  #ignored = nothingIgnored();
+  /** By agent and environment; null where no policy covers them. */
+  #covered = new Map<string, Map<string, Deployment | null>>();
+  #uncovered = 0;
+  /** The next tick closes at this stream time. */
+  #closesMs = Number.POSITIVE_INFINITY;
+  #standings: readonly Standing[] | undefined;
+
+  /** `rulesOf` tells the rules of the policies in use; call `rulesChanged` when they are others. */
+  constructor(rulesOf: (agent: string, environment: string) => CanaryRules | undefined) {
+    this.#rulesOf = rulesOf;
+  }
+
+  /** Runs that were not judged, and why. */
+  get ignored(): Readonly<Ignored> {
+    return this.#ignored;
+  }
+
+  /** `run` is new, or what is said of it changed, in a record appended at `timeMs`. */
+  seen(run: JudgedRun, timeMs: number): void {
+    const { slot, agent, environment } = run;
+    const known = this.#runs.get(slot);
+    if (known && known.endedMs === Number.POSITIVE_INFINITY) {
+      this.#relabel(known, run, timeMs);
+      return;
+    }
+    const home = this.#deploymentOf(agent, environment, timeMs);
+    if (!home) return;
+    if (this.#runs.size >= maxRuns) {
+      this.#ignored.refused++;
+      return;
+    }
+    const begun: Run = {
+      slot,
+      home,
+      firstMs: timeMs,
+      release: run.release,
+      unitId: unitIdOf(home.rules, run),
+      endedMs: Number.POSITIVE_INFINITY,
+      figures: undefined,
+      scoredMs: Number.POSITIVE_INFINITY,
+      unit: undefined,
+      absorbed: [],
+    };
+    this.#runs.set(slot, begun);
+    this.#await(begun);
+  }
+
+  /** What was taken for a run in `slot` turns out, in a record appended at `timeMs`, to be part of the run in `into`. */
+  absorbed(slot: number, into: number, timeMs: number): void {
+    const run = this.#runs.get(slot);
+    if (!run) return;
+    this.#runs.delete(slot);
+    const { pending } = run.home;
+    if (pending.has(run) && timeMs < closesMs(run.home, tickOf(run))) {
+      pending.delete(run);
+      return;
+    }
+    // It was counted as a unit, so it ends as the run that it is part of does.
+    const whole = this.#runs.get(into);
+    if (!whole) this.#runs.set(into, run);
+    else if (whole.endedMs === Number.POSITIVE_INFINITY) whole.absorbed.push(run, ...run.absorbed);
+    else if (whole.figures) end(run, whole.figures, timeMs);
+  }
+
+  /** The run ended, as a record appended at `timeMs` shows. Its labels are those it was seen with. */
+  finished(run: EndedRun, timeMs: number): void {
+    const known = this.#runs.get(run.slot);
+    if (!known || known.endedMs < Number.POSITIVE_INFINITY) return;
+    this.#runs.delete(run.slot);
+    const { home } = known;
+    const { rules } = home;
+    if (timeMs > known.firstMs + rules.deadlineMs) return;
+    if (!home.pending.has(known) && !home.active.has(known)) return;
+    const figures = figuresOf(rules, run);
+    if (!figures) {
+      this.#ignored.unsound++;
+      return;
+    }
+    end(known, figures, timeMs);
+    if (!isUnscored(rules, figures)) return;
+    home.unscored.add(known);
+    this.#runs.set(run.slot, known);
+  }
+
+  /** What is known of a run that ended changed: what evaluators say of it counts if they had not yet spoken. */
+  revised(run: EndedRun, timeMs: number): void {
+    const known = this.#runs.get(run.slot);
+    if (!known) return;
+    if (known.endedMs === Number.POSITIVE_INFINITY) {
+      this.finished(run, timeMs);
+      return;
+    }
+    const { rules, unscored } = known.home;
+    const figures = figuresOf(rules, run);
+    if (!figures || !unscored.has(known) || isUnscored(rules, figures)) return;
+    known.figures = known.figures!.map((was, i) => (isScoredLater(rules.kpis[i]!.kpi) ? figures[i]! : was));
+    known.scoredMs = timeMs;
+    this.#runs.delete(run.slot);
+  }
+
+  /**
+   * Everything that was appended before `streamMs` has been given: ticks that end long enough before it close. Returns
+   * whether anything changed.
+   */
+  advance(streamMs: number): boolean {
+    this.#streamMs = Math.max(this.#streamMs, streamMs);
+    if (streamMs < this.#closesMs) return false;
+    this.#standings = undefined;
+    let isChanged = false;
+    for (const deployment of this.#deployments.values()) if (this.#closeTicks(deployment)) isChanged = true;
+    this.#plan();
+    return isChanged;
+  }
+
+  /** Where every release stands that is or was judged, until some days after it was last seen. */
+  standings(): readonly Standing[] {
+    this.#standings ??= [...this.#deployments.values()].flatMap((deployment) =>
+      [...deployment.releases.values()].flatMap(({ pair }) =>
+        pair ? [standingOf(deployment, pair, this.#streamMs)] : [],
+      ),
+    );
+    return this.#standings;
+  }
+
+  /** Releases to go back to from `release`, the best first. */
+  destinations(agent: string, environment: string, release: string): readonly Destination[] {
+    const deployment = this.#deployments.get(keyOf(agent, environment));
+    return deployment ? destinationsOf(deployment, release) : [];
+  }
+
+  /** The policies in use changed. What is being judged goes on by the rules it began with; what no policy covers any more is forgotten. */
+  rulesChanged(): void {
+    this.#covered = new Map();
+    this.#uncovered = 0;
+    for (const [key, deployment] of this.#deployments) {
+      const { agent, environment, rules } = deployment;
+      const next = this.#rulesOf(agent, environment);
+      deployment.nextRules = next && next.revision !== rules.revision ? next : undefined;
+      if (next) continue;
+      this.#deployments.delete(key);
+      this.#standings = undefined;
+      for (const [slot, { home }] of this.#runs) if (home === deployment) this.#runs.delete(slot);
+    }
+  }
+
+  /** A copy of all that is known. */
+  save(): JudgeState {
+    return structuredClone({
+      streamMs: this.#streamMs,
+      deployments: this.#deployments,
+      runs: this.#runs,
+      starts: this.#starts,
+      ignored: this.#ignored,
+    });
+  }
+
+  /** Goes on with what was saved, which is then the judge's own. */
+  restore(state: JudgeState): void {
+    this.#streamMs = state.streamMs;
+    this.#deployments = state.deployments;
+    this.#runs = state.runs;
+    this.#starts = state.starts;
+    this.#ignored = state.ignored;
+    this.#covered = new Map();
+    this.#uncovered = 0;
+    this.#standings = undefined;
+    this.rulesChanged();
+    this.#plan();
+  }
+
+  /** Begins anew, without evidence; that releases were judged before, as `spent` says, makes them need more of it. */
+  restart(spent?: Pick<JudgeState, 'starts'>): void {
+    this.restore({
+      streamMs: Number.NEGATIVE_INFINITY,
+      deployments: new Map(),
+      runs: new Map(),
+      starts: new Map(spent?.starts),
+      ignored: nothingIgnored(),
+    });
+  }
+
+  #relabel(known: Run, run: JudgedRun, timeMs: number): void {
+    const { pending } = known.home;
+    const unitId = unitIdOf(known.home.rules, run);
+    const { agent, environment } = known.home;
+    const isMoved = agent !== run.agent || environment !== run.environment;
+    if (!isMoved && known.release === run.release && known.unitId === unitId) return;
+    if (!pending.has(known) || timeMs >= closesMs(known.home, tickOf(known))) {
+      this.#ignored.relabelled++;
+      return;
+    }
+    known.release = run.release;
+    known.unitId = unitId;
+    if (!isMoved) return;
+    pending.delete(known);
+    const home = this.#deploymentOf(run.agent, run.environment, known.firstMs);
+    if (!home) {
+      this.#runs.delete(run.slot);
+      return;
+    }
+    known.home = home;
+    known.unitId = unitIdOf(home.rules, run);
+    this.#await(known);
+  }
+
+  #await(run: Run): void {
+    run.home.pending.add(run);
+    this.#closesMs = Math.min(this.#closesMs, closesMs(run.home, run.home.tickMs));
+  }
+
+  #deploymentOf(agent: string, environment: string, timeMs: number): Deployment | undefined {
+    let byEnvironment = this.#covered.get(agent);
+    const known = byEnvironment?.get(environment);
+    if (known !== undefined) return known ?? undefined;
+    if (!byEnvironment) {
+      if (this.#uncovered >= maxUncovered) {
+        this.#covered.clear();
+        this.#uncovered = 0;
+      }
+      byEnvironment = new Map();
+      this.#covered.set(agent, byEnvironment);
+    }
+    this.#uncovered++;
+    const deployment = this.#obtain(agent, environment, timeMs);
+    byEnvironment.set(environment, deployment ?? null);
+    return deployment;
+  }
+
+  #obtain(agent: string, environment: string, timeMs: number): Deployment | undefined {
+    const key = keyOf(agent, environment);
+    const known = this.#deployments.get(key);
+    if (known) return known;
+    const rules = this.#rulesOf(agent, environment);
+    if (!rules || this.#deployments.size >= maxDeployments) return undefined;
+    const deployment = newDeployment(agent, environment, rules, timeMs);
+    this.#deployments.set(key, deployment);
+    return deployment;
+  }
+
+  #closeTicks(deployment: Deployment): boolean {
+    const books: Books = {
+      ignored: this.#ignored,
+      runs: this.#runs,
+      startsOf: (of, release) => this.#startsOf(of, release),
+    };
+    let isChanged = false;
+    while (closesMs(deployment, deployment.tickMs) <= this.#streamMs) {
+      if (isAtRest(deployment)) {
+        const { tickMs } = deployment.rules;
+        const ticks = Math.floor((this.#streamMs - closesMs(deployment, deployment.tickMs)) / tickMs) + 1;
+        deployment.tickMs += ticks * tickMs;
+      } else {
+        closeTick(deployment, books);
+        isChanged = true;
+      }
+    }
+    return isChanged;
+  }
+
+  #startsOf({ agent, environment }: Deployment, release: string): number {
+    const starts = this.#starts;
+    const key = JSON.stringify([agent, environment, release]);
+    const count = (starts.get(key) ?? 0) + 1;
+    starts.delete(key);
+    starts.set(key, count);
+    if (starts.size > maxStarts) for (const oldest of starts.keys()) if (starts.delete(oldest)) break;
+    return count;
+  }
+
+  #plan(): void {
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const deployment of this.#deployments.values())
+      nextMs = Math.min(nextMs, closesMs(deployment, deployment.tickMs));
+    this.#closesMs = nextMs;
+  }
+}
+
+function nothingIgnored(): Ignored {
+  return { again: 0, late: 0, relabelled: 0, unsound: 0, refused: 0 };
+}
+
+function keyOf(agent: string, environment: string): string {
+  return JSON.stringify([agent, environment]);
+}
+
+function unitIdOf({ unit }: CanaryRules, { sessionId, userId }: JudgedRun): string {
+  if (unit === 'run') return '';
+  return unit === 'session' ? sessionId : userId;
+}
+
+/** Start of the tick in which the run was first seen. */
+function tickOf({ firstMs, home }: Run): number {
+  return Math.max(home.tickMs, Math.floor(firstMs / home.rules.tickMs) * home.rules.tickMs);
+}
+
+function end(run: Run, figures: Run['figures'], timeMs: number): void {
+  for (const one of [run, ...run.absorbed]) {
+    one.figures = figures;
+    one.endedMs = timeMs;
+  }
+}
+
+function isUnscored({ kpis }: CanaryRules, figures: readonly number[]): boolean {
+  return kpis.some(({ kpi }, i) => isScoredLater(kpi) && Number.isNaN(figures[i]!));
+}

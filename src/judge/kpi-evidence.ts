@@ -1,0 +1,121 @@
+import type { CanaryRules, KpiRules } from './canary-rules.ts';
+import { isCost } from './figures.ts';
+import { mean, quantile, upperBound } from './history.ts';
+import { clip } from './log-odds.ts';
+import { lateShare, shiftWeights, stake, type Mixture } from './mixture.ts';
+import { nearnessWeights } from './tests.ts';
+
+/** An e-process, and when its evidence first was enough, in stream time. What was once enough stays so. */
+export interface Test {
+  readonly mixture: Mixture;
+  pausedMs: number | undefined;
+  failedMs: number | undefined;
+  passedMs: number | undefined;
+}
+
+/** "Its mean is above `level`", asked of both releases, so that an outage which hits both is told from a bad release. */
+export interface LevelTest {
+  readonly level: number;
+  readonly candidate: Test;
+  readonly baseline: Test;
+}
+
+/** Everything that is known of one KPI of a pair. */
+export interface KpiEvidence {
+  /** Its place in the rules. */
+  readonly index: number;
+  /** Scores are costs up to this many US dollars, in shares of it; undefined where the KPI is a share of bad itself. */
+  readonly capUsd: number | undefined;
+  /** Sum of scores and number of units by which the mean of the baseline is known, older ones fading. */
+  bad: number;
+  units: number;
+  readonly worse: Test;
+  readonly notWorse: Test;
+  readonly floor: LevelTest | undefined;
+  readonly before: LevelTest | undefined;
+}
+
+/** Where nothing is known of a baseline, the objective is worth so many units, and a history at most so many. */
+const priorUnits = 20;
+const historyUnits = 200;
+/** Share of bad where the objective says nothing. */
+const usualShare = 0.1;
+/** Fewer units than these are no history. */
+const enough = 20;
+/** Of the mean of the baseline, this many units are remembered. */
+const remembered = 500;
+/** Costs count up to twice what 95 of 100 units stay below: finer than this part of that they are not told apart. */
+const costStep = 64;
+
+function newTest(weights: readonly number[], reserve: number): Test {
+  return { mixture: stake(weights, reserve), pausedMs: undefined, failedMs: undefined, passedMs: undefined };
+}
+
+function levelTest(level: number | undefined): LevelTest | undefined {
+  if (level === undefined) return undefined;
+  return {
+    level: clip(level),
+    candidate: newTest(shiftWeights, lateShare),
+    baseline: newTest(shiftWeights, lateShare),
+  };
+}
+
+/**
+ * The evidence of the KPI at `index` of the rules at the start of a pair, given what units of the baseline showed before;
+ * undefined of a cost that has no history, objective or floor which would say where to cap it.
+ */
+export function newEvidence(
+  rules: CanaryRules,
+  index: number,
+  history: readonly number[],
+): KpiEvidence | undefined {
+  const kpi = rules.kpis[index]!;
+  const capUsd = isCost(kpi.kpi) ? capOf(kpi, history) : undefined;
+  if (isCost(kpi.kpi) && capUsd === undefined) return undefined;
+  const scores = history.map((figure) => scoreOf({ capUsd }, figure));
+  const recent = scores.slice(-historyUnits);
+  const hasHistory = recent.length >= enough;
+  const units = hasHistory ? recent.length : priorUnits;
+  const before = hasHistory ? upperBound(mean(scores), scores.length) + rules.tolerance : undefined;
+  return {
+    index,
+    capUsd,
+    bad: units * (hasHistory ? mean(recent) : referenceOf(kpi, capUsd)),
+    units,
+    worse: newTest(shiftWeights, lateShare),
+    notWorse: newTest(nearnessWeights, 0),
+    floor: levelTest(kpi.floor === undefined ? undefined : kpi.floor / (capUsd ?? 1)),
+    before: levelTest(before),
+  };
+}
+
+function capOf({ limitUsd = 0, floor = 0 }: KpiRules, history: readonly number[]): number | undefined {
+  const usual = history.length >= enough ? quantile(history, 0.95) : 0;
+  const cap = 2 * Math.max(usual > 0 ? usual : limitUsd, floor);
+  return cap > 0 ? cap : undefined;
+}
+
+function referenceOf({ reference, limitUsd }: KpiRules, capUsd: number | undefined): number {
+  if (capUsd !== undefined) return limitUsd === undefined ? usualShare : Math.min(1, limitUsd / capUsd);
+  return reference ?? usualShare;
+}
+
+/** The score of a unit that showed `figure`: 0 is good, 1 is bad. */
+export function scoreOf({ capUsd }: Pick<KpiEvidence, 'capUsd'>, figure: number): number {
+  if (capUsd === undefined) return Math.min(1, Math.max(0, figure));
+  return Math.round((costStep * Math.min(figure, capUsd)) / capUsd) / costStep;
+}
+
+/** The mean of the baseline as known now. */
+export function baseOf({ bad, units }: Pick<KpiEvidence, 'bad' | 'units'>): number {
+  return clip(bad / units);
+}
+
+/** Adds settled units of the baseline, whose scores sum up to `bad`. */
+export function learn(evidence: Pick<KpiEvidence, 'bad' | 'units'>, bad: number, units: number): void {
+  evidence.bad += bad;
+  evidence.units += units;
+  if (evidence.units <= remembered) return;
+  evidence.bad *= remembered / evidence.units;
+  evidence.units = remembered;
+}

@@ -1,0 +1,200 @@
+import { endTick, newGroup, newTick, type Group, type Side, type Tick, type Watcher } from './blocks.ts';
+import type { CanaryRules } from './canary-rules.ts';
+import { isScoredLater, type Figures } from './figures.ts';
+import type { History } from './history.ts';
+import { newEvidence, scoreOf, type KpiEvidence, type Test } from './kpi-evidence.ts';
+import { logEvidence } from './mixture.ts';
+import { addSplit, newSplit, splitFault, type Split } from './split.ts';
+import { note, type Tally } from './tally.ts';
+
+/** Units of a release in a pair. */
+interface Arm {
+  joined: number;
+  settled: number;
+}
+
+/** The judgement of a release, `candidate`, beside the one it is compared with. Plain data, all of which a snapshot keeps. */
+export interface Pair {
+  readonly candidate: string;
+  /** Undefined of a release that was there first: it has a floor only. */
+  readonly baseline: string | undefined;
+  readonly rules: CanaryRules;
+  /** Units first seen from then on are in it. */
+  readonly startedMs: number;
+  readonly starts: number;
+  /** KPIs of the rules that cannot be judged: nothing says how much a cost may be. */
+  readonly unjudged: readonly string[];
+  /** KPIs that are known when a unit ends, and those that an evaluator tells later. */
+  readonly ended: Group;
+  readonly scored: Group;
+  readonly split: Split;
+  readonly arms: { readonly candidate: Arm; readonly baseline: Arm };
+  endedTick: Tick;
+  scoredTick: Tick;
+  /** Whether the other release is still there to compare with. */
+  isConcurrent: boolean;
+  /** Nothing joins it any more: other rules are in use. */
+  isOver: boolean;
+  failedMs: number | undefined;
+  passedMs: number | undefined;
+}
+
+/** What evidence each test of a KPI wants, as natural logarithms of e-values. */
+export interface Thresholds {
+  readonly pause: number;
+  readonly rollback: number;
+  readonly pass: number;
+}
+
+/** Evidence at which a KPI passes. */
+const passAt = 20;
+
+/** A pair that starts now; `history` is what units of the baseline showed before, if there is any. */
+export function newPair(
+  names: Pick<Pair, 'candidate' | 'baseline'>,
+  rules: CanaryRules,
+  history: History,
+  startedMs: number,
+  starts: number,
+): Pair {
+  const ended: KpiEvidence[] = [];
+  const scored: KpiEvidence[] = [];
+  const unjudged: string[] = [];
+  for (const [index, { kpi }] of rules.kpis.entries()) {
+    const evidence = newEvidence(rules, index, history[index] ?? []);
+    if (evidence) (isScoredLater(kpi) ? scored : ended).push(evidence);
+    else unjudged.push(kpi);
+  }
+  const groups = { ended: newGroup(ended), scored: newGroup(scored) };
+  return {
+    ...names,
+    rules,
+    startedMs,
+    starts,
+    unjudged,
+    ...groups,
+    split: newSplit(),
+    arms: { candidate: { joined: 0, settled: 0 }, baseline: { joined: 0, settled: 0 } },
+    endedTick: newTick(groups.ended),
+    scoredTick: newTick(groups.scored),
+    isConcurrent: names.baseline !== undefined,
+    isOver: false,
+    failedMs: undefined,
+    passedMs: undefined,
+  };
+}
+
+/** Which side of the pair `release` is; undefined where it is none. */
+export function sideOf(pair: Pair, release: string): Side | undefined {
+  if (release === pair.candidate) return 'candidate';
+  return release === pair.baseline ? 'baseline' : undefined;
+}
+
+/** Adds a unit that joins in this tick; the tally wants its scores once it is settled. */
+export function join(pair: Pair, side: Side): Tally {
+  pair.arms[side].joined++;
+  const tally = pair.endedTick[side];
+  tally.units++;
+  tally.open++;
+  return tally;
+}
+
+/** Settles a unit that joined `tally`. */
+export function settleUnit(pair: Pair, side: Side, tally: Tally, figures: Figures): void {
+  pair.arms[side].settled++;
+  tally.open--;
+  for (const [k, kpi] of pair.ended.kpis.entries()) note(tally.scores[k]!, scoreOf(kpi, figures[kpi.index]!));
+}
+
+/** Adds what an evaluator says of a unit of the pair: it joins the tests of that KPI now, and is settled. */
+export function score(pair: Pair, side: Side, figures: Figures): void {
+  const tally = pair.scoredTick[side];
+  tally.units++;
+  for (const [k, kpi] of pair.scored.kpis.entries())
+    note(tally.scores[k]!, scoreOf(kpi, figures[kpi.index]!));
+}
+
+/** Ends the tick that began at `timeMs`: what is settled until `nowMs` becomes evidence. `company` are the pairs of now. */
+export function endPairTick(pair: Pair, timeMs: number, nowMs: number, company: readonly Pair[]): void {
+  const { rules, split, endedTick } = pair;
+  if (pair.isConcurrent)
+    addSplit(split, rules.share, timeMs, endedTick.candidate.units, endedTick.baseline.units);
+  const watcher = watcherOf(pair, nowMs, company);
+  endTick(pair.ended, endedTick, rules.tolerance, rules.margin, watcher);
+  endTick(pair.scored, pair.scoredTick, rules.tolerance, rules.margin, watcher);
+  pair.endedTick = newTick(pair.ended);
+  pair.scoredTick = newTick(pair.scored);
+  const kpis = kpisOf(pair);
+  if (kpis.some(({ worse, floor }) => (worse.failedMs ?? floor?.candidate.failedMs) !== undefined))
+    pair.failedMs ??= nowMs;
+  const isSure = kpis.length > 0 && kpis.every(({ notWorse }) => notWorse.passedMs !== undefined);
+  if (isSure && pair.unjudged.length === 0 && pair.arms.candidate.settled >= rules.minRuns)
+    pair.passedMs ??= nowMs;
+}
+
+/** The KPIs that are judged, in the order of the rules. */
+export function kpisOf({ ended, scored }: Pair): readonly KpiEvidence[] {
+  return [...ended.kpis, ...scored.kpis].toSorted((a, b) => a.index - b.index);
+}
+
+/** What evidence on `kpi` is enough: the more the less it weighs, the more tests there are, and the more often the pair began. */
+export function thresholdsOf({ rules, starts }: Pair, { index, floor }: KpiEvidence): Thresholds {
+  const share = rules.kpis[index]!.weight / (floor ? 2 : 1);
+  const again = starts > 1 ? starts * (starts + 1) : 1;
+  const at = (evidence: number): number => Math.log((evidence * again) / share);
+  return { pause: at(rules.pauseAt), rollback: at(rules.rollbackAt), pass: Math.log(passAt * again) };
+}
+
+/** What is wrong with how units are split, in words, where that matters. */
+export function splitFaultOf({ isConcurrent, split, rules }: Pair): string | undefined {
+  return isConcurrent ? splitFault(split, rules.share) : undefined;
+}
+
+/**
+ * Whether the evidence of the candidate alone would pause it while every release beside it, at the same time, leans to the
+ * same side: then what hits all is at fault. Beside a release that was there first are those that are compared with it.
+ */
+export function isEnvironment(pair: Pair, company: readonly Pair[]): boolean {
+  if (!pair.isConcurrent && pair.baseline !== undefined) return false;
+  const others = company.filter((other) => other.isConcurrent && other.baseline === pair.candidate);
+  return kpisOf(pair).some((kpi) => {
+    const { pause } = thresholdsOf(pair, kpi);
+    return [kpi.floor, kpi.before].some((test) => {
+      if (!test || logEvidence(test.candidate.mixture) < pause) return false;
+      if (pair.isConcurrent) return logEvidence(test.baseline.mixture) > 0;
+      return others.length > 0 && others.every((other) => leansBelowFloor(other, kpi.index));
+    });
+  });
+}
+
+function leansBelowFloor(pair: Pair, index: number): boolean {
+  const floor = kpisOf(pair).find((kpi) => kpi.index === index)?.floor;
+  return floor !== undefined && logEvidence(floor.candidate.mixture) > 0;
+}
+
+function latch(test: Test, evidence: number, at: Partial<Thresholds>, nowMs: number): void {
+  if (evidence >= (at.pause ?? Infinity)) test.pausedMs ??= nowMs;
+  if (evidence >= (at.rollback ?? Infinity)) test.failedMs ??= nowMs;
+  if (evidence >= (at.pass ?? Infinity)) test.passedMs ??= nowMs;
+}
+
+/** Keeps when evidence first was enough. While the split is at fault, or all releases suffer together, nothing is rolled back. */
+function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher {
+  const isAtFault = splitFaultOf(pair) !== undefined;
+  const isReplaced = !pair.isConcurrent && nowMs <= pair.startedMs + pair.rules.maxMs;
+  return {
+    worse(kpi, evidence) {
+      const { pause, rollback } = thresholdsOf(pair, kpi);
+      latch(kpi.worse, evidence, isAtFault ? { pause } : { pause, rollback }, nowMs);
+    },
+    notWorse(kpi, evidence) {
+      if (!isAtFault) latch(kpi.notWorse, evidence, { pass: thresholdsOf(pair, kpi).pass }, nowMs);
+    },
+    level(kpi, name, evidence) {
+      const { pause, rollback } = thresholdsOf(pair, kpi);
+      if (name === 'before' && isReplaced) latch(kpi.before!.candidate, evidence, { pause }, nowMs);
+      if (name === 'floor' && evidence >= pause && !isEnvironment(pair, company))
+        latch(kpi.floor!.candidate, evidence, { pause, rollback }, nowMs);
+    },
+  };
+}

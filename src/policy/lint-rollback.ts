@@ -1,0 +1,81 @@
+import { isRehearsal } from '../semconv/rehearsal.ts';
+import { error, warning, type Finding } from './finding.ts';
+import type { Policy } from './policy-schema.ts';
+import { durationSeconds } from './policy-values.ts';
+import { covers } from './scope.ts';
+
+const leastOftenSeconds = 92 * 86_400;
+
+/** What is wrong with how a policy meets unsafe releases, and with how that is rehearsed. */
+export function* rollbackFindings(policy: Policy): Generator<Finding> {
+  const { rollback, gates, drill } = policy;
+  if (rollback) {
+    yield* modeFindings(policy, rollback);
+    yield* environmentFindings(policy, rollback);
+    yield* verifyFindings(policy, rollback);
+  }
+  if (gates?.canary?.on_timeout === 'rollback' && (rollback?.mode ?? 'off') === 'off')
+    yield error(
+      'gates::canary::on_timeout',
+      'asks for a rollback, and the policy has none',
+      'add rollback, or write on_timeout: pause',
+    );
+  if (drill && !rollback)
+    yield error('drill', 'rehearses a rollback, and the policy has none', 'add rollback, or remove it');
+  if (drill && durationSeconds(drill.every) > leastOftenSeconds)
+    yield warning(
+      'drill::every',
+      `${drill.every} is less than once a quarter: what is not rehearsed does not work when it must`,
+      'write 90d or less',
+    );
+}
+
+type Rollback = NonNullable<Policy['rollback']>;
+
+function* modeFindings({ gates, metadata }: Policy, rollback: Rollback): Generator<Finding> {
+  const modes = {
+    rollback: rollback.mode,
+    ...Object.fromEntries(
+      Object.entries(rollback.environments ?? {}).map(([name, { mode }]) => [
+        `rollback::environments::${name}`,
+        mode,
+      ]),
+    ),
+  };
+  for (const [path, mode] of Object.entries(modes)) {
+    if (mode === 'approve' && !metadata.approvers)
+      yield error(`${path}::mode`, 'wants an approval and nobody may give it', 'list metadata::approvers');
+  }
+  if (Object.values(modes).some((mode) => mode !== undefined && mode !== 'off') && !gates?.canary)
+    yield error('rollback', 'nothing would call for it', 'add gates::canary, or write mode: off');
+}
+
+function* environmentFindings({ scope }: Policy, { environments = {} }: Rollback): Generator<Finding> {
+  for (const name of Object.keys(environments)) {
+    const path = `rollback::environments::${name}`;
+    if (isRehearsal(name))
+      yield error(path, 'is a rehearsal, in which nothing real is done', 'name the environment itself');
+    else if (!covers({ ...scope, agents: ['*'] }, '', name))
+      yield error(
+        path,
+        `is none of the environments of the policy (${scope.environments.join(', ')})`,
+        'correct its name, or add it to scope::environments',
+      );
+  }
+}
+
+function* verifyFindings({ objectives, gates }: Policy, { verify }: Rollback): Generator<Finding> {
+  if (!objectives[verify.kpi])
+    yield error(
+      'rollback::verify::kpi',
+      `nothing says what ${verify.kpi} must be`,
+      `add objectives::${verify.kpi}, or name a KPI that has one`,
+    );
+  const deadline = gates?.canary?.deadline;
+  if (deadline !== undefined && durationSeconds(verify.within) < durationSeconds(deadline))
+    yield warning(
+      'rollback::verify::within',
+      `is shorter than the ${deadline} that a run may take, so few runs have ended by then`,
+      `write ${deadline} or more`,
+    );
+}

@@ -1,0 +1,112 @@
+import { durationSeconds } from './policy-values.ts';
+import type { PolicyFile } from './read-policy.ts';
+import { seriesOf } from './rule.ts';
+import { onlyOf } from './scope.ts';
+
+type Manifest = Readonly<Record<string, unknown>>;
+
+/** Where these are in a cluster; to be put right. */
+const usualUrl = 'http://plimsoll.plimsoll:8080';
+const usualPrometheus = 'http://prometheus.monitoring:9090';
+
+/**
+ * An AnalysisTemplate of Argo Rollouts, from v1.8 on, for an inline step of a canary: it asks the gate until that passes or
+ * fails. What neither passes nor fails is inconclusive, and after the time to decide pauses the rollout. There is no
+ * `count`: Argo calls a metric successful that reached it, whatever was measured (analysis.go, assessMetricStatus). Errors,
+ * such as a process that stands by, abort a rollout, so there may be ten minutes of them; they are repeated every 10 s.
+ * Background analysis is not for this: it is successful when the steps are done.
+ */
+export function argoTemplate({ policy }: PolicyFile): Manifest | undefined {
+  const canary = policy.gates?.canary;
+  if (!canary) return undefined;
+  const { name } = policy.metadata;
+  const everySeconds = Math.max(10, durationSeconds(canary.tick ?? '1m'));
+  return {
+    apiVersion: 'argoproj.io/v1alpha1',
+    kind: 'AnalysisTemplate',
+    metadata: { name: `plimsoll-${name}` },
+    spec: {
+      args: [
+        { name: 'release' },
+        argument('agent', onlyOf(policy.scope.agents)),
+        argument('environment', onlyOf(policy.scope.environments)),
+        { name: 'plimsoll-url', value: usualUrl },
+        { name: 'plimsoll-token', valueFrom: { secretKeyRef: { name: 'plimsoll-api', key: 'token' } } },
+      ],
+      metrics: [
+        {
+          name: 'verdict',
+          interval: `${everySeconds}s`,
+          successCondition: 'result == "pass"',
+          failureCondition: 'result == "fail"',
+          consecutiveSuccessLimit: 1,
+          failureLimit: 0,
+          inconclusiveLimit: Math.ceil(durationSeconds(canary.max) / everySeconds),
+          consecutiveErrorLimit: 60,
+          provider: {
+            web: {
+              url: `{{ args.plimsoll-url }}/api/v1/gate/${name}?gate=canary&release={{ args.release }}&agent={{ args.agent }}&environment={{ args.environment }}`,
+              headers: [{ key: 'Authorization', value: 'Bearer {{ args.plimsoll-token }}' }],
+              timeoutSeconds: 10,
+              jsonPath: '{$.verdict}',
+            },
+          },
+        },
+      ],
+    },
+  };
+}
+
+/** Without a value a Rollout must give one. */
+function argument(name: string, value: string | undefined): Manifest {
+  return value === undefined ? { name } : { name, value };
+}
+
+/**
+ * What Flagger needs: a MetricTemplate by which a release that fails is a failed check and one without traffic is none
+ * (Flagger takes a query without a value for a failed check, and enough of those roll back), and the part of a Canary
+ * with the hooks by which only what passed is promoted. Flagger tells no hook which one it is, so the metadata do; it
+ * sends no header, so the token stands in the URL. RELEASE is the release, set with every rollout.
+ */
+export function flaggerTemplates({ policy }: PolicyFile): readonly Manifest[] {
+  const canary = policy.gates?.canary;
+  if (!canary) return [];
+  const { name } = policy.metadata;
+  const interval = canary.tick ?? '1m';
+  const template = `plimsoll-${name}`;
+  const subject = {
+    agent: onlyOf(policy.scope.agents) ?? 'AGENT',
+    environment: onlyOf(policy.scope.environments) ?? 'ENVIRONMENT',
+    release: 'RELEASE',
+  };
+  const hook = (type: string): Manifest => ({
+    name: `plimsoll ${type}`,
+    type,
+    url: `http://flagger:TOKEN@${new URL(usualUrl).host}/api/v1/gate/${name}`,
+    timeout: '10s',
+    metadata: { hook: type, gate: 'canary', ...subject },
+  });
+  const query = `max(${seriesOf('plimsoll_release_verdict', { ...subject, verdict: 'fail' })}) or on() vector(0)`;
+  return [
+    {
+      apiVersion: 'flagger.app/v1beta1',
+      kind: 'MetricTemplate',
+      metadata: { name: template },
+      spec: { provider: { type: 'prometheus', address: usualPrometheus }, query },
+    },
+    {
+      apiVersion: 'flagger.app/v1beta1',
+      kind: 'Canary',
+      metadata: { name },
+      spec: {
+        analysis: {
+          interval,
+          metrics: [
+            { name: 'plimsoll', templateRef: { name: template }, thresholdRange: { max: 0 }, interval },
+          ],
+          webhooks: ['rollback', 'confirm-traffic-increase', 'confirm-promotion'].map(hook),
+        },
+      },
+    },
+  ];
+}

@@ -1,0 +1,34 @@
+/** A release of an agent in an environment. */
+interface Release {
+  readonly agent: string;
+  readonly environment: string;
+  readonly release: string;
+}
+
+/** What Alertmanager sends to webhooks (version 4 of its payload) of an alert that a release fails, as JSON. */
+export function alertNotification({ agent, environment, release }: Release, sinceMs: number): string {
+  const labels = { alertname: 'ReleaseFails', agent, environment, release, rollback: 'auto' };
+  const annotations = { summary: 'a drill' };
+  return JSON.stringify({
+    version: '4',
+    groupKey: `drill ${release}`,
+    truncatedAlerts: 0,
+    status: 'firing',
+    receiver: 'plimsoll-rollback',
+    groupLabels: { agent, environment, release },
+    commonLabels: labels,
+    commonAnnotations: annotations,
+    externalURL: '',
+    alerts: [
+      {
+        status: 'firing',
+        labels,
+        annotations,
+        startsAt: new Date(sinceMs).toISOString(),
+        endsAt: '0001-01-01T00:00:00Z', // Go's zero time: it still fires
+        generatorURL: '',
+        fingerprint: release,
+      },
+    ],
+  });
+}
