@@ -32,13 +32,13 @@ export class JournalFile {
   }
 
   async #follow(events: readonly PlacedEvent[]): Promise<void> {
-    const isAsLeft = (await markOf(this.#path)) === this.#known?.mark;
-    if (isAsLeft && this.#known?.events === events.length) return;
-    const has = isAsLeft && this.#known ? this.#known.events : await this.#compare(events);
     const { length } = events; // there may be more of them when the file is written
+    const isAsLeft = (await markOf(this.#path)) === this.#known?.mark;
+    if (isAsLeft && this.#known?.events === length) return;
+    const has = isAsLeft && this.#known ? this.#known.events : await this.#compare(events);
     const lines = events.slice(has, length).map((event) => `${eventLine(event)}\n`);
     if (lines.length > 0) await appended(this.#path, lines.join(''));
-    this.#known = { events: length, mark: await markOf(this.#path) };
+    this.#known = { events: Math.max(has, length), mark: await markOf(this.#path) };
   }
 
   /** How many events the file has, all of which are the journal's. A line that a crash left unfinished is cut off. */
