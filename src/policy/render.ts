@@ -9,7 +9,7 @@ import { pipelineTests } from './pipeline-tests.ts';
 import type { PolicyFile } from './read-policy.ts';
 import { releaseAlerts } from './release-rules.ts';
 import { releaseTests } from './release-tests.ts';
-import { argoTemplate, flaggerTemplates } from './rollout-templates.ts';
+import { argoTemplate, argoUse, flaggerTemplates, flaggerUse } from './rollout-templates.ts';
 import type { AlertRule, RecordingRule, RuleTest } from './rule.ts';
 
 /** How the first line of every rendered file begins; a script has its interpreter before that. */
@@ -60,10 +60,10 @@ function addTemplates(rendered: Map<string, string>, file: PolicyFile): void {
   const { name, version } = file.policy.metadata;
   const origin = `the policy ${name}, version ${version}, revision ${file.revision}`;
   const argo = argoTemplate(file);
-  if (argo) rendered.set(`${name}.argo.yaml`, headed(origin, yaml(argo)));
+  if (argo) rendered.set(`${name}.argo.yaml`, headed(origin, argoUse + yaml(argo)));
   const flagger = flaggerTemplates(file);
   if (flagger.length > 0)
-    rendered.set(`${name}.flagger.yaml`, headed(origin, flagger.map(yaml).join('---\n')));
+    rendered.set(`${name}.flagger.yaml`, headed(origin, flaggerUse + flagger.map(yaml).join('---\n')));
 }
 
 interface Rules {

@@ -9,6 +9,16 @@ type Manifest = Readonly<Record<string, unknown>>;
 const usualUrl = 'http://plimsoll.plimsoll:8080';
 const usualPrometheus = 'http://prometheus.monitoring:9090';
 
+/** How people use `argoTemplate`, as YAML's comments. */
+export const argoUse = `# For Argo Rollouts from v1.8 on, in a step of a canary (steps: - analysis: {templates: [...], args: [...]}); args.release is
+# the release as the new pods report it. Not for background analysis, which ends well with the steps.
+`;
+
+/** How people use `flaggerTemplates`, as YAML's comments. */
+export const flaggerUse = `# Apply the MetricTemplate, and merge the analysis into your Canary. RELEASE is the release as the new
+# pods report it, set with every rollout; TOKEN is one of extensions::api.
+`;
+
 /**
  * An AnalysisTemplate of Argo Rollouts, from v1.8 on, for an inline step of a canary: it asks the gate until that passes or
  * fails. What neither passes nor fails is inconclusive, and after the time to decide pauses the rollout. There is no

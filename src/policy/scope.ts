@@ -1,4 +1,4 @@
-import { environmentMeant, rehearsals } from '../semconv/rehearsal.ts';
+import { environmentMeant, rehearsalOf, rehearsals } from '../semconv/rehearsal.ts';
 
 /** Whom a policy is about: patterns. */
 interface Scope {
@@ -41,7 +41,10 @@ export function matchersOf({ agents, environments }: Scope): readonly string[] {
 
 /** The same, and rehearsals of the environments. */
 export function matchersWithRehearsals({ agents, environments }: Scope): readonly string[] {
-  const all = environments.flatMap((pattern) => [pattern, rehearsals.slice(0, -1) + pattern]);
+  const all = environments.flatMap((pattern) => {
+    const plain = rehearsals.slice(0, -1) + pattern;
+    return beginning(pattern) === undefined ? [pattern, plain, rehearsalOf(pattern, '*')] : [pattern, plain];
+  });
   return [matcherOf('agent', agents), matcherOf('environment', all)];
 }
 

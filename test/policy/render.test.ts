@@ -398,6 +398,18 @@ describe('a template for Argo Rollouts', () => {
   });
 });
 
+test('alerts on canaries are for every rehearsal of an environment of the policy, and of no other', () => {
+  const file = policyFile({ scope: { environments: ['production', 'eu-*'] }, gates: { canary } });
+  const rules = rendered(file).get('search-agent.rules.yaml') ?? '';
+  const [, expression = ''] = /plimsoll_release_verdict\{[^}]*environment=~"([^"]*)"/.exec(rules) ?? [];
+  const matches = (environment: string) => new RegExp(`^(?:${expression})$`).test(environment);
+  const of = ['production', 'eu-1', 'drill:production', 'drill:production#7', 'drill:eu-1', 'drill:eu-1#7'];
+  expect(of.filter(matches)).toEqual(of);
+  expect(['staging', 'productions', 'drill:staging', 'drill:productions', 'drill:'].filter(matches)).toEqual(
+    [],
+  );
+});
+
 test('the templates are of policies with a gate for canaries alone', () => {
   expect(templatesOf({})).toEqual([]);
   expect(templatesOf({ gates: { canary } })).toEqual(['search-agent.argo.yaml', 'search-agent.flagger.yaml']);
