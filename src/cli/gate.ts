@@ -15,8 +15,8 @@ const askEveryMs = 2000;
 const answerWithinMs = 30_000;
 
 /** What a gate found decides the exit code; 2 is that of commands that are not understood. */
-const exitCodes: Readonly<Record<string, number>> = { pass: 0, fail: 1, inconclusive: 3, environment: 3 };
-const unasked = 4;
+const exitCodes: Readonly<Record<string, number>> = { pass: 0, fail: 1, inconclusive: 2, environment: 2 };
+const unasked = 3;
 
 export const gateCommand: Command = {
   name: 'gate',
@@ -25,8 +25,8 @@ export const gateCommand: Command = {
        plimsoll gate staging --policy NAME --release R [--agent A] [--environment E] [--wait 30m]
        plimsoll gate canary  --policy NAME --release R [--agent A] [--environment E] [--wait 24h]
 
-For CI: the exit code is 0 when the release passes, 1 when it fails, 3 when nobody can tell (yet), 4 when nobody could
-be asked or a file cannot be read, 2 when the command is not understood. Only 0 lets a release go on.
+For CI: the exit code is 0 when the release passes, 1 when it fails, 2 when nobody can tell (yet), as when the command is
+not understood, and 3 when nobody could be asked or a file cannot be read. Only 0 lets a release go on.
 
 offline  reads CASES.jsonl, a line for each case with each release, and compares the two by gates::offline of the policy:
            {"case":"late-return-01","release":"1.5.0-rc1","outcome":"success","scores":{"correctness":0.93}}
