@@ -2,23 +2,15 @@ import { deserialize, serialize } from 'node:v8';
 import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
-import type { AssessorSettings } from '../../src/assess/assessor-settings.ts';
-import { Assessor } from '../../src/assess/assessor.ts';
 import { toCommit } from '../../src/assess/pointer.ts';
-import { RowOutbox } from '../../src/assess/row-outbox.ts';
 import type { SavedState } from '../../src/assess/saved-state.ts';
-import { StateLog } from '../../src/assess/state-log.ts';
-import { createLog } from '../../src/core/log.ts';
-import { OwnershipLost, type Claim } from '../../src/core/stream.ts';
-import { Telemetry } from '../../src/core/telemetry.ts';
-import type { IncidentBook } from '../../src/incidents/incident-book.ts';
-import { Judge } from '../../src/judge/judge.ts';
+import { OwnershipLost } from '../../src/core/stream.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
-import { flat, value } from '../kpi/events.ts';
+import { flat } from '../kpi/events.ts';
 import { runs } from '../property-runs.ts';
 import { until } from '../until.ts';
-import { incidentBook } from './incident-books.ts';
-import { JsonSpans, MemoryPartition } from './memory-partition.ts';
+import { Process, settings } from './assess-process.ts';
+import { MemoryPartition } from './memory-partition.ts';
 import { MemoryRuns } from './memory-runs.ts';
 import { MemoryStates } from './memory-states.ts';
 
@@ -26,88 +18,6 @@ const noon = Date.UTC(2026, 10, 23, 12);
 const minute = 60_000;
 const five = { window: '5m' };
 const hour = { window: '1h' };
-const settings: AssessorSettings = {
-  windowsMs: [5 * minute, 60 * minute],
-  latenessMs: 2 * minute,
-  maxSeries: 10_000,
-  idleTimeoutMs: 5 * minute,
-  maxRuns: 1000,
-  guessEscalations: false,
-  snapshotEveryMs: 5,
-};
-
-/** One process that assesses, with a clock of its own. */
-class Process {
-  readonly telemetry = new Telemetry();
-  readonly assessor: Assessor;
-  readonly outbox: RowOutbox;
-  readonly book: IncidentBook = incidentBook({
-    opened: (incident) => this.assessor.opened({ ...incident, timeMs: incident.detectedMs }),
-    changed: () => this.assessor.change(),
-  });
-  /** Keys of the incidents that were committed last. */
-  committedIncidents: readonly string[] = [];
-  nowMs: number;
-  readonly #stopping = new AbortController();
-  readonly #workers: Promise<void>[] = [];
-
-  constructor(
-    nowMs: number,
-    partitions = 1,
-    runsStream = new MemoryRuns(),
-    states = new MemoryStates(),
-    given: Partial<AssessorSettings> = {},
-  ) {
-    this.nowMs = nowMs;
-    const clock = { nowMs: () => this.nowMs };
-    const log = createLog('silent');
-    this.outbox = new RowOutbox(runsStream, { log, limitBytes: 2000 });
-    this.assessor = new Assessor(
-      { ...settings, ...given },
-      {
-        partitions,
-        spans: new JsonSpans(),
-        outbox: this.outbox,
-        states: new StateLog(states, log),
-        policyRevision: (agent, environment) => (agent === 'covered' ? `${agent}-${environment}` : ''),
-        book: this.book,
-        judge: new Judge(() => undefined),
-        judged: () => {},
-        incidentsCommitted: ({ incidents }) => (this.committedIncidents = incidents.map(({ key }) => key)),
-        clock,
-        telemetry: this.telemetry,
-        log,
-      },
-    );
-  }
-
-  /** Works on `partition`; resolves when everything on it has been read. */
-  async own(partition: MemoryPartition, lost = new AbortController()): Promise<void> {
-    const { claim, reached } = partition.claim(lost.signal);
-    this.work(claim);
-    await reached;
-  }
-
-  /** Works on what `claim` owns. */
-  work(claim: Claim): void {
-    this.#workers.push(this.assessor.worker(claim, this.#stopping.signal));
-  }
-
-  kpi(name: string, labels: Readonly<Record<string, string>> = {}): number | undefined {
-    return value(this.assessor.families(), name, labels);
-  }
-
-  async gauge(name: string): Promise<number> {
-    return Number((await this.telemetry.registry.getSingleMetricAsString(name)).split(' ').at(-1));
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await Promise.all(this.#workers);
-    await this.outbox.stop(AbortSignal.abort());
-  }
-}
-
 const running: Process[] = [];
 
 function start(...given: ConstructorParameters<typeof Process>): Process {

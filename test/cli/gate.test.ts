@@ -51,7 +51,7 @@ describe('the offline gate', () => {
       `plimsoll: ${file}: line 3: release: is missing: set it`,
     ]);
     expect(await offline('1', join(folder, 'none.jsonl'))).toMatchObject({
-      code: 4,
+      code: 3,
       stderr: `plimsoll: cannot read ${join(folder, 'none.jsonl')} (ENOENT)\n`,
     });
   });
@@ -116,7 +116,7 @@ describe('a gate of the pipeline', () => {
   ])('lets nothing on when %s', async (_, answer, said) => {
     answers = [answer];
     const { code, stdout, stderr } = await canary();
-    expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
     expect(stderr).toContain(said);
   });
 

@@ -14,7 +14,7 @@ export interface Runs {
 }
 
 /** An export request of `runs`, each one span. */
-export function requestOf({ agent, release, environment, count, failures }: Runs): Uint8Array {
+function requestOf({ agent, release, environment, count, failures }: Runs): Uint8Array {
   const now = Date.now();
   const spans = Array.from({ length: count }, (_, i) => ({
     traceId: randomBytes(16),

@@ -1,0 +1,137 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { CanaryRules } from '../../src/judge/canary-rules.ts';
+import type { Standing } from '../../src/judge/standing.ts';
+import { runs } from '../property-runs.ts';
+import { until } from '../until.ts';
+import { Process } from './assess-process.ts';
+import { MemoryPartition } from './memory-partition.ts';
+import { MemoryRuns } from './memory-runs.ts';
+import { MemoryStates } from './memory-states.ts';
+
+const noon = Date.UTC(2026, 10, 23, 12);
+const minute = 60_000;
+
+const rules: CanaryRules = {
+  policy: 'refunds',
+  revision: 'r1',
+  share: 0.5,
+  unit: 'run',
+  deadlineMs: 2 * minute,
+  tickMs: minute,
+  minRuns: 2,
+  margin: 0.2,
+  tolerance: 0,
+  pauseAt: 2,
+  rollbackAt: 4,
+  maxMs: 60 * minute,
+  onTimeout: 'pause',
+  goodOutcomes: ['success', 'completed'],
+  kpis: [
+    { kpi: 'run_success', weight: 0.7, reference: 0.1, floor: 0.6 },
+    { kpi: 'run_escalation', weight: 0.3, reference: 0.2, floor: undefined },
+  ],
+};
+
+const records = fc.array(
+  fc.record({
+    gapMs: fc.integer({ min: 0, max: 50_000 }),
+    release: fc.constantFrom('1', '1', '2'),
+    failed: fc.boolean(),
+    /** The root comes in the same record, so many records later, or never. */
+    after: fc.integer({ min: 0, max: 5 }),
+  }),
+  { minLength: 5, maxLength: 60 },
+);
+
+const kills = fc.array(fc.record({ at: fc.nat(), isKilled: fc.boolean() }), { maxLength: 4 });
+
+type Row = typeof records extends fc.Arbitrary<readonly (infer R)[]> ? R : never;
+
+/** One record for each row: the first span of a run, and roots that are due. */
+function traffic(rows: readonly Row[]): MemoryPartition {
+  const partition = new MemoryPartition();
+  let timeMs = noon;
+  const due = new Map<number, Row & { readonly id: string; readonly startMs: number }>();
+  for (const [i, row] of rows.entries()) {
+    timeMs += row.gapMs;
+    const common = { runId: `run${i}`, traceId: `run${i}`, agent: 'refund', environment: 'test' };
+    const first = {
+      ...common,
+      release: row.release,
+      spanId: `m${i}`,
+      parentSpanId: `r${i}`,
+      step: 'llm',
+    } as const;
+    const spans: Parameters<MemoryPartition['append']>[1][number][] = [
+      { ...first, startMs: timeMs - 10, endMs: timeMs },
+    ];
+    if (row.after < 5) due.set(i + row.after, { ...row, id: `${i}`, startMs: timeMs - 20 });
+    const root = due.get(i);
+    if (root)
+      spans.push({
+        ...common,
+        runId: `run${root.id}`,
+        traceId: `run${root.id}`,
+        release: root.release,
+        spanId: `r${root.id}`,
+        parentSpanId: '',
+        step: 'agent',
+        failed: root.failed,
+        startMs: root.startMs,
+        endMs: timeMs,
+      });
+    partition.append(timeMs, spans);
+  }
+  return partition;
+}
+
+async function standingsOf(process: Process): Promise<readonly Standing[]> {
+  process.nowMs += 20 * minute;
+  await until('every run ended', async () => (await process.gauge('plimsoll_assess_open_runs')) === 0);
+  await process.assessor.committed();
+  return process.standings;
+}
+
+test('property: wherever processes are stopped or killed, the judge says what one that never was says, to the last bit', async () => {
+  let judged = 0;
+  await fc.assert(
+    fc.asyncProperty(records, kills, async (rows, ends) => {
+      const whole = traffic(rows);
+      const broken = new MemoryPartition();
+      const states = new MemoryStates(300);
+      const rulesOf = (): CanaryRules => rules;
+      const stops = ends.map(({ at, isKilled }) => ({ at: 1 + (at % rows.length), isKilled }));
+      for (const { at, isKilled } of stops.toSorted((a, b) => a.at - b.at)) {
+        broken.records.push(...whole.records.slice(broken.records.length, at));
+        const process = new Process(
+          broken.records.at(-1)?.timeMs ?? noon,
+          1,
+          new MemoryRuns(),
+          states,
+          {},
+          rulesOf,
+        );
+        const lost = new AbortController();
+        await process.own(broken, lost);
+        if (isKilled) lost.abort();
+        else await process.assessor.committed();
+        await process.stop();
+      }
+      broken.records.push(...whole.records.slice(broken.records.length));
+      const nowMs = whole.records.at(-1)?.timeMs ?? noon;
+      const last = new Process(nowMs, 1, new MemoryRuns(), states, {}, rulesOf);
+      const unbroken = new Process(nowMs, 1, new MemoryRuns(), new MemoryStates(), {}, rulesOf);
+      await Promise.all([last.own(broken), unbroken.own(whole)]);
+      try {
+        const [ofMany, ofOne] = [await standingsOf(last), await standingsOf(unbroken)];
+        expect(ofMany).toEqual(ofOne);
+        if (ofOne.some(({ units }) => units.baseline.settled > 2)) judged++;
+      } finally {
+        await Promise.all([last.stop(), unbroken.stop()]);
+      }
+    }),
+    { numRuns: Math.min(runs, 100) },
+  );
+  expect(judged).toBeGreaterThan(0);
+});
