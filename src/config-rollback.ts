@@ -17,6 +17,13 @@ const count = (most: number) =>
     .transform(Number)
     .pipe(z.number().int().min(1).max(most));
 
+const mustBeEncrypted = 'must be https, for the token goes there';
+
+function isEncrypted(said: string): boolean {
+  const { protocol, hostname } = new URL(said);
+  return protocol === 'https:' || isLoopback(hostname);
+}
+
 /** A URL to which requests go; those that bear a token go there encrypted, or do not leave the machine. */
 function target(needsTls: boolean) {
   return z.string().transform((said, context) => {
@@ -25,8 +32,8 @@ function target(needsTls: boolean) {
       context.addIssue('must be a URL of http or https, without a user or a password in it'); // it may hold one
       return z.NEVER;
     }
-    if (needsTls && url.protocol === 'http:' && !isLoopback(url.hostname.replace(/^\[|\]$/g, ''))) {
-      context.addIssue('must be https, for the token goes there');
+    if (needsTls && !isEncrypted(said)) {
+      context.addIssue(mustBeEncrypted);
       return z.NEVER;
     }
     return url.href.replace(/\/$/, '');
@@ -35,15 +42,23 @@ function target(needsTls: boolean) {
 
 const usual = { timeout: duration.prefault('10s'), ca_file: text.optional() };
 
-const webhook = z.strictObject({
-  type: z.literal('webhook'),
-  url: target(false),
-  current_url: target(false).optional(),
-  secret,
-  token: z.preprocess(nothingWhenEmpty, token.optional()),
-  repeatable: z.boolean().prefault(false),
-  ...usual,
-});
+const webhook = z
+  .strictObject({
+    type: z.literal('webhook'),
+    url: target(false),
+    current_url: target(false).optional(),
+    secret,
+    token: z.preprocess(nothingWhenEmpty, token.optional()),
+    repeatable: z.boolean().prefault(false),
+    ...usual,
+  })
+  .superRefine(({ url, current_url, token: shown }, context) => {
+    if (shown === undefined) return;
+    for (const [key, each] of Object.entries({ url, current_url })) {
+      if (each !== undefined && !isEncrypted(each))
+        context.addIssue({ code: 'custom', path: [key], message: mustBeEncrypted });
+    }
+  });
 
 const argoRollouts = z.strictObject({
   type: z.literal('argo_rollouts'),
@@ -92,7 +107,15 @@ const targetName = z
  * which credentials, is said here and in no policy.
  */
 export const rollbackExtension = z.strictObject({
-  targets: z.record(targetName, z.discriminatedUnion('type', [webhook, argoRollouts, github])).prefault({}),
+  targets: z
+    .record(
+      targetName,
+      z.discriminatedUnion('type', [webhook, argoRollouts, github], {
+        error: ({ code }) =>
+          code === 'invalid_union' ? 'must be one of webhook, argo_rollouts, github' : undefined,
+      }),
+    )
+    .prefault({}),
   per_hour: count(1000).prefault(4),
   per_day: count(10_000).prefault(12),
   stop: z.boolean().prefault(false),

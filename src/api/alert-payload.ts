@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { sentenceOf } from '../core/issue-sentence.ts';
 
 /** An alert that asks for a rollback. */
-export interface RollbackAlert {
+interface RollbackAlert {
   readonly agent: string;
   readonly release: string;
   readonly environment: string;

@@ -1,0 +1,146 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { rollbackCommand } from '../../src/cli/rollback.ts';
+import { rollbackList } from '../../src/cli/rollback-list.ts';
+import { Callers } from '../../src/core/callers.ts';
+import { HttpEndpoint } from '../../src/core/http-endpoint.ts';
+import { createLog } from '../../src/core/log.ts';
+import { Secret } from '../../src/core/secret.ts';
+import { rollbackResources } from '../../src/api/rollback-resources.ts';
+import { eventAfter, eventLine, genesis } from '../../src/rollback/chain.ts';
+import type { Executor } from '../../src/rollback/executor.ts';
+import { plimsoll } from '../e2e/program.ts';
+import { planWith, Site } from '../rollback/site.ts';
+import { soon } from '../stream/embedded-place.ts';
+
+describe('verify', () => {
+  let folder: string;
+  let file: string;
+  let hashes: readonly string[];
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'plimsoll-verify-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  beforeEach(() => {
+    file = join(folder, 'rollbacks.jsonl');
+    const first = eventAfter(genesis, { event: 'stopped', by: 'ana', reason: 'an audit' }, 1000);
+    const second = eventAfter(first, { event: 'resumed', by: 'ana' }, 2000);
+    hashes = [first.hash, second.hash];
+    writeFileSync(file, `${eventLine(first)}\n${eventLine(second)}\n`);
+  });
+
+  test('says of a whole journal that it is, and its head', async () => {
+    const { code, stdout } = await plimsoll('rollback', 'verify', file, '--head', hashes[1] ?? '');
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: `${file}: 2 events, none of them changed; the head is ${hashes[1]}\n`,
+    });
+  });
+
+  test('finds an edit', async () => {
+    writeFileSync(file, readFileSync(file, 'utf8').replace('an audit', 'a purge'));
+    const { code, stdout } = await plimsoll('rollback', 'verify', file);
+    expect({ code, stdout }).toEqual({
+      code: 1,
+      stdout: `${file}: line 1 (event 1) is not what its hash says: it was edited\n`,
+    });
+  });
+
+  test('finds by the head of the metric what is missing at the end', async () => {
+    const [line] = readFileSync(file, 'utf8').split('\n');
+    writeFileSync(file, `${line}\n`);
+    expect((await plimsoll('rollback', 'verify', file)).code).toBe(0);
+    const { code, stdout } = await plimsoll('rollback', 'verify', file, '--head', hashes[1] ?? '');
+    expect(code).toBe(1);
+    expect(stdout).toContain('it was cut off or rewritten after event 1');
+    writeFileSync(file, line ?? '');
+    expect((await plimsoll('rollback', 'verify', file)).stdout).toContain('its last line has no end');
+  });
+});
+
+describe('with a running API', () => {
+  let site: Site;
+  let executor: Executor;
+  let endpoint: HttpEndpoint;
+  let said: string;
+  beforeEach(async () => {
+    site = new Site();
+    site.plan = planWith({ mode: 'approve' });
+    executor = site.executor();
+    const callers = new Callers(['ana', 'bo'].map((name) => ({ name, token: new Secret(`${name}-token`) })));
+    const log = createLog('silent');
+    const address = { host: '127.0.0.1', port: 0, configPath: 'extensions::api::endpoint' };
+    endpoint = new HttpEndpoint('api', address, rollbackResources(executor, callers, log), log);
+    await endpoint.start();
+    said = '';
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      said += String(text);
+      return true;
+    });
+    vi.stubEnv('ANAS_TOKEN', 'ana-token');
+    vi.stubEnv('BOS_TOKEN', 'bo-token');
+  });
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    vi.unstubAllEnvs();
+    await endpoint.stop(soon());
+    site.remove();
+  });
+
+  async function run(by: string, words: readonly string[], options: Readonly<Record<string, string>> = {}) {
+    const url = `http://127.0.0.1:${endpoint.port}`;
+    return rollbackCommand.run({ config: [], words, options: { url, 'token-env': by, ...options } });
+  }
+  const asked = { agent: 'refund', environment: 'production', release: 'v2', reason: 'complaints' };
+
+  test('one asks, another one sees it and approves', async () => {
+    expect(await run('BOS_TOKEN', ['ask'], asked)).toBe(0);
+    await executor.round();
+    await executor.round();
+    const [, id = ''] = /^accepted (\S+)\n$/.exec(said) ?? [];
+    await run('ANAS_TOKEN', ['list']);
+    expect(said).toContain(`${id}  awaiting_approval  refund in production: v2 → v1\n`);
+    expect(said).toContain(`for you: plimsoll rollback approve ${id}`);
+    await expect(run('BOS_TOKEN', ['approve', id])).rejects.toThrow(
+      `the rollback ${id} is awaiting_approval, or is not yours to decide: ana, bo may, except who asked (bo)`,
+    );
+    expect(await run('ANAS_TOKEN', ['approve', id])).toBe(0);
+    await executor.round();
+    await executor.round();
+    expect(site.target.orders).toHaveLength(1);
+  });
+
+  test('refuse, stop, resume and close-breaker do what they say', async () => {
+    await run('BOS_TOKEN', ['ask'], asked);
+    await executor.round();
+    await executor.round();
+    const id = executor.status(undefined).attempts[0]?.id ?? '';
+    expect(await run('ANAS_TOKEN', ['refuse', id], { reason: 'v2 is fine' })).toBe(0);
+    expect(executor.status(undefined).attempts).toMatchObject([{ state: 'refused', outcome: 'v2 is fine' }]);
+    expect(await run('ANAS_TOKEN', ['stop'], { reason: 'an audit' })).toBe(0);
+    expect(executor.status(undefined).stopReason).toBe('ana stopped all rollbacks: an audit');
+    expect(await run('ANAS_TOKEN', ['resume'])).toBe(0);
+    expect(executor.status(undefined).stopReason).toBeUndefined();
+    await expect(run('ANAS_TOKEN', ['close-breaker', 'refunds'])).rejects.toThrow(
+      'no breaker of refunds is open',
+    );
+  });
+
+  test('says where the token is to come from, and what is missing', async () => {
+    await expect(run('NOBODYS_TOKEN', ['resume'])).rejects.toThrow(
+      /401: .*\(the token is read from NOBODYS_TOKEN\)/,
+    );
+    await expect(run('ANAS_TOKEN', ['stop'])).rejects.toThrow('rollback stop needs --reason');
+    await expect(run('ANAS_TOKEN', ['approve'])).rejects.toThrow('plimsoll rollback --help');
+    await expect(run('ANAS_TOKEN', ['list'], { url: 'http://127.0.0.1:1' })).rejects.toThrow(
+      /cannot ask http:\/\/127.0.0.1:1: .*; name the API with --url/,
+    );
+  });
+});
+
+test('what senders say moves no cursor', () => {
+  const listed = rollbackList({ stopped: 'evil\u001b[2J', fault: null, breakers: [], rollbacks: [] });
+  expect(listed).toBe('All rollbacks are stopped: evil�[2J\n');
+});

@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { loadConfig } from '../../src/config.ts';
+import { planOf } from '../../src/plan.ts';
+
+const laptop = new URL('../../config/plimsoll.yaml', import.meta.url).pathname;
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'plimsoll-config-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function load(rollback: unknown, extensions = ['health_check', 'sql', 'api', 'rollback'], more = {}) {
+  const file = join(folder, 'rollback.yaml');
+  writeFileSync(file, stringify({ extensions: { rollback }, service: { extensions, ...more } }));
+  return loadConfig([laptop, file]);
+}
+
+const webhook = { type: 'webhook', url: 'http://127.0.0.1:9999/rollback', secret: 'sixteen characters' };
+const github = { type: 'github', repository: 'acme/refunds', token: 'ghp_x' };
+
+test('targets of every type are taken, with defaults for what need not be said', () => {
+  const config = load({
+    targets: {
+      refunds: webhook,
+      'search/canary': { type: 'argo_rollouts', namespace: 'agents', rollout: 'search' },
+      flags: { ...github, workflow: 'rollback.yaml', ref: 'main' },
+    },
+    stop_file: '',
+    approval_key: '',
+  });
+  expect(planOf(config).rollback?.options).toMatchObject({
+    per_hour: 4,
+    per_day: 12,
+    stop: false,
+    stop_file: undefined,
+    targets: {
+      refunds: { repeatable: false, timeout: 10_000 },
+      'search/canary': {
+        server: 'https://kubernetes.default.svc',
+        release_label: 'app.kubernetes.io/version',
+      },
+      flags: { server: 'https://api.github.com', repeatable: false },
+    },
+  });
+});
+
+test('what is secret prints as [REDACTED]', () => {
+  const config = load({
+    targets: { flags: { ...github, event_type: 'x' }, refunds: webhook },
+    approval_key: 'sixteen characters',
+  });
+  for (const secret of ['ghp_x', 'sixteen characters']) expect(JSON.stringify(config)).not.toContain(secret);
+});
+
+test.each([
+  [
+    'a type that there is not',
+    { targets: { x: { type: 'jenkins' } } },
+    'extensions::rollback::targets::x::type: must be one of webhook, argo_rollouts, github',
+  ],
+  [
+    'a name that is kept for all targets',
+    { targets: { global: webhook } },
+    'extensions::rollback::targets::global: ',
+  ],
+  [
+    'a name of a pretended target',
+    { targets: { 'sandbox/x': webhook } },
+    'extensions::rollback::targets::sandbox/x: ',
+  ],
+  [
+    'a URL with a password',
+    { targets: { x: { ...webhook, url: 'http://a:b@c/' } } },
+    'extensions::rollback::targets::x::url: must be a URL of http or https, without a user or a password in it',
+  ],
+  [
+    'a short secret',
+    { targets: { x: { ...webhook, secret: 'short' } } },
+    'extensions::rollback::targets::x::secret: must have 16 characters or more',
+  ],
+  [
+    'a token that would go unencrypted',
+    { targets: { x: { ...github, event_type: 'x', server: 'http://github.example' } } },
+    'extensions::rollback::targets::x::server: must be https, for the token goes there',
+  ],
+  [
+    'a token of a webhook that would go unencrypted',
+    { targets: { x: { ...webhook, token: 'x', current_url: 'http://deploy.example/' } } },
+    'extensions::rollback::targets::x::current_url: must be https, for the token goes there',
+  ],
+  [
+    'neither workflow nor event',
+    { targets: { x: github } },
+    'extensions::rollback::targets::x: needs either workflow and ref, or event_type',
+  ],
+  [
+    'a workflow without a ref',
+    { targets: { x: { ...github, workflow: 'x' } } },
+    'extensions::rollback::targets::x::ref: is missing',
+  ],
+  ['a key that there is not', { per_week: 3 }, 'extensions::rollback: unknown key per_week'],
+  ['no rollback at all', { per_hour: 0 }, 'extensions::rollback::per_hour: must be 1 or more'],
+])('%s is refused', (_, rollback, says) => {
+  expect(() => load(rollback)).toThrow(says);
+});
+
+test('without the API or without traces/assess there is nothing to act on and nobody to ask', () => {
+  const says = 'service::extensions: rollback acts on what traces/assess judges and is asked through api';
+  expect(() => load({}, ['rollback'])).toThrow(says);
+});
