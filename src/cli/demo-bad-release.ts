@@ -19,7 +19,6 @@ import { sightOf, type Sight, type SightUrls } from './drill-sight.ts';
 const healthyMs = 20_000;
 const patienceMs = 180_000;
 const lookEveryMs = 500;
-const evidenceEveryMs = 2000;
 
 /** How the demo is run. */
 export interface BadReleaseOptions {
@@ -121,7 +120,6 @@ class Story {
   readonly #startedMs = Date.now();
   readonly #links = new Map<string, number>();
   #evidence = '';
-  #evidenceMs = 0;
 
   /** Tells `sentence`; `link` happens once. */
   tell(link: string, sentence: string): void {
@@ -187,12 +185,9 @@ class Story {
       .filter(({ test, threshold }) => test === 'worse' && threshold !== undefined)
       .map(({ kpi, logEvidence, threshold = 0 }) => `${kpi} ${bar(logEvidence, threshold)}`)
       .join('   ');
-    const nowMs = Date.now();
-    if (shown === '' || shown === this.#evidence || this.#links.has('deployment switched')) return;
-    if (nowMs - this.#evidenceMs < evidenceEveryMs) return;
+    if (shown === '' || shown === this.#evidence || this.#links.has('verdict')) return;
     this.#evidence = shown;
-    this.#evidenceMs = nowMs;
-    this.#say(nowMs, `evidence after ${settled} runs: ${shown}`);
+    this.#say(Date.now(), `evidence after ${settled} runs: ${shown}`);
   }
 
   #end({ orders }: DemoDeployment): number {

@@ -3,7 +3,7 @@ import { readPolicy, type PolicyFile } from '../policy/read-policy.ts';
 import { canaryOf } from './demo-fleet.ts';
 
 /** The share of the runs that the demo gives to its canary. */
-export const canaryShare = 0.3;
+export const canaryShare = 0.2;
 
 /** The name of the deployment of the demo among the targets of the executor. */
 export const demoTarget = 'demo-deployment';

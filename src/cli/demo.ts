@@ -31,7 +31,7 @@ deployment is ordered back: one or two minutes, with everything in a folder of i
 are on PATH, they take part.
 
   --seconds N   stop by itself after N seconds
-  --rate R      tasks a second of each agent (default 4)
+  --rate R      tasks a second of each agent (default 4, and 6 with --bad-release)
   --metrics URL where the KPIs are, when another process assesses: http://127.0.0.1:9466/metrics with assess.yaml`,
   options: {
     seconds: { type: 'string' },
@@ -40,7 +40,7 @@ are on PATH, they take part.
     'bad-release': { type: 'boolean' },
   },
   run: async ({ config: files, options }) => {
-    if (options['bad-release'] === true) return badRelease(files, positive('--rate', options['rate'] ?? '8'));
+    if (options['bad-release'] === true) return badRelease(files, positive('--rate', options['rate'] ?? '6'));
     const plan = planOf(loadConfig(files));
     const seconds = positive('--seconds', options['seconds'] ?? 'Infinity');
     const rate = positive('--rate', options['rate'] ?? '4');

@@ -3,9 +3,16 @@ import { canaryRulesOf } from '../policy/canary-rules.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import { alertNotification } from '../rehearsal/alert-notification.ts';
 import { drillRecord, type DrillCheck, type DrillRecord } from '../rehearsal/drill-record.ts';
-import { drillTraffic, knownScenarios, releasesOf, type DrillReleases } from '../rehearsal/scenarios.ts';
+import {
+  drillTraffic,
+  knownScenarios,
+  rehearsedEnvironment,
+  releasesOf,
+  type DrillReleases,
+} from '../rehearsal/scenarios.ts';
 import { trafficRequests, type TrafficRequest } from '../rehearsal/traffic-requests.ts';
 import type { Traffic } from '../rehearsal/traffic.ts';
+import { rehearsalOf } from '../semconv/rehearsal.ts';
 import { bearer, missingAt, sightOf, type AttemptSeen, type Sight, type SightUrls } from './drill-sight.ts';
 
 /** What a live drill works with. */
@@ -80,6 +87,7 @@ class LiveDrill {
     const deadlineTicks = Math.ceil(rules.deadlineMs / rules.tickMs);
     this.#traffic = drillTraffic(parts.file, scenario, {
       id: this.#id,
+      environment: rehearsalOf(rehearsedEnvironment(parts.file), this.#id),
       seed: startedMs % 2 ** 32,
       runsPerMinute: parts.runsPerMinute,
       leadTicks,

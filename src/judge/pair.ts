@@ -114,12 +114,12 @@ export function score(pair: Pair, side: Side, figures: Figures): void {
     note(tally.scores[k]!, scoreOf(kpi, figures[kpi.index]!));
 }
 
-/** Ends the tick that began at `timeMs`: what is settled until `nowMs` becomes evidence. */
-export function endPairTick(pair: Pair, timeMs: number, nowMs: number): void {
+/** Ends the tick that began at `timeMs`: what is settled until `nowMs` becomes evidence. `company` are the pairs of now. */
+export function endPairTick(pair: Pair, timeMs: number, nowMs: number, company: readonly Pair[]): void {
   const { rules, split, endedTick } = pair;
   if (pair.isConcurrent)
     addSplit(split, rules.share, timeMs, endedTick.candidate.units, endedTick.baseline.units);
-  const watcher = watcherOf(pair, nowMs);
+  const watcher = watcherOf(pair, nowMs, company);
   endTick(pair.ended, endedTick, rules.tolerance, rules.margin, watcher);
   endTick(pair.scored, pair.scoredTick, rules.tolerance, rules.margin, watcher);
   pair.endedTick = newTick(pair.ended);
@@ -151,18 +151,30 @@ export function splitFaultOf({ isConcurrent, split, rules }: Pair): string | und
 }
 
 /**
- * Whether the evidence of the candidate alone would pause it while the baseline, at the same time, leans to the same side:
- * then what hits both is at fault.
+ * Whether the evidence of the candidate alone would pause it while every release beside it, at the same time, leans to the
+ * same side: then what hits all is at fault. Beside a release that was there first are those that are compared with it.
  */
-export function isEnvironment(pair: Pair): boolean {
-  if (!pair.isConcurrent) return false;
+export function isEnvironment(pair: Pair, company: readonly Pair[]): boolean {
+  if (!pair.isConcurrent && pair.baseline !== undefined) return false;
+  const others = besideOf(pair, company);
   return kpisOf(pair).some((kpi) => {
     const { pause } = thresholdsOf(pair, kpi);
-    return [kpi.floor, kpi.before].some(
-      (test) =>
-        test && logEvidence(test.candidate.mixture) >= pause && logEvidence(test.baseline.mixture) > 0,
-    );
+    return [kpi.floor, kpi.before].some((test) => {
+      if (!test || logEvidence(test.candidate.mixture) < pause) return false;
+      if (pair.isConcurrent) return logEvidence(test.baseline.mixture) > 0;
+      return others.length > 0 && others.every((other) => leansBelowFloor(other, kpi.index));
+    });
   });
+}
+
+/** What is compared with the candidate of `pair` now. */
+function besideOf({ candidate }: Pair, company: readonly Pair[]): readonly Pair[] {
+  return company.filter((other) => other.isConcurrent && other.baseline === candidate);
+}
+
+function leansBelowFloor(pair: Pair, index: number): boolean {
+  const floor = kpisOf(pair).find((kpi) => kpi.index === index)?.floor;
+  return floor !== undefined && logEvidence(floor.candidate.mixture) > 0;
 }
 
 function latch(test: Test, evidence: number, at: Partial<Thresholds>, nowMs: number): void {
@@ -172,8 +184,10 @@ function latch(test: Test, evidence: number, at: Partial<Thresholds>, nowMs: num
 }
 
 /** Keeps when evidence first was enough. While the split is at fault, or all releases suffer together, nothing is rolled back. */
-function watcherOf(pair: Pair, nowMs: number): Watcher {
+function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher {
   const isAtFault = splitFaultOf(pair) !== undefined;
+  // While others are compared with it, they are all that one could go to, and not known to be better.
+  const isAlone = besideOf(pair, company).length === 0;
   const isReplaced = !pair.isConcurrent && nowMs <= pair.startedMs + pair.rules.maxMs;
   return {
     worse(kpi, evidence) {
@@ -186,8 +200,8 @@ function watcherOf(pair: Pair, nowMs: number): Watcher {
     level(kpi, name, evidence) {
       const { pause, rollback } = thresholdsOf(pair, kpi);
       if (name === 'before' && isReplaced) latch(kpi.before!.candidate, evidence, { pause }, nowMs);
-      if (name === 'floor' && evidence >= pause && !isEnvironment(pair))
-        latch(kpi.floor!.candidate, evidence, { pause, rollback }, nowMs);
+      if (name === 'floor' && evidence >= pause && !isEnvironment(pair, company))
+        latch(kpi.floor!.candidate, evidence, isAlone ? { pause, rollback } : { pause }, nowMs);
     },
   };
 }

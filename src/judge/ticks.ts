@@ -58,9 +58,10 @@ export function closeTick(deployment: Deployment, books: Books): void {
   settleRuns(deployment, nowMs, books);
   takeScores(deployment, nowMs, books);
   settleUnits(deployment, nowMs);
-  const going = new Set(pairsAt(deployment, tickMs));
+  const company = pairsAt(deployment, tickMs);
+  const going = new Set(company);
   for (const { pair } of deployment.releases.values())
-    if (pair && (going.has(pair) || !isSettled(pair))) endPairTick(pair, tickMs, nowMs);
+    if (pair && (going.has(pair) || !isSettled(pair))) endPairTick(pair, tickMs, nowMs, company);
   forgetReleases(deployment, nowMs);
   adoptRules(deployment);
 }

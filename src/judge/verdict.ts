@@ -1,4 +1,4 @@
-import type { Deployment } from './deployment.ts';
+import { pairsAt, type Deployment } from './deployment.ts';
 import { detectableDrop } from './detectable-drop.ts';
 import { baseOf, type KpiEvidence, type Test } from './kpi-evidence.ts';
 import { logEvidence } from './mixture.ts';
@@ -14,7 +14,8 @@ interface Ruling {
 }
 
 /** Where the judgement of the candidate of `pair` stands at `nowMs`. */
-export function standingOf({ agent, environment }: Deployment, pair: Pair, nowMs: number): Standing {
+export function standingOf(deployment: Deployment, pair: Pair, nowMs: number): Standing {
+  const { agent, environment, tickMs } = deployment;
   const { rules, arms, split, isConcurrent } = pair;
   return {
     agent,
@@ -23,7 +24,7 @@ export function standingOf({ agent, environment }: Deployment, pair: Pair, nowMs
     policy: rules.policy,
     revision: rules.revision,
     baseline: isConcurrent ? pair.baseline : undefined,
-    ...rule(pair, nowMs),
+    ...rule(pair, pairsAt(deployment, tickMs), nowMs),
     startedMs: pair.startedMs,
     decidedMs: pair.failedMs ?? pair.passedMs,
     starts: pair.starts,
@@ -39,15 +40,15 @@ function unitsOf({ joined, settled }: Pair['arms']['candidate']): ArmUnits {
 }
 
 /** The verdict: total, whatever is or is not known. What once failed stays failed. */
-function rule(pair: Pair, nowMs: number): Ruling {
+function rule(pair: Pair, company: readonly Pair[], nowMs: number): Ruling {
   const { rules, passedMs, startedMs, isConcurrent, unjudged } = pair;
   const failed = latched(pair, 'failedMs');
   if (failed) return { verdict: 'fail', action: 'rollback', reason: failed };
-  if (isEnvironment(pair))
+  if (isEnvironment(pair, company))
     return {
       verdict: 'environment',
       action: 'pause',
-      reason: `${pair.candidate} and ${pair.baseline!} do badly at the same time: look for what they share`,
+      reason: `${pair.candidate} and ${pair.baseline ?? 'what runs beside it'} do badly at the same time: look for what they share`,
     };
   const paused = latched(pair, 'pausedMs');
   const fault = splitFaultOf(pair);

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
@@ -12,6 +11,7 @@ import type { Standing } from '../judge/standing.ts';
 import type { Plan } from '../plan.ts';
 import { canaryRulesOf } from '../policy/canary-rules.ts';
 import { Coverage } from '../policy/coverage.ts';
+import type { RollbackPlan } from '../policy/rollback-plan.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import type { Attempt } from '../rollback/attempt.ts';
 import { Executor, type ExecutorParts } from '../rollback/executor.ts';
@@ -19,8 +19,9 @@ import { alertNotification } from './alert-notification.ts';
 import { drillRecord, type DrillCheck, type DrillRecord } from './drill-record.ts';
 import { MemoryStream } from './memory-stream.ts';
 import { MortalJournal } from './mortal-journal.ts';
+import { PretendedTarget } from './pretended-target.ts';
 import { Replay } from './replay.ts';
-import { drillTraffic, knownScenarios, releasesOf, tickMsOf } from './scenarios.ts';
+import { drillTraffic, knownScenarios, rehearsedEnvironment, releasesOf, tickMsOf } from './scenarios.ts';
 import { trafficRequests } from './traffic-requests.ts';
 import type { Traffic } from './traffic.ts';
 
@@ -28,6 +29,8 @@ import type { Traffic } from './traffic.ts';
 const startMs = 1_767_225_600_000;
 /** As often, on the clock of the drill, what the judge says reaches the executor, and the executor looks. */
 const lookEveryMs = 1000;
+const drillId = 'rehearsal';
+const targetName = 'pretended';
 const alertRepeats = 3;
 /** Runs of all releases together, in a minute: enough to decide soon, and few enough for seconds. */
 const runsPerMinute = 400;
@@ -65,8 +68,8 @@ class InProcessDrill {
   readonly #stream: MemoryStream;
   readonly #coverage: Coverage;
   readonly #traffic: Traffic;
-  readonly #id = randomUUID().slice(0, 8); // what is done to a pretended target is known as long as the process lives
-  readonly #releases = releasesOf(this.#id);
+  readonly #releases = releasesOf(drillId);
+  readonly #target = new PretendedTarget(this.#releases.bad);
   /** When each link first held. */
   readonly #links = new Map<string, number>();
   #journal: MortalJournal;
@@ -85,7 +88,7 @@ class InProcessDrill {
     this.#replay = new Replay({ ...parts, policies: [file] }, startMs);
     this.#stream = new MemoryStream({ nowMs: () => this.#replay.nowMs });
     this.#coverage = new Coverage([file]);
-    this.#traffic = trafficUnder(file, name, this.#id);
+    this.#traffic = trafficUnder(file, name);
     this.#journal = new MortalJournal(this.#stream, 'executing');
     this.#executor = this.#executorOn(this.#journal);
   }
@@ -108,7 +111,7 @@ class InProcessDrill {
         endedMs: this.#replay.nowMs,
       },
       {
-        id: this.#id,
+        id: drillId,
         kind: 'in-process',
         revision,
         agent,
@@ -123,13 +126,13 @@ class InProcessDrill {
     const parts: ExecutorParts = {
       journal,
       file: join(this.#folder, `rollbacks-${this.#processes}.jsonl`),
-      targets: new Map(),
+      targets: new Map([[targetName, this.#target]]),
       perHour: 1,
       perDay: 1,
       approvalKey: new Secret('nobody approves anything in a drill'),
       isActing: () => true,
       stopReason: () => undefined,
-      planOf: (agent, environment) => this.#coverage.rollbackPlan(agent, environment),
+      planOf: (agent, environment) => this.#planOf(agent, environment),
       destinations: (agent, environment, release) => judge.destinations(agent, environment, release),
       figureOf: (kpi, of, sinceMs) => this.#replay.figureOf(kpi, of, sinceMs),
       page: async () => undefined,
@@ -138,6 +141,12 @@ class InProcessDrill {
       log: createLog('silent'),
     };
     return new Executor(parts);
+  }
+
+  /** As the policy says, but that what it would only say, or ask for, is done: to a target that is pretended. */
+  #planOf(agent: string, environment: string): RollbackPlan | undefined {
+    const plan = this.#coverage.rollbackPlan(agent, environment);
+    return plan && { ...plan, mode: plan.mode === 'off' ? 'off' : 'auto', target: targetName };
   }
 
   async #look(): Promise<void> {
@@ -236,9 +245,9 @@ class InProcessDrill {
         found: `${attempts.length} attempts, asked for ${attempt?.asks ?? 0} times`,
       },
       {
-        what: 'an executor that is killed when it has acted is followed by one that does not act again',
-        isMet: this.#processes === 2 && this.#stream.countOf('"event":"executing"') === 1,
-        found: `${this.#processes - 1} killed, ${this.#stream.countOf('"event":"executing"')} orders`,
+        what: 'the executor is killed when it has acted, and the next one goes on without a second order',
+        isMet: this.#processes === 2 && this.#target.orders === 1,
+        found: `${this.#processes - 1} killed, ${this.#target.orders} orders`,
       },
     ];
   }
@@ -256,12 +265,13 @@ class InProcessDrill {
 }
 
 /** Long enough for the scenario to show, whatever the deadline of runs. */
-function trafficUnder(file: PolicyFile, name: string, id: string): Traffic {
+function trafficUnder(file: PolicyFile, name: string): Traffic {
   const scenario = knownScenarios.get(name);
   const rules = canaryRulesOf(file);
   if (!scenario || !rules) throw new Error(`${name} cannot be rehearsed under ${file.file}`);
   return drillTraffic(file, scenario, {
-    id,
+    id: drillId,
+    environment: rehearsedEnvironment(file),
     seed: 1,
     runsPerMinute: (runsPerMinute * rules.share) / (1 + rules.share),
     leadTicks: 3,

@@ -1,32 +1,6 @@
 import { hash } from 'node:crypto';
+import type { MadeSpan, Values } from './encode-spans.ts';
 import type { Behaviour, Traffic } from './traffic.ts';
-
-/** A span as OTLP/JSON has it. */
-export interface JsonSpan {
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId?: string;
-  readonly name: string;
-  readonly kind: number;
-  readonly startTimeUnixNano: string;
-  readonly endTimeUnixNano: string;
-  readonly attributes: readonly JsonAttribute[];
-  readonly status: { readonly code?: number; readonly message?: string };
-}
-
-interface JsonAttribute {
-  readonly key: string;
-  readonly value:
-    | { readonly stringValue: string }
-    | { readonly doubleValue: number }
-    | { readonly intValue: string };
-}
-
-/** A span, and when it ended. */
-export interface TimedSpan {
-  readonly endMs: number;
-  readonly span: JsonSpan;
-}
 
 /** What a run is of. */
 export interface RunPlace {
@@ -38,7 +12,6 @@ export interface RunPlace {
 }
 
 const kinds = { internal: 1, client: 3 } as const;
-const failed = { code: 2 } as const;
 
 /** How much the lengths of runs and their costs differ: from half to one and a half of what is usual. */
 const about = (usual: number, random: () => number): number => usual * (0.5 + random());
@@ -52,7 +25,7 @@ export function makeBelieveRun(
   place: RunPlace,
   behaviour: Behaviour,
   random: () => number,
-): readonly TimedSpan[] {
+): readonly MadeSpan[] {
   const run = new Run(place, behaviour, random);
   const { tools } = place.traffic;
   const hangsAfter = random() < behaviour.hang ? Math.floor(random() * tools.length) : tools.length;
@@ -68,11 +41,12 @@ export function makeBelieveRun(
 }
 
 class Run {
-  readonly spans: TimedSpan[] = [];
+  readonly spans: MadeSpan[] = [];
   readonly #place: RunPlace;
   readonly #behaviour: Behaviour;
   readonly #random: () => number;
-  readonly #ids: string;
+  /** 16 bytes of the trace, and more for its spans. */
+  readonly #ids: Buffer;
   /** How long a model and a tool call take, together. */
   readonly #stepMs: number;
   readonly #stepUsd: number;
@@ -82,7 +56,7 @@ class Run {
     this.#place = place;
     this.#behaviour = behaviour;
     this.#random = random;
-    this.#ids = hash('sha256', place.name, 'hex');
+    this.#ids = hash('sha256', place.name, 'buffer');
     const steps = place.traffic.tools.length + 1;
     this.#stepMs = about(behaviour.seconds * 1000, random) / steps;
     this.#stepUsd = about(behaviour.cost_usd, random) / steps;
@@ -111,7 +85,7 @@ class Run {
   }
 
   #attempt(tool: string, isFailed: boolean, attempt: number): void {
-    const call = `call_${this.#ids.slice(0, 12)}_${tool}`;
+    const call = `call_${this.#ids.toString('hex', 0, 6)}_${tool}`;
     const values = {
       'gen_ai.operation.name': 'execute_tool',
       'gen_ai.tool.name': tool,
@@ -131,7 +105,7 @@ class Run {
   }
 
   /** Ends with the agent's own span. */
-  end(isWell: boolean): readonly TimedSpan[] {
+  end(isWell: boolean): readonly MadeSpan[] {
     const { startMs, sessionId, traffic } = this.#place;
     this.#add(`invoke_agent ${traffic.agent}`, kinds.internal, startMs, !isWell, {
       'gen_ai.operation.name': 'invoke_agent',
@@ -140,13 +114,7 @@ class Run {
     return this.spans;
   }
 
-  #child(
-    name: string,
-    kind: number,
-    lastsMs: number,
-    values: Readonly<Record<string, string | number>>,
-    isFailed = false,
-  ): void {
+  #child(name: string, kind: number, lastsMs: number, values: Values, isFailed = false): void {
     const startMs = this.#atMs;
     this.#atMs += about(lastsMs, this.#random);
     this.#add(name, kind, startMs, isFailed, values, this.#spanId(0));
@@ -157,38 +125,26 @@ class Run {
     kind: number,
     startMs: number,
     isFailed: boolean,
-    values: Readonly<Record<string, string | number>>,
-    parentSpanId?: string,
+    values: Values,
+    parentSpanId?: Uint8Array,
   ): void {
     this.spans.push({
+      traceId: this.#ids.subarray(0, 16),
+      spanId: this.#spanId(parentSpanId === undefined ? 0 : this.spans.length + 1),
+      parentSpanId,
+      name,
+      kind,
+      startMs,
       endMs: this.#atMs,
-      span: {
-        traceId: this.#ids.slice(0, 32),
-        spanId: this.#spanId(parentSpanId === undefined ? 0 : this.spans.length + 1),
-        ...(parentSpanId !== undefined && { parentSpanId }),
-        name,
-        kind,
-        startTimeUnixNano: nanoseconds(startMs),
-        endTimeUnixNano: nanoseconds(this.#atMs),
-        attributes: attributesOf({ 'gen_ai.agent.name': this.#place.traffic.agent, ...values }),
-        status: isFailed ? failed : {},
-      },
+      isFailed,
+      values: { 'gen_ai.agent.name': this.#place.traffic.agent, ...values },
     });
   }
 
   /** That of the agent is number 0. */
-  #spanId(number: number): string {
-    return this.#ids.slice(32, 44) + number.toString(16).padStart(4, '0');
+  #spanId(number: number): Uint8Array {
+    const id = Buffer.from(this.#ids.subarray(16, 24));
+    id.writeUInt16BE(number, 6);
+    return id;
   }
-}
-
-const nanoseconds = (ms: number): string => String(BigInt(Math.round(ms * 1000)) * 1000n);
-
-/** `values` as OTLP/JSON has attributes. */
-export function attributesOf(values: Readonly<Record<string, string | number>>): readonly JsonAttribute[] {
-  return Object.entries(values).map(([key, value]) => {
-    if (typeof value === 'string') return { key, value: { stringValue: value } };
-    if (Number.isInteger(value)) return { key, value: { intValue: String(value) } };
-    return { key, value: { doubleValue: value } };
-  });
 }

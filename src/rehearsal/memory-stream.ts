@@ -53,11 +53,6 @@ export class MemoryStream implements Stream {
     };
   }
 
-  /** How many records say `text`. */
-  countOf(text: string): number {
-    return this.#records.filter(({ payload }) => Buffer.from(payload).includes(text)).length;
-  }
-
   async committed(): Promise<Commit | undefined> {
     return undefined;
   }

@@ -2,7 +2,6 @@ import { canaryRulesOf } from '../policy/canary-rules.ts';
 import type { JudgedKpi } from '../policy/gate-schema.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import { exampleOf } from '../policy/scope.ts';
-import { rehearsalOf } from '../semconv/rehearsal.ts';
 import type { Behaviour, Traffic } from './traffic.ts';
 
 /** The releases of a drill. */
@@ -62,6 +61,8 @@ export const knownScenarios: ReadonlyMap<string, Scenario> = new Map(
 export interface DrillSettings {
   /** Names the drill; releases are named after it. */
   readonly id: string;
+  /** The label of the environment. */
+  readonly environment: string;
   readonly seed: number;
   /** Runs of each canary in a minute. */
   readonly runsPerMinute: number;
@@ -82,12 +83,12 @@ export function releasesOf(id: string): DrillReleases {
 }
 
 /**
- * The traffic of a drill of `scenario` under the policy in `file`, for its agent in the rehearsal of its first environment:
+ * The traffic of a drill of `scenario` under the policy in `file`, for its first agent:
  * a baseline that is well within the objectives, and after some minutes two canaries, one just as well and one that does
  * what the scenario says, with the share of the traffic that the gate expects.
  */
 export function drillTraffic(file: PolicyFile, scenario: Scenario, settings: DrillSettings): Traffic {
-  const { id, seed, runsPerMinute, leadTicks, ticks, seconds, exportSeconds } = settings;
+  const { id, environment, seed, runsPerMinute, leadTicks, ticks, seconds, exportSeconds } = settings;
   const { scope, gates } = file.policy;
   const share = gates?.canary?.share ?? 0.5;
   const tick = tickMsOf(file) / 60_000;
@@ -98,7 +99,7 @@ export function drillTraffic(file: PolicyFile, scenario: Scenario, settings: Dri
   const changed = scenario.change(healthy);
   return {
     agent: exampleOf(scope.agents),
-    environment: rehearsalOf(exampleOf(scope.environments), id),
+    environment,
     minutes: ticks * tick,
     seed,
     tools: ['get_order', 'check_policy', 'issue_refund'],
@@ -118,6 +119,11 @@ export function drillTraffic(file: PolicyFile, scenario: Scenario, settings: Dri
       outage: { ...changed, from: outageFrom, until: outageFrom + outageTicks.for * tick },
     }),
   };
+}
+
+/** The environment that is rehearsed under the policy in `file`: its first. */
+export function rehearsedEnvironment({ policy }: PolicyFile): string {
+  return exampleOf(policy.scope.environments);
 }
 
 /** How often evidence is taken under the policy in `file`. */

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
-import { jsonToProtobuf } from '../otlp/json-to-protobuf.ts';
-import { attributesOf, makeBelieveRun, type JsonSpan } from './make-believe-run.ts';
+import { encodeSpans, type MadeSpan, type Values } from './encode-spans.ts';
+import { makeBelieveRun } from './make-believe-run.ts';
 import { randomOf } from './random.ts';
 import { behaviourAt, changesOf, type ReleaseTraffic, type Traffic } from './traffic.ts';
 
@@ -44,7 +44,7 @@ class ReleaseProcess {
   readonly #release: ReleaseTraffic;
   readonly #startMs: number;
   readonly #random: () => number;
-  readonly #resource: ReturnType<typeof attributesOf>;
+  readonly #resource: Values;
   /** Names its runs. */
   readonly #name: string;
   readonly #beginnings: Iterator<number>;
@@ -52,7 +52,7 @@ class ReleaseProcess {
   #nextMinute: number | undefined;
   #runs = 0;
   /** Spans that are still to end. */
-  #pending: { readonly endMs: number; readonly span: JsonSpan }[] = [];
+  #pending: MadeSpan[] = [];
 
   /** `place` is that of the release in the traffic: with the seed it decides how its runs go. */
   constructor(traffic: Traffic, release: ReleaseTraffic, place: number, startMs: number) {
@@ -62,11 +62,11 @@ class ReleaseProcess {
     this.#startMs = startMs;
     this.#name = JSON.stringify([agent, environment, release.release, seed, startMs]);
     this.#random = randomOf(crc32(`${seed} ${place}`));
-    this.#resource = attributesOf({
+    this.#resource = {
       'service.name': agent,
       'service.version': release.release,
       'deployment.environment.name': environment,
-    });
+    };
     this.#beginnings = beginningsOf(traffic, release, randomOf(crc32(`${seed} ${place} begins`)));
     this.#nextMinute = this.#beginning();
   }
@@ -84,17 +84,11 @@ class ReleaseProcess {
     const ended = this.#pending.filter(({ endMs }) => endMs <= nowMs);
     if (ended.length === 0) return undefined;
     this.#pending = this.#pending.filter(({ endMs }) => endMs > nowMs);
-    const spans = ended.toSorted((a, b) => a.endMs - b.endMs).map(({ span }) => span);
-    const request = {
-      resourceSpans: [
-        {
-          resource: { attributes: this.#resource },
-          scopeSpans: [{ scope: { name: 'plimsoll-rehearsal' }, spans }],
-        },
-      ],
-    };
-    const { bytes: payload } = jsonToProtobuf(Buffer.from(JSON.stringify(request)));
-    return { timeMs: nowMs, release: this.#release.release, payload, spans: spans.length };
+    const payload = encodeSpans(
+      this.#resource,
+      ended.toSorted((a, b) => a.endMs - b.endMs),
+    );
+    return { timeMs: nowMs, release: this.#release.release, payload, spans: ended.length };
   }
 
   #beginning(): number | undefined {

@@ -1,7 +1,7 @@
 import type { AttemptBody, Cause, FrozenPlan, JournalEvent, Refusal } from './rollback-event.ts';
 
 /** Where an attempt stands. */
-export const attemptStates = [
+const attemptStates = [
   'requested',
   'awaiting_approval',
   'approved',

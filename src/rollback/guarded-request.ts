@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns';
+import { lookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
@@ -50,25 +50,30 @@ export function isRefusedAddress(address: string): boolean {
   return refused.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 }
 
-class AddressRefused extends Error {
-  override readonly name = 'AddressRefused';
-}
+/** How names become addresses: the system's way, which is what `dns.lookup` is. */
+type Resolve = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (error: Error | null, found?: LookupAddress[]) => void,
+) => void;
 
 /** Looks a name up and lets only those through that targets may have, so that what is connected to is what was checked. */
-const guardedLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, found) => {
-    const [first] = found ?? [];
-    const bad = (found ?? []).find(({ address }) => isRefusedAddress(address));
-    if (error || !first) callback(error ?? new Error(`${hostname} has no address`), '');
-    else if (bad)
-      callback(new AddressRefused(`${hostname} is ${bad.address}, a link-local or metadata address`), '');
-    else if (options.all) callback(null, found);
-    else callback(null, first.address, first.family);
-  });
-};
+function guarded(resolve: Resolve): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (error, found = []) => {
+      const [first] = found;
+      const bad = found.find(({ address }) => isRefusedAddress(address));
+      if (error || !first) callback(error ?? new Error(`${hostname} has no address`), '');
+      else if (bad)
+        callback(new Error(`${hostname} is ${bad.address}, a link-local or metadata address`), '');
+      else if (options.all) callback(null, found);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
 
 /** Sends `request`. Never rejects: what went wrong is the answer. */
-export async function answerOf(request: TargetRequest): Promise<TargetAnswer> {
+export async function answerOf(request: TargetRequest, resolveName: Resolve = lookup): Promise<TargetAnswer> {
   const url = new URL(request.url);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (isIP(host) !== 0 && isRefusedAddress(host))
@@ -85,7 +90,7 @@ export async function answerOf(request: TargetRequest): Promise<TargetAnswer> {
         ...request.headers,
         ...(request.body !== '' && { 'content-length': String(Buffer.byteLength(request.body)) }),
       },
-      lookup: guardedLookup,
+      lookup: guarded(resolveName),
       signal: AbortSignal.timeout(request.timeoutMs),
       agent: false, // a kept connection may be half closed, and then nobody knows what was heard
       ...(request.ca !== undefined && { ca: request.ca }),

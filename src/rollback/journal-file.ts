@@ -13,8 +13,8 @@ export class JournalMismatch extends Error {
  */
 export class JournalFile {
   readonly #path: string;
-  /** How many events it holds, and its size when that was so. */
-  #known: { readonly events: number; readonly bytes: number } | undefined;
+  /** How many events it holds, and how it was when that was so. */
+  #known: { readonly events: number; readonly mark: string } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(path: string) {
@@ -32,13 +32,13 @@ export class JournalFile {
   }
 
   async #follow(events: readonly PlacedEvent[]): Promise<void> {
-    const bytes = await sizeOf(this.#path);
-    if (bytes === this.#known?.bytes && this.#known.events === events.length) return;
-    const has = bytes === this.#known?.bytes ? this.#known.events : await this.#compare(events);
     const { length } = events; // there may be more of them when the file is written
+    const isAsLeft = (await markOf(this.#path)) === this.#known?.mark;
+    if (isAsLeft && this.#known?.events === length) return;
+    const has = isAsLeft && this.#known ? this.#known.events : await this.#compare(events);
     const lines = events.slice(has, length).map((event) => `${eventLine(event)}\n`);
     if (lines.length > 0) await appended(this.#path, lines.join(''));
-    this.#known = { events: length, bytes: await sizeOf(this.#path) };
+    this.#known = { events: Math.max(has, length), mark: await markOf(this.#path) };
   }
 
   /** How many events the file has, all of which are the journal's. A line that a crash left unfinished is cut off. */
@@ -62,8 +62,9 @@ export class JournalFile {
   }
 }
 
-async function sizeOf(path: string): Promise<number> {
-  return stat(path).then(({ size }) => size, ifMissing(0));
+/** What changes when the file does. */
+async function markOf(path: string): Promise<string> {
+  return stat(path).then(({ size, mtimeMs, ino }) => `${ino}/${size}/${mtimeMs}`, ifMissing(''));
 }
 
 async function textOf(path: string): Promise<string> {

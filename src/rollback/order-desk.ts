@@ -38,6 +38,9 @@ interface Sent {
 const reachMs = 120_000;
 const retryMs = 1000;
 const slowestRetryMs = 15_000;
+const minuteMs = 60_000;
+/** A target that cannot say what it runs has left a release of which nothing is seen for so long. */
+const recentMs = 10 * minuteMs;
 
 /**
  * Gives orders to targets and looks at how they went. An order is sent when the journal says that it is about to be, right
@@ -132,13 +135,18 @@ export class OrderDesk {
     const { kpi, minEvents, withinMs } = plan.verify;
     const current = await this.current(attempt);
     const figure = this.#parts.figureOf(kpi, { agent, release: to, environment }, actedMs);
-    const isThere = current.kind === 'unknown' || (current.kind === 'known' && current.release === to);
+    const isThere = current.kind === 'unknown' ? this.#isLeft(attempt) : isKnown(current, to);
     if (isThere && figure && figure.meets && figure.events >= minEvents) {
       const reason = `${to} meets the objective of ${kpi}, over ${figure.events} events`;
       return { event: 'done', id, reason, evidence: { kpi, events: figure.events } };
     }
     if (this.#parts.clock.nowMs() - actedMs < withinMs) return undefined;
-    const seen = current.kind === 'known' ? `${plan.target} runs ${current.release}` : '';
+    const seen =
+      current.kind === 'known'
+        ? `${plan.target} runs ${current.release}`
+        : isThere
+          ? ''
+          : `nobody knows that ${attempt.from} is gone`;
     const helped =
       figure === undefined || figure.events < minEvents
         ? `there are ${figure?.events ?? 0} events of ${to}, of ${minEvents} needed to judge its ${kpi}`
@@ -151,11 +159,23 @@ export class OrderDesk {
     };
   }
 
+  /** Whether nothing was seen of the bad release lately; of a rehearsal the target itself is pretended. */
+  #isLeft({ plan, agent, environment, from: release, actedMs = 0 }: Attempt): boolean {
+    if (isSandbox(plan.target)) return true;
+    const lateMs = this.#parts.clock.nowMs() - recentMs;
+    const sinceMs = Math.max(actedMs, lateMs - (lateMs % minuteMs));
+    return this.#parts.figureOf(plan.verify.kpi, { agent, release, environment }, sinceMs)?.events === 0;
+  }
+
   /** What the target of `attempt` runs now. */
   async current(attempt: Attempt): Promise<CurrentRelease> {
     const adapter = this.#parts.adapterOf(attempt.plan.target);
     return adapter?.current(attempt) ?? { kind: 'unreachable', reason: 'the target is not configured' };
   }
+}
+
+function isKnown(current: CurrentRelease, release: string): boolean {
+  return current.kind === 'known' && current.release === release;
 }
 
 function orderOf({ id, plan, askers, ...attempt }: Attempt): RollbackOrder {

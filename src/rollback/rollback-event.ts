@@ -1,18 +1,18 @@
 import { z } from 'zod';
 
 /** Why a rollback is asked for: a verdict of the judge, an alert, or a person. */
-export const causes = ['judge', 'alert', 'human'] as const;
+const causes = ['judge', 'alert', 'human'] as const;
 export type Cause = (typeof causes)[number];
 
 /** What a policy may have an executor do. */
-export const modes = ['off', 'dry_run', 'approve', 'auto'] as const;
+const modes = ['off', 'dry_run', 'approve', 'auto'] as const;
 export type Mode = (typeof modes)[number];
 
 /**
  * Why nothing was done: somebody said no, a cap was reached or a breaker is open, the target was acted on a moment ago,
  * there is no release to go back to, or the configuration does not know the target any more.
  */
-export const refusals = ['human', 'limit', 'cooldown', 'no_destination', 'no_target'] as const;
+const refusals = ['human', 'limit', 'cooldown', 'no_destination', 'no_target'] as const;
 export type Refusal = (typeof refusals)[number];
 
 const text = z.string();

@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { plimsoll } from '../e2e/program.ts';
@@ -251,4 +251,23 @@ test('a file that is not there is named', async () => {
     stdout: '',
     stderr: 'plimsoll: cannot read /nowhere.yaml (ENOENT)\n',
   });
+});
+
+test('test tells what each test found, and ends with 1 when one is not met', async () => {
+  const { code, stdout, stderr } = await plimsoll('policy', 'test', ...asOf, shipped);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const lines = stdout.trimEnd().split('\n');
+  expect(lines.at(-1)).toBe(`${lines.length - 1} tests passed`);
+  expect(lines[0]).toMatch(/^ok {4} refund-agent: a worse offline result blocks: fail: /);
+  const file = join(folder, 'policy.yaml');
+  const text = readFileSync(shipped, 'utf8')
+    .replaceAll('fixtures/', `${dirname(shipped)}/fixtures/`)
+    .replace('release: 1.5.0-rc2\n    verdict: pass', 'release: 1.5.0-rc2\n    verdict: inconclusive');
+  writeFileSync(file, text);
+  const other = await plimsoll('policy', 'test', ...asOf, file);
+  expect(other.code).toBe(1);
+  expect(other.stdout).toMatch(
+    /^failed refund-agent: a healthy canary goes on: pass after \d+ min, \d+ units, not inconclusive$/m,
+  );
+  expect(other.stdout).toMatch(/^1 of \d tests failed$/m);
 });

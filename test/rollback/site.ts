@@ -112,7 +112,8 @@ export class Site {
       stopReason: () => this.stopReason,
       planOf: () => this.plan,
       destinations: () => this.destinations,
-      figureOf: (_, { release }) => this.figures.get(release),
+      figureOf: (_, { release }) =>
+        this.figures.get(release) ?? (this.figures.size > 0 ? { meets: false, events: 0 } : undefined),
       isActing: () => this.isActing,
       page: async (page) => {
         await Promise.resolve();

@@ -1,0 +1,190 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseSamples } from '../../src/cli/demo-table.ts';
+import { freePorts } from '../free-ports.ts';
+import { requires } from '../requires.ts';
+import { until } from '../until.ts';
+import { begin, Place, plimsoll, Program } from './program.ts';
+
+const patienceMs = 180_000;
+
+/** A policy that decides in seconds and, outside rehearsals, does nothing. */
+const policy = `
+apiVersion: plimsoll/v1
+kind: ReliabilityPolicy
+metadata: { name: quick, version: 1, owner: a-team, on_call: b-team }
+scope: { agents: [refund-agent], environments: [production] }
+good_outcomes: [success, completed]
+objectives: { run_success: { at_least: 0.9, period: 30d, min_events: 150, severity: sev2 } }
+severities: { sev2: { page: true, acknowledge_within: 30m } }
+gates:
+  canary:
+    share: 0.2
+    unit: run
+    deadline: 30s
+    min_runs: 20
+    weights: { run_success: 1 }
+    margin: 0.05
+    pause_at: 20
+    rollback_at: 100
+    max: 1h
+    on_timeout: pause
+    tick: 2s
+rollback:
+  mode: dry_run
+  target: nothing
+  cooldown: 5m
+  per_day: 6
+  verify: { kpi: run_success, min_events: 20, within: 2m }
+tests:
+  - { name: blocks, gate: canary, fixture: none.traffic.yaml, release: x, verdict: fail }
+`;
+
+const portsOf = ([grpc, http, sql, health, , api]: readonly number[]): string => `
+receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:${grpc}" }, http: { endpoint: "127.0.0.1:${http}" } } } }
+extensions:
+  health_check: { endpoint: "127.0.0.1:${health}" }
+  sql: { endpoint: "127.0.0.1:${sql}" }
+  api: { endpoint: "127.0.0.1:${api}", token: a-token-of-this-test }
+`;
+
+describe('a drill of a pipeline that runs', () => {
+  let place: Place;
+  let program: Program;
+  beforeAll(async () => {
+    const ports = await freePorts(6);
+    place = new Place();
+    const file = join(place.folder, 'policy.yaml');
+    writeFileSync(file, policy);
+    place.configure(`${portsOf(ports)}
+  rollback: { targets: { nothing: { type: webhook, url: "http://127.0.0.1:9", secret: 0123456789abcdef } } }
+exporters: { kpi: { windows: [30s, 5m], scrape_interval: 1s } }
+service:
+  extensions: [health_check, sql, api, rollback]
+  policies: ["${file}"]
+  telemetry: { metrics: { endpoint: "127.0.0.1:${ports[4]}" } }
+`);
+    program = await Program.start(place);
+  });
+  afterAll(async () => {
+    await program.kill('SIGTERM');
+    place.remove();
+  });
+
+  const drill = async () =>
+    plimsoll('drill', 'run', 'tools-fail-30-percent', '--policy', 'quick', ...place.words, '--rate', '120');
+
+  test(
+    'finds every link from the first bad span to the verified rollback, and keeps its record; so does the next one',
+    async () => {
+      for (const first of [true, false]) {
+        const { code, stdout } = await drill();
+        expect(stdout, stdout).toMatch(/^drill \w+: tools-fail-30-percent under quick passed$/m);
+        expect(code).toBe(0);
+        const record: unknown = JSON.parse(stdout.split('\n').find((line) => line.startsWith('{')) ?? '');
+        expect(record).toMatchObject({
+          policy: 'quick',
+          passed: true,
+          evidence: {
+            kind: 'live',
+            links: [
+              { link: 'first bad span sent' },
+              { link: 'in /metrics' },
+              { link: 'verdict fail' },
+              { link: 'executor received' },
+              { link: 'acted' },
+              { link: 'verified' },
+            ],
+          },
+        });
+        if (first) continue;
+        const samples = parseSamples(await program.metrics());
+        const environments = new Set(samples.flatMap(({ labels }) => labels['environment'] ?? []));
+        expect(environments).not.toContain('production');
+        expect(samples.map(({ name }) => name)).toContain('plimsoll_drill_last_success_timestamp_seconds');
+      }
+    },
+    2 * patienceMs,
+  );
+});
+
+test('a drill says what is missing before it sends anything', async () => {
+  const place = new Place();
+  const file = join(place.folder, 'policy.yaml');
+  writeFileSync(file, policy);
+  place.configure(portsOf(await freePorts(6)));
+  const { code, stdout, stderr } = await plimsoll('drill', 'run', 'outage', '--policy', file, ...place.words);
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr).toMatch(/^plimsoll: http:\S+\/v1\/traces takes no spans \(--otlp\): .*\n$/);
+  expect(stderr).toContain('does not answer as an executor does: list extensions::rollback');
+  const unknown = await plimsoll('drill', 'run', 'outage', '--policy', 'nobody', ...place.words);
+  expect(unknown).toMatchObject({
+    code: 1,
+    stderr:
+      'plimsoll: --policy nobody is no file, and service::policies has none: name one of them, or a file\n',
+  });
+  const unseen = await plimsoll('drill', 'run', 'escalations-double', '--policy', file, '--in-process');
+  expect(unseen).toMatchObject({ code: 1, stderr: expect.stringContaining('which have no weight') });
+  expect(await plimsoll('drill', 'run', 'fire')).toMatchObject({
+    code: 2,
+    stderr:
+      'plimsoll: drill takes run SCENARIO; there is tools-fail-30-percent, runs-hang, escalations-double, outage\n',
+  });
+  place.remove();
+});
+
+const foldersOfDemos = (): readonly string[] =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith('plimsoll-demo-'));
+
+describe('the demo of a bad release', () => {
+  let place: Place;
+  let health = 0;
+  beforeAll(async () => {
+    const ports = await freePorts(6);
+    health = ports[3] ?? 0;
+    place = new Place(`${portsOf(ports)}
+service: { telemetry: { metrics: { endpoint: "127.0.0.1:${ports[4]}" } } }
+`);
+  });
+  afterAll(() => place.remove());
+  const isUp = async (): Promise<boolean> =>
+    fetch(`http://127.0.0.1:${health}`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+
+  test.skipIf(
+    requires('prometheus', { version: '--version' }) ??
+      requires('prometheus-alertmanager', { version: '--version' }),
+  )(
+    'ends when the canary was rolled back once and that is verified, with Prometheus and Alertmanager looking on',
+    async () => {
+      const { code, stdout } = await plimsoll('demo', '--bad-release', ...place.words);
+      expect(code, stdout).toBe(0);
+      const told = ['is shipped to 20 %', 'evidence after ', 'verdict: fail', 'verified: 1.4.0 meets'];
+      const places = told.map((words) => stdout.indexOf(words));
+      expect(places).not.toContain(-1);
+      expect(places).toEqual(places.toSorted((a, b) => a - b));
+      expect(stdout).toContain('all runs go to 1.4.0 again');
+      expect(stdout).toMatch(/^alert fires +\d/m);
+      expect(stdout).toContain('the deployment was ordered back once');
+      expect(await isUp()).toBe(false);
+    },
+    patienceMs,
+  );
+
+  test('ends at Ctrl-C, with all that it started and without what it wrote', async () => {
+    const before = new Set(foldersOfDemos());
+    const demo = begin('demo', '--bad-release', ...place.words);
+    await until('the pipeline of the demo', isUp);
+    const [own = ''] = foldersOfDemos().filter((name) => !before.has(name));
+    expect(existsSync(join(tmpdir(), own, 'policy.yaml'))).toBe(true);
+    demo.kill('SIGINT');
+    demo.kill('SIGINT');
+    expect((await demo.ended).code).toBe(0);
+    expect(await isUp()).toBe(false);
+    expect(foldersOfDemos()).not.toContain(own);
+  });
+});
