@@ -102,6 +102,12 @@ describe('a release on a data set', () => {
     expect(found.verdict).toBe('pass');
   });
 
+  test('that is surely worse by less than the margin on too few cases does not fail for it', () => {
+    const found = judged(pairs(991, 0, 9), { minCases: 2000 });
+    expect(found.chance).toBeLessThan(0.05);
+    expect(found.verdict).toBe('inconclusive');
+  });
+
   test('that is worse fails even on a few cases', () => {
     expect(judged(pairs(40, 0, 10)).verdict).toBe('fail');
   });
