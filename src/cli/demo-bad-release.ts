@@ -37,13 +37,10 @@ export interface BadReleaseOptions {
  */
 export async function badReleaseDemo({ files, rate, signal, started }: BadReleaseOptions): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-demo-'));
-  const story = new Story();
-  const deployment = new DemoDeployment(canaryOf.baseline, ({ to_release: to }) =>
-    story.tell('deployment switched', `all runs go to ${to} again`),
-  );
+  const deployment = new DemoDeployment(canaryOf.baseline);
   const ends: (() => unknown)[] = [() => rmSync(folder, { recursive: true }), () => deployment.stop()];
   try {
-    const { configs, token, policy } = prepare(files, folder, await deployment.start());
+    const { configs, token, tellsToken, policy } = prepare(files, folder, await deployment.start());
     const plan = planOf(loadConfig(configs));
     const { health, urls } = placesOf(plan, token);
     if (await isUp(health))
@@ -59,14 +56,14 @@ export async function badReleaseDemo({ files, rate, signal, started }: BadReleas
       policy: policy.read,
       metrics: new URL(urls.metrics).host,
       webhook: `${urls.api}/api/v1/alerts`,
-      token,
+      token: tellsToken,
     });
     ends.push(async () => alerting?.stop());
     const fleet = startFleet(targetOf(plan), rate, (agent, release) =>
       agent === canaryOf.agent ? deployment.shareOf(release) : 1,
     );
     ends.push(async () => fleet.stop());
-    return await story.run({ deployment, urls: { ...urls, ...alerting?.urls }, signal });
+    return await new Story().run({ deployment, urls: { ...urls, ...alerting?.urls }, signal });
   } finally {
     for (const end of ends.toReversed()) await end();
   }
@@ -77,13 +74,13 @@ function prepare(files: readonly string[], folder: string, target: string) {
   const file = join(folder, 'policy.yaml');
   const policy = demoPolicy(file);
   writeFileSync(file, policy.text);
-  const token = randomBytes(16).toString('hex');
+  const [token, tellsToken] = [newToken(), newToken()];
   const extensions = [...new Set([...loadConfig(files).service.extensions, 'api', 'rollback'])];
   const overlay = {
     data_dir: join(folder, 'data'),
     exporters: { kpi: { windows: ['30s', '5m', '1h'], scrape_interval: '1s' } }, // a rollback is verified by the shortest
     extensions: {
-      api: { token },
+      api: { token, users: { alertmanager: tellsToken } },
       rollback: {
         targets: {
           [demoTarget]: { type: 'webhook', url: target, current_url: target, secret: token },
@@ -94,8 +91,10 @@ function prepare(files: readonly string[], folder: string, target: string) {
   };
   const own = join(folder, 'demo.yaml');
   writeFileSync(own, stringify(overlay));
-  return { configs: [...files, own], token, policy };
+  return { configs: [...files, own], token, tellsToken, policy };
 }
+
+const newToken = (): string => randomBytes(16).toString('hex');
 
 function placesOf(plan: Plan, token: string): { readonly health: string; readonly urls: SightUrls } {
   const { health, api, metrics } = plan;
@@ -158,6 +157,8 @@ class Story {
     while (!signal.aborted && Date.now() < endMs) {
       const sight = await sightOf(urls, { agent, environment, release });
       this.#note(sight);
+      if (deployment.orders > 0) this.tell('deployment switched', `all runs go to ${baseline} again`);
+      this.#noteEnd(sight);
       if (this.#links.has('verified')) return this.#end(deployment);
       await pause(lookEveryMs, signal);
     }
@@ -177,7 +178,10 @@ class Story {
     this.tell('rollback asked for', `the executor is asked for a rollback by ${attempt.asked_by.join(', ')}`);
     if (attempt.asked_by.length > 1)
       this.tell('asked again', `${attempt.asked_by.at(-1)} asks for the same one`);
-    if (attempt.state === 'done') this.tell('verified', `verified: ${attempt.outcome}`);
+  }
+
+  #noteEnd({ attempts: [attempt] }: Sight): void {
+    if (attempt?.state === 'done') this.tell('verified', `verified: ${attempt.outcome}`);
   }
 
   #tellEvidence(settled: number, evidence: Sight['evidence']): void {

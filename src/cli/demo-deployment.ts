@@ -13,14 +13,12 @@ const orderBody = z.object({ from_release: z.string(), to_release: z.string() })
 export class DemoDeployment {
   readonly #server: Server;
   readonly #baseline: string;
-  readonly #ordered: (order: { readonly to_release: string }) => void;
   #canary: { readonly release: string; readonly share: number } | undefined;
   #orders = 0;
 
-  /** All runs go to `baseline`. `ordered` hears of every order that is carried out. */
-  constructor(baseline: string, ordered: (order: { readonly to_release: string }) => void) {
+  /** All runs go to `baseline`. */
+  constructor(baseline: string) {
     this.#baseline = baseline;
-    this.#ordered = ordered;
     this.#server = createServer((request, response) => void this.#serve(request, response));
   }
 
@@ -58,7 +56,6 @@ export class DemoDeployment {
     if (said.from_release !== this.#release || said.to_release !== this.#baseline) return 409;
     this.#canary = undefined;
     this.#orders++;
-    this.#ordered(said);
     return 200;
   }
 

@@ -67,8 +67,8 @@ test('a test whose release ends with another verdict fails and says both', () =>
 });
 
 test('a release that is worse from a minute on fails after it', () => {
-  const late = { release: 'new', from: 2, runs_per_minute: 40, after: [{ minute: 30, run_failure: 0.6 }] };
-  const releases = [{ ...old, runs_per_minute: 360 }, late];
+  const late = { release: 'new', from: 2, runs_per_minute: 10, after: [{ minute: 30, run_failure: 0.6 }] };
+  const releases = [{ ...old, runs_per_minute: 90 }, late];
   const result = resultOf({}, { minutes: 50, releases });
   expect(result.isMet).toBe(true);
   const [, minutes] = /^fail after (\d+) min/.exec(result.found) ?? [];
