@@ -20,8 +20,9 @@ interface Family {
 /** The value of the label `baseline` where a release has none to compare with. */
 const noBaseline = 'none';
 
-/** What each release that is or was judged stands at; `ignored` is what the judge left out. */
-export function judgeFamilies(standings: readonly Standing[], ignored: Readonly<Ignored>): readonly Family[] {
+/** What each release that runs stands at, so that no alert goes on of one that does not; `ignored` is what the judge left out. */
+export function judgeFamilies(judged: readonly Standing[], ignored: Readonly<Ignored>): readonly Family[] {
+  const standings = judged.filter(({ isRunning }) => isRunning);
   return [
     ...evidenceFamilies(standings),
     gauge(

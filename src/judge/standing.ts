@@ -43,6 +43,8 @@ export interface Standing {
   readonly baseline: string | undefined;
   readonly verdict: Verdict;
   readonly action: Action;
+  /** Whether it got a unit within the last half hour: nothing needs to be done about one that does not run. */
+  readonly isRunning: boolean;
   /** One sentence for people. */
   readonly reason: string;
   /** Stream time, in milliseconds since the epoch. */

@@ -1,4 +1,4 @@
-import { pairsAt, type Deployment } from './deployment.ts';
+import { idleMs, pairsAt, type Deployment } from './deployment.ts';
 import { detectableDrop } from './detectable-drop.ts';
 import { baseOf, type KpiEvidence, type Test } from './kpi-evidence.ts';
 import { logEvidence } from './mixture.ts';
@@ -15,7 +15,8 @@ interface Ruling {
 
 /** Where the judgement of the candidate of `pair` stands at `nowMs`. */
 export function standingOf(deployment: Deployment, pair: Pair, nowMs: number): Standing {
-  const { agent, environment, tickMs } = deployment;
+  const { agent, environment, releases, tickMs } = deployment;
+  const lastMs = releases.get(pair.candidate)?.lastMs ?? Number.NEGATIVE_INFINITY;
   const { rules, arms, split, isConcurrent } = pair;
   return {
     agent,
@@ -24,6 +25,7 @@ export function standingOf(deployment: Deployment, pair: Pair, nowMs: number): S
     policy: rules.policy,
     revision: rules.revision,
     baseline: isConcurrent ? pair.baseline : undefined,
+    isRunning: lastMs > nowMs - idleMs,
     ...rule(pair, pairsAt(deployment, tickMs), nowMs),
     startedMs: pair.startedMs,
     decidedMs: pair.failedMs ?? pair.passedMs,

@@ -92,7 +92,8 @@ function undecided(file: PolicyFile, max: string): ReleaseAlert {
   const started = (seconds: number) => example(file, 'started_timestamp_seconds', {}, seconds);
   const shown = (verdict: string, value: number) => example(file, 'verdict', { verdict }, value);
   const limit = durationSeconds(max);
-  const since = `min by (${release}) (plimsoll_release_started_timestamp_seconds{${matchersWithRehearsals(file.policy.scope).join(',')}})`;
+  const canaries = [...matchersWithRehearsals(file.policy.scope), 'baseline!="none"'];
+  const since = `min by (${release}) (plimsoll_release_started_timestamp_seconds{${canaries.join(',')}})`;
   return {
     rule: {
       alert: 'ReleaseUndecided',
@@ -109,6 +110,10 @@ and ${isShown(file, 'verdict', { verdict: 'inconclusive' })}`,
     labels: subjectOf(file),
     unless: {
       'a release that is new': [started(60 * testMinutes - limit), shown('inconclusive', 1)],
+      'a release that was there first': [
+        example(file, 'started_timestamp_seconds', { baseline: 'none' }, -limit),
+        example(file, 'verdict', { baseline: 'none', verdict: 'inconclusive' }, 1),
+      ],
       'a release that is decided': [started(-limit), shown('inconclusive', 0), shown('pass', 1)],
     },
   };

@@ -31,6 +31,7 @@ interface JudgedRelease {
   readonly environment: string;
   readonly release: string;
   readonly action: string;
+  readonly isRunning: boolean;
   readonly reason: string;
 }
 
@@ -74,8 +75,8 @@ export function rollbackRole(
     kpis: () => executor.families(),
     resources: (callers) => rollbackResources(executor, callers, log),
     judged: async (standings) => {
-      for (const { agent, environment, release, action, reason, ...evidence } of standings) {
-        if (action !== 'rollback') continue;
+      for (const { agent, environment, release, action, isRunning, reason, ...evidence } of standings) {
+        if (action !== 'rollback' || !isRunning) continue;
         const request = {
           cause: 'judge',
           requestedBy: 'judge',
