@@ -3,6 +3,7 @@ import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { ConfigError } from './config-source.ts';
 import { print, UsageError, type Command } from './cli/command.ts';
 import { demoCommand } from './cli/demo.ts';
+import { judgeCommand } from './cli/judge.ts';
 import { policyCommand } from './cli/policy.ts';
 import { printConfigCommand } from './cli/print-config.ts';
 import { dlqCommand } from './cli/dlq.ts';
@@ -17,6 +18,7 @@ const commands: readonly Command[] = [
   sqlCommand,
   dlqCommand,
   policyCommand,
+  judgeCommand,
   validateCommand,
   printConfigCommand,
   versionCommand,
