@@ -5,6 +5,7 @@ import { print, UsageError, type Command } from './cli/command.ts';
 import { demoCommand } from './cli/demo.ts';
 import { gateCommand } from './cli/gate.ts';
 import { drillCommand } from './cli/drill.ts';
+import { judgeCommand } from './cli/judge.ts';
 import { policyCommand } from './cli/policy.ts';
 import { printConfigCommand } from './cli/print-config.ts';
 import { dlqCommand } from './cli/dlq.ts';
@@ -23,6 +24,7 @@ const commands: readonly Command[] = [
   gateCommand,
   drillCommand,
   rollbackCommand,
+  judgeCommand,
   validateCommand,
   printConfigCommand,
   versionCommand,

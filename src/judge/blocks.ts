@@ -1,3 +1,4 @@
+import type { CanaryRules } from './canary-rules.ts';
 import { baseOf, learn, type KpiEvidence } from './kpi-evidence.ts';
 import { bet, copyOf, logEvidence, shiftWeights, type Mixture } from './mixture.ts';
 import { scoresOf, sumOf, tallyOf, type Tally } from './tally.ts';
@@ -32,11 +33,14 @@ export type Side = 'candidate' | 'baseline';
 
 /** Told of evidence each time there is more of it, with the highest that is certain now. */
 export interface Watcher {
-  worse(kpi: KpiEvidence, logEvidence: number): void;
-  notWorse(kpi: KpiEvidence, logEvidence: number): void;
+  worse?(kpi: KpiEvidence, logEvidence: number): void;
+  notWorse?(kpi: KpiEvidence, logEvidence: number): void;
   /** Of the candidate; what is settled of the baseline is evidence by then. */
-  level(kpi: KpiEvidence, test: 'floor' | 'before', logEvidence: number): void;
+  level?(kpi: KpiEvidence, test: 'floor' | 'before', logEvidence: number): void;
 }
+
+/** How much worse is not worse, and by how much a candidate that passes is surely not worse. */
+type Differences = Pick<CanaryRules, 'tolerance' | 'margin'>;
 
 /** A block closes when it has so many units of each release, or after so many ticks. */
 const fewest = 2;
@@ -51,22 +55,22 @@ export function newTick({ kpis }: Group): Tick {
 }
 
 /** Ends a tick: its units join the open block, which may close, and what is settled becomes evidence. */
-export function endTick(group: Group, tick: Tick, tolerance: number, margin: number, watcher: Watcher): void {
+export function endTick(group: Group, tick: Tick, differences: Differences, watcher: Watcher): void {
   const { candidate, baseline } = tick;
   if (candidate.units + baseline.units > 0) group.open.push(tick);
   if (candidate.units > 0) group.candidate.push(candidate);
   if (baseline.units > 0) group.baseline.push(baseline);
   group.age++;
-  settle(group, tolerance, margin, watcher);
+  settle(group, differences, watcher);
   const isFull = unitsOf(group.open, 'candidate') >= fewest && unitsOf(group.open, 'baseline') >= fewest;
   if (isFull || group.age >= longest) {
     if (group.open.length > 0) group.closed.push({ ticks: group.open, bases: group.kpis.map(baseOf) });
     group.open = [];
     group.age = 0;
-    settle(group, tolerance, margin, watcher);
+    settle(group, differences, watcher);
   }
   for (const [k, kpi] of group.kpis.entries())
-    if (group.closed.length > 0) watcher.worse(kpi, certainEvidence(group, k, tolerance));
+    if (group.closed.length > 0) watcher.worse?.(kpi, certainEvidence(group, k, differences.tolerance));
   settleLevels(group, watcher);
 }
 
@@ -75,11 +79,16 @@ export function isQuiet({ open, closed, candidate, baseline }: Group): boolean {
   return open.length + closed.length + candidate.length + baseline.length === 0;
 }
 
+/** Ends `ticks` in which nothing joins a group that is quiet. */
+export function passTicks(group: Group, ticks: number): void {
+  group.age = (group.age + ticks) % longest;
+}
+
 function unitsOf(ticks: readonly Tick[], side: Side): number {
   return ticks.reduce((sum, tick) => sum + tick[side].units, 0);
 }
 
-function settle(group: Group, tolerance: number, margin: number, watcher: Watcher): void {
+function settle(group: Group, { tolerance, margin }: Differences, watcher: Watcher): void {
   while (group.closed[0]?.ticks.every(({ candidate, baseline }) => candidate.open + baseline.open === 0)) {
     const block = group.closed.shift()!;
     for (const [k, kpi] of group.kpis.entries()) {
@@ -88,8 +97,8 @@ function settle(group: Group, tolerance: number, margin: number, watcher: Watche
         const base = block.bases[k]!;
         bet(kpi.worse.mixture, shiftWeights, worseFactors(evidence, base, tolerance));
         bet(kpi.notWorse.mixture, nearnessWeights, notWorseFactors(evidence, base, margin));
-        watcher.worse(kpi, logEvidence(kpi.worse.mixture));
-        watcher.notWorse(kpi, logEvidence(kpi.notWorse.mixture));
+        watcher.worse?.(kpi, logEvidence(kpi.worse.mixture));
+        watcher.notWorse?.(kpi, logEvidence(kpi.notWorse.mixture));
       }
       learn(kpi, sumOf(evidence.baseline), evidence.baselines);
     }
@@ -143,7 +152,7 @@ function settleLevels(group: Group, watcher: Watcher): void {
         const { mixture } = test[side];
         const betOn = (stake: Mixture, tally: Tally): void => {
           bet(stake, shiftWeights, levelFactors(scoresOf([tally], k, 0), test.level));
-          if (side === 'candidate') watcher.level(kpi, name, logEvidence(stake));
+          if (side === 'candidate') watcher.level?.(kpi, name, logEvidence(stake));
         };
         for (const tally of settled) betOn(mixture, tally);
         if (side === 'baseline' || tallies.length === 0) continue;

@@ -1,5 +1,5 @@
 import type { CanaryRules } from './canary-rules.ts';
-import { isQuiet } from './blocks.ts';
+import { isQuiet, passTicks } from './blocks.ts';
 import { historyOf, type History } from './history.ts';
 import { newPair, type Pair } from './pair.ts';
 import type { Run, Unit } from './unit.ts';
@@ -46,9 +46,11 @@ export interface Deployment {
 
 const minuteMs = 60_000;
 /** Without a unit for so long a release is idle. */
-export const idleMs = 30 * minuteMs;
+const idleMs = 30 * minuteMs;
 /** Another release takes the place of an incumbent that is idle once it had so many units since: chance alone hardly does that. */
 const enoughUnits = 10;
+/** After so long without a unit, what becomes of its baseline tells nothing of a candidate any more. */
+const restMs = 24 * 60 * minuteMs;
 const forgetMs = 7 * 24 * 60 * minuteMs;
 const maxReleases = 64;
 
@@ -156,14 +158,22 @@ export function beginPairs(
 export function pairsAt({ releases }: Deployment, tickMs: number): readonly Pair[] {
   const pairs: Pair[] = [];
   for (const { pair, lastMs } of releases.values())
-    if (pair && !pair.isOver && lastMs > tickMs - idleMs) pairs.push(pair);
+    if (pair && !pair.isOver && lastMs > tickMs - restMs) pairs.push(pair);
   return pairs;
 }
 
-/** Whether nothing happens as ticks go by. */
-export function isAtRest({ pending, active, units, unscored, releases }: Deployment): boolean {
-  if (pending.size + active.size + units.size + unscored.size > 0) return false;
-  return [...releases.values()].every(({ pair }) => !pair || isSettled(pair));
+/** Lets all ticks pass that close until `streamMs`; false where something waits in one of them. */
+export function passQuietTicks(deployment: Deployment, streamMs: number): boolean {
+  const { pending, active, units, unscored, releases, rules, tickMs } = deployment;
+  const pairs = [...releases.values()].flatMap(({ pair }) => pair ?? []);
+  if (pending.size + active.size + units.size + unscored.size > 0 || !pairs.every(isSettled)) return false;
+  const ticks = Math.floor((streamMs - closesMs(deployment, tickMs)) / rules.tickMs) + 1;
+  deployment.tickMs += ticks * rules.tickMs;
+  for (const { ended, scored } of pairs) {
+    passTicks(ended, ticks);
+    passTicks(scored, ticks);
+  }
+  return true;
 }
 
 /** Whether nothing of the pair waits for anything. */

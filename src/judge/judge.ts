@@ -1,5 +1,5 @@
 import type { CanaryRules } from './canary-rules.ts';
-import { closesMs, isAtRest, newDeployment, type Deployment } from './deployment.ts';
+import { closesMs, newDeployment, passQuietTicks, type Deployment } from './deployment.ts';
 import { destinationsOf, type Destination } from './destinations.ts';
 import { figuresOf, isScoredLater, type RunResult } from './figures.ts';
 import type { Standing } from './standing.ts';
@@ -297,14 +297,9 @@ export class Judge {
     };
     let isChanged = false;
     while (closesMs(deployment, deployment.tickMs) <= this.#streamMs) {
-      if (isAtRest(deployment)) {
-        const { tickMs } = deployment.rules;
-        const ticks = Math.floor((this.#streamMs - closesMs(deployment, deployment.tickMs)) / tickMs) + 1;
-        deployment.tickMs += ticks * tickMs;
-      } else {
-        closeTick(deployment, books);
-        isChanged = true;
-      }
+      if (passQuietTicks(deployment, this.#streamMs)) continue;
+      closeTick(deployment, books);
+      isChanged = true;
     }
     return isChanged;
   }

@@ -1,4 +1,4 @@
-import type { CanaryRules, KpiRules } from './canary-rules.ts';
+import type { KpiRules } from './canary-rules.ts';
 import { isCost } from './figures.ts';
 import { mean, quantile, upperBound } from './history.ts';
 import { clip } from './log-odds.ts';
@@ -61,22 +61,22 @@ function levelTest(level: number | undefined): LevelTest | undefined {
 }
 
 /**
- * The evidence of the KPI at `index` of the rules at the start of a pair, given what units of the baseline showed before;
+ * The evidence of `kpi`, at `index` of the rules, at the start of a pair, given what units of the baseline showed before;
  * undefined of a cost that has no history, objective or floor which would say where to cap it.
  */
 export function newEvidence(
-  rules: CanaryRules,
+  kpi: KpiRules,
   index: number,
   history: readonly number[],
+  tolerance: number,
 ): KpiEvidence | undefined {
-  const kpi = rules.kpis[index]!;
   const capUsd = isCost(kpi.kpi) ? capOf(kpi, history) : undefined;
   if (isCost(kpi.kpi) && capUsd === undefined) return undefined;
   const scores = history.map((figure) => scoreOf({ capUsd }, figure));
   const recent = scores.slice(-historyUnits);
   const hasHistory = recent.length >= enough;
   const units = hasHistory ? recent.length : priorUnits;
-  const before = hasHistory ? upperBound(mean(scores), scores.length) + rules.tolerance : undefined;
+  const before = hasHistory ? upperBound(mean(scores), scores.length) + tolerance : undefined;
   return {
     index,
     capUsd,

@@ -60,10 +60,10 @@ export function newPair(
   const ended: KpiEvidence[] = [];
   const scored: KpiEvidence[] = [];
   const unjudged: string[] = [];
-  for (const [index, { kpi }] of rules.kpis.entries()) {
-    const evidence = newEvidence(rules, index, history[index] ?? []);
-    if (evidence) (isScoredLater(kpi) ? scored : ended).push(evidence);
-    else unjudged.push(kpi);
+  for (const [index, kpi] of rules.kpis.entries()) {
+    const evidence = newEvidence(kpi, index, history[index] ?? [], rules.tolerance);
+    if (evidence) (isScoredLater(kpi.kpi) ? scored : ended).push(evidence);
+    else unjudged.push(kpi.kpi);
   }
   const groups = { ended: newGroup(ended), scored: newGroup(scored) };
   return {
@@ -120,8 +120,8 @@ export function endPairTick(pair: Pair, timeMs: number, nowMs: number, company: 
   if (pair.isConcurrent)
     addSplit(split, rules.share, timeMs, endedTick.candidate.units, endedTick.baseline.units);
   const watcher = watcherOf(pair, nowMs, company);
-  endTick(pair.ended, endedTick, rules.tolerance, rules.margin, watcher);
-  endTick(pair.scored, pair.scoredTick, rules.tolerance, rules.margin, watcher);
+  endTick(pair.ended, endedTick, rules, watcher);
+  endTick(pair.scored, pair.scoredTick, rules, watcher);
   pair.endedTick = newTick(pair.ended);
   pair.scoredTick = newTick(pair.scored);
   const kpis = kpisOf(pair);

@@ -1,0 +1,425 @@
+import { deserialize, serialize } from 'node:v8';
+import { expect, test } from 'vitest';
+import type { CanaryRules } from '../../src/judge/canary-rules.ts';
+import { Judge, type JudgeState } from '../../src/judge/judge.ts';
+import {
+  agent,
+  environment,
+  flow,
+  noonMs,
+  minuteMs,
+  Releases,
+  releasesWith,
+  rulesWith,
+  runSuccess,
+} from './releases.ts';
+
+const healthy = [
+  ['1', 18, 0.08],
+  ['2', 2, 0.08],
+] as const;
+const worse = [
+  ['1', 18, 0.08],
+  ['2', 2, 0.5],
+] as const;
+
+function copyOf(judge: Judge): JudgeState {
+  return deserialize(serialize(judge.save()));
+}
+
+test('a release that fails more runs than its baseline pauses, then is rolled back, and stays so', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 5], [['1', 20, 0.08]]);
+  flow(
+    releases,
+    [5, 120],
+    [
+      ['1', 18, 0.08],
+      ['2', 2, 0.22],
+    ],
+  );
+  flow(
+    releases,
+    [120, 600],
+    [
+      ['1', 18, 0.08],
+      ['2', 2, 0],
+    ],
+  );
+  const said: string[] = [];
+  for (let minute = 6; minute <= 600; minute++) {
+    const { verdict, action } = releases.until(minute + 0.5).standing();
+    if (said.at(-1) !== `${verdict} ${action}`) said.push(`${verdict} ${action}`);
+  }
+  expect(said).toEqual(['inconclusive none', 'inconclusive pause', 'fail rollback']);
+  const { baseline, policy, revision, startedMs, decidedMs, starts, reason, units } = releases.standing();
+  expect({ baseline, policy, revision, starts }).toEqual({
+    baseline: '1',
+    policy: 'refunds',
+    revision: 'r1',
+    starts: 1,
+  });
+  expect(startedMs).toBe(noonMs + 5 * minuteMs);
+  expect(decidedMs! - startedMs).toBeLessThan(60 * minuteMs);
+  expect(reason).toMatch(
+    /^run_success is worse than that of 1: evidence .* was enough; \d+ runs against \d+$/,
+  );
+  expect(units.candidate.open + units.candidate.settled).toBe(2 * 595);
+  expect(units.baseline.open + units.baseline.settled).toBe(18 * 595);
+  expect(releases.test('worse').logEvidence).toBeLessThan(releases.test('worse').rollbackAt!);
+  expect(releases.judge.destinations(agent, environment, '2')).toEqual([
+    { release: '1', why: 'established' },
+  ]);
+  expect(releases.judge.destinations(agent, environment, '1')).toEqual([]);
+});
+
+test('a release that is no worse passes once it has enough runs, and may be gone back to', () => {
+  const releases = releasesWith({ minRuns: 300 });
+  flow(releases, [0, 5], [['1', 20, 0.08]]);
+  flow(releases, [5, 305], healthy);
+  releases.until(145);
+  expect(releases.test('not_worse').logEvidence).toBeGreaterThan(releases.test('not_worse').passAt!);
+  expect(releases.standing()).toMatchObject({
+    verdict: 'inconclusive',
+    action: 'none',
+    decidedMs: undefined,
+  });
+  releases.until(300);
+  expect(releases.standing()).toMatchObject({ verdict: 'pass', action: 'promote' });
+  expect(releases.judge.destinations(agent, environment, '3')).toEqual([
+    { release: '1', why: 'established' },
+    { release: '2', why: 'passed' },
+  ]);
+});
+
+test('every KPI must pass, and the one that fails is named', () => {
+  const kpis = [
+    { kpi: 'run_success', weight: 0.5, reference: 0.08, floor: undefined },
+    { kpi: 'run_escalation', weight: 0.5, reference: 0.02, floor: undefined },
+  ] as const;
+  const releases = releasesWith({ kpis });
+  flow(releases, [0, 5], [['1', 20, 0.08]]);
+  flow(releases, [5, 305], [['1', 18, 0.08]]);
+  flow(releases, [5, 305], [['2', 2, 0]], { escalationReason: 'approval' });
+  releases.until(300);
+  expect(releases.test('not_worse').logEvidence).toBeGreaterThan(releases.test('not_worse').passAt!);
+  expect(releases.standing()).toMatchObject({ verdict: 'fail', action: 'rollback' });
+  expect(releases.standing().reason).toMatch(/^run_escalation is worse/);
+});
+
+test('evidence must be the greater the less a KPI weighs, and shared between its tests', () => {
+  const releases = releasesWith({
+    kpis: [
+      { ...runSuccess, weight: 0.6, floor: 0.4 },
+      { ...runSuccess, kpi: 'run_escalation', weight: 0.4 },
+    ],
+  });
+  flow(releases, [0, 5], [['1', 20, 0.08]]);
+  flow(releases, [5, 10], healthy);
+  releases.until(10);
+  const thresholds = (name: 'worse' | 'floor', kpi: string) => {
+    const { pauseAt, rollbackAt } = releases.test(name, { kpi });
+    return [Math.exp(pauseAt!), Math.exp(rollbackAt!)].map(Math.round);
+  };
+  expect(thresholds('worse', 'run_success')).toEqual([67, 333]);
+  expect(thresholds('floor', 'run_success')).toEqual([67, 333]);
+  expect(thresholds('worse', 'run_escalation')).toEqual([50, 250]);
+  expect(Math.exp(releases.test('not_worse').passAt!)).toBeCloseTo(20);
+});
+
+test('worse by no more than the tolerance is not worse', () => {
+  const evidence = [0, 0.2].map((tolerance) => {
+    const releases = releasesWith({ tolerance, margin: 0.3 });
+    flow(releases, [0, 5], [['1', 20, 0.08]]);
+    flow(
+      releases,
+      [5, 245],
+      [
+        ['1', 18, 0.08],
+        ['2', 2, 0.24],
+      ],
+    );
+    return releases.until(240).test('worse').logEvidence;
+  });
+  expect(evidence[0]).toBeGreaterThan(Math.log(100));
+  expect(evidence[1]).toBeLessThan(0);
+});
+
+test('when there is no more time, it pauses or is rolled back as the policy says', () => {
+  for (const onTimeout of ['pause', 'rollback'] as const) {
+    const releases = releasesWith({ maxMs: 60 * minuteMs, onTimeout });
+    flow(releases, [0, 5], [['1', 20, 0.08]]);
+    flow(
+      releases,
+      [5, 80],
+      [
+        ['1', 9, 0.08],
+        ['2', 1, 0.1],
+      ],
+    );
+    expect(releases.until(64).standing()).toMatchObject({ verdict: 'inconclusive', action: 'none' });
+    expect(releases.until(66).standing()).toMatchObject({ verdict: 'inconclusive', action: onTimeout });
+    expect(releases.standing().reason).toMatch(/^the time to decide is over/);
+  }
+});
+
+test('of several releases that appear together, most units make the incumbent', () => {
+  const releases = releasesWith();
+  flow(
+    releases,
+    [0, 10],
+    [
+      ['2', 2, 0],
+      ['1', 18, 0],
+    ],
+  );
+  expect(releases.until(5).judge.standings()).toMatchObject([{ release: '2', baseline: '1' }]);
+});
+
+const withFloor: Partial<CanaryRules> = { kpis: [{ ...runSuccess, floor: 0.3 }] };
+
+test('a release that replaced the other at once may pause for what that one was before, and is not rolled back for it', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 60], [['1', 10, 0.08]]);
+  flow(releases, [60, 240], [['2', 10, 0.3]]);
+  releases.until(85);
+  expect(releases.standing()).toMatchObject({ verdict: 'inconclusive', action: 'none', baseline: '1' });
+  releases.until(240);
+  expect(releases.standing()).toMatchObject({
+    verdict: 'inconclusive',
+    action: 'pause',
+    baseline: undefined,
+  });
+  expect(releases.standing().reason).toMatch(/^run_success is worse than that of 1 was before/);
+  expect(releases.test('before').logEvidence).toBeGreaterThan(Math.log(100));
+  expect(releases.judge.destinations(agent, environment, '2')).toMatchObject([{ release: '1' }]);
+});
+
+test('a release that replaced the other at once and is as good goes on, also when there is no more time', () => {
+  const releases = releasesWith({ maxMs: 120 * minuteMs, onTimeout: 'rollback' });
+  flow(releases, [0, 60], [['1', 10, 0.08]]);
+  flow(releases, [60, 400], [['2', 10, 0.08]]);
+  expect(releases.until(400).standing()).toMatchObject({ verdict: 'inconclusive', action: 'none' });
+});
+
+test('a release that was there first is rolled back below the floor, and only then', () => {
+  for (const [bad, verdict] of [
+    [0.2, 'inconclusive'],
+    [0.6, 'fail'],
+  ] as const) {
+    const releases = releasesWith(withFloor);
+    flow(releases, [0, 120], [['1', 5, bad]]);
+    expect(releases.until(120).standing('1')).toMatchObject({ verdict, baseline: undefined });
+  }
+});
+
+test('when all releases fall together it is the environment, and nothing is rolled back until they differ', () => {
+  const releases = releasesWith(withFloor);
+  flow(releases, [0, 30], [['1', 20, 0.08]]);
+  flow(releases, [30, 60], healthy);
+  flow(
+    releases,
+    [60, 120],
+    [
+      ['1', 18, 0.7],
+      ['2', 2, 0.7],
+    ],
+  );
+  releases.until(120);
+  expect(releases.standing()).toMatchObject({
+    verdict: 'environment',
+    action: 'pause',
+    decidedMs: undefined,
+  });
+  expect(releases.test('floor').logEvidence).toBeGreaterThan(releases.test('floor').rollbackAt!);
+  expect(releases.standing().reason).toBe('2 and 1 do badly at the same time: look for what they share');
+  flow(
+    releases,
+    [120, 420],
+    [
+      ['1', 18, 0.05],
+      ['2', 2, 0.9],
+    ],
+  );
+  expect(releases.until(420).standing()).toMatchObject({ verdict: 'fail', action: 'rollback' });
+});
+
+test('the release that took the place of an idle incumbent is what later ones are compared with', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 30], [['1', 10, 0.08]]);
+  flow(releases, [30, 100], [['2', 10, 0.08]]);
+  flow(
+    releases,
+    [100, 140],
+    [
+      ['2', 18, 0.08],
+      ['3', 2, 0.08],
+    ],
+  );
+  releases.until(140);
+  expect(releases.standing('3')).toMatchObject({ baseline: '2' });
+  expect(releases.judge.destinations(agent, environment, '3').map(({ release }) => release)).toEqual([
+    '2',
+    '1',
+  ]);
+});
+
+test('a few runs in a quiet hour do not make a candidate the incumbent', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 30], [['1', 18, 0.08]]);
+  flow(releases, [30, 60], healthy);
+  releases.add(...[0, 1, 2, 3, 4].map((i) => ({ at: 100 + i, release: '2' })));
+  flow(releases, [120, 130], healthy);
+  expect(releases.until(130).standing()).toMatchObject({ baseline: '1', starts: 1 });
+});
+
+test('a judge that lost its state begins anew and wants more evidence', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 5], [['1', 20, 0.08]]);
+  flow(releases, [5, 200], worse);
+  expect(releases.until(150).standing()).toMatchObject({ verdict: 'fail', starts: 1 });
+  releases.judge.restart(releases.judge.save());
+  expect(releases.judge.standings()).toEqual([]);
+  releases.until(152);
+  expect(releases.standing()).toMatchObject({ verdict: 'inconclusive', starts: 2 });
+  expect(Math.exp(releases.test('worse').rollbackAt!)).toBeCloseTo(100 * 2 * 3);
+  expect(Math.exp(releases.test('worse').pauseAt!)).toBeCloseTo(20 * 2 * 3);
+  releases.judge.restart();
+  expect(releases.until(155).standing()).toMatchObject({ starts: 1 });
+});
+
+test('another baseline is another start', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 30], [['1', 10, 0.08]]);
+  flow(
+    releases,
+    [30, 40],
+    [
+      ['1', 18, 0.08],
+      ['3', 2, 0.08],
+    ],
+  );
+  flow(releases, [40, 100], [['2', 10, 0.08]]);
+  flow(
+    releases,
+    [100, 110],
+    [
+      ['2', 18, 0.08],
+      ['3', 2, 0.08],
+    ],
+  );
+  expect(releases.until(110).standing('3')).toMatchObject({ baseline: '2', starts: 2 });
+});
+
+test('a judge that goes on from a snapshot says the same as one that never stopped, wherever it stopped', () => {
+  const unbroken = releasesWith(withFloor);
+  flow(unbroken, [0, 5], [['1', 20, 0.08]]);
+  flow(unbroken, [5, 60], worse, { takes: 7 });
+  unbroken.until(80);
+  for (let stop = 1; stop < 60; stop += 7.3) {
+    const broken = releasesWith(withFloor);
+    flow(broken, [0, 5], [['1', 20, 0.08]]);
+    flow(broken, [5, 60], worse, { takes: 7 });
+    broken.until(stop);
+    const state = copyOf(broken.judge);
+    broken.judge = new Judge(() => rulesWith(withFloor));
+    broken.judge.restore(state);
+    expect(broken.until(80).judge.standings()).toEqual(unbroken.judge.standings());
+  }
+});
+
+test('what is saved is a copy', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 60], worse);
+  const state = releases.until(30).judge.save();
+  const before = serialize(state);
+  releases.until(60);
+  expect(serialize(state).equals(before)).toBe(true);
+});
+
+test('time that is told often or seldom changes nothing', () => {
+  const [often, seldom] = [true, false].map((advances) => {
+    const releases = releasesWith(withFloor);
+    flow(releases, [0, 5], [['1', 20, 0.08]]);
+    flow(releases, [5, 60], worse, { takes: 7 });
+    return releases.until(80, { advances }).judge.standings();
+  });
+  expect(often).toEqual(seldom);
+});
+
+test('a canary is judged by the rules it began with; the next one by those of now', () => {
+  let rules: CanaryRules | undefined = rulesWith();
+  const releases = new Releases(new Judge(() => rules));
+  flow(releases, [0, 5], [['1', 20, 0.08]]);
+  flow(releases, [5, 30], healthy);
+  releases.until(10);
+  rules = rulesWith({ revision: 'r2', pauseAt: 50 });
+  releases.judge.rulesChanged();
+  expect(releases.until(30).standing()).toMatchObject({ revision: 'r1' });
+  flow(releases, [30, 70], [['1', 20, 0.08]]);
+  flow(
+    releases,
+    [70, 80],
+    [
+      ['1', 18, 0.08],
+      ['3', 2, 0.08],
+    ],
+  );
+  releases.until(80);
+  expect(releases.standing('3')).toMatchObject({ revision: 'r2', starts: 1 });
+  expect(Math.exp(releases.test('worse', { release: '3' }).pauseAt!)).toBeCloseTo(50);
+  rules = undefined;
+  releases.judge.rulesChanged();
+  expect(releases.judge.standings()).toEqual([]);
+});
+
+test('rules by which runs mean something else begin without a history', () => {
+  let rules: CanaryRules = rulesWith();
+  const releases = new Releases(new Judge(() => rules));
+  flow(releases, [0, 60], [['1', 20, 0.08]]);
+  releases.until(59);
+  rules = rulesWith({ revision: 'r2', unit: 'session' });
+  releases.judge.rulesChanged();
+  releases.until(60);
+  flow(releases, [60, 65], [['1', 20, 0.5]], { sessionId: 's' });
+  flow(releases, [65, 240], [['2', 10, 0.5]]);
+  releases.until(240);
+  expect(releases.standing('2')).toMatchObject({ revision: 'r2', action: 'none' });
+  expect(releases.standing('2').tests.map(({ test: name }) => name)).not.toContain('before');
+});
+
+test('runs that no policy covers are not judged', () => {
+  const judge = new Judge((of) => (of === 'other' ? rulesWith() : undefined));
+  const releases = new Releases(judge);
+  flow(releases, [0, 30], worse);
+  releases.until(30);
+  expect(judge.standings()).toEqual([]);
+  expect(judge.save().runs.size).toBe(0);
+});
+
+test('agents and environments are judged apart', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 5], [['1', 20, 0]]);
+  flow(releases, [0, 5], [['2', 20, 0]], { environment: 'drill:production' });
+  flow(releases, [0, 5], [['3', 20, 0]], { agent: 'other' });
+  expect(releases.until(5).judge.standings()).toEqual([]);
+});
+
+test('a release is forgotten a week after it was last seen', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 5], [['1', 20, 0.08]]);
+  flow(releases, [5, 30], worse);
+  for (let day = 1; day <= 8; day++) flow(releases, [day * 1440, day * 1440 + 1], [['1', 20, 0.08]]);
+  expect(releases.until(6 * 1440).judge.standings()).toHaveLength(1);
+  expect(releases.until(8.5 * 1440).judge.standings()).toEqual([]);
+});
+
+test('more agents and releases than there is room for are left out', () => {
+  const releases = releasesWith();
+  for (let i = 0; i < 100; i++) releases.add({ at: i / 1000, release: `r${i}` });
+  for (let i = 0; i < 1200; i++) releases.add({ at: 0.5, agent: `a${i}` });
+  const { deployments } = releases.until(5).judge.save();
+  expect(deployments.size).toBe(1000);
+  expect([...deployments.values()][0]!.releases.size).toBe(64);
+  expect(releases.judge.ignored.refused).toBe(36);
+});

@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest';
+import { flow, randomOf, releasesWith, type Releases } from './releases.ts';
+
+/** As many runs a minute as it says, in bunches of `size` that go to one release together. */
+function bunches(
+  releases: Releases,
+  perMinute: number,
+  size: number,
+  { share = 0.1, bad = 0.08, from = 0, until = 120 },
+): void {
+  const random = randomOf(7 + from);
+  for (let minute = from; minute < until; minute++)
+    for (let i = 0; i < perMinute / size; i++) {
+      const isCandidate = random() < share;
+      for (let j = 0; j < size; j++)
+        releases.add({
+          at: minute + random() * 0.5 + j / 100,
+          release: isCandidate ? '2' : '1',
+          isBad: random() < (isCandidate ? bad : 0.08),
+        });
+    }
+}
+
+test('a router that sends each run on its own is not found at fault', () => {
+  const releases = releasesWith();
+  flow(releases, [-5, 0], [['1', 10, 0.08]]);
+  bunches(releases, 12, 1, { bad: 0.5 });
+  expect(releases.until(130).standing()).toMatchObject({ verdict: 'fail' });
+  expect(releases.standing().splitDispersion).toBeGreaterThan(0.7);
+  expect(releases.standing().splitDispersion).toBeLessThan(1.4);
+  expect(releases.standing().splitLogEvidence).toBeLessThan(1);
+});
+
+test('a router that keeps runs together which are judged one by one leaves the verdict open, with the way out', () => {
+  const releases = releasesWith();
+  flow(releases, [-5, 0], [['1', 10, 0.08]]);
+  bunches(releases, 12, 4, { bad: 0.5 });
+  releases.until(130);
+  expect(releases.standing()).toMatchObject({
+    verdict: 'inconclusive',
+    action: 'pause',
+    decidedMs: undefined,
+  });
+  expect(releases.standing().splitDispersion).toBeGreaterThan(2);
+  expect(releases.test('worse').logEvidence).toBeGreaterThan(Math.log(100));
+  expect(releases.standing().reason).toMatch(/set gates::canary::unit to session or user$/);
+});
+
+test('a candidate that does not get the share that the policy states leaves the verdict open', () => {
+  const releases = releasesWith();
+  flow(releases, [-5, 0], [['1', 10, 0.08]]);
+  bunches(releases, 24, 1, { share: 0.04, bad: 0.02 });
+  releases.until(130);
+  expect(releases.standing()).toMatchObject({ verdict: 'inconclusive', action: 'none' });
+  expect(releases.standing().splitLogEvidence).toBeGreaterThan(Math.log(100));
+  expect(releases.standing().reason).toMatch(
+    /^the policy says that the candidate gets 10 % of the units, and it gets 3\.\d %$/,
+  );
+});
+
+test('a split at fault takes back no verdict', () => {
+  const releases = releasesWith();
+  flow(releases, [-5, 0], [['1', 10, 0.08]]);
+  flow(
+    releases,
+    [0, 60],
+    [
+      ['1', 18, 0.08],
+      ['2', 2, 0.6],
+    ],
+  );
+  expect(releases.until(60).standing().verdict).toBe('fail');
+  flow(
+    releases,
+    [60, 180],
+    [
+      ['1', 10, 0.08],
+      ['2', 10, 0.08],
+    ],
+  );
+  expect(releases.until(180).standing().verdict).toBe('fail');
+  expect(releases.standing().splitLogEvidence).toBeGreaterThan(Math.log(100));
+});
+
+test('a release that does badly whatever others do is rolled back by its floor, however units are split', () => {
+  const releases = releasesWith({
+    kpis: [{ kpi: 'run_success', weight: 1, reference: 0.08, floor: 0.3 }],
+  });
+  flow(releases, [-5, 0], [['1', 10, 0.08]]);
+  bunches(releases, 12, 4, { until: 60 });
+  bunches(releases, 12, 4, { bad: 0.8, from: 60 });
+  expect(releases.until(130).standing()).toMatchObject({ verdict: 'fail', action: 'rollback' });
+  expect(releases.standing().reason).toMatch(/^run_success is worse than the policy ever allows/);
+});
