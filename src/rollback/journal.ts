@@ -112,10 +112,15 @@ export class Journal {
 
   async #readToEnd(): Promise<void> {
     const { start, end } = await this.#from.bounds();
-    if (start > this.#offset)
+    if (start > this.#offset) {
       this.#fault ??= `the journal of rollbacks lost its first ${start} records: its stream must keep everything`;
-    for (let empty = 0; this.#offset < end && empty < limitReads;) if (!(await this.#read())) empty++;
-    if (this.#offset < end) throw new Failure('unavailable', 'the journal of rollbacks cannot be read');
+      this.#offset = start;
+    }
+    for (let empty = 0; this.#offset < end;) {
+      if (await this.#read()) continue;
+      if (this.#from.isAtEnd) return; // what is left before `end` are no records
+      if (++empty === limitReads) throw new Failure('unavailable', 'the journal of rollbacks cannot be read');
+    }
   }
 
   async #readPast(event: JournalEvent): Promise<void> {
