@@ -5,6 +5,7 @@ import { metricsOf, type KpiName } from './kpi-metrics.ts';
 import { kpiName } from './objective-schema.ts';
 import type { Policy } from './policy-schema.ts';
 import { durationSeconds } from './policy-values.ts';
+import { onlyOf } from './scope.ts';
 
 type Gates = NonNullable<Policy['gates']>;
 
@@ -56,6 +57,13 @@ function* stagingFindings(policy: Policy, staging: NonNullable<Gates['staging']>
   const { at_least: least = {}, at_most: most = {} } = staging;
   if (Object.keys({ ...least, ...most }).length === 0)
     yield error(path, 'demands nothing', 'set at_least or at_most of a KPI');
+  const only = onlyOf(policy.scope.environments);
+  if (only !== undefined && policy.gates?.canary)
+    yield warning(
+      path,
+      `the policy is about ${only} alone, where the canary is, so staging has no runs of its own`,
+      'add its environment to scope::environments',
+    );
   for (const kpi of kpiName.options) {
     const [low, high] = [least[kpi], most[kpi]];
     if (low !== undefined && !isBetterHigher(kpi))

@@ -315,6 +315,14 @@ test.each<[string, Mapping, string]>([
     'error: gates::canary::on_timeout: asks for a rollback, and the policy has none',
   ],
   [
+    'a staging where the canary is',
+    {
+      gates: { canary, staging: { min_runs: 50, at_least: { run_success: 0.8 } } },
+      tests: [blocked, { ...blocked, name: 'staged', gate: 'staging' }],
+    },
+    'warning: gates::staging: the policy is about production alone, where the canary is, so staging has no runs of its own: add its environment to scope::environments',
+  ],
+  [
     'a staging that demands nothing',
     withStaging({}),
     'error: gates::staging: demands nothing: set at_least or at_most of a KPI',
