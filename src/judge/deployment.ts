@@ -46,7 +46,7 @@ export interface Deployment {
 
 const minuteMs = 60_000;
 /** Without a unit for so long a release is idle. */
-const idleMs = 30 * minuteMs;
+export const idleMs = 30 * minuteMs;
 /** Another release takes the place of an incumbent that is idle once it had so many units since: chance alone hardly does that. */
 const enoughUnits = 10;
 /** After so long without a unit, what becomes of its baseline tells nothing of a candidate any more. */

@@ -33,6 +33,8 @@ const rules: CanaryRules = {
   ],
 };
 
+const rulesOf = (): CanaryRules => rules;
+
 const records = fc.array(
   fc.record({
     gapMs: fc.integer({ min: 0, max: 50_000 }),
@@ -100,7 +102,6 @@ test('property: wherever processes are stopped or killed, the judge says what on
       const whole = traffic(rows);
       const broken = new MemoryPartition();
       const states = new MemoryStates(300);
-      const rulesOf = (): CanaryRules => rules;
       const stops = ends.map(({ at, isKilled }) => ({ at: 1 + (at % rows.length), isKilled }));
       for (const { at, isKilled } of stops.toSorted((a, b) => a.at - b.at)) {
         broken.records.push(...whole.records.slice(broken.records.length, at));
