@@ -10,9 +10,9 @@ receivers: { otlp: {} }
 processors: { enrich: {}, runs: {} }
 connectors: { embedded: {} }
 exporters: { clickhouse: {}, kpi: {} }
-extensions: { health_check: {}, sql: {}, api: {} }
+extensions: { health_check: {}, sql: {}, api: {}, rollback: {} }
 service:
-  extensions: [health_check, sql, api]
+  extensions: [health_check, sql, api, rollback]
   pipelines:
     traces/ingest: { receivers: [otlp], processors: [enrich], exporters: [embedded] }
     traces/store: { receivers: [embedded], exporters: [clickhouse] }

@@ -13,7 +13,7 @@ test('every number of the judgement is a series, told apart by release, KPI, tes
       ['2\n', 2, 0.6],
     ],
   );
-  const { judge } = releases.until(120);
+  const { judge } = releases.until(110);
   const families = judgeFamilies(judge.standings(), judge.ignored);
   const lines = families.flatMap(({ name, samples }) =>
     samples.map(({ labels }) => `${name}{${labels.map(([label, value]) => `${label}=${value}`).join(',')}}`),
@@ -36,6 +36,11 @@ test('every number of the judgement is a series, told apart by release, KPI, tes
     'plimsoll_release_verdict{,verdict=fail}',
     'plimsoll_release_verdict{,verdict=inconclusive}',
     'plimsoll_release_verdict{,verdict=environment}',
+    'plimsoll_release_action{,action=none}',
+    'plimsoll_release_action{,action=pause}',
+    'plimsoll_release_action{,action=rollback}',
+    'plimsoll_release_action{,action=promote}',
+    'plimsoll_release_started_timestamp_seconds{}',
     'plimsoll_release_units{,arm=candidate,state=open}',
     'plimsoll_release_units{,arm=candidate,state=settled}',
     'plimsoll_release_units{,arm=baseline,state=open}',
@@ -47,4 +52,23 @@ test('every number of the judgement is a series, told apart by release, KPI, tes
   const verdicts = families.find(({ name }) => name === 'plimsoll_release_verdict')!.samples;
   const ones = verdicts.filter(({ value }) => value === 1).map(({ labels }) => labels.at(-1)![1]);
   expect(ones.toSorted()).toEqual(['fail', 'inconclusive']);
+});
+
+test('a release that got no unit for half an hour has no series, so that no alert goes on of it', () => {
+  const releases = releasesWith({ kpis: [{ ...runSuccess, floor: 0.5 }] });
+  flow(releases, [0, 60], [['1', 18, 0.08]]);
+  flow(
+    releases,
+    [60, 90],
+    [
+      ['1', 18, 0.08],
+      ['2', 2, 0.6],
+    ],
+  );
+  flow(releases, [90, 130], [['1', 20, 0.08]]);
+  const { judge } = releases.until(131);
+  expect(judge.standings().map(({ release }) => release)).toContain('2');
+  const series = judgeFamilies(judge.standings(), judge.ignored).flatMap(({ samples }) => samples);
+  expect(series.filter(({ labels }) => labels.some(([, value]) => value === '2'))).toEqual([]);
+  expect(series.some(({ labels }) => labels.some(([, value]) => value === '1'))).toBe(true);
 });
