@@ -73,7 +73,7 @@ test('later files merge over earlier ones: mappings deeply, lists replaced, null
     minimal,
     `
 exporters: { clickhouse: { flush_interval: 250ms }, kpi: { windows: [1h] } }
-extensions: { sql: null, api: null }
+extensions: { sql: null, api: null, rollback: null }
 service: { extensions: [health_check] }
 `,
   );
