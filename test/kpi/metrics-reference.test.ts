@@ -1,8 +1,11 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { incidentFamilies } from '../../src/incidents/incident-families.ts';
+import { judgeFamilies } from '../../src/judge/judge-families.ts';
 import type { Family } from '../../src/kpi/family.ts';
 import { kpiReference, type KpiReference } from '../../src/kpi/kpi-sql.ts';
 import { bookOf, report } from '../incidents/books.ts';
+import { flow, releasesWith, runSuccess } from '../judge/releases.ts';
+import { planWith, requestWith, Site } from '../rollback/site.ts';
 import { call, kpisOf, published, run } from './events.ts';
 
 const noon = Date.UTC(2026, 10, 23, 12);
@@ -43,6 +46,16 @@ const incidentIntro = `## Incidents
 
 0 where all are resolved, for a day.`;
 
+const releaseIntro = `## Releases
+
+What the judge says of releases that a policy with \`gates::canary\` covers and that run, as of the latest snapshot.
+Evidence is the natural logarithm of an e-value: 0 says nothing, ln 100 is 100 times as likely of a release that is worse
+(the test \`not_worse\`: of one that is not). \`baseline\` is the release beside it, \`none\` where there is none.`;
+
+const rollbackIntro = `## Rollbacks
+
+Of the extension \`rollback\`. What the journal says is exported by the process that acts.`;
+
 /** One section of a KPI. */
 function sectionOf({ kpi, labels, source, sql, differs }: KpiReference): string {
   const { stem, suffix, unit, help, numerator, denominator } = kpi;
@@ -65,6 +78,37 @@ function lineOf({ name, help, samples }: Family): string {
   const labels = [...new Set(samples.flatMap((sample) => sample.labels.map(([label]) => label)))];
   const shown = labels.length === 0 ? '' : `{${labels.join(', ')}}`;
   return `- \`${name}${shown}\`: ${help}`;
+}
+
+function judged(): readonly Family[] {
+  const releases = releasesWith({ kpis: [{ ...runSuccess, floor: 0.5 }] });
+  flow(releases, [0, 60], [['1', 10, 0.08]]);
+  flow(
+    releases,
+    [60, 110],
+    [
+      ['1', 18, 0.08],
+      ['2', 2, 0.2],
+    ],
+  );
+  const { judge } = releases.until(110);
+  return judgeFamilies(judge.standings(), judge.ignored);
+}
+
+async function rolledBack(): Promise<readonly Family[]> {
+  const site = new Site();
+  site.plan = planWith({ perDay: 1, cooldownMs: 0 });
+  onTestFinished(() => site.remove());
+  const executor = site.executor();
+  for (const release of ['v2', 'v3']) {
+    site.target.release = release;
+    await executor.request(requestWith({ release }));
+    await executor.round();
+    site.clock.advance(1000);
+  }
+  const drill = { policy: 'refunds', scenario: 'outage', environment: 'drill:production', passed: true };
+  await executor.record({ ...drill, startedMs: noon, endedMs: noon, evidence: {} }, 'ana');
+  return executor.families();
 }
 
 test('deploy/metrics.md says what is exported (else: run this with -u)', async () => {
@@ -90,6 +134,10 @@ test('deploy/metrics.md says what is exported (else: run this with -u)', async (
     others.map(lineOf).join('\n'),
     incidentIntro,
     incidentFamilies(book.incidents).map(lineOf).join('\n'),
+    releaseIntro,
+    judged().map(lineOf).join('\n'),
+    rollbackIntro,
+    (await rolledBack()).map(lineOf).join('\n'),
   ].join('\n\n');
   await expect(`${text}\n`).toMatchFileSnapshot('../../deploy/metrics.md');
 });
