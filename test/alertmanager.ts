@@ -29,7 +29,11 @@ export class Alertmanager {
       ...this.#words,
     ];
     this.#child = spawn('prometheus-alertmanager', words, { cwd: this.#folder, stdio: 'ignore' });
-    await until('Alertmanager is ready', async () => (await fetch(`http://${this.target}/-/ready`)).ok);
+    await until(
+      'Alertmanager is ready',
+      async () => (await fetch(`http://${this.target}/-/ready`)).ok,
+      120_000,
+    );
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
