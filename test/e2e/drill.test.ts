@@ -60,7 +60,7 @@ describe('a drill of a pipeline that runs', () => {
     writeFileSync(file, policy);
     place.configure(`${portsOf(ports)}
   rollback: { targets: { nothing: { type: webhook, url: "http://127.0.0.1:9", secret: 0123456789abcdef } } }
-exporters: { kpi: { windows: [30s, 5m], scrape_interval: 1s } }
+exporters: { kpi: { windows: [10s, 5m], scrape_interval: 1s } }
 service:
   extensions: [health_check, sql, api, rollback]
   policies: ["${file}"]
@@ -74,39 +74,36 @@ service:
   });
 
   const drill = async () =>
-    plimsoll('drill', 'run', 'tools-fail-30-percent', '--policy', 'quick', ...place.words, '--rate', '120');
+    plimsoll('drill', 'run', 'tools-fail-30-percent', '--policy', 'quick', ...place.words, '--rate', '300');
 
   test(
-    'finds every link from the first bad span to the verified rollback, and keeps its record; so does the next one',
+    'finds every link from the first bad span to the verified rollback, and keeps its record',
     async () => {
-      for (const first of [true, false]) {
-        const { code, stdout } = await drill();
-        expect(stdout, stdout).toMatch(/^drill \w+: tools-fail-30-percent under quick passed$/m);
-        expect(code).toBe(0);
-        const record: unknown = JSON.parse(stdout.split('\n').find((line) => line.startsWith('{')) ?? '');
-        expect(record).toMatchObject({
-          policy: 'quick',
-          passed: true,
-          evidence: {
-            kind: 'live',
-            links: [
-              { link: 'first bad span sent' },
-              { link: 'in /metrics' },
-              { link: 'verdict fail' },
-              { link: 'executor received' },
-              { link: 'acted' },
-              { link: 'verified' },
-            ],
-          },
-        });
-        if (first) continue;
-        const samples = parseSamples(await program.metrics());
-        const environments = new Set(samples.flatMap(({ labels }) => labels['environment'] ?? []));
-        expect(environments).not.toContain('production');
-        expect(samples.map(({ name }) => name)).toContain('plimsoll_drill_last_success_timestamp_seconds');
-      }
+      const { code, stdout } = await drill();
+      expect(stdout, stdout).toMatch(/^drill \w+: tools-fail-30-percent under quick passed$/m);
+      expect(code).toBe(0);
+      const record: unknown = JSON.parse(stdout.split('\n').find((line) => line.startsWith('{')) ?? '');
+      expect(record).toMatchObject({
+        policy: 'quick',
+        passed: true,
+        evidence: {
+          kind: 'live',
+          links: [
+            { link: 'first bad span sent' },
+            { link: 'in /metrics' },
+            { link: 'verdict fail' },
+            { link: 'executor received' },
+            { link: 'acted' },
+            { link: 'verified' },
+          ],
+        },
+      });
+      const samples = parseSamples(await program.metrics());
+      const environments = new Set(samples.flatMap(({ labels }) => labels['environment'] ?? []));
+      expect(environments).not.toContain('production');
+      expect(samples.map(({ name }) => name)).toContain('plimsoll_drill_last_success_timestamp_seconds');
     },
-    2 * patienceMs,
+    patienceMs,
   );
 });
 
