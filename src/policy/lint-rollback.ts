@@ -65,6 +65,12 @@ function* environmentFindings({ scope }: Policy, { environments = {} }: Rollback
 }
 
 function* verifyFindings({ objectives, gates }: Policy, { verify }: Rollback): Generator<Finding> {
+  if (verify.kpi === 'tool_call_duration')
+    yield error(
+      'rollback::verify::kpi',
+      'tool_call_duration is a quantile, and those of several windows do not add up',
+      'write another KPI',
+    );
   if (!objectives[verify.kpi])
     yield error(
       'rollback::verify::kpi',

@@ -384,6 +384,14 @@ test.each<[string, Mapping, string]>([
     'error: rollback::environments::drill:production: is a rehearsal, in which nothing real is done',
   ],
   [
+    'a rollback that is verified by a quantile',
+    {
+      ...withRollback({ verify: { kpi: 'tool_call_duration', min_events: 20, within: '20m' } }),
+      objectives: everyObjective,
+    },
+    'error: rollback::verify::kpi: tool_call_duration is a quantile, and those of several windows do not add up: write another KPI',
+  ],
+  [
     'a rollback verified by a KPI without objective',
     withRollback({ verify: { kpi: 'run_escalation', min_events: 20, within: '20m' } }),
     'error: rollback::verify::kpi: nothing says what run_escalation must be: add objectives::run_escalation',
