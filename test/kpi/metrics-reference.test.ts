@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
+import { judgeFamilies } from '../../src/judge/judge-families.ts';
 import { incidentFamilies } from '../../src/incidents/incident-families.ts';
 import type { Family } from '../../src/kpi/family.ts';
 import { kpiReference, type KpiReference } from '../../src/kpi/kpi-sql.ts';
 import { bookOf, report } from '../incidents/books.ts';
+import { flow, releasesWith } from '../judge/releases.ts';
 import { call, kpisOf, published, run } from './events.ts';
 
 const noon = Date.UTC(2026, 10, 23, 12);
@@ -43,6 +45,13 @@ const incidentIntro = `## Incidents
 
 0 where all are resolved, for a day.`;
 
+const judgeIntro = `## Releases under judgement
+
+Of each release that is or was judged by the canary gate of a policy, until a week after it was last seen: evidence that
+may be looked at at any time. Where no test of a KPI has evidence, it is 0. \`baseline\` is the release beside it, and \`none\` where
+there is none (any more). A release that fails has the verdict \`fail\` for good; one that waits for a human to look has
+\`inconclusive\`, and its evidence is above its threshold with \`action="pause"\`.`;
+
 /** One section of a KPI. */
 function sectionOf({ kpi, labels, source, sql, differs }: KpiReference): string {
   const { stem, suffix, unit, help, numerator, denominator } = kpi;
@@ -75,6 +84,16 @@ test('deploy/metrics.md says what is exported (else: run this with -u)', async (
   const { book } = bookOf();
   book.open(report(), noon);
   const families = published(kpis, noon);
+  const releases = releasesWith();
+  flow(
+    releases,
+    [0, 30],
+    [
+      ['1', 9, 0],
+      ['2', 1, 0],
+    ],
+  );
+  const { judge } = releases.until(30);
   const counters = families.filter(({ kind }) => kind !== 'gauge');
   const stems = kpiReference.map(({ kpi }) => kpi.stem);
   const others = families.filter(
@@ -90,6 +109,8 @@ test('deploy/metrics.md says what is exported (else: run this with -u)', async (
     others.map(lineOf).join('\n'),
     incidentIntro,
     incidentFamilies(book.incidents).map(lineOf).join('\n'),
+    judgeIntro,
+    judgeFamilies(judge.standings(), judge.ignored).map(lineOf).join('\n'),
   ].join('\n\n');
   await expect(`${text}\n`).toMatchFileSnapshot('../../deploy/metrics.md');
 });
