@@ -34,22 +34,22 @@ function decided(seeds: number, traffic: Traffic): { readonly paused: number; re
 
 test('a release that is as good as its baseline is hardly ever paused, and less often rolled back', () => {
   for (const traffic of [four, twelve]) {
-    const { paused, rolledBack } = decided(1000, traffic);
+    const { paused, rolledBack } = decided(600, traffic);
     expect(paused).toBeLessThanOrEqual(0.026);
     expect(rolledBack).toBeLessThanOrEqual(0.0075);
   }
 });
 
 test('a release that fails 12 points more is nearly always found in four hours', () => {
-  const { paused, rolledBack } = decided(400, { ...four, candidateFails: 0.2 });
+  const { paused, rolledBack } = decided(300, { ...four, candidateFails: 0.2 });
   expect(paused).toBeGreaterThanOrEqual(0.955);
   expect(rolledBack).toBeGreaterThanOrEqual(0.895);
-  expect(decided(200, { ...twelve, candidateFails: 0.2 }).rolledBack).toBeGreaterThanOrEqual(0.995);
+  expect(decided(100, { ...twelve, candidateFails: 0.2 }).rolledBack).toBeGreaterThanOrEqual(0.995);
 });
 
 test('runs whose end is known sooner in one release than in the other are no evidence', () => {
   const most = lateNulls.flatMap((lateness) =>
-    Array.from({ length: 12 }, (_, i) => judgeUnits(lateUnits(four, lateness, i + 1, 15), 240, {}).most),
+    Array.from({ length: 8 }, (_, i) => judgeUnits(lateUnits(four, lateness, i + 1, 15), 240, {}).most),
   );
   expect(most.filter((one) => one >= 1).length / most.length).toBeLessThanOrEqual(0.035);
   expect(most.filter((one) => one === 2)).toEqual([]);
