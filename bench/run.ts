@@ -23,7 +23,7 @@ const all = [
 /** The program runs with a compile cache, too: without one, types are stripped in a way that slows typed arrays. */
 const cache = join(tmpdir(), 'plimsoll-bench-compile-cache');
 /** Long ones, that run only when named. */
-const long = ['replay', 'outage', 'soak'];
+const long = ['judge', 'replay', 'outage', 'soak'];
 const named = process.argv.slice(2);
 const unknown = named.filter((name) => ![...all, ...long].includes(name));
 if (unknown.length > 0) {

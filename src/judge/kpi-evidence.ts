@@ -14,7 +14,7 @@ export interface Test {
 }
 
 /** "Its mean is above `level`", asked of both releases, so that an outage which hits both is told from a bad release. */
-export interface LevelTest {
+interface LevelTest {
   readonly level: number;
   readonly candidate: Test;
   readonly baseline: Test;

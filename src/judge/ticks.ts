@@ -15,11 +15,11 @@ import { remember } from './history.ts';
 import { endPairTick, join, score, settleUnit, sideOf } from './pair.ts';
 import { addFigures, addRun, meansOf, newUnit, type Run, type Unit } from './unit.ts';
 
-/** Runs that were not judged, and why. */
+/** Runs of which not all was taken, and why. */
 export interface Ignored {
   /** A later one of a unit that was counted. */
   again: number;
-  /** It ended after its deadline. */
+  /** It had not ended by its deadline: it counts as failed. */
   late: number;
   /** It changed its release or unit when its tick was closed. */
   relabelled: number;

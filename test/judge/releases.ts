@@ -3,7 +3,7 @@ import { Judge, type EndedRun, type JudgedRun } from '../../src/judge/judge.ts';
 import type { Standing, TestName, TestStanding } from '../../src/judge/standing.ts';
 
 export const minuteMs = 60_000;
-export const hourMs = 60 * minuteMs;
+const hourMs = 60 * minuteMs;
 export const noonMs = Date.UTC(2026, 10, 23, 12);
 
 export const runSuccess: KpiRules = { kpi: 'run_success', weight: 1, reference: 0.08, floor: undefined };
@@ -133,7 +133,7 @@ export function randomOf(seed: number): () => number {
 }
 
 /** Of a release: so many runs a minute, and the share of them that is bad. */
-export type Flow = readonly [release: string, perMinute: number, bad: number];
+type Flow = readonly [release: string, perMinute: number, bad: number];
 
 /** Adds runs of each of `flows` from minute `from` to before `until`, spread over each minute; which are bad is random, the same each time. */
 export function flow(
