@@ -33,17 +33,28 @@ export type TargetAnswer =
 const limitBytes = 1024 * 1024;
 
 const refused = new BlockList();
-refused.addSubnet('0.0.0.0', 8, 'ipv4');
-refused.addSubnet('169.254.0.0', 16, 'ipv4'); // link-local, RFC 3927: metadata of most clouds
-refused.addAddress('168.63.129.16', 'ipv4'); // Azure
-refused.addAddress('100.100.100.200', 'ipv4'); // Alibaba Cloud
-refused.addAddress('192.0.0.192', 'ipv4'); // Oracle Cloud
-refused.addSubnet('224.0.0.0', 3, 'ipv4'); // multicast and reserved
+refuse('0.0.0.0', 8);
+refuse('169.254.0.0', 16); // link-local, RFC 3927: metadata of most clouds
+refuse('168.63.129.16', 32); // Azure
+refuse('100.100.100.200', 32); // Alibaba Cloud
+refuse('192.0.0.192', 32); // Oracle Cloud
+refuse('224.0.0.0', 3); // multicast and reserved
 refused.addAddress('::', 'ipv6');
 refused.addSubnet('fe80::', 10, 'ipv6'); // link-local, RFC 4291
 refused.addSubnet('ff00::', 8, 'ipv6');
 refused.addSubnet('fd00:ec2::', 32, 'ipv6'); // AWS
-refused.addSubnet('64:ff9b::a9fe:0', 112, 'ipv6'); // link-local behind NAT64, RFC 6052
+
+/** Refuses a network of IPv4, in all ways in which IPv6 has its addresses. */
+function refuse(network: string, bits: number): void {
+  refused.addSubnet(network, bits, 'ipv4');
+  const hex = Buffer.from(network.split('.').map(Number)).toString('hex');
+  const groups = `${hex.slice(0, 4)}:${hex.slice(4)}`;
+  refused.addSubnet(`64:ff9b::${groups}`, 96 + bits, 'ipv6'); // NAT64, RFC 6052
+  refused.addSubnet(`64:ff9b:1::${groups}`, 96 + bits, 'ipv6'); // NAT64, RFC 8215
+  refused.addSubnet(`2002:${groups}::`, 16 + bits, 'ipv6'); // 6to4, RFC 3056
+  if (network === '0.0.0.0') return; // ::1 is in there
+  refused.addSubnet(`::${groups}`, 96 + bits, 'ipv6'); // IPv4-compatible, RFC 4291
+}
 
 /** Whether an address is one that no target may have: link-local, where clouds keep credentials, and what is nobody's. */
 export function isRefusedAddress(address: string): boolean {

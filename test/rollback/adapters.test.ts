@@ -173,6 +173,10 @@ describe('addresses where clouds keep credentials', () => {
     'fe80::1',
     'fd00:ec2::254',
     '64:ff9b::a9fe:a9fe',
+    '64:ff9b::a83f:8110',
+    '64:ff9b:1::a9fe:a9fe',
+    '2002:a9fe:a9fe::',
+    '::169.254.169.254',
     '100.100.100.200',
     '168.63.129.16',
     '0.0.0.0',
@@ -182,12 +186,19 @@ describe('addresses where clouds keep credentials', () => {
     expect(isRefusedAddress(address)).toBe(true);
   });
 
-  test.each(['127.0.0.1', '::1', '10.0.0.1', '192.168.1.1', '172.20.0.1', 'fd12::1', '140.82.112.6'])(
-    '%s may be one',
-    (address) => {
-      expect(isRefusedAddress(address)).toBe(false);
-    },
-  );
+  test.each([
+    '127.0.0.1',
+    '::1',
+    '10.0.0.1',
+    '192.168.1.1',
+    '172.20.0.1',
+    'fd12::1',
+    '140.82.112.6',
+    '64:ff9b::8c52:7006',
+    '2606:50c0:8000::154',
+  ])('%s may be one', (address) => {
+    expect(isRefusedAddress(address)).toBe(false);
+  });
 
   test.each([
     'http://169.254.169.254/latest/meta-data/',
