@@ -1,6 +1,6 @@
 import { lookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
-import { request as requestHttp, type IncomingMessage } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
+import { request as requestHttps, type RequestOptions } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { messageOf } from '../core/failure.ts';
 
@@ -83,45 +83,70 @@ function guarded(resolve: Resolve): LookupFunction {
   };
 }
 
-/** Sends `request`. Never rejects: what went wrong is the answer. */
+/** Sends `request`. Never rejects: what went wrong is the answer. Answers by the end of its timeout, whatever comes back. */
 export async function answerOf(request: TargetRequest, resolveName: Resolve = lookup): Promise<TargetAnswer> {
   const url = new URL(request.url);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (isIP(host) !== 0 && isRefusedAddress(host))
     return { kind: 'unreached', reason: `${host} is a link-local or metadata address` };
-  const { promise, resolve } = Promise.withResolvers<TargetAnswer>();
-  const send = url.protocol === 'https:' ? requestHttps : requestHttp;
-  let isConnected = false;
-  const outgoing = send(
-    url,
-    {
-      method: request.method,
-      headers: {
-        'user-agent': 'plimsoll',
-        ...request.headers,
-        ...(request.body !== '' && { 'content-length': String(Buffer.byteLength(request.body)) }),
-      },
-      lookup: guarded(resolveName),
-      signal: AbortSignal.timeout(request.timeoutMs),
-      agent: false, // a kept connection may be half closed, and then nobody knows what was heard
-      ...(request.ca !== undefined && { ca: request.ca }),
+  const signal = AbortSignal.timeout(request.timeoutMs);
+  try {
+    return await answerTo(opened(url, request, { lookup: guarded(resolveName), signal }), request, signal);
+  } catch (error) {
+    return { kind: 'unreached', reason: messageOf(error) }; // no request can be made of it
+  }
+}
+
+/** A request that is not sent yet. Throws where a header is none that can be sent. */
+function opened(
+  url: URL,
+  request: TargetRequest,
+  options: Pick<RequestOptions, 'lookup' | 'signal'>,
+): ClientRequest {
+  const open = url.protocol === 'https:' ? requestHttps : requestHttp;
+  return open(url, {
+    ...options,
+    method: request.method,
+    headers: {
+      'user-agent': 'plimsoll',
+      ...request.headers,
+      ...(request.body !== '' && { 'content-length': String(Buffer.byteLength(request.body)) }),
     },
-    (response) => {
-      bodyOf(response).then(
-        (body) =>
-          resolve({ kind: 'answered', status: response.statusCode ?? 0, headers: response.headers, body }),
-        (error: unknown) => resolve({ kind: 'uncertain', reason: faultOf(error, request) }),
-      );
-    },
-  );
-  outgoing.on('socket', (socket) => {
-    socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => (isConnected = true));
+    agent: false, // a kept connection may be half closed, and then nobody knows what was heard
+    ...(request.ca !== undefined && { ca: request.ca }),
   });
-  outgoing.on('error', (error) =>
-    resolve({ kind: isConnected ? 'uncertain' : 'unreached', reason: faultOf(error, request) }),
-  );
+}
+
+async function answerTo(
+  outgoing: ClientRequest,
+  request: TargetRequest,
+  signal: AbortSignal,
+): Promise<TargetAnswer> {
+  const { promise, resolve } = Promise.withResolvers<TargetAnswer>();
+  let isConnected = false;
+  let isAnswered = false;
+  const unanswered = (reason: string): void =>
+    resolve({ kind: isConnected ? 'uncertain' : 'unreached', reason });
+  outgoing.on('socket', (socket) => {
+    socket.once(outgoing.protocol === 'https:' ? 'secureConnect' : 'connect', () => (isConnected = true));
+  });
+  outgoing.on('response', (response) => {
+    isAnswered = true;
+    bodyOf(response).then(
+      (body) =>
+        resolve({ kind: 'answered', status: response.statusCode ?? 0, headers: response.headers, body }),
+      (error: unknown) => unanswered(faultOf(error, request)),
+    );
+  });
+  outgoing.on('error', (error) => unanswered(faultOf(error, request)));
+  // after `101 Switching Protocols` neither of both comes
+  outgoing.on('close', () => {
+    if (!isAnswered) unanswered('it hung up without an answer');
+  });
+  const cut = (): void => unanswered(faultOf(signal.reason, request));
+  signal.addEventListener('abort', cut, { once: true });
   outgoing.end(request.body);
-  return promise;
+  return promise.finally(() => signal.removeEventListener('abort', cut));
 }
 
 async function bodyOf(response: IncomingMessage): Promise<string> {

@@ -128,6 +128,33 @@ describe('a webhook', () => {
     expect(await webhook({ timeoutMs: 200 }).rollBack(order)).toMatchObject({ kind: 'uncertain' });
   });
 
+  test('that switches protocols, as nobody asked it to, may have done it', async () => {
+    const asked = { timeoutMs: 10_000 };
+    server.reply = (_, { socket }) =>
+      void socket?.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n');
+    expect(await webhook(asked).rollBack(order)).toMatchObject({ kind: 'uncertain' });
+    expect(await webhook(asked).current()).toMatchObject({ kind: 'unreachable' });
+  });
+
+  test.each(['Processing', 'Early Hints'])(
+    'that says %s and nothing more may have done it',
+    async (interim) => {
+      server.reply = (_, { socket }) =>
+        void socket?.write(`HTTP/1.1 10${interim === 'Processing' ? 2 : 3} ${interim}\r\n\r\n`);
+      expect(await webhook({ timeoutMs: 200 }).rollBack(order)).toMatchObject({ kind: 'uncertain' });
+    },
+  );
+
+  test.each(['10€', 'a\nb'])('whose token no request can bear has surely not done it: %j', async (token) => {
+    const adapter = webhook({ token: new Secret(token) });
+    expect(await adapter.rollBack(order)).toEqual({
+      kind: 'unreached',
+      reason: expect.stringContaining('Invalid character in header content ["authorization"]'),
+    });
+    expect(await adapter.current()).toMatchObject({ kind: 'unreachable' });
+    expect(server.heard).toEqual([]);
+  });
+
   test('to which nobody listens has surely not done it', async () => {
     server.stop();
     expect(await webhook().rollBack(order)).toMatchObject({ kind: 'unreached' });
