@@ -56,7 +56,7 @@ test('what is secret prints as [REDACTED]', () => {
   for (const secret of ['ghp_x', 'sixteen characters']) expect(JSON.stringify(config)).not.toContain(secret);
 });
 
-test.each([
+test.each<[string, unknown, string]>([
   [
     'a type that there is not',
     { targets: { x: { type: 'jenkins' } } },
@@ -82,6 +82,16 @@ test.each([
     { targets: { x: { ...webhook, secret: 'short' } } },
     'extensions::rollback::targets::x::secret: must have 16 characters or more',
   ],
+  ...['10€', 'a b', 'a\nb', 'a\u007fb'].map((token): [string, unknown, string] => [
+    `a token that no request can bear: ${JSON.stringify(token)}`,
+    { targets: { x: { ...github, event_type: 'x', token }, y: { ...webhook, token } } },
+    'extensions::rollback::targets::x::token: has spaces, line breaks or letters that no request can show',
+  ]),
+  ...['31s', '0s', '1d'].map((timeout): [string, unknown, string] => [
+    `a timeout of ${timeout}`,
+    { targets: { x: { ...webhook, timeout } } },
+    'extensions::rollback::targets::x::timeout: must be from 1ms to 30s',
+  ]),
   [
     'a token that would go unencrypted',
     { targets: { x: { ...github, event_type: 'x', server: 'http://github.example' } } },
