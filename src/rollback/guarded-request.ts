@@ -2,6 +2,7 @@ import { lookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { z } from 'zod';
 import { messageOf } from '../core/failure.ts';
 
 /** A request to a target. Headers may hold secrets, and nothing of them is ever said. */
@@ -26,11 +27,18 @@ export type TargetAnswer =
       readonly status: number;
       readonly headers: IncomingMessage['headers'];
       readonly body: string;
+      /** What its JSON has as `message`, for people: a short line without what was secret in the request; '' for none. */
+      readonly message: string;
     }
   | { readonly kind: 'unreached' | 'uncertain'; readonly reason: string };
 
 /** Answers are short; what comes beyond is not read. */
 const limitBytes = 1024 * 1024;
+const limitCharacters = 300;
+/** Headers that hold no secret. */
+const openHeaders: readonly string[] = ['accept', 'content-type', 'idempotency-key', 'x-github-api-version'];
+
+const answered = z.object({ message: z.string() });
 
 const refused = new BlockList();
 refuse('0.0.0.0', 8);
@@ -134,7 +142,13 @@ async function answerTo(
     isAnswered = true;
     bodyOf(response).then(
       (body) =>
-        resolve({ kind: 'answered', status: response.statusCode ?? 0, headers: response.headers, body }),
+        resolve({
+          kind: 'answered',
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body,
+          message: messageIn(body, request),
+        }),
       (error: unknown) => unanswered(faultOf(error, request)),
     );
   });
@@ -158,6 +172,37 @@ async function bodyOf(response: IncomingMessage): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Some targets repeat what they were sent, and more than its message is too much of an answer to be kept for good. */
+function messageIn(body: string, request: TargetRequest): string {
+  const message = jsonMessage(body);
+  return secretsOf(request)
+    .reduce((text, secret) => text.replaceAll(secret, '[REDACTED]'), message)
+    .replaceAll(/[\p{Cc}\s]+/gu, ' ')
+    .trim()
+    .slice(0, limitCharacters)
+    .toWellFormed();
+}
+
+function jsonMessage(body: string): string {
+  try {
+    return answered.parse(JSON.parse(body)).message;
+  } catch {
+    return '';
+  }
+}
+
+/** All that may be secret in a request, longest first: its headers, what they consist of, and where it goes to. */
+function secretsOf({ headers, url }: TargetRequest): readonly string[] {
+  const { pathname, search, searchParams } = new URL(url);
+  const values = Object.entries(headers)
+    .filter(([name]) => !openHeaders.includes(name))
+    .flatMap(([, value]) => [value, ...value.split(/[ ,]|\b(?:t|v1)=/).slice(1)]);
+  return [...values, pathname, search, ...searchParams.values()]
+    .flatMap((value) => [value, encodeURIComponent(value)])
+    .filter((value) => value.length > 1)
+    .toSorted((a, b) => b.length - a.length);
 }
 
 function faultOf(error: unknown, { timeoutMs }: TargetRequest): string {

@@ -7,7 +7,7 @@ import { answerOf, isRefusedAddress } from '../../src/rollback/guarded-request.t
 import type { RollbackOrder } from '../../src/rollback/target-adapter.ts';
 import { WebhookAdapter, type WebhookOptions } from '../../src/rollback/webhook-adapter.ts';
 import { HandClock } from '../stream/embedded-place.ts';
-import { FakeServer, jsonReply } from './fake-server.ts';
+import { FakeServer, jsonReply, type Heard } from './fake-server.ts';
 import { noon } from './site.ts';
 
 let server: FakeServer;
@@ -94,8 +94,46 @@ describe('a webhook', () => {
     server.reply = jsonReply(status, { message: 'approval\nrequired' });
     const outcome = await webhook().rollBack(order);
     expect(outcome.kind).toBe(kind);
-    expect(outcome.reason).toContain(`it answered ${status}: {"message":"approval`);
-    expect(JSON.stringify(outcome)).not.toContain('the-token');
+    expect(outcome.reason).toContain(`it answered ${status}: approval required`);
+  });
+
+  const echoes: readonly { readonly how: string; readonly reply: (heard: Heard) => string }[] = [
+    { how: 'all of it', reply: (heard) => JSON.stringify(heard) },
+    { how: 'all of it as text', reply: (heard) => JSON.stringify(heard, null, 1).replaceAll('"', '') },
+    { how: 'it in base64', reply: (heard) => Buffer.from(JSON.stringify(heard)).toString('base64') },
+    {
+      how: 'its headers as the message',
+      reply: ({ headers }) => JSON.stringify({ message: `400 for ${JSON.stringify(headers)}` }),
+    },
+    {
+      how: 'only the token and the signature',
+      reply: ({ headers }) => {
+        const [, token] = String(headers.authorization).split(' ');
+        const [, signature] = String(headers['x-plimsoll-signature']).split('v1=');
+        return JSON.stringify({ message: `${'.'.repeat(290)} ${token} and ${signature} are no good` });
+      },
+    },
+    {
+      how: 'its token, encoded',
+      reply: ({ headers }) => JSON.stringify({ message: encodeURIComponent(String(headers.authorization)) }),
+    },
+    { how: 'its path', reply: ({ path }) => JSON.stringify({ message: `Cannot GET or POST ${path}` }) },
+  ];
+  test.each(echoes)('that repeats $how is not quoted with what is secret', async ({ reply }) => {
+    const bearing = webhook({
+      token: new Secret('the/token+of=all'),
+      url: `${url}/hooks/T0/hunter2?key=swordfish`,
+      currentUrl: `${url}/hooks/T0/hunter2?key=swordfish`,
+    });
+    for (const status of [200, 400, 409, 429, 500]) {
+      server.reply = (heard, response) => void response.writeHead(status).end(reply(heard));
+      const said = JSON.stringify([await bearing.rollBack(order), await bearing.current()]);
+      const signature = String(server.heard.at(-2)?.headers['x-plimsoll-signature']).split('v1=')[1]!;
+      for (const hidden of ['the/token', 'the%2Ftoken', signature.slice(0, 8), 'hunter2', 'swordfish'])
+        expect(said).not.toContain(hidden);
+      expect(said).not.toContain(Buffer.from('the/token+of=all').toString('base64').slice(4, 16));
+      expect(said).toContain(`it answered ${status}`);
+    }
   });
 
   test.each([301, 302, 307, 308])('that answers %i is not followed', async (status) => {
