@@ -191,6 +191,50 @@ describe('limits', () => {
   });
 });
 
+describe('a breaker that a person closes while what opened it is not a day ago', () => {
+  test.each([
+    { plan: { perDay: 2 }, limits: {}, scope: 'refunds' },
+    { plan: { perDay: 9 }, limits: { perHour: 2 }, scope: 'global' },
+    { plan: { perDay: 9 }, limits: { perDay: 2 }, scope: 'global' },
+  ])(
+    'lets as much be done again as the cap says, and no more: $scope $limits',
+    async ({ plan, limits, scope }) => {
+      const site = newSite();
+      site.plan = planWith({ cooldownMs: 1000, ...plan });
+      let executor = site.executor(limits);
+      const bad = async (release: string): Promise<void> => {
+        site.target.release = release;
+        await ask(executor, { release });
+        site.clock.advance(minuteMs);
+      };
+      for (const release of ['v2', 'v3', 'v4']) await bad(release);
+      expect(site.target.orders).toHaveLength(2);
+      expect(await executor.closeBreaker(scope, 'ana')).toEqual({ kind: 'taken' });
+      await bad('v4');
+      expect(executor.status(undefined).breakers).toEqual([]);
+      expect(site.target.orders.map(({ from }) => from)).toEqual(['v2', 'v3', 'v4']);
+      executor = site.executor(limits); // the journal knows of the close
+      for (const release of ['v5', 'v6']) await bad(release);
+      expect(site.target.orders).toHaveLength(4);
+      expect(executor.status(undefined).breakers).toMatchObject([{ scope }]);
+    },
+  );
+
+  test('is no leave to exceed another cap', async () => {
+    const site = newSite();
+    site.plan = planWith({ cooldownMs: 1000, perDay: 2 });
+    const executor = site.executor({ perDay: 3 });
+    for (const release of ['v2', 'v3', 'v4', 'v4', 'v5']) {
+      site.target.release = release;
+      await ask(executor, { release });
+      site.clock.advance(minuteMs);
+      await executor.closeBreaker('refunds', 'ana');
+    }
+    expect(site.target.orders).toHaveLength(3);
+    expect(executor.status(undefined).breakers).toMatchObject([{ scope: 'global' }]);
+  });
+});
+
 describe('modes', () => {
   test('off does nothing and says why', async () => {
     const site = newSite();
