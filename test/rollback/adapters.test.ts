@@ -100,7 +100,7 @@ describe('a webhook', () => {
   const echoes: readonly { readonly how: string; readonly reply: (heard: Heard) => string }[] = [
     { how: 'all of it', reply: (heard) => JSON.stringify(heard) },
     { how: 'all of it as text', reply: (heard) => JSON.stringify(heard, null, 1).replaceAll('"', '') },
-    { how: 'it in base64', reply: (heard) => Buffer.from(JSON.stringify(heard)).toString('base64') },
+    { how: 'its token in base64', reply: () => Buffer.from('the/token+of=all').toString('base64') },
     {
       how: 'its headers as the message',
       reply: ({ headers }) => JSON.stringify({ message: `400 for ${JSON.stringify(headers)}` }),
@@ -131,7 +131,7 @@ describe('a webhook', () => {
       const signature = String(server.heard.at(-2)?.headers['x-plimsoll-signature']).split('v1=')[1]!;
       for (const hidden of ['the/token', 'the%2Ftoken', signature.slice(0, 8), 'hunter2', 'swordfish'])
         expect(said).not.toContain(hidden);
-      expect(said).not.toContain(Buffer.from('the/token+of=all').toString('base64').slice(4, 16));
+      expect(said).not.toContain(Buffer.from('the/token+of=all').toString('base64'));
       expect(said).toContain(`it answered ${status}`);
     }
   });
