@@ -110,7 +110,7 @@ describe('a webhook', () => {
       reply: ({ headers }) => {
         const [, token] = String(headers.authorization).split(' ');
         const [, signature] = String(headers['x-plimsoll-signature']).split('v1=');
-        return JSON.stringify({ message: `${'.'.repeat(290)} ${token} and ${signature} are no good` });
+        return JSON.stringify({ message: `${'.'.repeat(270)} ${token} and ${signature} are no good` });
       },
     },
     {
