@@ -67,6 +67,8 @@ const pollMs = 1000;
 const limitRows = 1000;
 /** An attempt takes no more steps than this at once. */
 const limitSteps = 20;
+/** Clocks of machines that are well differ by less. */
+const limitAheadMs = 60_000;
 
 /**
  * Takes releases back. Requests of the judge, of alerts and of people become attempts in a journal that every process may
@@ -88,6 +90,7 @@ export class Executor implements Component {
   #round: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
+  #isClockTold = false;
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
@@ -95,7 +98,7 @@ export class Executor implements Component {
     this.#journal = new Journal(
       journal,
       () => clock.nowMs(),
-      (event) => this.#heard(event),
+      (event, aheadMs) => this.#heard(event, aheadMs),
     );
     this.#file = new JournalFile(file);
     this.#desk = new OrderDesk(
@@ -343,7 +346,15 @@ export class Executor implements Component {
     return this.#parts.stopReason() ?? (stop && `${stop.by} stopped all rollbacks: ${stop.reason}`);
   }
 
-  #heard(event: JournalEvent): void {
+  #heard(event: JournalEvent, aheadMs: number): void {
+    if (aheadMs > limitAheadMs && !this.#isClockTold) {
+      this.#isClockTold = true;
+      const { seq, timeMs } = event;
+      this.#parts.log.error(
+        { seq, time: new Date(timeMs).toISOString(), aheadMs },
+        'the journal of rollbacks has events of the future, which count as of now: the clock of a machine is or was wrong',
+      );
+    }
     this.#rows.push(event);
     if (this.#rows.length > limitRows) this.#rows.shift();
   }
