@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { loadConfig } from '../../src/config.ts';
 import { planOf } from '../../src/plan.ts';
+import { targetsOf } from '../../src/roles/rollback.ts';
 
 const laptop = new URL('../../config/plimsoll.yaml', import.meta.url).pathname;
 let folder: string;
@@ -121,4 +122,16 @@ test.each<[string, unknown, string]>([
 test('without the API or without traces/assess there is nothing to act on and nobody to ask', () => {
   const says = 'service::extensions: rollback acts on what traces/assess judges and is asked through api';
   expect(() => load({}, ['rollback'])).toThrow(says);
+});
+
+test('a target whose authorities cannot be read is named, with the key and the file', () => {
+  const rollout = { type: 'argo_rollouts', namespace: 'agents', rollout: 'search' };
+  const of = (ca_file: string) =>
+    planOf(load({ targets: { refunds: webhook, 'search/canary': { ...rollout, ca_file } } })).rollback!
+      .options.targets;
+  const missing = join(folder, 'ca.crt');
+  const says = `extensions::rollback::targets::search/canary::ca_file: cannot read ${missing}: give a PEM file this user may read`;
+  expect(() => targetsOf(of(missing))).toThrow(says);
+  writeFileSync(missing, 'a certificate');
+  expect([...targetsOf(of(missing)).keys()]).toEqual(['refunds', 'search/canary']);
 });
