@@ -107,7 +107,7 @@ function executorOf(
   return new Executor({
     journal: parts.journal,
     file: join(plan.dataDirectory, 'rollbacks.jsonl'),
-    targets: new Map(Object.entries(options.targets).map(([name, each]) => [name, adapterOf(each)])),
+    targets: targetsOf(options.targets),
     perHour: options.per_hour,
     perDay: options.per_day,
     approvalKey: options.approval_key ?? new Secret(randomBytes(32).toString('hex')),
@@ -143,10 +143,26 @@ async function pageIn(incidents: KeptIncidents, page: Page): Promise<void> {
   await incidents.committed();
 }
 
-function adapterOf(options: TargetOptions): TargetAdapter {
+/** The adapters of targets, by the same names. Throws where a file that is read once cannot be. */
+export function targetsOf(
+  targets: Readonly<Record<string, TargetOptions>>,
+): ReadonlyMap<string, TargetAdapter> {
+  return new Map(Object.entries(targets).map(([name, each]) => [name, adapterOf(each, name)]));
+}
+
+function authoritiesIn(file: string, target: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const key = `extensions::rollback::targets::${target}::ca_file`;
+    throw new Error(`${key}: cannot read ${file}: give a PEM file this user may read`, { cause });
+  }
+}
+
+function adapterOf(options: TargetOptions, name: string): TargetAdapter {
   const usual = {
     timeoutMs: options.timeout,
-    ca: options.ca_file === undefined ? undefined : readFileSync(options.ca_file, 'utf8'),
+    ca: options.ca_file === undefined ? undefined : authoritiesIn(options.ca_file, name),
   };
   if (options.type === 'webhook') {
     const { url, current_url: currentUrl, secret, token, repeatable: isRepeatable } = options;

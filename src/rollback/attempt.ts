@@ -127,7 +127,10 @@ export function attemptAfter(
     case 'paged':
       return { ...attempt, paged: [...attempt.paged, body.what] };
     case 'approval_asked':
-      return into('awaiting_approval', { to: body.to, approval: { expiresMs: body.expiresMs, hash } });
+      return into('awaiting_approval', {
+        to: body.to,
+        approval: { expiresMs: Math.min(body.expiresMs, timeMs + attempt.plan.approvalMs), hash },
+      });
     case 'approved':
       return into('approved', { approvedBy: body.by });
     case 'refused':

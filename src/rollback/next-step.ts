@@ -106,8 +106,13 @@ function limitStep(attempt: Attempt, book: RollbackBook, facts: StepFacts): Step
     return refused(id, 'cooldown', `${plan.target} was acted on, and cools down until ${instant(untilMs)}`);
   const caps = [
     { scope: plan.target, most: plan.perDay, acts: book.actsSince(nowMs - dayMs, plan.target), per: 'day' },
-    { scope: everyTarget, most: facts.perHour, acts: book.actsSince(nowMs - hourMs), per: 'hour' },
-    { scope: everyTarget, most: facts.perDay, acts: book.actsSince(nowMs - dayMs), per: 'day' },
+    {
+      scope: everyTarget,
+      most: facts.perHour,
+      acts: book.actsSince(nowMs - hourMs, everyTarget),
+      per: 'hour',
+    },
+    { scope: everyTarget, most: facts.perDay, acts: book.actsSince(nowMs - dayMs, everyTarget), per: 'day' },
   ];
   const reached = caps.find(({ acts, most }) => acts.length >= most);
   if (!reached) return undefined;

@@ -7,6 +7,8 @@ export interface Act {
   readonly id: string;
   readonly target: string;
   readonly timeMs: number;
+  /** The place in the chain of the event that says so. */
+  readonly seq: number;
 }
 
 /** Why nothing more is done to a target, or to any of them, until somebody closes it. */
@@ -36,6 +38,8 @@ export class RollbackBook {
   readonly #latest = new Map<string, string>();
   #acts: Act[] = [];
   readonly #breakers = new Map<string, OpenBreaker>();
+  /** By the scope of a breaker, the place in the chain where a person closed it last. */
+  readonly #closings = new Map<string, number>();
   readonly #drills = new Map<string, DrillRecord>();
   /** How many attempts came into a state, by target and state; those of rehearsals together. */
   readonly #counts = new Map<
@@ -78,11 +82,17 @@ export class RollbackBook {
     return id === undefined ? undefined : this.#attempts.get(id);
   }
 
-  /** What was done to real targets, and to `target`, since `sinceMs`. */
-  actsSince(sinceMs: number, target?: string): readonly Act[] {
+  /**
+   * What was done to `scope`, which is a target or all real ones, since `sinceMs`. What was done before a person closed
+   * the breaker of that scope does not count any more.
+   */
+  actsSince(sinceMs: number, scope: string): readonly Act[] {
+    const closedSeq = this.#closings.get(scope) ?? 0;
     return this.#acts.filter(
-      (act) =>
-        act.timeMs > sinceMs && (target === undefined ? !isSandbox(act.target) : act.target === target),
+      ({ timeMs, seq, target }) =>
+        timeMs > sinceMs &&
+        seq > closedSeq &&
+        (scope === everyTarget ? !isSandbox(target) : target === scope),
     );
   }
 
@@ -128,7 +138,7 @@ export class RollbackBook {
         break;
       }
       case 'breaker_closed':
-        this.#breakers.delete(body.scope);
+        if (this.#breakers.delete(body.scope)) this.#closings.set(body.scope, event.seq);
         break;
       case 'stopped':
         this.#stop = { by: body.by, reason: body.reason, sinceMs: timeMs };
@@ -147,16 +157,16 @@ export class RollbackBook {
 
   #applyTo(body: Exclude<AttemptBody, { event: 'requested' }>, event: JournalEvent): void {
     const before = this.#attempts.get(body.id);
-    if (before) this.#moved(before, attemptAfter(before, body, event), body);
+    if (before) this.#moved(before, attemptAfter(before, body, event), event);
   }
 
-  #moved(before: Attempt, after: Attempt, body: JournalEvent['body']): void {
+  #moved(before: Attempt, after: Attempt, { body, seq }: JournalEvent): void {
     if (after === before) return;
     if (after.state === before.state) this.#attempts.set(after.id, after);
     else this.#enter(after);
     const { id, plan, sinceMs } = after;
     if (body.event === 'executing') {
-      this.#acts.push({ id, target: plan.target, timeMs: sinceMs });
+      this.#acts.push({ id, target: plan.target, timeMs: sinceMs, seq });
       if (this.#acts.length > limitActs) this.#acts.shift();
     }
     if (body.event === 'moved' && !body.isSent) this.#acts = this.#acts.filter((act) => act.id !== id);

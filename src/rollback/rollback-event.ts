@@ -93,7 +93,7 @@ export type AttemptBody = Extract<EventBody, { readonly id: string }>;
 const placed = z.object({
   /** 1 is the first. */
   seq: z.number().int().positive(),
-  /** When it was appended, in milliseconds since the epoch; never before the event before it. */
+  /** When it was appended by the clock of whoever did, in milliseconds since the epoch. */
   timeMs,
   /** The hash of the event before it. */
   prev: z.string().regex(/^[0-9a-f]{64}$/),

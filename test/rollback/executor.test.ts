@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Failure } from '../../src/core/failure.ts';
 import type { Executor } from '../../src/rollback/executor.ts';
+import { until } from '../until.ts';
 import { rollbackTable } from './rollback-table.ts';
 import { dayMs, FakeTarget, hourMs, minuteMs, planWith, requestWith, Site } from './site.ts';
 
@@ -191,6 +192,50 @@ describe('limits', () => {
   });
 });
 
+describe('a breaker that a person closes while what opened it is not a day ago', () => {
+  test.each([
+    { plan: { perDay: 2 }, limits: {}, scope: 'refunds' },
+    { plan: { perDay: 9 }, limits: { perHour: 2 }, scope: 'global' },
+    { plan: { perDay: 9 }, limits: { perDay: 2 }, scope: 'global' },
+  ])(
+    'lets as much be done again as the cap says, and no more: $scope $limits',
+    async ({ plan, limits, scope }) => {
+      const site = newSite();
+      site.plan = planWith({ cooldownMs: 1000, ...plan });
+      let executor = site.executor(limits);
+      const bad = async (release: string): Promise<void> => {
+        site.target.release = release;
+        await ask(executor, { release });
+        site.clock.advance(minuteMs);
+      };
+      for (const release of ['v2', 'v3', 'v4']) await bad(release);
+      expect(site.target.orders).toHaveLength(2);
+      expect(await executor.closeBreaker(scope, 'ana')).toEqual({ kind: 'taken' });
+      await bad('v4');
+      expect(executor.status(undefined).breakers).toEqual([]);
+      expect(site.target.orders.map(({ from }) => from)).toEqual(['v2', 'v3', 'v4']);
+      executor = site.executor(limits); // the journal knows of the close
+      for (const release of ['v5', 'v6']) await bad(release);
+      expect(site.target.orders).toHaveLength(4);
+      expect(executor.status(undefined).breakers).toMatchObject([{ scope }]);
+    },
+  );
+
+  test('is no leave to exceed another cap', async () => {
+    const site = newSite();
+    site.plan = planWith({ cooldownMs: 1000, perDay: 2 });
+    const executor = site.executor({ perDay: 3 });
+    for (const release of ['v2', 'v3', 'v4', 'v4', 'v5']) {
+      site.target.release = release;
+      await ask(executor, { release });
+      site.clock.advance(minuteMs);
+      await executor.closeBreaker('refunds', 'ana');
+    }
+    expect(site.target.orders).toHaveLength(3);
+    expect(executor.status(undefined).breakers).toMatchObject([{ scope: 'global' }]);
+  });
+});
+
 describe('modes', () => {
   test('off does nothing and says why', async () => {
     const site = newSite();
@@ -355,9 +400,11 @@ describe('after a rollback', () => {
     await ask(executor);
     expect(stateOf(executor)).toBe('verifying');
     site.figures.set('v1', { meets: false, events: 500 });
+    site.clock.advance(5000);
     await executor.round();
     expect(stateOf(executor)).toBe('verifying');
     site.figures.set('v1', { meets: true, events: 20 });
+    site.clock.advance(5000);
     await executor.round();
     expect(stateOf(executor)).toBe('done');
   });
@@ -427,6 +474,7 @@ describe('a target', () => {
     await ask(executor);
     expect(stateOf(executor)).toBe('verifying');
     site.figures.set('v2', { meets: false, events: 0 });
+    site.clock.advance(5000);
     await executor.round();
     expect(stateOf(executor)).toBe('done');
   });
@@ -720,4 +768,74 @@ test('a fault of one target does not keep another one from being acted on', asyn
   await ask(executor);
   await ask(executor, { agent: 'search' });
   expect(other.orders).toHaveLength(1);
+});
+
+/** The agent refund has a target that does what a test says; search and mail have others, and chat has no way back. */
+const around = (site: Site, others: Readonly<Record<string, FakeTarget>>) =>
+  site.executor({
+    targets: new Map(Object.entries({ refund: site.target, ...others })),
+    planOf: (agent) => planWith({ target: agent, mode: agent === 'mail' ? 'approve' : 'auto' }),
+    destinations: (agent) => (agent === 'chat' ? [] : site.destinations),
+  });
+
+describe('while one target', () => {
+  test('hangs, all others are acted on, people are told, and approvals expire', async () => {
+    const site = newSite();
+    const others = { search: new FakeTarget(), mail: new FakeTarget(), chat: new FakeTarget() };
+    let looks = 0;
+    site.target.current = async () => {
+      looks++;
+      return new Promise(() => undefined);
+    };
+    const executor = around(site, others);
+    const stateOfAgent = (agent: string) =>
+      executor.status(undefined).attempts.find((attempt) => attempt.agent === agent)?.state;
+    await executor.start();
+    await executor.request(requestWith());
+    await until('the target hangs', () => looks === 1);
+    for (const agent of ['search', 'mail', 'chat']) await executor.request(requestWith({ agent }));
+    await until('the other one is acted on', () => stateOfAgent('search') === 'done');
+    await until('people are told', () => site.pages.some(({ agent }) => agent === 'chat'));
+    await until('somebody is asked', () => stateOfAgent('mail') === 'awaiting_approval');
+    site.clock.advance(hourMs);
+    await until('the approval expires', () => stateOfAgent('mail') === 'expired');
+    expect(stateOfAgent('refund')).toBe('executing');
+    expect([looks, executor.fault]).toEqual([1, undefined]);
+    await executor.stop(AbortSignal.abort());
+  });
+
+  test('has a fault of its own, all others are acted on and people are told, and it is taken up again', async () => {
+    const site = newSite();
+    const others = { search: new FakeTarget(), chat: new FakeTarget() };
+    const current = site.target.current.bind(site.target);
+    site.target.current = async () => Promise.reject(new TypeError('Invalid character in header content'));
+    const executor = around(site, others);
+    await ask(executor);
+    for (const agent of ['search', 'chat']) await ask(executor, { agent });
+    expect(others.search.orders).toHaveLength(1);
+    expect(site.pages).toMatchObject([{ title: 'RollbackNotPossible', agent: 'chat' }]);
+    expect(executor.fault).toBeUndefined();
+    site.target.current = current;
+    await executor.round();
+    expect(site.target.orders).toHaveLength(1);
+  });
+
+  test('is verified, it is asked every 5 seconds what it runs, and no more often', async () => {
+    const site = newSite();
+    site.figures.set('v1', { meets: true, events: 1 });
+    const executor = site.executor();
+    let looks = 0;
+    const current = site.target.current.bind(site.target);
+    site.target.current = async () => {
+      looks++;
+      return current();
+    };
+    await ask(executor);
+    const before = looks;
+    for (let seconds = 0; seconds < 20; seconds++) {
+      site.clock.advance(1000);
+      await executor.round();
+    }
+    expect(looks - before).toBe(4);
+  });
 });
