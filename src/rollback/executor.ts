@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { Secret } from '../core/secret.ts';
 import type { TableRow } from '../core/table-row.ts';
 import type { Family } from '../kpi/family.ts';
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import { Approvals, idIn, taken, type Answered } from './approvals.ts';
 import { isOpen, type Attempt } from './attempt.ts';
 import type { ChainHead } from './chain.ts';
@@ -17,7 +18,7 @@ import { Pager } from './pager.ts';
 import type { OpenBreaker, RollbackBook } from './rollback-book.ts';
 import type { DrillRecord, EventBody, JournalEvent } from './rollback-event.ts';
 import { rollbackFamilies } from './rollback-families.ts';
-import { isSandbox, type RequestOutcome, type RollbackPlan, type RollbackRequest } from './rollback-plan.ts';
+import type { RequestOutcome, RollbackPlan, RollbackRequest } from './rollback-plan.ts';
 import { Requests } from './requests.ts';
 import { rollbackRow } from './rollback-row.ts';
 import { sandbox } from './sandbox.ts';
@@ -102,7 +103,7 @@ export class Executor implements Component {
       {
         ...parts,
         isActing: () => !this.#isStopped && parts.isActing(),
-        adapterOf: (target) => this.#adapterOf(target),
+        adapterOf: (attempt) => this.#adapterOf(attempt),
         stopReason: () => this.#stopReason(this.#journal.book),
       },
       this.#instance,
@@ -330,13 +331,13 @@ export class Executor implements Component {
       perHour,
       perDay,
       instance: this.#instance,
-      hasTarget: (target) => this.#adapterOf(target) !== undefined,
+      hasTarget: (attempt) => this.#adapterOf(attempt) !== undefined,
       destinations: (agent, environment, release) => this.#parts.destinations(agent, environment, release),
     };
   }
 
-  #adapterOf(target: string): TargetAdapter | undefined {
-    return isSandbox(target) ? sandbox : this.#parts.targets.get(target);
+  #adapterOf({ environment, plan }: Pick<Attempt, 'environment' | 'plan'>): TargetAdapter | undefined {
+    return isRehearsal(environment) ? sandbox : this.#parts.targets.get(plan.target);
   }
 
   #stopReason({ stop }: RollbackBook): string | undefined {

@@ -1,7 +1,7 @@
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import { isOpen, type Attempt } from './attempt.ts';
 import { everyTarget, type RollbackBook } from './rollback-book.ts';
 import type { AttemptBody, EventBody, Refusal } from './rollback-event.ts';
-import { isSandbox } from './rollback-plan.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -22,7 +22,7 @@ export interface StepFacts {
   /** How many rollbacks there may be, of all targets together. */
   readonly perHour: number;
   readonly perDay: number;
-  hasTarget(target: string): boolean;
+  hasTarget(attempt: Attempt): boolean;
   /** Releases to go back to, best first. */
   destinations(agent: string, environment: string, release: string): readonly Destination[];
   /** Who acts when it begins to. */
@@ -50,7 +50,7 @@ function proceed(attempt: Attempt, book: RollbackBook, facts: StepFacts): Step {
   const { id, plan, state } = attempt;
   const { target } = plan;
   if (book.attempts.some((other) => other.plan.target === target && isActedOn(other))) return wait;
-  if (!facts.hasTarget(target))
+  if (!facts.hasTarget(attempt))
     return refused(
       id,
       'no_target',
@@ -59,7 +59,7 @@ function proceed(attempt: Attempt, book: RollbackBook, facts: StepFacts): Step {
   const to = destinationOf(attempt, book, facts);
   const dry = dryReason(attempt, facts);
   if (dry !== undefined) return append({ event: 'dry_run', id, to: to ?? '', reason: dry });
-  const limit = isSandbox(target) ? undefined : limitStep(attempt, book, facts);
+  const limit = isRehearsal(attempt.environment) ? undefined : limitStep(attempt, book, facts);
   if (limit) return limit;
   if (to === undefined) return refused(id, 'no_destination', noDestination(attempt));
   if (plan.mode === 'approve' && state === 'requested')
@@ -72,9 +72,9 @@ function isActedOn({ state }: Attempt): boolean {
 }
 
 /** Why it is only said what would be done; undefined when it is to be done. */
-function dryReason({ plan }: Attempt, { stopReason }: StepFacts): string | undefined {
+function dryReason({ plan, environment }: Attempt, { stopReason }: StepFacts): string | undefined {
   if (plan.mode === 'dry_run') return 'the policy says dry_run';
-  return isSandbox(plan.target) ? undefined : stopReason;
+  return isRehearsal(environment) ? undefined : stopReason;
 }
 
 /** The release to go back to; once that was approved, no other one. */
@@ -172,7 +172,7 @@ function isStillRefused(prior: Attempt, book: RollbackBook, facts: StepFacts): b
     case 'no_destination':
       return destinationOf({ ...prior, state: 'requested' }, book, facts) === undefined;
     case 'no_target':
-      return !facts.hasTarget(prior.plan.target);
+      return !facts.hasTarget(prior);
     case 'human':
     case undefined:
   }

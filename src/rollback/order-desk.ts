@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import type { Attempt } from './attempt.ts';
 import type { EventBody } from './rollback-event.ts';
-import { isSandbox } from './rollback-plan.ts';
 import type { CurrentRelease, RollbackOrder, TargetAdapter } from './target-adapter.ts';
 
 /** What a KPI of a release was, of so many events. */
@@ -13,7 +13,7 @@ export interface Figure {
 
 /** What orders are given with. */
 export interface DeskParts {
-  adapterOf(target: string): TargetAdapter | undefined;
+  adapterOf(attempt: Pick<Attempt, 'environment' | 'plan'>): TargetAdapter | undefined;
   /** Whether this process is the one that acts. */
   isActing(): boolean;
   stopReason(): string | undefined;
@@ -72,7 +72,7 @@ export class OrderDesk {
     };
     this.#sent.set(id, sent);
     if (this.#parts.clock.nowMs() < sent.nextMs) return undefined;
-    const adapter = this.#parts.adapterOf(plan.target);
+    const adapter = this.#parts.adapterOf(attempt);
     if (!adapter)
       return { event: 'failed', id, reason: `the target ${plan.target} is not configured any more` };
     const current = await adapter.current(attempt);
@@ -84,7 +84,7 @@ export class OrderDesk {
         ? { event: 'acted', id, isConfirmed: true, reason }
         : { event: 'moved', id, isSent: sent.wasSent, reason };
     }
-    const stop = isSandbox(plan.target) ? undefined : this.#parts.stopReason();
+    const stop = isRehearsal(attempt.environment) ? undefined : this.#parts.stopReason();
     if (stop !== undefined) return this.#giveUp(attempt, sent, stop);
     if (sent.wasSent && !adapter.isRepeatable)
       return this.#giveUp(
@@ -161,7 +161,7 @@ export class OrderDesk {
 
   /** Whether nothing was seen of the bad release lately; of a rehearsal the target itself is pretended. */
   #isLeft({ plan, agent, environment, from: release, actedMs = 0 }: Attempt): boolean {
-    if (isSandbox(plan.target)) return true;
+    if (isRehearsal(environment)) return true;
     const lateMs = this.#parts.clock.nowMs() - recentMs;
     const sinceMs = Math.max(actedMs, lateMs - (lateMs % minuteMs));
     return this.#parts.figureOf(plan.verify.kpi, { agent, release, environment }, sinceMs)?.events === 0;
@@ -169,7 +169,7 @@ export class OrderDesk {
 
   /** What the target of `attempt` runs now. */
   async current(attempt: Attempt): Promise<CurrentRelease> {
-    const adapter = this.#parts.adapterOf(attempt.plan.target);
+    const adapter = this.#parts.adapterOf(attempt);
     return adapter?.current(attempt) ?? { kind: 'unreachable', reason: 'the target is not configured' };
   }
 }

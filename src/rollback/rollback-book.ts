@@ -1,11 +1,12 @@
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import { attemptAfter, attemptOf, isOpen, type Attempt, type AttemptState } from './attempt.ts';
 import type { AttemptBody, DrillRecord, JournalEvent } from './rollback-event.ts';
-import { isSandbox } from './rollback-plan.ts';
 
 /** When an order was about to be sent to a target. */
 export interface Act {
   readonly id: string;
   readonly target: string;
+  readonly isRehearsal: boolean;
   readonly timeMs: number;
 }
 
@@ -81,8 +82,7 @@ export class RollbackBook {
   /** What was done to real targets, and to `target`, since `sinceMs`. */
   actsSince(sinceMs: number, target?: string): readonly Act[] {
     return this.#acts.filter(
-      (act) =>
-        act.timeMs > sinceMs && (target === undefined ? !isSandbox(act.target) : act.target === target),
+      (act) => act.timeMs > sinceMs && (target === undefined ? !act.isRehearsal : act.target === target),
     );
   }
 
@@ -154,9 +154,14 @@ export class RollbackBook {
     if (after === before) return;
     if (after.state === before.state) this.#attempts.set(after.id, after);
     else this.#enter(after);
-    const { id, plan, sinceMs } = after;
+    const { id, plan, environment, sinceMs } = after;
     if (body.event === 'executing') {
-      this.#acts.push({ id, target: plan.target, timeMs: sinceMs });
+      this.#acts.push({
+        id,
+        target: plan.target,
+        isRehearsal: isRehearsal(environment),
+        timeMs: sinceMs,
+      });
       if (this.#acts.length > limitActs) this.#acts.shift();
     }
     if (body.event === 'moved' && !body.isSent) this.#acts = this.#acts.filter((act) => act.id !== id);
@@ -165,7 +170,7 @@ export class RollbackBook {
   #enter(attempt: Attempt): void {
     this.#attempts.set(attempt.id, attempt);
     const { state } = attempt;
-    const target = isSandbox(attempt.plan.target) ? 'sandbox' : attempt.plan.target;
+    const target = isRehearsal(attempt.environment) ? 'sandbox' : attempt.plan.target;
     const place = JSON.stringify([target, state]);
     const known = this.#counts.get(place) ?? { target, state, count: 0 };
     known.count++;

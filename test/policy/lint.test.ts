@@ -373,6 +373,16 @@ test.each<[string, Mapping, string]>([
     withRollback({ environments: { production: { mode: 'approve' } } }),
     'error: rollback::environments::production::mode: wants an approval and nobody may give it',
   ],
+  ...['global', 'sandbox/production/search-agent'].map((target): [string, Mapping, string] => [
+    `a rollback of ${target}, which is no target`,
+    withRollback({ target }),
+    'error: rollback::target: is a name that no target of the configuration has: name another',
+  ]),
+  [
+    'a rollback of no target in one environment',
+    withRollback({ environments: { production: { target: 'sandbox/x' } } }),
+    'error: rollback::environments::production::target: is a name that no target of the configuration has',
+  ],
   [
     'a rollback in an environment of others',
     withRollback({ environments: { staging: { mode: 'off' } } }),

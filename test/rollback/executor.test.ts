@@ -558,6 +558,15 @@ describe('a rehearsal', () => {
     expect(site.target.orders).toHaveLength(1);
   });
 
+  test('is what its environment says, so that a policy cannot name a pretended target for real ones', async () => {
+    const site = newSite();
+    site.plan = planWith({ target: 'sandbox/production/refund' });
+    const executor = site.executor();
+    await ask(executor);
+    expect(stateOf(executor)).toBe('refused');
+    expect(site.pages[0]?.summary).toContain('which extensions::rollback::targets does not have');
+  });
+
   test('leaves a record, of which the last success is a metric', async () => {
     const site = newSite();
     const executor = site.executor();
