@@ -89,7 +89,7 @@ export class Requests {
   async #join(request: RollbackRequest, plan: LivePlan): Promise<RequestOutcome | undefined> {
     const { release: from, requestedBy: by, cause, agent, environment, reason, evidence } = request;
     const { journal } = this.#parts;
-    const key = keyOf(plan.target, from);
+    const key = keyOf(request, plan.target);
     const prior = journal.book.latest(key);
     const joins = prior !== undefined && (await this.#joins(prior, plan));
     let changed = false;

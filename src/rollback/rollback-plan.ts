@@ -34,6 +34,9 @@ export function sandboxOf(agent: string, environment: string): string {
 }
 
 /** The idempotency key: requests with the same one are about the same thing, whoever sends them. */
-export function keyOf(target: string, from: string): string {
-  return hash('sha256', JSON.stringify([target, from, 'rollback']), 'hex');
+export function keyOf(
+  { agent, environment, release }: Pick<RollbackRequest, 'agent' | 'environment' | 'release'>,
+  target: string,
+): string {
+  return hash('sha256', JSON.stringify([target, environment, agent, release, 'rollback']), 'hex');
 }

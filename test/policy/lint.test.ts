@@ -402,6 +402,16 @@ test.each<[string, Mapping, string]>([
     'error: rollback::verify::kpi: tool_call_duration is a quantile, and those of several windows do not add up: write another KPI',
   ],
   [
+    'a rollback of what several agents run',
+    { ...withRollback({}), scope: { agents: ['search-agent', 'refund-agent'] } },
+    'warning: rollback::target: is that of several agents (search-agent, refund-agent): a rollback of one of them changes what the others run',
+  ],
+  [
+    'a rollback of what agents of one beginning run',
+    { ...withRollback({}), scope: { agents: ['search-*'] } },
+    'warning: rollback::target: is that of several agents (search-*)',
+  ],
+  [
     'a rollback verified by a KPI without objective',
     withRollback({ verify: { kpi: 'run_escalation', min_events: 20, within: '20m' } }),
     'error: rollback::verify::kpi: nothing says what run_escalation must be: add objectives::run_escalation',
@@ -499,6 +509,23 @@ describe('two policies', () => {
     expect(found({}, other(['search-agent'], ['prod*']))).toHaveLength(1);
     expect(found({}, other(['search-agents'], ['*']))).toEqual([]);
     expect(found({}, other(['search-agent'], ['staging']))).toEqual([]);
+  });
+
+  test('may hardly have the same target', () => {
+    const second = (target: string): PolicyFile =>
+      policyFile(
+        {
+          ...withRollback({ environments: { production: { target } } }),
+          metadata: { name: 'other' },
+          scope: { agents: ['other'] },
+        },
+        'other.yaml',
+      );
+    expect(found(withRollback({ target: 'shared' }), second('shared'))).toEqual([
+      'warning: rollback::target: shared is that of the agents of other.yaml, too: a rollback of one of them changes what the others run: name a target for each agent that is released on its own',
+    ]);
+    expect(found(withRollback({ target: 'own' }), second('another'))).toEqual([]);
+    expect(found({}, second('t'))).toEqual([]);
   });
 
   test('may not have the same name', () => {

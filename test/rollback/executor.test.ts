@@ -704,6 +704,23 @@ describe('people', () => {
   });
 });
 
+test('two agents that share a target and the name of a release are two rollbacks, and so are two environments', async () => {
+  const site = newSite();
+  site.target.release = undefined;
+  site.plan = planWith({ cooldownMs: 1 });
+  const executor = site.executor();
+  await ask(executor);
+  site.clock.advance(1000);
+  expect(await ask(executor, { agent: 'search' })).toMatchObject({ kind: 'accepted' });
+  site.clock.advance(1000);
+  expect(await ask(executor, { environment: 'staging' })).toMatchObject({ kind: 'accepted' });
+  expect(site.target.orders.map(({ agent, environment }) => [agent, environment])).toEqual([
+    ['refund', 'production'],
+    ['search', 'production'],
+    ['refund', 'staging'],
+  ]);
+});
+
 test('a process that does not act sends nothing', async () => {
   const site = newSite();
   site.isActing = false;
