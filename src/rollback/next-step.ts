@@ -5,7 +5,7 @@ import type { AttemptBody, EventBody, Refusal } from './rollback-event.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
-/** So long after the last request the answer to it stands. */
+/** So long after the last request the answer to it stands, and that of a person after it was given. */
 const answerMs = dayMs;
 
 /** A release to go back to, and why. */
@@ -152,6 +152,7 @@ export function joiningOf(
   if (isOpen(prior)) return 'join';
   const stands = joined(nowMs - lastAskedMs < answerMs);
   if (prior.state === 'dry_run') return facts.isEarnest ? 'begin' : stands;
+  if (prior.refusal === 'human') return joined(nowMs - prior.sinceMs < answerMs);
   if (prior.state === 'refused') return isStillRefused(prior, book, facts) ? stands : 'begin';
   const restsUntilMs = prior.sinceMs + prior.plan.cooldownMs;
   if (prior.state === 'expired') return joined(nowMs < restsUntilMs);

@@ -314,16 +314,22 @@ describe('an approval', () => {
     expect(site.target.orders).toEqual([]);
   });
 
-  test('that is refused stands for a day after the last request', async () => {
+  test('that is refused stands for a day, however often it is asked and whoever is restarted', async () => {
     const { site, executor, ticket } = await waiting();
+    site.clock.advance(hourMs / 2);
     await executor.refuse(ticket, 'ana', 'v2 is fine');
     await ask(executor);
     expect(stateOf(executor)).toBe('refused');
-    site.clock.advance(dayMs - 1);
-    expect(await ask(executor)).toMatchObject({ kind: 'joined' });
-    site.clock.advance(dayMs);
-    expect(await ask(executor)).toMatchObject({ kind: 'accepted' });
-    expect(stateOf(executor)).toBe('awaiting_approval');
+    for (let hours = 1; hours < 24; hours++) {
+      site.clock.advance(hourMs);
+      expect(await ask(executor)).toMatchObject({ kind: 'joined' });
+    }
+    site.clock.advance(hourMs - 1);
+    const restarted = site.executor();
+    expect(await ask(restarted)).toMatchObject({ kind: 'joined' });
+    site.clock.advance(1);
+    expect(await ask(restarted)).toMatchObject({ kind: 'accepted' });
+    expect(stateOf(restarted)).toBe('awaiting_approval');
   });
 
   test('of a release that is nothing to go back to any more does nothing', async () => {
