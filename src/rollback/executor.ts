@@ -331,6 +331,7 @@ export class Executor implements Component {
       perHour,
       perDay,
       instance: this.#instance,
+      modeOf: (agent, environment) => this.#parts.planOf(agent, environment)?.mode ?? 'off',
       hasTarget: (attempt) => this.#adapterOf(attempt) !== undefined,
       destinations: (agent, environment, release) => this.#parts.destinations(agent, environment, release),
     };

@@ -1,7 +1,7 @@
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { isOpen, type Attempt } from './attempt.ts';
 import { everyTarget, type RollbackBook } from './rollback-book.ts';
-import type { AttemptBody, EventBody, Refusal } from './rollback-event.ts';
+import { stricterMode, type AttemptBody, type EventBody, type Mode, type Refusal } from './rollback-event.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -23,6 +23,8 @@ export interface StepFacts {
   readonly perHour: number;
   readonly perDay: number;
   hasTarget(attempt: Attempt): boolean;
+  /** What the policies in use have done by now; `off` where none says. */
+  modeOf(agent: string, environment: string): Mode;
   /** Releases to go back to, best first. */
   destinations(agent: string, environment: string, release: string): readonly Destination[];
   /** Who acts when it begins to. */
@@ -47,8 +49,9 @@ export function nextStep(attempt: Attempt, book: RollbackBook, facts: StepFacts)
 }
 
 function proceed(attempt: Attempt, book: RollbackBook, facts: StepFacts): Step {
-  const { id, plan, state } = attempt;
+  const { id, plan, state, sinceMs } = attempt;
   const { target } = plan;
+  if (facts.nowMs - sinceMs >= plan.approvalMs) return append({ event: 'expired', id });
   if (book.attempts.some((other) => other.plan.target === target && isActedOn(other))) return wait;
   if (!facts.hasTarget(attempt))
     return refused(
@@ -57,12 +60,13 @@ function proceed(attempt: Attempt, book: RollbackBook, facts: StepFacts): Step {
       `the policy names the target ${target}, which extensions::rollback::targets does not have`,
     );
   const to = destinationOf(attempt, book, facts);
-  const dry = dryReason(attempt, facts);
+  const mode = modeNow(attempt, facts);
+  const dry = dryReason(attempt, mode, facts);
   if (dry !== undefined) return append({ event: 'dry_run', id, to: to ?? '', reason: dry });
   const limit = isRehearsal(attempt.environment) ? undefined : limitStep(attempt, book, facts);
   if (limit) return limit;
   if (to === undefined) return refused(id, 'no_destination', noDestination(attempt));
-  if (plan.mode === 'approve' && state === 'requested')
+  if (mode === 'approve' && state === 'requested')
     return append({ event: 'approval_asked', id, to, expiresMs: facts.nowMs + plan.approvalMs });
   return append({ event: 'executing', id, to, instance: facts.instance });
 }
@@ -71,9 +75,18 @@ function isActedOn({ state }: Attempt): boolean {
   return state === 'executing' || state === 'verifying';
 }
 
+/** The stricter of what the policy said when it was asked for and what it says now. */
+function modeNow({ agent, environment, plan }: Attempt, facts: StepFacts): Mode {
+  return isRehearsal(environment) ? plan.mode : stricterMode(plan.mode, facts.modeOf(agent, environment));
+}
+
 /** Why it is only said what would be done; undefined when it is to be done. */
-function dryReason({ plan, environment }: Attempt, { stopReason }: StepFacts): string | undefined {
-  if (plan.mode === 'dry_run') return 'the policy says dry_run';
+function dryReason(
+  { environment }: Attempt,
+  mode: Mode,
+  { stopReason }: Pick<StepFacts, 'stopReason'>,
+): string | undefined {
+  if (mode === 'dry_run' || mode === 'off') return `the policy says ${mode}`;
   return isRehearsal(environment) ? undefined : stopReason;
 }
 

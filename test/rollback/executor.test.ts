@@ -353,6 +353,60 @@ describe('an approval', () => {
   });
 });
 
+describe('a request that waited', () => {
+  async function whileNobodyActs(days: number, changes: Parameters<typeof planWith>[0]) {
+    const site = newSite();
+    site.isActing = false;
+    const executor = site.executor();
+    await ask(executor);
+    site.clock.advance(days * dayMs);
+    site.plan = planWith(changes);
+    site.isActing = true;
+    await executor.round();
+    await executor.round();
+    return { site, executor };
+  }
+
+  test('longer than an approval may take is not done any more, and somebody is told', async () => {
+    const { site, executor } = await whileNobodyActs(2, {});
+    expect(stateOf(executor)).toBe('expired');
+    expect(site.target.orders).toEqual([]);
+    expect(site.pages).toMatchObject([{ title: 'RollbackExpired' }]);
+    expect(site.pages[0]?.summary).toContain('it waited too long for its turn');
+    site.clock.advance(hourMs);
+    await ask(executor);
+    expect(site.target.orders).toHaveLength(1);
+  });
+
+  test.each([
+    { mode: 'off', becomes: 'dry_run', outcome: 'the policy says off' },
+    { mode: 'dry_run', becomes: 'dry_run', outcome: 'the policy says dry_run' },
+    { mode: 'approve', becomes: 'awaiting_approval', outcome: '' },
+  ] as const)('is met as a policy that says $mode by now', async ({ mode, becomes, outcome }) => {
+    const { site, executor } = await whileNobodyActs(0, { mode });
+    expect(executor.status(undefined).attempts).toMatchObject([{ state: becomes, outcome }]);
+    expect(site.target.orders).toEqual([]);
+  });
+
+  test('for an approval still needs it where the policy says auto by now', async () => {
+    const { site, executor } = await waiting();
+    site.plan = planWith();
+    await executor.round();
+    expect(stateOf(executor)).toBe('awaiting_approval');
+  });
+
+  test('too long after its approval is not done any more', async () => {
+    const { site, executor, ticket } = await waiting();
+    site.isActing = false;
+    await executor.approve(ticket, 'ana');
+    site.clock.advance(hourMs);
+    site.isActing = true;
+    await executor.round();
+    expect(stateOf(executor)).toBe('expired');
+    expect(site.target.orders).toEqual([]);
+  });
+});
+
 describe('after a rollback', () => {
   test('it is no success that the alert ends: the release before must show enough events that meet the objective', async () => {
     const site = newSite();
