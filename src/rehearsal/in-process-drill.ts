@@ -135,6 +135,7 @@ class InProcessDrill {
       planOf: (agent, environment) => this.#planOf(agent, environment),
       destinations: (agent, environment, release) => judge.destinations(agent, environment, release),
       figureOf: (kpi, of, sinceMs) => this.#replay.figureOf(kpi, of, sinceMs),
+      recentMs: 600_000, // its target can say what it runs
       page: async () => undefined,
       rows: () => undefined,
       clock: { nowMs: () => this.#replay.nowMs },

@@ -15,7 +15,7 @@ import type { TableRow } from '../core/table-row.ts';
 import { windowLabel } from '../core/window-label.ts';
 import type { Family } from '../kpi/family.ts';
 import type { Plan } from '../plan.ts';
-import { FiguresSince } from '../policy/figures-since.ts';
+import { FiguresSince, lookbackMs } from '../policy/figures-since.ts';
 import { objectivesOf } from '../policy/objective-schema.ts';
 import { ArgoRolloutsAdapter } from '../rollback/argo-rollouts-adapter.ts';
 import { Executor, type ExecutorParts } from '../rollback/executor.ts';
@@ -42,6 +42,7 @@ export interface RollbackParts {
   readonly incidents: KeptIncidents;
   readonly kpis: () => readonly Family[];
   readonly windowsMs: readonly number[];
+  readonly latenessMs: number;
   /** Releases to go back to, best first, as the judge knows them. */
   readonly destinations: ExecutorParts['destinations'];
   /** Takes a row for ClickHouse. */
@@ -120,6 +121,7 @@ function executorOf(
       const stated = file && objectivesOf(file.policy.objectives).find(([each]) => each === kpi);
       return stated && figures.of({ kpi: stated[0], objective: stated[1] }, of, sinceMs, kpis());
     },
+    recentMs: lookbackMs(windowsMs, parts.latenessMs),
     isActing: () => incidents.isKept(),
     page: async (page) => pageIn(incidents, page),
     rows: parts.rows,

@@ -25,7 +25,7 @@ import { sandbox } from './sandbox.ts';
 import type { TargetAdapter } from './target-adapter.ts';
 
 /** What an executor works with. */
-export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' | 'clock'> {
+export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' | 'recentMs' | 'clock'> {
   /** Kept for good, and read from its first record on. */
   readonly journal: JournalStream;
   /** The file that has the same events. */

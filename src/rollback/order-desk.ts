@@ -23,6 +23,8 @@ export interface DeskParts {
     of: { readonly agent: string; readonly release: string; readonly environment: string },
     sinceMs: number,
   ): Figure | undefined;
+  /** Figures of events since so long ago are there, unless nobody can say any. */
+  readonly recentMs: number;
   readonly clock: Clock;
 }
 
@@ -39,8 +41,6 @@ const reachMs = 120_000;
 const retryMs = 1000;
 const slowestRetryMs = 15_000;
 const minuteMs = 60_000;
-/** A target that cannot say what it runs has left a release of which nothing is seen for so long. */
-const recentMs = 10 * minuteMs;
 
 /**
  * Gives orders to targets and looks at how they went. An order is sent when the journal says that it is about to be, right
@@ -86,6 +86,13 @@ export class OrderDesk {
     }
     const stop = isRehearsal(attempt.environment) ? undefined : this.#parts.stopReason();
     if (stop !== undefined) return this.#giveUp(attempt, sent, stop);
+    if (current.kind === 'unknown' && !sent.wasSent) {
+      const isRunning = this.#isRunning(attempt);
+      if (isRunning === undefined)
+        return this.#later(attempt, sent, `neither ${plan.target} nor any KPI can say whether ${from} runs`);
+      if (!isRunning)
+        return { event: 'moved', id, isSent: false, reason: `nothing was seen of ${from} lately` };
+    }
     if (sent.wasSent && !adapter.isRepeatable)
       return this.#giveUp(
         attempt,
@@ -159,12 +166,28 @@ export class OrderDesk {
     };
   }
 
-  /** Whether nothing was seen of the bad release lately; of a rehearsal the target itself is pretended. */
-  #isLeft({ plan, agent, environment, from: release, actedMs = 0 }: Attempt): boolean {
+  /** Whether the bad release runs at a target that cannot say that; undefined while nobody can. The judge has just seen it. */
+  #isRunning(attempt: Attempt): boolean | undefined {
+    const { environment, askers, requestedMs } = attempt;
+    const { clock, recentMs } = this.#parts;
     if (isRehearsal(environment)) return true;
-    const lateMs = this.#parts.clock.nowMs() - recentMs;
-    const sinceMs = Math.max(actedMs, lateMs - (lateMs % minuteMs));
-    return this.#parts.figureOf(plan.verify.kpi, { agent, release, environment }, sinceMs)?.events === 0;
+    if (askers.includes('judge') && clock.nowMs() - requestedMs < recentMs) return true;
+    const seen = this.#seenSince(attempt, 0);
+    return seen && seen.events > 0;
+  }
+
+  /** Whether nothing was seen of the bad release lately; of a rehearsal the target itself is pretended. */
+  #isLeft(attempt: Attempt): boolean {
+    const { environment, actedMs = 0 } = attempt;
+    return isRehearsal(environment) || this.#seenSince(attempt, actedMs)?.events === 0;
+  }
+
+  /** What was seen of the bad release lately, and since `sinceMs`. */
+  #seenSince({ plan, agent, environment, from: release }: Attempt, sinceMs: number): Figure | undefined {
+    const { clock, recentMs } = this.#parts;
+    const lateMs = clock.nowMs() - recentMs;
+    const fromMs = Math.max(sinceMs, lateMs - (lateMs % minuteMs));
+    return this.#parts.figureOf(plan.verify.kpi, { agent, release, environment }, fromMs);
   }
 
   /** What the target of `attempt` runs now. */

@@ -491,6 +491,67 @@ describe('a target', () => {
     expect(stateOf(executor)).toBe('done');
   });
 
+  test('that cannot say what it runs gets no order for a release of which nothing is seen', async () => {
+    const site = newSite();
+    site.target.release = undefined;
+    site.plan = planWith({ perDay: 1 });
+    const executor = site.executor();
+    await ask(executor, { cause: 'alert', requestedBy: 'alertmanager', release: 'v9' });
+    expect(site.target.orders).toEqual([]);
+    expect(executor.status(undefined).attempts).toMatchObject([
+      { state: 'moved', outcome: 'nothing was seen of v9 lately' },
+    ]);
+    site.figures.set('v2', { meets: false, events: 1 });
+    await ask(executor, { cause: 'alert', requestedBy: 'alertmanager' });
+    expect(site.target.orders).toMatchObject([{ from: 'v2' }]);
+  });
+
+  test('that cannot say what it runs gets no order while no KPI can, and then somebody is told', async () => {
+    const site = newSite();
+    site.target.release = undefined;
+    site.figures.clear();
+    const executor = site.executor();
+    await ask(executor, { cause: 'human', requestedBy: 'bo' });
+    expect(stateOf(executor)).toBe('executing');
+    site.clock.advance(2 * minuteMs);
+    await executor.round();
+    await executor.round();
+    expect(site.target.orders).toEqual([]);
+    expect(site.pages).toMatchObject([{ title: 'RollbackFailed' }]);
+  });
+
+  test('that cannot say what it runs is not ordered by what the judge saw before a long wait', async () => {
+    const site = newSite();
+    site.target.release = undefined;
+    site.isActing = false;
+    const executor = site.executor();
+    await ask(executor);
+    site.clock.advance(11 * minuteMs);
+    site.isActing = true;
+    await executor.round();
+    expect(stateOf(executor)).toBe('moved');
+    expect(site.target.orders).toEqual([]);
+  });
+
+  test('that cannot say what it runs is looked at over a time in which there are figures', async () => {
+    const site = newSite();
+    site.target.release = undefined;
+    const recentMs = 40 * minuteMs;
+    const executor = site.executor({
+      recentMs,
+      figureOf: (_, { release }, sinceMs) =>
+        release === 'v1' || sinceMs > site.clock.nowMs() - recentMs
+          ? site.figures.get(release)
+          : { meets: false, events: 0 },
+    });
+    site.plan = planWith({ verify: { kpi: 'run_success', minEvents: 20, withinMs: 2 * hourMs } });
+    await ask(executor);
+    expect(stateOf(executor)).toBe('verifying');
+    site.clock.advance(41 * minuteMs);
+    await executor.round();
+    expect(stateOf(executor)).toBe('done');
+  });
+
   test('that refuses is a failure at once, and is not asked again', async () => {
     const site = newSite();
     site.target.answer = () => ({ kind: 'refused', reason: 'it answered 403: approval required' });

@@ -114,6 +114,7 @@ export class Site {
       destinations: () => this.destinations,
       figureOf: (_, { release }) =>
         this.figures.get(release) ?? (this.figures.size > 0 ? { meets: false, events: 0 } : undefined),
+      recentMs: 10 * minuteMs,
       isActing: () => this.isActing,
       page: async (page) => {
         await Promise.resolve();
