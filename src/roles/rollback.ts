@@ -24,6 +24,7 @@ import type { Page } from '../rollback/page.ts';
 import type { TargetAdapter } from '../rollback/target-adapter.ts';
 import { WebhookAdapter } from '../rollback/webhook-adapter.ts';
 import type { Role, Site } from './role.ts';
+import { soleRun } from './sole-run.ts';
 
 /** What the judge says of a release, as far as it asks for a rollback. */
 interface JudgedRelease {
@@ -75,25 +76,25 @@ export function rollbackRole(
     addresses: () => [],
     kpis: () => executor.families(),
     resources: (callers) => rollbackResources(executor, callers, log),
-    judged: async (standings) => {
-      for (const { agent, environment, release, action, isRunning, reason, ...evidence } of standings) {
-        if (action !== 'rollback' || !isRunning) continue;
-        const request = {
-          cause: 'judge',
-          requestedBy: 'judge',
-          agent,
-          environment,
-          release,
-          reason,
-        } as const;
-        await executor
-          .request({ ...request, evidence })
-          .catch((error: unknown) =>
-            log.warn({ err: error, agent, release }, 'a rollback that the judge wants waits for its journal'),
-          );
-      }
-    },
+    judged: soleRun(async (standings) => askAll(executor, standings, log)),
   };
+}
+
+/** Asks for what the judge wants to be rolled back. */
+async function askAll(
+  executor: Executor,
+  standings: readonly JudgedRelease[],
+  log: Site['log'],
+): Promise<void> {
+  for (const { agent, environment, release, action, isRunning, reason, ...evidence } of standings) {
+    if (action !== 'rollback' || !isRunning) continue;
+    const of = { agent, environment, release, reason, evidence };
+    await executor
+      .request({ ...of, cause: 'judge', requestedBy: 'judge' })
+      .catch((error: unknown) =>
+        log.warn({ err: error, agent, release }, 'a rollback that the judge wants waits for its journal'),
+      );
+  }
 }
 
 type Options = NonNullable<Plan['rollback']>['options'];

@@ -460,6 +460,7 @@ describe('after a rollback', () => {
     site.clock.advance(hourMs);
     expect(await ask(executor)).toMatchObject({ kind: 'joined' });
     site.target.release = 'v2';
+    site.clock.advance(minuteMs);
     expect(await ask(executor)).toMatchObject({ kind: 'accepted' });
     expect(site.target.orders).toHaveLength(2);
     expect(new Set(site.target.orders.map(({ id }) => id)).size).toBe(2);
@@ -612,6 +613,19 @@ describe('a target', () => {
     expect(site.target.orders).toHaveLength(2);
     expect(new Set(site.target.orders.map(({ id }) => id)).size).toBe(1);
     expect(stateOf(executor)).toBe('done');
+  });
+
+  test('is not asked what it runs by everyone who asks again, but every few seconds', async () => {
+    const site = newSite();
+    const executor = site.executor();
+    await ask(executor);
+    site.clock.advance(hourMs);
+    const { looks } = site.target;
+    for (let asks = 0; asks < 20; asks++) expect(await ask(executor)).toMatchObject({ kind: 'joined' });
+    expect(site.target.looks - looks).toBe(1);
+    site.target.release = 'v2';
+    site.clock.advance(5000);
+    expect(await ask(executor)).toMatchObject({ kind: 'accepted' });
   });
 
   test('is acted on by one attempt at a time', async () => {
