@@ -177,12 +177,12 @@ async function takeAlerts(desk: RollbackDesk, body: string, by: string, log: Log
   if (!('asking' in read)) return failed(400, ...read.faults);
   const { asking: alerts, resolved, others, faults, truncated } = read;
   if (faults.length > 0) log.warn({ faults }, 'alerts that nobody can read are left out');
-  if (truncated > 0) await desk.truncated(truncated);
   const taken = [];
   for (const { agent, release, environment, reason, evidence } of alerts) {
     const request = { agent, release, environment, reason, evidence, requestedBy: by };
     taken.push({ agent, release, environment, ...(await desk.request({ ...request, cause: 'alert' })) });
   }
+  if (truncated > 0) await desk.truncated(truncated);
   return json(200, { alerts: taken, resolved, others, errors: faults });
 }
 

@@ -108,7 +108,7 @@ export class Executor implements Component {
       },
       this.#instance,
     );
-    this.#pager = new Pager(this.#journal, async (page) => parts.page(page));
+    this.#pager = new Pager(this.#journal, async (page) => parts.page(page), parts.log);
     this.#approvals = new Approvals(parts.approvalKey, clock);
     this.#requests = new Requests({
       journal: this.#journal,

@@ -132,7 +132,10 @@ describe('a notification of Alertmanager', () => {
     expect((await post('/api/v1/alerts', notificationOf([], { truncatedAlerts: 2 }))).status).toBe(200);
     expect(site.pages).toMatchObject([{ title: 'AlertsTruncated' }]);
     site.pageFault = new Failure('unavailable', 'this process keeps no incidents');
-    expect((await post('/api/v1/alerts', notificationOf([], { truncatedAlerts: 2 }))).status).toBe(503);
+    const truncated = notificationOf([alertOf({})], { truncatedAlerts: 2 });
+    expect((await post('/api/v1/alerts', truncated)).status).toBe(503);
+    await settle();
+    expect(site.target.orders).toHaveLength(1); // what did come was taken
   });
 
   test('is refused for good where it is none of version 4', async () => {

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Failure } from '../../src/core/failure.ts';
+import { createLog } from '../../src/core/log.ts';
 import type { Executor } from '../../src/rollback/executor.ts';
 import { rollbackTable } from './rollback-table.ts';
 import { dayMs, FakeTarget, hourMs, minuteMs, planWith, requestWith, Site } from './site.ts';
@@ -830,6 +831,32 @@ describe('people', () => {
     await site.executor().round();
     await site.executor().round();
     expect(site.pages).toHaveLength(1);
+  });
+
+  test('are told of all that they can be told, and it is no fault of the journal that one thing cannot be', async () => {
+    const site = newSite();
+    site.destinations = [];
+    let refuses = true;
+    const lines: string[] = [];
+    const log = createLog('silent');
+    log.error = (_: unknown, line?: unknown) => void lines.push(String(line));
+    const executor = site.executor({
+      log,
+      page: async (page) => {
+        await Promise.resolve();
+        if (refuses && page.release === 'v2') throw new Failure('unavailable', '1000 incidents are open');
+        site.pages.push(page);
+      },
+    });
+    await ask(executor);
+    await ask(executor, { release: 'v3' });
+    await executor.round();
+    expect(site.pages.map(({ release }) => release)).toEqual(['v3']);
+    expect(executor.fault).toBeUndefined();
+    expect(lines).toEqual(['people cannot be told of rollbacks, and will be as soon as that is possible']);
+    refuses = false;
+    await executor.round();
+    expect(site.pages.map(({ release }) => release)).toEqual(['v3', 'v2']);
   });
 
   test('are told of alerts that were left out', async () => {
