@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KeptIncidents } from '../api/incident-resource.ts';
@@ -21,6 +21,7 @@ import { ArgoRolloutsAdapter } from '../rollback/argo-rollouts-adapter.ts';
 import { Executor, type ExecutorParts } from '../rollback/executor.ts';
 import { GithubAdapter } from '../rollback/github-adapter.ts';
 import type { Page } from '../rollback/page.ts';
+import { stopFileReason } from '../rollback/stop-file.ts';
 import type { TargetAdapter } from '../rollback/target-adapter.ts';
 import { WebhookAdapter } from '../rollback/webhook-adapter.ts';
 import type { Role, Site } from './role.ts';
@@ -133,7 +134,7 @@ function executorOf(
 
 function stopReasonOf({ stop, stop_file: file }: Options): string | undefined {
   if (stop) return 'extensions::rollback::stop is true';
-  return file !== undefined && existsSync(file) ? `the file ${file} is there` : undefined;
+  return file === undefined ? undefined : stopFileReason(file);
 }
 
 /** Opens an incident of what people are to be told. Rejects with a Failure where this process cannot. */
