@@ -116,6 +116,7 @@ function executorOf(
     approvalKey: options.approval_key ?? new Secret(randomBytes(32).toString('hex')),
     stopReason: () => stopReasonOf(options),
     planOf: (agent, environment) => policies.coverage.rollbackPlan(agent, environment),
+    hasPolicy: (name) => policies.inUse.some(({ policy }) => policy.metadata.name === name),
     destinations: parts.destinations,
     figureOf: (kpi, of, sinceMs) => {
       const name = policies.coverage.rollbackPlan(of.agent, of.environment)?.policy;

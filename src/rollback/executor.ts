@@ -15,7 +15,7 @@ import { nextStep, type Destination, type StepFacts } from './next-step.ts';
 import { OrderDesk, type DeskParts } from './order-desk.ts';
 import { truncatedPage, type Page } from './page.ts';
 import { Pager } from './pager.ts';
-import type { OpenBreaker, RollbackBook } from './rollback-book.ts';
+import { drillsPerDay, type OpenBreaker, type RollbackBook } from './rollback-book.ts';
 import type { DrillRecord, EventBody, JournalEvent } from './rollback-event.ts';
 import { rollbackFamilies } from './rollback-families.ts';
 import type { RequestOutcome, RollbackPlan, RollbackRequest } from './rollback-plan.ts';
@@ -41,6 +41,8 @@ export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' |
   stopReason(): string | undefined;
   /** What the policies in use say; undefined where they say nothing of rollbacks. */
   planOf(agent: string, environment: string): RollbackPlan | undefined;
+  /** Whether a policy of that name is in use. */
+  hasPolicy(name: string): boolean;
   destinations(agent: string, environment: string, release: string): readonly Destination[];
   /** Opens an incident; resolves when that is known to whoever is told of incidents, and survives this process. */
   page(page: Page): Promise<void>;
@@ -64,6 +66,7 @@ export interface RollbackStatus {
 }
 
 const pollMs = 1000;
+const dayMs = 86_400_000;
 /** So many events are said again to the table after a start: it knows them by their place. */
 const limitRows = 1000;
 /** An attempt takes no more steps than this at once. */
@@ -196,9 +199,18 @@ export class Executor implements Component {
     return isThere ? answered : { kind: 'unknown', reason: `no breaker of ${scope} is open` };
   }
 
-  /** Keeps the record of a drill. */
-  async record(drill: DrillRecord, by: string): Promise<void> {
-    await this.#command(() => ({ event: 'drilled', by, drill }));
+  /** Keeps the record of a drill of a policy in use; so many in a day. */
+  async record(drill: DrillRecord, by: string): Promise<Answered> {
+    if (!this.#parts.hasPolicy(drill.policy))
+      return { kind: 'unknown', reason: `no policy in use is called ${drill.policy}` };
+    let isFull = false;
+    const answered = await this.#command((book) => {
+      isFull = book.drillsSince(this.#parts.clock.nowMs() - dayMs) >= drillsPerDay;
+      return isFull ? undefined : { event: 'drilled', by, drill };
+    });
+    return isFull
+      ? { kind: 'over', reason: `${drillsPerDay} drills were recorded within a day, and more are not kept` }
+      : answered;
   }
 
   async #command(decide: (book: RollbackBook) => EventBody | undefined): Promise<Answered> {

@@ -725,6 +725,53 @@ describe('a rehearsal', () => {
   });
 });
 
+describe('what callers send', () => {
+  const drill = {
+    policy: 'refund-agent',
+    environment: 'drill:production',
+    passed: true,
+    startedMs: 1000,
+    endedMs: 5000,
+    evidence: {},
+  };
+
+  test('cannot fill the journal with drills: they are of policies in use, and so many in a day', async () => {
+    const site = newSite();
+    const executor = site.executor();
+    const record = async (number: number, policy = 'refund-agent') =>
+      executor.record({ ...drill, policy, scenario: `s${number}` }, 'eve');
+    expect(await record(0, 'invented')).toMatchObject({ kind: 'unknown' });
+    expect(site.journal.records).toEqual([]);
+    for (let number = 0; number < 100; number++) expect(await record(number)).toEqual({ kind: 'taken' });
+    const restarted = site.executor();
+    expect(await restarted.record({ ...drill, scenario: 'more' }, 'eve')).toMatchObject({ kind: 'over' });
+    expect(site.journal.records).toHaveLength(100);
+    site.clock.advance(dayMs);
+    expect(await record(100)).toEqual({ kind: 'taken' });
+  });
+
+  test('does not make a release that was taken back one to go back to', async () => {
+    const site = newSite();
+    site.plan = planWith({ cooldownMs: 1 });
+    const executor = site.executor();
+    await ask(executor);
+    site.clock.advance(minuteMs);
+    for (let number = 0; number < 1100; number++)
+      await executor.request(
+        requestWith({ cause: 'human', requestedBy: 'eve', release: `invented-${number}` }),
+      );
+    await executor.round();
+    site.clock.advance(2 * hourMs); // what waited for its turn expires
+    await executor.round();
+    expect(executor.status(undefined).attempts.some(({ from }) => from === 'v2')).toBe(false);
+    site.destinations = [{ release: 'v2', why: 'established' }];
+    site.target.release = 'v1';
+    await ask(executor, { release: 'v1' });
+    expect(stateOf(executor)).toBe('refused');
+    expect(site.target.orders.filter(({ to }) => to === 'v2')).toEqual([]);
+  }, 60_000);
+});
+
 describe('the journal', () => {
   test('that is down is an unavailable Failure, so that whoever asks asks again', async () => {
     const site = newSite();

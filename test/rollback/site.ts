@@ -114,6 +114,7 @@ export class Site {
       approvalKey: new Secret('a key of sixteen characters'),
       stopReason: () => this.stopReason,
       planOf: () => this.plan,
+      hasPolicy: (name) => name === this.plan?.policy,
       destinations: () => this.destinations,
       figureOf: (_, { release }) =>
         this.figures.get(release) ?? (this.figures.size > 0 ? { meets: false, events: 0 } : undefined),
