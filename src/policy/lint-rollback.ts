@@ -2,7 +2,7 @@ import { isRehearsal } from '../semconv/rehearsal.ts';
 import { error, warning, type Finding } from './finding.ts';
 import type { Policy } from './policy-schema.ts';
 import { durationSeconds } from './policy-values.ts';
-import { covers } from './scope.ts';
+import { covers, onlyOf } from './scope.ts';
 
 const leastOftenSeconds = 92 * 86_400;
 
@@ -13,6 +13,7 @@ export function* rollbackFindings(policy: Policy): Generator<Finding> {
     yield* modeFindings(policy, rollback);
     yield* environmentFindings(policy, rollback);
     yield* verifyFindings(policy, rollback);
+    yield* targetFindings(policy);
   }
   if (gates?.canary?.on_timeout === 'rollback' && (rollback?.mode ?? 'off') === 'off')
     yield error(
@@ -62,6 +63,38 @@ function* environmentFindings({ scope }: Policy, { environments = {} }: Rollback
         'correct its name, or add it to scope::environments',
       );
   }
+}
+
+function* targetFindings({ scope }: Policy): Generator<Finding> {
+  if (onlyOf(scope.agents) === undefined)
+    yield warning(
+      'rollback::target',
+      `is that of several agents (${scope.agents.join(', ')}): a rollback of one of them changes what the others run`,
+      'write a policy for each agent that is released on its own',
+    );
+}
+
+/** Which of the targets of `policy` one of `others` acts on, too, for agents of its own. */
+export function* sharedTargetFindings(
+  policy: Policy,
+  others: readonly { readonly file: string; readonly policy: Policy }[],
+): Generator<Finding> {
+  const own = targetsOf(policy);
+  for (const other of others) {
+    const shared = targetsOf(other.policy).find((target) => own.includes(target));
+    if (shared !== undefined)
+      yield warning(
+        'rollback::target',
+        `${shared} is that of the agents of ${other.file}, too: a rollback of one of them changes what the others run`,
+        'name a target for each agent that is released on its own',
+      );
+  }
+}
+
+function targetsOf({ rollback }: Policy): readonly string[] {
+  if (!rollback) return [];
+  const elsewhere = Object.values(rollback.environments ?? {}).flatMap(({ target }) => target ?? []);
+  return [rollback.target, ...elsewhere];
 }
 
 function* verifyFindings({ objectives, gates }: Policy, { verify }: Rollback): Generator<Finding> {

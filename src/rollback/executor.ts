@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { Secret } from '../core/secret.ts';
 import type { TableRow } from '../core/table-row.ts';
 import type { Family } from '../kpi/family.ts';
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import { Approvals, idIn, taken, type Answered } from './approvals.ts';
 import { isOpen, type Attempt } from './attempt.ts';
 import type { ChainHead } from './chain.ts';
@@ -14,10 +15,10 @@ import type { Destination, StepFacts } from './next-step.ts';
 import { OrderDesk, type DeskParts } from './order-desk.ts';
 import { truncatedPage, type Page } from './page.ts';
 import { Pager } from './pager.ts';
-import type { OpenBreaker, RollbackBook } from './rollback-book.ts';
+import { drillsPerDay, type OpenBreaker, type RollbackBook } from './rollback-book.ts';
 import type { DrillRecord, EventBody, JournalEvent } from './rollback-event.ts';
 import { rollbackFamilies } from './rollback-families.ts';
-import { isSandbox, type RequestOutcome, type RollbackPlan, type RollbackRequest } from './rollback-plan.ts';
+import type { RequestOutcome, RollbackPlan, RollbackRequest } from './rollback-plan.ts';
 import { Requests } from './requests.ts';
 import { rollbackRow } from './rollback-row.ts';
 import { sandbox } from './sandbox.ts';
@@ -25,7 +26,7 @@ import type { TargetAdapter } from './target-adapter.ts';
 import { UnderWay } from './under-way.ts';
 
 /** What an executor works with. */
-export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' | 'clock'> {
+export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' | 'recentMs' | 'clock'> {
   /** Kept for good, and read from its first record on. */
   readonly journal: JournalStream;
   /** The file that has the same events. */
@@ -41,6 +42,8 @@ export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' |
   stopReason(): string | undefined;
   /** What the policies in use say; undefined where they say nothing of rollbacks. */
   planOf(agent: string, environment: string): RollbackPlan | undefined;
+  /** Whether a policy of that name is in use. */
+  hasPolicy(name: string): boolean;
   destinations(agent: string, environment: string, release: string): readonly Destination[];
   /** Opens an incident; resolves when that is known to whoever is told of incidents, and survives this process. */
   page(page: Page): Promise<void>;
@@ -64,6 +67,7 @@ export interface RollbackStatus {
 }
 
 const pollMs = 1000;
+const dayMs = 86_400_000;
 /** So many events are said again to the table after a start: it knows them by their place. */
 const limitRows = 1000;
 /** Clocks of machines that are well differ by less. */
@@ -106,7 +110,7 @@ export class Executor implements Component {
       {
         ...parts,
         isActing: () => this.#isActing(),
-        adapterOf: (target) => this.#adapterOf(target),
+        adapterOf: (attempt) => this.#adapterOf(attempt),
         stopReason: () => this.#stopReason(this.#journal.book),
       },
       this.#instance,
@@ -119,7 +123,7 @@ export class Executor implements Component {
       journalFailed: (error) => this.#failed(error),
       log: parts.log,
     });
-    this.#pager = new Pager(this.#journal, async (page) => parts.page(page));
+    this.#pager = new Pager(this.#journal, async (page) => parts.page(page), parts.log);
     this.#approvals = new Approvals(parts.approvalKey, clock);
     this.#requests = new Requests({
       journal: this.#journal,
@@ -207,9 +211,18 @@ export class Executor implements Component {
     return isThere ? answered : { kind: 'unknown', reason: `no breaker of ${scope} is open` };
   }
 
-  /** Keeps the record of a drill. */
-  async record(drill: DrillRecord, by: string): Promise<void> {
-    await this.#command(() => ({ event: 'drilled', by, drill }));
+  /** Keeps the record of a drill of a policy in use; so many in a day. */
+  async record(drill: DrillRecord, by: string): Promise<Answered> {
+    if (!this.#parts.hasPolicy(drill.policy))
+      return { kind: 'unknown', reason: `no policy in use is called ${drill.policy}` };
+    let isFull = false;
+    const answered = await this.#command((book) => {
+      isFull = book.drillsSince(this.#parts.clock.nowMs() - dayMs) >= drillsPerDay;
+      return isFull ? undefined : { event: 'drilled', by, drill };
+    });
+    return isFull
+      ? { kind: 'over', reason: `${drillsPerDay} drills were recorded within a day, and more are not kept` }
+      : answered;
   }
 
   async #command(decide: (book: RollbackBook) => EventBody | undefined): Promise<Answered> {
@@ -340,13 +353,14 @@ export class Executor implements Component {
       perHour,
       perDay,
       instance: this.#instance,
-      hasTarget: (target) => this.#adapterOf(target) !== undefined,
+      modeOf: (agent, environment) => this.#parts.planOf(agent, environment)?.mode ?? 'off',
+      hasTarget: (attempt) => this.#adapterOf(attempt) !== undefined,
       destinations: (agent, environment, release) => this.#parts.destinations(agent, environment, release),
     };
   }
 
-  #adapterOf(target: string): TargetAdapter | undefined {
-    return isSandbox(target) ? sandbox : this.#parts.targets.get(target);
+  #adapterOf({ environment, plan }: Pick<Attempt, 'environment' | 'plan'>): TargetAdapter | undefined {
+    return isRehearsal(environment) ? sandbox : this.#parts.targets.get(plan.target);
   }
 
   #stopReason({ stop }: RollbackBook): string | undefined {

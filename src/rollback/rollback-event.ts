@@ -4,9 +4,14 @@ import { z } from 'zod';
 const causes = ['judge', 'alert', 'human'] as const;
 export type Cause = (typeof causes)[number];
 
-/** What a policy may have an executor do. */
+/** What a policy may have an executor do, the strictest first. */
 const modes = ['off', 'dry_run', 'approve', 'auto'] as const;
 export type Mode = (typeof modes)[number];
+
+/** The one of `a` and `b` by which less is done. */
+export function stricterMode(a: Mode, b: Mode): Mode {
+  return modes.indexOf(a) <= modes.indexOf(b) ? a : b;
+}
 
 /**
  * Why nothing was done: somebody said no, a cap was reached or a breaker is open, the target was acted on a moment ago,

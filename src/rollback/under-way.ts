@@ -1,10 +1,10 @@
 import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import type { Attempt } from './attempt.ts';
 import type { Journal } from './journal.ts';
 import { nextStep, type StepFacts } from './next-step.ts';
 import type { OrderDesk } from './order-desk.ts';
-import { isSandbox } from './rollback-plan.ts';
 
 /** What attempts are taken further with. */
 export interface UnderWayParts {
@@ -84,10 +84,10 @@ export class UnderWay {
   }
 
   /** Whether it is time to ask again how the rollback went; nobody is asked about a rehearsal. */
-  #isDue({ id, plan }: Attempt): boolean {
+  #isDue({ id, environment }: Attempt): boolean {
     const { nowMs } = this.#parts.facts();
     const sinceMs = nowMs - (this.#verifiedMs.get(id) ?? Number.NEGATIVE_INFINITY);
-    if (sinceMs >= 0 && sinceMs < verifyMs && !isSandbox(plan.target)) return false;
+    if (sinceMs >= 0 && sinceMs < verifyMs && !isRehearsal(environment)) return false;
     this.#verifiedMs.set(id, nowMs);
     return true;
   }

