@@ -21,7 +21,8 @@ export const flaggerUse = `# Apply the MetricTemplate, and merge the analysis in
 
 /**
  * An AnalysisTemplate of Argo Rollouts, from v1.8 on, for an inline step of a canary: it asks the gate until that passes or
- * fails. What neither passes nor fails is inconclusive, and after the time to decide pauses the rollout. There is no
+ * wants a rollback, which may be because the time is over. Else it is inconclusive, and after that time pauses the rollout.
+ * The result is the whole answer, so that people read the reason in the AnalysisRun. There is no
  * `count`: Argo calls a metric successful that reached it, whatever was measured (analysis.go, assessMetricStatus). Errors,
  * such as a process that stands by, abort a rollout, so there may be ten minutes of them; they are repeated every 10 s.
  * Background analysis is not for this: it is successful when the steps are done.
@@ -47,8 +48,8 @@ export function argoTemplate({ policy }: PolicyFile): Manifest | undefined {
         {
           name: 'verdict',
           interval: `${everySeconds}s`,
-          successCondition: 'result == "pass"',
-          failureCondition: 'result == "fail"',
+          successCondition: 'result.verdict == "pass"',
+          failureCondition: 'result.action == "rollback"',
           consecutiveSuccessLimit: 1,
           failureLimit: 0,
           inconclusiveLimit: Math.ceil(durationSeconds(canary.max) / everySeconds),
@@ -58,7 +59,7 @@ export function argoTemplate({ policy }: PolicyFile): Manifest | undefined {
               url: `{{ args.plimsoll-url }}/api/v1/gate/${name}?gate=canary&release={{ args.release }}&agent={{ args.agent }}&environment={{ args.environment }}`,
               headers: [{ key: 'Authorization', value: 'Bearer {{ args.plimsoll-token }}' }],
               timeoutSeconds: 10,
-              jsonPath: '{$.verdict}',
+              jsonPath: '{$}',
             },
           },
         },
@@ -73,7 +74,7 @@ function argument(name: string, value: string | undefined): Manifest {
 }
 
 /**
- * What Flagger needs: a MetricTemplate by which a release that fails is a failed check and one without traffic is none
+ * What Flagger needs: a MetricTemplate by which a release to be rolled back is a failed check and one without traffic is none
  * (Flagger takes a query without a value for a failed check, and enough of those roll back), and the part of a Canary
  * with the hooks by which only what passed is promoted. Flagger tells no hook which one it is, so the metadata do; it
  * sends no header, so the token stands in the URL. RELEASE is the release, set with every rollout.
@@ -96,7 +97,7 @@ export function flaggerTemplates({ policy }: PolicyFile): readonly Manifest[] {
     timeout: '10s',
     metadata: { hook: type, gate: 'canary', ...subject },
   });
-  const query = `max(${seriesOf('plimsoll_release_verdict', { ...subject, verdict: 'fail' })}) or on() vector(0)`;
+  const query = `max(${seriesOf('plimsoll_release_action', { ...subject, action: 'rollback' })}) or on() vector(0)`;
   return [
     {
       apiVersion: 'flagger.app/v1beta1',

@@ -232,10 +232,11 @@ describe('a webhook of Flagger', () => {
     waits: { verdict: 'inconclusive', action: 'none' },
     pauses: { verdict: 'inconclusive', action: 'pause' },
     environment: { verdict: 'environment', action: 'pause' },
+    overdue: { verdict: 'inconclusive', action: 'rollback' },
   } as const;
 
   test.each<[string, readonly (keyof typeof states)[]]>([
-    ['rollback', ['fail']],
+    ['rollback', ['fail', 'overdue']],
     ['confirm-promotion', ['pass']],
     ['confirm-traffic-increase', ['pass', 'waits']],
     ['confirm-rollout', ['pass', 'waits']],
