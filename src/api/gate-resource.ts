@@ -134,9 +134,9 @@ function answerTo(parts: GateParts, name: string, asked: Asked): Answered {
 
 function stagingSaid(file: PolicyFile, question: GateQuestion, kpis: readonly MetricFamily[]): Said {
   const rules = stagingRulesOf(file);
-  const { runs, values } = stagingFiguresOf(file, question, kpis);
+  const { runs, kpis: figures } = stagingFiguresOf(file, question, kpis);
   const { verdict, reason } = rules
-    ? judgeStaging({ runs, values }, rules)
+    ? judgeStaging({ runs, kpis: figures }, rules)
     : { verdict: 'inconclusive' as const, reason: 'there is no such gate' };
   return {
     verdict,
@@ -144,7 +144,8 @@ function stagingSaid(file: PolicyFile, question: GateQuestion, kpis: readonly Me
     reason,
     ...headOf(file, question),
     runs,
-    figures: Object.fromEntries(values),
+    figures: Object.fromEntries([...figures].map(([kpi, { value }]) => [kpi, value])),
+    events: Object.fromEntries([...figures].map(([kpi, { events }]) => [kpi, events])),
   };
 }
 

@@ -219,6 +219,7 @@ describe('a gate tells Argo', () => {
       action: 'promote',
       runs: 50,
       figures: { run_success: 0.9 },
+      events: { run_success: 50 },
     });
     api.kpis = gauges(40, 50);
     expect((await get(api, path)).body).toMatchObject({ verdict: 'fail', action: 'none' });
