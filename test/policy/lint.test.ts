@@ -67,11 +67,38 @@ test('the events that are called enough are, and so is every number above', () =
     expect(found(success({ min_events: events }))).toEqual([]);
 });
 
+test.each([
+  ['6m', [300_000, 3_600_000], []],
+  [
+    '5m',
+    [300_000, 3_600_000],
+    ['error: rollback::verify::within: 5m is not longer than 5m, the shortest of exporters::kpi::windows'],
+  ],
+  [
+    '4m',
+    [3_600_000, 300_000],
+    ['error: rollback::verify::within: 4m is not longer than 5m, the shortest of exporters::kpi::windows'],
+  ],
+  ['4m', [60_000, 3_600_000], []],
+  ['4m', undefined, []],
+] as const)('a rollback verified within %s is refused where every window is longer: %j', (...of) => {
+  const [within, windowsMs, expected] = of;
+  const file = policyFile({
+    ...withRollback({ verify: { kpi: 'run_success', min_events: 20, within } }),
+    ...withCanary({ deadline: '1m' }),
+  });
+  const lines = (findingsOf([file], today, { windowsMs }).get(file) ?? []).map(
+    ({ level, path, sentence }) => `${level}: ${path}: ${sentence}`,
+  );
+  expect(lines).toEqual(expected.map((line) => expect.stringContaining(line)));
+});
+
 test('nothing is wrong with the shipped policy', () => {
   const file = 'config/policies/refund-agent.yaml';
   const result = readPolicy(file, readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'));
   const files = 'read' in result ? [result.read] : [];
-  expect([...findingsOf(files, today).values()]).toEqual([[]]);
+  const windowsMs = [300_000, 3_600_000, 86_400_000];
+  expect([...findingsOf(files, today, { windowsMs }).values()]).toEqual([[]]);
 });
 
 test.each<[string, Mapping, string]>([
