@@ -55,6 +55,8 @@ test('a sound policy has no findings', () => {
     }),
   ).toEqual([]);
   expect(found(withOffline({ min_cases: 189 }))).toEqual([]);
+  expect(found(withOffline({ margin: 0.2 }))).toEqual([]);
+  expect(found(withCanary({ margin: 0.2 }))).toEqual([]);
   expect(found(withStaging({ at_least: { run_success: 0.95 }, at_most: { tool_call_duration: 3 } }))).toEqual(
     [],
   );
@@ -388,6 +390,16 @@ test.each<[string, Mapping, string]>([
     'a margin of nothing',
     withOffline({ margin: 0 }),
     'warning: gates::offline::margin: lets only a release pass that is surely better',
+  ],
+  [
+    'a margin within which everything is',
+    withOffline({ margin: 1 }),
+    'error: gates::offline::margin: lets a release pass that is worse by 100 of 100 events: write 0.2 or less, such as 0.02',
+  ],
+  [
+    'a canary whose margin is too wide',
+    withCanary({ margin: 0.25 }),
+    'error: gates::canary::margin: lets a release pass that is worse by 25 of 100 events: write 0.2 or less',
   ],
   ['a rollback that nothing calls for', { rollback }, 'error: rollback: nothing would call for it'],
   [
