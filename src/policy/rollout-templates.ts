@@ -11,7 +11,8 @@ const usualPrometheus = 'http://prometheus.monitoring:9090';
 
 /** How people use `argoTemplate`, as YAML's comments. */
 export const argoUse = `# For Argo Rollouts from v1.8 on, in a step of a canary (steps: - analysis: {templates: [...], args: [...]}); args.release is
-# the release as the new pods report it. Not for background analysis, which ends well with the steps.
+# the release as the new pods report it. It, the agent and the environment are written as in a URL: for + write %2B, for &
+# %26, for # %23, for % %25. Not for background analysis, which ends well with the steps.
 `;
 
 /** How people use `flaggerTemplates`, as YAML's comments. */
@@ -68,9 +69,9 @@ export function argoTemplate({ policy }: PolicyFile): Manifest | undefined {
   };
 }
 
-/** Without a value a Rollout must give one. */
+/** Without a value a Rollout must give one. Argo encodes nothing that it puts in a URL. */
 function argument(name: string, value: string | undefined): Manifest {
-  return value === undefined ? { name } : { name, value };
+  return value === undefined ? { name } : { name, value: encodeURIComponent(value) };
 }
 
 /**

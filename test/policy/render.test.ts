@@ -403,6 +403,13 @@ describe('a template for Argo Rollouts', () => {
     expect(metricOf()).not.toHaveProperty('count');
   });
 
+  test('writes names as they stand in a URL, and says how to write a release', () => {
+    const file = policyFile({ scope: { agents: ['search + (v2)&'] }, gates: { canary } });
+    const text = rendered(file).get('search-agent.argo.yaml') ?? '';
+    expect(text).toContain('value: search%20%2B%20(v2)%26\n');
+    expect(text).toContain('written as in a URL: for + write %2B,');
+  });
+
   test('asks the Rollout for what the policy means several of', () => {
     const several = policyFile({ scope: { agents: ['a*'], environments: ['x', 'y'] }, gates: { canary } });
     const text = rendered(several).get('search-agent.argo.yaml');
