@@ -1,3 +1,4 @@
+import type { CanaryGate } from './gate-schema.ts';
 import { durationSeconds } from './policy-values.ts';
 import type { PolicyFile } from './read-policy.ts';
 import { seriesOf } from './rule.ts';
@@ -32,7 +33,7 @@ export function argoTemplate({ policy }: PolicyFile): Manifest | undefined {
   const canary = policy.gates?.canary;
   if (!canary) return undefined;
   const { name } = policy.metadata;
-  const everySeconds = Math.max(10, durationSeconds(canary.tick ?? '1m'));
+  const everySeconds = askedEverySeconds(canary);
   return {
     apiVersion: 'argoproj.io/v1alpha1',
     kind: 'AnalysisTemplate',
@@ -69,6 +70,11 @@ export function argoTemplate({ policy }: PolicyFile): Manifest | undefined {
   };
 }
 
+/** In seconds, as Flagger's definition of a Canary knows no hours (crd.yaml); less than 10 s it makes 10 s of. */
+function askedEverySeconds({ tick }: CanaryGate): number {
+  return Math.max(10, durationSeconds(tick ?? '1m'));
+}
+
 /** Without a value a Rollout must give one. Argo encodes nothing that it puts in a URL. */
 function argument(name: string, value: string | undefined): Manifest {
   return value === undefined ? { name } : { name, value: encodeURIComponent(value) };
@@ -84,7 +90,7 @@ export function flaggerTemplates({ policy }: PolicyFile): readonly Manifest[] {
   const canary = policy.gates?.canary;
   if (!canary) return [];
   const { name } = policy.metadata;
-  const interval = canary.tick ?? '1m';
+  const interval = `${askedEverySeconds(canary)}s`;
   const template = `plimsoll-${name}`;
   const subject = {
     agent: onlyOf(policy.scope.agents) ?? 'AGENT',

@@ -434,6 +434,17 @@ test('the templates are of policies with a gate for canaries alone', () => {
   expect(templatesOf({ gates: { canary } })).toEqual(['search-agent.argo.yaml', 'search-agent.flagger.yaml']);
 });
 
+test('Flagger is told how often to ask in seconds, whatever the unit in the policy', () => {
+  const intervalsOf = (more: Mapping): readonly string[] => {
+    const file = policyFile({ gates: { canary: { ...canary, ...more } } });
+    const text = rendered(file).get('search-agent.flagger.yaml') ?? '';
+    return [...text.matchAll(/interval: (.*)/g)].map(([, interval = '']) => interval);
+  };
+  expect(intervalsOf({})).toEqual(['60s', '60s']);
+  expect(intervalsOf({ tick: '1h', deadline: '2h' })).toEqual(['3600s', '3600s']);
+  expect(intervalsOf({ tick: '2s' })).toEqual(['10s', '10s']);
+});
+
 describe.skipIf(promtool)('the query for Flagger', () => {
   test.each([
     ['is to be rolled back', '1', '1'],
