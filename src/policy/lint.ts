@@ -42,7 +42,7 @@ export function findingsOf(
         ...riskFindings(file.policy, nowMs),
         ...budgetFindings(file.policy),
         ...gateFindings(file.policy),
-        ...rollbackFindings(file.policy),
+        ...rollbackFindings(file.policy, windowsMs),
         ...testFindings(file.policy, (fixture) => hasFixture(file.file, fixture)),
         ...rehearsalFindings(file.policy),
         ...claimFindings(file, files.slice(0, i)),

@@ -55,6 +55,8 @@ test('a sound policy has no findings', () => {
     }),
   ).toEqual([]);
   expect(found(withOffline({ min_cases: 189 }))).toEqual([]);
+  expect(found(withOffline({ margin: 0.2 }))).toEqual([]);
+  expect(found(withCanary({ margin: 0.2 }))).toEqual([]);
   expect(found(withStaging({ at_least: { run_success: 0.95 }, at_most: { tool_call_duration: 3 } }))).toEqual(
     [],
   );
@@ -67,11 +69,38 @@ test('the events that are called enough are, and so is every number above', () =
     expect(found(success({ min_events: events }))).toEqual([]);
 });
 
+test.each([
+  ['6m', [300_000, 3_600_000], []],
+  [
+    '5m',
+    [300_000, 3_600_000],
+    ['error: rollback::verify::within: 5m is not longer than 5m, the shortest of exporters::kpi::windows'],
+  ],
+  [
+    '4m',
+    [3_600_000, 300_000],
+    ['error: rollback::verify::within: 4m is not longer than 5m, the shortest of exporters::kpi::windows'],
+  ],
+  ['4m', [60_000, 3_600_000], []],
+  ['4m', undefined, []],
+] as const)('a rollback verified within %s is refused where every window is longer: %j', (...of) => {
+  const [within, windowsMs, expected] = of;
+  const file = policyFile({
+    ...withRollback({ verify: { kpi: 'run_success', min_events: 20, within } }),
+    ...withCanary({ deadline: '1m' }),
+  });
+  const lines = (findingsOf([file], today, { windowsMs }).get(file) ?? []).map(
+    ({ level, path, sentence }) => `${level}: ${path}: ${sentence}`,
+  );
+  expect(lines).toEqual(expected.map((line) => expect.stringContaining(line)));
+});
+
 test('nothing is wrong with the shipped policy', () => {
   const file = 'config/policies/refund-agent.yaml';
   const result = readPolicy(file, readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'));
   const files = 'read' in result ? [result.read] : [];
-  expect([...findingsOf(files, today).values()]).toEqual([[]]);
+  const windowsMs = [300_000, 3_600_000, 86_400_000];
+  expect([...findingsOf(files, today, { windowsMs }).values()]).toEqual([[]]);
 });
 
 test.each<[string, Mapping, string]>([
@@ -361,6 +390,16 @@ test.each<[string, Mapping, string]>([
     'a margin of nothing',
     withOffline({ margin: 0 }),
     'warning: gates::offline::margin: lets only a release pass that is surely better',
+  ],
+  [
+    'a margin within which everything is',
+    withOffline({ margin: 1 }),
+    'error: gates::offline::margin: lets a release pass that is worse by 100 of 100 events: write 0.2 or less, such as 0.02',
+  ],
+  [
+    'a canary whose margin is too wide',
+    withCanary({ margin: 0.25 }),
+    'error: gates::canary::margin: lets a release pass that is worse by 25 of 100 events: write 0.2 or less',
   ],
   ['a rollback that nothing calls for', { rollback }, 'error: rollback: nothing would call for it'],
   [
