@@ -57,17 +57,19 @@ export interface Sight {
   /** Whether Prometheus has an alert that fires and asks for a rollback, and Alertmanager has it; false without such URLs. */
   readonly isFiring: boolean;
   readonly isNotified: boolean;
+  /** Why something did not answer, one sentence each: what it shows is then not known, though the rest looks empty. */
+  readonly faults: readonly string[];
 }
 
-const nothing = (): undefined => undefined;
-
-/** Looks at a release everywhere at once. What does not answer shows nothing; `missingAt` says why. */
+/** Looks at a release everywhere at once. */
 export async function sightOf(urls: SightUrls, of: SightOf): Promise<Sight> {
+  const faults: string[] = [];
+  const noted = (where: string) => (error: unknown) => void faults.push(`${where}: ${sentenceOf(error)}`);
   const [exposition, tried, alerts, told] = await Promise.all([
-    textAt(urls.metrics).catch(nothing),
-    attemptsAt(urls).catch(nothing),
-    alertsAt(urls.prometheus).catch(nothing),
-    notifiedAt(urls.alertmanager).catch(nothing),
+    textAt(urls.metrics).catch(noted(urls.metrics)),
+    attemptsAt(urls).catch(noted(urls.api)),
+    alertsAt(urls.prometheus).catch(noted(String(urls.prometheus))),
+    notifiedAt(urls.alertmanager).catch(noted(String(urls.alertmanager))),
   ]);
   const samples = parseSamples(exposition ?? '').filter(({ labels }) => isOf(labels, of));
   return {
@@ -78,7 +80,12 @@ export async function sightOf(urls: SightUrls, of: SightOf): Promise<Sight> {
     ),
     isFiring: (alerts ?? []).some(({ labels, state }) => state === 'firing' && asksForRollback(labels, of)),
     isNotified: (told ?? []).some(({ labels }) => asksForRollback(labels, of)),
+    faults,
   };
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function isOf(labels: Readonly<Record<string, string>>, { agent, environment, release }: SightOf): boolean {
@@ -129,7 +136,7 @@ export async function missingAt(urls: SightUrls): Promise<readonly string[]> {
     looks.map(async ([sentence, look]) =>
       look.then(
         () => [],
-        (error: unknown) => [`${sentence}: ${error instanceof Error ? error.message : String(error)}`],
+        (error: unknown) => [`${sentence}: ${sentenceOf(error)}`],
       ),
     ),
   );
