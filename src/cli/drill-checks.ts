@@ -12,8 +12,8 @@ export interface DrillSeen {
   readonly isFault: boolean;
   /** Whether a signal ended it. */
   readonly isInterrupted: boolean;
-  /** Why traffic was not taken. */
-  readonly refusal: string | undefined;
+  /** Why requests with traffic were not taken, in order. */
+  readonly refusals: readonly string[];
   /** Links that must be seen beside those to the executor. */
   readonly awaited: readonly string[];
   readonly links: ReadonlySet<string>;
@@ -39,12 +39,14 @@ export function drillChecks(seen: DrillSeen): readonly DrillCheck[] {
   ];
 }
 
-function sentCheck({ isInterrupted, refusal, links }: DrillSeen): DrillCheck {
+function sentCheck({ isInterrupted, refusals, links }: DrillSeen): DrillCheck {
   const what = 'the traffic is taken';
   if (isInterrupted) return { what, isMet: false, found: 'the drill was interrupted' };
-  if (refusal !== undefined) return { what, isMet: false, found: refusal };
+  const [first] = refusals;
+  if (first !== undefined)
+    return { what, isMet: false, found: `${refusals.length} requests were not, the first for: ${first}` };
   const isMet = links.has('first bad span sent');
-  return { what, isMet, found: isMet ? 'all of it' : `none of the bad release` };
+  return { what, isMet, found: isMet ? 'all of it' : 'none of the bad release' };
 }
 
 function rolledBackChecks({ releases, bad, links, answers, awaited }: DrillSeen): readonly DrillCheck[] {

@@ -69,7 +69,8 @@ class LiveDrill {
   readonly #over = new AbortController();
   /** What the executor said to the alerts that were sent to it. */
   #answers: readonly string[] = [];
-  #unsent: string | undefined;
+  /** Why requests were not taken, in order. */
+  readonly #refusals: string[] = [];
   #bad: Sight | undefined;
   #good: Sight | undefined;
   #baseline: Sight | undefined;
@@ -108,8 +109,9 @@ class LiveDrill {
     for (const request of trafficRequests(this.#traffic, this.#startedMs)) {
       await this.#until(request.timeMs);
       if (this.#isOver) break;
-      this.#unsent = await sendSpans(otlp, otlpToken, request.payload).catch(String);
-      if (this.#unsent === undefined) this.#sent(request);
+      const refusal = await sendSpans(otlp, otlpToken, request.payload).catch(String);
+      if (refusal === undefined) this.#sent(request);
+      else this.#refusals.push(refusal);
     }
     this.#over.abort();
   }
@@ -183,7 +185,7 @@ class LiveDrill {
       releases: this.#releases,
       isFault: this.#isFault,
       isInterrupted: this.#parts.signal.aborted,
-      refusal: this.#unsent,
+      refusals: this.#refusals,
       awaited: [
         ...(prometheus === undefined ? [] : ['fires in Prometheus']),
         ...(alertmanager === undefined ? [] : ['in Alertmanager']),

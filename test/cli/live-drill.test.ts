@@ -4,7 +4,9 @@ import { createServer, type Server } from 'node:http';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { drillChecks, type DrillSeen } from '../../src/cli/drill-checks.ts';
 import { sightOf, type Sight } from '../../src/cli/drill-sight.ts';
+import { liveDrill } from '../../src/cli/live-drill.ts';
 import { releasesOf } from '../../src/rehearsal/scenarios.ts';
+import { rehearsalOf } from '../../src/semconv/rehearsal.ts';
 import { begin } from '../e2e/program.ts';
 import { readPolicy, type PolicyFile } from '../../src/policy/read-policy.ts';
 import { until } from '../until.ts';
@@ -97,7 +99,7 @@ const outageSeen = (changed: Partial<DrillSeen> = {}): DrillSeen => ({
   releases: releasesOf('x'),
   isFault: false,
   isInterrupted: false,
-  refusal: undefined,
+  refusals: [],
   awaited: [],
   links: new Set(['first bad span sent']),
   answers: [],
@@ -182,4 +184,28 @@ test('a drill that a signal ends has not passed, and its record is not kept', as
   expect(stdout).toMatch(/outage under refund-agent failed$/m);
   expect(stdout).toContain('the record is not kept');
   expect(pipeline.records).toEqual([]);
+});
+
+test('a refusal in the midst is not forgotten when later traffic is taken', async () => {
+  pipeline.takes = (nth) => (nth === 2 ? 503 : 200);
+  const said = { id: '1', agent: 'refund-agent', to_release: null, outcome: '', asked_by: [], asks: 1 };
+  pipeline.rollbacks = () => {
+    const environment = rehearsalOf('production', pipeline.drill);
+    const from = `drill-${pipeline.drill}-bad`;
+    return pipeline.requests < 4 ? [] : [{ ...said, environment, from_release: from, state: 'done' }];
+  };
+  const { evidence } = await liveDrill('tools-fail-30-percent', {
+    file: policyOf(),
+    urls: pipeline.urls,
+    otlp: pipeline.url,
+    otlpToken: undefined,
+    runsPerMinute: 120,
+    say: () => undefined,
+    signal: AbortSignal.timeout(20_000),
+  });
+  expect(evidence.checks).toContainEqual({
+    what: 'the traffic is taken',
+    isMet: false,
+    found: '1 requests were not, the first for: Error: 503 its queue is full',
+  });
 });
