@@ -121,10 +121,28 @@ function judged(samples: readonly Sample[]): Pick<Sight, 'units' | 'verdict' | '
   };
 }
 
-/** Why something cannot be looked at, one sentence each; none when everything answers as it should. */
-export async function missingAt(urls: SightUrls): Promise<readonly string[]> {
+/** A policy at one of its revisions. */
+interface PolicyRevision {
+  readonly policy: string;
+  readonly revision: string;
+}
+
+/** Why something cannot be looked at, or judges by another policy, one sentence each; none when all is as it should be. */
+export async function missingAt(urls: SightUrls, wanted: PolicyRevision): Promise<readonly string[]> {
+  const { policy } = wanted;
+  const exposition = textAt(urls.metrics).then(parseSamples);
   const looks: readonly (readonly [string, Promise<unknown>])[] = [
-    [`${urls.metrics} shows no KPIs: name the process that assesses (--metrics)`, assessingAt(urls.metrics)],
+    [
+      `${urls.metrics} shows no KPIs: name the process that assesses (--metrics)`,
+      exposition.then(needsAssessing),
+    ],
+    [
+      `${urls.metrics} judges by another policy ${policy} than the drill is given: name what it uses (--policy), or have it use that`,
+      exposition.then(
+        (samples) => needsRevision(samples, wanted),
+        () => undefined, // said above
+      ),
+    ],
     [
       `${urls.api}/api/v1/rollbacks does not answer as an executor does: list extensions::rollback in that process's configuration, or name it (--url)`,
       attemptsAt(urls),
@@ -143,10 +161,17 @@ export async function missingAt(urls: SightUrls): Promise<readonly string[]> {
   return found.flat();
 }
 
-async function assessingAt(url: string): Promise<void> {
-  const samples = parseSamples(await textAt(url));
+function needsAssessing(samples: readonly Sample[]): void {
   if (samples.every(({ name, value }) => name !== 'plimsoll_kpi_active' || value !== 1))
     throw new Error('plimsoll_kpi_active is not 1');
+}
+
+function needsRevision(samples: readonly Sample[], { policy, revision }: PolicyRevision): void {
+  const used = samples.flatMap(({ name, labels }) =>
+    name === 'plimsoll_policy_info' && labels['policy'] === policy ? [labels['revision']] : [],
+  );
+  if (used.length === 0) throw new Error(`plimsoll_policy_info tells of no policy ${policy}`);
+  if (!used.includes(revision)) throw new Error(`revision ${used.join(', ')}, not ${revision}`);
 }
 
 const lookMs = 5000;

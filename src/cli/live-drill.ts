@@ -38,12 +38,18 @@ const patienceTicks = 60;
 const outageTicks = 35;
 
 /** Why no drill can be run now, one sentence each. */
-export async function drillFaults({ urls, otlp, otlpToken }: LiveDrillParts): Promise<readonly string[]> {
+export async function drillFaults({
+  file,
+  urls,
+  otlp,
+  otlpToken,
+}: Pick<LiveDrillParts, 'file' | 'urls' | 'otlp' | 'otlpToken'>): Promise<readonly string[]> {
   const taken = await sendSpans(otlp, otlpToken, new Uint8Array()).catch((error: unknown) =>
     error instanceof Error ? error.message : String(error),
   );
   const unsent = taken === undefined ? [] : [`${otlp}/v1/traces takes no spans (--otlp): ${taken}`];
-  return [...unsent, ...(await missingAt(urls))];
+  const { policy, revision } = file;
+  return [...unsent, ...(await missingAt(urls, { policy: policy.metadata.name, revision }))];
 }
 
 /**

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { drillChecks, type DrillSeen } from '../../src/cli/drill-checks.ts';
 import { sightOf, type Sight } from '../../src/cli/drill-sight.ts';
-import { liveDrill } from '../../src/cli/live-drill.ts';
+import { drillFaults, liveDrill } from '../../src/cli/live-drill.ts';
 import { releasesOf } from '../../src/rehearsal/scenarios.ts';
 import { rehearsalOf } from '../../src/semconv/rehearsal.ts';
 import { begin } from '../e2e/program.ts';
@@ -14,13 +14,15 @@ import { until } from '../until.ts';
 const shipped = new URL('../../config/policies/refund-agent.yaml', import.meta.url).pathname;
 const config = new URL('../../config/plimsoll.yaml', import.meta.url).pathname;
 
-/** The shipped policy, judged every second. */
-function policyOf(): PolicyFile {
-  const text = readFileSync(shipped, 'utf8').replace('on_timeout: pause', 'on_timeout: pause\n    tick: 1s');
+function policyOf(change: (text: string) => string = (text) => text): PolicyFile {
+  const text = change(readFileSync(shipped, 'utf8'));
   const result = readPolicy(shipped, text);
   if ('read' in result) return result.read;
   throw new Error('the shipped policy reads well');
 }
+
+const metricsUnder = (revision: string): string =>
+  `plimsoll_kpi_active 1\nplimsoll_policy_info{policy="refund-agent",revision="${revision}"} 1\n`;
 
 /** What drills see of a pipeline, and what they told it. */
 class Pretended {
@@ -29,7 +31,7 @@ class Pretended {
   requests = 0;
   drill = '';
   readonly records: string[] = [];
-  metrics = 'plimsoll_kpi_active 1\n';
+  metrics = metricsUnder(policyOf().revision);
   /** What is answered to the nth request with spans. */
   takes: (nth: number) => number = () => 200;
   rollbacks: () => readonly unknown[] = () => [];
@@ -186,6 +188,21 @@ test('a drill that a signal ends has not passed, and its record is not kept', as
   expect(pipeline.records).toEqual([]);
 });
 
+test.each([
+  ['another revision', metricsUnder('000000000000'), 'revision 000000000000, not '],
+  ['no such policy', 'plimsoll_kpi_active 1\n', 'plimsoll_policy_info tells of no policy refund-agent'],
+])('a pipeline that judges by %s is not drilled', async (_, metrics, said) => {
+  pipeline.metrics = metrics;
+  const parts = { file: policyOf(), urls: pipeline.urls, otlp: pipeline.url, otlpToken: undefined };
+  expect(await drillFaults(parts)).toEqual([
+    expect.stringContaining(
+      `${pipeline.url}/metrics judges by another policy refund-agent than the drill is given: name what it uses (--policy), or have it use that: ${said}`,
+    ),
+  ]);
+  pipeline.metrics = metricsUnder(policyOf().revision);
+  expect(await drillFaults(parts)).toEqual([]);
+});
+
 test('a refusal in the midst is not forgotten when later traffic is taken', async () => {
   pipeline.takes = (nth) => (nth === 2 ? 503 : 200);
   const said = { id: '1', agent: 'refund-agent', to_release: null, outcome: '', asked_by: [], asks: 1 };
@@ -195,7 +212,7 @@ test('a refusal in the midst is not forgotten when later traffic is taken', asyn
     return pipeline.requests < 4 ? [] : [{ ...said, environment, from_release: from, state: 'done' }];
   };
   const { evidence } = await liveDrill('tools-fail-30-percent', {
-    file: policyOf(),
+    file: policyOf((text) => text.replace('on_timeout: pause', 'on_timeout: pause\n    tick: 1s')),
     urls: pipeline.urls,
     otlp: pipeline.url,
     otlpToken: undefined,
