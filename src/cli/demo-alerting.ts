@@ -7,6 +7,7 @@ import { stringify } from 'yaml';
 import { receiverNames } from '../policy/alertmanager.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import { renderedFiles } from '../policy/render.ts';
+import { endChild } from './tear-down.ts';
 
 /** What the two programs are called: Debian's Alertmanager has a name of its own. */
 const programs = { prometheus: ['prometheus'], alertmanager: ['prometheus-alertmanager', 'alertmanager'] };
@@ -71,13 +72,12 @@ export class DemoAlerting {
 
   /** Ends both. */
   async stop(): Promise<void> {
-    await Promise.all(
-      this.#children.map(async (child) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        child.kill('SIGTERM');
-        await once(child, 'exit');
-      }),
-    );
+    await Promise.all(this.#children.map(async (child) => endChild(child)));
+  }
+
+  /** Ends both at once. */
+  kill(): void {
+    for (const child of this.#children) child.kill('SIGKILL');
   }
 }
 
