@@ -37,6 +37,7 @@ export interface BadReleaseOptions {
  * it rises until the executor tells the make-believe deployment to go back. Resolves with 0 when that is verified.
  */
 export async function badReleaseDemo({ files, rate, signal, tearDown }: BadReleaseOptions): Promise<number> {
+  refuseShared(planOf(loadConfig(files)));
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-demo-'));
   const removed = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }); // what was just killed may still write
   tearDown.add({ end: removed, kill: removed });
@@ -65,6 +66,18 @@ export async function badReleaseDemo({ files, rate, signal, tearDown }: BadRelea
   );
   tearDown.add({ end: async () => fleet.stop() });
   return new Story().run({ deployment, urls: { ...urls, ...alerting?.urls }, signal });
+}
+
+/** What a make-believe fleet does must not come to where real spans are: only what is embedded is the demo's own. */
+function refuseShared({ stream, store }: Plan): void {
+  const shared = [
+    ...(stream.type === 'embedded' ? [] : [`connectors::${stream.type}`]),
+    ...(store?.clickhouse.url === undefined ? [] : [`exporters::${store.id}::url`]),
+  ];
+  if (shared.length > 0)
+    throw new Error(
+      `--bad-release would write make-believe runs to what others use (${shared.join(' and ')}): give it a configuration with all embedded, such as config/plimsoll.yaml`,
+    );
 }
 
 /** Writes the policy and what the configuration needs for it to `folder`. */
