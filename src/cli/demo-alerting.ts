@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { receiverNames } from '../policy/alertmanager.ts';
+import { executorReceiver, receiverNames } from '../policy/alertmanager.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import { renderedFiles } from '../policy/render.ts';
 import { endChild } from './tear-down.ts';
@@ -120,6 +120,3 @@ function writeConfiguration(parts: AlertingParts, alertmanagerPort: number): voi
   };
   writeFileSync(join(folder, 'prometheus.yaml'), stringify(prometheus));
 }
-
-/** The receiver that tells the executor, as rendered routes name it. */
-const executorReceiver = 'plimsoll-rollback';

@@ -34,7 +34,9 @@ export interface BadReleaseOptions {
 
 /**
  * Shows how a bad release is found and taken back: a fleet that is well ships a canary whose tools fail; evidence against
- * it rises until the executor tells the make-believe deployment to go back. Resolves with 0 when that is verified.
+ * it rises until the executor tells the make-believe deployment to go back. Resolves with 0 when that was ordered once and
+ * is verified, or when `signal` ended the demo before; with 1 when it is not verified in time, or was ordered more than
+ * once. Rejects with one sentence when the demo cannot begin.
  */
 export async function badReleaseDemo({ files, rate, signal, tearDown }: BadReleaseOptions): Promise<number> {
   refuseShared(planOf(loadConfig(files)));

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rollbackLabel } from '../policy/release-rules.ts';
 import { parseSamples, type Sample } from './demo-table.ts';
 
 /** Where the parts of the way from a span to a rollback can be looked at. */
@@ -93,7 +94,7 @@ function isOf(labels: Readonly<Record<string, string>>, { agent, environment, re
 }
 
 function asksForRollback(labels: Readonly<Record<string, string>>, of: SightOf): boolean {
-  return labels['rollback'] === 'auto' && isOf(labels, of);
+  return labels['rollback'] === rollbackLabel.rollback && isOf(labels, of);
 }
 
 function judged(samples: readonly Sample[]): Pick<Sight, 'units' | 'verdict' | 'evidence'> {
