@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { sentenceOf } from '../core/issue-sentence.ts';
+import { rollbackLabel } from '../policy/release-rules.ts';
 
 /** An alert that asks for a rollback. */
 interface RollbackAlert {
@@ -68,7 +69,7 @@ export function readNotification(text: string): Notification | { readonly faults
     const at = `alerts.${index}`;
     const read = alert.safeParse(each, { reportInput: true });
     if (!read.data) faults.push(...read.error.issues.map((issue) => faultOf(`${at}.`, issue)));
-    else if (read.data.labels['rollback'] !== 'auto') others++;
+    else if (read.data.labels['rollback'] !== rollbackLabel.rollback) others++;
     else if (read.data.status === 'resolved') resolved++;
     else {
       const of = place.safeParse(read.data.labels, { reportInput: true });

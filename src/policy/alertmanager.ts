@@ -14,12 +14,12 @@ export type AlertmanagerParts = Readonly<Record<string, unknown>> & {
 };
 
 /** The receiver of alerts that ask for a rollback: a webhook to the API of the pipeline. */
-const executor = 'plimsoll-rollback';
+export const executorReceiver = 'plimsoll-rollback';
 
 /** Who must be there to be told, by name. */
 export function receiverNames(files: readonly PolicyFile[]): readonly string[] {
   const named = files.flatMap(({ policy: { metadata } }) => [metadata.owner, metadata.on_call]);
-  return [...new Set([operators, ...(files.some(asksForRollbacks) ? [executor] : []), ...named])];
+  return [...new Set([operators, ...(files.some(asksForRollbacks) ? [executorReceiver] : []), ...named])];
 }
 
 /**
@@ -48,7 +48,7 @@ export function alertmanagerConfig(
 /** At once, one release a notification, and again until it ends, while people are told as ever. */
 const executorRoute = {
   matchers: [`rollback="${rollbackLabel.rollback}"`],
-  receiver: executor,
+  receiver: executorReceiver,
   group_by: ['agent', 'release', 'environment'],
   group_wait: '0s',
   group_interval: '1m',
@@ -78,7 +78,7 @@ export function routeTests(files: readonly PolicyFile[]): readonly RouteTest[] {
       releaseAlerts(file).flatMap(({ rule, labels }) => {
         const told = { ...labels, ...rule.labels };
         const rehearsed = { ...told, environment: `${rehearsals.slice(0, -1)}${told['environment']}` };
-        const first = 'rollback' in told ? [executor] : [];
+        const first = 'rollback' in told ? [executorReceiver] : [];
         const { owner } = file.policy.metadata;
         return [
           { labels: told, receivers: [...first, receiverOf(file.policy, rule.labels['severity'] ?? '')] },
