@@ -197,10 +197,11 @@ function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher
     notWorse(kpi, evidence) {
       if (!isAtFault) latch(kpi.notWorse, evidence, { pass: thresholdsOf(pair, kpi).pass }, nowMs);
     },
-    level(kpi, name, evidence) {
+    level(kpi, name, evidence, baseline) {
       const { pause, rollback } = thresholdsOf(pair, kpi);
       if (name === 'before' && isReplaced) latch(kpi.before!.candidate, evidence, { pause }, nowMs);
-      if (name === 'floor' && evidence >= pause && !isEnvironment(pair, company))
+      const isShared = (pair.isConcurrent && baseline > 0) || isEnvironment(pair, company);
+      if (name === 'floor' && evidence >= pause && !isShared)
         latch(kpi.floor!.candidate, evidence, isAlone ? { pause, rollback } : { pause }, nowMs);
     },
   };

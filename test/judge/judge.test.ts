@@ -213,6 +213,11 @@ test('a release that was there first is rolled back below the floor, and only th
   }
 });
 
+function floorOf({ judge }: Releases) {
+  const [deployment] = judge.save().deployments.values();
+  return deployment!.releases.get('2')!.pair!.ended.kpis[0]!.floor!.candidate;
+}
+
 test('when all releases fall together it is the environment, and nothing is rolled back until they differ', () => {
   const releases = releasesWith(withFloor);
   flow(releases, [0, 30], [['1', 20, 0.08]]);
@@ -242,6 +247,40 @@ test('when all releases fall together it is the environment, and nothing is roll
     ],
   );
   expect(releases.until(420).standing()).toMatchObject({ verdict: 'fail', action: 'rollback' });
+});
+
+test.for(['1', '2'])(
+  'an outage of all releases rolls none back while a single run of release %s is slow',
+  (slow) => {
+    const releases = releasesWith(withFloor);
+    flow(releases, [0, 30], [['1', 20, 0.08]]);
+    flow(releases, [30, 60], healthy);
+    for (let minute = 59; minute < 90; minute += 5)
+      releases.add({ at: minute + 0.9, release: slow, takes: 14 });
+    flow(
+      releases,
+      [60, 90],
+      [
+        ['1', 18, 0.9],
+        ['2', 2, 0.9],
+      ],
+    );
+    for (let minute = 60; minute < 110; minute++)
+      expect(releases.until(minute).standing()).toMatchObject({ decidedMs: undefined });
+    expect(releases.standing()).toMatchObject({ verdict: 'environment', action: 'pause' });
+  },
+);
+
+test('a candidate below the floor is rolled back also where runs of its baseline are slow', () => {
+  const releases = releasesWith(withFloor);
+  flow(releases, [-30, 0], [['1', 20, 0.08]]);
+  flow(releases, [0, 60], [['1', 18, 0.08]], { takes: 10 });
+  flow(releases, [0, 60], [['2', 2, 0.9]]);
+  // Of the same ticks, not of the runs that are open now: those end as the ones before did.
+  releases.until(40);
+  expect(releases.test('floor').logEvidence).toBeGreaterThan(releases.test('floor').rollbackAt!);
+  const { failedMs } = floorOf(releases);
+  expect(failedMs).toBeGreaterThan(noonMs);
 });
 
 test('the release that took the place of an idle incumbent is what later ones are compared with', () => {
