@@ -114,11 +114,21 @@ export function score(pair: Pair, side: Side, figures: Figures): void {
     note(tally.scores[k]!, scoreOf(kpi, figures[kpi.index]!));
 }
 
-/** Ends the tick that began at `timeMs`: what is settled until `nowMs` becomes evidence. `company` are the pairs of now. */
-export function endPairTick(pair: Pair, timeMs: number, nowMs: number, company: readonly Pair[]): void {
+/** The tick that ends: when it began, until when is settled what becomes evidence, and what else there was in it. */
+export interface TickEnd {
+  readonly timeMs: number;
+  readonly nowMs: number;
+  /** Units of any release that joined. */
+  readonly units: number;
+  /** The pairs of now. */
+  readonly company: readonly Pair[];
+}
+
+/** Ends a tick of the pair. */
+export function endPairTick(pair: Pair, { timeMs, nowMs, units, company }: TickEnd): void {
   const { rules, split, endedTick } = pair;
-  if (pair.isConcurrent)
-    addSplit(split, rules.share, timeMs, endedTick.candidate.units, endedTick.baseline.units);
+  const candidates = endedTick.candidate.units;
+  if (pair.isConcurrent) addSplit(split, rules.share, timeMs, candidates, units - candidates);
   const watcher = watcherOf(pair, nowMs, company);
   endTick(pair.ended, endedTick, rules, watcher);
   endTick(pair.scored, pair.scoredTick, rules, watcher);

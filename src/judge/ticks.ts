@@ -59,9 +59,10 @@ export function closeTick(deployment: Deployment, books: Books): void {
   takeScores(deployment, nowMs, books);
   settleUnits(deployment, nowMs);
   const company = pairsAt(deployment, tickMs);
+  const end = { timeMs: tickMs, nowMs, units: units.length, company };
   const going = new Set(company);
   for (const { pair } of deployment.releases.values())
-    if (pair && (going.has(pair) || !isSettled(pair))) endPairTick(pair, tickMs, nowMs, company);
+    if (pair && (going.has(pair) || !isSettled(pair))) endPairTick(pair, end);
   forgetReleases(deployment, nowMs);
   adoptRules(deployment);
 }

@@ -1,5 +1,6 @@
-import { idleMs, pairsAt, type Deployment } from './deployment.ts';
+import { pairsAt, type Deployment } from './deployment.ts';
 import { detectableDrop } from './detectable-drop.ts';
+import { idleMs } from './idle.ts';
 import { baseOf, type KpiEvidence, type Test } from './kpi-evidence.ts';
 import { logEvidence } from './mixture.ts';
 import { isEnvironment, kpisOf, splitFaultOf, thresholdsOf, type Pair } from './pair.ts';
