@@ -2,6 +2,7 @@ import { endTick, newGroup, newTick, type Group, type Side, type Tick, type Watc
 import type { CanaryRules } from './canary-rules.ts';
 import { isScoredLater, type Figures } from './figures.ts';
 import type { History } from './history.ts';
+import { idleMs } from './idle.ts';
 import { newEvidence, scoreOf, type KpiEvidence, type Test } from './kpi-evidence.ts';
 import { logEvidence } from './mixture.ts';
 import { addSplit, newSplit, splitFault, type Split } from './split.ts';
@@ -31,6 +32,10 @@ export interface Pair {
   readonly arms: { readonly candidate: Arm; readonly baseline: Arm };
   endedTick: Tick;
   scoredTick: Tick;
+  /** Start of the latest tick in which a unit of the candidate joined. */
+  seenMs: number;
+  /** How long the candidate got units until then: what it was idle for longer does not count. */
+  spentMs: number;
   /** Whether the other release is still there to compare with. */
   isConcurrent: boolean;
   /** Nothing joins it any more: other rules are in use. */
@@ -77,6 +82,8 @@ export function newPair(
     arms: { candidate: { joined: 0, settled: 0 }, baseline: { joined: 0, settled: 0 } },
     endedTick: newTick(groups.ended),
     scoredTick: newTick(groups.scored),
+    seenMs: startedMs,
+    spentMs: 0,
     isConcurrent: names.baseline !== undefined,
     isOver: false,
     failedMs: undefined,
@@ -129,6 +136,10 @@ export function endPairTick(pair: Pair, { timeMs, nowMs, units, company }: TickE
   const { rules, split, endedTick } = pair;
   const candidates = endedTick.candidate.units;
   if (pair.isConcurrent) addSplit(split, rules.share, timeMs, candidates, units - candidates);
+  if (candidates > 0) {
+    pair.spentMs = spentMs(pair, timeMs);
+    pair.seenMs = timeMs;
+  }
   const watcher = watcherOf(pair, nowMs, company);
   endTick(pair.ended, endedTick, rules, watcher);
   endTick(pair.scored, pair.scoredTick, rules, watcher);
@@ -140,6 +151,11 @@ export function endPairTick(pair: Pair, { timeMs, nowMs, units, company }: TickE
   const isSure = kpis.length > 0 && kpis.every(({ notWorse }) => notWorse.passedMs !== undefined);
   if (isSure && pair.unjudged.length === 0 && pair.arms.candidate.settled >= rules.minRuns)
     pair.passedMs ??= nowMs;
+}
+
+/** How long the candidate got units until `nowMs`: of the time it is idle, no more than makes it so. */
+export function spentMs(pair: Pick<Pair, 'seenMs' | 'spentMs'>, nowMs: number): number {
+  return pair.spentMs + Math.min(Math.max(0, nowMs - pair.seenMs), idleMs);
 }
 
 /** The KPIs that are judged, in the order of the rules. */

@@ -163,6 +163,56 @@ test('when there is no more time, it pauses or is rolled back as the policy says
   }
 });
 
+test('a canary that was away for days has the time that was left', () => {
+  const releases = releasesWith({ maxMs: 24 * 60 * minuteMs, onTimeout: 'rollback' });
+  flow(releases, [0, 5], [['1', 20, 0.08]]);
+  flow(releases, [5, 20], healthy);
+  flow(releases, [2900, 2930], healthy);
+  for (const minute of [2902, 2930])
+    expect(releases.until(minute).standing()).toMatchObject({
+      verdict: 'inconclusive',
+      action: 'none',
+      starts: 1,
+    });
+});
+
+test('when there is no more time, also a paused canary and one whose split is at fault are rolled back if the policy says so', () => {
+  for (const [perMinute, bad, reason] of [
+    [2, 0.3, /^the time to decide is over, and run_success is worse/],
+    [10, 0, /^the time to decide is over, and the policy says that the candidate gets 10 %/],
+  ] as const) {
+    const releases = releasesWith({ maxMs: 60 * minuteMs, onTimeout: 'rollback', rollbackAt: 1e12 });
+    flow(releases, [0, 5], [['1', 20, 0.08]]);
+    flow(
+      releases,
+      [5, 70],
+      [
+        ['1', 18, 0.08],
+        ['2', perMinute, bad],
+      ],
+    );
+    expect(releases.until(60).standing().action).not.toBe('rollback');
+    expect(releases.until(68).standing()).toMatchObject({ verdict: 'inconclusive', action: 'rollback' });
+    expect(releases.standing().reason).toMatch(reason);
+  }
+});
+
+test('a release that passed is not rolled back when it gets more than its share for longer than there is time', () => {
+  const releases = releasesWith({ maxMs: 240 * minuteMs, onTimeout: 'rollback', margin: 0.1 });
+  flow(releases, [0, 5], [['1', 20, 0.08]]);
+  flow(releases, [5, 205], healthy);
+  expect(releases.until(205).standing()).toMatchObject({ verdict: 'pass' });
+  flow(
+    releases,
+    [205, 300],
+    [
+      ['1', 10, 0.08],
+      ['2', 10, 0.08],
+    ],
+  );
+  expect(releases.until(300).standing()).toMatchObject({ verdict: 'inconclusive', action: 'none' });
+});
+
 test('of several releases that appear together, most units make the incumbent', () => {
   const releases = releasesWith();
   flow(
