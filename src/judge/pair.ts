@@ -91,10 +91,10 @@ export function newPair(
   };
 }
 
-/** Which side of the pair `release` is; undefined where it is none. */
+/** Which side of the pair a unit of `release` joins; undefined where it joins none, as of a baseline that was replaced. */
 export function sideOf(pair: Pair, release: string): Side | undefined {
   if (release === pair.candidate) return 'candidate';
-  return release === pair.baseline ? 'baseline' : undefined;
+  return pair.isConcurrent && release === pair.baseline ? 'baseline' : undefined;
 }
 
 /** Adds a unit that joins in this tick; the tally wants its scores once it is settled. */
@@ -149,7 +149,12 @@ export function endPairTick(pair: Pair, { timeMs, nowMs, units, company }: TickE
   if (kpis.some(({ worse, floor }) => (worse.failedMs ?? floor?.candidate.failedMs) !== undefined))
     pair.failedMs ??= nowMs;
   const isSure = kpis.length > 0 && kpis.every(({ notWorse }) => notWorse.passedMs !== undefined);
-  if (isSure && pair.unjudged.length === 0 && pair.arms.candidate.settled >= rules.minRuns)
+  if (
+    isSure &&
+    pair.isConcurrent &&
+    pair.unjudged.length === 0 &&
+    pair.arms.candidate.settled >= rules.minRuns
+  )
     pair.passedMs ??= nowMs;
 }
 
@@ -209,7 +214,10 @@ function latch(test: Test, evidence: number, at: Partial<Thresholds>, nowMs: num
   if (evidence >= (at.pass ?? Infinity)) test.passedMs ??= nowMs;
 }
 
-/** Keeps when evidence first was enough. While the split is at fault, or all releases suffer together, nothing is rolled back. */
+/**
+ * Keeps when evidence first was enough. While the split is at fault, or all releases suffer together, nothing is rolled back;
+ * once there is no other release beside the candidate, nothing is decided by comparison with it any more.
+ */
 function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher {
   const isAtFault = splitFaultOf(pair) !== undefined;
   // While others are compared with it, they are all that one could go to, and not known to be better.
@@ -217,11 +225,13 @@ function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher
   const isReplaced = !pair.isConcurrent && nowMs <= pair.startedMs + pair.rules.maxMs;
   return {
     worse(kpi, evidence) {
+      if (!pair.isConcurrent) return;
       const { pause, rollback } = thresholdsOf(pair, kpi);
       latch(kpi.worse, evidence, isAtFault ? { pause } : { pause, rollback }, nowMs);
     },
     notWorse(kpi, evidence) {
-      if (!isAtFault) latch(kpi.notWorse, evidence, { pass: thresholdsOf(pair, kpi).pass }, nowMs);
+      if (pair.isConcurrent && !isAtFault)
+        latch(kpi.notWorse, evidence, { pass: thresholdsOf(pair, kpi).pass }, nowMs);
     },
     level(kpi, name, evidence, baseline) {
       const { pause, rollback } = thresholdsOf(pair, kpi);

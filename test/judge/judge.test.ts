@@ -252,6 +252,50 @@ test('a release that replaced the other at once and is as good goes on, also whe
   expect(releases.until(400).standing()).toMatchObject({ verdict: 'inconclusive', action: 'none' });
 });
 
+test('a release that replaced the other while the split was at fault is not rolled back for it once that is gone', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 60], [['1', 20, 0.08]]);
+  flow(
+    releases,
+    [60, 64],
+    [
+      ['1', 10, 0.08],
+      ['2', 10, 0.08],
+    ],
+  );
+  flow(
+    releases,
+    [64, 80],
+    [
+      ['1', 10, 0.08],
+      ['2', 10, 0.4],
+    ],
+  );
+  flow(releases, [80, 300], [['2', 20, 0.08]]);
+  // While runs are open, what is certain of all blocks so far is looked at again each minute.
+  for (let minute = 80; minute < 300; minute++) releases.add({ at: minute + 0.1, release: '2', takes: 8 });
+  for (let minute = 80; minute < 300; minute += 10)
+    expect(releases.until(minute).standing()).toMatchObject({ decidedMs: undefined });
+  expect(releases.standing()).toMatchObject({ verdict: 'inconclusive', baseline: undefined });
+});
+
+test('the incumbent is not judged beside the release that it replaced when that comes back', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 60], [['1', 20, 0.08]]);
+  flow(releases, [60, 180], [['2', 20, 0.15]]);
+  flow(
+    releases,
+    [180, 500],
+    [
+      ['2', 18, 0.15],
+      ['1', 2, 0.02],
+    ],
+  );
+  expect(releases.until(500).standing('1')).toMatchObject({ baseline: '2', verdict: 'pass' });
+  expect(releases.standing('2')).toMatchObject({ baseline: undefined, decidedMs: undefined });
+  expect(releases.standing('2').units.baseline).toEqual({ open: 0, settled: 0 });
+});
+
 test('a release that was there first is rolled back below the floor, and only then', () => {
   for (const [bad, verdict] of [
     [0.2, 'inconclusive'],
