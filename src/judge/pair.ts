@@ -185,9 +185,9 @@ export function splitFaultOf({ isConcurrent, split, rules }: Pair): string | und
  * Whether the evidence of the candidate alone would pause it while every release beside it, at the same time, leans to the
  * same side: then what hits all is at fault. Beside a release that was there first are those that are compared with it.
  */
-export function isEnvironment(pair: Pair, company: readonly Pair[]): boolean {
+export function isEnvironment(pair: Pair, nowMs: number, company: readonly Pair[]): boolean {
   if (!pair.isConcurrent && pair.baseline !== undefined) return false;
-  const others = besideOf(pair, company);
+  const others = besideOf(pair, nowMs, company);
   return kpisOf(pair).some((kpi) => {
     const { pause } = thresholdsOf(pair, kpi);
     return [kpi.floor, kpi.before].some((test) => {
@@ -198,9 +198,11 @@ export function isEnvironment(pair: Pair, company: readonly Pair[]): boolean {
   });
 }
 
-/** What is compared with the candidate of `pair` now. */
-function besideOf({ candidate }: Pair, company: readonly Pair[]): readonly Pair[] {
-  return company.filter((other) => other.isConcurrent && other.baseline === candidate);
+/** What is compared with the candidate of `pair` now: those that are idle are not there. */
+function besideOf({ candidate }: Pair, nowMs: number, company: readonly Pair[]): readonly Pair[] {
+  return company.filter(
+    (other) => other.isConcurrent && other.baseline === candidate && other.seenMs > nowMs - idleMs,
+  );
 }
 
 function leansBelowFloor(pair: Pair, index: number): boolean {
@@ -221,7 +223,7 @@ function latch(test: Test, evidence: number, at: Partial<Thresholds>, nowMs: num
 function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher {
   const isAtFault = splitFaultOf(pair) !== undefined;
   // While others are compared with it, they are all that one could go to, and not known to be better.
-  const isAlone = besideOf(pair, company).length === 0;
+  const isAlone = besideOf(pair, nowMs, company).length === 0;
   const isReplaced = !pair.isConcurrent && nowMs <= pair.startedMs + pair.rules.maxMs;
   return {
     worse(kpi, evidence) {
@@ -236,7 +238,7 @@ function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher
     level(kpi, name, evidence, baseline) {
       const { pause, rollback } = thresholdsOf(pair, kpi);
       if (name === 'before' && isReplaced) latch(kpi.before!.candidate, evidence, { pause }, nowMs);
-      const isShared = (pair.isConcurrent && baseline > 0) || isEnvironment(pair, company);
+      const isShared = (pair.isConcurrent && baseline > 0) || isEnvironment(pair, nowMs, company);
       if (name === 'floor' && evidence >= pause && !isShared)
         latch(kpi.floor!.candidate, evidence, isAlone ? { pause, rollback } : { pause }, nowMs);
     },

@@ -47,7 +47,7 @@ function rule(pair: Pair, company: readonly Pair[], nowMs: number): Ruling {
   const { rules, passedMs, isConcurrent, unjudged } = pair;
   const failed = latched(pair, 'failedMs');
   if (failed) return { verdict: 'fail', action: 'rollback', reason: failed };
-  if (isEnvironment(pair, company))
+  if (isEnvironment(pair, nowMs, company))
     return {
       verdict: 'environment',
       action: 'pause',

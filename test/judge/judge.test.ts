@@ -312,6 +312,16 @@ function floorOf({ judge }: Releases) {
   return deployment!.releases.get('2')!.pair!.ended.kpis[0]!.floor!.candidate;
 }
 
+test('a canary that was withdrawn does not keep the other from being rolled back below the floor', () => {
+  const releases = releasesWith(withFloor);
+  flow(releases, [0, 30], [['1', 20, 0.08]]);
+  flow(releases, [30, 60], healthy);
+  flow(releases, [60, 80], [['1', 18, 0.08]]);
+  flow(releases, [80, 140], [['1', 18, 0.9]]);
+  expect(releases.until(88).standing('1')).toMatchObject({ verdict: 'inconclusive', action: 'pause' });
+  expect(releases.until(140).standing('1')).toMatchObject({ verdict: 'fail', action: 'rollback' });
+});
+
 test('when all releases fall together it is the environment, and nothing is rolled back until they differ', () => {
   const releases = releasesWith(withFloor);
   flow(releases, [0, 30], [['1', 20, 0.08]]);
