@@ -109,7 +109,7 @@ function placeUnit(deployment: Deployment, unit: Unit, tickMs: number): void {
 /** Ends the runs that ended before `nowMs`, or did not by their deadline. */
 function settleRuns({ active, unscored, rules }: Deployment, nowMs: number, { ignored }: Books): void {
   for (const run of active) {
-    const isLate = run.firstMs + rules.deadlineMs <= nowMs;
+    const isLate = run.firstMs + rules.deadlineMs < nowMs;
     if (run.endedMs >= nowMs && !isLate) continue;
     active.delete(run);
     const unit = run.unit!;
