@@ -1,7 +1,8 @@
 import type { CanaryRules } from './canary-rules.ts';
 import { isQuiet, passTicks } from './blocks.ts';
 import { historyOf, type History } from './history.ts';
-import { newPair, type Pair } from './pair.ts';
+import { isNamed } from './membership.ts';
+import { newPair, sideOf, type Pair } from './pair.ts';
 import type { Run, Unit } from './unit.ts';
 
 /** One release of an agent in an environment. */
@@ -160,6 +161,26 @@ export function pairsAt({ releases }: Deployment, tickMs: number): readonly Pair
   for (const { pair, lastMs } of releases.values())
     if (pair && !pair.isOver && lastMs > tickMs - restMs) pairs.push(pair);
   return pairs;
+}
+
+/** Notes a run of `release` in the pairs that units join now: where that is no name, in all of them, as one that says it late. */
+export function noteMember(deployment: Deployment, release: string): void {
+  const isLate = !isNamed(release);
+  for (const pair of pairsAt(deployment, deployment.tickMs)) {
+    if (!isLate && !sideOf(pair, release)) continue;
+    pair.membership.runs++;
+    if (isLate) pair.membership.late++;
+  }
+}
+
+/** A run that was noted as one of `was` turned out to be one of `is`. */
+export function noteLate(deployment: Deployment, was: string, is: string): void {
+  for (const pair of pairsAt(deployment, deployment.tickMs)) {
+    const isNoted = sideOf(pair, was) !== undefined;
+    if (!isNoted && !sideOf(pair, is)) continue;
+    if (!isNoted) pair.membership.runs++;
+    pair.membership.late++;
+  }
 }
 
 /** Lets all ticks pass that close until `streamMs`; false where something waits in one of them. */

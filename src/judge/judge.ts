@@ -87,6 +87,7 @@ export class Judge {
       firstMs: timeMs,
       release: run.release,
       unitId: unitIdOf(home.rules, run),
+      late: undefined,
       endedMs: Number.POSITIVE_INFINITY,
       figures: undefined,
       scoredMs: Number.POSITIVE_INFINITY,
@@ -239,6 +240,8 @@ export class Judge {
     if (!isMoved && known.release === run.release && known.unitId === unitId) return;
     if (!pending.has(known) || timeMs >= closesMs(known.home, tickOf(known))) {
       this.#ignored.relabelled++;
+      if (isMoved || known.release !== run.release)
+        known.late ??= { release: isMoved ? known.release : run.release, timeMs };
       return;
     }
     known.release = run.release;
