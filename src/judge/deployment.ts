@@ -32,6 +32,8 @@ export interface Deployment {
   nextRules: CanaryRules | undefined;
   /** Start of the oldest tick that is not closed. */
   tickMs: number;
+  /** Start of the latest tick in which it had a run. */
+  lastMs: number;
   /** The release that new ones are compared with. */
   incumbent: string | undefined;
   readonly releases: Map<string, Release>;
@@ -61,12 +63,14 @@ export function newDeployment(
   rules: CanaryRules,
   timeMs: number,
 ): Deployment {
+  const tickMs = Math.floor(timeMs / rules.tickMs) * rules.tickMs;
   return {
     agent,
     environment,
     rules,
     nextRules: undefined,
-    tickMs: Math.floor(timeMs / rules.tickMs) * rules.tickMs,
+    tickMs,
+    lastMs: tickMs,
     incumbent: undefined,
     releases: new Map(),
     pending: new Set(),
@@ -185,9 +189,9 @@ export function noteLate(deployment: Deployment, was: string, is: string): void 
 
 /** Lets all ticks pass that close until `streamMs`; false where something waits in one of them. */
 export function passQuietTicks(deployment: Deployment, streamMs: number): boolean {
-  const { pending, active, units, unscored, releases, rules, tickMs } = deployment;
+  const { releases, rules, tickMs } = deployment;
   const pairs = [...releases.values()].flatMap(({ pair }) => pair ?? []);
-  if (pending.size + active.size + units.size + unscored.size > 0 || !pairs.every(isSettled)) return false;
+  if (isWaiting(deployment) || !pairs.every(isSettled)) return false;
   const ticks = Math.floor((streamMs - closesMs(deployment, tickMs)) / rules.tickMs) + 1;
   deployment.tickMs += ticks * rules.tickMs;
   for (const { ended, scored } of pairs) {
@@ -202,9 +206,27 @@ export function isSettled({ isOver, ended, scored }: Pair): boolean {
   return isOver || (isQuiet(ended) && isQuiet(scored));
 }
 
-/** Forgets releases that were not seen for some days. */
-export function forgetReleases({ releases }: Deployment, nowMs: number): void {
+/** Forgets releases that were not seen for some days; whether there were any. */
+export function forgetReleases({ releases }: Deployment, nowMs: number): boolean {
+  const before = releases.size;
   for (const { name, lastMs } of releases.values()) if (lastMs < nowMs - forgetMs) releases.delete(name);
+  return releases.size < before;
+}
+
+/** Whether something of it is to come. */
+function isWaiting({ pending, active, units, unscored }: Deployment): boolean {
+  return pending.size + active.size + units.size + unscored.size > 0;
+}
+
+/** Whether nothing is left of it. */
+export function isEmpty(deployment: Deployment): boolean {
+  const { releases, lastMs, tickMs } = deployment;
+  return releases.size === 0 && !isWaiting(deployment) && lastMs < tickMs - forgetMs;
+}
+
+/** Whether it had no run for a while, and nothing is to come of those it had. */
+export function isIdle(deployment: Deployment): boolean {
+  return !isWaiting(deployment) && deployment.lastMs < deployment.tickMs - idleMs;
 }
 
 /** Takes new rules into use, for what begins from now on, once no canary is being judged by those there are. */

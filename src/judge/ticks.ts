@@ -50,6 +50,7 @@ export function closeTick(deployment: Deployment, books: Books): void {
   const nowMs = closesMs(deployment, tickMs);
   deployment.tickMs += rules.tickMs;
   const { units, members } = joinRuns(deployment, tickMs + rules.tickMs, books);
+  if (members.length > 0) deployment.lastMs = tickMs;
   const joined = new Map<Release, number>();
   for (const unit of units) {
     const release = deployment.releases.get(unit.release)!;

@@ -421,5 +421,26 @@ test('more agents and releases than there is room for are left out', () => {
   const { deployments } = releases.until(5).judge.save();
   expect(deployments.size).toBe(1000);
   expect([...deployments.values()][0]!.releases.size).toBe(64);
-  expect(releases.judge.ignored.refused).toBe(36);
+  expect(releases.judge.ignored.refused).toBe(36 + 201);
+});
+
+test('an agent that is idle makes room for a new one', () => {
+  const releases = releasesWith();
+  for (let i = 0; i < 1000; i++) releases.add({ at: i / 1000, agent: `a${i}` });
+  releases.until(60);
+  flow(releases, [60, 80], healthy);
+  releases.until(80);
+  expect(releases.standing()).toMatchObject({ agent, baseline: '1' });
+  expect(releases.judge.save().deployments.size).toBe(1000);
+  expect(releases.judge.ignored.refused).toBe(0);
+});
+
+test('what is not seen any more is forgotten, also while nothing else happens', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 30], worse);
+  expect(releases.until(6 * 1440).judge.standings()).toHaveLength(1);
+  expect(releases.until(8 * 1440).judge.standings()).toEqual([]);
+  expect(releases.judge.save().deployments.size).toBe(0);
+  flow(releases, [9 * 1440, 9 * 1440 + 10], healthy);
+  expect(releases.until(9 * 1440 + 10).standing()).toMatchObject({ baseline: '1' });
 });
