@@ -240,6 +240,8 @@ export function adoptRules(deployment: Deployment): void {
   deployment.nextRules = undefined;
   deployment.rules = nextRules;
   deployment.tickMs = Math.ceil(tickMs / nextRules.tickMs) * nextRules.tickMs;
+  // One that no other is compared with is judged anew: a floor that was set too high is corrected so.
+  for (const { pair } of releases.values()) if (pair && !pair.isConcurrent) pair.isOver = true;
   if (meaningOf(rules) === meaningOf(nextRules)) return;
   for (const release of releases.values()) {
     release.history = historyOf(nextRules.kpis.length);

@@ -373,6 +373,16 @@ test('a canary is judged by the rules it began with; the next one by those of no
   expect(releases.judge.standings()).toEqual([]);
 });
 
+test('a release that was there first is judged anew by new rules', () => {
+  let rules = rulesWith(withFloor);
+  const releases = new Releases(new Judge(() => rules));
+  flow(releases, [0, 360], [['1', 5, 0.6]]);
+  expect(releases.until(120).standing('1')).toMatchObject({ verdict: 'fail', action: 'rollback' });
+  rules = rulesWith({ revision: 'r2', kpis: [{ ...runSuccess, floor: 0.9 }] });
+  releases.judge.rulesChanged();
+  expect(releases.until(360).standing('1')).toMatchObject({ revision: 'r2', action: 'none' });
+});
+
 test('rules by which runs mean something else begin without a history', () => {
   let rules: CanaryRules = rulesWith();
   const releases = new Releases(new Judge(() => rules));
