@@ -5,6 +5,12 @@ import { isNamed } from './membership.ts';
 import { newPair, sideOf, type Pair } from './pair.ts';
 import type { Run, Unit } from './unit.ts';
 
+/** A release that one may go back to, and why: it passed, or it was what others were compared with. */
+export interface Destination {
+  readonly release: string;
+  readonly why: 'passed' | 'established';
+}
+
 /** One release of an agent in an environment. */
 export interface Release {
   readonly name: string;
@@ -37,6 +43,8 @@ export interface Deployment {
   /** The release that new ones are compared with. */
   incumbent: string | undefined;
   readonly releases: Map<string, Release>;
+  /** Some that are not among them any more, the one that was seen last first. */
+  remembered: readonly Destination[];
   /** Runs of ticks that are not closed. */
   readonly pending: Set<Run>;
   /** Runs that joined a unit and have not ended. */
@@ -56,6 +64,7 @@ const enoughUnits = 10;
 const restMs = 24 * 60 * minuteMs;
 const forgetMs = 7 * 24 * 60 * minuteMs;
 const maxReleases = 64;
+const maxRemembered = 8;
 
 export function newDeployment(
   agent: string,
@@ -73,6 +82,7 @@ export function newDeployment(
     lastMs: tickMs,
     incumbent: undefined,
     releases: new Map(),
+    remembered: [],
     pending: new Set(),
     active: new Set(),
     units: new Set(),
@@ -87,7 +97,7 @@ export function closesMs({ rules }: Pick<Deployment, 'rules'>, tickMs: number): 
 
 /** The release of that name; undefined when there are too many that are in use. */
 export function releaseOf(deployment: Deployment, name: string): Release | undefined {
-  const { releases, rules, tickMs, incumbent } = deployment;
+  const { releases, rules, tickMs, incumbent, remembered } = deployment;
   const known = releases.get(name);
   if (known) return known;
   if (releases.size >= maxReleases) {
@@ -95,19 +105,20 @@ export function releaseOf(deployment: Deployment, name: string): Release | undef
       .filter((release) => release.name !== incumbent && release.lastMs < tickMs - idleMs)
       .toSorted((a, b) => a.lastMs - b.lastMs);
     if (!oldest) return undefined;
-    releases.delete(oldest.name);
+    forgetRelease(deployment, oldest);
   }
   const release: Release = {
     name,
     lastMs: tickMs,
     units: 0,
-    isEstablished: false,
+    isEstablished: remembered.some((destination) => destination.release === name),
     history: historyOf(rules.kpis.length),
     pair: undefined,
     open: new Map(),
     over: new Set(),
   };
   releases.set(name, release);
+  deployment.remembered = remembered.filter((destination) => destination.release !== name);
   return release;
 }
 
@@ -207,10 +218,25 @@ export function isSettled({ isOver, ended, scored }: Pair): boolean {
 }
 
 /** Forgets releases that were not seen for some days; whether there were any. */
-export function forgetReleases({ releases }: Deployment, nowMs: number): boolean {
-  const before = releases.size;
-  for (const { name, lastMs } of releases.values()) if (lastMs < nowMs - forgetMs) releases.delete(name);
-  return releases.size < before;
+export function forgetReleases(deployment: Deployment, nowMs: number): boolean {
+  const { releases } = deployment;
+  const old = [...releases.values()].filter(({ lastMs }) => lastMs < nowMs - forgetMs);
+  for (const release of old.toSorted((a, b) => a.lastMs - b.lastMs)) forgetRelease(deployment, release);
+  return old.length > 0;
+}
+
+/** Forgets all of a release but that one may go back to it, where that is so. */
+function forgetRelease(deployment: Deployment, release: Release): void {
+  deployment.releases.delete(release.name);
+  const destination = destinationOf(release);
+  if (destination) deployment.remembered = [destination, ...deployment.remembered].slice(0, maxRemembered);
+}
+
+/** The release as one to go back to; undefined where it failed, or nothing is known in its favour. */
+export function destinationOf({ name, pair, isEstablished }: Release): Destination | undefined {
+  const hasPassed = pair?.passedMs !== undefined;
+  if (pair?.failedMs !== undefined || !(hasPassed || isEstablished)) return undefined;
+  return { release: name, why: hasPassed ? 'passed' : 'established' };
 }
 
 /** Whether something of it is to come. */
@@ -220,8 +246,8 @@ function isWaiting({ pending, active, units, unscored }: Deployment): boolean {
 
 /** Whether nothing is left of it. */
 export function isEmpty(deployment: Deployment): boolean {
-  const { releases, lastMs, tickMs } = deployment;
-  return releases.size === 0 && !isWaiting(deployment) && lastMs < tickMs - forgetMs;
+  const { releases, remembered, lastMs, tickMs } = deployment;
+  return releases.size + remembered.length === 0 && !isWaiting(deployment) && lastMs < tickMs - forgetMs;
 }
 
 /** Whether it had no run for a while, and nothing is to come of those it had. */

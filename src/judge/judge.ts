@@ -7,8 +7,9 @@ import {
   newDeployment,
   passQuietTicks,
   type Deployment,
+  type Destination,
 } from './deployment.ts';
-import { destinationsOf, type Destination } from './destinations.ts';
+import { destinationsOf } from './destinations.ts';
 import { figuresOf, isScoredLater, type RunResult } from './figures.ts';
 import type { Standing } from './standing.ts';
 import { closeTick, type Books, type Ignored } from './ticks.ts';

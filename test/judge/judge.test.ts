@@ -434,6 +434,19 @@ test('more agents and releases than there is room for are left out', () => {
   expect(releases.judge.ignored.refused).toBe(36 + 201);
 });
 
+test('releases that were good may be gone back to however long they were not seen; some of them', () => {
+  const releases = releasesWith();
+  for (let i = 0; i < 12; i++) flow(releases, [i * 14 * 1440, i * 14 * 1440 + 5], [[`r${i}`, 10, 0.08]]);
+  releases.until(12 * 14 * 1440);
+  const destinations = (from: string): readonly string[] =>
+    releases.judge.destinations(agent, environment, from).map(({ release }) => release);
+  expect(destinations('r11')).toEqual(['r10', 'r9', 'r8', 'r7', 'r6', 'r5', 'r4']);
+  expect(destinations('r12')).toHaveLength(8);
+  flow(releases, [180 * 1440, 180 * 1440 + 60], [['r9', 10, 0.08]]);
+  releases.until(180 * 1440 + 60);
+  expect(destinations('r12').slice(0, 3)).toEqual(['r9', 'r11', 'r10']);
+});
+
 test('an agent that is idle makes room for a new one', () => {
   const releases = releasesWith();
   for (let i = 0; i < 1000; i++) releases.add({ at: i / 1000, agent: `a${i}` });
@@ -450,7 +463,9 @@ test('what is not seen any more is forgotten, also while nothing else happens', 
   flow(releases, [0, 30], worse);
   expect(releases.until(6 * 1440).judge.standings()).toHaveLength(1);
   expect(releases.until(8 * 1440).judge.standings()).toEqual([]);
-  expect(releases.judge.save().deployments.size).toBe(0);
+  expect(releases.judge.destinations(agent, environment, '2')).toEqual([
+    { release: '1', why: 'established' },
+  ]);
   flow(releases, [9 * 1440, 9 * 1440 + 10], healthy);
   expect(releases.until(9 * 1440 + 10).standing()).toMatchObject({ baseline: '1' });
 });
