@@ -60,12 +60,12 @@ const reading = assessment.begin(0, { next: 0, isKnown: false }, { start: 0, end
 const facts = new EnrichedSpans(enricher);
 for (let offset = 0; assessment.assembler.openRuns < openRuns; offset++) {
   for (const record of enricher.enrich(samples.next(nowMs), 1).records) {
-    assessment.enterRecord(reading, offset, nowMs);
+    assessment.enterRecord(reading, offset, nowMs, nowMs);
     facts.read(record);
     // Without their roots they stay open.
     for (let i = 0; i < facts.count; i++)
       if (facts.at(i).parentSpanId !== '') assessment.assembler.add(facts.at(i), reading.lane);
-    assessment.leaveRecord(reading, nowMs, nowMs);
+    assessment.leaveRecord(reading, nowMs);
   }
 }
 

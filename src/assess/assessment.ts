@@ -125,11 +125,14 @@ export class Assessment implements RunSink {
     return [...this.#readings.values()].every(({ next, endAtStart }) => next >= endAtStart);
   }
 
-  /** Moves `reading` to the record at `offset`, appended at `timeMs`, before its spans are added. */
-  enterRecord(reading: Reading, offset: number, timeMs: number): void {
+  /**
+   * Moves `reading` to the record at `offset`, appended at `timeMs`, before its spans are added. It counts as
+   * appended no later than now: a clock that is ahead would end the time that open runs have.
+   */
+  enterRecord(reading: Reading, offset: number, timeMs: number, nowMs: number): void {
     const { partition, lane } = reading;
-    lane.latestMs = timeMs + maxAheadMs;
-    this.#recordMs = timeMs;
+    this.#recordMs = Math.min(timeMs, nowMs + maxAheadMs);
+    lane.latestMs = this.#recordMs + maxAheadMs;
     const watermark = this.#watermark;
     // A gap is what retention removed before it was read: nothing older is whole.
     if (offset > reading.next || watermark.coveredSinceMs(partition) === Number.POSITIVE_INFINITY)
@@ -138,14 +141,14 @@ export class Assessment implements RunSink {
   }
 
   /** Ends the record that `enterRecord` began: reports its runs and moves event time on. */
-  leaveRecord(reading: Reading, timeMs: number, nowMs: number): void {
+  leaveRecord(reading: Reading, nowMs: number): void {
     const { partition, lane } = reading;
     this.assembler.settle();
     reading.next++;
     this.#changes++;
     const watermark = this.#watermark;
-    watermark.advance(partition, lane.newestMs, timeMs, nowMs);
-    this.#appended.advance(partition, timeMs, timeMs, nowMs);
+    watermark.advance(partition, lane.newestMs, this.#recordMs, nowMs);
+    this.#appended.advance(partition, this.#recordMs, this.#recordMs, nowMs);
     if (reading.next >= reading.endAtStart) watermark.catchUp(partition);
     this.#sweep(nowMs);
   }

@@ -39,9 +39,9 @@ export class RecordTaker {
     const before = { ...assembler.counts };
     const nowMs = this.#clock.nowMs();
     for (const record of records) {
-      assessment.enterRecord(reading, record.offset, record.timeMs);
+      assessment.enterRecord(reading, record.offset, record.timeMs, nowMs);
       this.#addSpans(assessment, reading, record);
-      assessment.leaveRecord(reading, record.timeMs, nowMs);
+      assessment.leaveRecord(reading, nowMs);
     }
     if (records.length === 0) assessment.pause(reading, nowMs, isAtEnd);
     this.#report(before, assembler.counts);

@@ -2,8 +2,15 @@ import type { CanaryRules } from './canary-rules.ts';
 import { isQuiet, passTicks } from './blocks.ts';
 import { historyOf, type History } from './history.ts';
 import { idleMs } from './idle.ts';
-import { newPair, type Pair } from './pair.ts';
+import { isNamed } from './membership.ts';
+import { newPair, sideOf, type Pair } from './pair.ts';
 import type { Run, Unit } from './unit.ts';
+
+/** A release that one may go back to, and why: it passed, or it was what others were compared with. */
+export interface Destination {
+  readonly release: string;
+  readonly why: 'passed' | 'established';
+}
 
 /** One release of an agent in an environment. */
 export interface Release {
@@ -32,9 +39,13 @@ export interface Deployment {
   nextRules: CanaryRules | undefined;
   /** Start of the oldest tick that is not closed. */
   tickMs: number;
+  /** Start of the latest tick in which it had a run. */
+  lastMs: number;
   /** The release that new ones are compared with. */
   incumbent: string | undefined;
   readonly releases: Map<string, Release>;
+  /** Some that are not among them any more, the one that was seen last first. */
+  remembered: readonly Destination[];
   /** Runs of ticks that are not closed. */
   readonly pending: Set<Run>;
   /** Runs that joined a unit and have not ended. */
@@ -52,6 +63,7 @@ const enoughUnits = 10;
 const restMs = 24 * 60 * minuteMs;
 const forgetMs = 7 * 24 * 60 * minuteMs;
 const maxReleases = 64;
+const maxRemembered = 8;
 
 export function newDeployment(
   agent: string,
@@ -59,14 +71,17 @@ export function newDeployment(
   rules: CanaryRules,
   timeMs: number,
 ): Deployment {
+  const tickMs = Math.floor(timeMs / rules.tickMs) * rules.tickMs;
   return {
     agent,
     environment,
     rules,
     nextRules: undefined,
-    tickMs: Math.floor(timeMs / rules.tickMs) * rules.tickMs,
+    tickMs,
+    lastMs: tickMs,
     incumbent: undefined,
     releases: new Map(),
+    remembered: [],
     pending: new Set(),
     active: new Set(),
     units: new Set(),
@@ -81,7 +96,7 @@ export function closesMs({ rules }: Pick<Deployment, 'rules'>, tickMs: number): 
 
 /** The release of that name; undefined when there are too many that are in use. */
 export function releaseOf(deployment: Deployment, name: string): Release | undefined {
-  const { releases, rules, tickMs, incumbent } = deployment;
+  const { releases, rules, tickMs, incumbent, remembered } = deployment;
   const known = releases.get(name);
   if (known) return known;
   if (releases.size >= maxReleases) {
@@ -89,19 +104,20 @@ export function releaseOf(deployment: Deployment, name: string): Release | undef
       .filter((release) => release.name !== incumbent && release.lastMs < tickMs - idleMs)
       .toSorted((a, b) => a.lastMs - b.lastMs);
     if (!oldest) return undefined;
-    releases.delete(oldest.name);
+    forgetRelease(deployment, oldest);
   }
   const release: Release = {
     name,
     lastMs: tickMs,
     units: 0,
-    isEstablished: false,
+    isEstablished: remembered.some((destination) => destination.release === name),
     history: historyOf(rules.kpis.length),
     pair: undefined,
     open: new Map(),
     over: new Set(),
   };
   releases.set(name, release);
+  deployment.remembered = remembered.filter((destination) => destination.release !== name);
   return release;
 }
 
@@ -161,11 +177,31 @@ export function pairsAt({ releases }: Deployment, tickMs: number): readonly Pair
   return pairs;
 }
 
+/** Notes a run of `release` in the pairs that units join now: where that is no name, in all of them, as one that says it late. */
+export function noteMember(deployment: Deployment, release: string): void {
+  const isLate = !isNamed(release);
+  for (const pair of pairsAt(deployment, deployment.tickMs)) {
+    if (!isLate && !sideOf(pair, release)) continue;
+    pair.membership.runs++;
+    if (isLate) pair.membership.late++;
+  }
+}
+
+/** A run that was noted as one of `was` turned out to be one of `is`. */
+export function noteLate(deployment: Deployment, was: string, is: string): void {
+  for (const pair of pairsAt(deployment, deployment.tickMs)) {
+    const isNoted = sideOf(pair, was) !== undefined;
+    if (!isNoted && !sideOf(pair, is)) continue;
+    if (!isNoted) pair.membership.runs++;
+    pair.membership.late++;
+  }
+}
+
 /** Lets all ticks pass that close until `streamMs`; false where something waits in one of them. */
 export function passQuietTicks(deployment: Deployment, streamMs: number): boolean {
-  const { pending, active, units, unscored, releases, rules, tickMs } = deployment;
+  const { releases, rules, tickMs } = deployment;
   const pairs = [...releases.values()].flatMap(({ pair }) => pair ?? []);
-  if (pending.size + active.size + units.size + unscored.size > 0 || !pairs.every(isSettled)) return false;
+  if (isWaiting(deployment) || !pairs.every(isSettled)) return false;
   const ticks = Math.floor((streamMs - closesMs(deployment, tickMs)) / rules.tickMs) + 1;
   deployment.tickMs += ticks * rules.tickMs;
   for (const { ended, scored } of pairs) {
@@ -180,9 +216,42 @@ export function isSettled({ isOver, ended, scored }: Pair): boolean {
   return isOver || (isQuiet(ended) && isQuiet(scored));
 }
 
-/** Forgets releases that were not seen for some days. */
-export function forgetReleases({ releases }: Deployment, nowMs: number): void {
-  for (const { name, lastMs } of releases.values()) if (lastMs < nowMs - forgetMs) releases.delete(name);
+/** Forgets releases that were not seen for some days; whether there were any. */
+export function forgetReleases(deployment: Deployment, nowMs: number): boolean {
+  const { releases } = deployment;
+  const old = [...releases.values()].filter(({ lastMs }) => lastMs < nowMs - forgetMs);
+  for (const release of old.toSorted((a, b) => a.lastMs - b.lastMs)) forgetRelease(deployment, release);
+  return old.length > 0;
+}
+
+/** Forgets all of a release but that one may go back to it, where that is so. */
+function forgetRelease(deployment: Deployment, release: Release): void {
+  deployment.releases.delete(release.name);
+  const destination = destinationOf(release);
+  if (destination) deployment.remembered = [destination, ...deployment.remembered].slice(0, maxRemembered);
+}
+
+/** The release as one to go back to; undefined where it failed, or nothing is known in its favour. */
+export function destinationOf({ name, pair, isEstablished }: Release): Destination | undefined {
+  const hasPassed = pair?.passedMs !== undefined;
+  if (pair?.failedMs !== undefined || !(hasPassed || isEstablished)) return undefined;
+  return { release: name, why: hasPassed ? 'passed' : 'established' };
+}
+
+/** Whether something of it is to come. */
+function isWaiting({ pending, active, units, unscored }: Deployment): boolean {
+  return pending.size + active.size + units.size + unscored.size > 0;
+}
+
+/** Whether nothing is left of it. */
+export function isEmpty(deployment: Deployment): boolean {
+  const { releases, remembered, lastMs, tickMs } = deployment;
+  return releases.size + remembered.length === 0 && !isWaiting(deployment) && lastMs < tickMs - forgetMs;
+}
+
+/** Whether it had no run for a while, and nothing is to come of those it had. */
+export function isIdle(deployment: Deployment): boolean {
+  return !isWaiting(deployment) && deployment.lastMs < deployment.tickMs - idleMs;
 }
 
 /** Takes new rules into use, for what begins from now on, once no canary is being judged by those there are. */
@@ -196,6 +265,8 @@ export function adoptRules(deployment: Deployment): void {
   deployment.nextRules = undefined;
   deployment.rules = nextRules;
   deployment.tickMs = Math.ceil(tickMs / nextRules.tickMs) * nextRules.tickMs;
+  // One that no other is compared with is judged anew: a floor that was set too high is corrected so.
+  for (const { pair } of releases.values()) if (pair && !pair.isConcurrent) pair.isOver = true;
   if (meaningOf(rules) === meaningOf(nextRules)) return;
   for (const release of releases.values()) {
     release.history = historyOf(nextRules.kpis.length);

@@ -1,6 +1,15 @@
 import type { CanaryRules } from './canary-rules.ts';
-import { closesMs, newDeployment, passQuietTicks, type Deployment } from './deployment.ts';
-import { destinationsOf, type Destination } from './destinations.ts';
+import {
+  closesMs,
+  forgetReleases,
+  isEmpty,
+  isIdle,
+  newDeployment,
+  passQuietTicks,
+  type Deployment,
+  type Destination,
+} from './deployment.ts';
+import { destinationsOf } from './destinations.ts';
 import { figuresOf, isScoredLater, type RunResult } from './figures.ts';
 import type { Standing } from './standing.ts';
 import { closeTick, type Books, type Ignored } from './ticks.ts';
@@ -76,8 +85,8 @@ export class Judge {
       return;
     }
     const home = this.#deploymentOf(agent, environment, timeMs);
-    if (!home) return;
-    if (this.#runs.size >= maxRuns) {
+    if (home === undefined) return;
+    if (home === 'full' || this.#runs.size >= maxRuns) {
       this.#ignored.refused++;
       return;
     }
@@ -87,6 +96,7 @@ export class Judge {
       firstMs: timeMs,
       release: run.release,
       unitId: unitIdOf(home.rules, run),
+      late: undefined,
       endedMs: Number.POSITIVE_INFINITY,
       figures: undefined,
       scoredMs: Number.POSITIVE_INFINITY,
@@ -184,14 +194,11 @@ export class Judge {
   rulesChanged(): void {
     this.#covered = new Map();
     this.#uncovered = 0;
-    for (const [key, deployment] of this.#deployments) {
+    for (const deployment of this.#deployments.values()) {
       const { agent, environment, rules } = deployment;
       const next = this.#rulesOf(agent, environment);
       deployment.nextRules = next && next.revision !== rules.revision ? next : undefined;
-      if (next) continue;
-      this.#deployments.delete(key);
-      this.#standings = undefined;
-      for (const [slot, { home }] of this.#runs) if (home === deployment) this.#runs.delete(slot);
+      if (!next) this.#forget(deployment);
     }
   }
 
@@ -239,6 +246,8 @@ export class Judge {
     if (!isMoved && known.release === run.release && known.unitId === unitId) return;
     if (!pending.has(known) || timeMs >= closesMs(known.home, tickOf(known))) {
       this.#ignored.relabelled++;
+      if (isMoved || known.release !== run.release)
+        known.late ??= { release: isMoved ? known.release : run.release, timeMs };
       return;
     }
     known.release = run.release;
@@ -246,7 +255,8 @@ export class Judge {
     if (!isMoved) return;
     pending.delete(known);
     const home = this.#deploymentOf(run.agent, run.environment, known.firstMs);
-    if (!home) {
+    if (home === undefined || home === 'full') {
+      if (home === 'full') this.#ignored.refused++;
       this.#runs.delete(run.slot);
       return;
     }
@@ -260,7 +270,8 @@ export class Judge {
     this.#closesMs = Math.min(this.#closesMs, closesMs(run.home, run.home.tickMs));
   }
 
-  #deploymentOf(agent: string, environment: string, timeMs: number): Deployment | undefined {
+  /** Undefined where no policy covers it; 'full' where there is no room for it. */
+  #deploymentOf(agent: string, environment: string, timeMs: number): Deployment | 'full' | undefined {
     let byEnvironment = this.#covered.get(agent);
     const known = byEnvironment?.get(environment);
     if (known !== undefined) return known ?? undefined;
@@ -272,21 +283,40 @@ export class Judge {
       byEnvironment = new Map();
       this.#covered.set(agent, byEnvironment);
     }
-    this.#uncovered++;
     const deployment = this.#obtain(agent, environment, timeMs);
+    if (deployment === 'full') return deployment;
+    this.#uncovered++;
     byEnvironment.set(environment, deployment ?? null);
     return deployment;
   }
 
-  #obtain(agent: string, environment: string, timeMs: number): Deployment | undefined {
+  #obtain(agent: string, environment: string, timeMs: number): Deployment | 'full' | undefined {
     const key = keyOf(agent, environment);
     const known = this.#deployments.get(key);
     if (known) return known;
     const rules = this.#rulesOf(agent, environment);
-    if (!rules || this.#deployments.size >= maxDeployments) return undefined;
+    if (!rules) return undefined;
+    if (this.#deployments.size >= maxDeployments && !this.#makeRoom()) return 'full';
     const deployment = newDeployment(agent, environment, rules, timeMs);
     this.#deployments.set(key, deployment);
     return deployment;
+  }
+
+  /** Forgets the deployment that is idle for longest; false where none is. */
+  #makeRoom(): boolean {
+    let oldest: Deployment | undefined;
+    for (const deployment of this.#deployments.values())
+      if (isIdle(deployment) && !(oldest && oldest.lastMs <= deployment.lastMs)) oldest = deployment;
+    if (oldest) this.#forget(oldest);
+    return oldest !== undefined;
+  }
+
+  #forget(deployment: Deployment): void {
+    const { agent, environment } = deployment;
+    this.#deployments.delete(keyOf(agent, environment));
+    this.#covered.get(agent)?.delete(environment);
+    this.#standings = undefined;
+    for (const [slot, { home }] of this.#runs) if (home === deployment) this.#runs.delete(slot);
   }
 
   #closeTicks(deployment: Deployment): boolean {
@@ -297,8 +327,15 @@ export class Judge {
     };
     let isChanged = false;
     while (closesMs(deployment, deployment.tickMs) <= this.#streamMs) {
-      if (passQuietTicks(deployment, this.#streamMs)) continue;
+      if (passQuietTicks(deployment, this.#streamMs)) {
+        if (forgetReleases(deployment, this.#streamMs)) isChanged = true;
+        continue;
+      }
       closeTick(deployment, books);
+      isChanged = true;
+    }
+    if (isEmpty(deployment)) {
+      this.#forget(deployment);
       isChanged = true;
     }
     return isChanged;

@@ -4,6 +4,7 @@ import { isScoredLater, type Figures } from './figures.ts';
 import type { History } from './history.ts';
 import { idleMs } from './idle.ts';
 import { newEvidence, scoreOf, type KpiEvidence, type Test } from './kpi-evidence.ts';
+import { membershipFault, newMembership, type Membership } from './membership.ts';
 import { logEvidence } from './mixture.ts';
 import { addSplit, newSplit, splitFault, type Split } from './split.ts';
 import { note, type Tally } from './tally.ts';
@@ -29,6 +30,7 @@ export interface Pair {
   readonly ended: Group;
   readonly scored: Group;
   readonly split: Split;
+  readonly membership: Membership;
   readonly arms: { readonly candidate: Arm; readonly baseline: Arm };
   endedTick: Tick;
   scoredTick: Tick;
@@ -79,6 +81,7 @@ export function newPair(
     unjudged,
     ...groups,
     split: newSplit(),
+    membership: newMembership(),
     arms: { candidate: { joined: 0, settled: 0 }, baseline: { joined: 0, settled: 0 } },
     endedTick: newTick(groups.ended),
     scoredTick: newTick(groups.scored),
@@ -176,8 +179,10 @@ export function thresholdsOf({ rules, starts }: Pair, { index, floor }: KpiEvide
   return { pause: at(rules.pauseAt), rollback: at(rules.rollbackAt), pass: Math.log(passAt * again) };
 }
 
-/** What is wrong with how units are split, in words, where that matters. */
-export function splitFaultOf({ isConcurrent, split, rules }: Pair): string | undefined {
+/** What is wrong with who is counted, or how units are split, in words, where that matters. */
+export function splitFaultOf({ isConcurrent, split, membership, rules }: Pair): string | undefined {
+  const fault = membershipFault(membership);
+  if (fault !== undefined) return fault;
   return isConcurrent ? splitFault(split, rules.share) : undefined;
 }
 
@@ -187,6 +192,7 @@ export function splitFaultOf({ isConcurrent, split, rules }: Pair): string | und
  */
 export function isEnvironment(pair: Pair, nowMs: number, company: readonly Pair[]): boolean {
   if (!pair.isConcurrent && pair.baseline !== undefined) return false;
+  if (membershipFault(pair.membership) !== undefined) return false;
   const others = besideOf(pair, nowMs, company);
   return kpisOf(pair).some((kpi) => {
     const { pause } = thresholdsOf(pair, kpi);
@@ -222,6 +228,7 @@ function latch(test: Test, evidence: number, at: Partial<Thresholds>, nowMs: num
  */
 function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher {
   const isAtFault = splitFaultOf(pair) !== undefined;
+  const isUnsure = membershipFault(pair.membership) !== undefined;
   // While others are compared with it, they are all that one could go to, and not known to be better.
   const isAlone = besideOf(pair, nowMs, company).length === 0;
   const isReplaced = !pair.isConcurrent && nowMs <= pair.startedMs + pair.rules.maxMs;
@@ -240,7 +247,7 @@ function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher
       if (name === 'before' && isReplaced) latch(kpi.before!.candidate, evidence, { pause }, nowMs);
       const isShared = (pair.isConcurrent && baseline > 0) || isEnvironment(pair, nowMs, company);
       if (name === 'floor' && evidence >= pause && !isShared)
-        latch(kpi.floor!.candidate, evidence, isAlone ? { pause, rollback } : { pause }, nowMs);
+        latch(kpi.floor!.candidate, evidence, isAlone && !isUnsure ? { pause, rollback } : { pause }, nowMs);
     },
   };
 }

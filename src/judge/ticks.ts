@@ -4,6 +4,8 @@ import {
   closesMs,
   forgetReleases,
   isSettled,
+  noteLate,
+  noteMember,
   noteUnits,
   pairsAt,
   releaseOf,
@@ -12,6 +14,7 @@ import {
 } from './deployment.ts';
 import { figuresAtDeadline, isScoredLater } from './figures.ts';
 import { remember } from './history.ts';
+import { isNamed } from './membership.ts';
 import { endPairTick, join, score, settleUnit, sideOf } from './pair.ts';
 import { addFigures, addRun, meansOf, newUnit, type Run, type Unit } from './unit.ts';
 
@@ -46,7 +49,8 @@ export function closeTick(deployment: Deployment, books: Books): void {
   const { tickMs, rules } = deployment;
   const nowMs = closesMs(deployment, tickMs);
   deployment.tickMs += rules.tickMs;
-  const units = joinRuns(deployment, tickMs + rules.tickMs, books);
+  const { units, members } = joinRuns(deployment, tickMs + rules.tickMs, books);
+  if (members.length > 0) deployment.lastMs = tickMs;
   const joined = new Map<Release, number>();
   for (const unit of units) {
     const release = deployment.releases.get(unit.release)!;
@@ -55,6 +59,7 @@ export function closeTick(deployment: Deployment, books: Books): void {
   noteUnits(deployment, joined, tickMs);
   beginPairs(deployment, joined.keys(), tickMs, (name) => books.startsOf(deployment, name));
   for (const unit of units) placeUnit(deployment, unit, tickMs);
+  for (const { release } of members) noteMember(deployment, release);
   settleRuns(deployment, nowMs, books);
   takeScores(deployment, nowMs, books);
   settleUnits(deployment, nowMs);
@@ -67,13 +72,22 @@ export function closeTick(deployment: Deployment, books: Books): void {
   adoptRules(deployment);
 }
 
-/** Makes the runs that were first seen before `endMs` members of units, and returns the new ones of these. */
-function joinRuns(deployment: Deployment, endMs: number, { ignored }: Books): readonly Unit[] {
+/** Makes the runs that were first seen before `endMs` members of units. Returns them, with those of no release, which join none, and the units that are new. */
+function joinRuns(
+  deployment: Deployment,
+  endMs: number,
+  { ignored }: Books,
+): { readonly members: readonly Run[]; readonly units: readonly Unit[] } {
   const { pending, active, units, rules } = deployment;
   const begun: Unit[] = [];
+  const members: Run[] = [];
   for (const run of pending) {
     if (run.firstMs >= endMs) continue;
     pending.delete(run);
+    if (!isNamed(run.release)) {
+      members.push(run);
+      continue;
+    }
     const release = releaseOf(deployment, run.release);
     if (!release) ignored.refused++;
     else if (isOver(release, run)) ignored.again++;
@@ -87,9 +101,10 @@ function joinRuns(deployment: Deployment, endMs: number, { ignored }: Books): re
       }
       addRun(rules, unit, run);
       active.add(run);
+      members.push(run);
     }
   }
-  return begun;
+  return { members, units: begun };
 }
 
 /** Whether the unit of `run` is one that takes no more runs. */
@@ -107,13 +122,15 @@ function placeUnit(deployment: Deployment, unit: Unit, tickMs: number): void {
 }
 
 /** Ends the runs that ended before `nowMs`, or did not by their deadline. */
-function settleRuns({ active, unscored, rules }: Deployment, nowMs: number, { ignored }: Books): void {
+function settleRuns(deployment: Deployment, nowMs: number, { ignored }: Books): void {
+  const { active, unscored, rules } = deployment;
   for (const run of active) {
     const isLate = run.firstMs + rules.deadlineMs < nowMs;
     if (run.endedMs >= nowMs && !isLate) continue;
     active.delete(run);
     const unit = run.unit!;
     unit.open--;
+    if (run.late && run.late.timeMs < nowMs) noteLate(deployment, run.release, run.late.release);
     const isInTime = run.endedMs < nowMs && run.endedMs <= run.firstMs + rules.deadlineMs;
     if (!isInTime) ignored.late++;
     addFigures(unit, (isInTime ? run.figures : undefined) ?? figuresAtDeadline(rules));

@@ -14,6 +14,8 @@ export interface Run {
   release: string;
   /** Of its session or user; '' where it is a unit of its own. */
   unitId: string;
+  /** The other release that it said when its tick was closed, and when; its own where it moved to another deployment. */
+  late: { readonly release: string; readonly timeMs: number } | undefined;
   /** When it ended, in stream time; Infinity while it has not. */
   endedMs: number;
   figures: Figures | undefined;

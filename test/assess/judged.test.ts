@@ -88,6 +88,40 @@ function traffic(rows: readonly Row[]): MemoryPartition {
   return partition;
 }
 
+test('a process whose clock is an hour ahead makes no open run fail', async () => {
+  const partition = new MemoryPartition();
+  const run = (id: string, timeMs: number, step: 'llm' | 'agent', release = '1'): void =>
+    partition.append(timeMs, [
+      {
+        runId: id,
+        traceId: id,
+        agent: 'refund',
+        environment: 'test',
+        release,
+        spanId: `${step}${id}`,
+        parentSpanId: step === 'agent' ? '' : `agent${id}`,
+        step,
+        startMs: noon,
+        endMs: noon + 10,
+      },
+    ]);
+  for (let i = 0; i < 30; i++) run(`run${i}`, noon + i, 'llm');
+  const process = new Process(noon + 100, 1, new MemoryRuns(), new MemoryStates(), {}, rulesOf);
+  run('ahead', noon + 60 * minute, 'agent');
+  for (let i = 0; i < 30; i++) run(`run${i}`, noon + 50 + i, 'agent');
+  await process.own(partition);
+  try {
+    process.nowMs += 4 * minute;
+    await until('the judge has spoken', async () => {
+      await process.assessor.committed();
+      return process.standings.some(({ units }) => units.candidate.settled === 31);
+    });
+    expect(process.standings).toMatchObject([{ release: '1', verdict: 'inconclusive', action: 'none' }]);
+  } finally {
+    await process.stop();
+  }
+});
+
 async function standingsOf(process: Process): Promise<readonly Standing[]> {
   process.nowMs += 20 * minute;
   await until('every run ended', async () => (await process.gauge('plimsoll_assess_open_runs')) === 0);

@@ -516,6 +516,16 @@ test('a canary is judged by the rules it began with; the next one by those of no
   expect(releases.judge.standings()).toEqual([]);
 });
 
+test('a release that was there first is judged anew by new rules', () => {
+  let rules = rulesWith(withFloor);
+  const releases = new Releases(new Judge(() => rules));
+  flow(releases, [0, 360], [['1', 5, 0.6]]);
+  expect(releases.until(120).standing('1')).toMatchObject({ verdict: 'fail', action: 'rollback' });
+  rules = rulesWith({ revision: 'r2', kpis: [{ ...runSuccess, floor: 0.9 }] });
+  releases.judge.rulesChanged();
+  expect(releases.until(360).standing('1')).toMatchObject({ revision: 'r2', action: 'none' });
+});
+
 test('rules by which runs mean something else begin without a history', () => {
   let rules: CanaryRules = rulesWith();
   const releases = new Releases(new Judge(() => rules));
@@ -564,5 +574,41 @@ test('more agents and releases than there is room for are left out', () => {
   const { deployments } = releases.until(5).judge.save();
   expect(deployments.size).toBe(1000);
   expect([...deployments.values()][0]!.releases.size).toBe(64);
-  expect(releases.judge.ignored.refused).toBe(36);
+  expect(releases.judge.ignored.refused).toBe(36 + 201);
+});
+
+test('releases that were good may be gone back to however long they were not seen; some of them', () => {
+  const releases = releasesWith();
+  for (let i = 0; i < 12; i++) flow(releases, [i * 14 * 1440, i * 14 * 1440 + 5], [[`r${i}`, 10, 0.08]]);
+  releases.until(12 * 14 * 1440);
+  const destinations = (from: string): readonly string[] =>
+    releases.judge.destinations(agent, environment, from).map(({ release }) => release);
+  expect(destinations('r11')).toEqual(['r10', 'r9', 'r8', 'r7', 'r6', 'r5', 'r4']);
+  expect(destinations('r12')).toHaveLength(8);
+  flow(releases, [180 * 1440, 180 * 1440 + 60], [['r9', 10, 0.08]]);
+  releases.until(180 * 1440 + 60);
+  expect(destinations('r12').slice(0, 3)).toEqual(['r9', 'r11', 'r10']);
+});
+
+test('an agent that is idle makes room for a new one', () => {
+  const releases = releasesWith();
+  for (let i = 0; i < 1000; i++) releases.add({ at: i / 1000, agent: `a${i}` });
+  releases.until(60);
+  flow(releases, [60, 80], healthy);
+  releases.until(80);
+  expect(releases.standing()).toMatchObject({ agent, baseline: '1' });
+  expect(releases.judge.save().deployments.size).toBe(1000);
+  expect(releases.judge.ignored.refused).toBe(0);
+});
+
+test('what is not seen any more is forgotten, also while nothing else happens', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 30], worse);
+  expect(releases.until(6 * 1440).judge.standings()).toHaveLength(1);
+  expect(releases.until(8 * 1440).judge.standings()).toEqual([]);
+  expect(releases.judge.destinations(agent, environment, '2')).toEqual([
+    { release: '1', why: 'established' },
+  ]);
+  flow(releases, [9 * 1440, 9 * 1440 + 10], healthy);
+  expect(releases.until(9 * 1440 + 10).standing()).toMatchObject({ baseline: '1' });
 });

@@ -7,6 +7,8 @@ import {
   flow,
   good,
   minuteMs,
+  noonMs,
+  randomOf,
   Releases,
   releasesWith,
   rulesWith,
@@ -144,6 +146,43 @@ test('a run has the release that it is known to have when its tick closes', () =
   releases.until(20);
   expect(releases.judge.standings().map(({ release }) => release)).toEqual(['2']);
   expect(releases.judge.ignored).toMatchObject({ relabelled: 1 });
+});
+
+/** Runs of 1 and 2 that say their release when they end only: failures soon, successes later; and before, `before` of it. */
+function lateTold(before: string, share = 1): Releases {
+  const releases = releasesWith({ kpis: [{ ...runSuccess, floor: 0.3 }] });
+  const random = randomOf(5);
+  for (let minute = 0; minute < 240; minute++)
+    for (let i = 0; i < 20; i++) {
+      const [release, isBad, isLate] = [i < 18 ? '1' : '2', random() < 0.08, random() < share];
+      const [at, takes] = [minute + i / 21, isBad ? 0.2 : 3];
+      const slot = releases.add({ at, takes, isBad, release: isLate ? before : release });
+      const labels = { slot, agent, environment, release, sessionId: '', userId: '' };
+      releases.at(at + takes - 1e-6, (judge) => judge.seen(labels, noonMs + (at + takes) * minuteMs));
+    }
+  return releases.until(240);
+}
+
+test('what is no name of a release is none', () => {
+  for (const name of ['unknown', '', 'overflow']) {
+    const { judge } = lateTold(name);
+    expect(judge.standings().map(({ release }) => release)).not.toContain(name);
+    expect(judge.destinations(agent, environment, '9').map(({ release }) => release)).not.toContain(name);
+  }
+});
+
+test('while more than a few runs say their release late, nothing is rolled back and nothing passes', () => {
+  for (const before of ['unknown', '9.9']) {
+    const { judge } = lateTold(before);
+    const said = judge.standings();
+    expect(said.length).toBeGreaterThan(0);
+    for (const { verdict, action, reason } of said) {
+      expect(verdict).toBe('inconclusive');
+      expect(['none', 'pause']).toContain(action);
+      expect(reason).toMatch(/say their release too late or never: set service\.version/);
+    }
+  }
+  expect(lateTold('unknown', 0.02).standing().verdict).toBe('pass');
 });
 
 test('what turns out to be part of another run is no run; once counted, it ends as that one', () => {
