@@ -14,7 +14,7 @@ export interface StagingRules {
 }
 
 /** What a KPI was, and of how many events: runs, or calls. */
-export interface StagingFigure {
+interface StagingFigure {
   readonly value: number;
   readonly events: number;
 }

@@ -83,7 +83,7 @@ test.each([
   ],
   ['4m', [60_000, 3_600_000], []],
   ['4m', undefined, []],
-] as const)('a rollback verified within %s is refused where every window is longer: %j', (...of) => {
+] as const)('a rollback verified within %s is refused where no window is shorter: %j', (...of) => {
   const [within, windowsMs, expected] = of;
   const file = policyFile({
     ...withRollback({ verify: { kpi: 'run_success', min_events: 20, within } }),

@@ -360,15 +360,17 @@ test('alerts on objectives leave rehearsals out, and alerts on canaries do not',
     ]);
 });
 
+/** The rules of a policy that does this when the time of a canary is over. */
+const rulesAtTimeout = (onTimeout: string): string => {
+  const gates = { canary: { ...canary, on_timeout: onTimeout } };
+  return rendered(policyFile({ gates, rollback })).get('search-agent.rules.yaml') ?? '';
+};
+
 test('a release whose time is over alerts as one that fails where the policy wants it rolled back for that', () => {
-  const rulesOf = (onTimeout: string): string => {
-    const gates = { canary: { ...canary, on_timeout: onTimeout } };
-    return rendered(policyFile({ gates, rollback })).get('search-agent.rules.yaml') ?? '';
-  };
   const rule = /alert: ReleaseFails\n *expr: .*plimsoll_release_action\{.*action="rollback"\}\) == 1\n/;
-  expect(rulesOf('rollback')).toMatch(rule);
-  expect(rulesOf('rollback')).toContain(', or did not pass in the 24h that it had.');
-  expect(rulesOf('pause')).not.toContain('did not pass in');
+  expect(rulesAtTimeout('rollback')).toMatch(rule);
+  expect(rulesAtTimeout('rollback')).toContain(', or did not pass in the 24h that it had.');
+  expect(rulesAtTimeout('pause')).not.toContain('did not pass in');
 });
 
 /** The one metric of the template. */
@@ -434,12 +436,14 @@ test('the templates are of policies with a gate for canaries alone', () => {
   expect(templatesOf({ gates: { canary } })).toEqual(['search-agent.argo.yaml', 'search-agent.flagger.yaml']);
 });
 
+/** How often Flagger is to ask. */
+const intervalsOf = (more: Mapping): readonly string[] => {
+  const file = policyFile({ gates: { canary: { ...canary, ...more } } });
+  const text = rendered(file).get('search-agent.flagger.yaml') ?? '';
+  return [...text.matchAll(/interval: (.*)/g)].map(([, interval = '']) => interval);
+};
+
 test('Flagger is told how often to ask in seconds, whatever the unit in the policy', () => {
-  const intervalsOf = (more: Mapping): readonly string[] => {
-    const file = policyFile({ gates: { canary: { ...canary, ...more } } });
-    const text = rendered(file).get('search-agent.flagger.yaml') ?? '';
-    return [...text.matchAll(/interval: (.*)/g)].map(([, interval = '']) => interval);
-  };
   expect(intervalsOf({})).toEqual(['60s', '60s']);
   expect(intervalsOf({ tick: '1h', deadline: '2h' })).toEqual(['3600s', '3600s']);
   expect(intervalsOf({ tick: '2s' })).toEqual(['10s', '10s']);
