@@ -47,7 +47,8 @@ const payload = z.object({
 
 const name = z.string().min(1).max(256);
 const place = z.object({ agent: name, release: name, environment: name });
-const limitEvidence = 8192;
+/** Of the evidence, as JSON: the journal keeps it for good. */
+const limitBytes = 8192;
 
 /** What `text` says, or what is wrong with all of it, as sentences. */
 export function readNotification(text: string): Notification | { readonly faults: readonly string[] } {
@@ -89,7 +90,7 @@ function said(
   return {
     reason: `${alertname}${summary === undefined ? '' : `: ${summary.slice(0, 500)}`}`.toWellFormed(),
     evidence:
-      JSON.stringify(evidence).length <= limitEvidence
+      Buffer.byteLength(JSON.stringify(evidence)) <= limitBytes
         ? evidence
         : {
             fingerprint: read.fingerprint.slice(0, 100),

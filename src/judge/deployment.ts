@@ -1,6 +1,7 @@
 import type { CanaryRules } from './canary-rules.ts';
 import { isQuiet, passTicks } from './blocks.ts';
 import { historyOf, type History } from './history.ts';
+import { idleMs } from './idle.ts';
 import { newPair, type Pair } from './pair.ts';
 import type { Run, Unit } from './unit.ts';
 
@@ -45,8 +46,6 @@ export interface Deployment {
 }
 
 const minuteMs = 60_000;
-/** Without a unit for so long a release is idle. */
-export const idleMs = 30 * minuteMs;
 /** Another release takes the place of an incumbent that is idle once it had so many units since: chance alone hardly does that. */
 const enoughUnits = 10;
 /** After so long without a unit, what becomes of its baseline tells nothing of a candidate any more. */

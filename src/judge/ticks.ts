@@ -59,9 +59,10 @@ export function closeTick(deployment: Deployment, books: Books): void {
   takeScores(deployment, nowMs, books);
   settleUnits(deployment, nowMs);
   const company = pairsAt(deployment, tickMs);
+  const end = { timeMs: tickMs, nowMs, units: units.length, company };
   const going = new Set(company);
   for (const { pair } of deployment.releases.values())
-    if (pair && (going.has(pair) || !isSettled(pair))) endPairTick(pair, tickMs, nowMs, company);
+    if (pair && (going.has(pair) || !isSettled(pair))) endPairTick(pair, end);
   forgetReleases(deployment, nowMs);
   adoptRules(deployment);
 }
@@ -108,7 +109,7 @@ function placeUnit(deployment: Deployment, unit: Unit, tickMs: number): void {
 /** Ends the runs that ended before `nowMs`, or did not by their deadline. */
 function settleRuns({ active, unscored, rules }: Deployment, nowMs: number, { ignored }: Books): void {
   for (const run of active) {
-    const isLate = run.firstMs + rules.deadlineMs <= nowMs;
+    const isLate = run.firstMs + rules.deadlineMs < nowMs;
     if (run.endedMs >= nowMs && !isLate) continue;
     active.delete(run);
     const unit = run.unit!;

@@ -119,13 +119,23 @@ function routeOf({ policy: { metadata, severities, gates } }: PolicyFile): Reado
   };
 }
 
-/** Of one objective of one release, only the gravest alert is told. Without `policy` labels that are missing would be equal. */
+/**
+ * Of one objective of one release, and of one release as a canary, only the gravest alert is told. Labels that are missing
+ * are equal to Alertmanager, so alerts on anything else (drills, the pipeline) are left out by what they lack.
+ */
 function graverFirst(): readonly Readonly<Record<string, unknown>>[] {
-  return tiers.slice(0, -1).map((severity, i) => ({
-    source_matchers: ['policy!=""', `severity="${severity}"`],
-    target_matchers: ['policy!=""', `severity=~"${tiers.slice(i + 1).join('|')}"`],
-    equal: ['policy', 'kpi', 'agent', 'release', 'environment', 'tool'],
-  }));
+  const release = ['policy', 'agent', 'release', 'environment'];
+  const alike = [
+    { matchers: ['policy!=""', 'kpi!=""'], equal: [...release, 'kpi', 'tool'] },
+    { matchers: ['policy!=""', 'kpi=""', 'agent!=""'], equal: release },
+  ];
+  return alike.flatMap(({ matchers, equal }) =>
+    tiers.slice(0, -1).map((severity, i) => ({
+      source_matchers: [...matchers, `severity="${severity}"`],
+      target_matchers: [...matchers, `severity=~"${tiers.slice(i + 1).join('|')}"`],
+      equal,
+    })),
+  );
 }
 
 /** While no KPI can be trusted, nobody is told of one. */

@@ -133,8 +133,10 @@ class InProcessDrill {
       isActing: () => true,
       stopReason: () => undefined,
       planOf: (agent, environment) => this.#planOf(agent, environment),
+      hasPolicy: (name) => name === this.#file.policy.metadata.name,
       destinations: (agent, environment, release) => judge.destinations(agent, environment, release),
       figureOf: (kpi, of, sinceMs) => this.#replay.figureOf(kpi, of, sinceMs),
+      recentMs: 600_000, // its target can say what it runs
       page: async () => undefined,
       rows: () => undefined,
       clock: { nowMs: () => this.#replay.nowMs },
