@@ -134,8 +134,7 @@ export function noteUnits(
   }
   const incumbent = deployment.incumbent === undefined ? undefined : releases.get(deployment.incumbent);
   if (incumbent && joined.has(incumbent)) for (const release of releases.values()) release.units = 0;
-  const isIdle = !incumbent || tickMs - incumbent.lastMs >= idleMs;
-  if (!isIdle) return;
+  if (incumbent && tickMs - incumbent.lastMs < idleMs) return;
   const [next] = [...joined.keys()].toSorted((a, b) => b.units - a.units);
   if (next && (!incumbent || next.units >= enoughUnits)) install(deployment, next);
 }

@@ -399,20 +399,20 @@ describe('an approval', () => {
   });
 });
 
-describe('a request that waited', () => {
-  async function whileNobodyActs(days: number, changes: Parameters<typeof planWith>[0]) {
-    const site = newSite();
-    site.isActing = false;
-    const executor = site.executor();
-    await ask(executor);
-    site.clock.advance(days * dayMs);
-    site.plan = planWith(changes);
-    site.isActing = true;
-    await executor.round();
-    await executor.round();
-    return { site, executor };
-  }
+async function whileNobodyActs(days: number, changes: Parameters<typeof planWith>[0]) {
+  const site = newSite();
+  site.isActing = false;
+  const executor = site.executor();
+  await ask(executor);
+  site.clock.advance(days * dayMs);
+  site.plan = planWith(changes);
+  site.isActing = true;
+  await executor.round();
+  await executor.round();
+  return { site, executor };
+}
 
+describe('a request that waited', () => {
   test('longer than an approval may take is not done any more, and somebody is told', async () => {
     const { site, executor } = await whileNobodyActs(2, {});
     expect(stateOf(executor)).toBe('expired');
