@@ -58,7 +58,10 @@ export interface Deployment {
 const minuteMs = 60_000;
 /** Without a unit for so long a release is idle. */
 export const idleMs = 30 * minuteMs;
-/** Another release takes the place of an incumbent that is idle once it had so many units since: chance alone hardly does that. */
+/**
+ * Another release takes the place of an incumbent that is idle once it had so many units since, and where there is none the
+ * one that had most of so many: chance alone hardly makes it a candidate.
+ */
 const enoughUnits = 10;
 /** After so long without a unit, what becomes of its baseline tells nothing of a candidate any more. */
 const restMs = 24 * 60 * minuteMs;
@@ -135,10 +138,11 @@ export function noteUnits(
   }
   const incumbent = deployment.incumbent === undefined ? undefined : releases.get(deployment.incumbent);
   if (incumbent && joined.has(incumbent)) for (const release of releases.values()) release.units = 0;
-  const isIdle = !incumbent || tickMs - incumbent.lastMs >= idleMs;
-  if (!isIdle) return;
-  const [next] = [...joined.keys()].toSorted((a, b) => b.units - a.units);
-  if (next && (!incumbent || next.units >= enoughUnits)) install(deployment, next);
+  if (incumbent && tickMs - incumbent.lastMs < idleMs) return;
+  const [next] = [...(incumbent ? joined.keys() : releases.values())].toSorted((a, b) => b.units - a.units);
+  let units = 0;
+  for (const release of releases.values()) units += release.units;
+  if (next && (incumbent ? next.units : units) >= enoughUnits) install(deployment, next);
 }
 
 function install(deployment: Deployment, release: Release): void {
@@ -156,6 +160,7 @@ export function beginPairs(
   startsOf: (release: string) => number,
 ): void {
   const { incumbent: baseline, releases, rules } = deployment;
+  if (baseline === undefined) return;
   for (const release of joined) {
     const { name, pair } = release;
     const isGoing = pair !== undefined && !pair.isOver;
@@ -164,7 +169,7 @@ export function beginPairs(
       if (!isGoing && hasFloor)
         release.pair = newPair({ candidate: name, baseline: undefined }, rules, [], tickMs, 1);
     } else if (!isGoing || pair.baseline !== baseline) {
-      const history = releases.get(baseline!)?.history ?? [];
+      const history = releases.get(baseline)?.history ?? [];
       release.pair = newPair({ candidate: name, baseline }, rules, history, tickMs, startsOf(name));
     }
   }

@@ -176,6 +176,14 @@ test('of several releases that appear together, most units make the incumbent', 
   expect(releases.until(5).judge.standings()).toMatchObject([{ release: '2', baseline: '1' }]);
 });
 
+test('a candidate that happens to be seen first is no incumbent, also where little happens', () => {
+  const releases = releasesWith();
+  releases.add({ at: 0.1, release: '2', isBad: true });
+  for (let i = 1; i < 60; i++) releases.add({ at: 10 * i, release: i % 10 === 5 ? '2' : '1' });
+  expect(releases.until(85).judge.standings()).toEqual([]);
+  expect(releases.until(600).judge.standings()).toMatchObject([{ release: '2', baseline: '1', starts: 1 }]);
+});
+
 const withFloor: Partial<CanaryRules> = { kpis: [{ ...runSuccess, floor: 0.3 }] };
 
 test('a release that replaced the other at once may pause for what that one was before, and is not rolled back for it', () => {
