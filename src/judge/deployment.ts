@@ -36,6 +36,8 @@ export interface Deployment {
   rules: CanaryRules;
   /** Those of the policy in use, where a pair that is being judged keeps `rules` in place. */
   nextRules: CanaryRules | undefined;
+  /** Since when there are such. */
+  nextSinceMs: number;
   /** Start of the oldest tick that is not closed. */
   tickMs: number;
   /** Start of the latest tick in which it had a run. */
@@ -81,6 +83,7 @@ export function newDeployment(
     environment,
     rules,
     nextRules: undefined,
+    nextSinceMs: tickMs,
     tickMs,
     lastMs: tickMs,
     incumbent: undefined,
@@ -260,20 +263,23 @@ export function isIdle(deployment: Deployment): boolean {
   return !isWaiting(deployment) && deployment.lastMs < deployment.tickMs - idleMs;
 }
 
-/** Takes new rules into use, for what begins from now on, once no canary is being judged by those there are. */
+/** Takes new rules into use, for what begins from now on: where they mean something else, once no canary is being judged by those there are. */
 export function adoptRules(deployment: Deployment): void {
-  const { nextRules, rules, releases, tickMs } = deployment;
+  const { nextRules, nextSinceMs, rules, releases, tickMs } = deployment;
   if (!nextRules) return;
+  const isSame = meaningOf(rules) === meaningOf(nextRules);
   const isJudging = [...releases.values()].some(
     ({ pair, lastMs }) => pair?.isConcurrent === true && !pair.isOver && lastMs > tickMs - idleMs,
   );
-  if (isJudging) return;
+  // By rules of the same meaning the next one begins at once; for others, canaries that overlap make none wait for ever.
+  const isAtOnce = isSame && rules.tickMs === nextRules.tickMs;
+  if (isJudging && !isAtOnce && tickMs < nextSinceMs + rules.maxMs) return;
   deployment.nextRules = undefined;
   deployment.rules = nextRules;
   deployment.tickMs = Math.ceil(tickMs / nextRules.tickMs) * nextRules.tickMs;
   // One that no other is compared with is judged anew: a floor that was set too high is corrected so.
   for (const { pair } of releases.values()) if (pair && !pair.isConcurrent) pair.isOver = true;
-  if (meaningOf(rules) === meaningOf(nextRules)) return;
+  if (isSame) return;
   for (const release of releases.values()) {
     release.history = historyOf(nextRules.kpis.length);
     release.open.clear();

@@ -197,6 +197,7 @@ export class Judge {
     for (const deployment of this.#deployments.values()) {
       const { agent, environment, rules } = deployment;
       const next = this.#rulesOf(agent, environment);
+      if (!deployment.nextRules) deployment.nextSinceMs = deployment.tickMs;
       deployment.nextRules = next && next.revision !== rules.revision ? next : undefined;
       if (!next) this.#forget(deployment);
     }

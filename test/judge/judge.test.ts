@@ -381,6 +381,27 @@ test('a canary is judged by the rules it began with; the next one by those of no
   expect(releases.judge.standings()).toEqual([]);
 });
 
+test('new rules apply to the next canary also while another one is judged', () => {
+  for (const [changes, from] of [
+    [{ pauseAt: 50 }, 30],
+    [{ deadlineMs: 10 * minuteMs }, 90],
+  ] as const) {
+    let rules: CanaryRules = rulesWith({ maxMs: 60 * minuteMs });
+    const releases = new Releases(new Judge(() => rules));
+    flow(releases, [0, 5], [['1', 20, 0.08]]);
+    flow(releases, [5, 100], healthy);
+    flow(releases, [from, 100], [['3', 2, 0.08]]);
+    releases.until(10.4);
+    rules = rulesWith({ maxMs: 60 * minuteMs, ...changes, revision: 'r2' });
+    releases.judge.rulesChanged();
+    expect(releases.until(60).standing('2')).toMatchObject({ revision: 'r1' });
+    expect(releases.until(100, { advances: true }).standing('3')).toMatchObject({
+      baseline: '1',
+      revision: 'r2',
+    });
+  }
+});
+
 test('a release that was there first is judged anew by new rules', () => {
   let rules = rulesWith(withFloor);
   const releases = new Releases(new Judge(() => rules));
