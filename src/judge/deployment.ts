@@ -37,6 +37,8 @@ export interface Deployment {
   rules: CanaryRules;
   /** Those of the policy in use, where a pair that is being judged keeps `rules` in place. */
   nextRules: CanaryRules | undefined;
+  /** Since when there are such. */
+  nextSinceMs: number;
   /** Start of the oldest tick that is not closed. */
   tickMs: number;
   /** Start of the latest tick in which it had a run. */
@@ -57,7 +59,10 @@ export interface Deployment {
 }
 
 const minuteMs = 60_000;
-/** Another release takes the place of an incumbent that is idle once it had so many units since: chance alone hardly does that. */
+/**
+ * Another release takes the place of an incumbent that is idle once it had so many units since, and where there is none the
+ * one that had most of so many: chance alone hardly makes it a candidate.
+ */
 const enoughUnits = 10;
 /** After so long without a unit, what becomes of its baseline tells nothing of a candidate any more. */
 const restMs = 24 * 60 * minuteMs;
@@ -77,6 +82,7 @@ export function newDeployment(
     environment,
     rules,
     nextRules: undefined,
+    nextSinceMs: tickMs,
     tickMs,
     lastMs: tickMs,
     incumbent: undefined,
@@ -135,8 +141,10 @@ export function noteUnits(
   const incumbent = deployment.incumbent === undefined ? undefined : releases.get(deployment.incumbent);
   if (incumbent && joined.has(incumbent)) for (const release of releases.values()) release.units = 0;
   if (incumbent && tickMs - incumbent.lastMs < idleMs) return;
-  const [next] = [...joined.keys()].toSorted((a, b) => b.units - a.units);
-  if (next && (!incumbent || next.units >= enoughUnits)) install(deployment, next);
+  const [next] = [...(incumbent ? joined.keys() : releases.values())].toSorted((a, b) => b.units - a.units);
+  let units = 0;
+  for (const release of releases.values()) units += release.units;
+  if (next && (incumbent ? next.units : units) >= enoughUnits) install(deployment, next);
 }
 
 function install(deployment: Deployment, release: Release): void {
@@ -154,6 +162,7 @@ export function beginPairs(
   startsOf: (release: string) => number,
 ): void {
   const { incumbent: baseline, releases, rules } = deployment;
+  if (baseline === undefined) return;
   for (const release of joined) {
     const { name, pair } = release;
     const isGoing = pair !== undefined && !pair.isOver;
@@ -162,7 +171,7 @@ export function beginPairs(
       if (!isGoing && hasFloor)
         release.pair = newPair({ candidate: name, baseline: undefined }, rules, [], tickMs, 1);
     } else if (!isGoing || pair.baseline !== baseline) {
-      const history = releases.get(baseline!)?.history ?? [];
+      const history = releases.get(baseline)?.history ?? [];
       release.pair = newPair({ candidate: name, baseline }, rules, history, tickMs, startsOf(name));
     }
   }
@@ -249,24 +258,27 @@ export function isEmpty(deployment: Deployment): boolean {
 }
 
 /** Whether it had no run for a while, and nothing is to come of those it had. */
-export function isIdle(deployment: Deployment): boolean {
+function isIdle(deployment: Deployment): boolean {
   return !isWaiting(deployment) && deployment.lastMs < deployment.tickMs - idleMs;
 }
 
-/** Takes new rules into use, for what begins from now on, once no canary is being judged by those there are. */
+/** Takes new rules into use, for what begins from now on: where they mean something else, once no canary is being judged by those there are. */
 export function adoptRules(deployment: Deployment): void {
-  const { nextRules, rules, releases, tickMs } = deployment;
+  const { nextRules, nextSinceMs, rules, releases, tickMs } = deployment;
   if (!nextRules) return;
+  const isSame = meaningOf(rules) === meaningOf(nextRules);
   const isJudging = [...releases.values()].some(
     ({ pair, lastMs }) => pair?.isConcurrent === true && !pair.isOver && lastMs > tickMs - idleMs,
   );
-  if (isJudging) return;
+  // By rules of the same meaning the next one begins at once; for others, canaries that overlap make none wait for ever.
+  const isAtOnce = isSame && rules.tickMs === nextRules.tickMs;
+  if (isJudging && !isAtOnce && tickMs < nextSinceMs + rules.maxMs) return;
   deployment.nextRules = undefined;
   deployment.rules = nextRules;
   deployment.tickMs = Math.ceil(tickMs / nextRules.tickMs) * nextRules.tickMs;
   // One that no other is compared with is judged anew: a floor that was set too high is corrected so.
   for (const { pair } of releases.values()) if (pair && !pair.isConcurrent) pair.isOver = true;
-  if (meaningOf(rules) === meaningOf(nextRules)) return;
+  if (isSame) return;
   for (const release of releases.values()) {
     release.history = historyOf(nextRules.kpis.length);
     release.open.clear();
@@ -280,4 +292,12 @@ export function adoptRules(deployment: Deployment): void {
 /** What units are and show by the rules: what was seen by others means something else. */
 function meaningOf({ unit, deadlineMs, goodOutcomes, kpis }: CanaryRules): string {
   return JSON.stringify([unit, deadlineMs, goodOutcomes, kpis.map(({ kpi, evaluator }) => [kpi, evaluator])]);
+}
+
+/** The one of `deployments` that is idle for longest; undefined where none is. */
+export function longestIdle(deployments: Iterable<Deployment>): Deployment | undefined {
+  let oldest: Deployment | undefined;
+  for (const deployment of deployments)
+    if (isIdle(deployment) && !(oldest && oldest.lastMs <= deployment.lastMs)) oldest = deployment;
+  return oldest;
 }

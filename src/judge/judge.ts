@@ -3,7 +3,7 @@ import {
   closesMs,
   forgetReleases,
   isEmpty,
-  isIdle,
+  longestIdle,
   newDeployment,
   passQuietTicks,
   type Deployment,
@@ -12,8 +12,9 @@ import {
 import { destinationsOf } from './destinations.ts';
 import { figuresOf, isScoredLater, type RunResult } from './figures.ts';
 import type { Standing } from './standing.ts';
-import { closeTick, type Books, type Ignored } from './ticks.ts';
-import type { Run } from './unit.ts';
+import { closeTick, nothingIgnored, type Books, type Ignored } from './ticks.ts';
+import { endRun, tickOf, unitIdOf, type Run } from './unit.ts';
+import { countStart } from './starts.ts';
 import { standingOf } from './verdict.ts';
 
 /** What the judge wants to know of an open run; `SeenRun` has it. */
@@ -44,7 +45,6 @@ export interface JudgeState {
 
 const maxDeployments = 1000;
 const maxRuns = 200_000;
-const maxStarts = 10_000;
 /** Names for which it is remembered that no policy covers them. */
 const maxUncovered = 10_000;
 
@@ -58,7 +58,7 @@ export class Judge {
   #deployments = new Map<string, Deployment>();
   #runs = new Map<number, Run>();
   #starts = new Map<string, number>();
-  #ignored = nothingIgnored();
+  #ignored: Ignored = { ...nothingIgnored };
   /** By agent and environment; null where no policy covers them. */
   #covered = new Map<string, Map<string, Deployment | null>>();
   #uncovered = 0;
@@ -121,7 +121,7 @@ export class Judge {
     const whole = this.#runs.get(into);
     if (!whole) this.#runs.set(into, run);
     else if (whole.endedMs === Number.POSITIVE_INFINITY) whole.absorbed.push(run, ...run.absorbed);
-    else if (whole.figures) end(run, whole.figures, timeMs);
+    else if (whole.figures) endRun(run, whole.figures, timeMs);
   }
 
   /** The run ended, as a record appended at `timeMs` shows. Its labels are those it was seen with. */
@@ -138,7 +138,7 @@ export class Judge {
       this.#ignored.unsound++;
       return;
     }
-    end(known, figures, timeMs);
+    endRun(known, figures, timeMs);
     if (!isUnscored(rules, figures)) return;
     home.unscored.add(known);
     this.#runs.set(run.slot, known);
@@ -197,6 +197,7 @@ export class Judge {
     for (const deployment of this.#deployments.values()) {
       const { agent, environment, rules } = deployment;
       const next = this.#rulesOf(agent, environment);
+      if (!deployment.nextRules) deployment.nextSinceMs = deployment.tickMs;
       deployment.nextRules = next && next.revision !== rules.revision ? next : undefined;
       if (!next) this.#forget(deployment);
     }
@@ -234,7 +235,7 @@ export class Judge {
       deployments: new Map(),
       runs: new Map(),
       starts: new Map(spent?.starts),
-      ignored: nothingIgnored(),
+      ignored: { ...nothingIgnored },
     });
   }
 
@@ -302,11 +303,8 @@ export class Judge {
     return deployment;
   }
 
-  /** Forgets the deployment that is idle for longest; false where none is. */
   #makeRoom(): boolean {
-    let oldest: Deployment | undefined;
-    for (const deployment of this.#deployments.values())
-      if (isIdle(deployment) && !(oldest && oldest.lastMs <= deployment.lastMs)) oldest = deployment;
+    const oldest = longestIdle(this.#deployments.values());
     if (oldest) this.#forget(oldest);
     return oldest !== undefined;
   }
@@ -323,7 +321,7 @@ export class Judge {
     const books: Books = {
       ignored: this.#ignored,
       runs: this.#runs,
-      startsOf: (of, release) => this.#startsOf(of, release),
+      startsOf: (of, release) => countStart(this.#starts, of, release),
     };
     let isChanged = false;
     while (closesMs(deployment, deployment.tickMs) <= this.#streamMs) {
@@ -341,16 +339,6 @@ export class Judge {
     return isChanged;
   }
 
-  #startsOf({ agent, environment }: Deployment, release: string): number {
-    const starts = this.#starts;
-    const key = JSON.stringify([agent, environment, release]);
-    const count = (starts.get(key) ?? 0) + 1;
-    starts.delete(key);
-    starts.set(key, count);
-    if (starts.size > maxStarts) for (const oldest of starts.keys()) if (starts.delete(oldest)) break;
-    return count;
-  }
-
   #plan(): void {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const deployment of this.#deployments.values())
@@ -359,29 +347,8 @@ export class Judge {
   }
 }
 
-function nothingIgnored(): Ignored {
-  return { again: 0, late: 0, relabelled: 0, unsound: 0, refused: 0 };
-}
-
 function keyOf(agent: string, environment: string): string {
   return JSON.stringify([agent, environment]);
-}
-
-function unitIdOf({ unit }: CanaryRules, { sessionId, userId }: JudgedRun): string {
-  if (unit === 'run') return '';
-  return unit === 'session' ? sessionId : userId;
-}
-
-/** Start of the tick in which the run was first seen. */
-function tickOf({ firstMs, home }: Run): number {
-  return Math.max(home.tickMs, Math.floor(firstMs / home.rules.tickMs) * home.rules.tickMs);
-}
-
-function end(run: Run, figures: Run['figures'], timeMs: number): void {
-  for (const one of [run, ...run.absorbed]) {
-    one.figures = figures;
-    one.endedMs = timeMs;
-  }
 }
 
 function isUnscored({ kpis }: CanaryRules, figures: readonly number[]): boolean {

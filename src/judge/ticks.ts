@@ -32,6 +32,9 @@ export interface Ignored {
   refused: number;
 }
 
+/** No run was left out. */
+export const nothingIgnored: Readonly<Ignored> = { again: 0, late: 0, relabelled: 0, unsound: 0, refused: 0 };
+
 /** Who counts what the ticks of a deployment leave out and begin. */
 export interface Books {
   readonly ignored: Ignored;

@@ -89,7 +89,7 @@ function latched(pair: Pair, when: 'failedMs' | 'pausedMs'): string | undefined 
       if (test?.[when] === undefined) continue;
       const thresholds = thresholdsOf(pair, kpi);
       const wanted = when === 'failedMs' ? thresholds.rollback : thresholds.pause;
-      return `${name} ${text}: evidence ${amount(logEvidence(test.mixture))} now, ${amount(wanted)} was enough; ${unitsText(pair)}`;
+      return `${name} ${text}: evidence ${amount(logEvidence(test.mixture))} now, ${amount(wanted)} is enough to ${when === 'failedMs' ? 'roll back' : 'pause'}; ${unitsText(pair)}`;
     }
   }
   return undefined;

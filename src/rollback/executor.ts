@@ -8,19 +8,19 @@ import type { Family } from '../kpi/family.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { Approvals, idIn, taken, type Answered } from './approvals.ts';
 import { isOpen, type Attempt } from './attempt.ts';
-import type { ChainHead } from './chain.ts';
 import { JournalFile, JournalMismatch } from './journal-file.ts';
 import { Journal, type JournalStream } from './journal.ts';
 import type { Destination, StepFacts } from './next-step.ts';
 import { OrderDesk, type DeskParts } from './order-desk.ts';
 import { truncatedPage, type Page } from './page.ts';
 import { Pager } from './pager.ts';
-import { drillsPerDay, type OpenBreaker, type RollbackBook } from './rollback-book.ts';
+import { drillsPerDay, type RollbackBook } from './rollback-book.ts';
 import type { DrillRecord, EventBody, JournalEvent } from './rollback-event.ts';
 import { rollbackFamilies } from './rollback-families.ts';
 import type { RequestOutcome, RollbackPlan, RollbackRequest } from './rollback-plan.ts';
 import { Requests } from './requests.ts';
 import { rollbackRow } from './rollback-row.ts';
+import type { RollbackStatus } from './rollback-status.ts';
 import { sandbox } from './sandbox.ts';
 import type { TargetAdapter } from './target-adapter.ts';
 import { UnderWay } from './under-way.ts';
@@ -50,20 +50,6 @@ export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' |
   /** Takes a row of the audit; the same one may come again. */
   rows(row: TableRow): void;
   readonly log: Log;
-}
-
-/** All that an executor has to say of itself. */
-export interface RollbackStatus {
-  readonly attempts: readonly (Attempt & {
-    /** With what the one who asked can approve or refuse it. */
-    readonly ticket: string | undefined;
-    /** How often somebody asked for it, as far as this process knows. */
-    readonly asks: number;
-  })[];
-  readonly breakers: readonly OpenBreaker[];
-  readonly stopReason: string | undefined;
-  readonly head: ChainHead;
-  readonly fault: string | undefined;
 }
 
 const pollMs = 1000;

@@ -53,16 +53,16 @@ function proceed(attempt: Attempt, book: RollbackBook, facts: StepFacts): Step {
   const { target } = plan;
   if (facts.nowMs - sinceMs >= plan.approvalMs) return append({ event: 'expired', id });
   if (book.attempts.some((other) => other.plan.target === target && isActedOn(other))) return wait;
+  const to = destinationOf(attempt, book, facts);
+  const mode = modeNow(attempt, facts);
+  const dry = dryReason(attempt, mode, facts);
+  if (dry !== undefined) return append({ event: 'dry_run', id, to: to ?? '', reason: dry });
   if (!facts.hasTarget(attempt))
     return refused(
       id,
       'no_target',
       `the policy names the target ${target}, which extensions::rollback::targets does not have`,
     );
-  const to = destinationOf(attempt, book, facts);
-  const mode = modeNow(attempt, facts);
-  const dry = dryReason(attempt, mode, facts);
-  if (dry !== undefined) return append({ event: 'dry_run', id, to: to ?? '', reason: dry });
   const limit = isRehearsal(attempt.environment) ? undefined : limitStep(attempt, book, facts);
   if (limit) return limit;
   if (to === undefined) return refused(id, 'no_destination', noDestination(attempt));

@@ -70,7 +70,12 @@ function eventsOf(runs: readonly OracleRun[], shuffle: number): readonly Given[]
   const events: Given[] = [];
   // The baseline is there before, so that it is the incumbent.
   const all = [
-    { isCandidate: false, seenMs: noonMs - minuteMs, endedMs: noonMs - minuteMs, isBad: true },
+    ...Array.from({ length: 10 }, () => ({
+      isCandidate: false,
+      seenMs: noonMs - minuteMs,
+      endedMs: noonMs - minuteMs,
+      isBad: true,
+    })),
     ...runs,
   ];
   for (const [slot, { isCandidate, seenMs, endedMs, isBad }] of all.entries()) {

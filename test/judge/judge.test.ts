@@ -62,7 +62,7 @@ test('a release that fails more runs than its baseline pauses, then is rolled ba
   expect(startedMs).toBe(noonMs + 5 * minuteMs);
   expect(decidedMs! - startedMs).toBeLessThan(60 * minuteMs);
   expect(reason).toMatch(
-    /^run_success is worse than that of 1: evidence .* was enough; \d+ runs against \d+$/,
+    /^run_success is worse than that of 1: evidence .* is enough to roll back; \d+ runs against \d+$/,
   );
   expect(units.candidate.open + units.candidate.settled).toBe(2 * 595);
   expect(units.baseline.open + units.baseline.settled).toBe(18 * 595);
@@ -224,6 +224,14 @@ test('of several releases that appear together, most units make the incumbent', 
     ],
   );
   expect(releases.until(5).judge.standings()).toMatchObject([{ release: '2', baseline: '1' }]);
+});
+
+test('a candidate that happens to be seen first is no incumbent, also where little happens', () => {
+  const releases = releasesWith();
+  releases.add({ at: 0.1, release: '2', isBad: true });
+  for (let i = 1; i < 60; i++) releases.add({ at: 10 * i, release: i % 10 === 5 ? '2' : '1' });
+  expect(releases.until(85).judge.standings()).toEqual([]);
+  expect(releases.until(600).judge.standings()).toMatchObject([{ release: '2', baseline: '1', starts: 1 }]);
 });
 
 const withFloor: Partial<CanaryRules> = { kpis: [{ ...runSuccess, floor: 0.3 }] };
@@ -514,6 +522,27 @@ test('a canary is judged by the rules it began with; the next one by those of no
   rules = undefined;
   releases.judge.rulesChanged();
   expect(releases.judge.standings()).toEqual([]);
+});
+
+test('new rules apply to the next canary also while another one is judged', () => {
+  for (const [changes, from] of [
+    [{ pauseAt: 50 }, 30],
+    [{ deadlineMs: 10 * minuteMs }, 90],
+  ] as const) {
+    let rules: CanaryRules = rulesWith({ maxMs: 60 * minuteMs });
+    const releases = new Releases(new Judge(() => rules));
+    flow(releases, [0, 5], [['1', 20, 0.08]]);
+    flow(releases, [5, 100], healthy);
+    flow(releases, [from, 100], [['3', 2, 0.08]]);
+    releases.until(10.4);
+    rules = rulesWith({ maxMs: 60 * minuteMs, ...changes, revision: 'r2' });
+    releases.judge.rulesChanged();
+    expect(releases.until(60).standing('2')).toMatchObject({ revision: 'r1' });
+    expect(releases.until(100, { advances: true }).standing('3')).toMatchObject({
+      baseline: '1',
+      revision: 'r2',
+    });
+  }
 });
 
 test('a release that was there first is judged anew by new rules', () => {

@@ -75,7 +75,7 @@ export function judgeUnits(
     const result = { ...good, slot: run.slot, outcome: isBad ? 'failure' : 'completed' } as const;
     events.push({ timeMs: endedMs, give: () => judge.finished(result, endedMs) });
   };
-  add('1', -1, -1, 0.1, false);
+  for (let i = 1; i <= 10; i++) add('1', -i, -1, 0.1, false);
   for (const [i, { isCandidate, minute, runs }] of units.entries())
     for (const { isBad, afterMinutes, takesMinutes } of runs)
       add(isCandidate ? '2' : '1', i, minute + afterMinutes, takesMinutes, isBad);

@@ -19,7 +19,7 @@ import {
 /** A pair, at once: the incumbent has been there for a minute. */
 function pairWith(changes: Partial<CanaryRules> = {}): Releases {
   const releases = releasesWith(changes);
-  releases.add({ at: -1 }, { at: -0.9 });
+  for (let i = 0; i < 10; i++) releases.add({ at: -1 + i / 100 });
   return releases;
 }
 
@@ -229,7 +229,7 @@ test('a session is one unit: the share of its runs that failed, until nothing of
 });
 
 test('a session that began before its candidate came is not compared with it', () => {
-  const releases = releasesWith({ unit: 'session' });
+  const releases = pairWith({ unit: 'session' });
   releases.add({ at: -2, sessionId: 'old' }, { at: 3, sessionId: 'old' }, { at: 3.1, sessionId: 'new' });
   releases.add({ at: 0.1, release: '2', sessionId: 'x' });
   expect(releases.until(100).standing().units.baseline).toEqual({ open: 0, settled: 1 });
