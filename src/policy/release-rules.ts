@@ -21,6 +21,9 @@ export interface ReleaseAlert {
 /** The executor is told of alerts with this label. */
 export const rollbackLabel = { rollback: 'auto' } as const;
 
+/** The alert on a release that is to be rolled back. */
+export const failsAlert = 'ReleaseFails';
+
 /** A pipeline that just started may not have read its journal. */
 const neverFor = '1h';
 
@@ -55,7 +58,7 @@ function failing(file: PolicyFile): ReleaseAlert {
   const shown = (action: string, value: number) => example(file, 'action', { action }, value);
   return {
     rule: {
-      alert: 'ReleaseFails',
+      alert: failsAlert,
       // Not by the verdict: a release may have to go because its time is over, and not have failed.
       expr: isShown(file, 'action', { action: 'rollback' }),
       labels: {

@@ -1,5 +1,5 @@
 import { executorReceiver } from '../policy/alertmanager.ts';
-import { rollbackLabel } from '../policy/release-rules.ts';
+import { failsAlert, rollbackLabel } from '../policy/release-rules.ts';
 
 /** A release of an agent in an environment. */
 interface Release {
@@ -10,7 +10,7 @@ interface Release {
 
 /** What Alertmanager sends to webhooks (version 4 of its payload) of an alert that a release fails, as JSON. */
 export function alertNotification({ agent, environment, release }: Release, sinceMs: number): string {
-  const labels = { alertname: 'ReleaseFails', agent, environment, release, ...rollbackLabel };
+  const labels = { alertname: failsAlert, agent, environment, release, ...rollbackLabel };
   const annotations = { summary: 'a drill' };
   return JSON.stringify({
     version: '4',
