@@ -132,7 +132,10 @@ function limitStep(attempt: Attempt, book: RollbackBook, facts: StepFacts): Step
   const { scope, acts, per, most } = reached;
   const what = scope === everyTarget ? 'all targets together' : scope;
   const reason = `${acts.length} rollbacks of ${what} in a ${per}, of ${most} that may be`;
-  return append({ event: 'breaker_opened', scope, reason });
+  // What a person asks for by mistake opens nothing that another one has to close.
+  return attempt.cause === 'human'
+    ? refused(id, 'limit', reason)
+    : append({ event: 'breaker_opened', scope, reason });
 }
 
 function cooldownEndMs({ plan }: Attempt, book: RollbackBook): number {
