@@ -158,7 +158,7 @@ test.each([
           site.remove();
         }
       }),
-      { numRuns: Math.ceil(runs / 10) },
+      { numRuns: Math.ceil(runs / 25) },
     );
   },
 );

@@ -191,6 +191,17 @@ describe('limits', () => {
     await ask(restarted, { release: 'v4' });
     expect(site.target.orders).toHaveLength(3);
   });
+
+  test('reached by what a person asks for open none: a mistake is refused, and the judge goes on', async () => {
+    const site = newSite();
+    site.plan = planWith({ cooldownMs: 1000, perDay: 1 });
+    const executor = site.executor();
+    await ask(executor);
+    site.clock.advance(minuteMs);
+    await ask(executor, { release: 'v9', cause: 'human', requestedBy: 'ana' });
+    expect(stateOf(executor)).toBe('refused');
+    expect(executor.status(undefined).breakers).toEqual([]);
+  });
 });
 
 describe('a breaker that a person closes while what opened it is not a day ago', () => {
