@@ -37,6 +37,8 @@ export interface JudgeState {
   readonly streamMs: number;
   readonly deployments: Map<string, Deployment>;
   readonly runs: Map<number, Run>;
+  /** Runs that ended, of which an evaluator may yet speak; by slot, the oldest first. */
+  readonly scorable: Map<number, Run>;
   /** How often the judgement of a release began, by agent, environment and release. */
   readonly starts: Map<string, number>;
   readonly ignored: Ignored;
@@ -44,6 +46,8 @@ export interface JudgeState {
 
 const maxDeployments = 1000;
 const maxRuns = 200_000;
+/** Beyond these, evaluators speak of the latest runs only. */
+const maxScorable = 100_000;
 const maxStarts = 10_000;
 /** Names for which it is remembered that no policy covers them. */
 const maxUncovered = 10_000;
@@ -57,6 +61,7 @@ export class Judge {
   #streamMs = Number.NEGATIVE_INFINITY;
   #deployments = new Map<string, Deployment>();
   #runs = new Map<number, Run>();
+  #scorable = new Map<number, Run>();
   #starts = new Map<string, number>();
   #ignored = nothingIgnored();
   /** By agent and environment; null where no policy covers them. */
@@ -80,7 +85,7 @@ export class Judge {
   seen(run: JudgedRun, timeMs: number): void {
     const { slot, agent, environment } = run;
     const known = this.#runs.get(slot);
-    if (known && known.endedMs === Number.POSITIVE_INFINITY) {
+    if (known) {
       this.#relabel(known, run, timeMs);
       return;
     }
@@ -104,6 +109,7 @@ export class Judge {
       absorbed: [],
     };
     this.#runs.set(slot, begun);
+    this.#scorable.delete(slot);
     this.#await(begun);
   }
 
@@ -118,7 +124,7 @@ export class Judge {
       return;
     }
     // It was counted as a unit, so it ends as the run that it is part of does.
-    const whole = this.#runs.get(into);
+    const whole = this.#runs.get(into) ?? this.#scorable.get(into);
     if (!whole) this.#runs.set(into, run);
     else if (whole.endedMs === Number.POSITIVE_INFINITY) whole.absorbed.push(run, ...run.absorbed);
     else if (whole.figures) end(run, whole.figures, timeMs);
@@ -127,7 +133,7 @@ export class Judge {
   /** The run ended, as a record appended at `timeMs` shows. Its labels are those it was seen with. */
   finished(run: EndedRun, timeMs: number): void {
     const known = this.#runs.get(run.slot);
-    if (!known || known.endedMs < Number.POSITIVE_INFINITY) return;
+    if (!known) return;
     this.#runs.delete(run.slot);
     const { home } = known;
     const { rules } = home;
@@ -141,23 +147,27 @@ export class Judge {
     end(known, figures, timeMs);
     if (!isUnscored(rules, figures)) return;
     home.unscored.add(known);
-    this.#runs.set(run.slot, known);
+    this.#scorable.set(run.slot, known);
+    if (this.#scorable.size <= maxScorable) return;
+    const [oldest] = this.#scorable.values();
+    this.#scorable.delete(oldest!.slot);
+    oldest!.home.unscored.delete(oldest!);
   }
 
   /** What is known of a run that ended changed: what evaluators say of it counts if they had not yet spoken. */
   revised(run: EndedRun, timeMs: number): void {
-    const known = this.#runs.get(run.slot);
-    if (!known) return;
-    if (known.endedMs === Number.POSITIVE_INFINITY) {
+    if (this.#runs.has(run.slot)) {
       this.finished(run, timeMs);
       return;
     }
+    const known = this.#scorable.get(run.slot);
+    if (!known) return;
     const { rules, unscored } = known.home;
     const figures = figuresOf(rules, run);
     if (!figures || !unscored.has(known) || isUnscored(rules, figures)) return;
     known.figures = known.figures!.map((was, i) => (isScoredLater(rules.kpis[i]!.kpi) ? figures[i]! : was));
     known.scoredMs = timeMs;
-    this.#runs.delete(run.slot);
+    this.#scorable.delete(run.slot);
   }
 
   /**
@@ -203,15 +213,16 @@ export class Judge {
     }
   }
 
-  /** A copy of all that is known. */
+  /** All that is known, lent until the judge is told something. */
   save(): JudgeState {
-    return structuredClone({
+    return {
       streamMs: this.#streamMs,
       deployments: this.#deployments,
       runs: this.#runs,
+      scorable: this.#scorable,
       starts: this.#starts,
       ignored: this.#ignored,
-    });
+    };
   }
 
   /** Goes on with what was saved, which is then the judge's own. */
@@ -219,6 +230,7 @@ export class Judge {
     this.#streamMs = state.streamMs;
     this.#deployments = state.deployments;
     this.#runs = state.runs;
+    this.#scorable = state.scorable;
     this.#starts = state.starts;
     this.#ignored = state.ignored;
     this.#covered = new Map();
@@ -234,6 +246,7 @@ export class Judge {
       streamMs: Number.NEGATIVE_INFINITY,
       deployments: new Map(),
       runs: new Map(),
+      scorable: new Map(),
       starts: new Map(spent?.starts),
       ignored: nothingIgnored(),
     });
@@ -317,13 +330,14 @@ export class Judge {
     this.#deployments.delete(keyOf(agent, environment));
     this.#covered.get(agent)?.delete(environment);
     this.#standings = undefined;
-    for (const [slot, { home }] of this.#runs) if (home === deployment) this.#runs.delete(slot);
+    for (const runs of [this.#runs, this.#scorable])
+      for (const [slot, { home }] of runs) if (home === deployment) runs.delete(slot);
   }
 
   #closeTicks(deployment: Deployment): boolean {
     const books: Books = {
       ignored: this.#ignored,
-      runs: this.#runs,
+      scorable: this.#scorable,
       startsOf: (of, release) => this.#startsOf(of, release),
     };
     let isChanged = false;

@@ -35,8 +35,8 @@ export interface Ignored {
 /** Who counts what the ticks of a deployment leave out and begin. */
 export interface Books {
   readonly ignored: Ignored;
-  /** Runs by their slot. */
-  readonly runs: Map<number, Run>;
+  /** Runs that ended without a score, by their slot. */
+  readonly scorable: Map<number, Run>;
   startsOf(deployment: Deployment, release: string): number;
 }
 
@@ -162,13 +162,13 @@ function retire({ open, over }: Release, id: string): void {
 }
 
 /** Takes what evaluators said before `nowMs` of runs that had ended without a score. */
-function takeScores({ unscored, releases, rules }: Deployment, nowMs: number, { runs }: Books): void {
+function takeScores({ unscored, releases, rules }: Deployment, nowMs: number, { scorable }: Books): void {
   const forMs = Math.max(rules.deadlineMs, scoreMs);
   for (const run of unscored) {
     const isSaid = run.scoredMs < nowMs;
     if (!isSaid && run.firstMs + forMs > nowMs) continue;
     unscored.delete(run);
-    if (runs.get(run.slot) === run) runs.delete(run.slot);
+    if (scorable.get(run.slot) === run) scorable.delete(run.slot);
     if (!isSaid) continue;
     const { unit, figures } = run;
     const said = rules.kpis.map(({ kpi }, i) => (isScoredLater(kpi) ? figures![i]! : Number.NaN));
