@@ -3,12 +3,11 @@ import {
   closesMs,
   forgetReleases,
   isEmpty,
-  isIdle,
-  newDeployment,
   passQuietTicks,
   type Deployment,
   type Destination,
 } from './deployment.ts';
+import { Deployments } from './deployments.ts';
 import { destinationsOf } from './destinations.ts';
 import { figuresOf, isScoredLater, type RunResult } from './figures.ts';
 import type { Standing } from './standing.ts';
@@ -44,36 +43,29 @@ export interface JudgeState {
   readonly ignored: Ignored;
 }
 
-const maxDeployments = 1000;
 const maxRuns = 200_000;
 /** Beyond these, evaluators speak of the latest runs only. */
 const maxScorable = 100_000;
 const maxStarts = 10_000;
-/** Names for which it is remembered that no policy covers them. */
-const maxUncovered = 10_000;
 
 /**
  * Judges releases by their runs, in stream time: the time at which records were appended, so that whoever reads them
  * again says the same. Units join when they are first seen and settle in order; what they are judged by is fixed before.
  */
 export class Judge {
-  readonly #rulesOf: (agent: string, environment: string) => CanaryRules | undefined;
+  readonly #deployments: Deployments;
   #streamMs = Number.NEGATIVE_INFINITY;
-  #deployments = new Map<string, Deployment>();
   #runs = new Map<number, Run>();
   #scorable = new Map<number, Run>();
   #starts = new Map<string, number>();
   #ignored = nothingIgnored();
-  /** By agent and environment; null where no policy covers them. */
-  #covered = new Map<string, Map<string, Deployment | null>>();
-  #uncovered = 0;
   /** The next tick closes at this stream time. */
   #closesMs = Number.POSITIVE_INFINITY;
   #standings: readonly Standing[] | undefined;
 
   /** `rulesOf` tells the rules of the policies in use; call `rulesChanged` when they are others. */
   constructor(rulesOf: (agent: string, environment: string) => CanaryRules | undefined) {
-    this.#rulesOf = rulesOf;
+    this.#deployments = new Deployments(rulesOf, (deployment) => this.#drop(deployment));
   }
 
   /** Runs that were not judged, and why. */
@@ -89,7 +81,7 @@ export class Judge {
       this.#relabel(known, run, timeMs);
       return;
     }
-    const home = this.#deploymentOf(agent, environment, timeMs);
+    const home = this.#deployments.obtain(agent, environment, timeMs);
     if (home === undefined) return;
     if (home === 'full' || this.#runs.size >= maxRuns) {
       this.#ignored.refused++;
@@ -179,14 +171,15 @@ export class Judge {
     if (streamMs < this.#closesMs) return false;
     this.#standings = undefined;
     let isChanged = false;
-    for (const deployment of this.#deployments.values()) if (this.#closeTicks(deployment)) isChanged = true;
+    for (const deployment of this.#deployments.all.values())
+      if (this.#closeTicks(deployment)) isChanged = true;
     this.#plan();
     return isChanged;
   }
 
   /** Where every release stands that is or was judged, until some days after it was last seen. */
   standings(): readonly Standing[] {
-    this.#standings ??= [...this.#deployments.values()].flatMap((deployment) =>
+    this.#standings ??= [...this.#deployments.all.values()].flatMap((deployment) =>
       [...deployment.releases.values()].flatMap(({ pair }) =>
         pair ? [standingOf(deployment, pair, this.#streamMs)] : [],
       ),
@@ -196,28 +189,20 @@ export class Judge {
 
   /** Releases to go back to from `release`, the best first. */
   destinations(agent: string, environment: string, release: string): readonly Destination[] {
-    const deployment = this.#deployments.get(keyOf(agent, environment));
+    const deployment = this.#deployments.find(agent, environment);
     return deployment ? destinationsOf(deployment, release) : [];
   }
 
   /** The policies in use changed. What is being judged goes on by the rules it began with; what no policy covers any more is forgotten. */
   rulesChanged(): void {
-    this.#covered = new Map();
-    this.#uncovered = 0;
-    for (const deployment of this.#deployments.values()) {
-      const { agent, environment, rules } = deployment;
-      const next = this.#rulesOf(agent, environment);
-      if (!deployment.nextRules) deployment.nextSinceMs = deployment.tickMs;
-      deployment.nextRules = next && next.revision !== rules.revision ? next : undefined;
-      if (!next) this.#forget(deployment);
-    }
+    this.#deployments.rulesChanged();
   }
 
   /** All that is known, lent until the judge is told something. */
   save(): JudgeState {
     return {
       streamMs: this.#streamMs,
-      deployments: this.#deployments,
+      deployments: this.#deployments.all,
       runs: this.#runs,
       scorable: this.#scorable,
       starts: this.#starts,
@@ -228,15 +213,12 @@ export class Judge {
   /** Goes on with what was saved, which is then the judge's own. */
   restore(state: JudgeState): void {
     this.#streamMs = state.streamMs;
-    this.#deployments = state.deployments;
     this.#runs = state.runs;
     this.#scorable = state.scorable;
     this.#starts = state.starts;
     this.#ignored = state.ignored;
-    this.#covered = new Map();
-    this.#uncovered = 0;
     this.#standings = undefined;
-    this.rulesChanged();
+    this.#deployments.restore(state.deployments);
     this.#plan();
   }
 
@@ -268,7 +250,7 @@ export class Judge {
     known.unitId = unitId;
     if (!isMoved) return;
     pending.delete(known);
-    const home = this.#deploymentOf(run.agent, run.environment, known.firstMs);
+    const home = this.#deployments.obtain(run.agent, run.environment, known.firstMs);
     if (home === undefined || home === 'full') {
       if (home === 'full') this.#ignored.refused++;
       this.#runs.delete(run.slot);
@@ -284,51 +266,7 @@ export class Judge {
     this.#closesMs = Math.min(this.#closesMs, closesMs(run.home, run.home.tickMs));
   }
 
-  /** Undefined where no policy covers it; 'full' where there is no room for it. */
-  #deploymentOf(agent: string, environment: string, timeMs: number): Deployment | 'full' | undefined {
-    let byEnvironment = this.#covered.get(agent);
-    const known = byEnvironment?.get(environment);
-    if (known !== undefined) return known ?? undefined;
-    if (!byEnvironment) {
-      if (this.#uncovered >= maxUncovered) {
-        this.#covered.clear();
-        this.#uncovered = 0;
-      }
-      byEnvironment = new Map();
-      this.#covered.set(agent, byEnvironment);
-    }
-    const deployment = this.#obtain(agent, environment, timeMs);
-    if (deployment === 'full') return deployment;
-    this.#uncovered++;
-    byEnvironment.set(environment, deployment ?? null);
-    return deployment;
-  }
-
-  #obtain(agent: string, environment: string, timeMs: number): Deployment | 'full' | undefined {
-    const key = keyOf(agent, environment);
-    const known = this.#deployments.get(key);
-    if (known) return known;
-    const rules = this.#rulesOf(agent, environment);
-    if (!rules) return undefined;
-    if (this.#deployments.size >= maxDeployments && !this.#makeRoom()) return 'full';
-    const deployment = newDeployment(agent, environment, rules, timeMs);
-    this.#deployments.set(key, deployment);
-    return deployment;
-  }
-
-  /** Forgets the deployment that is idle for longest; false where none is. */
-  #makeRoom(): boolean {
-    let oldest: Deployment | undefined;
-    for (const deployment of this.#deployments.values())
-      if (isIdle(deployment) && !(oldest && oldest.lastMs <= deployment.lastMs)) oldest = deployment;
-    if (oldest) this.#forget(oldest);
-    return oldest !== undefined;
-  }
-
-  #forget(deployment: Deployment): void {
-    const { agent, environment } = deployment;
-    this.#deployments.delete(keyOf(agent, environment));
-    this.#covered.get(agent)?.delete(environment);
+  #drop(deployment: Deployment): void {
     this.#standings = undefined;
     for (const runs of [this.#runs, this.#scorable])
       for (const [slot, { home }] of runs) if (home === deployment) runs.delete(slot);
@@ -350,7 +288,7 @@ export class Judge {
       isChanged = true;
     }
     if (isEmpty(deployment)) {
-      this.#forget(deployment);
+      this.#deployments.forget(deployment);
       isChanged = true;
     }
     return isChanged;
@@ -368,7 +306,7 @@ export class Judge {
 
   #plan(): void {
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const deployment of this.#deployments.values())
+    for (const deployment of this.#deployments.all.values())
       nextMs = Math.min(nextMs, closesMs(deployment, deployment.tickMs));
     this.#closesMs = nextMs;
   }
@@ -376,10 +314,6 @@ export class Judge {
 
 function nothingIgnored(): Ignored {
   return { again: 0, late: 0, relabelled: 0, unsound: 0, refused: 0 };
-}
-
-function keyOf(agent: string, environment: string): string {
-  return JSON.stringify([agent, environment]);
 }
 
 function unitIdOf({ unit }: CanaryRules, { sessionId, userId }: JudgedRun): string {
