@@ -2,14 +2,13 @@ import { z } from 'zod';
 import { duration } from './config-quantities.ts';
 import { isLoopback } from './core/foreign-request.ts';
 import { Secret } from './core/secret.ts';
-import { canBeShown } from './core/tokens.ts';
 
 const nothingWhenEmpty = (value: unknown): unknown => (value === '' ? undefined : value);
 const text = z.string().min(1, 'is empty: say it, or remove the key');
 const asSecret = (value: string): Secret => new Secret(value);
 const secret = z.string().min(16, 'must have 16 characters or more').transform(asSecret);
 const token = text
-  .refine(canBeShown, 'has spaces or line breaks, so no request can show it: remove them')
+  .regex(/^[\x21-\x7e]+$/, 'has spaces, line breaks or letters that no request can show: correct it')
   .transform(asSecret);
 const count = (most: number) =>
   z
@@ -40,7 +39,9 @@ function target(needsTls: boolean) {
   });
 }
 
-const usual = { timeout: duration.prefault('10s'), ca_file: text.optional() };
+/** Orders and looks end in this time, and whoever waits for them waits no longer. */
+const timeout = duration.refine((ms) => ms >= 1 && ms <= 30_000, 'must be from 1ms to 30s').prefault('10s');
+const usual = { timeout, ca_file: text.optional() };
 
 const webhook = z
   .strictObject({

@@ -220,7 +220,16 @@ const apiExtension = z.strictObject({
   endpoint: endpoint.prefault('127.0.0.1:8080'),
   token: orNothing(token),
   users: z
-    .record(z.string().regex(/^[\w.@:+-]{1,100}$/, 'must be a name without spaces'), token)
+    .record(
+      z
+        .string()
+        .regex(/^[\w.@:+-]{1,100}$/, 'must be a name without spaces')
+        .regex(
+          /^(?!(?:judge|plimsoll|token)$)/,
+          'is what the journal calls the judge, the pipeline or the shared token: give the user another name',
+        ),
+      token,
+    )
     .prefault({}),
 });
 
@@ -278,6 +287,7 @@ export function messageOf(issue: z.core.$ZodIssue, schema: z.ZodType): string {
   if (issue.code === 'too_small' && issue.origin === 'number') return `must be ${issue.minimum} or more`;
   if (issue.code === 'too_big' && issue.origin === 'number') return `must be ${issue.maximum} or less`;
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`;
+  if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => message).join('; ');
   return issue.message;
 }
 

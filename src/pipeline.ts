@@ -138,6 +138,7 @@ function rollbackOf(site: Site, plan: NonNullable<Plan['rollback']>, assess: Ass
     incidents,
     kpis: () => assess.kpis(),
     windowsMs: site.plan.assess?.kpi.windows ?? [],
+    latenessMs: site.plan.assess?.kpi.lateness ?? 0,
     destinations: (agent, environment, release) => verdicts.destinations(agent, environment, release),
     rows: (row) => {
       outbox.add(row);

@@ -53,6 +53,13 @@ test.each(readdirSync(shipped).filter((name) => name.endsWith('.yaml')))(
   },
 );
 
+test.each(['judge', 'plimsoll', 'token'])('no user of the API may be called %s', (name) => {
+  const own = `extensions: { api: { users: { ${name}: a-token-of-a-user } } }`;
+  expect(() => load(minimal, own)).toThrow(
+    `extensions::api::users::${name}: is what the journal calls the judge, the pipeline or the shared token`,
+  );
+});
+
 test('what the laptop configuration spells out are the defaults', () => {
   expect(load(minimal)).toEqual(loadConfig([join(shipped, 'plimsoll.yaml')]));
 });

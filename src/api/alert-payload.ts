@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { sentenceOf } from '../core/issue-sentence.ts';
+import { rollbackLabel } from '../policy/release-rules.ts';
 
 /** An alert that asks for a rollback. */
 interface RollbackAlert {
@@ -46,7 +47,8 @@ const payload = z.object({
 
 const name = z.string().min(1).max(256);
 const place = z.object({ agent: name, release: name, environment: name });
-const limitEvidence = 8192;
+/** Of the evidence, as JSON: the journal keeps it for good. */
+const limitBytes = 8192;
 
 /** What `text` says, or what is wrong with all of it, as sentences. */
 export function readNotification(text: string): Notification | { readonly faults: readonly string[] } {
@@ -67,7 +69,7 @@ export function readNotification(text: string): Notification | { readonly faults
     const at = `alerts.${index}`;
     const read = alert.safeParse(each, { reportInput: true });
     if (!read.data) faults.push(...read.error.issues.map((issue) => faultOf(`${at}.`, issue)));
-    else if (read.data.labels['rollback'] !== 'auto') others++;
+    else if (read.data.labels['rollback'] !== rollbackLabel.rollback) others++;
     else if (read.data.status === 'resolved') resolved++;
     else {
       const of = place.safeParse(read.data.labels, { reportInput: true });
@@ -88,7 +90,7 @@ function said(
   return {
     reason: `${alertname}${summary === undefined ? '' : `: ${summary.slice(0, 500)}`}`.toWellFormed(),
     evidence:
-      JSON.stringify(evidence).length <= limitEvidence
+      Buffer.byteLength(JSON.stringify(evidence)) <= limitBytes
         ? evidence
         : {
             fingerprint: read.fingerprint.slice(0, 100),

@@ -65,16 +65,21 @@ type Said = Readonly<Record<string, unknown>> & {
  * back, so they are refused only where that is meant.
  */
 const goesOn: Readonly<Record<string, (said: Said, gate: GateQuestion['gate']) => boolean>> = {
-  rollback: ({ verdict }) => verdict === 'fail',
+  rollback: mustGo,
   'confirm-promotion': ({ verdict }) => verdict === 'pass',
   'confirm-rollout': (said, gate) => (gate === 'staging' ? said.verdict === 'pass' : isUnharmed(said)),
   'confirm-traffic-increase': isUnharmed,
-  'pre-rollout': ({ verdict }) => verdict !== 'fail',
-  rollout: ({ verdict }) => verdict !== 'fail',
+  'pre-rollout': (said) => !mustGo(said),
+  rollout: (said) => !mustGo(said),
 };
 
-function isUnharmed({ verdict, action }: Said): boolean {
-  return verdict !== 'fail' && action !== 'pause' && action !== 'rollback';
+/** It failed, or its time is over and the policy wants it rolled back for that. */
+function mustGo({ verdict, action }: Said): boolean {
+  return verdict === 'fail' || action === 'rollback';
+}
+
+function isUnharmed(said: Said): boolean {
+  return !mustGo(said) && said.action !== 'pause';
 }
 
 /**
@@ -129,9 +134,9 @@ function answerTo(parts: GateParts, name: string, asked: Asked): Answered {
 
 function stagingSaid(file: PolicyFile, question: GateQuestion, kpis: readonly MetricFamily[]): Said {
   const rules = stagingRulesOf(file);
-  const { runs, values } = stagingFiguresOf(file, question, kpis);
+  const { runs, kpis: figures } = stagingFiguresOf(file, question, kpis);
   const { verdict, reason } = rules
-    ? judgeStaging({ runs, values }, rules)
+    ? judgeStaging({ runs, kpis: figures }, rules)
     : { verdict: 'inconclusive' as const, reason: 'there is no such gate' };
   return {
     verdict,
@@ -139,7 +144,8 @@ function stagingSaid(file: PolicyFile, question: GateQuestion, kpis: readonly Me
     reason,
     ...headOf(file, question),
     runs,
-    figures: Object.fromEntries(values),
+    figures: Object.fromEntries([...figures].map(([kpi, { value }]) => [kpi, value])),
+    events: Object.fromEntries([...figures].map(([kpi, { events }]) => [kpi, events])),
   };
 }
 

@@ -47,11 +47,13 @@ export interface RollbackDesk {
   stopAll(by: string, reason: string): Promise<Answered>;
   resume(by: string): Promise<Answered>;
   closeBreaker(scope: string, by: string): Promise<Answered>;
-  record(drill: Drill, by: string): Promise<void>;
+  record(drill: Drill, by: string): Promise<Answered>;
   status(viewer: string | undefined): ShownStatus;
 }
 
 const limitBytes = 1024 * 1024;
+/** Of the evidence of a drill: the journal keeps it for good. */
+const limitDrillBytes = 16 * 1024;
 const noTicket = 'this ticket is not yours, was used, or has expired';
 
 const statuses: Readonly<Record<Answered['kind'], number>> = {
@@ -79,12 +81,20 @@ const closing = z.strictObject({ scope: name });
 const drill = z
   .strictObject({
     policy: name,
-    scenario: name,
+    scenario: z
+      .string()
+      .regex(/^[A-Za-z0-9][\w.@:+/-]{0,99}$/, 'must be letters, digits and . _ @ : + / - without spaces'),
     environment: name,
     passed: z.boolean(),
     started: z.iso.datetime({ offset: true }),
     ended: z.iso.datetime({ offset: true }),
-    evidence: z.record(z.string(), z.unknown()).prefault({}),
+    evidence: z
+      .record(z.string(), z.unknown())
+      .refine(
+        (said) => Buffer.byteLength(JSON.stringify(said)) <= limitDrillBytes,
+        `must be no more than ${limitDrillBytes} bytes of JSON`,
+      )
+      .prefault({}),
   })
   .transform(({ started, ended, ...rest }) => ({
     ...rest,
@@ -167,8 +177,8 @@ async function decide(
 }
 
 async function record(desk: RollbackDesk, said: Drill, by: string): Promise<Answer> {
-  await desk.record(said, by);
-  return json(201, { kind: 'taken' });
+  const answered = await desk.record(said, by);
+  return answered.kind === 'taken' ? json(201, answered) : answerOf(answered);
 }
 
 /** Takes a notification of Alertmanager: an alert that cannot be read keeps no other one from being taken. */
@@ -177,12 +187,12 @@ async function takeAlerts(desk: RollbackDesk, body: string, by: string, log: Log
   if (!('asking' in read)) return failed(400, ...read.faults);
   const { asking: alerts, resolved, others, faults, truncated } = read;
   if (faults.length > 0) log.warn({ faults }, 'alerts that nobody can read are left out');
-  if (truncated > 0) await desk.truncated(truncated);
   const taken = [];
   for (const { agent, release, environment, reason, evidence } of alerts) {
     const request = { agent, release, environment, reason, evidence, requestedBy: by };
     taken.push({ agent, release, environment, ...(await desk.request({ ...request, cause: 'alert' })) });
   }
+  if (truncated > 0) await desk.truncated(truncated);
   return json(200, { alerts: taken, resolved, others, errors: faults });
 }
 

@@ -4,9 +4,10 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { receiverNames } from '../policy/alertmanager.ts';
+import { executorReceiver, receiverNames } from '../policy/alertmanager.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import { renderedFiles } from '../policy/render.ts';
+import { endChild } from './tear-down.ts';
 
 /** What the two programs are called: Debian's Alertmanager has a name of its own. */
 const programs = { prometheus: ['prometheus'], alertmanager: ['prometheus-alertmanager', 'alertmanager'] };
@@ -71,13 +72,12 @@ export class DemoAlerting {
 
   /** Ends both. */
   async stop(): Promise<void> {
-    await Promise.all(
-      this.#children.map(async (child) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        child.kill('SIGTERM');
-        await once(child, 'exit');
-      }),
-    );
+    await Promise.all(this.#children.map(async (child) => endChild(child)));
+  }
+
+  /** Ends both at once. */
+  kill(): void {
+    for (const child of this.#children) child.kill('SIGKILL');
   }
 }
 
@@ -120,6 +120,3 @@ function writeConfiguration(parts: AlertingParts, alertmanagerPort: number): voi
   };
   writeFileSync(join(folder, 'prometheus.yaml'), stringify(prometheus));
 }
-
-/** The receiver that tells the executor, as rendered routes name it. */
-const executorReceiver = 'plimsoll-rollback';

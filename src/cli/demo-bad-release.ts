@@ -15,6 +15,7 @@ import { canaryOf, startFleet } from './demo-fleet.ts';
 import { isUp, startPipeline, stopPipeline, targetOf, untilUp } from './demo-pipeline.ts';
 import { canaryShare, demoPolicy, demoTarget } from './demo-policy.ts';
 import { sightOf, type Sight, type SightUrls } from './drill-sight.ts';
+import type { TearDown } from './tear-down.ts';
 
 const healthyMs = 20_000;
 const patienceMs = 180_000;
@@ -27,46 +28,58 @@ export interface BadReleaseOptions {
   /** Tasks a second of each agent. */
   readonly rate: number;
   readonly signal: AbortSignal;
-  /** Told of the pipeline that it starts. */
-  readonly started: (pipeline: ReturnType<typeof startPipeline>) => void;
+  /** Told of all that it starts; the demo does not end it. */
+  readonly tearDown: TearDown;
 }
 
 /**
  * Shows how a bad release is found and taken back: a fleet that is well ships a canary whose tools fail; evidence against
- * it rises until the executor tells the make-believe deployment to go back. Resolves with 0 when that is verified.
+ * it rises until the executor tells the make-believe deployment to go back. Resolves with 0 when that was ordered once and
+ * is verified, or when `signal` ended the demo before; with 1 when it is not verified in time, or was ordered more than
+ * once. Rejects with one sentence when the demo cannot begin.
  */
-export async function badReleaseDemo({ files, rate, signal, started }: BadReleaseOptions): Promise<number> {
+export async function badReleaseDemo({ files, rate, signal, tearDown }: BadReleaseOptions): Promise<number> {
+  refuseShared(planOf(loadConfig(files)));
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-demo-'));
+  const removed = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }); // what was just killed may still write
+  tearDown.add({ end: removed, kill: removed });
   const deployment = new DemoDeployment(canaryOf.baseline);
-  const ends: (() => unknown)[] = [() => rmSync(folder, { recursive: true }), () => deployment.stop()];
-  try {
-    const { configs, token, tellsToken, policy } = prepare(files, folder, await deployment.start());
-    const plan = planOf(loadConfig(configs));
-    const { health, urls } = placesOf(plan, token);
-    if (await isUp(health))
-      throw new Error(
-        `--bad-release starts a pipeline of its own, with a policy that decides in seconds: stop the one at ${health} first`,
-      );
-    const pipeline = startPipeline(configs);
-    started(pipeline);
-    ends.push(async () => stopPipeline(pipeline));
-    await untilUp(health, pipeline, signal);
-    const alerting = await DemoAlerting.start({
-      folder,
-      policy: policy.read,
-      metrics: new URL(urls.metrics).host,
-      webhook: `${urls.api}/api/v1/alerts`,
-      token: tellsToken,
-    });
-    ends.push(async () => alerting?.stop());
-    const fleet = startFleet(targetOf(plan), rate, (agent, release) =>
-      agent === canaryOf.agent ? deployment.shareOf(release) : 1,
+  tearDown.add({ end: () => deployment.stop() });
+  const { configs, token, tellsToken, policy } = prepare(files, folder, await deployment.start());
+  const plan = planOf(loadConfig(configs));
+  const { health, urls } = placesOf(plan, token);
+  if (await isUp(health))
+    throw new Error(
+      `--bad-release starts a pipeline of its own, with a policy that decides in seconds: stop the one at ${health} first`,
     );
-    ends.push(async () => fleet.stop());
-    return await new Story().run({ deployment, urls: { ...urls, ...alerting?.urls }, signal });
-  } finally {
-    for (const end of ends.toReversed()) await end();
-  }
+  const pipeline = startPipeline(configs);
+  tearDown.add({ end: async () => stopPipeline(pipeline), kill: () => pipeline.child.kill('SIGKILL') });
+  await untilUp(health, pipeline, signal);
+  const alerting = await DemoAlerting.start({
+    folder,
+    policy: policy.read,
+    metrics: new URL(urls.metrics).host,
+    webhook: `${urls.api}/api/v1/alerts`,
+    token: tellsToken,
+  });
+  if (alerting) tearDown.add({ end: async () => alerting.stop(), kill: () => alerting.kill() });
+  const fleet = startFleet(targetOf(plan), rate, (agent, release) =>
+    agent === canaryOf.agent ? deployment.shareOf(release) : 1,
+  );
+  tearDown.add({ end: async () => fleet.stop() });
+  return new Story().run({ deployment, urls: { ...urls, ...alerting?.urls }, signal });
+}
+
+/** What a make-believe fleet does must not come to where real spans are: only what is embedded is the demo's own. */
+function refuseShared({ stream, store }: Plan): void {
+  const shared = [
+    ...(stream.type === 'embedded' ? [] : [`connectors::${stream.type}`]),
+    ...(store?.clickhouse.url === undefined ? [] : [`exporters::${store.id}::url`]),
+  ];
+  if (shared.length > 0)
+    throw new Error(
+      `--bad-release would write make-believe runs to what others use (${shared.join(' and ')}): give it a configuration with all embedded, such as config/plimsoll.yaml`,
+    );
 }
 
 /** Writes the policy and what the configuration needs for it to `folder`. */

@@ -5,10 +5,11 @@ import { windowOf } from '../kpi/window.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { startFleet, type FleetTarget } from './demo-fleet.ts';
 import { badReleaseDemo } from './demo-bad-release.ts';
-import { isUp, startPipeline, stopPipeline, targetOf, untilUp, type Started } from './demo-pipeline.ts';
+import { isUp, startPipeline, stopPipeline, targetOf, untilUp } from './demo-pipeline.ts';
 import { kpiTable, parseSamples } from './demo-table.ts';
 import { print, UsageError, type Command } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
+import { TearDown } from './tear-down.ts';
 
 const queries = [
   "SELECT AgentName, Release, count() AS calls, countIf(Result = 'error') AS failed FROM tool_calls GROUP BY ALL ORDER BY AgentName, Release",
@@ -70,16 +71,15 @@ are on PATH, they take part.
 
 async function badRelease(files: readonly string[], rate: number): Promise<number> {
   const stopping = new AbortController();
-  let pipeline: Started | undefined;
+  const tearDown = new TearDown();
   onStopSignals(
     () => stopping.abort(),
     () => {
-      pipeline?.child.kill('SIGTERM');
+      tearDown.kill();
       process.exit(130);
     },
   );
-  const started = (one: Started): void => void (pipeline = one);
-  return badReleaseDemo({ files, rate, signal: stopping.signal, started });
+  return tearDown.after(async () => badReleaseDemo({ files, rate, signal: stopping.signal, tearDown }));
 }
 
 function positive(option: string, text: string | boolean): number {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rollbackLabel } from '../policy/release-rules.ts';
 import { parseSamples, type Sample } from './demo-table.ts';
 
 /** Where the parts of the way from a span to a rollback can be looked at. */
@@ -57,17 +58,19 @@ export interface Sight {
   /** Whether Prometheus has an alert that fires and asks for a rollback, and Alertmanager has it; false without such URLs. */
   readonly isFiring: boolean;
   readonly isNotified: boolean;
+  /** Why something did not answer, one sentence each: what it shows is then not known, though the rest looks empty. */
+  readonly faults: readonly string[];
 }
 
-const nothing = (): undefined => undefined;
-
-/** Looks at a release everywhere at once. What does not answer shows nothing; `missingAt` says why. */
+/** Looks at a release everywhere at once. */
 export async function sightOf(urls: SightUrls, of: SightOf): Promise<Sight> {
+  const faults: string[] = [];
+  const noted = (where: string) => (error: unknown) => void faults.push(`${where}: ${sentenceOf(error)}`);
   const [exposition, tried, alerts, told] = await Promise.all([
-    textAt(urls.metrics).catch(nothing),
-    attemptsAt(urls).catch(nothing),
-    alertsAt(urls.prometheus).catch(nothing),
-    notifiedAt(urls.alertmanager).catch(nothing),
+    textAt(urls.metrics).catch(noted(urls.metrics)),
+    attemptsAt(urls).catch(noted(urls.api)),
+    alertsAt(urls.prometheus).catch(noted(String(urls.prometheus))),
+    notifiedAt(urls.alertmanager).catch(noted(String(urls.alertmanager))),
   ]);
   const samples = parseSamples(exposition ?? '').filter(({ labels }) => isOf(labels, of));
   return {
@@ -78,7 +81,12 @@ export async function sightOf(urls: SightUrls, of: SightOf): Promise<Sight> {
     ),
     isFiring: (alerts ?? []).some(({ labels, state }) => state === 'firing' && asksForRollback(labels, of)),
     isNotified: (told ?? []).some(({ labels }) => asksForRollback(labels, of)),
+    faults,
   };
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function isOf(labels: Readonly<Record<string, string>>, { agent, environment, release }: SightOf): boolean {
@@ -86,7 +94,7 @@ function isOf(labels: Readonly<Record<string, string>>, { agent, environment, re
 }
 
 function asksForRollback(labels: Readonly<Record<string, string>>, of: SightOf): boolean {
-  return labels['rollback'] === 'auto' && isOf(labels, of);
+  return labels['rollback'] === rollbackLabel.rollback && isOf(labels, of);
 }
 
 function judged(samples: readonly Sample[]): Pick<Sight, 'units' | 'verdict' | 'evidence'> {
@@ -114,10 +122,28 @@ function judged(samples: readonly Sample[]): Pick<Sight, 'units' | 'verdict' | '
   };
 }
 
-/** Why something cannot be looked at, one sentence each; none when everything answers as it should. */
-export async function missingAt(urls: SightUrls): Promise<readonly string[]> {
+/** A policy at one of its revisions. */
+interface PolicyRevision {
+  readonly policy: string;
+  readonly revision: string;
+}
+
+/** Why something cannot be looked at, or judges by another policy, one sentence each; none when all is as it should be. */
+export async function missingAt(urls: SightUrls, wanted: PolicyRevision): Promise<readonly string[]> {
+  const { policy } = wanted;
+  const exposition = textAt(urls.metrics).then(parseSamples);
   const looks: readonly (readonly [string, Promise<unknown>])[] = [
-    [`${urls.metrics} shows no KPIs: name the process that assesses (--metrics)`, assessingAt(urls.metrics)],
+    [
+      `${urls.metrics} shows no KPIs: name the process that assesses (--metrics)`,
+      exposition.then(needsAssessing),
+    ],
+    [
+      `${urls.metrics} judges by another policy ${policy} than the drill is given: name what it uses (--policy), or have it use that`,
+      exposition.then(
+        (samples) => needsRevision(samples, wanted),
+        () => undefined, // said above
+      ),
+    ],
     [
       `${urls.api}/api/v1/rollbacks does not answer as an executor does: list extensions::rollback in that process's configuration, or name it (--url)`,
       attemptsAt(urls),
@@ -129,17 +155,24 @@ export async function missingAt(urls: SightUrls): Promise<readonly string[]> {
     looks.map(async ([sentence, look]) =>
       look.then(
         () => [],
-        (error: unknown) => [`${sentence}: ${error instanceof Error ? error.message : String(error)}`],
+        (error: unknown) => [`${sentence}: ${sentenceOf(error)}`],
       ),
     ),
   );
   return found.flat();
 }
 
-async function assessingAt(url: string): Promise<void> {
-  const samples = parseSamples(await textAt(url));
+function needsAssessing(samples: readonly Sample[]): void {
   if (samples.every(({ name, value }) => name !== 'plimsoll_kpi_active' || value !== 1))
     throw new Error('plimsoll_kpi_active is not 1');
+}
+
+function needsRevision(samples: readonly Sample[], { policy, revision }: PolicyRevision): void {
+  const used = samples.flatMap(({ name, labels }) =>
+    name === 'plimsoll_policy_info' && labels['policy'] === policy ? [labels['revision']] : [],
+  );
+  if (used.length === 0) throw new Error(`plimsoll_policy_info tells of no policy ${policy}`);
+  if (!used.includes(revision)) throw new Error(`revision ${used.join(', ')}, not ${revision}`);
 }
 
 const lookMs = 5000;

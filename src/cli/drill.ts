@@ -149,6 +149,10 @@ async function live(name: string, given: Omit<LiveDrillParts, 'signal'>): Promis
   const record = await liveDrill(name, parts);
   shown(record);
   print(JSON.stringify(record));
+  if (stopping.signal.aborted) {
+    print('the record is not kept: the drill was interrupted and shows nothing');
+    return 1;
+  }
   await storeRecord(parts.urls, record);
   return record.passed ? 0 : 1;
 }

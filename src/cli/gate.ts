@@ -121,6 +121,10 @@ function needs(gate: string, told: (name: string) => string | undefined): Needs 
 
 function offline(file: string, need: Needs): Said {
   const [policyName, release, baseline] = [need('policy'), need('release'), need('baseline')];
+  if (release === baseline)
+    throw new UsageError(
+      `--baseline ${baseline} is the release itself: name the one that it is compared with`,
+    );
   const policy = readPolicy(policyName, readText(policyName));
   if ('findings' in policy)
     throw new Error(

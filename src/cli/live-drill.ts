@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { canaryRulesOf } from '../policy/canary-rules.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import { alertNotification } from '../rehearsal/alert-notification.ts';
-import { drillRecord, type DrillCheck, type DrillRecord } from '../rehearsal/drill-record.ts';
+import { drillRecord, type DrillRecord } from '../rehearsal/drill-record.ts';
 import {
   drillTraffic,
   knownScenarios,
@@ -13,6 +13,7 @@ import {
 import { trafficRequests, type TrafficRequest } from '../rehearsal/traffic-requests.ts';
 import type { Traffic } from '../rehearsal/traffic.ts';
 import { rehearsalOf } from '../semconv/rehearsal.ts';
+import { alertRepeats, drillChecks, type DrillSeen } from './drill-checks.ts';
 import { bearer, missingAt, sightOf, type AttemptSeen, type Sight, type SightUrls } from './drill-sight.ts';
 
 /** What a live drill works with. */
@@ -31,19 +32,24 @@ export interface LiveDrillParts {
 }
 
 const lookEveryMs = 500;
-const alertRepeats = 3;
 const leadTicks = 3;
 /** A scenario must show within so many ticks of the canaries' beginning, and the deadline of runs. */
 const patienceTicks = 60;
 const outageTicks = 35;
 
 /** Why no drill can be run now, one sentence each. */
-export async function drillFaults({ urls, otlp, otlpToken }: LiveDrillParts): Promise<readonly string[]> {
+export async function drillFaults({
+  file,
+  urls,
+  otlp,
+  otlpToken,
+}: Pick<LiveDrillParts, 'file' | 'urls' | 'otlp' | 'otlpToken'>): Promise<readonly string[]> {
   const taken = await sendSpans(otlp, otlpToken, new Uint8Array()).catch((error: unknown) =>
     error instanceof Error ? error.message : String(error),
   );
   const unsent = taken === undefined ? [] : [`${otlp}/v1/traces takes no spans (--otlp): ${taken}`];
-  return [...unsent, ...(await missingAt(urls))];
+  const { policy, revision } = file;
+  return [...unsent, ...(await missingAt(urls, { policy: policy.metadata.name, revision }))];
 }
 
 /**
@@ -69,10 +75,15 @@ class LiveDrill {
   readonly #over = new AbortController();
   /** What the executor said to the alerts that were sent to it. */
   #answers: readonly string[] = [];
-  #unsent: string | undefined;
+  /** Why requests were not taken, in order. */
+  readonly #refusals: string[] = [];
   #bad: Sight | undefined;
   #good: Sight | undefined;
   #baseline: Sight | undefined;
+  /** When the outage begins; never, where the scenario has none. */
+  readonly #outageMs: number;
+  /** What was seen of the bad release since then. */
+  readonly #outage: Sight[] = [];
 
   constructor(name: string, startedMs: number, parts: LiveDrillParts) {
     const scenario = knownScenarios.get(name);
@@ -95,6 +106,7 @@ class LiveDrill {
       seconds: Math.min(2, rules.deadlineMs / 4000),
       exportSeconds: 1,
     });
+    this.#outageMs = startedMs + (this.#traffic.outage?.from ?? Infinity) * 60_000;
   }
 
   /** Sends the traffic, each request at its time, until it ends or nothing is waited for any more. */
@@ -103,8 +115,9 @@ class LiveDrill {
     for (const request of trafficRequests(this.#traffic, this.#startedMs)) {
       await this.#until(request.timeMs);
       if (this.#isOver) break;
-      this.#unsent = await sendSpans(otlp, otlpToken, request.payload).catch(String);
-      if (this.#unsent === undefined) this.#sent(request);
+      const refusal = await sendSpans(otlp, otlpToken, request.payload).catch(String);
+      if (refusal === undefined) this.#sent(request);
+      else this.#refusals.push(refusal);
     }
     this.#over.abort();
   }
@@ -129,6 +142,7 @@ class LiveDrill {
       sightOf(this.#parts.urls, { agent, environment, release });
     while (!this.#isOver) {
       this.#bad = await look(this.#releases.bad);
+      if (Date.now() >= this.#outageMs) this.#outage.push(this.#bad);
       await this.#note(this.#bad);
       await this.#until(Date.now() + lookEveryMs);
     }
@@ -171,6 +185,26 @@ class LiveDrill {
     return answers;
   }
 
+  #seen(): DrillSeen {
+    const { prometheus, alertmanager } = this.#parts.urls;
+    return {
+      releases: this.#releases,
+      isFault: this.#isFault,
+      isInterrupted: this.#parts.signal.aborted,
+      refusals: this.#refusals,
+      awaited: [
+        ...(prometheus === undefined ? [] : ['fires in Prometheus']),
+        ...(alertmanager === undefined ? [] : ['in Alertmanager']),
+      ],
+      links: new Set(this.#links.keys()),
+      answers: this.#answers,
+      bad: this.#bad,
+      good: this.#good,
+      baseline: this.#baseline,
+      outage: this.#outage,
+    };
+  }
+
   record(): DrillRecord {
     const { policy, revision } = this.#parts.file;
     const { agent, environment } = this.#traffic;
@@ -188,62 +222,14 @@ class LiveDrill {
         revision,
         agent,
         links: [...this.#links].map(([link, timeMs]) => ({ link, timeMs })),
-        checks: [...this.#sentChecks(), ...this.#checks()],
+        checks: drillChecks(this.#seen()),
       },
     );
-  }
-
-  #sentChecks(): readonly DrillCheck[] {
-    const what = 'the traffic is taken';
-    const isMet = this.#unsent === undefined && this.#links.has('first bad span sent');
-    return [{ what, isMet, found: this.#unsent ?? (isMet ? 'all of it' : 'the drill was ended early') }];
-  }
-
-  #checks(): readonly DrillCheck[] {
-    const { baseline, good, bad } = this.#releases;
-    const untouched = [untouchedBy(baseline, this.#baseline), untouchedBy(good, this.#good)];
-    if (!this.#isFault) return [...untouched, untouchedBy(bad, this.#bad)];
-    const attempts = this.#bad?.attempts ?? [];
-    const [attempt] = attempts;
-    const { prometheus, alertmanager } = this.#parts.urls;
-    return [
-      {
-        what: `${bad} is rolled back`,
-        isMet: attempt?.state === 'done',
-        found: attempt ? `${attempt.state} ${attempt.outcome}`.trim() : saidOf(this.#bad),
-      },
-      ...(prometheus === undefined ? [] : [this.#linkCheck('fires in Prometheus')]),
-      ...(alertmanager === undefined ? [] : [this.#linkCheck('in Alertmanager')]),
-      {
-        what: `an alert that comes ${alertRepeats} times asks for the same rollback`,
-        isMet:
-          attempts.length === 1 &&
-          this.#answers.length === alertRepeats &&
-          this.#answers.every((answer) => answer === 'taken'),
-        found: `${attempts.length} attempts; alerts: ${this.#answers.join(', ') || 'not sent'}`,
-      },
-      ...untouched,
-    ];
-  }
-
-  #linkCheck(link: string): DrillCheck {
-    const isMet = this.#links.has(link);
-    return { what: `the verdict ${link}`, isMet, found: isMet ? 'yes' : 'never seen' };
   }
 }
 
 function isEnded({ state }: AttemptSeen): boolean {
   return ['done', 'failed', 'refused', 'expired', 'dry_run', 'moved'].includes(state);
-}
-
-function untouchedBy(release: string, sight: Sight | undefined): DrillCheck {
-  const count = sight?.attempts.length ?? 0;
-  const what = `${release} is not rolled back`;
-  return { what, isMet: count === 0, found: count === 0 ? saidOf(sight) : `${count} attempts` };
-}
-
-function saidOf(sight: Sight | undefined): string {
-  return sight?.verdict === undefined ? 'not judged as a canary' : `verdict ${sight.verdict}`;
 }
 
 const sendMs = 10_000;

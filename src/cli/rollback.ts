@@ -28,6 +28,8 @@ approve         has the rollback done; refuse has it not done
 ask             asks that a release be taken back, as the judge does: modes, limits and approvals are the policy's
 stop            from now on nothing is done to any target, and attempts only say what they would do; resume ends that
 close-breaker   after a cap was reached nothing more is done until somebody closes its breaker
+                ask, stop, resume and close-breaker are for whoever has a token of the API, the shared one too: so give
+                tokens to those who may; the journal has the name of each
 verify          reads FILE (DIR/rollbacks.jsonl under data_dir) and finds whatever was edited, removed, added or put in
                 another order; with the hash that plimsoll_rollback_journal_head had, also what is missing at its end
 

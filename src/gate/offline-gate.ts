@@ -46,7 +46,7 @@ const chanceOfError = 0.05;
  * Judges `release` by the cases of a data set against those of `baseline`. It passes when it was tried on enough of them
  * and the whole interval of the difference, of 95 %, lies above minus the margin; else it fails when it is surely worse,
  * which is an exact test at 5 %; else nobody can tell. A case that the baseline has and the release lacks may be one that
- * the release did not survive: with such cases it does not pass.
+ * the release did not survive: with such cases it does not pass. A release that is compared with itself shows nothing.
  */
 export function judgeOffline(
   cases: readonly OfflineCase[],
@@ -99,6 +99,8 @@ function decide(
   { release, baseline: other, missing }: { release: string; baseline: string; missing: number },
   { minCases, margin }: OfflineRules,
 ): GateVerdict {
+  if (release === other)
+    return { verdict: 'inconclusive', reason: `${release} is compared with itself, which shows nothing` };
   if (difference === undefined) {
     const absent = candidate.cases === 0 ? release : other;
     return { verdict: 'inconclusive', reason: `there is no case of ${absent}` };

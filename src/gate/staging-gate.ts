@@ -8,48 +8,59 @@ export interface StagingRules {
     readonly kpi: string;
     readonly side: 'at_least' | 'at_most';
     readonly bound: number;
+    /** From so many events of the KPI on its figure says something. */
+    readonly minEvents: number;
   }[];
+}
+
+/** What a KPI was, and of how many events: runs, or calls. */
+interface StagingFigure {
+  readonly value: number;
+  readonly events: number;
 }
 
 /** What is known of a release over the longest window. */
 export interface StagingFigures {
   readonly runs: number;
   /** By KPI; one without an event has none. */
-  readonly values: ReadonlyMap<string, number>;
+  readonly kpis: ReadonlyMap<string, StagingFigure>;
 }
 
 /**
  * Judges a release by its figures: from enough runs on it passes when each KPI is as demanded, and fails when one is not.
- * With fewer runs, and while a KPI has no figure, nobody can tell. These are thresholds, not tests: they find what is
- * broken, and a canary finds what is worse.
+ * With fewer runs nobody can tell, nor of a KPI with too few events of its own: scores and prices are not of every run.
+ * These are thresholds, not tests: they find what is broken, and a canary finds what is worse.
  */
 export function judgeStaging(
-  { runs, values }: StagingFigures,
+  { runs, kpis }: StagingFigures,
   { minRuns, demands }: StagingRules,
 ): GateVerdict {
   if (runs < minRuns)
     return { verdict: 'inconclusive', reason: `${runs} runs are too few, ${minRuns} are asked for` };
   if (demands.length === 0) return { verdict: 'inconclusive', reason: 'nothing is demanded of it' };
-  const unmet = demands.filter(({ kpi, side, bound }) => {
-    const value = values.get(kpi) ?? Number.NaN;
-    return side === 'at_least' ? value < bound : value > bound;
-  });
+  const found = demands.map((demand) => ({ ...demand, ...(kpis.get(demand.kpi) ?? unknown) }));
+  const isKnown = ({ value, events, minEvents }: (typeof found)[number]): boolean =>
+    events >= minEvents && !Number.isNaN(value);
+  const unmet = found.filter(
+    (one) => isKnown(one) && (one.side === 'at_least' ? one.value < one.bound : one.value > one.bound),
+  );
   const said = unmet.map(
-    ({ kpi, side, bound }) => `${kpi} is ${shown(values.get(kpi))} and must be ${sides[side]} ${bound}`,
+    ({ kpi, value, side, bound }) => `${kpi} is ${shown(value)} and must be ${sides[side]} ${bound}`,
   );
   if (said.length > 0) return { verdict: 'fail', reason: `${said.join(', ')}, over ${runs} runs` };
-  const unknown = demands.filter(({ kpi }) => Number.isNaN(values.get(kpi) ?? Number.NaN));
-  if (unknown.length > 0)
-    return {
-      verdict: 'inconclusive',
-      reason: `nothing is known of ${unknown.map(({ kpi }) => kpi).join(', ')}`,
-    };
-  const met = demands.map(({ kpi }) => `${kpi} ${shown(values.get(kpi))}`);
+  const few = found
+    .filter((one) => !isKnown(one))
+    .map(({ kpi, events, minEvents }) => `${kpi} (${events} events, ${minEvents} are asked for)`);
+  if (few.length > 0)
+    return { verdict: 'inconclusive', reason: `too little is known of ${few.join(', ')}, over ${runs} runs` };
+  const met = found.map(({ kpi, value }) => `${kpi} ${shown(value)}`);
   return { verdict: 'pass', reason: `${met.join(', ')}, over ${runs} runs` };
 }
 
+const unknown: StagingFigure = { value: Number.NaN, events: 0 };
+
 const sides = { at_least: 'at least', at_most: 'at most' } as const;
 
-function shown(value: number | undefined): string {
-  return value === undefined ? 'unknown' : String(Number(value.toPrecision(4)));
+function shown(value: number): string {
+  return String(Number(value.toPrecision(4)));
 }

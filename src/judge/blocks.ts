@@ -23,9 +23,8 @@ export interface Group {
   /** Ticks since the block was opened. */
   age: number;
   closed: Block[];
-  /** Ticks of each release that wait for scores, for the tests that look at one release alone. */
-  readonly candidate: Tally[];
-  readonly baseline: Tally[];
+  /** Ticks that wait for scores, for the tests that look at one release alone: both are known of as long. */
+  readonly levels: Tick[];
 }
 
 /** The releases of a pair. */
@@ -35,8 +34,8 @@ export type Side = 'candidate' | 'baseline';
 export interface Watcher {
   worse?(kpi: KpiEvidence, logEvidence: number): void;
   notWorse?(kpi: KpiEvidence, logEvidence: number): void;
-  /** Of the candidate; what is settled of the baseline is evidence by then. */
-  level?(kpi: KpiEvidence, test: 'floor' | 'before', logEvidence: number): void;
+  /** Of the candidate; `baseline` is the most that there can be of the other release over the same ticks. */
+  level?(kpi: KpiEvidence, test: 'floor' | 'before', logEvidence: number, baseline: number): void;
 }
 
 /** How much worse is not worse, and by how much a candidate that passes is surely not worse. */
@@ -47,7 +46,7 @@ const fewest = 2;
 const longest = 60;
 
 export function newGroup(kpis: readonly KpiEvidence[]): Group {
-  return { kpis, open: [], age: 0, closed: [], candidate: [], baseline: [] };
+  return { kpis, open: [], age: 0, closed: [], levels: [] };
 }
 
 export function newTick({ kpis }: Group): Tick {
@@ -57,9 +56,10 @@ export function newTick({ kpis }: Group): Tick {
 /** Ends a tick: its units join the open block, which may close, and what is settled becomes evidence. */
 export function endTick(group: Group, tick: Tick, differences: Differences, watcher: Watcher): void {
   const { candidate, baseline } = tick;
-  if (candidate.units + baseline.units > 0) group.open.push(tick);
-  if (candidate.units > 0) group.candidate.push(candidate);
-  if (baseline.units > 0) group.baseline.push(baseline);
+  if (candidate.units + baseline.units > 0) {
+    group.open.push(tick);
+    group.levels.push(tick);
+  }
   group.age++;
   settle(group, differences, watcher);
   const isFull = unitsOf(group.open, 'candidate') >= fewest && unitsOf(group.open, 'baseline') >= fewest;
@@ -75,8 +75,8 @@ export function endTick(group: Group, tick: Tick, differences: Differences, watc
 }
 
 /** Whether nothing of the group waits for anything. */
-export function isQuiet({ open, closed, candidate, baseline }: Group): boolean {
-  return open.length + closed.length + candidate.length + baseline.length === 0;
+export function isQuiet({ open, closed, levels }: Group): boolean {
+  return open.length + closed.length + levels.length === 0;
 }
 
 /** Ends `ticks` in which nothing joins a group that is quiet. */
@@ -84,12 +84,16 @@ export function passTicks(group: Group, ticks: number): void {
   group.age = (group.age + ticks) % longest;
 }
 
+function isSettled({ candidate, baseline }: Tick): boolean {
+  return candidate.open + baseline.open === 0;
+}
+
 function unitsOf(ticks: readonly Tick[], side: Side): number {
   return ticks.reduce((sum, tick) => sum + tick[side].units, 0);
 }
 
 function settle(group: Group, { tolerance, margin }: Differences, watcher: Watcher): void {
-  while (group.closed[0]?.ticks.every(({ candidate, baseline }) => candidate.open + baseline.open === 0)) {
+  while (group.closed[0]?.ticks.every((tick) => isSettled(tick))) {
     const block = group.closed.shift()!;
     for (const [k, kpi] of group.kpis.entries()) {
       const evidence = evidenceOf(block, k);
@@ -140,24 +144,29 @@ function certainEvidence({ kpis, closed }: Group, k: number, tolerance: number):
   return most;
 }
 
-function settleLevels(group: Group, watcher: Watcher): void {
-  for (const side of ['baseline', 'candidate'] as const) {
-    const tallies = group[side];
-    const open = tallies.findIndex((tally) => tally.open > 0);
-    const settled = tallies.splice(0, open === -1 ? tallies.length : open);
-    for (const [k, kpi] of group.kpis.entries())
-      for (const name of ['floor', 'before'] as const) {
-        const test = kpi[name];
-        if (!test) continue;
-        const { mixture } = test[side];
-        const betOn = (stake: Mixture, tally: Tally): void => {
-          bet(stake, shiftWeights, levelFactors(scoresOf([tally], k, 0), test.level));
-          if (side === 'candidate') watcher.level?.(kpi, name, logEvidence(stake));
-        };
-        for (const tally of settled) betOn(mixture, tally);
-        if (side === 'baseline' || tallies.length === 0) continue;
-        const ahead = copyOf(mixture);
-        for (const tally of tallies) betOn(ahead, tally);
-      }
-  }
+/**
+ * Evidence on each release alone, tick by tick, as far as both are settled, then the most that is certain of the candidate
+ * beside the least that is certain to be good of the baseline: an outage hits both, and slow runs of one must not hide that.
+ */
+function settleLevels({ kpis, levels }: Group, watcher: Watcher): void {
+  const open = levels.findIndex((tick) => !isSettled(tick));
+  const settled = levels.splice(0, open === -1 ? levels.length : open);
+  for (const [k, kpi] of kpis.entries())
+    for (const name of ['floor', 'before'] as const) {
+      const test = kpi[name];
+      if (!test) continue;
+      const betOn = (candidate: Mixture, baseline: Mixture, tick: Tick): void => {
+        betOnLevel(baseline, test.level, tick.baseline, k, 1);
+        if (tick.candidate.units === 0) return;
+        betOnLevel(candidate, test.level, tick.candidate, k, 0);
+        watcher.level?.(kpi, name, logEvidence(candidate), logEvidence(baseline));
+      };
+      for (const tick of settled) betOn(test.candidate.mixture, test.baseline.mixture, tick);
+      const [candidate, baseline] = [copyOf(test.candidate.mixture), copyOf(test.baseline.mixture)];
+      for (const tick of levels) betOn(candidate, baseline, tick);
+    }
+}
+
+function betOnLevel(mixture: Mixture, level: number, tally: Tally, k: number, open: number): void {
+  if (tally.units > 0) bet(mixture, shiftWeights, levelFactors(scoresOf([tally], k, open), level));
 }

@@ -50,7 +50,7 @@ export interface CanaryRules {
   /** E-values, for a KPI of weight 1. */
   readonly pauseAt: number;
   readonly rollbackAt: number;
-  /** How long it may take to decide. */
+  /** How long it may take to decide, while the candidate gets units. */
   readonly maxMs: number;
   readonly onTimeout: 'pause' | 'rollback';
   readonly goodOutcomes: readonly Outcome[];

@@ -1,6 +1,7 @@
 import type { CanaryRules } from './canary-rules.ts';
 import { isQuiet, passTicks } from './blocks.ts';
 import { historyOf, type History } from './history.ts';
+import { idleMs } from './idle.ts';
 import { isNamed } from './membership.ts';
 import { newPair, sideOf, type Pair } from './pair.ts';
 import type { Run, Unit } from './unit.ts';
@@ -58,8 +59,6 @@ export interface Deployment {
 }
 
 const minuteMs = 60_000;
-/** Without a unit for so long a release is idle. */
-export const idleMs = 30 * minuteMs;
 /**
  * Another release takes the place of an incumbent that is idle once it had so many units since, and where there is none the
  * one that had most of so many: chance alone hardly makes it a candidate.
@@ -259,7 +258,7 @@ export function isEmpty(deployment: Deployment): boolean {
 }
 
 /** Whether it had no run for a while, and nothing is to come of those it had. */
-export function isIdle(deployment: Deployment): boolean {
+function isIdle(deployment: Deployment): boolean {
   return !isWaiting(deployment) && deployment.lastMs < deployment.tickMs - idleMs;
 }
 
@@ -293,4 +292,12 @@ export function adoptRules(deployment: Deployment): void {
 /** What units are and show by the rules: what was seen by others means something else. */
 function meaningOf({ unit, deadlineMs, goodOutcomes, kpis }: CanaryRules): string {
   return JSON.stringify([unit, deadlineMs, goodOutcomes, kpis.map(({ kpi, evaluator }) => [kpi, evaluator])]);
+}
+
+/** The one of `deployments` that is idle for longest; undefined where none is. */
+export function longestIdle(deployments: Iterable<Deployment>): Deployment | undefined {
+  let oldest: Deployment | undefined;
+  for (const deployment of deployments)
+    if (isIdle(deployment) && !(oldest && oldest.lastMs <= deployment.lastMs)) oldest = deployment;
+  return oldest;
 }

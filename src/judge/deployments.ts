@@ -1,5 +1,5 @@
 import type { CanaryRules } from './canary-rules.ts';
-import { isIdle, newDeployment, type Deployment } from './deployment.ts';
+import { longestIdle, newDeployment, type Deployment } from './deployment.ts';
 
 const maxDeployments = 1000;
 /** Names for which it is remembered whether a policy covers them. */
@@ -89,9 +89,7 @@ export class Deployments {
 
   /** Forgets the one that is idle for longest; false where none is. */
   #makeRoom(): boolean {
-    let oldest: Deployment | undefined;
-    for (const deployment of this.#all.values())
-      if (isIdle(deployment) && !(oldest && oldest.lastMs <= deployment.lastMs)) oldest = deployment;
+    const oldest = longestIdle(this.#all.values());
     if (oldest) this.forget(oldest);
     return oldest !== undefined;
   }

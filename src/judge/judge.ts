@@ -11,8 +11,9 @@ import { Deployments } from './deployments.ts';
 import { destinationsOf } from './destinations.ts';
 import { figuresOf, isScoredLater, type RunResult } from './figures.ts';
 import type { Standing } from './standing.ts';
-import { closeTick, type Books, type Ignored } from './ticks.ts';
-import type { Run } from './unit.ts';
+import { closeTick, nothingIgnored, type Books, type Ignored } from './ticks.ts';
+import { endRun, tickOf, unitIdOf, type Run } from './unit.ts';
+import { countStart } from './starts.ts';
 import { standingOf } from './verdict.ts';
 
 /** What the judge wants to know of an open run; `SeenRun` has it. */
@@ -46,7 +47,6 @@ export interface JudgeState {
 const maxRuns = 200_000;
 /** Beyond these, evaluators speak of the latest runs only. */
 const maxScorable = 100_000;
-const maxStarts = 10_000;
 
 /**
  * Judges releases by their runs, in stream time: the time at which records were appended, so that whoever reads them
@@ -58,7 +58,7 @@ export class Judge {
   #runs = new Map<number, Run>();
   #scorable = new Map<number, Run>();
   #starts = new Map<string, number>();
-  #ignored = nothingIgnored();
+  #ignored: Ignored = { ...nothingIgnored };
   /** The next tick closes at this stream time. */
   #closesMs = Number.POSITIVE_INFINITY;
   #standings: readonly Standing[] | undefined;
@@ -119,7 +119,7 @@ export class Judge {
     const whole = this.#runs.get(into) ?? this.#scorable.get(into);
     if (!whole) this.#runs.set(into, run);
     else if (whole.endedMs === Number.POSITIVE_INFINITY) whole.absorbed.push(run, ...run.absorbed);
-    else if (whole.figures) end(run, whole.figures, timeMs);
+    else if (whole.figures) endRun(run, whole.figures, timeMs);
   }
 
   /** The run ended, as a record appended at `timeMs` shows. Its labels are those it was seen with. */
@@ -136,7 +136,7 @@ export class Judge {
       this.#ignored.unsound++;
       return;
     }
-    end(known, figures, timeMs);
+    endRun(known, figures, timeMs);
     if (!isUnscored(rules, figures)) return;
     home.unscored.add(known);
     this.#scorable.set(run.slot, known);
@@ -230,7 +230,7 @@ export class Judge {
       runs: new Map(),
       scorable: new Map(),
       starts: new Map(spent?.starts),
-      ignored: nothingIgnored(),
+      ignored: { ...nothingIgnored },
     });
   }
 
@@ -276,7 +276,7 @@ export class Judge {
     const books: Books = {
       ignored: this.#ignored,
       scorable: this.#scorable,
-      startsOf: (of, release) => this.#startsOf(of, release),
+      startsOf: (of, release) => countStart(this.#starts, of, release),
     };
     let isChanged = false;
     while (closesMs(deployment, deployment.tickMs) <= this.#streamMs) {
@@ -294,42 +294,11 @@ export class Judge {
     return isChanged;
   }
 
-  #startsOf({ agent, environment }: Deployment, release: string): number {
-    const starts = this.#starts;
-    const key = JSON.stringify([agent, environment, release]);
-    const count = (starts.get(key) ?? 0) + 1;
-    starts.delete(key);
-    starts.set(key, count);
-    if (starts.size > maxStarts) for (const oldest of starts.keys()) if (starts.delete(oldest)) break;
-    return count;
-  }
-
   #plan(): void {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const deployment of this.#deployments.all.values())
       nextMs = Math.min(nextMs, closesMs(deployment, deployment.tickMs));
     this.#closesMs = nextMs;
-  }
-}
-
-function nothingIgnored(): Ignored {
-  return { again: 0, late: 0, relabelled: 0, unsound: 0, refused: 0 };
-}
-
-function unitIdOf({ unit }: CanaryRules, { sessionId, userId }: JudgedRun): string {
-  if (unit === 'run') return '';
-  return unit === 'session' ? sessionId : userId;
-}
-
-/** Start of the tick in which the run was first seen. */
-function tickOf({ firstMs, home }: Run): number {
-  return Math.max(home.tickMs, Math.floor(firstMs / home.rules.tickMs) * home.rules.tickMs);
-}
-
-function end(run: Run, figures: Run['figures'], timeMs: number): void {
-  for (const one of [run, ...run.absorbed]) {
-    one.figures = figures;
-    one.endedMs = timeMs;
   }
 }
 

@@ -2,6 +2,7 @@ import { endTick, newGroup, newTick, type Group, type Side, type Tick, type Watc
 import type { CanaryRules } from './canary-rules.ts';
 import { isScoredLater, type Figures } from './figures.ts';
 import type { History } from './history.ts';
+import { idleMs } from './idle.ts';
 import { newEvidence, scoreOf, type KpiEvidence, type Test } from './kpi-evidence.ts';
 import { membershipFault, newMembership, type Membership } from './membership.ts';
 import { logEvidence } from './mixture.ts';
@@ -33,6 +34,10 @@ export interface Pair {
   readonly arms: { readonly candidate: Arm; readonly baseline: Arm };
   endedTick: Tick;
   scoredTick: Tick;
+  /** Start of the latest tick in which a unit of the candidate joined. */
+  seenMs: number;
+  /** How long the candidate got units until then: what it was idle for longer does not count. */
+  spentMs: number;
   /** Whether the other release is still there to compare with. */
   isConcurrent: boolean;
   /** Nothing joins it any more: other rules are in use. */
@@ -80,6 +85,8 @@ export function newPair(
     arms: { candidate: { joined: 0, settled: 0 }, baseline: { joined: 0, settled: 0 } },
     endedTick: newTick(groups.ended),
     scoredTick: newTick(groups.scored),
+    seenMs: startedMs,
+    spentMs: 0,
     isConcurrent: names.baseline !== undefined,
     isOver: false,
     failedMs: undefined,
@@ -87,10 +94,10 @@ export function newPair(
   };
 }
 
-/** Which side of the pair `release` is; undefined where it is none. */
+/** Which side of the pair a unit of `release` joins; undefined where it joins none, as of a baseline that was replaced. */
 export function sideOf(pair: Pair, release: string): Side | undefined {
   if (release === pair.candidate) return 'candidate';
-  return release === pair.baseline ? 'baseline' : undefined;
+  return pair.isConcurrent && release === pair.baseline ? 'baseline' : undefined;
 }
 
 /** Adds a unit that joins in this tick; the tally wants its scores once it is settled. */
@@ -117,11 +124,25 @@ export function score(pair: Pair, side: Side, figures: Figures): void {
     note(tally.scores[k]!, scoreOf(kpi, figures[kpi.index]!));
 }
 
-/** Ends the tick that began at `timeMs`: what is settled until `nowMs` becomes evidence. `company` are the pairs of now. */
-export function endPairTick(pair: Pair, timeMs: number, nowMs: number, company: readonly Pair[]): void {
+/** The tick that ends: when it began, until when is settled what becomes evidence, and what else there was in it. */
+export interface TickEnd {
+  readonly timeMs: number;
+  readonly nowMs: number;
+  /** Units of any release that joined. */
+  readonly units: number;
+  /** The pairs of now. */
+  readonly company: readonly Pair[];
+}
+
+/** Ends a tick of the pair. */
+export function endPairTick(pair: Pair, { timeMs, nowMs, units, company }: TickEnd): void {
   const { rules, split, endedTick } = pair;
-  if (pair.isConcurrent)
-    addSplit(split, rules.share, timeMs, endedTick.candidate.units, endedTick.baseline.units);
+  const candidates = endedTick.candidate.units;
+  if (pair.isConcurrent) addSplit(split, rules.share, timeMs, candidates, units - candidates);
+  if (candidates > 0) {
+    pair.spentMs = spentMs(pair, timeMs);
+    pair.seenMs = timeMs;
+  }
   const watcher = watcherOf(pair, nowMs, company);
   endTick(pair.ended, endedTick, rules, watcher);
   endTick(pair.scored, pair.scoredTick, rules, watcher);
@@ -131,8 +152,18 @@ export function endPairTick(pair: Pair, timeMs: number, nowMs: number, company: 
   if (kpis.some(({ worse, floor }) => (worse.failedMs ?? floor?.candidate.failedMs) !== undefined))
     pair.failedMs ??= nowMs;
   const isSure = kpis.length > 0 && kpis.every(({ notWorse }) => notWorse.passedMs !== undefined);
-  if (isSure && pair.unjudged.length === 0 && pair.arms.candidate.settled >= rules.minRuns)
+  if (
+    isSure &&
+    pair.isConcurrent &&
+    pair.unjudged.length === 0 &&
+    pair.arms.candidate.settled >= rules.minRuns
+  )
     pair.passedMs ??= nowMs;
+}
+
+/** How long the candidate got units until `nowMs`: of the time it is idle, no more than makes it so. */
+export function spentMs(pair: Pick<Pair, 'seenMs' | 'spentMs'>, nowMs: number): number {
+  return pair.spentMs + Math.min(Math.max(0, nowMs - pair.seenMs), idleMs);
 }
 
 /** The KPIs that are judged, in the order of the rules. */
@@ -159,10 +190,10 @@ export function splitFaultOf({ isConcurrent, split, membership, rules }: Pair): 
  * Whether the evidence of the candidate alone would pause it while every release beside it, at the same time, leans to the
  * same side: then what hits all is at fault. Beside a release that was there first are those that are compared with it.
  */
-export function isEnvironment(pair: Pair, company: readonly Pair[]): boolean {
+export function isEnvironment(pair: Pair, nowMs: number, company: readonly Pair[]): boolean {
   if (!pair.isConcurrent && pair.baseline !== undefined) return false;
   if (membershipFault(pair.membership) !== undefined) return false;
-  const others = besideOf(pair, company);
+  const others = besideOf(pair, nowMs, company);
   return kpisOf(pair).some((kpi) => {
     const { pause } = thresholdsOf(pair, kpi);
     return [kpi.floor, kpi.before].some((test) => {
@@ -173,9 +204,11 @@ export function isEnvironment(pair: Pair, company: readonly Pair[]): boolean {
   });
 }
 
-/** What is compared with the candidate of `pair` now. */
-function besideOf({ candidate }: Pair, company: readonly Pair[]): readonly Pair[] {
-  return company.filter((other) => other.isConcurrent && other.baseline === candidate);
+/** What is compared with the candidate of `pair` now: those that are idle are not there. */
+function besideOf({ candidate }: Pair, nowMs: number, company: readonly Pair[]): readonly Pair[] {
+  return company.filter(
+    (other) => other.isConcurrent && other.baseline === candidate && other.seenMs > nowMs - idleMs,
+  );
 }
 
 function leansBelowFloor(pair: Pair, index: number): boolean {
@@ -189,25 +222,31 @@ function latch(test: Test, evidence: number, at: Partial<Thresholds>, nowMs: num
   if (evidence >= (at.pass ?? Infinity)) test.passedMs ??= nowMs;
 }
 
-/** Keeps when evidence first was enough. While the split is at fault, or all releases suffer together, nothing is rolled back. */
+/**
+ * Keeps when evidence first was enough. While the split is at fault, or all releases suffer together, nothing is rolled back;
+ * once there is no other release beside the candidate, nothing is decided by comparison with it any more.
+ */
 function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher {
   const isAtFault = splitFaultOf(pair) !== undefined;
   const isUnsure = membershipFault(pair.membership) !== undefined;
   // While others are compared with it, they are all that one could go to, and not known to be better.
-  const isAlone = besideOf(pair, company).length === 0;
+  const isAlone = besideOf(pair, nowMs, company).length === 0;
   const isReplaced = !pair.isConcurrent && nowMs <= pair.startedMs + pair.rules.maxMs;
   return {
     worse(kpi, evidence) {
+      if (!pair.isConcurrent) return;
       const { pause, rollback } = thresholdsOf(pair, kpi);
       latch(kpi.worse, evidence, isAtFault ? { pause } : { pause, rollback }, nowMs);
     },
     notWorse(kpi, evidence) {
-      if (!isAtFault) latch(kpi.notWorse, evidence, { pass: thresholdsOf(pair, kpi).pass }, nowMs);
+      if (pair.isConcurrent && !isAtFault)
+        latch(kpi.notWorse, evidence, { pass: thresholdsOf(pair, kpi).pass }, nowMs);
     },
-    level(kpi, name, evidence) {
+    level(kpi, name, evidence, baseline) {
       const { pause, rollback } = thresholdsOf(pair, kpi);
       if (name === 'before' && isReplaced) latch(kpi.before!.candidate, evidence, { pause }, nowMs);
-      if (name === 'floor' && evidence >= pause && !isEnvironment(pair, company))
+      const isShared = (pair.isConcurrent && baseline > 0) || isEnvironment(pair, nowMs, company);
+      if (name === 'floor' && evidence >= pause && !isShared)
         latch(kpi.floor!.candidate, evidence, isAlone && !isUnsure ? { pause, rollback } : { pause }, nowMs);
     },
   };

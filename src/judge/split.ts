@@ -1,17 +1,21 @@
-/** How units were split between the two releases of a pair: numbers of units only, never what became of them. */
+import { idleMs } from './idle.ts';
+
+/** How units were split between a candidate and all else: numbers of units only, never what became of them. */
 export interface Split {
   /** Logarithm of the e-value against the stated share. */
   log: number;
   candidates: number;
-  baselines: number;
+  others: number;
   /** The last hours, oldest first. */
   readonly minutes: SplitMinute[];
+  /** Since the latest unit of the candidate: they count once it has another, unless it was paused in between. */
+  waiting: { readonly timeMs: number; readonly others: number }[];
 }
 
 interface SplitMinute {
   readonly minute: number;
   candidates: number;
-  baselines: number;
+  others: number;
 }
 
 /** How many units the stated share is worth before any came. */
@@ -24,46 +28,64 @@ const limit = Math.log(100);
 const dispersionLimit = 2;
 /** Dispersion must also be so many standard deviations above 1. */
 const surely = 4;
+/** A candidate that is idle while so many were to be expected is paused: chance does that once in ten thousand times. */
+const pause = Math.log(10_000);
 
 export function newSplit(): Split {
-  return { log: 0, candidates: 0, baselines: 0, minutes: [] };
+  return { log: 0, candidates: 0, others: 0, minutes: [], waiting: [] };
 }
 
-/** Adds units that joined at `timeMs`; `share` of all should be candidates. */
+/** Adds units that joined at `timeMs`; `share` of all should be candidates. Nothing is held against a candidate that is paused. */
 export function addSplit(
   split: Split,
   share: number,
   timeMs: number,
   candidates: number,
-  baselines: number,
+  others: number,
 ): void {
+  const { waiting } = split;
+  const isPaused = isPause(waiting, share, timeMs);
+  if (candidates === 0) {
+    if (!isPaused && others > 0) waiting.push({ timeMs, others });
+    return;
+  }
+  split.waiting = [];
+  if (!isPaused) for (const tick of waiting) count(split, share, tick.timeMs, 0, tick.others);
+  count(split, share, timeMs, candidates, others);
+}
+
+function isPause(waiting: Split['waiting'], share: number, timeMs: number): boolean {
+  if (waiting.length === 0 || timeMs - waiting[0]!.timeMs < idleMs) return false;
+  return waiting.reduce((sum, { others }) => sum + others, 0) * -Math.log(1 - share) >= pause;
+}
+
+function count(split: Split, share: number, timeMs: number, candidates: number, others: number): void {
   // The e-value is a product over units in any order: one bet for each, on the share as known before it.
   for (let i = 0; i < candidates; i++) {
-    const all = prior + split.candidates + split.baselines;
+    const all = prior + split.candidates + split.others;
     split.log += Math.log((prior * share + split.candidates++) / all / share);
   }
-  for (let i = 0; i < baselines; i++) {
-    const all = prior + split.candidates + split.baselines;
-    split.log += Math.log((prior * (1 - share) + split.baselines++) / all / (1 - share));
+  for (let i = 0; i < others; i++) {
+    const all = prior + split.candidates + split.others;
+    split.log += Math.log((prior * (1 - share) + split.others++) / all / (1 - share));
   }
   const minute = Math.floor(timeMs / minuteMs);
   const { minutes } = split;
   while (minutes.length > 0 && minutes[0]!.minute <= minute - span) minutes.shift();
-  if (candidates + baselines === 0) return;
   const last = minutes.at(-1);
   if (last?.minute === minute) {
     last.candidates += candidates;
-    last.baselines += baselines;
-  } else minutes.push({ minute, candidates, baselines });
+    last.others += others;
+  } else minutes.push({ minute, candidates, others });
 }
 
 /** Variance of the numbers of candidates by minute, in that of units which each go on their own; undefined before there are any. */
 export function dispersion({ minutes }: Split, share: number): number | undefined {
   let squares = 0;
   let units = 0;
-  for (const { candidates, baselines } of minutes) {
-    squares += (candidates - share * (candidates + baselines)) ** 2;
-    units += candidates + baselines;
+  for (const { candidates, others } of minutes) {
+    squares += (candidates - share * (candidates + others)) ** 2;
+    units += candidates + others;
   }
   return units === 0 ? undefined : squares / (share * (1 - share) * units);
 }
@@ -73,8 +95,8 @@ function dispersionDeviation({ minutes }: Split, share: number): number {
   const one = share * (1 - share);
   let variance = 0;
   let units = 0;
-  for (const { candidates, baselines } of minutes) {
-    const n = candidates + baselines;
+  for (const { candidates, others } of minutes) {
+    const n = candidates + others;
     variance += 2 * (one * n) ** 2 + one * n * (1 - 6 * one);
     units += n;
   }
@@ -84,7 +106,7 @@ function dispersionDeviation({ minutes }: Split, share: number): number {
 /** What is wrong with the split, in words; undefined while nothing is: evidence then means what it says. */
 export function splitFault(split: Split, share: number): string | undefined {
   if (split.log >= limit) {
-    const seen = split.candidates / (split.candidates + split.baselines);
+    const seen = split.candidates / (split.candidates + split.others);
     return `the policy says that the candidate gets ${percent(share)} of the units, and it gets ${percent(seen)}`;
   }
   const spread = dispersion(split, share);

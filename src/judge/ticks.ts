@@ -32,6 +32,9 @@ export interface Ignored {
   refused: number;
 }
 
+/** No run was left out. */
+export const nothingIgnored: Readonly<Ignored> = { again: 0, late: 0, relabelled: 0, unsound: 0, refused: 0 };
+
 /** Who counts what the ticks of a deployment leave out and begin. */
 export interface Books {
   readonly ignored: Ignored;
@@ -64,9 +67,10 @@ export function closeTick(deployment: Deployment, books: Books): void {
   takeScores(deployment, nowMs, books);
   settleUnits(deployment, nowMs);
   const company = pairsAt(deployment, tickMs);
+  const end = { timeMs: tickMs, nowMs, units: units.length, company };
   const going = new Set(company);
   for (const { pair } of deployment.releases.values())
-    if (pair && (going.has(pair) || !isSettled(pair))) endPairTick(pair, tickMs, nowMs, company);
+    if (pair && (going.has(pair) || !isSettled(pair))) endPairTick(pair, end);
   forgetReleases(deployment, nowMs);
   adoptRules(deployment);
 }
@@ -124,7 +128,7 @@ function placeUnit(deployment: Deployment, unit: Unit, tickMs: number): void {
 function settleRuns(deployment: Deployment, nowMs: number, { ignored }: Books): void {
   const { active, unscored, rules } = deployment;
   for (const run of active) {
-    const isLate = run.firstMs + rules.deadlineMs <= nowMs;
+    const isLate = run.firstMs + rules.deadlineMs < nowMs;
     if (run.endedMs >= nowMs && !isLate) continue;
     active.delete(run);
     const unit = run.unit!;

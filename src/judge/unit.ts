@@ -90,3 +90,25 @@ export function addFigures(unit: Unit, figures: Figures): void {
 export function meansOf({ sums, counts }: Unit): Figures {
   return sums.map((sum, kpi) => sum / counts[kpi]!);
 }
+
+/** Of which session or user a run is; '' where it is a unit of its own. */
+export function unitIdOf(
+  { unit }: CanaryRules,
+  { sessionId, userId }: { readonly sessionId: string; readonly userId: string },
+): string {
+  if (unit === 'run') return '';
+  return unit === 'session' ? sessionId : userId;
+}
+
+/** Start of the tick in which the run was first seen. */
+export function tickOf({ firstMs, home }: Run): number {
+  return Math.max(home.tickMs, Math.floor(firstMs / home.rules.tickMs) * home.rules.tickMs);
+}
+
+/** Ends `run`, and what turned out to be part of it, with what it showed. */
+export function endRun(run: Run, figures: Run['figures'], timeMs: number): void {
+  for (const one of [run, ...run.absorbed]) {
+    one.figures = figures;
+    one.endedMs = timeMs;
+  }
+}

@@ -1,8 +1,9 @@
-import { idleMs, pairsAt, type Deployment } from './deployment.ts';
+import { pairsAt, type Deployment } from './deployment.ts';
 import { detectableDrop } from './detectable-drop.ts';
+import { idleMs } from './idle.ts';
 import { baseOf, type KpiEvidence, type Test } from './kpi-evidence.ts';
 import { logEvidence } from './mixture.ts';
-import { isEnvironment, kpisOf, splitFaultOf, thresholdsOf, type Pair } from './pair.ts';
+import { isEnvironment, kpisOf, spentMs, splitFaultOf, thresholdsOf, type Pair } from './pair.ts';
 import { dispersion } from './split.ts';
 import type { Action, ArmUnits, Standing, TestName, TestStanding, Verdict } from './standing.ts';
 
@@ -43,36 +44,36 @@ function unitsOf({ joined, settled }: Pair['arms']['candidate']): ArmUnits {
 
 /** The verdict: total, whatever is or is not known. What once failed stays failed. */
 function rule(pair: Pair, company: readonly Pair[], nowMs: number): Ruling {
-  const { rules, passedMs, startedMs, isConcurrent, unjudged } = pair;
+  const { rules, passedMs, isConcurrent, unjudged } = pair;
   const failed = latched(pair, 'failedMs');
   if (failed) return { verdict: 'fail', action: 'rollback', reason: failed };
-  if (isEnvironment(pair, company))
+  if (isEnvironment(pair, nowMs, company))
     return {
       verdict: 'environment',
       action: 'pause',
       reason: `${pair.candidate} and ${pair.baseline ?? 'what runs beside it'} do badly at the same time: look for what they share`,
     };
   const paused = latched(pair, 'pausedMs');
+  const isOverdue = isConcurrent && passedMs === undefined && spentMs(pair, nowMs) >= rules.maxMs;
+  const open = (action: Action, reason: string): Ruling => ({
+    verdict: 'inconclusive',
+    action: isOverdue ? rules.onTimeout : action,
+    reason: isOverdue ? `the time to decide is over, and ${reason}` : reason,
+  });
   const fault = splitFaultOf(pair);
-  if (fault !== undefined)
-    return { verdict: 'inconclusive', action: paused ? 'pause' : 'none', reason: fault };
-  if (paused) return { verdict: 'inconclusive', action: 'pause', reason: paused };
+  if (fault !== undefined) return open(paused ? 'pause' : 'none', fault);
+  if (paused) return open('pause', paused);
   if (passedMs !== undefined)
     return {
       verdict: 'pass',
       action: 'promote',
       reason: `no KPI is worse than that of ${String(pair.baseline)} by ${rules.margin} or more: ${unitsText(pair)}`,
     };
-  const isOverdue = isConcurrent && nowMs >= startedMs + rules.maxMs;
   const unknown =
     unjudged.length === 0
       ? ''
       : `; nothing says how much ${unjudged.join(' and ')} may be: state an objective`;
-  return {
-    verdict: 'inconclusive',
-    action: isOverdue ? rules.onTimeout : 'none',
-    reason: `${isOverdue ? 'the time to decide is over, and ' : ''}the evidence says neither: ${unitsText(pair)}${unknown}`,
-  };
+  return open('none', `the evidence says neither: ${unitsText(pair)}${unknown}`);
 }
 
 /** Why a test decided, in words; undefined when none has. */
@@ -88,7 +89,7 @@ function latched(pair: Pair, when: 'failedMs' | 'pausedMs'): string | undefined 
       if (test?.[when] === undefined) continue;
       const thresholds = thresholdsOf(pair, kpi);
       const wanted = when === 'failedMs' ? thresholds.rollback : thresholds.pause;
-      return `${name} ${text}: evidence ${amount(logEvidence(test.mixture))} now, ${amount(wanted)} was enough; ${unitsText(pair)}`;
+      return `${name} ${text}: evidence ${amount(logEvidence(test.mixture))} now, ${amount(wanted)} is enough to ${when === 'failedMs' ? 'roll back' : 'pause'}; ${unitsText(pair)}`;
     }
   }
   return undefined;
@@ -134,11 +135,11 @@ function testsOf(pair: Pair, kpi: KpiEvidence, nowMs: number): readonly TestStan
 
 /** What would be found in all the time there is, at the rate of units so far. */
 function dropOf(pair: Pair, kpi: KpiEvidence, nowMs: number): TestStanding['detectableDrop'] {
-  const { arms, startedMs, rules } = pair;
+  const { arms, rules } = pair;
   const { candidate, baseline } = arms;
-  const spentMs = nowMs - startedMs;
-  if (candidate.settled === 0 || baseline.settled === 0 || spentMs <= 0) return undefined;
-  const times = Math.max(1, rules.maxMs / spentMs);
+  const soFarMs = spentMs(pair, nowMs);
+  if (candidate.settled === 0 || baseline.settled === 0 || soFarMs <= 0) return undefined;
+  const times = Math.max(1, rules.maxMs / soFarMs);
   const prospect = {
     candidates: candidate.settled * times,
     baselines: baseline.settled * times,

@@ -14,12 +14,12 @@ export type AlertmanagerParts = Readonly<Record<string, unknown>> & {
 };
 
 /** The receiver of alerts that ask for a rollback: a webhook to the API of the pipeline. */
-const executor = 'plimsoll-rollback';
+export const executorReceiver = 'plimsoll-rollback';
 
 /** Who must be there to be told, by name. */
 export function receiverNames(files: readonly PolicyFile[]): readonly string[] {
   const named = files.flatMap(({ policy: { metadata } }) => [metadata.owner, metadata.on_call]);
-  return [...new Set([operators, ...(files.some(asksForRollbacks) ? [executor] : []), ...named])];
+  return [...new Set([operators, ...(files.some(asksForRollbacks) ? [executorReceiver] : []), ...named])];
 }
 
 /**
@@ -48,7 +48,7 @@ export function alertmanagerConfig(
 /** At once, one release a notification, and again until it ends, while people are told as ever. */
 const executorRoute = {
   matchers: [`rollback="${rollbackLabel.rollback}"`],
-  receiver: executor,
+  receiver: executorReceiver,
   group_by: ['agent', 'release', 'environment'],
   group_wait: '0s',
   group_interval: '1m',
@@ -78,7 +78,7 @@ export function routeTests(files: readonly PolicyFile[]): readonly RouteTest[] {
       releaseAlerts(file).flatMap(({ rule, labels }) => {
         const told = { ...labels, ...rule.labels };
         const rehearsed = { ...told, environment: `${rehearsals.slice(0, -1)}${told['environment']}` };
-        const first = 'rollback' in told ? [executor] : [];
+        const first = 'rollback' in told ? [executorReceiver] : [];
         const { owner } = file.policy.metadata;
         return [
           { labels: told, receivers: [...first, receiverOf(file.policy, rule.labels['severity'] ?? '')] },
@@ -119,13 +119,23 @@ function routeOf({ policy: { metadata, severities, gates } }: PolicyFile): Reado
   };
 }
 
-/** Of one objective of one release, only the gravest alert is told. Without `policy` labels that are missing would be equal. */
+/**
+ * Of one objective of one release, and of one release as a canary, only the gravest alert is told. Labels that are missing
+ * are equal to Alertmanager, so alerts on anything else (drills, the pipeline) are left out by what they lack.
+ */
 function graverFirst(): readonly Readonly<Record<string, unknown>>[] {
-  return tiers.slice(0, -1).map((severity, i) => ({
-    source_matchers: ['policy!=""', `severity="${severity}"`],
-    target_matchers: ['policy!=""', `severity=~"${tiers.slice(i + 1).join('|')}"`],
-    equal: ['policy', 'kpi', 'agent', 'release', 'environment', 'tool'],
-  }));
+  const release = ['policy', 'agent', 'release', 'environment'];
+  const alike = [
+    { matchers: ['policy!=""', 'kpi!=""'], equal: [...release, 'kpi', 'tool'] },
+    { matchers: ['policy!=""', 'kpi=""', 'agent!=""'], equal: release },
+  ];
+  return alike.flatMap(({ matchers, equal }) =>
+    tiers.slice(0, -1).map((severity, i) => ({
+      source_matchers: [...matchers, `severity="${severity}"`],
+      target_matchers: [...matchers, `severity=~"${tiers.slice(i + 1).join('|')}"`],
+      equal,
+    })),
+  );
 }
 
 /** While no KPI can be trusted, nobody is told of one. */

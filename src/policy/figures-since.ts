@@ -18,6 +18,12 @@ interface Sum {
 }
 
 const limitSums = 500;
+const leastLookbackMs = 600_000;
+
+/** How long ago a moment is to be, at least, for the shortest of `windowsMs` to lie after it when data come `latenessMs` late. */
+export function lookbackMs(windowsMs: readonly number[], latenessMs: number): number {
+  return Math.max(leastLookbackMs, 2 * (Math.min(...windowsMs) + latenessMs));
+}
 
 /**
  * Tells what a KPI was of the events since a moment, which no rolling window says: one that begins after that moment is

@@ -26,17 +26,24 @@ export interface StagingRules {
     readonly kpi: KpiName;
     readonly side: 'at_least' | 'at_most';
     readonly bound: number;
+    /** From so many events of the KPI on its figure says something. */
+    readonly minEvents: number;
   }[];
 }
 
-/** What the policy asks of a release in staging; undefined where it has no such gate. */
+/**
+ * What the policy asks of a release in staging; undefined where it has no such gate. KPIs per run need `min_runs` events,
+ * those of calls as many as their objective, if there is one.
+ */
 export function stagingRulesOf({ policy }: PolicyFile): StagingRules | undefined {
   const staging = policy.gates?.staging;
   if (!staging) return undefined;
   const demands = kpiName.options.flatMap((kpi) =>
     (['at_least', 'at_most'] as const).flatMap((side) => {
       const bound = staging[side]?.[kpi];
-      return bound === undefined ? [] : [{ kpi, side, bound }];
+      if (bound === undefined) return [];
+      const ofCalls = kpi.startsWith('tool_call_') ? policy.objectives[kpi] : undefined;
+      return [{ kpi, side, bound, minEvents: ofCalls?.min_events ?? staging.min_runs }];
     }),
   );
   return { minRuns: staging.min_runs, demands };

@@ -9,6 +9,9 @@ import { onlyOf } from './scope.ts';
 
 type Gates = NonNullable<Policy['gates']>;
 
+/** A release that is worse by more is no candidate, whatever it is compared with. */
+const mostMargin = 0.2;
+
 /** What is wrong with the gates of a policy. */
 export function* gateFindings(policy: Policy): Generator<Finding> {
   const { gates = {}, tests = [] } = policy;
@@ -35,6 +38,7 @@ function* offlineFindings({
   margin,
 }: NonNullable<Gates['offline']>): Generator<Finding> {
   const path = 'gates::offline';
+  yield* marginFindings(path, margin);
   if (margin <= 0) {
     yield warning(
       `${path}::margin`,
@@ -49,6 +53,15 @@ function* offlineFindings({
       `${path}::min_cases`,
       `with ${minCases} cases even a release that ends each of them alike may be worse by ${margin}`,
       `write ${enough} or more, or a wider margin`,
+    );
+}
+
+function* marginFindings(path: string, margin: number): Generator<Finding> {
+  if (margin > mostMargin)
+    yield error(
+      `${path}::margin`,
+      `lets a release pass that is worse by ${Number((100 * margin).toPrecision(3))} of 100 events`,
+      `write ${mostMargin} or less, such as 0.02`,
     );
 }
 
@@ -101,6 +114,7 @@ function* canaryFindings(canary: CanaryGate): Generator<Finding> {
       `is not above the tolerance of ${tolerance}, so a release that is tolerated never passes`,
       'raise it',
     );
+  yield* marginFindings(path, margin);
   if (durationSeconds(deadline) >= durationSeconds(max))
     yield error(
       `${path}::deadline`,

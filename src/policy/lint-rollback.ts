@@ -1,18 +1,27 @@
+import { windowLabel } from '../core/window-label.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { error, warning, type Finding } from './finding.ts';
 import type { Policy } from './policy-schema.ts';
 import { durationSeconds } from './policy-values.ts';
-import { covers } from './scope.ts';
+import { covers, onlyOf } from './scope.ts';
 
 const leastOftenSeconds = 92 * 86_400;
 
-/** What is wrong with how a policy meets unsafe releases, and with how that is rehearsed. */
-export function* rollbackFindings(policy: Policy): Generator<Finding> {
+/**
+ * What is wrong with how a policy meets unsafe releases, and with how that is rehearsed. `windowsMs` are the lengths of the
+ * rolling windows of the pipeline, where these are known.
+ */
+export function* rollbackFindings(
+  policy: Policy,
+  windowsMs: readonly number[] | undefined,
+): Generator<Finding> {
   const { rollback, gates, drill } = policy;
   if (rollback) {
     yield* modeFindings(policy, rollback);
     yield* environmentFindings(policy, rollback);
     yield* verifyFindings(policy, rollback);
+    yield* targetFindings(policy);
+    if (windowsMs) yield* withinFindings(rollback, windowsMs);
   }
   if (gates?.canary?.on_timeout === 'rollback' && (rollback?.mode ?? 'off') === 'off')
     yield error(
@@ -64,6 +73,38 @@ function* environmentFindings({ scope }: Policy, { environments = {} }: Rollback
   }
 }
 
+function* targetFindings({ scope }: Policy): Generator<Finding> {
+  if (onlyOf(scope.agents) === undefined)
+    yield warning(
+      'rollback::target',
+      `is that of several agents (${scope.agents.join(', ')}): a rollback of one of them changes what the others run`,
+      'write a policy for each agent that is released on its own',
+    );
+}
+
+/** Which of the targets of `policy` one of `others` acts on, too, for agents of its own. */
+export function* sharedTargetFindings(
+  policy: Policy,
+  others: readonly { readonly file: string; readonly policy: Policy }[],
+): Generator<Finding> {
+  const own = targetsOf(policy);
+  for (const other of others) {
+    const shared = targetsOf(other.policy).find((target) => own.includes(target));
+    if (shared !== undefined)
+      yield warning(
+        'rollback::target',
+        `${shared} is that of the agents of ${other.file}, too: a rollback of one of them changes what the others run`,
+        'name a target for each agent that is released on its own',
+      );
+  }
+}
+
+function targetsOf({ rollback }: Policy): readonly string[] {
+  if (!rollback) return [];
+  const elsewhere = Object.values(rollback.environments ?? {}).flatMap(({ target }) => target ?? []);
+  return [rollback.target, ...elsewhere];
+}
+
 function* verifyFindings({ objectives, gates }: Policy, { verify }: Rollback): Generator<Finding> {
   if (verify.kpi === 'tool_call_duration')
     yield error(
@@ -84,4 +125,16 @@ function* verifyFindings({ objectives, gates }: Policy, { verify }: Rollback): G
       `is shorter than the ${deadline} that a run may take, so few runs have ended by then`,
       `write ${deadline} or more`,
     );
+}
+
+/** A rollback is verified by windows that begin after it. */
+function* withinFindings({ verify }: Rollback, windowsMs: readonly number[]): Generator<Finding> {
+  const shortestMs = Math.min(...windowsMs);
+  if (1000 * durationSeconds(verify.within) > shortestMs) return;
+  const shortest = windowLabel(shortestMs);
+  yield error(
+    'rollback::verify::within',
+    `${verify.within} is not longer than ${shortest}, the shortest of exporters::kpi::windows of the configuration, so no rollback is ever verified`,
+    `write more than ${shortest}, or add a shorter window there`,
+  );
 }

@@ -4,7 +4,7 @@ import { error, warning, type Finding } from './finding.ts';
 import { gateFindings } from './lint-gates.ts';
 import { budgetFindings } from './lint-later.ts';
 import { objectiveFindings, windowFindings } from './lint-objectives.ts';
-import { rollbackFindings } from './lint-rollback.ts';
+import { rollbackFindings, sharedTargetFindings } from './lint-rollback.ts';
 import { testFindings } from './lint-tests.ts';
 import { pipelineGroup } from './pipeline-rules.ts';
 import type { Policy } from './policy-schema.ts';
@@ -42,10 +42,11 @@ export function findingsOf(
         ...riskFindings(file.policy, nowMs),
         ...budgetFindings(file.policy),
         ...gateFindings(file.policy),
-        ...rollbackFindings(file.policy),
+        ...rollbackFindings(file.policy, windowsMs),
         ...testFindings(file.policy, (fixture) => hasFixture(file.file, fixture)),
         ...rehearsalFindings(file.policy),
         ...claimFindings(file, files.slice(0, i)),
+        ...sharedTargetFindings(file.policy, files.slice(0, i)),
       ],
     ]),
   );

@@ -29,8 +29,9 @@ export const testMinutes = 120;
 
 /**
  * The alerts of a policy on its canaries and its drills. What a canary fails or pauses by pages, with the mildest severity
- * that does: a share of the traffic is let down, and evidence shows no more harm than that. What must be decided or
- * rehearsed is told to the owner. Those on canaries are for rehearsals, too, or nobody would know that they work.
+ * that does: a share of the traffic is let down, and evidence shows no more harm than that; so does one that is to go
+ * because its time is over. What must be decided or rehearsed is told to the owner. Those on canaries are for rehearsals,
+ * too, or nobody would know that they work.
  */
 export function releaseAlerts(file: PolicyFile): readonly ReleaseAlert[] {
   const { gates, drill } = file.policy;
@@ -48,24 +49,30 @@ export function asksForRollbacks({ policy: { gates, rollback } }: PolicyFile): b
 }
 
 function failing(file: PolicyFile): ReleaseAlert {
-  const shown = (verdict: string, value: number) => example(file, 'verdict', { verdict }, value);
+  const { gates, metadata } = file.policy;
+  const worse =
+    'fails as a canary: it is surely worse than the release beside it, or than the policy ever allows';
+  const shown = (action: string, value: number) => example(file, 'action', { action }, value);
   return {
     rule: {
       alert: 'ReleaseFails',
-      expr: isShown(file, 'verdict', { verdict: 'fail' }),
+      // Not by the verdict: a release may have to go because its time is over, and not have failed.
+      expr: isShown(file, 'action', { action: 'rollback' }),
       labels: {
         ...labelsOf(file, pagingSeverity(file.policy)),
         ...(asksForRollbacks(file) && rollbackLabel),
       },
       annotations: annotationsOf(file, pagingSeverity(file.policy), {
         summary:
-          'fails as a canary: it is surely worse than the release beside it, or than the policy ever allows.',
-        runbook: `GET /api/v1/gate/${file.policy.metadata.name} with the release says by which KPI, and by how much evidence. What is done about it: plimsoll rollback list. If nothing is, go back to the release before it.`,
+          gates?.canary?.on_timeout === 'rollback'
+            ? `${worse}, or did not pass in the ${gates.canary.max} that it had.`
+            : `${worse}.`,
+        runbook: `GET /api/v1/gate/${metadata.name} with the release says by which KPI, and by how much evidence. What is done about it: plimsoll rollback list. If nothing is, go back to the release before it.`,
       }),
     },
-    when: [shown('fail', 1), shown('pass', 0)],
+    when: [shown('rollback', 1), shown('promote', 0)],
     labels: subjectOf(file),
-    unless: { 'a release that passes': [shown('fail', 0), shown('pass', 1)] },
+    unless: { 'a release that passes': [shown('rollback', 0), shown('promote', 1)] },
   };
 }
 

@@ -3,7 +3,10 @@ import { kpiName } from './objective-schema.ts';
 import { count, duration, name } from './policy-values.ts';
 
 const mode = z.enum(['off', 'dry_run', 'approve', 'auto']);
-const target = name('the target in the configuration of the executor');
+const target = name('the target in the configuration of the executor').regex(
+  /^(?!sandbox\/|global$)/,
+  'is a name that no target of the configuration has: name another',
+);
 
 /** What happens to a release that is unsafe. */
 export const rollback = z

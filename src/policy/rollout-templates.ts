@@ -1,3 +1,4 @@
+import type { CanaryGate } from './gate-schema.ts';
 import { durationSeconds } from './policy-values.ts';
 import type { PolicyFile } from './read-policy.ts';
 import { seriesOf } from './rule.ts';
@@ -11,7 +12,8 @@ const usualPrometheus = 'http://prometheus.monitoring:9090';
 
 /** How people use `argoTemplate`, as YAML's comments. */
 export const argoUse = `# For Argo Rollouts from v1.8 on, in a step of a canary (steps: - analysis: {templates: [...], args: [...]}); args.release is
-# the release as the new pods report it. Not for background analysis, which ends well with the steps.
+# the release as the new pods report it. It, the agent and the environment are written as in a URL: for + write %2B, for &
+# %26, for # %23, for % %25. Not for background analysis, which ends well with the steps.
 `;
 
 /** How people use `flaggerTemplates`, as YAML's comments. */
@@ -21,7 +23,8 @@ export const flaggerUse = `# Apply the MetricTemplate, and merge the analysis in
 
 /**
  * An AnalysisTemplate of Argo Rollouts, from v1.8 on, for an inline step of a canary: it asks the gate until that passes or
- * fails. What neither passes nor fails is inconclusive, and after the time to decide pauses the rollout. There is no
+ * wants a rollback, which may be because the time is over. Else it is inconclusive, and after that time pauses the rollout.
+ * The result is the whole answer, so that people read the reason in the AnalysisRun. There is no
  * `count`: Argo calls a metric successful that reached it, whatever was measured (analysis.go, assessMetricStatus). Errors,
  * such as a process that stands by, abort a rollout, so there may be ten minutes of them; they are repeated every 10 s.
  * Background analysis is not for this: it is successful when the steps are done.
@@ -30,7 +33,7 @@ export function argoTemplate({ policy }: PolicyFile): Manifest | undefined {
   const canary = policy.gates?.canary;
   if (!canary) return undefined;
   const { name } = policy.metadata;
-  const everySeconds = Math.max(10, durationSeconds(canary.tick ?? '1m'));
+  const everySeconds = askedEverySeconds(canary);
   return {
     apiVersion: 'argoproj.io/v1alpha1',
     kind: 'AnalysisTemplate',
@@ -47,8 +50,8 @@ export function argoTemplate({ policy }: PolicyFile): Manifest | undefined {
         {
           name: 'verdict',
           interval: `${everySeconds}s`,
-          successCondition: 'result == "pass"',
-          failureCondition: 'result == "fail"',
+          successCondition: 'result.verdict == "pass"',
+          failureCondition: 'result.action == "rollback"',
           consecutiveSuccessLimit: 1,
           failureLimit: 0,
           inconclusiveLimit: Math.ceil(durationSeconds(canary.max) / everySeconds),
@@ -58,7 +61,7 @@ export function argoTemplate({ policy }: PolicyFile): Manifest | undefined {
               url: `{{ args.plimsoll-url }}/api/v1/gate/${name}?gate=canary&release={{ args.release }}&agent={{ args.agent }}&environment={{ args.environment }}`,
               headers: [{ key: 'Authorization', value: 'Bearer {{ args.plimsoll-token }}' }],
               timeoutSeconds: 10,
-              jsonPath: '{$.verdict}',
+              jsonPath: '{$}',
             },
           },
         },
@@ -67,13 +70,18 @@ export function argoTemplate({ policy }: PolicyFile): Manifest | undefined {
   };
 }
 
-/** Without a value a Rollout must give one. */
+/** In seconds, as Flagger's definition of a Canary knows no hours (crd.yaml); less than 10 s it makes 10 s of. */
+function askedEverySeconds({ tick }: CanaryGate): number {
+  return Math.max(10, durationSeconds(tick ?? '1m'));
+}
+
+/** Without a value a Rollout must give one. Argo encodes nothing that it puts in a URL. */
 function argument(name: string, value: string | undefined): Manifest {
-  return value === undefined ? { name } : { name, value };
+  return value === undefined ? { name } : { name, value: encodeURIComponent(value) };
 }
 
 /**
- * What Flagger needs: a MetricTemplate by which a release that fails is a failed check and one without traffic is none
+ * What Flagger needs: a MetricTemplate by which a release to be rolled back is a failed check and one without traffic is none
  * (Flagger takes a query without a value for a failed check, and enough of those roll back), and the part of a Canary
  * with the hooks by which only what passed is promoted. Flagger tells no hook which one it is, so the metadata do; it
  * sends no header, so the token stands in the URL. RELEASE is the release, set with every rollout.
@@ -82,7 +90,7 @@ export function flaggerTemplates({ policy }: PolicyFile): readonly Manifest[] {
   const canary = policy.gates?.canary;
   if (!canary) return [];
   const { name } = policy.metadata;
-  const interval = canary.tick ?? '1m';
+  const interval = `${askedEverySeconds(canary)}s`;
   const template = `plimsoll-${name}`;
   const subject = {
     agent: onlyOf(policy.scope.agents) ?? 'AGENT',
@@ -96,7 +104,7 @@ export function flaggerTemplates({ policy }: PolicyFile): readonly Manifest[] {
     timeout: '10s',
     metadata: { hook: type, gate: 'canary', ...subject },
   });
-  const query = `max(${seriesOf('plimsoll_release_verdict', { ...subject, verdict: 'fail' })}) or on() vector(0)`;
+  const query = `max(${seriesOf('plimsoll_release_action', { ...subject, action: 'rollback' })}) or on() vector(0)`;
   return [
     {
       apiVersion: 'flagger.app/v1beta1',

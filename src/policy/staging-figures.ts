@@ -11,17 +11,23 @@ import type { Policy } from './policy-schema.ts';
 import { durationSeconds } from './policy-values.ts';
 import type { PolicyFile } from './read-policy.ts';
 
+/** What a KPI was, and of how many events. */
+interface StagingFigure {
+  readonly value: number;
+  readonly events: number;
+}
+
 /** What the gauges say of a release over the longest of their windows. */
 export interface StagingFigures {
   readonly runs: number;
   /** A KPI without an event has none. */
-  readonly values: ReadonlyMap<KpiName, number>;
+  readonly kpis: ReadonlyMap<KpiName, StagingFigure>;
 }
 
 /**
  * What `families`, which are of one moment, say of `release` by what `file` demands in staging: shares and means over all
- * tools, the scores of the evaluator of the objective, and of durations the worst tool's, in the stat of the objective or
- * else the p95.
+ * tools, the scores of the evaluator of the objective, and of durations those of the slowest tool that was called often
+ * enough, in the stat of the objective or else the p95.
  */
 export function stagingFiguresOf(
   file: PolicyFile,
@@ -30,13 +36,16 @@ export function stagingFiguresOf(
 ): StagingFigures {
   const parts = (kpi: KpiName): ReadonlyMap<string, Figure> =>
     longestOf(figuresOf(kpi, families).find((figures) => isOf(figures, release)));
-  const demanded = new Set(stagingRulesOf(file)?.demands.map(({ kpi }) => kpi));
+  const demanded = new Map(stagingRulesOf(file)?.demands.map(({ kpi, minEvents }) => [kpi, minEvents]));
   return {
     runs: parts('run_success').get('')?.denominator ?? 0,
-    values: new Map(
-      [...demanded].flatMap((kpi) => {
-        const value = valueOf(file.policy, kpi, parts(kpi));
-        return value === undefined ? [] : [[kpi, value] as const];
+    kpis: new Map(
+      [...demanded].flatMap(([kpi, minEvents]) => {
+        const figure =
+          kpi === 'tool_call_duration'
+            ? slowestOf(file.policy, parts(kpi), minEvents)
+            : shareOf(file.policy, kpi, parts(kpi));
+        return figure ? [[kpi, figure] as const] : [];
       }),
     ),
   };
@@ -54,16 +63,27 @@ function longestOf(figures: ReleaseFigures | undefined): ReadonlyMap<string, Fig
   return windows[0]?.[1] ?? new Map<string, Figure>();
 }
 
-function valueOf(
+function shareOf(
   { objectives }: Policy,
   kpi: KpiName,
   parts: ReadonlyMap<string, Figure>,
-): number | undefined {
-  if (kpi === 'tool_call_duration') {
-    const stat = objectives.tool_call_duration?.stat ?? 'p95';
-    const seconds = [...parts.values()].flatMap(({ stats }) => stats.get(stat) ?? []);
-    return seconds.length > 0 ? Math.max(...seconds) : undefined;
-  }
+): StagingFigure | undefined {
   const figure = parts.get(kpi === 'quality_score' ? (objectives.quality_score?.evaluator ?? '') : '');
-  return figure && figure.denominator > 0 ? figure.numerator / figure.denominator : undefined;
+  if (!figure || figure.denominator <= 0) return undefined;
+  return { value: figure.numerator / figure.denominator, events: figure.denominator };
+}
+
+/** Of the tools with enough calls; where none has, of all. */
+function slowestOf(
+  { objectives }: Policy,
+  parts: ReadonlyMap<string, Figure>,
+  minEvents: number,
+): StagingFigure | undefined {
+  const stat = objectives.tool_call_duration?.stat ?? 'p95';
+  const tools = [...parts.values()].flatMap(({ stats, denominator: events }) => {
+    const value = stats.get(stat);
+    return value === undefined ? [] : [{ value, events }];
+  });
+  const enough = tools.filter(({ events }) => events >= minEvents);
+  return (enough.length > 0 ? enough : tools).toSorted((a, b) => b.value - a.value)[0];
 }

@@ -1,3 +1,6 @@
+import { executorReceiver } from '../policy/alertmanager.ts';
+import { rollbackLabel } from '../policy/release-rules.ts';
+
 /** A release of an agent in an environment. */
 interface Release {
   readonly agent: string;
@@ -7,14 +10,14 @@ interface Release {
 
 /** What Alertmanager sends to webhooks (version 4 of its payload) of an alert that a release fails, as JSON. */
 export function alertNotification({ agent, environment, release }: Release, sinceMs: number): string {
-  const labels = { alertname: 'ReleaseFails', agent, environment, release, rollback: 'auto' };
+  const labels = { alertname: 'ReleaseFails', agent, environment, release, ...rollbackLabel };
   const annotations = { summary: 'a drill' };
   return JSON.stringify({
     version: '4',
     groupKey: `drill ${release}`,
     truncatedAlerts: 0,
     status: 'firing',
-    receiver: 'plimsoll-rollback',
+    receiver: executorReceiver,
     groupLabels: { agent, environment, release },
     commonLabels: labels,
     commonAnnotations: annotations,

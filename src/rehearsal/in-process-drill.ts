@@ -133,8 +133,10 @@ class InProcessDrill {
       isActing: () => true,
       stopReason: () => undefined,
       planOf: (agent, environment) => this.#planOf(agent, environment),
+      hasPolicy: (name) => name === this.#file.policy.metadata.name,
       destinations: (agent, environment, release) => judge.destinations(agent, environment, release),
       figureOf: (kpi, of, sinceMs) => this.#replay.figureOf(kpi, of, sinceMs),
+      recentMs: 600_000, // its target can say what it runs
       page: async () => undefined,
       rows: () => undefined,
       clock: { nowMs: () => this.#replay.nowMs },
@@ -252,14 +254,20 @@ class InProcessDrill {
     ];
   }
 
+  /** A baseline is not judged; a canary must have been, or nothing could have been done to it. */
   #untouched(release: string): DrillCheck {
     const { length } = this.#attemptsOf(release);
-    const what = `${release} is not rolled back`;
-    return { what, isMet: length === 0, found: length === 0 ? this.#saidOf(release) : `${length} attempts` };
+    const isKnown = release === this.#releases.baseline || this.#standingOf(release) !== undefined;
+    const found = length === 0 ? this.#saidOf(release) : `${length} attempts`;
+    return { what: `${release} is not rolled back`, isMet: length === 0 && isKnown, found };
+  }
+
+  #standingOf(release: string): Standing | undefined {
+    return this.#replay.judge.standings().find((one) => one.release === release);
   }
 
   #saidOf(release: string): string {
-    const standing = this.#replay.judge.standings().find((one) => one.release === release);
+    const standing = this.#standingOf(release);
     return standing ? `${standing.verdict}: ${standing.reason}` : 'not judged';
   }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KeptIncidents } from '../api/incident-resource.ts';
@@ -15,15 +15,17 @@ import type { TableRow } from '../core/table-row.ts';
 import { windowLabel } from '../core/window-label.ts';
 import type { Family } from '../kpi/family.ts';
 import type { Plan } from '../plan.ts';
-import { FiguresSince } from '../policy/figures-since.ts';
+import { FiguresSince, lookbackMs } from '../policy/figures-since.ts';
 import { objectivesOf } from '../policy/objective-schema.ts';
 import { ArgoRolloutsAdapter } from '../rollback/argo-rollouts-adapter.ts';
 import { Executor, type ExecutorParts } from '../rollback/executor.ts';
 import { GithubAdapter } from '../rollback/github-adapter.ts';
 import type { Page } from '../rollback/page.ts';
+import { stopFileReason } from '../rollback/stop-file.ts';
 import type { TargetAdapter } from '../rollback/target-adapter.ts';
 import { WebhookAdapter } from '../rollback/webhook-adapter.ts';
 import type { Role, Site } from './role.ts';
+import { soleRun } from './sole-run.ts';
 
 /** What the judge says of a release, as far as it asks for a rollback. */
 interface JudgedRelease {
@@ -42,6 +44,7 @@ export interface RollbackParts {
   readonly incidents: KeptIncidents;
   readonly kpis: () => readonly Family[];
   readonly windowsMs: readonly number[];
+  readonly latenessMs: number;
   /** Releases to go back to, best first, as the judge knows them. */
   readonly destinations: ExecutorParts['destinations'];
   /** Takes a row for ClickHouse. */
@@ -74,25 +77,25 @@ export function rollbackRole(
     addresses: () => [],
     kpis: () => executor.families(),
     resources: (callers) => rollbackResources(executor, callers, log),
-    judged: async (standings) => {
-      for (const { agent, environment, release, action, isRunning, reason, ...evidence } of standings) {
-        if (action !== 'rollback' || !isRunning) continue;
-        const request = {
-          cause: 'judge',
-          requestedBy: 'judge',
-          agent,
-          environment,
-          release,
-          reason,
-        } as const;
-        await executor
-          .request({ ...request, evidence })
-          .catch((error: unknown) =>
-            log.warn({ err: error, agent, release }, 'a rollback that the judge wants waits for its journal'),
-          );
-      }
-    },
+    judged: soleRun(async (standings) => askAll(executor, standings, log)),
   };
+}
+
+/** Asks for what the judge wants to be rolled back. */
+async function askAll(
+  executor: Executor,
+  standings: readonly JudgedRelease[],
+  log: Site['log'],
+): Promise<void> {
+  for (const { agent, environment, release, action, isRunning, reason, ...evidence } of standings) {
+    if (action !== 'rollback' || !isRunning) continue;
+    const of = { agent, environment, release, reason, evidence };
+    await executor
+      .request({ ...of, cause: 'judge', requestedBy: 'judge' })
+      .catch((error: unknown) =>
+        log.warn({ err: error, agent, release }, 'a rollback that the judge wants waits for its journal'),
+      );
+  }
 }
 
 type Options = NonNullable<Plan['rollback']>['options'];
@@ -107,12 +110,13 @@ function executorOf(
   return new Executor({
     journal: parts.journal,
     file: join(plan.dataDirectory, 'rollbacks.jsonl'),
-    targets: new Map(Object.entries(options.targets).map(([name, each]) => [name, adapterOf(each)])),
+    targets: targetsOf(options.targets),
     perHour: options.per_hour,
     perDay: options.per_day,
     approvalKey: options.approval_key ?? new Secret(randomBytes(32).toString('hex')),
     stopReason: () => stopReasonOf(options),
     planOf: (agent, environment) => policies.coverage.rollbackPlan(agent, environment),
+    hasPolicy: (name) => policies.inUse.some(({ policy }) => policy.metadata.name === name),
     destinations: parts.destinations,
     figureOf: (kpi, of, sinceMs) => {
       const name = policies.coverage.rollbackPlan(of.agent, of.environment)?.policy;
@@ -120,6 +124,7 @@ function executorOf(
       const stated = file && objectivesOf(file.policy.objectives).find(([each]) => each === kpi);
       return stated && figures.of({ kpi: stated[0], objective: stated[1] }, of, sinceMs, kpis());
     },
+    recentMs: lookbackMs(windowsMs, parts.latenessMs),
     isActing: () => incidents.isKept(),
     page: async (page) => pageIn(incidents, page),
     rows: parts.rows,
@@ -130,7 +135,7 @@ function executorOf(
 
 function stopReasonOf({ stop, stop_file: file }: Options): string | undefined {
   if (stop) return 'extensions::rollback::stop is true';
-  return file !== undefined && existsSync(file) ? `the file ${file} is there` : undefined;
+  return file === undefined ? undefined : stopFileReason(file);
 }
 
 /** Opens an incident of what people are to be told. Rejects with a Failure where this process cannot. */
@@ -143,10 +148,26 @@ async function pageIn(incidents: KeptIncidents, page: Page): Promise<void> {
   await incidents.committed();
 }
 
-function adapterOf(options: TargetOptions): TargetAdapter {
+/** The adapters of targets, by the same names. Throws where a file that is read once cannot be. */
+export function targetsOf(
+  targets: Readonly<Record<string, TargetOptions>>,
+): ReadonlyMap<string, TargetAdapter> {
+  return new Map(Object.entries(targets).map(([name, each]) => [name, adapterOf(each, name)]));
+}
+
+function authoritiesIn(file: string, target: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const key = `extensions::rollback::targets::${target}::ca_file`;
+    throw new Error(`${key}: cannot read ${file}: give a PEM file this user may read`, { cause });
+  }
+}
+
+function adapterOf(options: TargetOptions, name: string): TargetAdapter {
   const usual = {
     timeoutMs: options.timeout,
-    ca: options.ca_file === undefined ? undefined : readFileSync(options.ca_file, 'utf8'),
+    ca: options.ca_file === undefined ? undefined : authoritiesIn(options.ca_file, name),
   };
   if (options.type === 'webhook') {
     const { url, current_url: currentUrl, secret, token, repeatable: isRepeatable } = options;

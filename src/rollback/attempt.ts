@@ -94,7 +94,7 @@ const movesFrom: Readonly<Record<Exclude<AttemptBody['event'], 'requested'>, rea
   approval_asked: ['requested'],
   approved: ['awaiting_approval'],
   refused: ['requested', 'awaiting_approval', 'approved'],
-  expired: ['awaiting_approval'],
+  expired: ['requested', 'awaiting_approval', 'approved'],
   dry_run: ['requested', 'approved'],
   executing: ['requested', 'approved'],
   acted: ['executing'],
@@ -127,13 +127,21 @@ export function attemptAfter(
     case 'paged':
       return { ...attempt, paged: [...attempt.paged, body.what] };
     case 'approval_asked':
-      return into('awaiting_approval', { to: body.to, approval: { expiresMs: body.expiresMs, hash } });
+      return into('awaiting_approval', {
+        to: body.to,
+        approval: { expiresMs: Math.min(body.expiresMs, timeMs + attempt.plan.approvalMs), hash },
+      });
     case 'approved':
       return into('approved', { approvedBy: body.by });
     case 'refused':
       return into('refused', { outcome: body.reason, refusal: body.why });
     case 'expired':
-      return into('expired', { outcome: 'nobody approved it in time' });
+      return into('expired', {
+        outcome:
+          attempt.state === 'awaiting_approval'
+            ? 'nobody approved it in time'
+            : 'it waited too long for its turn, so that nobody knows whether it is still wanted',
+      });
     case 'dry_run':
       return into('dry_run', { to: body.to, outcome: body.reason });
     case 'executing':

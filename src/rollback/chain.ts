@@ -7,15 +7,14 @@ export interface ChainHead {
   /** 0 for a chain without events. */
   readonly seq: number;
   readonly hash: string;
-  readonly timeMs: number;
 }
 
 /** The head of a chain without events. */
-export const genesis: ChainHead = { seq: 0, hash: '0'.repeat(64), timeMs: 0 };
+export const genesis: ChainHead = { seq: 0, hash: '0'.repeat(64) };
 
-/** `body` as the event that follows `head`. Time does not run backwards in a chain, whatever clocks say. */
+/** `body` as the event that follows `head`. Its place says what was before it, and its time what the clock of its writer said. */
 export function eventAfter(head: ChainHead, body: EventBody, nowMs: number): JournalEvent {
-  const unsealed = { seq: head.seq + 1, timeMs: Math.max(nowMs, head.timeMs), prev: head.hash, body };
+  const unsealed = { seq: head.seq + 1, timeMs: nowMs, prev: head.hash, body };
   return { ...unsealed, hash: hashOf(unsealed) };
 }
 

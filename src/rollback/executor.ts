@@ -5,26 +5,28 @@ import type { Log } from '../core/log.ts';
 import type { Secret } from '../core/secret.ts';
 import type { TableRow } from '../core/table-row.ts';
 import type { Family } from '../kpi/family.ts';
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import { Approvals, idIn, taken, type Answered } from './approvals.ts';
 import { isOpen, type Attempt } from './attempt.ts';
-import type { ChainHead } from './chain.ts';
 import { JournalFile, JournalMismatch } from './journal-file.ts';
 import { Journal, type JournalStream } from './journal.ts';
-import { nextStep, type Destination, type StepFacts } from './next-step.ts';
+import type { Destination, StepFacts } from './next-step.ts';
 import { OrderDesk, type DeskParts } from './order-desk.ts';
 import { truncatedPage, type Page } from './page.ts';
 import { Pager } from './pager.ts';
-import type { OpenBreaker, RollbackBook } from './rollback-book.ts';
+import { drillsPerDay, type RollbackBook } from './rollback-book.ts';
 import type { DrillRecord, EventBody, JournalEvent } from './rollback-event.ts';
 import { rollbackFamilies } from './rollback-families.ts';
-import { isSandbox, type RequestOutcome, type RollbackPlan, type RollbackRequest } from './rollback-plan.ts';
+import type { RequestOutcome, RollbackPlan, RollbackRequest } from './rollback-plan.ts';
 import { Requests } from './requests.ts';
 import { rollbackRow } from './rollback-row.ts';
+import type { RollbackStatus } from './rollback-status.ts';
 import { sandbox } from './sandbox.ts';
 import type { TargetAdapter } from './target-adapter.ts';
+import { UnderWay } from './under-way.ts';
 
 /** What an executor works with. */
-export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' | 'clock'> {
+export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' | 'recentMs' | 'clock'> {
   /** Kept for good, and read from its first record on. */
   readonly journal: JournalStream;
   /** The file that has the same events. */
@@ -40,6 +42,8 @@ export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' |
   stopReason(): string | undefined;
   /** What the policies in use say; undefined where they say nothing of rollbacks. */
   planOf(agent: string, environment: string): RollbackPlan | undefined;
+  /** Whether a policy of that name is in use. */
+  hasPolicy(name: string): boolean;
   destinations(agent: string, environment: string, release: string): readonly Destination[];
   /** Opens an incident; resolves when that is known to whoever is told of incidents, and survives this process. */
   page(page: Page): Promise<void>;
@@ -48,25 +52,12 @@ export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' |
   readonly log: Log;
 }
 
-/** All that an executor has to say of itself. */
-export interface RollbackStatus {
-  readonly attempts: readonly (Attempt & {
-    /** With what the one who asked can approve or refuse it. */
-    readonly ticket: string | undefined;
-    /** How often somebody asked for it, as far as this process knows. */
-    readonly asks: number;
-  })[];
-  readonly breakers: readonly OpenBreaker[];
-  readonly stopReason: string | undefined;
-  readonly head: ChainHead;
-  readonly fault: string | undefined;
-}
-
 const pollMs = 1000;
+const dayMs = 86_400_000;
 /** So many events are said again to the table after a start: it knows them by their place. */
 const limitRows = 1000;
-/** An attempt takes no more steps than this at once. */
-const limitSteps = 20;
+/** Clocks of machines that are well differ by less. */
+const limitAheadMs = 60_000;
 
 /**
  * Takes releases back. Requests of the judge, of alerts and of people become attempts in a journal that every process may
@@ -83,11 +74,14 @@ export class Executor implements Component {
   readonly #requests: Requests;
   readonly #approvals: Approvals;
   readonly #pager: Pager;
+  readonly #underWay: UnderWay;
   #rows: JournalEvent[] = [];
   #fault: string | undefined;
-  #round: Promise<void> | undefined;
+  #beginning: Promise<void> | undefined;
+  #telling: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
+  #isClockTold = false;
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
@@ -95,19 +89,27 @@ export class Executor implements Component {
     this.#journal = new Journal(
       journal,
       () => clock.nowMs(),
-      (event) => this.#heard(event),
+      (event, aheadMs) => this.#heard(event, aheadMs),
     );
     this.#file = new JournalFile(file);
     this.#desk = new OrderDesk(
       {
         ...parts,
-        isActing: () => !this.#isStopped && parts.isActing(),
-        adapterOf: (target) => this.#adapterOf(target),
+        isActing: () => this.#isActing(),
+        adapterOf: (attempt) => this.#adapterOf(attempt),
         stopReason: () => this.#stopReason(this.#journal.book),
       },
       this.#instance,
     );
-    this.#pager = new Pager(this.#journal, async (page) => parts.page(page));
+    this.#underWay = new UnderWay({
+      journal: this.#journal,
+      desk: this.#desk,
+      facts: () => this.#facts(),
+      isActing: () => this.#isActing(),
+      journalFailed: (error) => this.#failed(error),
+      log: parts.log,
+    });
+    this.#pager = new Pager(this.#journal, async (page) => parts.page(page), parts.log);
     this.#approvals = new Approvals(parts.approvalKey, clock);
     this.#requests = new Requests({
       journal: this.#journal,
@@ -121,8 +123,8 @@ export class Executor implements Component {
   /** Reads the journal; where that is not possible now, it is tried again until it is. */
   async start(): Promise<void> {
     this.#isStopped = false;
-    await this.round();
-    this.#timer = setInterval(() => void this.round(), pollMs).unref();
+    await this.#begin();
+    this.#timer = setInterval(() => void this.#begin(), pollMs).unref();
   }
 
   /** Begins nothing more; resolves when the orders under way are answered, or when `deadline` aborts. */
@@ -133,7 +135,7 @@ export class Executor implements Component {
     const cut = (): void => resolve();
     deadline.addEventListener('abort', cut, { once: true });
     if (deadline.aborted) cut();
-    await Promise.race([this.#round, late]);
+    await Promise.race([Promise.all([this.#beginning, this.#underWay.settled()]), late]);
     deadline.removeEventListener('abort', cut);
   }
 
@@ -149,7 +151,7 @@ export class Executor implements Component {
   async request(request: RollbackRequest): Promise<RequestOutcome> {
     await this.#ready();
     const outcome = await this.#requests.take(request);
-    if (outcome.kind === 'accepted') void this.round();
+    if (outcome.kind === 'accepted') void this.#begin();
     return outcome;
   }
 
@@ -171,7 +173,7 @@ export class Executor implements Component {
       answered = this.#approvals.admission(attempt, ticket, by);
       return answered.kind === 'taken' && attempt ? bodyOf(attempt.id) : undefined;
     });
-    void this.round();
+    void this.#begin();
     return answered;
   }
 
@@ -195,9 +197,18 @@ export class Executor implements Component {
     return isThere ? answered : { kind: 'unknown', reason: `no breaker of ${scope} is open` };
   }
 
-  /** Keeps the record of a drill. */
-  async record(drill: DrillRecord, by: string): Promise<void> {
-    await this.#command(() => ({ event: 'drilled', by, drill }));
+  /** Keeps the record of a drill of a policy in use; so many in a day. */
+  async record(drill: DrillRecord, by: string): Promise<Answered> {
+    if (!this.#parts.hasPolicy(drill.policy))
+      return { kind: 'unknown', reason: `no policy in use is called ${drill.policy}` };
+    let isFull = false;
+    const answered = await this.#command((book) => {
+      isFull = book.drillsSince(this.#parts.clock.nowMs() - dayMs) >= drillsPerDay;
+      return isFull ? undefined : { event: 'drilled', by, drill };
+    });
+    return isFull
+      ? { kind: 'over', reason: `${drillsPerDay} drills were recorded within a day, and more are not kept` }
+      : answered;
   }
 
   async #command(decide: (book: RollbackBook) => EventBody | undefined): Promise<Answered> {
@@ -245,31 +256,50 @@ export class Executor implements Component {
     });
   }
 
-  /** Reads what is new and, where this process acts, takes every attempt as far as it goes now. Never rejects. */
+  /**
+   * Reads what is new and, where this process acts, takes every attempt as far as it goes now; resolves when all of them
+   * are, however long their targets take. Never rejects.
+   */
   async round(): Promise<void> {
-    this.#round ??= this.#doRound()
-      .catch((error: unknown) => {
-        this.#fault = messageOf(error);
-        this.#parts.log.warn(
-          { err: error },
-          'the journal of rollbacks is out of reach and will be tried again',
-        );
-      })
-      .finally(() => (this.#round = undefined));
-    await this.#round;
+    await this.#begin();
+    await this.#underWay.settled();
+    await this.#tell().catch((error: unknown) => this.#failed(error));
   }
 
-  async #doRound(): Promise<void> {
+  /** The part of a round that waits for no target. */
+  async #begin(): Promise<void> {
+    this.#beginning ??= this.#doBegin()
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => (this.#beginning = undefined));
+    await this.#beginning;
+  }
+
+  #failed(error: unknown): void {
+    this.#fault = messageOf(error);
+    this.#parts.log.warn({ err: error }, 'the journal of rollbacks is out of reach and will be tried again');
+  }
+
+  async #doBegin(): Promise<void> {
     await this.#ready().catch(async (error: unknown) => {
       if (this.#parts.isActing() && this.fault !== undefined) await this.#pager.pageFault(this.fault);
       throw error;
     });
-    if (this.#isStopped || !this.#parts.isActing()) return;
+    if (!this.#isActing()) return;
     for (const event of this.#rows.splice(0)) this.#parts.rows(rollbackRow(event, this.#journal.book));
-    const ids = this.#journal.book.attempts.filter(isOpen).map(({ id }) => id);
-    await Promise.all(ids.map(async (id) => this.#advance(id)));
-    await this.#pager.pageAll();
+    this.#underWay.begin(this.#journal.book.attempts.filter(isOpen).map(({ id }) => id));
+    await this.#tell();
     this.#desk.forget((id) => !this.#isOpenId(id));
+    this.#underWay.forget((id) => !this.#isOpenId(id));
+  }
+
+  async #tell(): Promise<void> {
+    if (!this.#isActing() || this.fault !== undefined) return;
+    this.#telling ??= this.#pager.pageAll().finally(() => (this.#telling = undefined));
+    await this.#telling;
+  }
+
+  #isActing(): boolean {
+    return !this.#isStopped && this.#parts.isActing();
   }
 
   #isOpenId(id: string): boolean {
@@ -301,27 +331,6 @@ export class Executor implements Component {
     }
   }
 
-  async #advance(id: string): Promise<void> {
-    for (let steps = 0; steps < limitSteps; steps++) {
-      const attempt = this.#journal.book.attempt(id);
-      if (!attempt || this.#isStopped || !this.#parts.isActing()) return;
-      const step = nextStep(attempt, this.#journal.book, this.#facts());
-      if (step.kind === 'wait') return;
-      const body =
-        step.kind === 'append'
-          ? undefined
-          : await (step.kind === 'act' ? this.#desk.act(attempt) : this.#desk.verify(attempt));
-      if (step.kind !== 'append' && !body) return;
-      await this.#journal.append((book) => {
-        const now = book.attempt(id);
-        if (now?.state !== attempt.state) return undefined;
-        if (body) return body;
-        const again = nextStep(now, book, this.#facts());
-        return again.kind === 'append' ? again.body : undefined;
-      });
-    }
-  }
-
   #facts(): StepFacts {
     const { clock, perHour, perDay } = this.#parts;
     return {
@@ -330,20 +339,29 @@ export class Executor implements Component {
       perHour,
       perDay,
       instance: this.#instance,
-      hasTarget: (target) => this.#adapterOf(target) !== undefined,
+      modeOf: (agent, environment) => this.#parts.planOf(agent, environment)?.mode ?? 'off',
+      hasTarget: (attempt) => this.#adapterOf(attempt) !== undefined,
       destinations: (agent, environment, release) => this.#parts.destinations(agent, environment, release),
     };
   }
 
-  #adapterOf(target: string): TargetAdapter | undefined {
-    return isSandbox(target) ? sandbox : this.#parts.targets.get(target);
+  #adapterOf({ environment, plan }: Pick<Attempt, 'environment' | 'plan'>): TargetAdapter | undefined {
+    return isRehearsal(environment) ? sandbox : this.#parts.targets.get(plan.target);
   }
 
   #stopReason({ stop }: RollbackBook): string | undefined {
     return this.#parts.stopReason() ?? (stop && `${stop.by} stopped all rollbacks: ${stop.reason}`);
   }
 
-  #heard(event: JournalEvent): void {
+  #heard(event: JournalEvent, aheadMs: number): void {
+    if (aheadMs > limitAheadMs && !this.#isClockTold) {
+      this.#isClockTold = true;
+      const { seq, timeMs } = event;
+      this.#parts.log.error(
+        { seq, time: new Date(timeMs).toISOString(), aheadMs },
+        'the journal of rollbacks has events of the future, which count as of now: the clock of a machine is or was wrong',
+      );
+    }
     this.#rows.push(event);
     if (this.#rows.length > limitRows) this.#rows.shift();
   }

@@ -20,11 +20,15 @@ export interface GithubOptions {
   readonly ca: string | undefined;
 }
 
+/** What means nothing to a shell, and is no option of a command. */
+const harmless = /^\w[\w.@:+/-]*$/;
+
 const variable = z.object({ value: z.string() });
 
 /**
  * A workflow of GitHub Actions, by a workflow_dispatch or a repository_dispatch event. Its inputs, or client_payload, are
- * `id`, `from_release`, `to_release`, `agent`, `environment` and `reason`; GitHub does not know an order from the same
+ * `id`, `from_release`, `to_release`, `agent` and `environment`: names that senders chose, so that one which a workflow
+ * could take for code is not passed on, and neither is the reason, which is free text. GitHub does not know an order from the same
  * one, so a workflow that does (by `id`, as its concurrency group) is what may be called repeatable.
  */
 export class GithubAdapter implements TargetAdapter {
@@ -43,9 +47,15 @@ export class GithubAdapter implements TargetAdapter {
     return releaseIn(answer, (body) => variable.parse(body).value);
   }
 
-  async rollBack({ id, from, to, agent, environment, reason }: RollbackOrder): Promise<OrderOutcome> {
+  async rollBack({ id, from, to, agent, environment }: RollbackOrder): Promise<OrderOutcome> {
     const { dispatch } = this.#options;
-    const inputs = { id, from_release: from, to_release: to, agent, environment, reason };
+    const inputs = { id, from_release: from, to_release: to, agent, environment };
+    const unsafe = Object.entries(inputs).find(([, value]) => !harmless.test(value));
+    if (unsafe)
+      return {
+        kind: 'refused',
+        reason: `${unsafe[0]} is no name that a workflow may be given: letters, digits and . _ @ : + / - are`,
+      };
     const answer =
       'workflow' in dispatch
         ? await this.#ask(

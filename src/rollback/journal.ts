@@ -33,7 +33,7 @@ const limitLosses = 20;
 export class Journal {
   readonly #stream: JournalStream;
   readonly #nowMs: () => number;
-  readonly #told: (event: JournalEvent) => void;
+  readonly #told: (event: JournalEvent, aheadMs: number) => void;
   readonly book = new RollbackBook();
   readonly #events: PlacedEvent[] = [];
   #reader: PartitionReader | undefined;
@@ -41,9 +41,14 @@ export class Journal {
   #turn: Promise<unknown> = Promise.resolve();
   #fault: string | undefined;
   #voids = 0;
+  #latestMs = 0;
 
-  /** `told` hears of every event of the chain once, in order. */
-  constructor(stream: JournalStream, nowMs: () => number, told: (event: JournalEvent) => void) {
+  /** `told` hears of every event of the chain once, in order, and how far its time lies after now. */
+  constructor(
+    stream: JournalStream,
+    nowMs: () => number,
+    told: (event: JournalEvent, aheadMs: number) => void,
+  ) {
     this.#stream = stream;
     this.#nowMs = nowMs;
     this.#told = told;
@@ -162,7 +167,18 @@ export class Journal {
       this.#fault ??= `event ${placed.seq} of the journal of rollbacks was written by a newer version: use that`;
       return;
     }
-    this.book.apply(event);
-    this.#told(event);
+    const nowMs = this.#nowMs();
+    this.book.apply({ ...event, timeMs: this.#ownTimeMs(event, nowMs) });
+    this.#told(event, Math.max(0, event.timeMs - nowMs));
+  }
+
+  /**
+   * When an event was, for those who count from then on. Clocks of others may be wrong: what they say is in the future is
+   * now, when this process reads it first, and nothing is before the events before it, except for those.
+   */
+  #ownTimeMs({ timeMs }: PlacedEvent, nowMs: number): number {
+    if (timeMs > nowMs) return nowMs;
+    this.#latestMs = Math.max(this.#latestMs, timeMs);
+    return Math.min(this.#latestMs, nowMs);
   }
 }

@@ -1,11 +1,11 @@
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import { isOpen, type Attempt } from './attempt.ts';
 import { everyTarget, type RollbackBook } from './rollback-book.ts';
-import type { AttemptBody, EventBody, Refusal } from './rollback-event.ts';
-import { isSandbox } from './rollback-plan.ts';
+import { stricterMode, type AttemptBody, type EventBody, type Mode, type Refusal } from './rollback-event.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
-/** So long after the last request the answer to it stands. */
+/** So long after the last request the answer to it stands, and that of a person after it was given. */
 const answerMs = dayMs;
 
 /** A release to go back to, and why. */
@@ -22,7 +22,9 @@ export interface StepFacts {
   /** How many rollbacks there may be, of all targets together. */
   readonly perHour: number;
   readonly perDay: number;
-  hasTarget(target: string): boolean;
+  hasTarget(attempt: Attempt): boolean;
+  /** What the policies in use have done by now; `off` where none says. */
+  modeOf(agent: string, environment: string): Mode;
   /** Releases to go back to, best first. */
   destinations(agent: string, environment: string, release: string): readonly Destination[];
   /** Who acts when it begins to. */
@@ -47,22 +49,24 @@ export function nextStep(attempt: Attempt, book: RollbackBook, facts: StepFacts)
 }
 
 function proceed(attempt: Attempt, book: RollbackBook, facts: StepFacts): Step {
-  const { id, plan, state } = attempt;
+  const { id, plan, state, sinceMs } = attempt;
   const { target } = plan;
+  if (facts.nowMs - sinceMs >= plan.approvalMs) return append({ event: 'expired', id });
   if (book.attempts.some((other) => other.plan.target === target && isActedOn(other))) return wait;
-  if (!facts.hasTarget(target))
+  const to = destinationOf(attempt, book, facts);
+  const mode = modeNow(attempt, facts);
+  const dry = dryReason(attempt, mode, facts);
+  if (dry !== undefined) return append({ event: 'dry_run', id, to: to ?? '', reason: dry });
+  if (!facts.hasTarget(attempt))
     return refused(
       id,
       'no_target',
       `the policy names the target ${target}, which extensions::rollback::targets does not have`,
     );
-  const to = destinationOf(attempt, book, facts);
-  const dry = dryReason(attempt, facts);
-  if (dry !== undefined) return append({ event: 'dry_run', id, to: to ?? '', reason: dry });
-  const limit = isSandbox(target) ? undefined : limitStep(attempt, book, facts);
+  const limit = isRehearsal(attempt.environment) ? undefined : limitStep(attempt, book, facts);
   if (limit) return limit;
   if (to === undefined) return refused(id, 'no_destination', noDestination(attempt));
-  if (plan.mode === 'approve' && state === 'requested')
+  if (mode === 'approve' && state === 'requested')
     return append({ event: 'approval_asked', id, to, expiresMs: facts.nowMs + plan.approvalMs });
   return append({ event: 'executing', id, to, instance: facts.instance });
 }
@@ -71,10 +75,19 @@ function isActedOn({ state }: Attempt): boolean {
   return state === 'executing' || state === 'verifying';
 }
 
+/** The stricter of what the policy said when it was asked for and what it says now. */
+function modeNow({ agent, environment, plan }: Attempt, facts: StepFacts): Mode {
+  return isRehearsal(environment) ? plan.mode : stricterMode(plan.mode, facts.modeOf(agent, environment));
+}
+
 /** Why it is only said what would be done; undefined when it is to be done. */
-function dryReason({ plan }: Attempt, { stopReason }: StepFacts): string | undefined {
-  if (plan.mode === 'dry_run') return 'the policy says dry_run';
-  return isSandbox(plan.target) ? undefined : stopReason;
+function dryReason(
+  { environment }: Attempt,
+  mode: Mode,
+  { stopReason }: Pick<StepFacts, 'stopReason'>,
+): string | undefined {
+  if (mode === 'dry_run' || mode === 'off') return `the policy says ${mode}`;
+  return isRehearsal(environment) ? undefined : stopReason;
 }
 
 /** The release to go back to; once that was approved, no other one. */
@@ -106,8 +119,13 @@ function limitStep(attempt: Attempt, book: RollbackBook, facts: StepFacts): Step
     return refused(id, 'cooldown', `${plan.target} was acted on, and cools down until ${instant(untilMs)}`);
   const caps = [
     { scope: plan.target, most: plan.perDay, acts: book.actsSince(nowMs - dayMs, plan.target), per: 'day' },
-    { scope: everyTarget, most: facts.perHour, acts: book.actsSince(nowMs - hourMs), per: 'hour' },
-    { scope: everyTarget, most: facts.perDay, acts: book.actsSince(nowMs - dayMs), per: 'day' },
+    {
+      scope: everyTarget,
+      most: facts.perHour,
+      acts: book.actsSince(nowMs - hourMs, everyTarget),
+      per: 'hour',
+    },
+    { scope: everyTarget, most: facts.perDay, acts: book.actsSince(nowMs - dayMs, everyTarget), per: 'day' },
   ];
   const reached = caps.find(({ acts, most }) => acts.length >= most);
   if (!reached) return undefined;
@@ -152,6 +170,7 @@ export function joiningOf(
   if (isOpen(prior)) return 'join';
   const stands = joined(nowMs - lastAskedMs < answerMs);
   if (prior.state === 'dry_run') return facts.isEarnest ? 'begin' : stands;
+  if (prior.refusal === 'human') return joined(nowMs - prior.sinceMs < answerMs);
   if (prior.state === 'refused') return isStillRefused(prior, book, facts) ? stands : 'begin';
   const restsUntilMs = prior.sinceMs + prior.plan.cooldownMs;
   if (prior.state === 'expired') return joined(nowMs < restsUntilMs);
@@ -172,7 +191,7 @@ function isStillRefused(prior: Attempt, book: RollbackBook, facts: StepFacts): b
     case 'no_destination':
       return destinationOf({ ...prior, state: 'requested' }, book, facts) === undefined;
     case 'no_target':
-      return !facts.hasTarget(prior.plan.target);
+      return !facts.hasTarget(prior);
     case 'human':
     case undefined:
   }

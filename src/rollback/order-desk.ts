@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import type { Attempt } from './attempt.ts';
 import type { EventBody } from './rollback-event.ts';
-import { isSandbox } from './rollback-plan.ts';
 import type { CurrentRelease, RollbackOrder, TargetAdapter } from './target-adapter.ts';
 
 /** What a KPI of a release was, of so many events. */
@@ -13,7 +13,7 @@ export interface Figure {
 
 /** What orders are given with. */
 export interface DeskParts {
-  adapterOf(target: string): TargetAdapter | undefined;
+  adapterOf(attempt: Pick<Attempt, 'environment' | 'plan'>): TargetAdapter | undefined;
   /** Whether this process is the one that acts. */
   isActing(): boolean;
   stopReason(): string | undefined;
@@ -23,6 +23,8 @@ export interface DeskParts {
     of: { readonly agent: string; readonly release: string; readonly environment: string },
     sinceMs: number,
   ): Figure | undefined;
+  /** Figures of events since so long ago are there, unless nobody can say any. */
+  readonly recentMs: number;
   readonly clock: Clock;
 }
 
@@ -39,8 +41,6 @@ const reachMs = 120_000;
 const retryMs = 1000;
 const slowestRetryMs = 15_000;
 const minuteMs = 60_000;
-/** A target that cannot say what it runs has left a release of which nothing is seen for so long. */
-const recentMs = 10 * minuteMs;
 
 /**
  * Gives orders to targets and looks at how they went. An order is sent when the journal says that it is about to be, right
@@ -72,7 +72,7 @@ export class OrderDesk {
     };
     this.#sent.set(id, sent);
     if (this.#parts.clock.nowMs() < sent.nextMs) return undefined;
-    const adapter = this.#parts.adapterOf(plan.target);
+    const adapter = this.#parts.adapterOf(attempt);
     if (!adapter)
       return { event: 'failed', id, reason: `the target ${plan.target} is not configured any more` };
     const current = await adapter.current(attempt);
@@ -84,8 +84,15 @@ export class OrderDesk {
         ? { event: 'acted', id, isConfirmed: true, reason }
         : { event: 'moved', id, isSent: sent.wasSent, reason };
     }
-    const stop = isSandbox(plan.target) ? undefined : this.#parts.stopReason();
+    const stop = isRehearsal(attempt.environment) ? undefined : this.#parts.stopReason();
     if (stop !== undefined) return this.#giveUp(attempt, sent, stop);
+    if (current.kind === 'unknown' && !sent.wasSent) {
+      const isRunning = this.#isRunning(attempt);
+      if (isRunning === undefined)
+        return this.#later(attempt, sent, `neither ${plan.target} nor any KPI can say whether ${from} runs`);
+      if (!isRunning)
+        return { event: 'moved', id, isSent: false, reason: `nothing was seen of ${from} lately` };
+    }
     if (sent.wasSent && !adapter.isRepeatable)
       return this.#giveUp(
         attempt,
@@ -159,17 +166,33 @@ export class OrderDesk {
     };
   }
 
+  /** Whether the bad release runs at a target that cannot say that; undefined while nobody can. The judge has just seen it. */
+  #isRunning(attempt: Attempt): boolean | undefined {
+    const { environment, askers, requestedMs } = attempt;
+    const { clock, recentMs } = this.#parts;
+    if (isRehearsal(environment)) return true;
+    if (askers.includes('judge') && clock.nowMs() - requestedMs < recentMs) return true;
+    const seen = this.#seenSince(attempt, 0);
+    return seen && seen.events > 0;
+  }
+
   /** Whether nothing was seen of the bad release lately; of a rehearsal the target itself is pretended. */
-  #isLeft({ plan, agent, environment, from: release, actedMs = 0 }: Attempt): boolean {
-    if (isSandbox(plan.target)) return true;
-    const lateMs = this.#parts.clock.nowMs() - recentMs;
-    const sinceMs = Math.max(actedMs, lateMs - (lateMs % minuteMs));
-    return this.#parts.figureOf(plan.verify.kpi, { agent, release, environment }, sinceMs)?.events === 0;
+  #isLeft(attempt: Attempt): boolean {
+    const { environment, actedMs = 0 } = attempt;
+    return isRehearsal(environment) || this.#seenSince(attempt, actedMs)?.events === 0;
+  }
+
+  /** What was seen of the bad release lately, and since `sinceMs`. */
+  #seenSince({ plan, agent, environment, from: release }: Attempt, sinceMs: number): Figure | undefined {
+    const { clock, recentMs } = this.#parts;
+    const lateMs = clock.nowMs() - recentMs;
+    const fromMs = Math.max(sinceMs, lateMs - (lateMs % minuteMs));
+    return this.#parts.figureOf(plan.verify.kpi, { agent, release, environment }, fromMs);
   }
 
   /** What the target of `attempt` runs now. */
   async current(attempt: Attempt): Promise<CurrentRelease> {
-    const adapter = this.#parts.adapterOf(attempt.plan.target);
+    const adapter = this.#parts.adapterOf(attempt);
     return adapter?.current(attempt) ?? { kind: 'unreachable', reason: 'the target is not configured' };
   }
 }

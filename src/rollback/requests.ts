@@ -5,6 +5,7 @@ import type { AttemptBody } from './rollback-event.ts';
 import type { Journal } from './journal.ts';
 import { joiningOf, type StepFacts } from './next-step.ts';
 import type { DeskParts, OrderDesk } from './order-desk.ts';
+import type { CurrentRelease } from './target-adapter.ts';
 import {
   keyOf,
   sandboxOf,
@@ -30,6 +31,8 @@ type Repeat = Extract<AttemptBody, { event: 'repeated' }>;
 
 /** So many names of those who asked are kept of an attempt. */
 const limitAskers = 20;
+/** So long a look at what a target runs answers all who ask. */
+const lookMs = 5000;
 /** Others may be faster so often. */
 const limitTries = 20;
 /** What a release is called that stands for several, or when nobody knows which it is. */
@@ -43,6 +46,8 @@ export class Requests {
   readonly #parts: RequestParts;
   /** By the id of the attempt; how often it was asked for, as far as this process knows. */
   readonly #asks = new Map<string, { count: number; lastMs: number }>();
+  /** What was last seen of the targets of attempts that are over, by id. */
+  readonly #looks = new Map<string, { readonly atMs: number; readonly current: Promise<CurrentRelease> }>();
   readonly #counts = new Map<string, { readonly cause: string; readonly outcome: string; count: number }>();
 
   constructor(parts: RequestParts) {
@@ -89,7 +94,7 @@ export class Requests {
   async #join(request: RollbackRequest, plan: LivePlan): Promise<RequestOutcome | undefined> {
     const { release: from, requestedBy: by, cause, agent, environment, reason, evidence } = request;
     const { journal } = this.#parts;
-    const key = keyOf(plan.target, from);
+    const key = keyOf(request, plan.target);
     const prior = journal.book.latest(key);
     const joins = prior !== undefined && (await this.#joins(prior, plan));
     let changed = false;
@@ -115,16 +120,27 @@ export class Requests {
     const { book } = this.#parts.journal;
     this.#asks.set(id, { count: before + 1, lastMs: this.#parts.facts().nowMs });
     for (const known of this.#asks.keys()) if (!book.attempt(known)) this.#asks.delete(known);
+    for (const known of this.#looks.keys()) if (!book.attempt(known)) this.#looks.delete(known);
+  }
+
+  /** What the target of `attempt` ran some seconds ago, at most. */
+  async #look(attempt: Attempt): Promise<CurrentRelease> {
+    const { nowMs } = this.#parts.facts();
+    const known = this.#looks.get(attempt.id);
+    if (known && nowMs - known.atMs < lookMs) return known.current;
+    const current = this.#parts.desk.current(attempt);
+    this.#looks.set(attempt.id, { atMs: nowMs, current });
+    return current;
   }
 
   async #joins(prior: Attempt, plan: LivePlan): Promise<boolean> {
-    const { journal, desk, figureOf } = this.#parts;
+    const { journal, figureOf } = this.#parts;
     const facts = this.#parts.facts();
     const lastAskedMs = Math.max(prior.askedMs, this.#asks.get(prior.id)?.lastMs ?? 0);
     const isEarnest = plan.mode !== 'dry_run' && facts.stopReason === undefined;
     const joining = joiningOf(prior, journal.book, { ...facts, lastAskedMs, isEarnest });
     if (joining !== 'ask') return joining === 'join';
-    const current = await desk.current(prior);
+    const current = await this.#look(prior);
     if (current.kind === 'known') return current.release !== prior.from;
     if (current.kind === 'unreachable') return true;
     const { agent, environment, from: release, sinceMs } = prior;

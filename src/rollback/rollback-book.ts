@@ -1,12 +1,15 @@
+import { isRehearsal } from '../semconv/rehearsal.ts';
 import { attemptAfter, attemptOf, isOpen, type Attempt, type AttemptState } from './attempt.ts';
 import type { AttemptBody, DrillRecord, JournalEvent } from './rollback-event.ts';
-import { isSandbox } from './rollback-plan.ts';
 
 /** When an order was about to be sent to a target. */
 export interface Act {
   readonly id: string;
   readonly target: string;
+  readonly isRehearsal: boolean;
   readonly timeMs: number;
+  /** The place in the chain of the event that says so. */
+  readonly seq: number;
 }
 
 /** Why nothing more is done to a target, or to any of them, until somebody closes it. */
@@ -22,6 +25,12 @@ const dayMs = 86_400_000;
 const badForMs = 7 * dayMs;
 /** So many attempts that are over are remembered. */
 const limitOver = 1000;
+/** So many releases that were taken back are, whatever else is forgotten. */
+const limitBad = 10_000;
+/** So many passed drills are. */
+const limitDrills = 1000;
+/** So many records of drills there may be in a day. */
+export const drillsPerDay = 100;
 /** So many acts are: those of the last day, and the last of each target. */
 const limitActs = 10_000;
 
@@ -36,7 +45,13 @@ export class RollbackBook {
   readonly #latest = new Map<string, string>();
   #acts: Act[] = [];
   readonly #breakers = new Map<string, OpenBreaker>();
+  /** By the scope of a breaker, the place in the chain where a person closed it last. */
+  readonly #closings = new Map<string, number>();
   readonly #drills = new Map<string, DrillRecord>();
+  /** When the last records of drills came. */
+  readonly #drillTimesMs: number[] = [];
+  /** When releases were taken back, or somebody tried, last; by agent, environment and release. */
+  readonly #bad = new Map<string, number>();
   /** How many attempts came into a state, by target and state; those of rehearsals together. */
   readonly #counts = new Map<
     string,
@@ -78,11 +93,17 @@ export class RollbackBook {
     return id === undefined ? undefined : this.#attempts.get(id);
   }
 
-  /** What was done to real targets, and to `target`, since `sinceMs`. */
-  actsSince(sinceMs: number, target?: string): readonly Act[] {
+  /**
+   * What was done to `scope`, which is a target or all real ones, since `sinceMs`. What was done before a person closed
+   * the breaker of that scope does not count any more.
+   */
+  actsSince(sinceMs: number, scope: string): readonly Act[] {
+    const closedSeq = this.#closings.get(scope) ?? 0;
     return this.#acts.filter(
       (act) =>
-        act.timeMs > sinceMs && (target === undefined ? !isSandbox(act.target) : act.target === target),
+        act.timeMs > sinceMs &&
+        act.seq > closedSeq &&
+        (scope === everyTarget ? !act.isRehearsal : act.target === scope),
     );
   }
 
@@ -93,14 +114,20 @@ export class RollbackBook {
 
   /** Whether a release is being taken back, or was a few days ago. */
   isBad(agent: string, environment: string, release: string, nowMs: number): boolean {
+    const badMs = this.#bad.get(JSON.stringify([agent, environment, release]));
+    if (badMs !== undefined && nowMs - badMs <= badForMs) return true;
     return this.attempts.some(
       (attempt) =>
         attempt.agent === agent &&
         attempt.environment === environment &&
         attempt.from === release &&
-        (isOpen(attempt) ||
-          (['done', 'failed'].includes(attempt.state) && nowMs - attempt.sinceMs <= badForMs)),
+        isOpen(attempt),
     );
+  }
+
+  /** How many records of drills came since `sinceMs`; no more than `drillsPerDay` are known. */
+  drillsSince(sinceMs: number): number {
+    return this.#drillTimesMs.filter((timeMs) => timeMs > sinceMs).length;
   }
 
   /** Takes the next event of the chain. */
@@ -128,7 +155,7 @@ export class RollbackBook {
         break;
       }
       case 'breaker_closed':
-        this.#breakers.delete(body.scope);
+        if (this.#breakers.delete(body.scope)) this.#closings.set(body.scope, event.seq);
         break;
       case 'stopped':
         this.#stop = { by: body.by, reason: body.reason, sinceMs: timeMs };
@@ -137,26 +164,38 @@ export class RollbackBook {
         this.#stop = undefined;
         break;
       case 'drilled':
-        if (body.drill.passed)
-          this.#drills.set(JSON.stringify([body.drill.policy, body.drill.scenario]), body.drill);
+        this.#drilled(body.drill, timeMs);
         break;
       default:
         this.#applyTo(body, event);
     }
   }
 
-  #applyTo(body: Exclude<AttemptBody, { event: 'requested' }>, event: JournalEvent): void {
-    const before = this.#attempts.get(body.id);
-    if (before) this.#moved(before, attemptAfter(before, body, event), body);
+  #drilled(drill: DrillRecord, timeMs: number): void {
+    this.#drillTimesMs.push(timeMs);
+    if (this.#drillTimesMs.length > drillsPerDay) this.#drillTimesMs.shift();
+    if (drill.passed)
+      keepLast(this.#drills, JSON.stringify([drill.policy, drill.scenario]), drill, limitDrills);
   }
 
-  #moved(before: Attempt, after: Attempt, body: JournalEvent['body']): void {
+  #applyTo(body: Exclude<AttemptBody, { event: 'requested' }>, event: JournalEvent): void {
+    const before = this.#attempts.get(body.id);
+    if (before) this.#moved(before, attemptAfter(before, body, event), event);
+  }
+
+  #moved(before: Attempt, after: Attempt, { body, seq }: JournalEvent): void {
     if (after === before) return;
     if (after.state === before.state) this.#attempts.set(after.id, after);
     else this.#enter(after);
-    const { id, plan, sinceMs } = after;
+    const { id, plan, environment, sinceMs } = after;
     if (body.event === 'executing') {
-      this.#acts.push({ id, target: plan.target, timeMs: sinceMs });
+      this.#acts.push({
+        id,
+        target: plan.target,
+        isRehearsal: isRehearsal(environment),
+        timeMs: sinceMs,
+        seq,
+      });
       if (this.#acts.length > limitActs) this.#acts.shift();
     }
     if (body.event === 'moved' && !body.isSent) this.#acts = this.#acts.filter((act) => act.id !== id);
@@ -164,8 +203,10 @@ export class RollbackBook {
 
   #enter(attempt: Attempt): void {
     this.#attempts.set(attempt.id, attempt);
-    const { state } = attempt;
-    const target = isSandbox(attempt.plan.target) ? 'sandbox' : attempt.plan.target;
+    const { state, agent, environment, from, sinceMs } = attempt;
+    if (state === 'done' || state === 'failed')
+      keepLast(this.#bad, JSON.stringify([agent, environment, from]), sinceMs, limitBad);
+    const target = isRehearsal(attempt.environment) ? 'sandbox' : attempt.plan.target;
     const place = JSON.stringify([target, state]);
     const known = this.#counts.get(place) ?? { target, state, count: 0 };
     known.count++;
@@ -181,5 +222,15 @@ export class RollbackBook {
       if (this.#latest.get(attempt.key) === attempt.id) this.#latest.delete(attempt.key);
       excess--;
     }
+  }
+}
+
+/** Puts `value` at the end of `map`, from whose beginning what is beyond `limit` goes. */
+function keepLast<T>(map: Map<string, T>, key: string, value: T, limit: number): void {
+  map.delete(key);
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= limit) break;
+    map.delete(oldest);
   }
 }

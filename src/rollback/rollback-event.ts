@@ -4,9 +4,14 @@ import { z } from 'zod';
 const causes = ['judge', 'alert', 'human'] as const;
 export type Cause = (typeof causes)[number];
 
-/** What a policy may have an executor do. */
+/** What a policy may have an executor do, the strictest first. */
 const modes = ['off', 'dry_run', 'approve', 'auto'] as const;
 export type Mode = (typeof modes)[number];
+
+/** The one of `a` and `b` by which less is done. */
+export function stricterMode(a: Mode, b: Mode): Mode {
+  return modes.indexOf(a) <= modes.indexOf(b) ? a : b;
+}
 
 /**
  * Why nothing was done: somebody said no, a cap was reached or a breaker is open, the target was acted on a moment ago,
@@ -93,7 +98,7 @@ export type AttemptBody = Extract<EventBody, { readonly id: string }>;
 const placed = z.object({
   /** 1 is the first. */
   seq: z.number().int().positive(),
-  /** When it was appended, in milliseconds since the epoch; never before the event before it. */
+  /** When it was appended by the clock of whoever did, in milliseconds since the epoch. */
   timeMs,
   /** The hash of the event before it. */
   prev: z.string().regex(/^[0-9a-f]{64}$/),

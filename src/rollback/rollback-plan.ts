@@ -28,17 +28,15 @@ export type RequestOutcome =
   /** Nothing is to be done; the reason says why. */
   | { readonly kind: 'ignored'; readonly reason: string };
 
-/** The target of a rehearsal, which is only pretended. */
+/** The target of a rehearsal, which is only pretended. No configuration or policy has one of such a name. */
 export function sandboxOf(agent: string, environment: string): string {
   return `sandbox/${environment}/${agent}`;
 }
 
-/** Whether a target is only pretended; none in a configuration can have such a name. */
-export function isSandbox(target: string): boolean {
-  return target.startsWith('sandbox/');
-}
-
 /** The idempotency key: requests with the same one are about the same thing, whoever sends them. */
-export function keyOf(target: string, from: string): string {
-  return hash('sha256', JSON.stringify([target, from, 'rollback']), 'hex');
+export function keyOf(
+  { agent, environment, release }: Pick<RollbackRequest, 'agent' | 'environment' | 'release'>,
+  target: string,
+): string {
+  return hash('sha256', JSON.stringify([target, environment, agent, release, 'rollback']), 'hex');
 }

@@ -3,7 +3,6 @@ import type { CurrentRelease, OrderOutcome } from './target-adapter.ts';
 
 /** Answers that say for sure that nothing happened, and that it may be asked again: RFC 9110 and RFC 6585. */
 const notNow: readonly number[] = [408, 425, 429];
-const limitCharacters = 300;
 
 /**
  * What an answer to an order says of it. `movedBy` are the statuses with which the target says that it does not run the
@@ -28,10 +27,7 @@ export function releaseIn(answer: TargetAnswer, read: (json: unknown) => string)
   try {
     return { kind: 'known', release: read(JSON.parse(answer.body)) };
   } catch {
-    return {
-      kind: 'unreachable',
-      reason: `it does not say which release runs: ${shortened(answer.body)}`,
-    };
+    return { kind: 'unreachable', reason: `${sentenceOf(answer)}, and not which release runs` };
   }
 }
 
@@ -40,15 +36,6 @@ function isRateLimit({ status, headers }: Extract<TargetAnswer, { kind: 'answere
   return status === 403 && (headers['retry-after'] !== undefined || headers['x-ratelimit-remaining'] === '0');
 }
 
-function sentenceOf({ status, body }: Extract<TargetAnswer, { kind: 'answered' }>): string {
-  const text = shortened(body);
-  return `it answered ${status}${text && `: ${text}`}`;
-}
-
-function shortened(body: string): string {
-  return body
-    .replaceAll(/[\p{Cc}\s]+/gu, ' ')
-    .trim()
-    .slice(0, limitCharacters)
-    .toWellFormed();
+function sentenceOf({ status, message }: Extract<TargetAnswer, { kind: 'answered' }>): string {
+  return `it answered ${status}${message && `: ${message}`}`;
 }

@@ -24,7 +24,7 @@ const answered = z.object({ release: z.string() });
 /**
  * A target behind a webhook of its owner. The order is a POST of JSON with `Idempotency-Key` and
  * `X-Plimsoll-Signature: t=<seconds>,v1=<hex>`, HMAC-SHA256 of `<seconds>.<body>`. 2xx: it was done; 409: the target does
- * not run the release to leave; other 4xx: it will not.
+ * not run the release to leave; other 4xx: it will not. Of the answer's JSON only `message` is kept, for people.
  */
 export class WebhookAdapter implements TargetAdapter {
   readonly isRepeatable: boolean;

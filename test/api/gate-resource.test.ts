@@ -219,6 +219,7 @@ describe('a gate tells Argo', () => {
       action: 'promote',
       runs: 50,
       figures: { run_success: 0.9 },
+      events: { run_success: 50 },
     });
     api.kpis = gauges(40, 50);
     expect((await get(api, path)).body).toMatchObject({ verdict: 'fail', action: 'none' });
@@ -232,10 +233,11 @@ describe('a webhook of Flagger', () => {
     waits: { verdict: 'inconclusive', action: 'none' },
     pauses: { verdict: 'inconclusive', action: 'pause' },
     environment: { verdict: 'environment', action: 'pause' },
+    overdue: { verdict: 'inconclusive', action: 'rollback' },
   } as const;
 
   test.each<[string, readonly (keyof typeof states)[]]>([
-    ['rollback', ['fail']],
+    ['rollback', ['fail', 'overdue']],
     ['confirm-promotion', ['pass']],
     ['confirm-traffic-increase', ['pass', 'waits']],
     ['confirm-rollout', ['pass', 'waits']],

@@ -41,6 +41,12 @@ describe('the offline gate', () => {
     });
   });
 
+  test('compares no release with itself', async () => {
+    const { code, stdout, stderr } = await offline('1.4.0', shipped('fixtures/refunds-better.jsonl'));
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('--baseline 1.4.0 is the release itself: name the one that it is compared with');
+  });
+
   test('tells what is wrong with a file, line by line, and lets nothing on', async () => {
     const file = join(folder, 'cases.jsonl');
     writeFileSync(file, '{"case":"a","release":"1","outcome":"success"}\nnonsense\n{"case":"b"}\n');

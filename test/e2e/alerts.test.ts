@@ -92,10 +92,12 @@ describe.skipIf(missing)(
       writeFileSync(policy, text);
       const read = readPolicy(policy, text);
       if (!('read' in read)) throw new Error(JSON.stringify(read.findings));
-      const receivers = ['payments-on-call', 'team-payments', 'plimsoll-operators'].map((name) => ({
-        name,
-        webhook_configs: [{ url: `${hook}${name}`, send_resolved: true }],
-      }));
+      const receivers = ['payments-on-call', 'team-payments', 'plimsoll-operators', 'plimsoll-rollback'].map(
+        (name) => ({
+          name,
+          webhook_configs: [{ url: `${hook}${name}`, send_resolved: true }],
+        }),
+      );
       for (const [name, rendered] of renderedFiles([read.read], { receivers }))
         writeFileSync(join(folder, name), hastened(rendered));
       const [alertmanagerPort = 0, metricsPort] = await freePorts(2);

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { parseSamples } from '../../src/cli/demo-table.ts';
 import { freePorts } from '../free-ports.ts';
 import { requires } from '../requires.ts';
 import { until } from '../until.ts';
-import { begin, Place, plimsoll, Program } from './program.ts';
+import { begin, beginIn, Place, plimsoll, Program } from './program.ts';
 
 const patienceMs = 180_000;
 
@@ -132,8 +132,8 @@ test('a drill says what is missing before it sends anything', async () => {
   place.remove();
 });
 
-const foldersOfDemos = (): readonly string[] =>
-  readdirSync(tmpdir()).filter((name) => name.startsWith('plimsoll-demo-'));
+const foldersOfDemos = (folder = tmpdir()): readonly string[] =>
+  readdirSync(folder).filter((name) => name.startsWith('plimsoll-demo-'));
 
 describe('the demo of a bad release', () => {
   let place: Place;
@@ -184,4 +184,33 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${ports[4]}" } } }
     expect(await isUp()).toBe(false);
     expect(foldersOfDemos()).not.toContain(own);
   });
+
+  test('ends at once at a second Ctrl-C, with children that do not end when asked to', async () => {
+    const pids = join(place.folder, 'pids');
+    const program = `#!/bin/sh\n[ "$1" = --version ] && exit 0\ntrap '' TERM INT\necho $$ >> ${pids}\nwhile :; do sleep 0.1; done\n`;
+    for (const name of ['prometheus', 'prometheus-alertmanager'])
+      writeFileSync(join(place.folder, name), program, { mode: 0o755 });
+    const PATH = `${place.folder}:${process.env['PATH'] ?? ''}`;
+    const demo = beginIn({ PATH, TMPDIR: place.folder }, 'demo', '--bad-release', ...place.words);
+    const children = await until('both programs', () => {
+      const found = existsSync(pids) ? readFileSync(pids, 'utf8').trim().split('\n').map(Number) : [];
+      return found.length === 2 && found;
+    });
+    expect(foldersOfDemos(place.folder)).toHaveLength(1);
+    const repeated = setInterval(() => demo.kill('SIGINT'), 200);
+    const { code } = await demo.ended;
+    clearInterval(repeated);
+    expect(code).toBe(130);
+    await until('the pipeline to be gone', async () => !(await isUp()));
+    for (const pid of children) await until(`${pid} to be gone`, () => !isAlive(pid));
+    expect(foldersOfDemos(place.folder)).toEqual([]);
+  });
 });
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

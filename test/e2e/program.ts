@@ -30,14 +30,22 @@ export async function plimsoll(...words: string[]): Promise<Ended> {
   return begin(...words).ended;
 }
 
-/** Begins `plimsoll` with `words`. */
-export function begin(...words: string[]): {
+/** A program that was begun. */
+interface Begun {
   readonly ended: Promise<Ended>;
   readonly kill: (signal: NodeJS.Signals) => void;
-} {
+}
+
+/** Begins `plimsoll` with `words`. */
+export function begin(...words: string[]): Begun {
+  return beginIn({}, ...words);
+}
+
+/** The same, with more in its environment. */
+export function beginIn(more: Readonly<Record<string, string>>, ...words: string[]): Begun {
   const child = spawn(process.execPath, [launcher, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: environment,
+    env: { ...environment, ...more },
   });
   return { ended: ended(child), kill: (signal) => void child.kill(signal) };
 }

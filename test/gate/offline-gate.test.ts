@@ -131,6 +131,14 @@ describe('a release on a data set', () => {
     expect(judged([]).verdict).toBe('inconclusive');
   });
 
+  test('that is compared with itself does not pass, however good it is', () => {
+    const found = judgeOffline(pairs(300, 0, 0), { release: 'new', baseline: 'new' }, rules);
+    expect(found).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'new is compared with itself, which shows nothing',
+    });
+  });
+
   test('that was tried on other cases is compared by shares', () => {
     expect(unpaired(800, 200)).toMatchObject({ verdict: 'fail', isPaired: false });
     expect(unpaired(930, 70).verdict).toBe('pass');

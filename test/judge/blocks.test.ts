@@ -61,7 +61,7 @@ test('evidence that is certain before units settle is there when they have, at t
             },
           );
         }
-        expect(group).toMatchObject({ open: [], closed: [], candidate: [], baseline: [] });
+        expect(group).toMatchObject({ open: [], closed: [], levels: [] });
         for (const name of ['worse', 'floor'] as const)
           expect(certain[name]).toBeLessThanOrEqual(settled[name] + 1e-9);
       },

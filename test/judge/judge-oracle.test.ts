@@ -31,6 +31,22 @@ const story = fc.record({
 
 type Story = typeof story extends fc.Arbitrary<infer T> ? T : never;
 
+/** A run ends at its deadline, which is when a tick closes. */
+const endsAtDeadline: Story = {
+  ticks: [
+    {
+      candidate: [{ at: 30, takes: 180, isBad: false }],
+      baseline: [1, 2].map((at) => ({ at, takes: 1, isBad: false })),
+    },
+  ],
+  quietAfter: 0,
+  deadlineMs: 180_000,
+  prior: 0.08,
+  restarts: [],
+  shuffle: 1,
+  advances: true,
+};
+
 /** The runs of a story. A candidate comes in the first minute: then its judgement begins. */
 function runsOf({ ticks: told, quietAfter }: Story): readonly OracleRun[] {
   return told.flatMap(({ candidate, baseline }, i) => {
@@ -125,6 +141,6 @@ test('the judge says what an implementation of its own says, however runs are mi
       for (const [i, evidence] of judged(told).entries())
         expect(Math.abs(evidence - oracle[i]!), `tick ${i}: ${evidence} is ${oracle[i]}`).toBeLessThan(1e-9);
     }),
-    { numRuns: Math.ceil(cases / 5) },
+    { numRuns: Math.ceil(cases / 5), examples: [[endsAtDeadline]] },
   );
 });

@@ -62,7 +62,7 @@ test('a release that fails more runs than its baseline pauses, then is rolled ba
   expect(startedMs).toBe(noonMs + 5 * minuteMs);
   expect(decidedMs! - startedMs).toBeLessThan(60 * minuteMs);
   expect(reason).toMatch(
-    /^run_success is worse than that of 1: evidence .* was enough; \d+ runs against \d+$/,
+    /^run_success is worse than that of 1: evidence .* is enough to roll back; \d+ runs against \d+$/,
   );
   expect(units.candidate.open + units.candidate.settled).toBe(2 * 595);
   expect(units.baseline.open + units.baseline.settled).toBe(18 * 595);
@@ -163,6 +163,56 @@ test('when there is no more time, it pauses or is rolled back as the policy says
   }
 });
 
+test('a canary that was away for days has the time that was left', () => {
+  const releases = releasesWith({ maxMs: 24 * 60 * minuteMs, onTimeout: 'rollback' });
+  flow(releases, [0, 5], [['1', 20, 0.08]]);
+  flow(releases, [5, 20], healthy);
+  flow(releases, [2900, 2930], healthy);
+  for (const minute of [2902, 2930])
+    expect(releases.until(minute).standing()).toMatchObject({
+      verdict: 'inconclusive',
+      action: 'none',
+      starts: 1,
+    });
+});
+
+test('when there is no more time, also a paused canary and one whose split is at fault are rolled back if the policy says so', () => {
+  for (const [perMinute, bad, reason] of [
+    [2, 0.3, /^the time to decide is over, and run_success is worse/],
+    [10, 0, /^the time to decide is over, and the policy says that the candidate gets 10 %/],
+  ] as const) {
+    const releases = releasesWith({ maxMs: 60 * minuteMs, onTimeout: 'rollback', rollbackAt: 1e12 });
+    flow(releases, [0, 5], [['1', 20, 0.08]]);
+    flow(
+      releases,
+      [5, 70],
+      [
+        ['1', 18, 0.08],
+        ['2', perMinute, bad],
+      ],
+    );
+    expect(releases.until(60).standing().action).not.toBe('rollback');
+    expect(releases.until(68).standing()).toMatchObject({ verdict: 'inconclusive', action: 'rollback' });
+    expect(releases.standing().reason).toMatch(reason);
+  }
+});
+
+test('a release that passed is not rolled back when it gets more than its share for longer than there is time', () => {
+  const releases = releasesWith({ maxMs: 240 * minuteMs, onTimeout: 'rollback', margin: 0.1 });
+  flow(releases, [0, 5], [['1', 20, 0.08]]);
+  flow(releases, [5, 205], healthy);
+  expect(releases.until(205).standing()).toMatchObject({ verdict: 'pass' });
+  flow(
+    releases,
+    [205, 300],
+    [
+      ['1', 10, 0.08],
+      ['2', 10, 0.08],
+    ],
+  );
+  expect(releases.until(300).standing()).toMatchObject({ verdict: 'inconclusive', action: 'none' });
+});
+
 test('of several releases that appear together, most units make the incumbent', () => {
   const releases = releasesWith();
   flow(
@@ -210,6 +260,50 @@ test('a release that replaced the other at once and is as good goes on, also whe
   expect(releases.until(400).standing()).toMatchObject({ verdict: 'inconclusive', action: 'none' });
 });
 
+test('a release that replaced the other while the split was at fault is not rolled back for it once that is gone', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 60], [['1', 20, 0.08]]);
+  flow(
+    releases,
+    [60, 64],
+    [
+      ['1', 10, 0.08],
+      ['2', 10, 0.08],
+    ],
+  );
+  flow(
+    releases,
+    [64, 80],
+    [
+      ['1', 10, 0.08],
+      ['2', 10, 0.4],
+    ],
+  );
+  flow(releases, [80, 300], [['2', 20, 0.08]]);
+  // While runs are open, what is certain of all blocks so far is looked at again each minute.
+  for (let minute = 80; minute < 300; minute++) releases.add({ at: minute + 0.1, release: '2', takes: 8 });
+  for (let minute = 80; minute < 300; minute += 10)
+    expect(releases.until(minute).standing()).toMatchObject({ decidedMs: undefined });
+  expect(releases.standing()).toMatchObject({ verdict: 'inconclusive', baseline: undefined });
+});
+
+test('the incumbent is not judged beside the release that it replaced when that comes back', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 60], [['1', 20, 0.08]]);
+  flow(releases, [60, 180], [['2', 20, 0.15]]);
+  flow(
+    releases,
+    [180, 500],
+    [
+      ['2', 18, 0.15],
+      ['1', 2, 0.02],
+    ],
+  );
+  expect(releases.until(500).standing('1')).toMatchObject({ baseline: '2', verdict: 'pass' });
+  expect(releases.standing('2')).toMatchObject({ baseline: undefined, decidedMs: undefined });
+  expect(releases.standing('2').units.baseline).toEqual({ open: 0, settled: 0 });
+});
+
 test('a release that was there first is rolled back below the floor, and only then', () => {
   for (const [bad, verdict] of [
     [0.2, 'inconclusive'],
@@ -219,6 +313,21 @@ test('a release that was there first is rolled back below the floor, and only th
     flow(releases, [0, 120], [['1', 5, bad]]);
     expect(releases.until(120).standing('1')).toMatchObject({ verdict, baseline: undefined });
   }
+});
+
+function floorOf({ judge }: Releases) {
+  const [deployment] = judge.save().deployments.values();
+  return deployment!.releases.get('2')!.pair!.ended.kpis[0]!.floor!.candidate;
+}
+
+test('a canary that was withdrawn does not keep the other from being rolled back below the floor', () => {
+  const releases = releasesWith(withFloor);
+  flow(releases, [0, 30], [['1', 20, 0.08]]);
+  flow(releases, [30, 60], healthy);
+  flow(releases, [60, 80], [['1', 18, 0.08]]);
+  flow(releases, [80, 140], [['1', 18, 0.9]]);
+  expect(releases.until(88).standing('1')).toMatchObject({ verdict: 'inconclusive', action: 'pause' });
+  expect(releases.until(140).standing('1')).toMatchObject({ verdict: 'fail', action: 'rollback' });
 });
 
 test('when all releases fall together it is the environment, and nothing is rolled back until they differ', () => {
@@ -250,6 +359,40 @@ test('when all releases fall together it is the environment, and nothing is roll
     ],
   );
   expect(releases.until(420).standing()).toMatchObject({ verdict: 'fail', action: 'rollback' });
+});
+
+test.for(['1', '2'])(
+  'an outage of all releases rolls none back while a single run of release %s is slow',
+  (slow) => {
+    const releases = releasesWith(withFloor);
+    flow(releases, [0, 30], [['1', 20, 0.08]]);
+    flow(releases, [30, 60], healthy);
+    for (let minute = 59; minute < 90; minute += 5)
+      releases.add({ at: minute + 0.9, release: slow, takes: 14 });
+    flow(
+      releases,
+      [60, 90],
+      [
+        ['1', 18, 0.9],
+        ['2', 2, 0.9],
+      ],
+    );
+    for (let minute = 60; minute < 110; minute++)
+      expect(releases.until(minute).standing()).toMatchObject({ decidedMs: undefined });
+    expect(releases.standing()).toMatchObject({ verdict: 'environment', action: 'pause' });
+  },
+);
+
+test('a candidate below the floor is rolled back also where runs of its baseline are slow', () => {
+  const releases = releasesWith(withFloor);
+  flow(releases, [-30, 0], [['1', 20, 0.08]]);
+  flow(releases, [0, 60], [['1', 18, 0.08]], { takes: 10 });
+  flow(releases, [0, 60], [['2', 2, 0.9]]);
+  // Of the same ticks, not of the runs that are open now: those end as the ones before did.
+  releases.until(40);
+  expect(releases.test('floor').logEvidence).toBeGreaterThan(releases.test('floor').rollbackAt!);
+  const { failedMs } = floorOf(releases);
+  expect(failedMs).toBeGreaterThan(noonMs);
 });
 
 test('the release that took the place of an idle incumbent is what later ones are compared with', () => {

@@ -54,7 +54,7 @@ export function oracleTrajectory(
   const { tickMs, holdMs, deadlineMs, fault } = settings;
   const isBad = (run: OracleRun): boolean => run.isBad || run.endedMs > run.seenMs + deadlineMs;
   const isFinal = (run: OracleRun, nowMs: number): boolean =>
-    run.endedMs < nowMs || run.seenMs + deadlineMs <= nowMs;
+    run.endedMs < nowMs || run.seenMs + deadlineMs < nowMs;
   const counted =
     fault === 'hanging runs are left out'
       ? runs.filter((run) => run.endedMs <= run.seenMs + deadlineMs)

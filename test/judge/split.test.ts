@@ -92,3 +92,50 @@ test('a release that does badly whatever others do is rolled back by its floor, 
   expect(releases.until(130).standing()).toMatchObject({ verdict: 'fail', action: 'rollback' });
   expect(releases.standing().reason).toMatch(/^run_success is worse than the policy ever allows/);
 });
+
+test('a canary that was paused for hours is decided once it goes on', () => {
+  const releases = releasesWith();
+  flow(releases, [-5, 0], [['1', 20, 0.08]]);
+  const canary = [
+    ['1', 18, 0.08],
+    ['2', 2, 0.08],
+  ] as const;
+  flow(releases, [0, 25], canary);
+  flow(releases, [25, 145], [['1', 20, 0.08]]);
+  expect(releases.until(145).standing().splitLogEvidence).toBeLessThan(1);
+  flow(releases, [145, 160], canary);
+  flow(
+    releases,
+    [160, 260],
+    [
+      ['1', 18, 0.08],
+      ['2', 2, 0.6],
+    ],
+  );
+  expect(releases.until(160).standing().splitLogEvidence).toBeLessThan(1);
+  expect(releases.until(260).standing()).toMatchObject({ verdict: 'fail', action: 'rollback' });
+});
+
+test('a canary of little traffic is not found at fault for the time between its units', () => {
+  const releases = releasesWith();
+  releases.add({ at: -2 }, { at: -1 });
+  for (let i = 0; i < 500; i++) releases.add({ at: 12 * i, release: i % 10 === 0 ? '2' : '1' });
+  releases.until(6010);
+  expect(Math.abs(releases.standing().splitLogEvidence)).toBeLessThan(2);
+});
+
+test('the share of a candidate is that of all units, whatever other candidates there are', () => {
+  const releases = releasesWith({ share: 0.25 });
+  flow(releases, [-5, 0], [['1', 40, 0.08]]);
+  flow(
+    releases,
+    [0, 40],
+    [
+      ['1', 20, 0.08],
+      ['2', 10, 0.08],
+      ['3', 10, 0.08],
+    ],
+  );
+  releases.until(40);
+  for (const release of ['2', '3']) expect(releases.standing(release).splitLogEvidence).toBeLessThan(0);
+});

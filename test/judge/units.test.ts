@@ -73,6 +73,15 @@ test('a run that has not ended by its deadline failed, and what comes of it late
   expect(releases.until(200).judge.ignored).toMatchObject({ late: 2 });
 });
 
+test('a run that ends exactly at its deadline ended in time, also when its tick closes at that instant', () => {
+  const releases = pairWith({ deadlineMs: 3 * minuteMs });
+  // Ticks close half a minute after they end.
+  releases.add({ at: 0.5, release: '2', takes: 3 }, { at: 0.6, release: '2' }, { at: 0.6 });
+  releases.until(10);
+  expect(releases.judge.ignored).toMatchObject({ late: 0 });
+  expect(releases.standing().units.candidate).toEqual({ open: 0, settled: 2 });
+});
+
 test('a run that hangs shows nothing else that is bad', () => {
   const kpis = [
     { ...runSuccess, weight: 0.5 },

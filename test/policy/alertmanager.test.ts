@@ -140,6 +140,31 @@ describe.skipIf(missing)('Alertmanager', () => {
     await end(pauses, fails, { ...fails, release: '1.9.0' }, rehearsed);
   });
 
+  test('a release that fails is not told as undecided, too, and no alert on a drill hides one on the pipeline', async () => {
+    const { kpi: _, ...of } = release;
+    const fails = { ...of, alertname: 'ReleaseFails', severity: 'sev2' };
+    const undecided = { ...of, alertname: 'ReleaseUndecided', severity: 'sev3' };
+    const { owner, policy } = release;
+    const alerts = [
+      fails,
+      undecided,
+      { ...undecided, release: '1.9.0' },
+      slow,
+      { alertname: 'DrillOverdue', severity: 'sev3', owner, policy },
+      { alertname: 'PlimsollPolicyDiffers', severity: 'sev4', owner: 'plimsoll-operators', policy },
+    ];
+    await fire(...alerts);
+    await become({
+      'ReleaseFails sev2 2.0.0': 'active',
+      'ReleaseUndecided sev3 2.0.0': 'suppressed',
+      'ReleaseUndecided sev3 1.9.0': 'active',
+      'RunSuccessSpendsBudget sev3 2.0.0': 'active',
+      'DrillOverdue sev3': 'active',
+      'PlimsollPolicyDiffers sev4': 'active',
+    });
+    await end(...alerts);
+  });
+
   test('of one objective of one release it tells the gravest alert alone, and nothing of releases while the KPIs stand still', async () => {
     await fire(grave, slow, { ...slow, release: '1.9.0' });
     await fire({

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { FiguresSince } from '../../src/policy/figures-since.ts';
+import * as fc from 'fast-check';
+import { FiguresSince, lookbackMs } from '../../src/policy/figures-since.ts';
 import type { MetricFamily } from '../../src/policy/kpi-figures.ts';
 
 const minuteMs = 60_000;
@@ -37,6 +38,26 @@ test('nothing is known until a whole window lies after the moment', () => {
     meets: true,
     events: 10,
   });
+});
+
+test('the lookback is long enough for the shortest window, however long that is and however late data come', () => {
+  const minutes = fc.integer({ min: 1, max: 1500 });
+  fc.assert(
+    fc.property(
+      fc.array(minutes, { minLength: 1, maxLength: 3 }),
+      fc.integer({ min: 0, max: 60 }),
+      (all, late) => {
+        const lengths = all.map((each) => each * minuteMs);
+        const figures = new FiguresSince(lengths.map((ms) => ({ label: `${ms}`, ms })));
+        const complete = lengths.map((ms) => ({ labels: [['window', `${ms}`] as const], value: 1 }));
+        const families = [
+          ...gauges(noon - late * minuteMs - Math.min(...lengths) / 60, 1, 1).slice(0, 1),
+          { name: 'plimsoll_kpi_window_complete', samples: complete },
+        ];
+        expect(figures.of(success, v1, noon - lookbackMs(lengths, late * minuteMs), families)).toBeDefined();
+      },
+    ),
+  );
 });
 
 test('windows that follow each other add up, and no event counts twice', () => {

@@ -26,12 +26,12 @@ test('gates ask for what the policy says', () => {
   expect(stagingRulesOf(file)).toEqual({
     minRuns: 50,
     demands: [
-      { kpi: 'run_success', side: 'at_least', bound: 0.85 },
-      { kpi: 'run_escalation', side: 'at_most', bound: 0.2 },
-      { kpi: 'quality_score', side: 'at_least', bound: 0.7 },
-      { kpi: 'cost_usd_per_run', side: 'at_most', bound: 0.01 },
-      { kpi: 'tool_call_success', side: 'at_least', bound: 0.9 },
-      { kpi: 'tool_call_duration', side: 'at_most', bound: 3 },
+      { kpi: 'run_success', side: 'at_least', bound: 0.85, minEvents: 50 },
+      { kpi: 'run_escalation', side: 'at_most', bound: 0.2, minEvents: 50 },
+      { kpi: 'quality_score', side: 'at_least', bound: 0.7, minEvents: 50 },
+      { kpi: 'cost_usd_per_run', side: 'at_most', bound: 0.01, minEvents: 50 },
+      { kpi: 'tool_call_success', side: 'at_least', bound: 0.9, minEvents: 200 },
+      { kpi: 'tool_call_duration', side: 'at_most', bound: 3, minEvents: 20 },
     ],
   });
   expect(offlineRulesOf(policyFile())).toBeUndefined();
@@ -53,8 +53,8 @@ function shareOf(
   return [gauge(`${kpi}_numerator`, numerator, labels), gauge(`${kpi}_denominator`, denominator, labels)];
 }
 
-test('figures are those of the release over the longest window, of all tools, of the evaluator, of the slowest tool', () => {
-  const { runs, values } = stagingFiguresOf(file, release, [
+test('figures are those of the release over the longest window, of all tools, of the evaluator, of the slowest tool that was called often enough, each with its events', () => {
+  const { runs, kpis } = stagingFiguresOf(file, release, [
     ...shareOf('run_success', [90, 100]),
     ...shareOf('run_success', [1, 10], { window: '5m' }),
     ...shareOf('run_success', [1, 10], { window: '90s' }),
@@ -66,18 +66,32 @@ test('figures are those of the release over the longest window, of all tools, of
     ...shareOf('quality_score', [0, 50], { evaluator: 'another' }),
     ...shareOf('run_escalation', [0, 0]),
     gauge('tool_call_duration_seconds', 2, { tool: 'a', stat: 'p95' }),
+    gauge('tool_call_duration_denominator', 100, { tool: 'a' }),
+    gauge('tool_call_duration_denominator', 100, { tool: 'b' }),
+    gauge('tool_call_duration_denominator', 1, { tool: 'seldom' }),
+    gauge('tool_call_duration_seconds', 60, { tool: 'seldom', stat: 'p95' }),
     gauge('tool_call_duration_seconds', 4, { tool: 'b', stat: 'p95' }),
     gauge('tool_call_duration_seconds', 9, { tool: 'b', stat: 'p99' }),
   ]);
   expect(runs).toBe(100);
-  expect(Object.fromEntries(values)).toEqual({
-    run_success: 0.9,
-    tool_call_success: 0.5,
-    quality_score: 0.8,
-    tool_call_duration: 4,
+  expect(Object.fromEntries(kpis)).toEqual({
+    run_success: { value: 0.9, events: 100 },
+    tool_call_success: { value: 0.5, events: 200 },
+    quality_score: { value: 0.8, events: 50 },
+    tool_call_duration: { value: 4, events: 100 },
   });
 });
 
 test('of a release that nobody saw there are no figures', () => {
-  expect(stagingFiguresOf(file, release, [])).toEqual({ runs: 0, values: new Map() });
+  expect(stagingFiguresOf(file, release, [])).toEqual({ runs: 0, kpis: new Map() });
+});
+
+test('where no tool was called often enough the slowest of them says of how few calls', () => {
+  const { kpis } = stagingFiguresOf(file, release, [
+    gauge('tool_call_duration_denominator', 3, { tool: 'a' }),
+    gauge('tool_call_duration_seconds', 2, { tool: 'a', stat: 'p95' }),
+    gauge('tool_call_duration_denominator', 1, { tool: 'b' }),
+    gauge('tool_call_duration_seconds', 4, { tool: 'b', stat: 'p95' }),
+  ]);
+  expect(kpis.get('tool_call_duration')).toEqual({ value: 4, events: 1 });
 });

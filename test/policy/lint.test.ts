@@ -55,6 +55,8 @@ test('a sound policy has no findings', () => {
     }),
   ).toEqual([]);
   expect(found(withOffline({ min_cases: 189 }))).toEqual([]);
+  expect(found(withOffline({ margin: 0.2 }))).toEqual([]);
+  expect(found(withCanary({ margin: 0.2 }))).toEqual([]);
   expect(found(withStaging({ at_least: { run_success: 0.95 }, at_most: { tool_call_duration: 3 } }))).toEqual(
     [],
   );
@@ -67,11 +69,38 @@ test('the events that are called enough are, and so is every number above', () =
     expect(found(success({ min_events: events }))).toEqual([]);
 });
 
+test.each([
+  ['6m', [300_000, 3_600_000], []],
+  [
+    '5m',
+    [300_000, 3_600_000],
+    ['error: rollback::verify::within: 5m is not longer than 5m, the shortest of exporters::kpi::windows'],
+  ],
+  [
+    '4m',
+    [3_600_000, 300_000],
+    ['error: rollback::verify::within: 4m is not longer than 5m, the shortest of exporters::kpi::windows'],
+  ],
+  ['4m', [60_000, 3_600_000], []],
+  ['4m', undefined, []],
+] as const)('a rollback verified within %s is refused where no window is shorter: %j', (...of) => {
+  const [within, windowsMs, expected] = of;
+  const file = policyFile({
+    ...withRollback({ verify: { kpi: 'run_success', min_events: 20, within } }),
+    ...withCanary({ deadline: '1m' }),
+  });
+  const lines = (findingsOf([file], today, { windowsMs }).get(file) ?? []).map(
+    ({ level, path, sentence }) => `${level}: ${path}: ${sentence}`,
+  );
+  expect(lines).toEqual(expected.map((line) => expect.stringContaining(line)));
+});
+
 test('nothing is wrong with the shipped policy', () => {
   const file = 'config/policies/refund-agent.yaml';
   const result = readPolicy(file, readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'));
   const files = 'read' in result ? [result.read] : [];
-  expect([...findingsOf(files, today).values()]).toEqual([[]]);
+  const windowsMs = [300_000, 3_600_000, 86_400_000];
+  expect([...findingsOf(files, today, { windowsMs }).values()]).toEqual([[]]);
 });
 
 test.each<[string, Mapping, string]>([
@@ -362,6 +391,16 @@ test.each<[string, Mapping, string]>([
     withOffline({ margin: 0 }),
     'warning: gates::offline::margin: lets only a release pass that is surely better',
   ],
+  [
+    'a margin within which everything is',
+    withOffline({ margin: 1 }),
+    'error: gates::offline::margin: lets a release pass that is worse by 100 of 100 events: write 0.2 or less, such as 0.02',
+  ],
+  [
+    'a canary whose margin is too wide',
+    withCanary({ margin: 0.25 }),
+    'error: gates::canary::margin: lets a release pass that is worse by 25 of 100 events: write 0.2 or less',
+  ],
   ['a rollback that nothing calls for', { rollback }, 'error: rollback: nothing would call for it'],
   [
     'a rollback elsewhere that nothing calls for',
@@ -372,6 +411,16 @@ test.each<[string, Mapping, string]>([
     'an approval elsewhere that nobody may give',
     withRollback({ environments: { production: { mode: 'approve' } } }),
     'error: rollback::environments::production::mode: wants an approval and nobody may give it',
+  ],
+  ...['global', 'sandbox/production/search-agent'].map((target): [string, Mapping, string] => [
+    `a rollback of ${target}, which is no target`,
+    withRollback({ target }),
+    'error: rollback::target: is a name that no target of the configuration has: name another',
+  ]),
+  [
+    'a rollback of no target in one environment',
+    withRollback({ environments: { production: { target: 'sandbox/x' } } }),
+    'error: rollback::environments::production::target: is a name that no target of the configuration has',
   ],
   [
     'a rollback in an environment of others',
@@ -390,6 +439,16 @@ test.each<[string, Mapping, string]>([
       objectives: everyObjective,
     },
     'error: rollback::verify::kpi: tool_call_duration is a quantile, and those of several windows do not add up: write another KPI',
+  ],
+  [
+    'a rollback of what several agents run',
+    { ...withRollback({}), scope: { agents: ['search-agent', 'refund-agent'] } },
+    'warning: rollback::target: is that of several agents (search-agent, refund-agent): a rollback of one of them changes what the others run',
+  ],
+  [
+    'a rollback of what agents of one beginning run',
+    { ...withRollback({}), scope: { agents: ['search-*'] } },
+    'warning: rollback::target: is that of several agents (search-*)',
   ],
   [
     'a rollback verified by a KPI without objective',
@@ -489,6 +548,23 @@ describe('two policies', () => {
     expect(found({}, other(['search-agent'], ['prod*']))).toHaveLength(1);
     expect(found({}, other(['search-agents'], ['*']))).toEqual([]);
     expect(found({}, other(['search-agent'], ['staging']))).toEqual([]);
+  });
+
+  test('may hardly have the same target', () => {
+    const second = (target: string): PolicyFile =>
+      policyFile(
+        {
+          ...withRollback({ environments: { production: { target } } }),
+          metadata: { name: 'other' },
+          scope: { agents: ['other'] },
+        },
+        'other.yaml',
+      );
+    expect(found(withRollback({ target: 'shared' }), second('shared'))).toEqual([
+      'warning: rollback::target: shared is that of the agents of other.yaml, too: a rollback of one of them changes what the others run: name a target for each agent that is released on its own',
+    ]);
+    expect(found(withRollback({ target: 'own' }), second('another'))).toEqual([]);
+    expect(found({}, second('t'))).toEqual([]);
   });
 
   test('may not have the same name', () => {

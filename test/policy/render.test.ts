@@ -180,8 +180,8 @@ describe.skipIf(promtool)('promtool', () => {
   });
 
   const releaseFaults: readonly (readonly [string, string, RegExp, string])[] = [
-    ['ReleaseFails', 'another verdict', /verdict="fail"\}\) == 1/, 'verdict="pass"}) == 1'],
-    ['ReleaseFails', 'every verdict', /,verdict="fail"\}\) == 1/, '}) == 1'],
+    ['ReleaseFails', 'another action', /action="rollback"\}\) == 1/, 'action="promote"}) == 1'],
+    ['ReleaseFails', 'every action', /,action="rollback"\}\) == 1/, '}) == 1'],
     ['ReleasePauses', 'another action', /action="pause"/, 'action="none"'],
     ['ReleaseUndecided', 'releases that are decided', /\n *and max by \(agent, release, environment\).*/, ''],
     ['ReleaseUndecided', 'releases that are new', /> 86400/, '> 0'],
@@ -360,6 +360,19 @@ test('alerts on objectives leave rehearsals out, and alerts on canaries do not',
     ]);
 });
 
+/** The rules of a policy that does this when the time of a canary is over. */
+const rulesAtTimeout = (onTimeout: string): string => {
+  const gates = { canary: { ...canary, on_timeout: onTimeout } };
+  return rendered(policyFile({ gates, rollback })).get('search-agent.rules.yaml') ?? '';
+};
+
+test('a release whose time is over alerts as one that fails where the policy wants it rolled back for that', () => {
+  const rule = /alert: ReleaseFails\n *expr: .*plimsoll_release_action\{.*action="rollback"\}\) == 1\n/;
+  expect(rulesAtTimeout('rollback')).toMatch(rule);
+  expect(rulesAtTimeout('rollback')).toContain(', or did not pass in the 24h that it had.');
+  expect(rulesAtTimeout('pause')).not.toContain('did not pass in');
+});
+
 /** The one metric of the template. */
 const metricOf = (more: Mapping = {}): Mapping => {
   const file = policyFile({ gates: { canary: { ...canary, ...more } } });
@@ -375,11 +388,12 @@ const templatesOf = (more: Mapping): readonly string[] =>
   [...rendered(policyFile(more)).keys()].filter((name) => /argo|flagger/.test(name));
 
 describe('a template for Argo Rollouts', () => {
-  test('goes on by a pass, aborts by a failure, and else asks on until the time is over, and then pauses', () => {
+  test('goes on by a pass, aborts by a rollback, and else asks on until the time is over, and then pauses', () => {
     expect(metricOf()).toMatchObject({
       interval: '60s',
-      successCondition: 'result == "pass"',
-      failureCondition: 'result == "fail"',
+      successCondition: 'result.verdict == "pass"',
+      failureCondition: 'result.action == "rollback"',
+      provider: { web: { jsonPath: '{$}' } },
       consecutiveSuccessLimit: 1,
       failureLimit: 0,
       inconclusiveLimit: 1440,
@@ -389,6 +403,13 @@ describe('a template for Argo Rollouts', () => {
 
   test('has no count, which would make a success of what is inconclusive', () => {
     expect(metricOf()).not.toHaveProperty('count');
+  });
+
+  test('writes names as they stand in a URL, and says how to write a release', () => {
+    const file = policyFile({ scope: { agents: ['search + (v2)&'] }, gates: { canary } });
+    const text = rendered(file).get('search-agent.argo.yaml') ?? '';
+    expect(text).toContain('value: search%20%2B%20(v2)%26\n');
+    expect(text).toContain('written as in a URL: for + write %2B,');
   });
 
   test('asks the Rollout for what the policy means several of', () => {
@@ -415,9 +436,22 @@ test('the templates are of policies with a gate for canaries alone', () => {
   expect(templatesOf({ gates: { canary } })).toEqual(['search-agent.argo.yaml', 'search-agent.flagger.yaml']);
 });
 
+/** How often Flagger is to ask. */
+const intervalsOf = (more: Mapping): readonly string[] => {
+  const file = policyFile({ gates: { canary: { ...canary, ...more } } });
+  const text = rendered(file).get('search-agent.flagger.yaml') ?? '';
+  return [...text.matchAll(/interval: (.*)/g)].map(([, interval = '']) => interval);
+};
+
+test('Flagger is told how often to ask in seconds, whatever the unit in the policy', () => {
+  expect(intervalsOf({})).toEqual(['60s', '60s']);
+  expect(intervalsOf({ tick: '1h', deadline: '2h' })).toEqual(['3600s', '3600s']);
+  expect(intervalsOf({ tick: '2s' })).toEqual(['10s', '10s']);
+});
+
 describe.skipIf(promtool)('the query for Flagger', () => {
   test.each([
-    ['fails by', '1', '1'],
+    ['is to be rolled back', '1', '1'],
     ['passes', '0', '0'],
     ['is not judged, which is no failed check,', undefined, '0'],
   ])('is of a release that %s %s: %s', (_, value, found) => {
@@ -425,14 +459,14 @@ describe.skipIf(promtool)('the query for Flagger', () => {
     const { spec } = z
       .object({ spec: z.object({ query: z.string() }) })
       .parse(parseAllDocuments(text)[0]?.toJS());
-    const labels = 'agent="search-agent",environment="production",baseline="1",verdict="fail"';
+    const labels = 'agent="search-agent",environment="production",baseline="1",action="rollback"';
     const query = {
       interval: '1m',
       input_series: [
-        { series: `plimsoll_release_verdict{${labels},release="another"}`, values: '1x10' },
+        { series: `plimsoll_release_action{${labels},release="another"}`, values: '1x10' },
         ...(value === undefined
           ? []
-          : [{ series: `plimsoll_release_verdict{${labels},release="RELEASE"}`, values: `${value}x10` }]),
+          : [{ series: `plimsoll_release_action{${labels},release="RELEASE"}`, values: `${value}x10` }]),
       ],
       promql_expr_test: [
         { expr: spec.query, eval_time: '5m', exp_samples: [{ labels: '{}', value: Number(found) }] },

@@ -46,6 +46,17 @@ test('an outage of all releases, which takes all of them below the floor, rolls 
   expect(linksOf(record)).not.toContain('executor received');
 });
 
+test('a drill of an outage fails when no canary got a run, so that none was judged', async () => {
+  const rarely = 'share: 0.00001\n    tick: 10s';
+  const file = policyOf((text) => text.replace('share: 0.1', rarely));
+  expect(failing(await drilled('outage', file))).toEqual(
+    expect.arrayContaining([
+      'drill-rehearsal-good is not rolled back: not judged',
+      'drill-rehearsal-bad is not rolled back: not judged',
+    ]),
+  );
+});
+
 test('the same drill gives the same record', async () => {
   expect(await drilled('tools-fail-30-percent')).toEqual(await drilled('tools-fail-30-percent'));
 });

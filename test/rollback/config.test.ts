@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { loadConfig } from '../../src/config.ts';
 import { planOf } from '../../src/plan.ts';
+import { targetsOf } from '../../src/roles/rollback.ts';
 
 const laptop = new URL('../../config/plimsoll.yaml', import.meta.url).pathname;
 let folder: string;
@@ -56,7 +57,7 @@ test('what is secret prints as [REDACTED]', () => {
   for (const secret of ['ghp_x', 'sixteen characters']) expect(JSON.stringify(config)).not.toContain(secret);
 });
 
-test.each([
+test.each<[string, unknown, string]>([
   [
     'a type that there is not',
     { targets: { x: { type: 'jenkins' } } },
@@ -82,6 +83,16 @@ test.each([
     { targets: { x: { ...webhook, secret: 'short' } } },
     'extensions::rollback::targets::x::secret: must have 16 characters or more',
   ],
+  ...['10€', 'a b', 'a\nb', 'a\u007fb'].map((token): [string, unknown, string] => [
+    `a token that no request can bear: ${JSON.stringify(token)}`,
+    { targets: { x: { ...github, event_type: 'x', token }, y: { ...webhook, token } } },
+    'extensions::rollback::targets::x::token: has spaces, line breaks or letters that no request can show',
+  ]),
+  ...['31s', '0s', '1d'].map((timeout): [string, unknown, string] => [
+    `a timeout of ${timeout}`,
+    { targets: { x: { ...webhook, timeout } } },
+    'extensions::rollback::targets::x::timeout: must be from 1ms to 30s',
+  ]),
   [
     'a token that would go unencrypted',
     { targets: { x: { ...github, event_type: 'x', server: 'http://github.example' } } },
@@ -111,4 +122,16 @@ test.each([
 test('without the API or without traces/assess there is nothing to act on and nobody to ask', () => {
   const says = 'service::extensions: rollback acts on what traces/assess judges and is asked through api';
   expect(() => load({}, ['rollback'])).toThrow(says);
+});
+
+test('a target whose authorities cannot be read is named, with the key and the file', () => {
+  const rollout = { type: 'argo_rollouts', namespace: 'agents', rollout: 'search' };
+  const of = (ca_file: string) =>
+    planOf(load({ targets: { refunds: webhook, 'search/canary': { ...rollout, ca_file } } })).rollback!
+      .options.targets;
+  const missing = join(folder, 'ca.crt');
+  const says = `extensions::rollback::targets::search/canary::ca_file: cannot read ${missing}: give a PEM file this user may read`;
+  expect(() => targetsOf(of(missing))).toThrow(says);
+  writeFileSync(missing, 'a certificate');
+  expect([...targetsOf(of(missing)).keys()]).toEqual(['refunds', 'search/canary']);
 });

@@ -50,6 +50,7 @@ test('on the embedded stream a rollback goes on where a restart left it', async 
   expect(after.status(undefined).head).toEqual(before.status(undefined).head);
   expect(await after.request(requestWith())).toMatchObject({ kind: 'joined' });
   site.figures.set('v1', { meets: true, events: 30 });
+  site.clock.advance(5000);
   await after.round();
   expect(after.status(undefined).attempts).toMatchObject([{ state: 'done' }]);
   expect(site.target.orders).toHaveLength(1);

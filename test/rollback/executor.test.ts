@@ -2,7 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Failure } from '../../src/core/failure.ts';
+import { createLog } from '../../src/core/log.ts';
 import type { Executor } from '../../src/rollback/executor.ts';
+import { until } from '../until.ts';
 import { rollbackTable } from './rollback-table.ts';
 import { dayMs, FakeTarget, hourMs, minuteMs, planWith, requestWith, Site } from './site.ts';
 
@@ -191,6 +193,50 @@ describe('limits', () => {
   });
 });
 
+describe('a breaker that a person closes while what opened it is not a day ago', () => {
+  test.each([
+    { plan: { perDay: 2 }, limits: {}, scope: 'refunds' },
+    { plan: { perDay: 9 }, limits: { perHour: 2 }, scope: 'global' },
+    { plan: { perDay: 9 }, limits: { perDay: 2 }, scope: 'global' },
+  ])(
+    'lets as much be done again as the cap says, and no more: $scope $limits',
+    async ({ plan, limits, scope }) => {
+      const site = newSite();
+      site.plan = planWith({ cooldownMs: 1000, ...plan });
+      let executor = site.executor(limits);
+      const bad = async (release: string): Promise<void> => {
+        site.target.release = release;
+        await ask(executor, { release });
+        site.clock.advance(minuteMs);
+      };
+      for (const release of ['v2', 'v3', 'v4']) await bad(release);
+      expect(site.target.orders).toHaveLength(2);
+      expect(await executor.closeBreaker(scope, 'ana')).toEqual({ kind: 'taken' });
+      await bad('v4');
+      expect(executor.status(undefined).breakers).toEqual([]);
+      expect(site.target.orders.map(({ from }) => from)).toEqual(['v2', 'v3', 'v4']);
+      executor = site.executor(limits); // the journal knows of the close
+      for (const release of ['v5', 'v6']) await bad(release);
+      expect(site.target.orders).toHaveLength(4);
+      expect(executor.status(undefined).breakers).toMatchObject([{ scope }]);
+    },
+  );
+
+  test('is no leave to exceed another cap', async () => {
+    const site = newSite();
+    site.plan = planWith({ cooldownMs: 1000, perDay: 2 });
+    const executor = site.executor({ perDay: 3 });
+    for (const release of ['v2', 'v3', 'v4', 'v4', 'v5']) {
+      site.target.release = release;
+      await ask(executor, { release });
+      site.clock.advance(minuteMs);
+      await executor.closeBreaker('refunds', 'ana');
+    }
+    expect(site.target.orders).toHaveLength(3);
+    expect(executor.status(undefined).breakers).toMatchObject([{ scope: 'global' }]);
+  });
+});
+
 describe('modes', () => {
   test('off does nothing and says why', async () => {
     const site = newSite();
@@ -314,16 +360,22 @@ describe('an approval', () => {
     expect(site.target.orders).toEqual([]);
   });
 
-  test('that is refused stands for a day after the last request', async () => {
+  test('that is refused stands for a day, however often it is asked and whoever is restarted', async () => {
     const { site, executor, ticket } = await waiting();
+    site.clock.advance(hourMs / 2);
     await executor.refuse(ticket, 'ana', 'v2 is fine');
     await ask(executor);
     expect(stateOf(executor)).toBe('refused');
-    site.clock.advance(dayMs - 1);
-    expect(await ask(executor)).toMatchObject({ kind: 'joined' });
-    site.clock.advance(dayMs);
-    expect(await ask(executor)).toMatchObject({ kind: 'accepted' });
-    expect(stateOf(executor)).toBe('awaiting_approval');
+    for (let hours = 1; hours < 24; hours++) {
+      site.clock.advance(hourMs);
+      expect(await ask(executor)).toMatchObject({ kind: 'joined' });
+    }
+    site.clock.advance(hourMs - 1);
+    const restarted = site.executor();
+    expect(await ask(restarted)).toMatchObject({ kind: 'joined' });
+    site.clock.advance(1);
+    expect(await ask(restarted)).toMatchObject({ kind: 'accepted' });
+    expect(stateOf(restarted)).toBe('awaiting_approval');
   });
 
   test('of a release that is nothing to go back to any more does nothing', async () => {
@@ -347,6 +399,60 @@ describe('an approval', () => {
   });
 });
 
+async function whileNobodyActs(days: number, changes: Parameters<typeof planWith>[0]) {
+  const site = newSite();
+  site.isActing = false;
+  const executor = site.executor();
+  await ask(executor);
+  site.clock.advance(days * dayMs);
+  site.plan = planWith(changes);
+  site.isActing = true;
+  await executor.round();
+  await executor.round();
+  return { site, executor };
+}
+
+describe('a request that waited', () => {
+  test('longer than an approval may take is not done any more, and somebody is told', async () => {
+    const { site, executor } = await whileNobodyActs(2, {});
+    expect(stateOf(executor)).toBe('expired');
+    expect(site.target.orders).toEqual([]);
+    expect(site.pages).toMatchObject([{ title: 'RollbackExpired' }]);
+    expect(site.pages[0]?.summary).toContain('it waited too long for its turn');
+    site.clock.advance(hourMs);
+    await ask(executor);
+    expect(site.target.orders).toHaveLength(1);
+  });
+
+  test.each([
+    { mode: 'off', becomes: 'dry_run', outcome: 'the policy says off' },
+    { mode: 'dry_run', becomes: 'dry_run', outcome: 'the policy says dry_run' },
+    { mode: 'approve', becomes: 'awaiting_approval', outcome: '' },
+  ] as const)('is met as a policy that says $mode by now', async ({ mode, becomes, outcome }) => {
+    const { site, executor } = await whileNobodyActs(0, { mode });
+    expect(executor.status(undefined).attempts).toMatchObject([{ state: becomes, outcome }]);
+    expect(site.target.orders).toEqual([]);
+  });
+
+  test('for an approval still needs it where the policy says auto by now', async () => {
+    const { site, executor } = await waiting();
+    site.plan = planWith();
+    await executor.round();
+    expect(stateOf(executor)).toBe('awaiting_approval');
+  });
+
+  test('too long after its approval is not done any more', async () => {
+    const { site, executor, ticket } = await waiting();
+    site.isActing = false;
+    await executor.approve(ticket, 'ana');
+    site.clock.advance(hourMs);
+    site.isActing = true;
+    await executor.round();
+    expect(stateOf(executor)).toBe('expired');
+    expect(site.target.orders).toEqual([]);
+  });
+});
+
 describe('after a rollback', () => {
   test('it is no success that the alert ends: the release before must show enough events that meet the objective', async () => {
     const site = newSite();
@@ -355,9 +461,11 @@ describe('after a rollback', () => {
     await ask(executor);
     expect(stateOf(executor)).toBe('verifying');
     site.figures.set('v1', { meets: false, events: 500 });
+    site.clock.advance(5000);
     await executor.round();
     expect(stateOf(executor)).toBe('verifying');
     site.figures.set('v1', { meets: true, events: 20 });
+    site.clock.advance(5000);
     await executor.round();
     expect(stateOf(executor)).toBe('done');
   });
@@ -400,6 +508,7 @@ describe('after a rollback', () => {
     site.clock.advance(hourMs);
     expect(await ask(executor)).toMatchObject({ kind: 'joined' });
     site.target.release = 'v2';
+    site.clock.advance(minuteMs);
     expect(await ask(executor)).toMatchObject({ kind: 'accepted' });
     expect(site.target.orders).toHaveLength(2);
     expect(new Set(site.target.orders.map(({ id }) => id)).size).toBe(2);
@@ -427,6 +536,68 @@ describe('a target', () => {
     await ask(executor);
     expect(stateOf(executor)).toBe('verifying');
     site.figures.set('v2', { meets: false, events: 0 });
+    site.clock.advance(5000);
+    await executor.round();
+    expect(stateOf(executor)).toBe('done');
+  });
+
+  test('that cannot say what it runs gets no order for a release of which nothing is seen', async () => {
+    const site = newSite();
+    site.target.release = undefined;
+    site.plan = planWith({ perDay: 1 });
+    const executor = site.executor();
+    await ask(executor, { cause: 'alert', requestedBy: 'alertmanager', release: 'v9' });
+    expect(site.target.orders).toEqual([]);
+    expect(executor.status(undefined).attempts).toMatchObject([
+      { state: 'moved', outcome: 'nothing was seen of v9 lately' },
+    ]);
+    site.figures.set('v2', { meets: false, events: 1 });
+    await ask(executor, { cause: 'alert', requestedBy: 'alertmanager' });
+    expect(site.target.orders).toMatchObject([{ from: 'v2' }]);
+  });
+
+  test('that cannot say what it runs gets no order while no KPI can, and then somebody is told', async () => {
+    const site = newSite();
+    site.target.release = undefined;
+    site.figures.clear();
+    const executor = site.executor();
+    await ask(executor, { cause: 'human', requestedBy: 'bo' });
+    expect(stateOf(executor)).toBe('executing');
+    site.clock.advance(2 * minuteMs);
+    await executor.round();
+    await executor.round();
+    expect(site.target.orders).toEqual([]);
+    expect(site.pages).toMatchObject([{ title: 'RollbackFailed' }]);
+  });
+
+  test('that cannot say what it runs is not ordered by what the judge saw before a long wait', async () => {
+    const site = newSite();
+    site.target.release = undefined;
+    site.isActing = false;
+    const executor = site.executor();
+    await ask(executor);
+    site.clock.advance(11 * minuteMs);
+    site.isActing = true;
+    await executor.round();
+    expect(stateOf(executor)).toBe('moved');
+    expect(site.target.orders).toEqual([]);
+  });
+
+  test('that cannot say what it runs is looked at over a time in which there are figures', async () => {
+    const site = newSite();
+    site.target.release = undefined;
+    const recentMs = 40 * minuteMs;
+    const executor = site.executor({
+      recentMs,
+      figureOf: (_, { release }, sinceMs) =>
+        release === 'v1' || sinceMs > site.clock.nowMs() - recentMs
+          ? site.figures.get(release)
+          : { meets: false, events: 0 },
+    });
+    site.plan = planWith({ verify: { kpi: 'run_success', minEvents: 20, withinMs: 2 * hourMs } });
+    await ask(executor);
+    expect(stateOf(executor)).toBe('verifying');
+    site.clock.advance(41 * minuteMs);
     await executor.round();
     expect(stateOf(executor)).toBe('done');
   });
@@ -491,6 +662,19 @@ describe('a target', () => {
     expect(site.target.orders).toHaveLength(2);
     expect(new Set(site.target.orders.map(({ id }) => id)).size).toBe(1);
     expect(stateOf(executor)).toBe('done');
+  });
+
+  test('is not asked what it runs by everyone who asks again, but every few seconds', async () => {
+    const site = newSite();
+    const executor = site.executor();
+    await ask(executor);
+    site.clock.advance(hourMs);
+    const { looks } = site.target;
+    for (let asks = 0; asks < 20; asks++) expect(await ask(executor)).toMatchObject({ kind: 'joined' });
+    expect(site.target.looks - looks).toBe(1);
+    site.target.release = 'v2';
+    site.clock.advance(5000);
+    expect(await ask(executor)).toMatchObject({ kind: 'accepted' });
   });
 
   test('is acted on by one attempt at a time', async () => {
@@ -558,6 +742,15 @@ describe('a rehearsal', () => {
     expect(site.target.orders).toHaveLength(1);
   });
 
+  test('is what its environment says, so that a policy cannot name a pretended target for real ones', async () => {
+    const site = newSite();
+    site.plan = planWith({ target: 'sandbox/production/refund' });
+    const executor = site.executor();
+    await ask(executor);
+    expect(stateOf(executor)).toBe('refused');
+    expect(site.pages[0]?.summary).toContain('which extensions::rollback::targets does not have');
+  });
+
   test('leaves a record, of which the last success is a metric', async () => {
     const site = newSite();
     const executor = site.executor();
@@ -578,6 +771,53 @@ describe('a rehearsal', () => {
     await restarted.round();
     expect(metric(restarted, 'plimsoll_drill_last_success_timestamp_seconds', 'tool-errors')).toBe(5);
   });
+});
+
+describe('what callers send', () => {
+  const drill = {
+    policy: 'refund-agent',
+    environment: 'drill:production',
+    passed: true,
+    startedMs: 1000,
+    endedMs: 5000,
+    evidence: {},
+  };
+
+  test('cannot fill the journal with drills: they are of policies in use, and so many in a day', async () => {
+    const site = newSite();
+    const executor = site.executor();
+    const record = async (number: number, policy = 'refund-agent') =>
+      executor.record({ ...drill, policy, scenario: `s${number}` }, 'eve');
+    expect(await record(0, 'invented')).toMatchObject({ kind: 'unknown' });
+    expect(site.journal.records).toEqual([]);
+    for (let number = 0; number < 100; number++) expect(await record(number)).toEqual({ kind: 'taken' });
+    const restarted = site.executor();
+    expect(await restarted.record({ ...drill, scenario: 'more' }, 'eve')).toMatchObject({ kind: 'over' });
+    expect(site.journal.records).toHaveLength(100);
+    site.clock.advance(dayMs);
+    expect(await record(100)).toEqual({ kind: 'taken' });
+  });
+
+  test('does not make a release that was taken back one to go back to', async () => {
+    const site = newSite();
+    site.plan = planWith({ cooldownMs: 1 });
+    const executor = site.executor();
+    await ask(executor);
+    site.clock.advance(minuteMs);
+    for (let number = 0; number < 1100; number++)
+      await executor.request(
+        requestWith({ cause: 'human', requestedBy: 'eve', release: `invented-${number}` }),
+      );
+    await executor.round();
+    site.clock.advance(2 * hourMs); // what waited for its turn expires
+    await executor.round();
+    expect(executor.status(undefined).attempts.some(({ from }) => from === 'v2')).toBe(false);
+    site.destinations = [{ release: 'v2', why: 'established' }];
+    site.target.release = 'v1';
+    await ask(executor, { release: 'v1' });
+    expect(stateOf(executor)).toBe('refused');
+    expect(site.target.orders.filter(({ to }) => to === 'v2')).toEqual([]);
+  }, 60_000);
 });
 
 describe('the journal', () => {
@@ -688,11 +928,54 @@ describe('people', () => {
     expect(site.pages).toHaveLength(1);
   });
 
+  test('are told of all that they can be told, and it is no fault of the journal that one thing cannot be', async () => {
+    const site = newSite();
+    site.destinations = [];
+    let refuses = true;
+    const lines: string[] = [];
+    const log = createLog('silent');
+    log.error = (_: unknown, line?: unknown) => void lines.push(String(line));
+    const executor = site.executor({
+      log,
+      page: async (page) => {
+        await Promise.resolve();
+        if (refuses && page.release === 'v2') throw new Failure('unavailable', '1000 incidents are open');
+        site.pages.push(page);
+      },
+    });
+    await ask(executor);
+    await ask(executor, { release: 'v3' });
+    await executor.round();
+    expect(site.pages.map(({ release }) => release)).toEqual(['v3']);
+    expect(executor.fault).toBeUndefined();
+    expect(lines).toEqual(['people cannot be told of rollbacks, and will be as soon as that is possible']);
+    refuses = false;
+    await executor.round();
+    expect(site.pages.map(({ release }) => release)).toEqual(['v3', 'v2']);
+  });
+
   test('are told of alerts that were left out', async () => {
     const site = newSite();
     await site.executor().truncated(3);
     expect(site.pages).toMatchObject([{ title: 'AlertsTruncated' }]);
   });
+});
+
+test('two agents that share a target and the name of a release are two rollbacks, and so are two environments', async () => {
+  const site = newSite();
+  site.target.release = undefined;
+  site.plan = planWith({ cooldownMs: 1 });
+  const executor = site.executor();
+  await ask(executor);
+  site.clock.advance(1000);
+  expect(await ask(executor, { agent: 'search' })).toMatchObject({ kind: 'accepted' });
+  site.clock.advance(1000);
+  expect(await ask(executor, { environment: 'staging' })).toMatchObject({ kind: 'accepted' });
+  expect(site.target.orders.map(({ agent, environment }) => [agent, environment])).toEqual([
+    ['refund', 'production'],
+    ['search', 'production'],
+    ['refund', 'staging'],
+  ]);
 });
 
 test('a process that does not act sends nothing', async () => {
@@ -720,4 +1003,74 @@ test('a fault of one target does not keep another one from being acted on', asyn
   await ask(executor);
   await ask(executor, { agent: 'search' });
   expect(other.orders).toHaveLength(1);
+});
+
+/** The agent refund has a target that does what a test says; search and mail have others, and chat has no way back. */
+const around = (site: Site, others: Readonly<Record<string, FakeTarget>>) =>
+  site.executor({
+    targets: new Map(Object.entries({ refund: site.target, ...others })),
+    planOf: (agent) => planWith({ target: agent, mode: agent === 'mail' ? 'approve' : 'auto' }),
+    destinations: (agent) => (agent === 'chat' ? [] : site.destinations),
+  });
+
+describe('while one target', () => {
+  test('hangs, all others are acted on, people are told, and approvals expire', async () => {
+    const site = newSite();
+    const others = { search: new FakeTarget(), mail: new FakeTarget(), chat: new FakeTarget() };
+    let looks = 0;
+    site.target.current = async () => {
+      looks++;
+      return new Promise(() => undefined);
+    };
+    const executor = around(site, others);
+    const stateOfAgent = (agent: string) =>
+      executor.status(undefined).attempts.find((attempt) => attempt.agent === agent)?.state;
+    await executor.start();
+    await executor.request(requestWith());
+    await until('the target hangs', () => looks === 1);
+    for (const agent of ['search', 'mail', 'chat']) await executor.request(requestWith({ agent }));
+    await until('the other one is acted on', () => stateOfAgent('search') === 'done');
+    await until('people are told', () => site.pages.some(({ agent }) => agent === 'chat'));
+    await until('somebody is asked', () => stateOfAgent('mail') === 'awaiting_approval');
+    site.clock.advance(hourMs);
+    await until('the approval expires', () => stateOfAgent('mail') === 'expired');
+    expect(stateOfAgent('refund')).toBe('executing');
+    expect([looks, executor.fault]).toEqual([1, undefined]);
+    await executor.stop(AbortSignal.abort());
+  });
+
+  test('has a fault of its own, all others are acted on and people are told, and it is taken up again', async () => {
+    const site = newSite();
+    const others = { search: new FakeTarget(), chat: new FakeTarget() };
+    const current = site.target.current.bind(site.target);
+    site.target.current = async () => Promise.reject(new TypeError('Invalid character in header content'));
+    const executor = around(site, others);
+    await ask(executor);
+    for (const agent of ['search', 'chat']) await ask(executor, { agent });
+    expect(others.search.orders).toHaveLength(1);
+    expect(site.pages).toMatchObject([{ title: 'RollbackNotPossible', agent: 'chat' }]);
+    expect(executor.fault).toBeUndefined();
+    site.target.current = current;
+    await executor.round();
+    expect(site.target.orders).toHaveLength(1);
+  });
+
+  test('is verified, it is asked every 5 seconds what it runs, and no more often', async () => {
+    const site = newSite();
+    site.figures.set('v1', { meets: true, events: 1 });
+    const executor = site.executor();
+    let looks = 0;
+    const current = site.target.current.bind(site.target);
+    site.target.current = async () => {
+      looks++;
+      return current();
+    };
+    await ask(executor);
+    const before = looks;
+    for (let seconds = 0; seconds < 20; seconds++) {
+      site.clock.advance(1000);
+      await executor.round();
+    }
+    expect(looks - before).toBe(4);
+  });
 });

@@ -30,12 +30,15 @@ export class FakeTarget implements TargetAdapter {
   release: string | undefined = 'v2';
   unreachable: string | undefined;
   readonly orders: RollbackOrder[] = [];
+  /** How often it was asked what it runs. */
+  looks = 0;
   /** What it answers; undefined: it does what it is told. */
   answer: ((order: RollbackOrder) => OrderOutcome | undefined) | undefined;
   /** Orders that were carried out, each once. */
   readonly done = new Set<string>();
 
   async current(): Promise<CurrentRelease> {
+    this.looks++;
     await Promise.resolve();
     if (this.unreachable !== undefined) return { kind: 'unreachable', reason: this.unreachable };
     return this.release === undefined ? { kind: 'unknown' } : { kind: 'known', release: this.release };
@@ -111,9 +114,11 @@ export class Site {
       approvalKey: new Secret('a key of sixteen characters'),
       stopReason: () => this.stopReason,
       planOf: () => this.plan,
+      hasPolicy: (name) => name === this.plan?.policy,
       destinations: () => this.destinations,
       figureOf: (_, { release }) =>
         this.figures.get(release) ?? (this.figures.size > 0 ? { meets: false, events: 0 } : undefined),
+      recentMs: 10 * minuteMs,
       isActing: () => this.isActing,
       page: async (page) => {
         await Promise.resolve();

@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import { endChild, TearDown } from '../../src/cli/tear-down.ts';
+
+const begun = (ended: string[], failing: readonly string[] = []): TearDown => {
+  const tearDown = new TearDown();
+  for (const name of ['folder', 'pipeline', 'fleet']) {
+    const end = (): void => {
+      ended.push(name);
+      if (failing.includes(name)) throw new Error(`the ${name} cannot end`);
+    };
+    tearDown.add({ end: name === 'fleet' ? async () => end() : end, ...(name !== 'fleet' && { kill: end }) });
+  }
+  return tearDown;
+};
+
+test('everything ends after the work, the last first, and its result is kept', async () => {
+  const ended: string[] = [];
+  expect(await begun(ended).after(async () => 7)).toBe(7);
+  expect(ended).toEqual(['fleet', 'pipeline', 'folder']);
+});
+
+test('an end that fails keeps no other from happening, and the first fault is told', async () => {
+  const ended: string[] = [];
+  const work = begun(ended, ['fleet', 'pipeline']).after(async () => 7);
+  await expect(work).rejects.toThrow('the fleet cannot end');
+  expect(ended).toEqual(['fleet', 'pipeline', 'folder']);
+});
+
+test('what went wrong in the work is told before what went wrong in its end', async () => {
+  const ended: string[] = [];
+  const work = begun(ended, ['fleet']).after(async () => Promise.reject(new Error('the pipeline ended')));
+  await expect(work).rejects.toThrow('the pipeline ended');
+  expect(ended).toEqual(['fleet', 'pipeline', 'folder']);
+});
+
+test('a kill waits for nothing and passes over what it cannot kill', () => {
+  const ended: string[] = [];
+  begun(ended, ['pipeline']).kill();
+  expect(ended).toEqual(['pipeline', 'folder']);
+});
+
+test('a child that does not end when it is asked to is killed', async () => {
+  const deaf =
+    "process.on('SIGTERM', () => undefined); setInterval(() => undefined, 1000); console.log('up')";
+  const child = spawn(process.execPath, ['-e', deaf], { stdio: ['ignore', 'pipe', 'ignore'] });
+  await once(child.stdout, 'data');
+  await endChild(child, 20);
+  expect(child.signalCode).toBe('SIGKILL');
+  await endChild(child); // it has ended, and there is nothing to wait for
+});
