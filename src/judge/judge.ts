@@ -30,6 +30,9 @@ export interface JudgedRun {
 /** What the judge wants to know of a run that ended; `FinishedRun` has it. */
 export interface EndedRun extends RunResult {
   readonly slot: number;
+  /** In milliseconds since the epoch, by the clocks of whoever ran it. */
+  readonly startMs: number;
+  readonly endMs: number;
 }
 
 /** All that a judge knows. Plain data. */
@@ -94,6 +97,8 @@ export class Judge {
       release: run.release,
       unitId: unitIdOf(home.rules, run),
       late: undefined,
+      isFailed: false,
+      tookMs: undefined,
       endedMs: Number.POSITIVE_INFINITY,
       figures: undefined,
       scoredMs: Number.POSITIVE_INFINITY,
@@ -136,6 +141,8 @@ export class Judge {
       this.#ignored.unsound++;
       return;
     }
+    known.isFailed = !rules.goodOutcomes.includes(run.outcome);
+    if (timeMs === known.firstMs) known.tookMs = run.endMs - run.startMs;
     endRun(known, figures, timeMs);
     if (!isUnscored(rules, figures)) return;
     home.unscored.add(known);

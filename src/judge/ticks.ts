@@ -14,7 +14,7 @@ import {
 } from './deployment.ts';
 import { figuresAtDeadline, isScoredLater } from './figures.ts';
 import { remember } from './history.ts';
-import { isNamed } from './membership.ts';
+import { addEnd, isNamed } from './membership.ts';
 import { endPairTick, join, score, settleUnit, sideOf } from './pair.ts';
 import { addFigures, addRun, meansOf, newUnit, type Run, type Unit } from './unit.ts';
 
@@ -126,7 +126,7 @@ function placeUnit(deployment: Deployment, unit: Unit, tickMs: number): void {
 
 /** Ends the runs that ended before `nowMs`, or did not by their deadline. */
 function settleRuns(deployment: Deployment, nowMs: number, { ignored }: Books): void {
-  const { active, unscored, rules } = deployment;
+  const { active, unscored, rules, releases } = deployment;
   for (const run of active) {
     const isLate = run.firstMs + rules.deadlineMs < nowMs;
     if (run.endedMs >= nowMs && !isLate) continue;
@@ -135,6 +135,8 @@ function settleRuns(deployment: Deployment, nowMs: number, { ignored }: Books): 
     unit.open--;
     if (run.late && run.late.timeMs < nowMs) noteLate(deployment, run.release, run.late.release);
     const isInTime = run.endedMs < nowMs && run.endedMs <= run.firstMs + rules.deadlineMs;
+    const ends = releases.get(unit.release)?.ends;
+    if (ends) addEnd(ends, run.isFailed || !isInTime, isInTime ? run.tookMs : undefined);
     if (!isInTime) ignored.late++;
     addFigures(unit, (isInTime ? run.figures : undefined) ?? figuresAtDeadline(rules));
     if (!isInTime) unscored.delete(run);
