@@ -2,7 +2,7 @@ import type { CanaryRules } from './canary-rules.ts';
 import { isQuiet, passTicks } from './blocks.ts';
 import { historyOf, type History } from './history.ts';
 import { idleMs } from './idle.ts';
-import { isNamed } from './membership.ts';
+import { isNamed, newEnds, type Ends } from './membership.ts';
 import { newPair, sideOf, type Pair } from './pair.ts';
 import type { Run, Unit } from './unit.ts';
 
@@ -22,6 +22,7 @@ export interface Release {
   /** It was the incumbent. */
   isEstablished: boolean;
   history: History;
+  readonly ends: Ends;
   /** How it is judged now, or was last. */
   pair: Pair | undefined;
   /** Sessions or users whose first hour is not over, by id. */
@@ -118,6 +119,7 @@ export function releaseOf(deployment: Deployment, name: string): Release | undef
     units: 0,
     isEstablished: remembered.some((destination) => destination.release === name),
     history: historyOf(rules.kpis.length),
+    ends: newEnds(),
     pair: undefined,
     open: new Map(),
     over: new Set(),
@@ -169,10 +171,17 @@ export function beginPairs(
     if (name === baseline) {
       const hasFloor = rules.kpis.some(({ floor }) => floor !== undefined);
       if (!isGoing && hasFloor)
-        release.pair = newPair({ candidate: name, baseline: undefined }, rules, [], tickMs, 1);
+        release.pair = newPair(
+          { candidate: name, baseline: undefined },
+          rules,
+          { history: [], ends: [release.ends] },
+          tickMs,
+          1,
+        );
     } else if (!isGoing || pair.baseline !== baseline) {
-      const history = releases.get(baseline)?.history ?? [];
-      release.pair = newPair({ candidate: name, baseline }, rules, history, tickMs, startsOf(name));
+      const { history = [], ends = newEnds() } = releases.get(baseline) ?? {};
+      const known = { history, ends: [release.ends, ends] };
+      release.pair = newPair({ candidate: name, baseline }, rules, known, tickMs, startsOf(name));
     }
   }
 }

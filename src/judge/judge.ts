@@ -3,12 +3,11 @@ import {
   closesMs,
   forgetReleases,
   isEmpty,
-  longestIdle,
-  newDeployment,
   passQuietTicks,
   type Deployment,
   type Destination,
 } from './deployment.ts';
+import { Deployments } from './deployments.ts';
 import { destinationsOf } from './destinations.ts';
 import { figuresOf, isScoredLater, type RunResult } from './figures.ts';
 import type { Standing } from './standing.ts';
@@ -31,6 +30,9 @@ export interface JudgedRun {
 /** What the judge wants to know of a run that ended; `FinishedRun` has it. */
 export interface EndedRun extends RunResult {
   readonly slot: number;
+  /** In milliseconds since the epoch, by the clocks of whoever ran it. */
+  readonly startMs: number;
+  readonly endMs: number;
 }
 
 /** All that a judge knows. Plain data. */
@@ -38,37 +40,35 @@ export interface JudgeState {
   readonly streamMs: number;
   readonly deployments: Map<string, Deployment>;
   readonly runs: Map<number, Run>;
+  /** Runs that ended, of which an evaluator may yet speak; by slot, the oldest first. */
+  readonly scorable: Map<number, Run>;
   /** How often the judgement of a release began, by agent, environment and release. */
   readonly starts: Map<string, number>;
   readonly ignored: Ignored;
 }
 
-const maxDeployments = 1000;
 const maxRuns = 200_000;
-/** Names for which it is remembered that no policy covers them. */
-const maxUncovered = 10_000;
+/** Beyond these, evaluators speak of the latest runs only. */
+const maxScorable = 100_000;
 
 /**
  * Judges releases by their runs, in stream time: the time at which records were appended, so that whoever reads them
  * again says the same. Units join when they are first seen and settle in order; what they are judged by is fixed before.
  */
 export class Judge {
-  readonly #rulesOf: (agent: string, environment: string) => CanaryRules | undefined;
+  readonly #deployments: Deployments;
   #streamMs = Number.NEGATIVE_INFINITY;
-  #deployments = new Map<string, Deployment>();
   #runs = new Map<number, Run>();
+  #scorable = new Map<number, Run>();
   #starts = new Map<string, number>();
   #ignored: Ignored = { ...nothingIgnored };
-  /** By agent and environment; null where no policy covers them. */
-  #covered = new Map<string, Map<string, Deployment | null>>();
-  #uncovered = 0;
   /** The next tick closes at this stream time. */
   #closesMs = Number.POSITIVE_INFINITY;
   #standings: readonly Standing[] | undefined;
 
   /** `rulesOf` tells the rules of the policies in use; call `rulesChanged` when they are others. */
   constructor(rulesOf: (agent: string, environment: string) => CanaryRules | undefined) {
-    this.#rulesOf = rulesOf;
+    this.#deployments = new Deployments(rulesOf, (deployment) => this.#drop(deployment));
   }
 
   /** Runs that were not judged, and why. */
@@ -80,11 +80,11 @@ export class Judge {
   seen(run: JudgedRun, timeMs: number): void {
     const { slot, agent, environment } = run;
     const known = this.#runs.get(slot);
-    if (known && known.endedMs === Number.POSITIVE_INFINITY) {
+    if (known) {
       this.#relabel(known, run, timeMs);
       return;
     }
-    const home = this.#deploymentOf(agent, environment, timeMs);
+    const home = this.#deployments.obtain(agent, environment, timeMs);
     if (home === undefined) return;
     if (home === 'full' || this.#runs.size >= maxRuns) {
       this.#ignored.refused++;
@@ -97,6 +97,8 @@ export class Judge {
       release: run.release,
       unitId: unitIdOf(home.rules, run),
       late: undefined,
+      isFailed: false,
+      tookMs: undefined,
       endedMs: Number.POSITIVE_INFINITY,
       figures: undefined,
       scoredMs: Number.POSITIVE_INFINITY,
@@ -104,6 +106,7 @@ export class Judge {
       absorbed: [],
     };
     this.#runs.set(slot, begun);
+    this.#scorable.delete(slot);
     this.#await(begun);
   }
 
@@ -118,7 +121,7 @@ export class Judge {
       return;
     }
     // It was counted as a unit, so it ends as the run that it is part of does.
-    const whole = this.#runs.get(into);
+    const whole = this.#runs.get(into) ?? this.#scorable.get(into);
     if (!whole) this.#runs.set(into, run);
     else if (whole.endedMs === Number.POSITIVE_INFINITY) whole.absorbed.push(run, ...run.absorbed);
     else if (whole.figures) endRun(run, whole.figures, timeMs);
@@ -127,7 +130,7 @@ export class Judge {
   /** The run ended, as a record appended at `timeMs` shows. Its labels are those it was seen with. */
   finished(run: EndedRun, timeMs: number): void {
     const known = this.#runs.get(run.slot);
-    if (!known || known.endedMs < Number.POSITIVE_INFINITY) return;
+    if (!known) return;
     this.#runs.delete(run.slot);
     const { home } = known;
     const { rules } = home;
@@ -138,26 +141,32 @@ export class Judge {
       this.#ignored.unsound++;
       return;
     }
+    known.isFailed = !rules.goodOutcomes.includes(run.outcome);
+    if (timeMs === known.firstMs) known.tookMs = run.endMs - run.startMs;
     endRun(known, figures, timeMs);
     if (!isUnscored(rules, figures)) return;
     home.unscored.add(known);
-    this.#runs.set(run.slot, known);
+    this.#scorable.set(run.slot, known);
+    if (this.#scorable.size <= maxScorable) return;
+    const [oldest] = this.#scorable.values();
+    this.#scorable.delete(oldest!.slot);
+    oldest!.home.unscored.delete(oldest!);
   }
 
   /** What is known of a run that ended changed: what evaluators say of it counts if they had not yet spoken. */
   revised(run: EndedRun, timeMs: number): void {
-    const known = this.#runs.get(run.slot);
-    if (!known) return;
-    if (known.endedMs === Number.POSITIVE_INFINITY) {
+    if (this.#runs.has(run.slot)) {
       this.finished(run, timeMs);
       return;
     }
+    const known = this.#scorable.get(run.slot);
+    if (!known) return;
     const { rules, unscored } = known.home;
     const figures = figuresOf(rules, run);
     if (!figures || !unscored.has(known) || isUnscored(rules, figures)) return;
     known.figures = known.figures!.map((was, i) => (isScoredLater(rules.kpis[i]!.kpi) ? figures[i]! : was));
     known.scoredMs = timeMs;
-    this.#runs.delete(run.slot);
+    this.#scorable.delete(run.slot);
   }
 
   /**
@@ -169,14 +178,15 @@ export class Judge {
     if (streamMs < this.#closesMs) return false;
     this.#standings = undefined;
     let isChanged = false;
-    for (const deployment of this.#deployments.values()) if (this.#closeTicks(deployment)) isChanged = true;
+    for (const deployment of this.#deployments.all.values())
+      if (this.#closeTicks(deployment)) isChanged = true;
     this.#plan();
     return isChanged;
   }
 
   /** Where every release stands that is or was judged, until some days after it was last seen. */
   standings(): readonly Standing[] {
-    this.#standings ??= [...this.#deployments.values()].flatMap((deployment) =>
+    this.#standings ??= [...this.#deployments.all.values()].flatMap((deployment) =>
       [...deployment.releases.values()].flatMap(({ pair }) =>
         pair ? [standingOf(deployment, pair, this.#streamMs)] : [],
       ),
@@ -186,45 +196,36 @@ export class Judge {
 
   /** Releases to go back to from `release`, the best first. */
   destinations(agent: string, environment: string, release: string): readonly Destination[] {
-    const deployment = this.#deployments.get(keyOf(agent, environment));
+    const deployment = this.#deployments.find(agent, environment);
     return deployment ? destinationsOf(deployment, release) : [];
   }
 
   /** The policies in use changed. What is being judged goes on by the rules it began with; what no policy covers any more is forgotten. */
   rulesChanged(): void {
-    this.#covered = new Map();
-    this.#uncovered = 0;
-    for (const deployment of this.#deployments.values()) {
-      const { agent, environment, rules } = deployment;
-      const next = this.#rulesOf(agent, environment);
-      if (!deployment.nextRules) deployment.nextSinceMs = deployment.tickMs;
-      deployment.nextRules = next && next.revision !== rules.revision ? next : undefined;
-      if (!next) this.#forget(deployment);
-    }
+    this.#deployments.rulesChanged();
   }
 
-  /** A copy of all that is known. */
+  /** All that is known, lent until the judge is told something. */
   save(): JudgeState {
-    return structuredClone({
+    return {
       streamMs: this.#streamMs,
-      deployments: this.#deployments,
+      deployments: this.#deployments.all,
       runs: this.#runs,
+      scorable: this.#scorable,
       starts: this.#starts,
       ignored: this.#ignored,
-    });
+    };
   }
 
   /** Goes on with what was saved, which is then the judge's own. */
   restore(state: JudgeState): void {
     this.#streamMs = state.streamMs;
-    this.#deployments = state.deployments;
     this.#runs = state.runs;
+    this.#scorable = state.scorable;
     this.#starts = state.starts;
     this.#ignored = state.ignored;
-    this.#covered = new Map();
-    this.#uncovered = 0;
     this.#standings = undefined;
-    this.rulesChanged();
+    this.#deployments.restore(state.deployments);
     this.#plan();
   }
 
@@ -234,6 +235,7 @@ export class Judge {
       streamMs: Number.NEGATIVE_INFINITY,
       deployments: new Map(),
       runs: new Map(),
+      scorable: new Map(),
       starts: new Map(spent?.starts),
       ignored: { ...nothingIgnored },
     });
@@ -255,7 +257,7 @@ export class Judge {
     known.unitId = unitId;
     if (!isMoved) return;
     pending.delete(known);
-    const home = this.#deploymentOf(run.agent, run.environment, known.firstMs);
+    const home = this.#deployments.obtain(run.agent, run.environment, known.firstMs);
     if (home === undefined || home === 'full') {
       if (home === 'full') this.#ignored.refused++;
       this.#runs.delete(run.slot);
@@ -271,56 +273,16 @@ export class Judge {
     this.#closesMs = Math.min(this.#closesMs, closesMs(run.home, run.home.tickMs));
   }
 
-  /** Undefined where no policy covers it; 'full' where there is no room for it. */
-  #deploymentOf(agent: string, environment: string, timeMs: number): Deployment | 'full' | undefined {
-    let byEnvironment = this.#covered.get(agent);
-    const known = byEnvironment?.get(environment);
-    if (known !== undefined) return known ?? undefined;
-    if (!byEnvironment) {
-      if (this.#uncovered >= maxUncovered) {
-        this.#covered.clear();
-        this.#uncovered = 0;
-      }
-      byEnvironment = new Map();
-      this.#covered.set(agent, byEnvironment);
-    }
-    const deployment = this.#obtain(agent, environment, timeMs);
-    if (deployment === 'full') return deployment;
-    this.#uncovered++;
-    byEnvironment.set(environment, deployment ?? null);
-    return deployment;
-  }
-
-  #obtain(agent: string, environment: string, timeMs: number): Deployment | 'full' | undefined {
-    const key = keyOf(agent, environment);
-    const known = this.#deployments.get(key);
-    if (known) return known;
-    const rules = this.#rulesOf(agent, environment);
-    if (!rules) return undefined;
-    if (this.#deployments.size >= maxDeployments && !this.#makeRoom()) return 'full';
-    const deployment = newDeployment(agent, environment, rules, timeMs);
-    this.#deployments.set(key, deployment);
-    return deployment;
-  }
-
-  #makeRoom(): boolean {
-    const oldest = longestIdle(this.#deployments.values());
-    if (oldest) this.#forget(oldest);
-    return oldest !== undefined;
-  }
-
-  #forget(deployment: Deployment): void {
-    const { agent, environment } = deployment;
-    this.#deployments.delete(keyOf(agent, environment));
-    this.#covered.get(agent)?.delete(environment);
+  #drop(deployment: Deployment): void {
     this.#standings = undefined;
-    for (const [slot, { home }] of this.#runs) if (home === deployment) this.#runs.delete(slot);
+    for (const runs of [this.#runs, this.#scorable])
+      for (const [slot, { home }] of runs) if (home === deployment) runs.delete(slot);
   }
 
   #closeTicks(deployment: Deployment): boolean {
     const books: Books = {
       ignored: this.#ignored,
-      runs: this.#runs,
+      scorable: this.#scorable,
       startsOf: (of, release) => countStart(this.#starts, of, release),
     };
     let isChanged = false;
@@ -333,7 +295,7 @@ export class Judge {
       isChanged = true;
     }
     if (isEmpty(deployment)) {
-      this.#forget(deployment);
+      this.#deployments.forget(deployment);
       isChanged = true;
     }
     return isChanged;
@@ -341,14 +303,10 @@ export class Judge {
 
   #plan(): void {
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const deployment of this.#deployments.values())
+    for (const deployment of this.#deployments.all.values())
       nextMs = Math.min(nextMs, closesMs(deployment, deployment.tickMs));
     this.#closesMs = nextMs;
   }
-}
-
-function keyOf(agent: string, environment: string): string {
-  return JSON.stringify([agent, environment]);
 }
 
 function isUnscored({ kpis }: CanaryRules, figures: readonly number[]): boolean {

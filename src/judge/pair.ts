@@ -4,7 +4,7 @@ import { isScoredLater, type Figures } from './figures.ts';
 import type { History } from './history.ts';
 import { idleMs } from './idle.ts';
 import { newEvidence, scoreOf, type KpiEvidence, type Test } from './kpi-evidence.ts';
-import { membershipFault, newMembership, type Membership } from './membership.ts';
+import { membershipFault, newMembership, type Ends, type Membership } from './membership.ts';
 import { logEvidence } from './mixture.ts';
 import { addSplit, newSplit, splitFault, type Split } from './split.ts';
 import { note, type Tally } from './tally.ts';
@@ -56,11 +56,11 @@ export interface Thresholds {
 /** Evidence at which a KPI passes. */
 const passAt = 20;
 
-/** A pair that starts now; `history` is what units of the baseline showed before, if there is any. */
+/** A pair that starts now; `history` is what units of the baseline showed before, if there is any, `ends` how runs of both end. */
 export function newPair(
   names: Pick<Pair, 'candidate' | 'baseline'>,
   rules: CanaryRules,
-  history: History,
+  { history, ends }: { readonly history: History; readonly ends: readonly Ends[] },
   startedMs: number,
   starts: number,
 ): Pair {
@@ -81,7 +81,7 @@ export function newPair(
     unjudged,
     ...groups,
     split: newSplit(),
-    membership: newMembership(),
+    membership: newMembership(ends),
     arms: { candidate: { joined: 0, settled: 0 }, baseline: { joined: 0, settled: 0 } },
     endedTick: newTick(groups.ended),
     scoredTick: newTick(groups.scored),
@@ -181,7 +181,7 @@ export function thresholdsOf({ rules, starts }: Pair, { index, floor }: KpiEvide
 
 /** What is wrong with who is counted, or how units are split, in words, where that matters. */
 export function splitFaultOf({ isConcurrent, split, membership, rules }: Pair): string | undefined {
-  const fault = membershipFault(membership);
+  const fault = membershipFault(membership, rules.tickMs);
   if (fault !== undefined) return fault;
   return isConcurrent ? splitFault(split, rules.share) : undefined;
 }
@@ -192,7 +192,7 @@ export function splitFaultOf({ isConcurrent, split, membership, rules }: Pair): 
  */
 export function isEnvironment(pair: Pair, nowMs: number, company: readonly Pair[]): boolean {
   if (!pair.isConcurrent && pair.baseline !== undefined) return false;
-  if (membershipFault(pair.membership) !== undefined) return false;
+  if (membershipFault(pair.membership, pair.rules.tickMs) !== undefined) return false;
   const others = besideOf(pair, nowMs, company);
   return kpisOf(pair).some((kpi) => {
     const { pause } = thresholdsOf(pair, kpi);
@@ -228,7 +228,7 @@ function latch(test: Test, evidence: number, at: Partial<Thresholds>, nowMs: num
  */
 function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher {
   const isAtFault = splitFaultOf(pair) !== undefined;
-  const isUnsure = membershipFault(pair.membership) !== undefined;
+  const isUnsure = membershipFault(pair.membership, pair.rules.tickMs) !== undefined;
   // While others are compared with it, they are all that one could go to, and not known to be better.
   const isAlone = besideOf(pair, nowMs, company).length === 0;
   const isReplaced = !pair.isConcurrent && nowMs <= pair.startedMs + pair.rules.maxMs;

@@ -14,7 +14,7 @@ import {
 } from './deployment.ts';
 import { figuresAtDeadline, isScoredLater } from './figures.ts';
 import { remember } from './history.ts';
-import { isNamed } from './membership.ts';
+import { addEnd, isNamed } from './membership.ts';
 import { endPairTick, join, score, settleUnit, sideOf } from './pair.ts';
 import { addFigures, addRun, meansOf, newUnit, type Run, type Unit } from './unit.ts';
 
@@ -38,8 +38,8 @@ export const nothingIgnored: Readonly<Ignored> = { again: 0, late: 0, relabelled
 /** Who counts what the ticks of a deployment leave out and begin. */
 export interface Books {
   readonly ignored: Ignored;
-  /** Runs by their slot. */
-  readonly runs: Map<number, Run>;
+  /** Runs that ended without a score, by their slot. */
+  readonly scorable: Map<number, Run>;
   startsOf(deployment: Deployment, release: string): number;
 }
 
@@ -126,7 +126,7 @@ function placeUnit(deployment: Deployment, unit: Unit, tickMs: number): void {
 
 /** Ends the runs that ended before `nowMs`, or did not by their deadline. */
 function settleRuns(deployment: Deployment, nowMs: number, { ignored }: Books): void {
-  const { active, unscored, rules } = deployment;
+  const { active, unscored, rules, releases } = deployment;
   for (const run of active) {
     const isLate = run.firstMs + rules.deadlineMs < nowMs;
     if (run.endedMs >= nowMs && !isLate) continue;
@@ -135,6 +135,8 @@ function settleRuns(deployment: Deployment, nowMs: number, { ignored }: Books): 
     unit.open--;
     if (run.late && run.late.timeMs < nowMs) noteLate(deployment, run.release, run.late.release);
     const isInTime = run.endedMs < nowMs && run.endedMs <= run.firstMs + rules.deadlineMs;
+    const ends = releases.get(unit.release)?.ends;
+    if (ends) addEnd(ends, run.isFailed || !isInTime, isInTime ? run.tookMs : undefined);
     if (!isInTime) ignored.late++;
     addFigures(unit, (isInTime ? run.figures : undefined) ?? figuresAtDeadline(rules));
     if (!isInTime) unscored.delete(run);
@@ -166,13 +168,13 @@ function retire({ open, over }: Release, id: string): void {
 }
 
 /** Takes what evaluators said before `nowMs` of runs that had ended without a score. */
-function takeScores({ unscored, releases, rules }: Deployment, nowMs: number, { runs }: Books): void {
+function takeScores({ unscored, releases, rules }: Deployment, nowMs: number, { scorable }: Books): void {
   const forMs = Math.max(rules.deadlineMs, scoreMs);
   for (const run of unscored) {
     const isSaid = run.scoredMs < nowMs;
     if (!isSaid && run.firstMs + forMs > nowMs) continue;
     unscored.delete(run);
-    if (runs.get(run.slot) === run) runs.delete(run.slot);
+    if (scorable.get(run.slot) === run) scorable.delete(run.slot);
     if (!isSaid) continue;
     const { unit, figures } = run;
     const said = rules.kpis.map(({ kpi }, i) => (isScoredLater(kpi) ? figures![i]! : Number.NaN));

@@ -19,6 +19,9 @@ export interface Run {
   /** When it ended, in stream time; Infinity while it has not. */
   endedMs: number;
   figures: Figures | undefined;
+  isFailed: boolean;
+  /** How long it took, in milliseconds, where it was first seen when it ended; else undefined. */
+  tookMs: number | undefined;
   /** When an evaluator spoke; Infinity while none has. */
   scoredMs: number;
   /** From the end of the tick it joined. */

@@ -2,6 +2,7 @@ import { pairsAt, type Deployment } from './deployment.ts';
 import { detectableDrop } from './detectable-drop.ts';
 import { idleMs } from './idle.ts';
 import { baseOf, type KpiEvidence, type Test } from './kpi-evidence.ts';
+import { unannounced, unannouncedText } from './membership.ts';
 import { logEvidence } from './mixture.ts';
 import { isEnvironment, kpisOf, spentMs, splitFaultOf, thresholdsOf, type Pair } from './pair.ts';
 import { dispersion } from './split.ts';
@@ -19,6 +20,7 @@ export function standingOf(deployment: Deployment, pair: Pair, nowMs: number): S
   const { agent, environment, releases, tickMs } = deployment;
   const lastMs = releases.get(pair.candidate)?.lastMs ?? Number.NEGATIVE_INFINITY;
   const { rules, arms, split, isConcurrent } = pair;
+  const ruling = rule(pair, pairsAt(deployment, tickMs), nowMs);
   return {
     agent,
     environment,
@@ -27,7 +29,8 @@ export function standingOf(deployment: Deployment, pair: Pair, nowMs: number): S
     revision: rules.revision,
     baseline: isConcurrent ? pair.baseline : undefined,
     isRunning: lastMs > nowMs - idleMs,
-    ...rule(pair, pairsAt(deployment, tickMs), nowMs),
+    ...ruling,
+    reason: withDoubt(pair, ruling.reason),
     startedMs: pair.startedMs,
     decidedMs: pair.failedMs ?? pair.passedMs,
     starts: pair.starts,
@@ -36,6 +39,13 @@ export function standingOf(deployment: Deployment, pair: Pair, nowMs: number): S
     splitDispersion: isConcurrent ? dispersion(split, rules.share) : undefined,
     splitLogEvidence: split.log,
   };
+}
+
+/** `reason`, and how many runs are not known when they begin, where it does not say so itself. */
+function withDoubt({ membership }: Pair, reason: string): string {
+  const share = unannounced(membership);
+  if (share === undefined || reason.includes(unannouncedText(share))) return reason;
+  return `${reason}; ${unannouncedText(share)}`;
 }
 
 function unitsOf({ joined, settled }: Pair['arms']['candidate']): ArmUnits {

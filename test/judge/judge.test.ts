@@ -479,13 +479,21 @@ test('a judge that goes on from a snapshot says the same as one that never stopp
   }
 });
 
-test('what is saved is a copy', () => {
-  const releases = releasesWith();
-  flow(releases, [0, 60], worse);
-  const state = releases.until(30).judge.save();
-  const before = serialize(state);
-  releases.until(60);
-  expect(serialize(state).equals(before)).toBe(true);
+test('runs that wait for an evaluator leave room for new ones, however many they are', () => {
+  const quality = {
+    kpi: 'quality_score',
+    weight: 1,
+    reference: 0.2,
+    floor: undefined,
+    evaluator: 'e',
+  } as const;
+  const releases = releasesWith({ kpis: [quality] });
+  for (let minute = 0; minute < 21; minute++) {
+    for (let i = 0; i < 10_000; i++) releases.add({ at: minute + i / 20_000 });
+    releases.until(minute + 1);
+  }
+  expect(releases.judge.ignored.refused).toBe(0);
+  expect(releases.judge.save().scorable.size).toBe(100_000);
 });
 
 test('time that is told often or seldom changes nothing', () => {

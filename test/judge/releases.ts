@@ -48,6 +48,8 @@ export const good: Omit<EndedRun, 'slot'> = {
   toolCalls: { ok: 1, error: 0, rejected: 0, cancelled: 0, attempts: 1 },
   costUsd: { llm: 0, tool: 0, review: 0 },
   scores: new Map(),
+  startMs: 0,
+  endMs: 0,
 };
 
 interface Event {

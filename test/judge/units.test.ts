@@ -185,6 +185,35 @@ test('while more than a few runs say their release late, nothing is rolled back 
   expect(lateTold('unknown', 0.02).standing().verdict).toBe('pass');
 });
 
+/** Runs that are told when they end only, each in one record; `fails` says how many minutes one takes that fails. */
+function toldAtEnd(fails: (release: string) => number, bad: Readonly<Record<string, number>>): Releases {
+  const releases = releasesWith();
+  const random = randomOf(9);
+  for (let minute = -120; minute < 180; minute++)
+    for (let i = 0; i < 24; i++) {
+      const release = minute >= 0 && random() < 0.1 ? '2' : '1';
+      const isBad = random() < bad[release]!;
+      const takes = isBad ? fails(release) : 3;
+      const [at, startMs] = [minute + i / 25 + takes, noonMs + (minute + i / 25) * minuteMs];
+      releases.add({ at, release, isBad, takes: 0, startMs, endMs: startMs + takes * minuteMs });
+    }
+  return releases.until(180);
+}
+
+test('where runs are first seen when they end, releases in which they take unlike times are not told apart', () => {
+  const { verdict, action, reason } = toldAtEnd((release) => (release === '2' ? 1 : 30), {
+    1: 0.3,
+    2: 0.6,
+  }).standing();
+  expect([verdict, action === 'rollback']).toEqual(['inconclusive', false]);
+  expect(reason).toMatch(
+    /^100 % of the runs are first seen when they end, and they do not take equally long/,
+  );
+  const alike = toldAtEnd(() => 1, { 1: 0.3, 2: 0.6 }).standing();
+  expect(alike).toMatchObject({ verdict: 'fail', action: 'rollback' });
+  expect(alike.reason).toMatch(/; 100 % of the runs are first seen when they end$/);
+});
+
 test('what turns out to be part of another run is no run; once counted, it ends as that one', () => {
   const soon = pairWith();
   const [a, b] = [
