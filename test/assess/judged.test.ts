@@ -166,7 +166,7 @@ test('property: wherever processes are stopped or killed, the judge says what on
         await Promise.all([last.stop(), unbroken.stop()]);
       }
     }),
-    { numRuns: Math.min(runs, 100) },
+    { numRuns: Math.min(runs, 50) },
   );
   expect(judged).toBeGreaterThan(0);
 });

@@ -2,13 +2,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseSamples } from '../../src/cli/demo-table.ts';
 import { freePorts } from '../free-ports.ts';
-import { requires } from '../requires.ts';
 import { until } from '../until.ts';
-import { begin, beginIn, Place, plimsoll, Program } from './program.ts';
-
-const patienceMs = 180_000;
+import { begin, beginIn, Place, plimsoll } from './program.ts';
 
 /** A policy that decides in seconds and, outside rehearsals, does nothing. */
 const policy = `
@@ -49,63 +45,6 @@ extensions:
   sql: { endpoint: "127.0.0.1:${sql}" }
   api: { endpoint: "127.0.0.1:${api}", token: a-token-of-this-test }
 `;
-
-describe('a drill of a pipeline that runs', () => {
-  let place: Place;
-  let program: Program;
-  beforeAll(async () => {
-    const ports = await freePorts(6);
-    place = new Place();
-    const file = join(place.folder, 'policy.yaml');
-    writeFileSync(file, policy);
-    place.configure(`${portsOf(ports)}
-  rollback: { targets: { nothing: { type: webhook, url: "http://127.0.0.1:9", secret: 0123456789abcdef } } }
-exporters: { kpi: { windows: [10s, 5m], scrape_interval: 1s } }
-service:
-  extensions: [health_check, sql, api, rollback]
-  policies: ["${file}"]
-  telemetry: { metrics: { endpoint: "127.0.0.1:${ports[4]}" } }
-`);
-    program = await Program.start(place);
-  });
-  afterAll(async () => {
-    await program.kill('SIGTERM');
-    place.remove();
-  });
-
-  const drill = async () =>
-    plimsoll('drill', 'run', 'tools-fail-30-percent', '--policy', 'quick', ...place.words, '--rate', '300');
-
-  test(
-    'finds every link from the first bad span to the verified rollback, and keeps its record',
-    async () => {
-      const { code, stdout } = await drill();
-      expect(stdout, stdout).toMatch(/^drill \w+: tools-fail-30-percent under quick passed$/m);
-      expect(code).toBe(0);
-      const record: unknown = JSON.parse(stdout.split('\n').find((line) => line.startsWith('{')) ?? '');
-      expect(record).toMatchObject({
-        policy: 'quick',
-        passed: true,
-        evidence: {
-          kind: 'live',
-          links: [
-            { link: 'first bad span sent' },
-            { link: 'in /metrics' },
-            { link: 'verdict fail' },
-            { link: 'executor received' },
-            { link: 'acted' },
-            { link: 'verified' },
-          ],
-        },
-      });
-      const samples = parseSamples(await program.metrics());
-      const environments = new Set(samples.flatMap(({ labels }) => labels['environment'] ?? []));
-      expect(environments).not.toContain('production');
-      expect(samples.map(({ name }) => name)).toContain('plimsoll_drill_last_success_timestamp_seconds');
-    },
-    patienceMs,
-  );
-});
 
 test('a drill says what is missing before it sends anything', async () => {
   const place = new Place();
@@ -151,26 +90,6 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${ports[4]}" } } }
       ({ ok }) => ok,
       () => false,
     );
-
-  test.skipIf(
-    requires('prometheus', { version: '--version' }) ??
-      requires('prometheus-alertmanager', { version: '--version' }),
-  )(
-    'ends when the canary was rolled back once and that is verified, with Prometheus and Alertmanager looking on',
-    async () => {
-      const { code, stdout } = await plimsoll('demo', '--bad-release', ...place.words);
-      expect(code, stdout).toBe(0);
-      const told = ['is shipped to 20 %', 'evidence after ', 'verdict: fail', 'verified: 1.4.0 meets'];
-      const places = told.map((words) => stdout.indexOf(words));
-      expect(places).not.toContain(-1);
-      expect(places).toEqual(places.toSorted((a, b) => a - b));
-      expect(stdout).toContain('all runs go to 1.4.0 again');
-      expect(stdout).toMatch(/^alert fires +\d/m);
-      expect(stdout).toContain('the deployment was ordered back once');
-      expect(await isUp()).toBe(false);
-    },
-    patienceMs,
-  );
 
   test('ends at Ctrl-C, with all that it started and without what it wrote', async () => {
     const before = new Set(foldersOfDemos());

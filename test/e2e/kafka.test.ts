@@ -122,6 +122,8 @@ describe.skipIf(kafkaMissing)('the roles as processes around Apache Kafka', () =
       if (n % 30 === 20) {
         const active = await until('one to assess', async () => activeOf(assessors), 60_000);
         await kill(assessors[active.index]!, 'SIGKILL');
+        const other = assessors[1 - active.index]!;
+        if (n === 20) await until('the other one to take over', async () => activeOf([other]), 60_000);
         assessors[active.index] = await start(assessPlaces[active.index]!);
       }
       if (n === 50) {

@@ -162,8 +162,10 @@ describe.skipIf(promtool)('promtool', () => {
     });
   });
 
+  /** Without an error budget, over whose month promtool would be long. */
   const released = policyFile({
     scope: { environments: ['production', 'eu-*'] },
+    objectives: { cost_usd_per_run: everyObjective['cost_usd_per_run'] },
     gates: { canary },
     rollback,
     drill: { every: '90d', scenario: 'tools-fail' },
