@@ -207,7 +207,7 @@ async function offsetFaults(
   topic: ReadonlyMap<string, string>,
   options: KafkaOptions,
 ): Promise<string[]> {
-  const { brokers } = await cluster.refresh();
+  const { brokers } = await onceKnown(async () => cluster.refresh());
   const [broker] = brokers;
   if (!broker) return [];
   const config = await configOf(cluster, brokerResource, String(broker.nodeId)).catch((error: unknown) => {
@@ -222,21 +222,26 @@ async function offsetFaults(
   ];
 }
 
-/** The settings of a topic or a broker. One that is new is not known to all brokers at once. */
-async function configOf(
-  cluster: Cluster,
-  resourceType: 2 | 4,
-  resourceName: string,
-): Promise<ReadonlyMap<string, string>> {
+/** What `ask` is answered. A topic that is new is not known to all brokers at once: they are asked until they all may. */
+async function onceKnown<T>(ask: () => Promise<T>): Promise<T> {
   const untilMs = performance.now() + createMs;
   for (;;) {
     try {
-      return await configNow(cluster, resourceType, resourceName);
+      return await ask();
     } catch (error) {
       if (faultCode(error) !== 'UNKNOWN_TOPIC_OR_PARTITION' || performance.now() > untilMs) throw error;
       await sleep(pollMs);
     }
   }
+}
+
+/** The settings of a topic or a broker. */
+async function configOf(
+  cluster: Cluster,
+  resourceType: 2 | 4,
+  resourceName: string,
+): Promise<ReadonlyMap<string, string>> {
+  return onceKnown(async () => configNow(cluster, resourceType, resourceName));
 }
 
 async function configNow(
