@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { sentenceOf } from '../core/issue-sentence.ts';
 import { rollbackLabel } from '../policy/release-rules.ts';
+import { faultOf, parsedJson } from './json-body.ts';
 
 /** An alert that asks for a rollback. */
 interface RollbackAlert {
@@ -52,14 +52,11 @@ const limitBytes = 8192;
 
 /** What `text` says, or what is wrong with all of it, as sentences. */
 export function readNotification(text: string): Notification | { readonly faults: readonly string[] } {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
+  const value = parsedJson(text);
+  if (value === undefined)
     return { faults: ['the body is no JSON: send what the webhooks of Alertmanager send'] };
-  }
   const { data, error } = payload.safeParse(value, { reportInput: true });
-  if (!data) return { faults: error.issues.map((issue) => faultOf('', issue)) };
+  if (!data) return { faults: error.issues.map((issue) => faultOf(issue)) };
   const { alerts, truncatedAlerts: truncated, groupKey, receiver, externalURL } = data;
   const asking: RollbackAlert[] = [];
   const faults: string[] = [];
@@ -68,13 +65,13 @@ export function readNotification(text: string): Notification | { readonly faults
   for (const [index, each] of alerts.entries()) {
     const at = `alerts.${index}`;
     const read = alert.safeParse(each, { reportInput: true });
-    if (!read.data) faults.push(...read.error.issues.map((issue) => faultOf(`${at}.`, issue)));
+    if (!read.data) faults.push(...read.error.issues.map((issue) => faultOf(issue, `${at}.`)));
     else if (read.data.labels['rollback'] !== rollbackLabel.rollback) others++;
     else if (read.data.status === 'resolved') resolved++;
     else {
       const of = place.safeParse(read.data.labels, { reportInput: true });
       if (of.data) asking.push({ ...of.data, ...said(read.data, { groupKey, receiver, externalURL }) });
-      else faults.push(...of.error.issues.map((issue) => faultOf(`${at}.labels.`, issue)));
+      else faults.push(...of.error.issues.map((issue) => faultOf(issue, `${at}.labels.`)));
     }
   }
   return { asking, resolved, others, faults, truncated };
@@ -98,9 +95,4 @@ function said(
             left_out: 'too long',
           },
   };
-}
-
-function faultOf(at: string, issue: z.core.$ZodIssue): string {
-  const path = `${at}${issue.path.join('.')}`.replace(/\.$/, '');
-  return `${path || 'the body'}: ${sentenceOf(issue)}`;
 }

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { bodyWithin } from '../core/http-body.ts';
-import { sentenceOf } from '../core/issue-sentence.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import { covers, onlyOf } from '../policy/scope.ts';
+import { faultOf, parsedJson } from './json-body.ts';
 
 /** Which release is asked about, at which gate. */
 export interface GateQuestion {
@@ -34,11 +34,12 @@ export async function askedInWebhook(
   if (body === undefined)
     return { status: 413, fault: `the body is larger than ${limitBytes} bytes: send less` };
   const text = body.toString('utf8');
-  const { data, error } = webhook.safeParse(text.trim() === '' ? {} : parsed(text), { reportInput: true });
+  const { data, error } = webhook.safeParse(text.trim() === '' ? {} : parsedJson(text), {
+    reportInput: true,
+  });
   if (!data) {
     const [issue] = error.issues;
-    const path = issue && issue.path.length > 0 ? issue.path.join('.') : 'the body';
-    return { status: 400, fault: `${path}: ${issue ? sentenceOf(issue) : 'is no webhook'}` };
+    return { status: 400, fault: issue ? faultOf(issue) : 'the body: is no webhook' };
   }
   return { asked: { ...data.metadata, ...askedInQuery(request) } };
 }
@@ -65,12 +66,4 @@ export function questionOf(
   if (!covers(scope, agent, environment))
     return { fault: `${metadata.name} does not cover ${agent} in ${environment}: correct the names` };
   return { question: { gate, agent, environment, release } };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import type { Answer, Resource } from '../core/http-endpoint.ts';
 import { judgeStaging } from '../gate/staging-gate.ts';
+import type { Action, Standing, TestStanding, Verdict } from '../judge/standing.ts';
 import { stagingRulesOf } from '../policy/gate-rules.ts';
 import type { MetricFamily } from '../policy/kpi-figures.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
@@ -7,45 +8,10 @@ import { stagingFiguresOf } from '../policy/staging-figures.ts';
 import { askedInQuery, askedInWebhook, questionOf, type Asked, type GateQuestion } from './gate-question.ts';
 import { json } from './json-answer.ts';
 
-type Verdict = 'pass' | 'fail' | 'inconclusive' | 'environment';
-type Action = 'none' | 'pause' | 'rollback' | 'promote';
-
-/** Units (runs, sessions or users) that were counted. */
-interface Units {
-  readonly open: number;
-  readonly settled: number;
-}
-
-/** Where the judgement of a release stands. */
-export interface JudgedRelease {
-  readonly agent: string;
-  readonly environment: string;
-  readonly release: string;
-  readonly policy: string;
-  readonly revision: string;
-  readonly baseline: string | undefined;
-  readonly verdict: Verdict;
-  readonly action: Action;
-  readonly reason: string;
-  readonly startedMs: number;
-  readonly decidedMs: number | undefined;
-  readonly starts: number;
-  readonly units: { readonly candidate: Units; readonly baseline: Units };
-  readonly tests: readonly {
-    readonly kpi: string;
-    readonly test: string;
-    readonly logEvidence: number;
-    readonly pauseAt?: number;
-    readonly rollbackAt?: number;
-    readonly passAt?: number;
-    readonly detectableDrop?: { readonly pause?: number; readonly rollback?: number };
-  }[];
-}
-
 /** What gates answer by. */
 export interface GateParts {
   /** Of every release that is judged; undefined in a process that stands by, which knows nothing. */
-  readonly standings: () => readonly JudgedRelease[] | undefined;
+  readonly standings: () => readonly Standing[] | undefined;
   /** The policies in use. */
   readonly policies: () => readonly PolicyFile[];
   /** The rolling gauges, of one moment. */
@@ -149,7 +115,7 @@ function stagingSaid(file: PolicyFile, question: GateQuestion, kpis: readonly Me
   };
 }
 
-function canarySaid(file: PolicyFile, question: GateQuestion, standings: readonly JudgedRelease[]): Said {
+function canarySaid(file: PolicyFile, question: GateQuestion, standings: readonly Standing[]): Said {
   const { agent, environment, release } = question;
   const found = standings.find(
     (one) =>
@@ -181,7 +147,7 @@ function canarySaid(file: PolicyFile, question: GateQuestion, standings: readonl
 }
 
 /** E-values beside their logarithms, which are what grows without bound. */
-function testSaid(test: JudgedRelease['tests'][number]): Readonly<Record<string, unknown>> {
+function testSaid(test: TestStanding): Readonly<Record<string, unknown>> {
   const { kpi, test: name, logEvidence, pauseAt, rollbackAt, passAt, detectableDrop } = test;
   return {
     kpi,

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { sentenceOf } from '../core/issue-sentence.ts';
 import type { Report } from '../incidents/incident-book.ts';
 import { incidentStates, isPolicyKey, type IncidentState } from '../incidents/incident.ts';
 import { labelValue } from '../semconv/label-value.ts';
 import { severities, unknown } from '../semconv/vocabulary.ts';
+import { faultOf, parsedJson } from './json-body.ts';
 
 /** One line of text. */
 const name = (what: string) =>
@@ -69,7 +69,7 @@ export type IncidentRequest =
 export function readIncidentRequest(
   text: string,
 ): { readonly request: IncidentRequest } | { readonly faults: readonly string[] } {
-  const value = parse(text);
+  const value = parsedJson(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return { faults: ['the body must be a JSON object: /api/v1/incidents/schema says which'] };
   const state: unknown = 'state' in value ? value.state : 'open';
@@ -80,7 +80,7 @@ export function readIncidentRequest(
 
 function reportIn(value: object): ReturnType<typeof readIncidentRequest> {
   const { data, error } = reporting.safeParse(value, { reportInput: true });
-  if (!data) return { faults: error.issues.map(faultOf) };
+  if (!data) return { faults: error.issues.map((issue) => faultOf(issue)) };
   const { state: _, started, ...report } = data;
   const startedMs = started === undefined ? undefined : Date.parse(started);
   return { request: { kind: 'report', report: { ...report, startedMs } } };
@@ -88,19 +88,7 @@ function reportIn(value: object): ReturnType<typeof readIncidentRequest> {
 
 function changeIn(value: object): ReturnType<typeof readIncidentRequest> {
   const { data, error } = changing.safeParse(value, { reportInput: true });
-  if (!data) return { faults: error.issues.map(faultOf) };
+  if (!data) return { faults: error.issues.map((issue) => faultOf(issue)) };
   const of = data.id === undefined ? { key: data.key ?? '' } : { id: data.id };
   return { request: { kind: 'change', of, state: data.state } };
-}
-
-function faultOf(issue: z.core.$ZodIssue): string {
-  return `${issue.path.join('.') || 'the body'}: ${sentenceOf(issue)}`;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -7,6 +7,7 @@ import type { Change, IncidentBook, Opening } from '../incidents/incident-book.t
 import { stateOf, type Incident } from '../incidents/incident.ts';
 import { readIncidentRequest, type IncidentRequest } from './incident-request.ts';
 import { failed, json } from './json-answer.ts';
+import { tooLarge } from './json-body.ts';
 
 /** The incidents of this process, and whether it is the one that keeps them. */
 export interface KeptIncidents {
@@ -65,10 +66,7 @@ export function incidentResource(parts: IncidentParts): Required<Resource> {
 
 async function post(request: IncomingMessage, parts: IncidentParts): Promise<Answer> {
   const body = await bodyWithin(request, limitBytes);
-  if (body === undefined) {
-    const answer = failed(413, `the body is larger than ${limitBytes} bytes: send less`);
-    return { ...answer, headers: { ...answer.headers, connection: 'close' } };
-  }
+  if (body === undefined) return tooLarge(limitBytes);
   const read = readIncidentRequest(body.toString('utf8'));
   if ('faults' in read) return failed(400, ...read.faults);
   if (!parts.incidents.isKept()) return standsBy();

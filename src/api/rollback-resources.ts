@@ -4,10 +4,10 @@ import type { Callers } from '../core/callers.ts';
 import { Failure } from '../core/failure.ts';
 import { bodyWithin } from '../core/http-body.ts';
 import type { Answer, Resource } from '../core/http-endpoint.ts';
-import { sentenceOf } from '../core/issue-sentence.ts';
 import type { Log } from '../core/log.ts';
 import { readNotification } from './alert-payload.ts';
 import { failed, json } from './json-answer.ts';
+import { faultOf, parsedJson, tooLarge } from './json-body.ts';
 import { statusJson, type ShownStatus } from './rollback-status.ts';
 
 /** What became of something that somebody asked for. */
@@ -155,7 +155,7 @@ function posting(act: Act<string>, callers: Pick<Callers, 'nameOf'>, log: Log): 
     const by = callers.nameOf(request.headers.authorization);
     if (by === undefined) return failed(401, 'nobody knows who asks: send "authorization: Bearer <token>"');
     const body = await bodyWithin(request, limitBytes);
-    if (body === undefined) return tooLarge();
+    if (body === undefined) return tooLarge(limitBytes);
     return act(body.toString('utf8'), by, ofPath).catch((error: unknown) => unavailable(error, log));
   };
 }
@@ -207,25 +207,13 @@ function unavailable(error: unknown, log: Log): Answer {
   return failed(503, `${error.message}: send it again`);
 }
 
-function tooLarge(): Answer {
-  const answer = failed(413, `the body is larger than ${limitBytes} bytes: send less`);
-  return { ...answer, headers: { ...answer.headers, connection: 'close' } };
-}
-
 function readAs<T>(
   schema: z.ZodType<T>,
   text: string,
 ): { readonly data: T } | { readonly faults: readonly string[] } {
-  let value: unknown;
-  try {
-    value = text === '' ? {} : JSON.parse(text);
-  } catch {
-    return { faults: ['the body is no JSON'] };
-  }
+  const value = text === '' ? {} : parsedJson(text);
+  if (value === undefined) return { faults: ['the body is no JSON'] };
   const { data, error } = schema.safeParse(value, { reportInput: true });
-  if (error)
-    return {
-      faults: error.issues.map((issue) => `${issue.path.join('.') || 'the body'}: ${sentenceOf(issue)}`),
-    };
+  if (error) return { faults: error.issues.map((issue) => faultOf(issue)) };
   return { data };
 }

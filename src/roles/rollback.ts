@@ -13,6 +13,7 @@ import { Secret } from '../core/secret.ts';
 import type { Stream } from '../core/stream.ts';
 import type { TableRow } from '../core/table-row.ts';
 import { windowLabel } from '../core/window-label.ts';
+import type { Standing } from '../judge/standing.ts';
 import type { Family } from '../kpi/family.ts';
 import type { Plan } from '../plan.ts';
 import { FiguresSince, lookbackMs } from '../policy/figures-since.ts';
@@ -26,16 +27,6 @@ import type { TargetAdapter } from '../rollback/target-adapter.ts';
 import { WebhookAdapter } from '../rollback/webhook-adapter.ts';
 import type { Role, Site } from './role.ts';
 import { soleRun } from './sole-run.ts';
-
-/** What the judge says of a release, as far as it asks for a rollback. */
-interface JudgedRelease {
-  readonly agent: string;
-  readonly environment: string;
-  readonly release: string;
-  readonly action: string;
-  readonly isRunning: boolean;
-  readonly reason: string;
-}
 
 /** What the executor works with beside the site. */
 export interface RollbackParts {
@@ -56,7 +47,7 @@ export interface RollbackRole extends Role {
   kpis(): readonly Family[];
   resources(callers: Callers): Readonly<Record<string, Resource>>;
   /** Asks for what the judge wants to be rolled back; the same release again is the same attempt. */
-  judged(standings: readonly JudgedRelease[]): Promise<void>;
+  judged(standings: readonly Standing[]): Promise<void>;
 }
 
 /** The executor of rollbacks, wired: its component comes before the journal in the flow, and after the API. */
@@ -82,11 +73,7 @@ export function rollbackRole(
 }
 
 /** Asks for what the judge wants to be rolled back. */
-async function askAll(
-  executor: Executor,
-  standings: readonly JudgedRelease[],
-  log: Site['log'],
-): Promise<void> {
+async function askAll(executor: Executor, standings: readonly Standing[], log: Site['log']): Promise<void> {
   for (const { agent, environment, release, action, isRunning, reason, ...evidence } of standings) {
     if (action !== 'rollback' || !isRunning) continue;
     const of = { agent, environment, release, reason, evidence };

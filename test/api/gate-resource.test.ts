@@ -1,7 +1,8 @@
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
-import { gateResource, type JudgedRelease } from '../../src/api/gate-resource.ts';
+import { gateResource } from '../../src/api/gate-resource.ts';
 import { HttpEndpoint } from '../../src/core/http-endpoint.ts';
+import type { Standing } from '../../src/judge/standing.ts';
 import type { MetricFamily } from '../../src/policy/kpi-figures.ts';
 import { canary, policyFile } from '../policy/policies.ts';
 
@@ -11,7 +12,7 @@ const file = policyFile({
 });
 const noon = Date.UTC(2026, 10, 26, 12);
 
-const standing: JudgedRelease = {
+const standing: Standing = {
   agent: 'search-agent',
   environment: 'production',
   release: '2',
@@ -20,6 +21,7 @@ const standing: JudgedRelease = {
   baseline: '1',
   verdict: 'inconclusive',
   action: 'none',
+  isRunning: true,
   reason: 'nothing is sure yet',
   startedMs: noon,
   decidedMs: undefined,
@@ -29,17 +31,19 @@ const standing: JudgedRelease = {
     { kpi: 'run_success', test: 'worse', logEvidence: Math.log(4), pauseAt: 3, rollbackAt: 4.6 },
     { kpi: 'run_success', test: 'floor', logEvidence: 4000 },
   ],
+  splitDispersion: undefined,
+  splitLogEvidence: 0,
 };
 
 interface Api {
   readonly url: string;
-  standings: readonly JudgedRelease[] | undefined;
+  standings: readonly Standing[] | undefined;
   kpis: readonly MetricFamily[];
 }
 
 const started: HttpEndpoint[] = [];
 
-async function apiOf(...standings: readonly Partial<JudgedRelease>[]): Promise<Api> {
+async function apiOf(...standings: readonly Partial<Standing>[]): Promise<Api> {
   const api = {
     url: '',
     standings: standings.map((more) => ({ ...standing, ...more })) as Api['standings'],
