@@ -245,8 +245,9 @@ function watcherOf(pair: Pair, nowMs: number, company: readonly Pair[]): Watcher
     level(kpi, name, evidence, baseline) {
       const { pause, rollback } = thresholdsOf(pair, kpi);
       if (name === 'before' && isReplaced) latch(kpi.before!.candidate, evidence, { pause }, nowMs);
+      if (name !== 'floor' || evidence < pause) return;
       const isShared = (pair.isConcurrent && baseline > 0) || isEnvironment(pair, nowMs, company);
-      if (name === 'floor' && evidence >= pause && !isShared)
+      if (!isShared)
         latch(kpi.floor!.candidate, evidence, isAlone && !isUnsure ? { pause, rollback } : { pause }, nowMs);
     },
   };

@@ -1,4 +1,4 @@
-import { completeWindows, figuresOf, type MetricFamily, type Release } from './kpi-figures.ts';
+import { completeWindows, figuresOfRelease, type MetricFamily, type Release } from './kpi-figures.ts';
 import type { KpiName } from './kpi-metrics.ts';
 import type { Objective } from './objective-schema.ts';
 
@@ -56,9 +56,7 @@ export class FiguresSince {
     const complete = completeWindows(families);
     const window = this.#windows.find(({ label, ms }) => complete.has(label) && endMs - ms >= sum.untilMs);
     if (window) {
-      const figures = figuresOf(kpi, families).find(
-        (each) => each.agent === agent && each.release === release && each.environment === environment,
-      );
+      const figures = figuresOfRelease(kpi, { agent, release, environment }, families);
       const part = 'evaluator' in objective ? objective.evaluator : '';
       const figure = figures?.windows.get(window.label)?.get(part);
       sum.numerator += figure?.numerator ?? 0;

@@ -60,6 +60,17 @@ export function figuresOf(kpi: KpiName, families: readonly MetricFamily[]): read
   return [...releases.values()];
 }
 
+/** The gauges of `kpi` of one release; undefined where there are none. */
+export function figuresOfRelease(
+  kpi: KpiName,
+  { agent, release, environment }: Release,
+  families: readonly MetricFamily[],
+): ReleaseFigures | undefined {
+  return figuresOf(kpi, families).find(
+    (each) => each.agent === agent && each.release === release && each.environment === environment,
+  );
+}
+
 interface Said extends Release {
   window: string;
   evaluator: string;

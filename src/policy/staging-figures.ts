@@ -1,5 +1,5 @@
 import {
-  figuresOf,
+  figuresOfRelease,
   type Figure,
   type MetricFamily,
   type Release,
@@ -35,7 +35,7 @@ export function stagingFiguresOf(
   families: readonly MetricFamily[],
 ): StagingFigures {
   const parts = (kpi: KpiName): ReadonlyMap<string, Figure> =>
-    longestOf(figuresOf(kpi, families).find((figures) => isOf(figures, release)));
+    longestOf(figuresOfRelease(kpi, release, families));
   const demanded = new Map(stagingRulesOf(file)?.demands.map(({ kpi, minEvents }) => [kpi, minEvents]));
   return {
     runs: parts('run_success').get('')?.denominator ?? 0,
@@ -49,10 +49,6 @@ export function stagingFiguresOf(
       }),
     ),
   };
-}
-
-function isOf(figures: Release, { agent, release, environment }: Release): boolean {
-  return figures.agent === agent && figures.release === release && figures.environment === environment;
 }
 
 /** What the longest window says of a KPI. */

@@ -1,4 +1,5 @@
 import type { Family } from '../kpi/family.ts';
+import { gauge } from '../kpi/gauges.ts';
 import { openStates, type Attempt } from './attempt.ts';
 import type { ChainHead } from './chain.ts';
 import type { RollbackBook } from './rollback-book.ts';
@@ -100,10 +101,6 @@ function sample(labels: Readonly<Record<string, string>>, value: number): Family
 
 function counter(name: string, help: string, samples: Family['samples']): Family {
   return { name, help, kind: 'counter', samples };
-}
-
-function gauge(name: string, help: string, samples: Family['samples']): Family {
-  return { name, help, kind: 'gauge', samples };
 }
 
 function inState(state: string, attempts: readonly Attempt[]): number {
