@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { rollbackLabel } from '../policy/release-rules.ts';
 import { parseSamples, type Sample } from './demo-table.ts';
+import { bearer } from './api-call.ts';
 
 /** Where the parts of the way from a span to a rollback can be looked at. */
 export interface SightUrls {
@@ -182,11 +183,6 @@ async function textAt(url: string, headers: Readonly<Record<string, string>> = {
   const text = await response.text();
   if (!response.ok) throw new Error(`${response.status} ${text.trim().slice(0, 200)}`);
   return text;
-}
-
-/** The header that shows `token`. */
-export function bearer(token: string | undefined): Readonly<Record<string, string>> {
-  return token === undefined ? {} : { authorization: `Bearer ${token}` };
 }
 
 async function attemptsAt({ api, token }: SightUrls): Promise<readonly AttemptSeen[]> {

@@ -7,6 +7,7 @@ import { judgeOffline, type OfflineVerdict } from '../gate/offline-gate.ts';
 import { offlineRulesOf } from '../policy/gate-rules.ts';
 import { durationSeconds } from '../policy/policy-values.ts';
 import { readPolicy } from '../policy/read-policy.ts';
+import { bearer, unreachable } from './api-call.ts';
 import { print, UsageError, type Command } from './command.ts';
 
 const usualUrl = 'http://127.0.0.1:8080';
@@ -175,7 +176,7 @@ async function ask(url: string, token: string | undefined): Promise<Reply> {
   const { origin } = new URL(url);
   try {
     const response = await fetch(url, {
-      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      headers: bearer(token),
       redirect: 'error',
       signal: AbortSignal.timeout(answerWithinMs),
     });
@@ -188,8 +189,7 @@ async function ask(url: string, token: string | undefined): Promise<Reply> {
       mayPass: response.status >= 500,
     };
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    return { fault: `cannot ask ${origin}: ${messageOf(cause)}; name the API with --url`, mayPass: true };
+    return { fault: unreachable(origin, error), mayPass: true };
   }
 }
 

@@ -13,8 +13,9 @@ import {
 import { trafficRequests, type TrafficRequest } from '../rehearsal/traffic-requests.ts';
 import type { Traffic } from '../rehearsal/traffic.ts';
 import { rehearsalOf } from '../semconv/rehearsal.ts';
+import { bearer } from './api-call.ts';
 import { alertRepeats, drillChecks, type DrillSeen } from './drill-checks.ts';
-import { bearer, missingAt, sightOf, type AttemptSeen, type Sight, type SightUrls } from './drill-sight.ts';
+import { missingAt, sightOf, type AttemptSeen, type Sight, type SightUrls } from './drill-sight.ts';
 
 /** What a live drill works with. */
 export interface LiveDrillParts {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fromEnvironment } from '../config.ts';
-import { messageOf } from '../core/failure.ts';
 import { verifiedLines } from '../rollback/chain.ts';
+import { bearer, unreachable } from './api-call.ts';
 import { print, UsageError, type Command } from './command.ts';
 import { rollbackList, type ListedRollbacks } from './rollback-list.ts';
 
@@ -134,14 +134,11 @@ class Api {
     const token = fromEnvironment(this.#tokenName);
     const response = await fetch(`${this.#url}${path}`, {
       method,
-      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      headers: bearer(token),
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(60_000),
     }).catch((error: unknown) => {
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      throw new Error(`cannot ask ${this.#url}: ${messageOf(cause)}; name the API with --url`, {
-        cause: error,
-      });
+      throw new Error(unreachable(this.#url, error), { cause: error });
     });
     const text = await response.text();
     const answer = parsed(text);
