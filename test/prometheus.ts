@@ -6,6 +6,24 @@ import { join } from 'node:path';
 import { freePorts } from './free-ports.ts';
 import { until } from './until.ts';
 
+/** A configuration that scrapes Plimsoll's metrics, evaluates `rules` and tells Alertmanagers every second. */
+export function everySecond(given: {
+  /** Files, as a glob. */
+  readonly rules: string;
+  /** As host:port, like the metrics. */
+  readonly alertmanagers: readonly string[];
+  readonly metrics: string;
+}): string {
+  return JSON.stringify({
+    global: { scrape_interval: '1s', evaluation_interval: '1s' },
+    rule_files: [given.rules],
+    alerting: { alertmanagers: [{ static_configs: [{ targets: given.alertmanagers }] }] },
+    scrape_configs: [
+      { job_name: 'plimsoll', honor_labels: true, static_configs: [{ targets: [given.metrics] }] },
+    ],
+  });
+}
+
 /** A real Prometheus, with its data in a folder of its own. */
 export class Prometheus {
   readonly #url: string;

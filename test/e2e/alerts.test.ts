@@ -8,7 +8,7 @@ import { readPolicy } from '../../src/policy/read-policy.ts';
 import { renderedFiles } from '../../src/policy/render.ts';
 import { Alertmanager } from '../alertmanager.ts';
 import { freePorts } from '../free-ports.ts';
-import { Prometheus } from '../prometheus.ts';
+import { everySecond, Prometheus } from '../prometheus.ts';
 import { requires } from '../requires.ts';
 import { until } from '../until.ts';
 import { sendSteadily, type Work } from './agent-runs.ts';
@@ -112,17 +112,10 @@ describe.skipIf(missing)(
       ends.push(async () => program.kill('SIGKILL'));
       url = program.url('OTLP gRPC');
       prometheus = await Prometheus.start(
-        JSON.stringify({
-          global: { scrape_interval: '1s', evaluation_interval: '1s' },
-          rule_files: [join(folder, '*.rules.yaml')],
-          alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager.target] }] }] },
-          scrape_configs: [
-            {
-              job_name: 'plimsoll',
-              honor_labels: true,
-              static_configs: [{ targets: [`127.0.0.1:${metricsPort}`] }],
-            },
-          ],
+        everySecond({
+          rules: join(folder, '*.rules.yaml'),
+          alertmanagers: [alertmanager.target],
+          metrics: `127.0.0.1:${metricsPort}`,
         }),
       );
       ends.push(async () => prometheus.stop());

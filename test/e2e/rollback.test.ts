@@ -6,7 +6,7 @@ import { readPolicy, type PolicyFile } from '../../src/policy/read-policy.ts';
 import { renderedFiles } from '../../src/policy/render.ts';
 import { Alertmanager } from '../alertmanager.ts';
 import { freePorts } from '../free-ports.ts';
-import { Prometheus } from '../prometheus.ts';
+import { everySecond, Prometheus } from '../prometheus.ts';
 import { requires } from '../requires.ts';
 import { until } from '../until.ts';
 import { sendSteadily, type Runs, type Work } from './agent-runs.ts';
@@ -188,19 +188,10 @@ describe.skipIf(missing)('with Prometheus and two Alertmanagers that tell of eve
     program = await Program.start(place);
     ends.push(async () => program.kill('SIGKILL'));
     prometheus = await Prometheus.start(
-      JSON.stringify({
-        global: { scrape_interval: '1s', evaluation_interval: '1s' },
-        rule_files: [join(folder, '*.rules.yaml')],
-        alerting: {
-          alertmanagers: [{ static_configs: [{ targets: alertmanagers.map(({ target }) => target) }] }],
-        },
-        scrape_configs: [
-          {
-            job_name: 'plimsoll',
-            honor_labels: true,
-            static_configs: [{ targets: [`127.0.0.1:${metricsPort}`] }],
-          },
-        ],
+      everySecond({
+        rules: join(folder, '*.rules.yaml'),
+        alertmanagers: alertmanagers.map(({ target }) => target),
+        metrics: `127.0.0.1:${metricsPort}`,
       }),
     );
     ends.push(async () => prometheus.stop());
