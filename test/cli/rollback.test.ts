@@ -141,6 +141,12 @@ describe('with a running API', () => {
 });
 
 test('what senders say moves no cursor', () => {
-  const listed = rollbackList({ stopped: 'evil\u001b[2J', fault: null, breakers: [], rollbacks: [] });
+  const listed = rollbackList({
+    stopped: 'evil\u001b[2J',
+    fault: null,
+    breakers: [],
+    rollbacks: [],
+    reviews: [],
+  });
   expect(listed).toBe('All rollbacks are stopped: evil�[2J\n');
 });
