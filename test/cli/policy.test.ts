@@ -48,15 +48,7 @@ test('help says what a policy does not yet do: the parts that check says are not
 test('check tells every finding of every file, and ends with 1 when one is an error', async () => {
   const unread = write('unread.yaml', { metadata: { ownr: 'x' } });
   const warned = write('warned.yaml', { objectives: { run_success: { min_events: 5 } } });
-  const { code, stdout } = await called(
-    'policy',
-    'check',
-    '--as-of',
-    '2027-06-01',
-    unread,
-    warned,
-    shipped,
-  );
+  const { code, stdout } = await called('policy', 'check', '--as-of', '2027-06-01', unread, warned, shipped);
   expect(code).toBe(1);
   expect(
     stdout.split('\n').map((line) => line.slice(0, line.indexOf(': ', line.indexOf(': ', 9) + 2))),
@@ -261,13 +253,19 @@ test('test tells what each test found, and ends with 1 when one is not met', asy
   const withTests = async (...tests: readonly Mapping[]) => {
     const policy = parse(readFileSync(shipped, 'utf8'));
     const own = tests.map((one) => ({ ...blocks, fixture, ...one }));
-    const { rollback: _, drill: __, ...rest } = { ...policy, gates: { offline: policy.gates.offline }, tests: own };
+    const {
+      rollback: _,
+      drill: __,
+      ...rest
+    } = { ...policy, gates: { offline: policy.gates.offline }, tests: own };
     writeFileSync(file, stringify(rest));
     return called('policy', 'test', ...asOf, file);
   };
   const met = await withTests({});
   expect(met).toMatchObject({ code: 0, stderr: '' });
-  expect(met.stdout).toMatch(/^ok {4} refund-agent: a worse offline result blocks: fail: .*\n1 test passed\n$/);
+  expect(met.stdout).toMatch(
+    /^ok {4} refund-agent: a worse offline result blocks: fail: .*\n1 test passed\n$/,
+  );
   const unmet = await withTests({}, { name: 'it goes on', verdict: 'pass' });
   expect(unmet.code).toBe(1);
   expect(unmet.stdout).toMatch(/^failed refund-agent: it goes on: not pass but fail: .+/m);
