@@ -51,7 +51,9 @@ const timeout = duration
  */
 const approvals = count(1, 5)
   .prefault(1)
-  .describe('How many people must approve; more than 1 for what cannot be taken back: then auto is as approve.');
+  .describe(
+    'How many people must approve; more than 1 for what cannot be taken back: then auto is as approve.',
+  );
 const usual = {
   timeout,
   approvals,
