@@ -45,8 +45,14 @@ export const policySchema = z
       approvers: z.array(name('who may approve a rollback')).min(1).optional(),
       runbook_url: z
         .string()
-        .regex(/^https?:\/\/[^\s{}]+$/, 'must be a URL such as https://runbooks.example.com/refunds')
-        .optional(),
+        .regex(
+          /^https?:\/\/[^\s{}#]+$/,
+          'must be a URL such as https://runbooks.example.com/refunds, without #',
+        )
+        .optional()
+        .describe(
+          'The runbook of the team, in place of deploy/runbook.md: alerts link to it, with # and their name.',
+        ),
     }),
     scope: z
       .strictObject({
