@@ -43,8 +43,20 @@ const timeout = duration
   .refine((ms) => ms >= 1 && ms <= 30_000, 'must be from 1ms to 30s')
   .prefault('10s')
   .describe('1ms to 30s: how long an answer is waited for.');
+/**
+ * How many different people have to approve what is done to a target, none of whom asked for it. More than 1 is for what
+ * cannot be taken back, such as a release that migrates data. That is a property of the target, which those know who
+ * connect it: a policy, which others write and which is read again while the program runs, can ask for more care, and
+ * never for less, so where more than 1 are needed `auto` is met as `approve` is.
+ */
+const approvals = count(1, 5)
+  .prefault(1)
+  .describe(
+    'How many people must approve; more than 1 for what cannot be taken back: then auto is as approve.',
+  );
 const usual = {
   timeout,
+  approvals,
   ca_file: path.optional().describe("Authorities that are trusted, as PEM; the system's without it."),
 };
 
