@@ -67,7 +67,17 @@ const history: readonly (readonly [time: string, body: EventBody])[] = [
       reason: 'it costs twice as much',
     }),
   ],
-  ['08-19 11:00', { event: 'approval_asked', id: 'ask-1', to: '1.3.0', expiresMs: at('08-19 12:00') }],
+  [
+    '08-19 11:00',
+    {
+      event: 'approval_asked',
+      id: 'ask-1',
+      to: '1.3.0',
+      expiresMs: at('08-19 12:00'),
+      approvals: 1,
+      reason: '',
+    },
+  ],
   [
     '08-19 11:20',
     { event: 'refused', id: 'ask-1', by: 'lead@example.com', why: 'human', reason: 'it is the input' },

@@ -174,7 +174,12 @@ function toolCall(spans: RunSpans, agent: Agent, fails: boolean, rejects: boolea
             ['HTTP 502', 1],
           ])
         : '',
-      ...(rejects && { Escalated: true, EscalationReason: 'approval', EscalationState: 'rejected' }),
+      ...(rejects && {
+        Escalated: true,
+        EscalationReason: 'approval',
+        EscalationState: 'rejected',
+        Rule: 'explicit',
+      }),
       ...(agent.toolUsd > 0 && { CostUsd: agent.toolUsd.toFixed(9), CostSource: 'static' }),
     });
   }
@@ -191,6 +196,7 @@ function review(spans: RunSpans, reason: EscalationReason, draw: Draw): number {
     Escalated: true,
     EscalationReason: reason,
     EscalationState: reason === 'approval' ? 'approved' : 'requested',
+    Rule: 'explicit',
     CostUsd: ((seconds * reviewUsdPerHour) / 3600).toFixed(9),
     CostSource: 'static',
   });
@@ -202,7 +208,8 @@ function runRows(planned: Planned, offset: number, draw: Draw): RunRows {
   const course = courseOf(planned, draw);
   const revision = policyAt(agent.name, environment, startMs)?.revision ?? '';
   const [traceId, runId] = [draw.hex(32), `run-${draw.hex(12)}`];
-  const sessionId = `session-${draw.hex(8)}`;
+  // A day's conversations of an agent: some have several runs.
+  const sessionId = `${agent.name}-${instantText(startMs).slice(0, 10)}-${draw.hex(8).slice(0, 1)}`;
   const labels = { AgentName: agent.name, Release: release.name, Environment: environment };
   const of = { ...labels, TraceId: traceId, RunId: runId, SessionId: sessionId, ServiceName: agent.service };
   const place = { StreamId: 'month', StreamPartition: 0, StreamOffset: offset };
