@@ -21,7 +21,7 @@ function text(said: string): string {
     .toWellFormed()
     .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
     .trim()
-    .replaceAll(/[\\`*_{}[\]<>#|~&!:@$^]/g, String.raw`\$&`)
+    .replaceAll(/[\\`*_[\]<>#|~&@$]|:(?=\/)|(?<=www)\./gi, String.raw`\$&`)
     .replace(/^(\d+)([.)])/, String.raw`$1\$2`)
     .replace(/^[-+=]/, String.raw`\$&`);
 }
