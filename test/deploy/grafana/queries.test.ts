@@ -114,6 +114,7 @@ describe.skipIf(missing)('with a pipeline that judges, rolls back and was scrape
     fleet = new MakeBelieveFleet(program.url('OTLP HTTP'));
     fleet.isShipped = () => deployment.running.get(agent) !== baseline;
     fleet.start();
+    ends.push(async () => fleet.stop());
     const incident = { key: 'double-refund', agent, release: baseline, environment, severity: 'sev1' };
     await until('the pipeline takes incidents', async () => {
       await api('incidents', { ...incident, title: 'A refund was paid twice' });
@@ -146,7 +147,8 @@ describe.skipIf(missing)('with a pipeline that judges, rolls back and was scrape
 
   beforeAll(async () => {
     const [metricsPort = 0] = await freePorts(1);
-    await Promise.all([startPipeline(metricsPort), startPrometheus(metricsPort)]);
+    await startPipeline(metricsPort);
+    await startPrometheus(metricsPort);
     const { agent, canary } = refunds;
     await until('the release before is established', async () =>
       has(`sum(plimsoll_runs_total{agent="${agent}",environment="production"}) > 100`),
