@@ -12,6 +12,8 @@ export interface Tile {
   readonly value: number | null;
   readonly numerator: number;
   readonly denominator: number;
+  /** What the denominator counts, such as `runs` or `calls`; '' where there is none. */
+  readonly counted: string;
   /** What the policy asks for; null where no policy does, or where policies of several agents do. */
   readonly objective: number | null;
   /** One value for each of `LiveView.trendTimesMs`. */
