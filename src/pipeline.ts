@@ -1,4 +1,4 @@
-import { ApiPort } from './api/api-port.ts';
+import { ApiPort, type ApiOptions } from './api/api-port.ts';
 import { gateResource } from './api/gate-resource.ts';
 import type { Config } from './config-schema.ts';
 import { Callers } from './core/callers.ts';
@@ -14,6 +14,7 @@ import { planOf, type Plan } from './plan.ts';
 import { assessRole, type AssessRole } from './roles/assess.ts';
 import { enricherOf } from './roles/enricher.ts';
 import { ingestRole } from './roles/ingest.ts';
+import { pageRole, type PageRole } from './roles/page.ts';
 import { Policies } from './roles/policies.ts';
 import { rollbackRole, type RollbackRole } from './roles/rollback.ts';
 import type { Address, Role, Site } from './roles/role.ts';
@@ -54,12 +55,13 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
     ...served('health', health, plan.health?.options),
     ...served('API', api, plan.api?.options),
   ];
-  const api = plan.api && assess && apiOf(plan.api, assess, { addresses, policies, rollback, log });
+  const page = plan.api && assess && pageRole(site, { ingest, store, assess, rollback });
+  const api = plan.api && page && apiOf(plan.api, assess, { urls: addresses, policies, rollback, page, log });
   const health = plan.health && healthOf(plan.health, roles, log);
 
   // Flow order: sources stop first and start last.
   const flow = [
-    ...(api ? [api] : []),
+    ...(api ? [api, page.component] : []),
     ...(rollback?.components ?? []),
     ...(ingest?.components ?? []),
     ...(store?.components ?? []),
@@ -103,17 +105,17 @@ function healthOf({ id, options }: NonNullable<Plan['health']>, roles: readonly 
   return new Health(place, probes, { clock, log });
 }
 
+type ApiParts = Pick<ApiOptions, 'urls' | 'log'> & {
+  policies: Policies;
+  rollback: RollbackRole | undefined;
+  page: PageRole;
+};
+
 function apiOf(
   { id, options }: NonNullable<Plan['api']>,
   assess: AssessRole,
-  parts: {
-    addresses: () => readonly Address[];
-    policies: Policies;
-    rollback: RollbackRole | undefined;
-    log: Log;
-  },
+  { urls, policies, rollback, page, log }: ApiParts,
 ) {
-  const { addresses: urls, policies, rollback, log } = parts;
   const place = { ...options.endpoint, configPath: `extensions::${id}::endpoint` };
   const users = Object.entries(options.users).map(([name, token]) => ({ name, token }));
   const callers = new Callers([
@@ -125,9 +127,9 @@ function apiOf(
     policies: () => policies.inUse,
     kpis: () => assess.kpis(),
   });
-  const resources = { '/api/v1/gate/*': gate, ...rollback?.resources(callers) };
-  const { incidents } = assess;
-  return new ApiPort({ ...place, id, callers, resources, incidents, urls, clock, log });
+  const resources = { '/api/v1/gate/*': gate, ...page.resources, ...rollback?.resources(callers) };
+  const known = { incidents: assess.incidents, files: page.files, resources };
+  return new ApiPort({ ...place, ...known, id, callers, urls, clock, log });
 }
 
 /** The executor, which gets what the judge says as soon as that is durable. */
