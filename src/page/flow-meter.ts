@@ -19,19 +19,18 @@ export interface FlowHop {
   readonly counters: readonly string[];
   /** The consumer group that reads what waits in front of it, and the unit of that; undefined where nothing can wait. */
   readonly waits?: { readonly group: string; readonly unit: string };
-  /** Why it does not flow; undefined while it does. */
-  readonly fault: () => string | undefined;
+  /** Why it does not flow; undefined while it does. Without it something else would tell. */
+  readonly fault?: () => string | undefined;
 }
 
 /** Says why something does not flow. */
-type Fault = FlowHop['fault'];
+type Fault = () => string | undefined;
 
 /** The hops of a process that takes spans in. What is acknowledged is on the stream. */
 export function ingestHops(fault: Fault): readonly FlowHop[] {
-  const none = (): undefined => undefined;
   return [
-    { stage: 'received', counters: [...accepted, ...refused], fault: none },
-    { stage: 'refused', counters: refused, fault: none },
+    { stage: 'received', counters: [...accepted, ...refused] },
+    { stage: 'refused', counters: refused },
     { stage: 'on the stream', counters: accepted, fault },
   ];
 }
@@ -49,7 +48,6 @@ export function storeHops(group: string, replayGroup: string, fault: Fault): rea
       stage: 'dead letters',
       counters: ['plimsoll_store_dead_letters_total'],
       waits: { group: replayGroup, unit: 'letters' },
-      fault: () => undefined,
     },
   ];
 }
@@ -97,7 +95,7 @@ export class FlowMeter {
       total: totals[i]!,
       perSecond: seconds > 0 ? Math.round(((totals[i]! - before.totals[i]!) / seconds) * 10) / 10 : 0,
       backlog: backlogs[i] ?? null,
-      fault: fault() ?? null,
+      fault: fault?.() ?? null,
     }));
   }
 

@@ -14,7 +14,10 @@ const types: Readonly<Record<string, string>> = {
 const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** What of the chart library is served. */
-const libraryFiles = ['uPlot.esm.js', 'uPlot.min.css'];
+const libraryFiles = {
+  'uPlot.esm.js': import.meta.resolve('uplot/dist/uPlot.esm.js'),
+  'uPlot.min.css': import.meta.resolve('uplot/dist/uPlot.min.css'),
+};
 
 /**
  * The live page: `/`, and `/page/…` for each file of the folder `site` and of the chart library. They are read here, once,
@@ -24,7 +27,7 @@ export function pageResources(): Readonly<Record<string, Resource>> {
   const site = new URL('site/', import.meta.url);
   const files = [
     ...readdirSync(site).map((name) => [name, new URL(name, site)] as const),
-    ...libraryFiles.map((name) => [name, new URL(import.meta.resolve(`uplot/dist/${name}`))] as const),
+    ...Object.entries(libraryFiles).map(([name, url]) => [name, new URL(url)] as const),
   ];
   return Object.fromEntries(
     files.flatMap(([name, url]) => {

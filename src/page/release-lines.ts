@@ -79,8 +79,11 @@ function judgedOf(standing: Standing, evidence: Trends): Judged {
 }
 
 function nearestToRollback(tests: readonly TestStanding[]): TestStanding | undefined {
-  const missing = ({ logEvidence, rollbackAt = Infinity }: TestStanding): number => rollbackAt - logEvidence;
-  return tests
-    .filter(({ rollbackAt }) => rollbackAt !== undefined)
-    .toSorted((a, b) => missing(a) - missing(b))[0];
+  const rolling = tests.filter(({ rollbackAt }) => rollbackAt !== undefined);
+  return rolling.toSorted((a, b) => missing(a) - missing(b))[0];
+}
+
+/** How much evidence is missing to a rollback. */
+function missing({ logEvidence, rollbackAt = Infinity }: TestStanding): number {
+  return rollbackAt - logEvidence;
 }

@@ -1,5 +1,4 @@
 import { systemClock as clock } from '../core/clock.ts';
-import type { Component } from '../core/component.ts';
 import type { Resource } from '../core/http-endpoint.ts';
 import { version } from '../core/version.ts';
 import { windowLabel } from '../core/window-label.ts';
@@ -25,7 +24,8 @@ export interface PageParts {
 
 /** The live page. */
 export interface PageRole {
-  readonly component: Component;
+  /** What it shows, kept up to date from start to stop. */
+  readonly views: LiveViews;
   /** What anybody may read: `/` and the files of the page. */
   readonly files: Readonly<Record<string, Resource>>;
   /** What those may read who may read the API. */
@@ -49,7 +49,7 @@ export function pageRole(site: Site, parts: PageParts): PageRole {
     clock,
     log: site.log,
   });
-  return { component: views, files: pageResources(), resources: { '/api/v1/live': liveResource(views) } };
+  return { views, files: pageResources(), resources: { '/api/v1/live': liveResource(views) } };
 }
 
 function flowOf({ plan: { stream }, telemetry }: Site, { ingest, store, assess }: PageParts): FlowMeter {
