@@ -1,0 +1,147 @@
+/** @import { AgentLine, LiveView, ReleaseLine, Tile } from '../live-view.ts' */
+import { amountOf, evidence, fewBelow, figure } from './figures.js';
+
+/** @typedef {NonNullable<ReleaseLine['judged']>} Judged */
+/** @typedef {Judged['tests'][number]} TestLine */
+
+/**
+ * A name of the program as words: `human_handoff` is `human handoff`.
+ * @param {string} name
+ */
+export function words(name) {
+  return name.replaceAll('_', ' ');
+}
+
+/**
+ * What a tile counts: `412 runs`, and that they are few where they are.
+ * @param {Tile} tile
+ * @returns {{ readonly text: string, readonly isFew: boolean }}
+ */
+export function sample({ unit, denominator, counted }) {
+  if (counted === '') return { text: '', isFew: false };
+  const isFew = denominator < fewBelow && unit !== 'incidents';
+  const text = denominator === 0 ? `no ${counted} yet` : amountOf(denominator, counted);
+  return { text: isFew && denominator > 0 ? `few: ${text}` : text, isFew };
+}
+
+/**
+ * Whether a KPI is as the policy asks; undefined where nothing is asked or nothing is known.
+ * @param {Tile} tile
+ * @returns {boolean | undefined}
+ */
+export function isMet({ value, objective, better }) {
+  if (value === null || objective === null) return undefined;
+  return better === 'higher' ? value >= objective : value <= objective;
+}
+
+/**
+ * What the policy asks of a KPI, and whether it is so.
+ * @param {Tile} tile
+ */
+export function objectiveText(tile) {
+  if (tile.objective === null) return 'no objective';
+  const asked = `${tile.better === 'higher' ? 'at least' : 'at most'} ${figure(tile.objective, tile.unit)}`;
+  const met = isMet(tile);
+  return met === undefined ? asked : `${met ? 'met' : 'not met'}: ${asked}`;
+}
+
+/**
+ * A trend for who does not see the chart.
+ * @param {string} title
+ * @param {readonly (number | null)[]} values
+ * @param {(value: number) => string} text
+ */
+export function trendText(title, values, text) {
+  const known = values.filter((value) => value !== null);
+  const [first, last] = [known[0], known.at(-1)];
+  if (first === undefined || last === undefined) return `${title} over time: nothing yet`;
+  const between = `between ${text(Math.min(...known))} and ${text(Math.max(...known))}`;
+  return `${title} over time: from ${text(first)} to ${text(last)}, ${between}`;
+}
+
+const asks = /** @type {const} */ ({
+  worse: ['worse than', ''],
+  floor: ['worse than the policy ever allows', null],
+  before: ['worse than', ' was before'],
+  not_worse: ['surely not worse than', ''],
+});
+
+/**
+ * What a test asks of a release: `worse than 1.4.0`.
+ * @param {TestLine} test
+ * @param {string | null} baseline
+ */
+export function testText({ test }, baseline) {
+  const [text, after] = Object.hasOwn(asks, test)
+    ? asks[/** @type {keyof typeof asks} */ (test)]
+    : [words(test), null];
+  return after === null ? text : `${text} ${baseline ?? 'its baseline'}${after}`;
+}
+
+/**
+ * How far the evidence of a test is: how much there is, and how much is enough for what.
+ * @param {TestLine} test
+ */
+export function evidenceText({ logEvidence, pauseAt, rollbackAt, passAt }) {
+  const enough = [
+    { at: pauseAt, then: 'pauses', done: 'enough to pause' },
+    { at: rollbackAt, then: 'rolls back', done: 'enough to roll back' },
+    { at: passAt, then: 'passes', done: 'enough to pass' },
+  ].flatMap(({ at, ...rest }) => (at === null ? [] : [{ at, ...rest }]));
+  const reached = enough.findLast(({ at }) => logEvidence >= at);
+  const ahead = enough.filter(({ at }) => logEvidence < at);
+  const still = ahead.map(({ at, then }) => `${then} at ${evidence(at)}`);
+  return [`evidence ${evidence(logEvidence)}`, ...(reached ? [reached.done] : []), ...still].join(', ');
+}
+
+/**
+ * How full the bar of a test is, from 0 to 1, and where on it the release pauses; null where it never does.
+ * @param {TestLine} test
+ */
+export function evidenceShare({ logEvidence, pauseAt, rollbackAt, passAt }) {
+  const end = passAt ?? rollbackAt ?? pauseAt;
+  if (end === null || end <= 0) return { share: 0, pause: null };
+  const within = (/** @type {number} */ log) => Math.min(1, Math.max(0, log / end));
+  return { share: within(logEvidence), pause: pauseAt === null || pauseAt >= end ? null : within(pauseAt) };
+}
+
+/**
+ * What changed that who listens must hear, as sentences; figures that move are not among it.
+ * @param {LiveView | null} before
+ * @param {LiveView} after
+ * @returns {readonly string[]}
+ */
+export function announcements(before, after) {
+  if (!before || !isSameChoice(before, after)) return [];
+  const failed = (/** @type {readonly AgentLine[]} */ lines) =>
+    new Set(
+      lines
+        .filter(({ verdict }) => verdict === 'fail')
+        .map(({ agent, environment }) => `${agent} in ${environment}`),
+    );
+  const known = new Set(before.incidents.map(({ id }) => id));
+  const waited = new Set(before.rollbacks.filter(isWaiting).map(({ id }) => id));
+  return [
+    ...[...failed(after.agents).difference(failed(before.agents))].map(
+      (name) => `A release of ${name} fails.`,
+    ),
+    ...after.incidents.filter(({ id }) => !known.has(id)).map(({ title }) => `New incident: ${title}`),
+    ...after.rollbacks
+      .filter((each) => isWaiting(each) && !waited.has(each.id))
+      .map(({ agent }) => `A rollback of ${agent} waits for approval.`),
+  ];
+}
+
+/** @param {LiveView['rollbacks'][number]} rollback */
+export function isWaiting({ approvalExpiresMs }) {
+  return approvalExpiresMs !== null;
+}
+
+/**
+ * @param {LiveView} one
+ * @param {LiveView} other
+ */
+function isSameChoice(one, other) {
+  const keyOf = (/** @type {LiveView} */ { chosen }) => JSON.stringify([chosen?.agent, chosen?.environment]);
+  return keyOf(one) === keyOf(other);
+}
