@@ -65,34 +65,47 @@ function releasePart() {
 
 /** @typedef {{ readonly label: string, readonly value: string, readonly beside: string }} Figure */
 
-/** @param {Shown} shown @returns {readonly Figure[]} */
+/**
+ * How a figure is written, and how it differs from that of the baseline.
+ * @typedef {{
+ *   readonly text: (value: number) => string,
+ *   readonly difference: (value: number, other: number) => string,
+ * }} Writing
+ */
+
+/** @type {Writing} */
+const ofShare = { text: ratio, difference: (value, other) => points(value - other) };
+/** @type {Writing} */
+const ofCost = { text: usd, difference: relative };
+/** @type {Writing} */
+const ofDuration = { text: seconds, difference: relative };
+
+/**
+ * @param {Shown} shown
+ * @returns {readonly Figure[]}
+ */
 function figuresOf({ line, baseline }) {
-  const figure = (
-    /** @type {string} */ label,
-    /** @type {number | null} */ value,
-    /** @type {number | null | undefined} */ other,
-    /** @type {{ readonly text: (value: number) => string, readonly difference: (value: number, other: number) => string }} */ {
-      text,
-      difference,
-    },
-  ) => ({
+  return [
+    figure('Success', line.success, baseline?.success, ofShare),
+    figure('Escalated', line.escalation, baseline?.escalation, ofShare),
+    figure('Cost per run', line.costUsdPerRun, baseline?.costUsdPerRun, ofCost),
+    figure('Duration, p95', line.durationP95Seconds, baseline?.durationP95Seconds, ofDuration),
+  ];
+}
+
+/**
+ * @param {string} label
+ * @param {number | null} value
+ * @param {number | null | undefined} other
+ * @param {Writing} writing
+ * @returns {Figure}
+ */
+function figure(label, value, other, { text, difference }) {
+  return {
     label,
     value: value === null ? none : text(value),
     beside: value === null || typeof other !== 'number' ? '' : difference(value, other),
-  });
-  const share = {
-    text: ratio,
-    difference: (/** @type {number} */ a, /** @type {number} */ b) => points(a - b),
   };
-  return [
-    figure('Success', line.success, baseline?.success, share),
-    figure('Escalated', line.escalation, baseline?.escalation, share),
-    figure('Cost per run', line.costUsdPerRun, baseline?.costUsdPerRun, { text: usd, difference: relative }),
-    figure('Duration, p95', line.durationP95Seconds, baseline?.durationP95Seconds, {
-      text: seconds,
-      difference: relative,
-    }),
-  ];
 }
 
 /**

@@ -1,4 +1,4 @@
-/** @import { AgentLine, LiveView, ReleaseLine, Tile } from '../live-view.ts' */
+/** @import { LiveView, ReleaseLine, Tile } from '../live-view.ts' */
 import { amountOf, evidence, fewBelow, figure } from './figures.js';
 
 /** @typedef {NonNullable<ReleaseLine['judged']>} Judged */
@@ -59,12 +59,12 @@ export function trendText(title, values, text) {
   return `${title} over time: from ${text(first)} to ${text(last)}, ${between}`;
 }
 
-const asks = /** @type {const} */ ({
-  worse: ['worse than', ''],
-  floor: ['worse than the policy ever allows', null],
-  before: ['worse than', ' was before'],
-  not_worse: ['surely not worse than', ''],
-});
+/** What a test asks of a release, before and after the name of its baseline. */
+const asks = new Map([
+  ['worse', ['worse than ', '']],
+  ['before', ['worse than ', ' was before']],
+  ['not_worse', ['surely not worse than ', '']],
+]);
 
 /**
  * What a test asks of a release: `worse than 1.4.0`.
@@ -72,10 +72,9 @@ const asks = /** @type {const} */ ({
  * @param {string | null} baseline
  */
 export function testText({ test }, baseline) {
-  const [text, after] = Object.hasOwn(asks, test)
-    ? asks[/** @type {keyof typeof asks} */ (test)]
-    : [words(test), null];
-  return after === null ? text : `${text} ${baseline ?? 'its baseline'}${after}`;
+  if (test === 'floor') return 'worse than the policy ever allows';
+  const [before = words(test), after = ''] = asks.get(test) ?? [`${words(test)}, beside `];
+  return `${before}${baseline ?? 'its baseline'}${after}`;
 }
 
 /**
@@ -84,13 +83,14 @@ export function testText({ test }, baseline) {
  */
 export function evidenceText({ logEvidence, pauseAt, rollbackAt, passAt }) {
   const enough = [
-    { at: pauseAt, then: 'pauses', done: 'enough to pause' },
-    { at: rollbackAt, then: 'rolls back', done: 'enough to roll back' },
-    { at: passAt, then: 'passes', done: 'enough to pass' },
+    { at: pauseAt, ahead: 'pauses', done: 'enough to pause' },
+    { at: rollbackAt, ahead: 'rolls back', done: 'enough to roll back' },
+    { at: passAt, ahead: 'passes', done: 'enough to pass' },
   ].flatMap(({ at, ...rest }) => (at === null ? [] : [{ at, ...rest }]));
   const reached = enough.findLast(({ at }) => logEvidence >= at);
-  const ahead = enough.filter(({ at }) => logEvidence < at);
-  const still = ahead.map(({ at, then }) => `${then} at ${evidence(at)}`);
+  const still = enough
+    .filter(({ at }) => logEvidence < at)
+    .map(({ at, ahead }) => `${ahead} at ${evidence(at)}`);
   return [`evidence ${evidence(logEvidence)}`, ...(reached ? [reached.done] : []), ...still].join(', ');
 }
 
@@ -112,19 +112,11 @@ export function evidenceShare({ logEvidence, pauseAt, rollbackAt, passAt }) {
  * @returns {readonly string[]}
  */
 export function announcements(before, after) {
-  if (!before || !isSameChoice(before, after)) return [];
-  const failed = (/** @type {readonly AgentLine[]} */ lines) =>
-    new Set(
-      lines
-        .filter(({ verdict }) => verdict === 'fail')
-        .map(({ agent, environment }) => `${agent} in ${environment}`),
-    );
+  if (!before || choiceOf(before) !== choiceOf(after)) return [];
   const known = new Set(before.incidents.map(({ id }) => id));
   const waited = new Set(before.rollbacks.filter(isWaiting).map(({ id }) => id));
   return [
-    ...[...failed(after.agents).difference(failed(before.agents))].map(
-      (name) => `A release of ${name} fails.`,
-    ),
+    ...[...failing(after).difference(failing(before))].map((name) => `A release of ${name} fails.`),
     ...after.incidents.filter(({ id }) => !known.has(id)).map(({ title }) => `New incident: ${title}`),
     ...after.rollbacks
       .filter((each) => isWaiting(each) && !waited.has(each.id))
@@ -138,10 +130,15 @@ export function isWaiting({ approvalExpiresMs }) {
 }
 
 /**
- * @param {LiveView} one
- * @param {LiveView} other
+ * The agents of which a release fails.
+ * @param {LiveView} view
  */
-function isSameChoice(one, other) {
-  const keyOf = (/** @type {LiveView} */ { chosen }) => JSON.stringify([chosen?.agent, chosen?.environment]);
-  return keyOf(one) === keyOf(other);
+function failing({ agents }) {
+  const lines = agents.filter(({ verdict }) => verdict === 'fail');
+  return new Set(lines.map(({ agent, environment }) => `${agent} in ${environment}`));
+}
+
+/** @param {LiveView} view */
+function choiceOf({ chosen }) {
+  return JSON.stringify([chosen?.agent, chosen?.environment]);
 }
