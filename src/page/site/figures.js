@@ -65,7 +65,8 @@ export function usd(value) {
   const size = Math.abs(value);
   if (size === 0 || size >= 1) return `${value < 0 ? '−' : ''}$${dollars.format(size)}`;
   const digits = Math.min(8, Math.max(2, 2 - Math.floor(Math.log10(size))));
-  return `${value < 0 ? '−' : ''}$${size.toFixed(digits)}`;
+  const text = size.toFixed(digits).replace(/(\.\d\d\d*?)0+$/, '$1');
+  return `${value < 0 ? '−' : ''}$${text}`;
 }
 
 /**
@@ -89,6 +90,15 @@ const ofUnit = { ratio, USD: usd, seconds, incidents: count };
  */
 export function figure(value, unit) {
   return value === null ? none : ofUnit[unit](value);
+}
+
+/**
+ * What a policy asks of a KPI, as people wrote it: `90 %`.
+ * @param {number} value
+ * @param {import('../live-view.ts').Tile['unit']} unit
+ */
+export function asked(value, unit) {
+  return figure(value, unit).replace(`.0${space}`, space);
 }
 
 /**

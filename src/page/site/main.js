@@ -55,12 +55,18 @@ class Page {
       byId('title').focus({ preventScroll: true });
     });
     byId('refused-token').addEventListener('click', () => this.#token.ask());
+    // A browser has six connections to a server for all its tabs: one that nobody sees holds none.
+    document.addEventListener('visibilitychange', () => this.#open());
     setInterval(() => this.#tick(), tickMs);
     this.#open();
   }
 
   #open() {
     this.#showTitle();
+    if (document.hidden) {
+      this.#stream.close();
+      return;
+    }
     byId('main').setAttribute('aria-busy', 'true');
     this.#stream.open(this.#chosen.now, this.#token.value);
   }

@@ -3,7 +3,7 @@
 import { badge } from './badges.js';
 import { Chart } from './chart.js';
 import { element, list, setAttribute, setText } from './element.js';
-import { amountOf, evidence, fewBelow, none, points, ratio, seconds, usd } from './figures.js';
+import { amountOf, count, evidence, fewBelow, none, points, ratio, seconds, usd } from './figures.js';
 import { evidenceShare, evidenceText, testText, trendText, words } from './words.js';
 
 /** @typedef {{ readonly line: ReleaseLine, readonly baseline: ReleaseLine | undefined, readonly view: LiveView }} Shown */
@@ -56,6 +56,8 @@ function releasePart() {
       setText(name, line.release);
       setText(runs, `${line.runs < fewBelow ? 'few: ' : ''}${amountOf(line.runs, 'runs')}`);
       table.classList.toggle('few', line.runs < fewBelow);
+      table.classList.toggle('compared', shown.baseline !== undefined);
+      node.classList.toggle('judged', line.judged !== null);
       showFigures(figuresOf(shown));
       judgement.show(shown);
     },
@@ -122,17 +124,17 @@ function figurePart() {
   const [label, value, beside] = [element('dt'), element('dd'), element('dd', { class: 'beside' })];
   return {
     node: element('div', {}, label, value, beside),
-    show(/** @type {Figure} */ figure) {
-      setText(label, figure.label);
-      setText(value, figure.value);
-      setText(beside, figure.beside);
+    show(/** @type {Figure} */ shown) {
+      setText(label, shown.label);
+      setText(value, shown.value);
+      setText(beside, shown.beside);
     },
   };
 }
 
 function judgementPart() {
   const [verdict, action] = [badge(), element('span', { class: 'action' })];
-  const reason = element('p', { class: 'reason' });
+  const [reason, units] = [element('p', { class: 'reason' }), element('p', { class: 'about' })];
   const evidenceList = element('ul', { class: 'tests' });
   const tests = list(
     evidenceList,
@@ -142,7 +144,7 @@ function judgementPart() {
   const chart = new Chart(56);
   const caption = element('p', { class: 'about' }, 'Evidence over time; the dashed line is a rollback');
   const said = element('p', { class: 'verdict' }, verdict.node, action);
-  const parts = element('div', {}, said, reason, evidenceList, chart.node, caption);
+  const parts = element('div', {}, said, reason, units, evidenceList, chart.node, caption);
   const unjudged = element('p', { class: 'quiet' });
   const node = element('div', { class: 'judgement' }, parts, unjudged);
   return {
@@ -154,8 +156,9 @@ function judgementPart() {
       if (!judged) return;
       verdict.show(judged.verdict);
       setText(action, actionText(judged));
-      setText(reason, `${sentence(judged.reason)} ${unitsText(judged)}`);
-      tests(judged.tests.map((test) => ({ test, baseline: judged.baseline })));
+      setText(reason, judged.reason);
+      setText(units, unitsText(judged));
+      tests(nearestFirst(judged.tests).map((test) => ({ test, baseline: judged.baseline })));
       const level = nearestRollback(judged);
       const text = trendText(`Evidence against ${release}`, judged.evidenceTrend, evidence);
       chart.show({ timesMs: view.trendTimesMs, values: judged.evidenceTrend, level, text });
@@ -190,12 +193,8 @@ function actionText({ action, isRunning }) {
 
 /** @param {Judged} judged */
 function unitsText({ units, baselineUnits, baseline }) {
-  return baseline === null ? '' : `Counted so far: ${units} of it, ${baselineUnits} of ${baseline}.`;
-}
-
-/** @param {string} text */
-function sentence(text) {
-  return text === '' ? '' : `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+  const beside = baseline === null ? '' : `, and ${count(baselineUnits)} of ${baseline}`;
+  return `Judged by ${count(units)} of it${beside}`;
 }
 
 /**
@@ -203,10 +202,15 @@ function sentence(text) {
  * @param {Judged} judged
  */
 function nearestRollback({ tests }) {
-  const that = tests
-    .filter(({ rollbackAt }) => rollbackAt !== null)
-    .toSorted((one, other) => evidenceShare(other).share - evidenceShare(one).share)[0];
-  return that?.rollbackAt ?? null;
+  return nearestFirst(tests).find(({ rollbackAt }) => rollbackAt !== null)?.rollbackAt ?? null;
+}
+
+/**
+ * Tests in the order in which they are near to a decision.
+ * @param {Judged['tests']} tests
+ */
+function nearestFirst(tests) {
+  return tests.toSorted((one, other) => evidenceShare(other).share - evidenceShare(one).share);
 }
 
 /** @typedef {{ readonly test: Judged['tests'][number], readonly baseline: string | null }} TestShown */

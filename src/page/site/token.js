@@ -45,6 +45,6 @@ export class Token {
   }
 
   #showState() {
-    setText(this.#button, this.value === null ? 'Give a token' : 'Token given');
+    setText(this.#button, this.value === null ? 'Give token' : 'Token given');
   }
 }

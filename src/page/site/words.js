@@ -1,5 +1,5 @@
 /** @import { LiveView, ReleaseLine, Tile } from '../live-view.ts' */
-import { amountOf, evidence, fewBelow, figure } from './figures.js';
+import { amountOf, asked, evidence, fewBelow } from './figures.js';
 
 /** @typedef {NonNullable<ReleaseLine['judged']>} Judged */
 /** @typedef {Judged['tests'][number]} TestLine */
@@ -35,14 +35,23 @@ export function isMet({ value, objective, better }) {
 }
 
 /**
- * What the policy asks of a KPI, and whether it is so.
+ * What the policy asks of a KPI, and whether it is so: `at least 90 %` where it is, `below 90 %` where it is not.
  * @param {Tile} tile
  */
 export function objectiveText(tile) {
-  if (tile.objective === null) return 'no objective';
-  const asked = `${tile.better === 'higher' ? 'at least' : 'at most'} ${figure(tile.objective, tile.unit)}`;
+  const { objective, better, unit } = tile;
+  if (objective === null) return 'no objective';
+  const [kept, missed] = better === 'higher' ? ['at least', 'below'] : ['at most', 'above'];
+  return `${isMet(tile) === false ? missed : kept} ${asked(objective, unit)}`;
+}
+
+/**
+ * The same for who does not see the sign beside it.
+ * @param {Tile} tile
+ */
+export function objectiveSays(tile) {
   const met = isMet(tile);
-  return met === undefined ? asked : `${met ? 'met' : 'not met'}: ${asked}`;
+  return met === undefined ? '' : met ? 'Objective met: ' : 'Objective not met: ';
 }
 
 /**
