@@ -2,7 +2,7 @@
 /** @import { Chosen } from './choice.js' */
 import { badge } from './badges.js';
 import { queryOf } from './choice.js';
-import { byId, element, list, only, setAttribute, setText } from './element.js';
+import { byId, cell, element, list, only, setAttribute, setText } from './element.js';
 import { count, fewBelow, none, ratio, usd } from './figures.js';
 
 const linesPerPage = 20;
@@ -158,13 +158,4 @@ function linePart(chosen) {
       node.classList.toggle('few-runs', amount < fewBelow);
     },
   };
-}
-
-/**
- * A cell that says its column where the page is too narrow for heads.
- * @param {string} label
- * @param {string} name
- */
-function cell(label, name) {
-  return element('td', { role: 'cell', class: name, 'data-label': label });
 }

@@ -77,6 +77,15 @@ export function list(parent, keyOf, make) {
 }
 
 /**
+ * A cell that says its column where the page is too narrow for heads.
+ * @param {string} label
+ * @param {string} name
+ */
+export function cell(label, name) {
+  return element('td', { role: 'cell', class: name, 'data-label': label });
+}
+
+/**
  * The element with this id and of this kind, which index.html has.
  * @template {HTMLElement} Kind
  * @param {string} id

@@ -8,6 +8,7 @@ import { byId, element, list, setAttribute, setText } from './element.js';
 import { escalations } from './escalations.js';
 import { flow } from './flow.js';
 import { incidents } from './incidents.js';
+import { judgements } from './judgements.js';
 import { LiveStream } from './live-stream.js';
 import { releases } from './releases.js';
 import { rollbacks } from './rollbacks.js';
@@ -27,7 +28,8 @@ class Page {
   #agents = new Agents(this.#chosen);
   #parts = [
     tiles(byId('tiles')),
-    releases(byId('releases')),
+    releases(byId('releases-table'), byId('releases-lines'), byId('no-releases')),
+    judgements(byId('judgements')),
     escalations(byId('escalations'), byId('no-escalations')),
     incidents(byId('incidents'), byId('no-incidents')),
     rollbacks(byId('rollbacks'), byId('no-rollbacks'), byId('rollbacks-stopped'), this.#decisions),
@@ -111,7 +113,6 @@ class Page {
     byId('flow-section').hidden = false;
     byId('agents-section').hidden = isOfAgent;
     byId('releases-section').hidden = !isOfAgent;
-    byId('no-releases').hidden = view.releases.length > 0;
     for (const show of this.#parts) show(view, nowMs);
     if (!isOfAgent) this.#agents.show(view);
     this.#windows(view.windows.map((window) => ({ window, isShown: window === view.window })));
