@@ -124,7 +124,7 @@ function linePart(chosen) {
     cell('Releases', 'number'),
     cell('Open incidents', 'number'),
   ];
-  const head = element('th', { scope: 'row', role: 'rowheader' }, link, environment);
+  const head = element('th', { scope: 'row', role: 'rowheader' }, link, ' ', environment);
   const node = element(
     'tr',
     { role: 'row' },

@@ -65,8 +65,7 @@ export function usd(value) {
   const size = Math.abs(value);
   if (size === 0 || size >= 1) return `${value < 0 ? '−' : ''}$${dollars.format(size)}`;
   const digits = Math.min(8, Math.max(2, 2 - Math.floor(Math.log10(size))));
-  const text = size.toFixed(digits).replace(/(\.\d\d\d*?)0+$/, '$1');
-  return `${value < 0 ? '−' : ''}$${text}`;
+  return `${value < 0 ? '−' : ''}$${size.toFixed(digits)}`;
 }
 
 /**
@@ -98,7 +97,9 @@ export function figure(value, unit) {
  * @param {import('../live-view.ts').Tile['unit']} unit
  */
 export function asked(value, unit) {
-  return figure(value, unit).replace(`.0${space}`, space);
+  return figure(value, unit)
+    .replace(`.0${space}`, space)
+    .replace(/(\.\d\d\d*?)0+$/, '$1');
 }
 
 /**

@@ -61,7 +61,7 @@ function releasePart() {
 function figureCell(label) {
   const [beside, value] = [element('span', { class: 'beside' }), element('span', { class: 'value' })];
   const node = cell(label, 'number');
-  node.append(beside, value);
+  node.append(beside, ' ', value);
   return {
     node,
     show(/** @type {Figure} */ shown) {
