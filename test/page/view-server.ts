@@ -1,15 +1,8 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { LiveView } from '../../src/page/live-view.ts';
-
-const types: Readonly<Record<string, string>> = {
-  html: 'text/html; charset=utf-8',
-  css: 'text/css',
-  js: 'text/javascript',
-  svg: 'image/svg+xml',
-};
+import { pageResources } from '../../src/page/page-files.ts';
 
 /** A server of the page that shows views of a test, over the same URLs as the pipeline. */
 export class ViewServer {
@@ -69,14 +62,10 @@ export class ViewServer {
       this.decided.push({ ticket: pathname.slice('/api/v1/approvals/'.length), by, body });
       return answer(response, this.answerToDecisions.status, this.answerToDecisions.body);
     }
-    const name = pathname === '/' ? 'index.html' : pathname.replace('/page/', '');
-    const folder = name.startsWith('uPlot') ? '../../node_modules/uplot/dist/' : '../../src/page/site/';
-    response.writeHead(200, {
-      'content-type': types[name.split('.').at(-1) ?? ''] ?? '',
-      'content-security-policy':
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    });
-    response.end(readFileSync(new URL(`${folder}${name}`, import.meta.url)));
+    const file = await pageResources()[pathname]?.GET(request, '');
+    if (!file || typeof file.body === 'function') return answer(response, 404, { errors: ['nothing here'] });
+    response.writeHead(file.status, { 'content-type': file.contentType, ...file.headers });
+    response.end(file.body);
   }
 
   #read(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {

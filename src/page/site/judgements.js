@@ -4,7 +4,15 @@ import { badge } from './badges.js';
 import { Chart } from './chart.js';
 import { element, list, setAttribute, setText } from './element.js';
 import { count, evidence } from './figures.js';
-import { evidenceShare, evidenceText, testText, trendText, words } from './words.js';
+import {
+  comparedWith,
+  isBaselineOnly,
+  evidenceShare,
+  evidenceText,
+  testText,
+  trendText,
+  words,
+} from './words.js';
 
 /** @typedef {{ readonly release: string, readonly judged: Judged, readonly timesMs: readonly number[] }} Shown */
 
@@ -17,8 +25,10 @@ export function judgements(root) {
   const show = list(root, (/** @type {Shown} */ { release }) => release, judgementPart);
   return (view) =>
     show(
-      view.releases.flatMap(({ release, judged }) =>
-        judged ? [{ release, judged, timesMs: view.trendTimesMs }] : [],
+      view.releases.flatMap((line) =>
+        line.judged && !isBaselineOnly(line, comparedWith(view.releases, line))
+          ? [{ release: line.release, judged: line.judged, timesMs: view.trendTimesMs }]
+          : [],
       ),
     );
 }

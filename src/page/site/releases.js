@@ -2,6 +2,7 @@
 import { badge } from './badges.js';
 import { cell, element, list, setText } from './element.js';
 import { count, fewBelow, none, points, ratio, seconds, usd } from './figures.js';
+import { comparedWith, isBaselineOnly } from './words.js';
 
 /** @typedef {{ readonly line: ReleaseLine, readonly baseline: ReleaseLine | undefined, readonly judges: readonly string[] }} Shown */
 
@@ -20,7 +21,7 @@ export function releases(table, root, nothing) {
     const shown = lines.map((line) => ({
       line,
       baseline: lines.find(({ release }) => release === line.judged?.baseline),
-      judges: lines.filter(({ judged }) => judged?.baseline === line.release).map(({ release }) => release),
+      judges: comparedWith(lines, line),
     }));
     show(shown.toSorted((one, other) => Number(isJudged(other.line)) - Number(isJudged(one.line))));
   };
@@ -44,8 +45,9 @@ function releasePart() {
     show(/** @type {Shown} */ shown) {
       const { line, judges } = shown;
       setText(name, line.release);
-      verdict.node.hidden = line.judged === null;
-      role.hidden = line.judged !== null;
+      const isBaseline = isBaselineOnly(line, judges);
+      verdict.node.hidden = line.judged === null || isBaseline;
+      role.hidden = line.judged !== null && !isBaseline;
       if (line.judged) verdict.show(line.judged.verdict);
       setText(role, judges.length === 0 ? 'not judged' : `baseline of ${judges.join(' and ')}`);
       for (const [i, each] of figuresOf(shown).entries()) figures[i]?.show(each);

@@ -87,6 +87,25 @@ export function testText({ test }, baseline) {
 }
 
 /**
+ * The releases that are compared with `line`.
+ * @param {readonly ReleaseLine[]} lines
+ * @param {ReleaseLine} line
+ */
+export function comparedWith(lines, { release }) {
+  return lines.filter(({ judged }) => judged?.baseline === release).map((each) => each.release);
+}
+
+/**
+ * Whether of `line` nothing more is to be said than that the releases `others` are compared with it.
+ * @param {ReleaseLine} line
+ * @param {readonly string[]} others
+ */
+export function isBaselineOnly({ judged }, others) {
+  const says = judged !== null && (judged.baseline !== null || judged.verdict !== 'inconclusive');
+  return others.length > 0 && !says;
+}
+
+/**
  * How far the evidence of a test is: how much there is, and how much is enough for what.
  * @param {TestLine} test
  */
