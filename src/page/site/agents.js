@@ -2,7 +2,7 @@
 /** @import { Chosen } from './choice.js' */
 import { badge } from './badges.js';
 import { queryOf } from './choice.js';
-import { byId, element, list, setAttribute, setText } from './element.js';
+import { byId, cell, element, list, only, setAttribute, setText } from './element.js';
 import { count, fewBelow, none, ratio, usd } from './figures.js';
 
 const linesPerPage = 20;
@@ -12,11 +12,11 @@ const holdMs = 8000;
 /** The agents, worst first, a page at a time. */
 export class Agents {
   #chosen;
-  #search = /** @type {HTMLInputElement} */ (byId('find'));
+  #search = only('find', HTMLInputElement);
   #summary = byId('agents-summary');
   #table = byId('agents-table');
-  #previous = /** @type {HTMLButtonElement} */ (byId('agents-previous'));
-  #next = /** @type {HTMLButtonElement} */ (byId('agents-next'));
+  #previous = only('agents-previous', HTMLButtonElement);
+  #next = only('agents-next', HTMLButtonElement);
   #page = 0;
   #heldUntilMs = 0;
   /** @type {readonly AgentLine[]} */
@@ -124,7 +124,7 @@ function linePart(chosen) {
     cell('Releases', 'number'),
     cell('Open incidents', 'number'),
   ];
-  const head = element('th', { scope: 'row', role: 'rowheader' }, link, environment);
+  const head = element('th', { scope: 'row', role: 'rowheader' }, link, ' ', environment);
   const node = element(
     'tr',
     { role: 'row' },
@@ -158,13 +158,4 @@ function linePart(chosen) {
       node.classList.toggle('few-runs', amount < fewBelow);
     },
   };
-}
-
-/**
- * A cell that says its column where the page is too narrow for heads.
- * @param {string} label
- * @param {string} name
- */
-function cell(label, name) {
-  return element('td', { role: 'cell', class: name, 'data-label': label });
 }

@@ -26,6 +26,8 @@ export class Chart {
   #plot;
   /** @type {readonly unknown[] | undefined} */
   #shown;
+  /** @type {number | null} */
+  #level = null;
 
   /**
    * @param {number} height in CSS pixels
@@ -42,11 +44,11 @@ export class Chart {
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
         axes: [{ show: false }, { show: false }],
-        scales: { x: { time: true }, y: { range: (_, low, high) => padded(low, high) } },
+        scales: { x: { time: true }, y: { range: (_, low, high) => rangeOf(low, high, this.#level) } },
         series: [
           {},
           { stroke: colour('--chart-line'), fill: colour('--chart-fill'), width: 1.5, points },
-          { stroke: colour('--chart-level'), width: 1, dash: [4, 4], points },
+          { stroke: colour('--chart-level'), width: 1, dash: [4, 4], points, auto: false },
         ],
         hooks: { setCursor: [({ cursor }) => onHover(cursor.idx ?? null)] },
       },
@@ -62,6 +64,7 @@ export class Chart {
     setAttribute(this.node, 'aria-label', text);
     if (isSame(this.#shown, [level, ...timesMs, ...values])) return;
     this.#shown = [level, ...timesMs, ...values];
+    this.#level = level;
     this.#plot.setData([timesMs.map((timeMs) => timeMs / 1000), [...values], timesMs.map(() => level)]);
   }
 
@@ -83,15 +86,19 @@ export class Chart {
 }
 
 /**
- * The ends of a scale with some air; a flat line has as much above as below.
+ * The ends of a scale with some air; the level is in it unless it is so far that the line beside it would look flat.
  * @param {number | null} low
  * @param {number | null} high
+ * @param {number | null} level
  * @returns {[number, number]}
  */
-function padded(low, high) {
-  if (low === null || high === null) return [0, 1];
-  const air = high === low ? Math.abs(high) * 0.1 || 1 : (high - low) * 0.12;
-  return [low - air, high + air];
+function rangeOf(low, high, level) {
+  if (low === null || high === null) return level === null ? [0, 1] : [level - 1, level + 1];
+  const height = high - low || Math.abs(high) * 0.1 || 1;
+  const isNear = level !== null && level > low - 3 * height && level < high + 3 * height;
+  const [least, most] = isNear ? [Math.min(low, level), Math.max(high, level)] : [low, high];
+  const air = Math.max(height, most - least) * 0.12;
+  return [least - air, most + air];
 }
 
 /**

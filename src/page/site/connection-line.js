@@ -1,6 +1,7 @@
 /** @import { LiveView } from '../live-view.ts' */
 /** @import { Connection } from './live-stream.js' */
 import { byId, setAttribute, setText } from './element.js';
+import { clock } from './figures.js';
 
 /** Says how the connection is: to the eye at once, to the ear only when it is another state. */
 export class ConnectionLine {
@@ -15,7 +16,7 @@ export class ConnectionLine {
   show(connection, view) {
     const { state, look } = stateOf(connection, view);
     setAttribute(this.#line, 'data-look', look);
-    setText(this.#line, connection.kind === 'lost' ? `${state}${inSeconds(connection.retryMs)}` : state);
+    setText(this.#line, connection.kind === 'lost' ? `${state}${lostText(connection.retryMs, view)}` : state);
     setAttribute(this.#line, 'title', connection.kind === 'lost' ? connection.sentence : null);
     if (state === this.#state) return;
     this.#state = state;
@@ -42,8 +43,12 @@ function stateOf(connection, view) {
   return { state: 'live', look: 'good' };
 }
 
-/** @param {number} retryMs */
-function inSeconds(retryMs) {
+/**
+ * When it is tried again, and how old the figures are meanwhile.
+ * @param {number} retryMs
+ * @param {LiveView | null} view
+ */
+function lostText(retryMs, view) {
   const left = Math.ceil((retryMs - Date.now()) / 1000);
-  return left > 0 ? ` in ${left} s` : '';
+  return `${left > 0 ? ` in ${left} s` : ''}${view ? `; figures are of ${clock(view.atMs)}` : ''}`;
 }

@@ -1,7 +1,7 @@
 /** @import { RollbackLine } from '../live-view.ts' */
 /** @import { Token } from './token.js' */
 import { sentenceOf } from './answer.js';
-import { byId, setText } from './element.js';
+import { byId, only, setText } from './element.js';
 
 /** @typedef {'approve' | 'refuse'} Decision */
 
@@ -11,8 +11,8 @@ export class Decisions {
   #onAnswer;
   /** @type {Map<string, string>} */
   #answers = new Map();
-  #dialog = /** @type {HTMLDialogElement} */ (byId('decision-dialog'));
-  #reason = /** @type {HTMLInputElement} */ (byId('decision-reason'));
+  #dialog = only('decision-dialog', HTMLDialogElement);
+  #reason = only('decision-reason', HTMLInputElement);
   /** @type {{ readonly rollback: RollbackLine, readonly decision: Decision } | undefined} */
   #asked;
 

@@ -77,12 +77,31 @@ export function list(parent, keyOf, make) {
 }
 
 /**
+ * A cell that says its column where the page is too narrow for heads.
+ * @param {string} label
+ * @param {string} name
+ */
+export function cell(label, name) {
+  return element('td', { role: 'cell', class: name, 'data-label': label });
+}
+
+/**
+ * The element with this id and of this kind, which index.html has.
+ * @template {HTMLElement} Kind
+ * @param {string} id
+ * @param {new () => Kind} kind
+ * @returns {Kind}
+ */
+export function only(id, kind) {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`index.html has no ${kind.name} #${id}`);
+  return found;
+}
+
+/**
  * The element with this id, which index.html has.
  * @param {string} id
- * @returns {HTMLElement}
  */
 export function byId(id) {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`index.html has no #${id}`);
-  return found;
+  return only(id, HTMLElement);
 }

@@ -92,6 +92,17 @@ export function figure(value, unit) {
 }
 
 /**
+ * What a policy asks of a KPI, as people wrote it: `90 %`.
+ * @param {number} value
+ * @param {import('../live-view.ts').Tile['unit']} unit
+ */
+export function asked(value, unit) {
+  return figure(value, unit)
+    .replace(`.0${space}`, space)
+    .replace(/(\.\d\d\d*?)0+$/, '$1');
+}
+
+/**
  * Things in a second.
  * @param {number} value
  */

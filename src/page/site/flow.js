@@ -19,7 +19,7 @@ export function flow(root, summary) {
       .map(({ stage, fault }) => `${stage}: ${fault}`);
     setText(summary, faults.length === 0 ? 'Everything flows.' : `Does not flow: ${faults.join('; ')}.`);
     setAttribute(summary, 'data-look', faults.length === 0 ? 'good' : 'bad');
-    show(view.flow);
+    show(view.flow.toSorted((one, other) => Number(isSide(one)) - Number(isSide(other))));
   };
 }
 

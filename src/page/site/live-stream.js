@@ -38,10 +38,15 @@ export class LiveStream {
    * @param {string | null} token
    */
   open({ agent, environment, window }, token) {
-    this.#stopped.abort();
+    this.close();
     this.#stopped = new AbortController();
     const url = `/api/v1/live${queryOf({ agent, environment, window })}`;
     void this.#keepReading(url, token, this.#stopped.signal);
+  }
+
+  /** Reads no more, until something is opened. */
+  close() {
+    this.#stopped.abort();
   }
 
   /**

@@ -8,6 +8,7 @@ import { byId, element, list, setAttribute, setText } from './element.js';
 import { escalations } from './escalations.js';
 import { flow } from './flow.js';
 import { incidents } from './incidents.js';
+import { judgements } from './judgements.js';
 import { LiveStream } from './live-stream.js';
 import { releases } from './releases.js';
 import { rollbacks } from './rollbacks.js';
@@ -27,7 +28,8 @@ class Page {
   #agents = new Agents(this.#chosen);
   #parts = [
     tiles(byId('tiles')),
-    releases(byId('releases')),
+    releases(byId('releases-table'), byId('releases-lines'), byId('no-releases')),
+    judgements(byId('judgements')),
     escalations(byId('escalations'), byId('no-escalations')),
     incidents(byId('incidents'), byId('no-incidents')),
     rollbacks(byId('rollbacks'), byId('no-rollbacks'), byId('rollbacks-stopped'), this.#decisions),
@@ -55,12 +57,18 @@ class Page {
       byId('title').focus({ preventScroll: true });
     });
     byId('refused-token').addEventListener('click', () => this.#token.ask());
+    // A browser has six connections to a server for all its tabs: one that nobody sees holds none.
+    document.addEventListener('visibilitychange', () => this.#open());
     setInterval(() => this.#tick(), tickMs);
     this.#open();
   }
 
   #open() {
     this.#showTitle();
+    if (document.hidden) {
+      this.#stream.close();
+      return;
+    }
     byId('main').setAttribute('aria-busy', 'true');
     this.#stream.open(this.#chosen.now, this.#token.value);
   }
@@ -105,7 +113,6 @@ class Page {
     byId('flow-section').hidden = false;
     byId('agents-section').hidden = isOfAgent;
     byId('releases-section').hidden = !isOfAgent;
-    byId('no-releases').hidden = view.releases.length > 0;
     for (const show of this.#parts) show(view, nowMs);
     if (!isOfAgent) this.#agents.show(view);
     this.#windows(view.windows.map((window) => ({ window, isShown: window === view.window })));

@@ -1,26 +1,30 @@
 /** @import { LiveView, ReleaseLine } from '../live-view.ts' */
-/** @import { Judged } from './words.js' */
 import { badge } from './badges.js';
-import { Chart } from './chart.js';
-import { element, list, setAttribute, setText } from './element.js';
-import { amountOf, evidence, fewBelow, none, points, ratio, seconds, usd } from './figures.js';
-import { evidenceShare, evidenceText, testText, trendText, words } from './words.js';
+import { cell, element, list, setText } from './element.js';
+import { count, fewBelow, none, points, ratio, seconds, usd } from './figures.js';
+import { comparedWith, isBaselineOnly } from './words.js';
 
-/** @typedef {{ readonly line: ReleaseLine, readonly baseline: ReleaseLine | undefined, readonly view: LiveView }} Shown */
+/** @typedef {{ readonly line: ReleaseLine, readonly baseline: ReleaseLine | undefined, readonly judges: readonly string[] }} Shown */
 
 /**
- * The releases of the chosen agent side by side, those that are judged first.
- * @param {HTMLElement} root
+ * The releases of the chosen agent beside each other, those that are judged first.
+ * @param {HTMLElement} table
+ * @param {HTMLElement} root of its lines
+ * @param {HTMLElement} nothing shown where there are none
  * @returns {(view: LiveView) => void}
  */
-export function releases(root) {
+export function releases(table, root, nothing) {
   const show = list(root, (/** @type {Shown} */ { line }) => line.release, releasePart);
-  return (view) =>
-    show(
-      view.releases
-        .map((line) => ({ line, baseline: baselineOf(view.releases, line), view }))
-        .toSorted((one, other) => Number(isJudged(other.line)) - Number(isJudged(one.line))),
-    );
+  return ({ releases: lines }) => {
+    table.hidden = lines.length === 0;
+    nothing.hidden = lines.length > 0;
+    const shown = lines.map((line) => ({
+      line,
+      baseline: lines.find(({ release }) => release === line.judged?.baseline),
+      judges: comparedWith(lines, line),
+    }));
+    show(shown.toSorted((one, other) => Number(isJudged(other.line)) - Number(isJudged(one.line))));
+  };
 }
 
 /** @param {ReleaseLine} line */
@@ -28,71 +32,86 @@ function isJudged({ judged }) {
   return judged?.isRunning === true;
 }
 
-/**
- * @param {readonly ReleaseLine[]} lines
- * @param {ReleaseLine} line
- */
-function baselineOf(lines, { judged }) {
-  return lines.find(({ release }) => release === judged?.baseline);
-}
-
 function releasePart() {
-  const name = element('h3');
-  const runs = element('p', { class: 'about' });
-  const table = element('dl', { class: 'figures' });
-  const showFigures = list(table, (/** @type {Figure} */ { label }) => label, figurePart);
-  const judgement = judgementPart();
-  const node = element(
-    'article',
-    { class: 'release' },
-    element('header', {}, name, runs),
-    table,
-    judgement.node,
-  );
+  const [name, verdict] = [element('span', { class: 'name' }), badge()];
+  const [judged, runs] = [cell('Verdict', 'cell-verdict'), cell('Runs', 'number')];
+  const role = element('span', { class: 'quiet' });
+  judged.append(verdict.node, role);
+  const figures = ['Success', 'Escalated', 'Cost per run', 'Duration, p95'].map(figureCell);
+  const head = element('th', { scope: 'row', role: 'rowheader' }, name);
+  const node = element('tr', { role: 'row' }, head, judged, ...figures.map((each) => each.node), runs);
   return {
     node,
     show(/** @type {Shown} */ shown) {
-      const { line } = shown;
+      const { line, judges } = shown;
       setText(name, line.release);
-      setText(runs, `${line.runs < fewBelow ? 'few: ' : ''}${amountOf(line.runs, 'runs')}`);
-      table.classList.toggle('few', line.runs < fewBelow);
-      showFigures(figuresOf(shown));
-      judgement.show(shown);
+      const isBaseline = isBaselineOnly(line, judges);
+      verdict.node.hidden = line.judged === null || isBaseline;
+      role.hidden = line.judged !== null && !isBaseline;
+      if (line.judged) verdict.show(line.judged.verdict);
+      setText(role, judges.length === 0 ? 'not judged' : `baseline of ${judges.join(' and ')}`);
+      for (const [i, each] of figuresOf(shown).entries()) figures[i]?.show(each);
+      setText(runs, line.runs < fewBelow ? `few: ${count(line.runs)}` : count(line.runs));
+      node.classList.toggle('few-runs', line.runs < fewBelow);
     },
-    end: judgement.end,
   };
 }
 
-/** @typedef {{ readonly label: string, readonly value: string, readonly beside: string }} Figure */
+/** @typedef {{ readonly value: string, readonly beside: string }} Figure */
 
-/** @param {Shown} shown @returns {readonly Figure[]} */
-function figuresOf({ line, baseline }) {
-  const figure = (
-    /** @type {string} */ label,
-    /** @type {number | null} */ value,
-    /** @type {number | null | undefined} */ other,
-    /** @type {{ readonly text: (value: number) => string, readonly difference: (value: number, other: number) => string }} */ {
-      text,
-      difference,
+/** @param {string} label */
+function figureCell(label) {
+  const [beside, value] = [element('span', { class: 'beside' }), element('span', { class: 'value' })];
+  const node = cell(label, 'number');
+  node.append(beside, ' ', value);
+  return {
+    node,
+    show(/** @type {Figure} */ shown) {
+      setText(value, shown.value);
+      setText(beside, shown.beside);
     },
-  ) => ({
-    label,
+  };
+}
+
+/**
+ * How a figure is written, and how it differs from that of the baseline.
+ * @typedef {{
+ *   readonly text: (value: number) => string,
+ *   readonly difference: (value: number, other: number) => string,
+ * }} Writing
+ */
+
+/** @type {Writing} */
+const ofShare = { text: ratio, difference: (value, other) => points(value - other) };
+/** @type {Writing} */
+const ofCost = { text: usd, difference: relative };
+/** @type {Writing} */
+const ofDuration = { text: seconds, difference: relative };
+
+/**
+ * @param {Shown} shown
+ * @returns {readonly Figure[]}
+ */
+function figuresOf({ line, baseline }) {
+  return [
+    figure(line.success, baseline?.success, ofShare),
+    figure(line.escalation, baseline?.escalation, ofShare),
+    figure(line.costUsdPerRun, baseline?.costUsdPerRun, ofCost),
+    figure(line.durationP95Seconds, baseline?.durationP95Seconds, ofDuration),
+  ];
+}
+
+/**
+ * @param {number | null} value
+ * @param {number | null | undefined} other
+ * @param {Writing} writing
+ * @returns {Figure}
+ */
+function figure(value, other, { text, difference }) {
+  return {
     value: value === null ? none : text(value),
     beside: value === null || typeof other !== 'number' ? '' : difference(value, other),
-  });
-  const share = {
-    text: ratio,
-    difference: (/** @type {number} */ a, /** @type {number} */ b) => points(a - b),
   };
-  return [
-    figure('Success', line.success, baseline?.success, share),
-    figure('Escalated', line.escalation, baseline?.escalation, share),
-    figure('Cost per run', line.costUsdPerRun, baseline?.costUsdPerRun, { text: usd, difference: relative }),
-    figure('Duration, p95', line.durationP95Seconds, baseline?.durationP95Seconds, {
-      text: seconds,
-      difference: relative,
-    }),
-  ];
 }
 
 /**
@@ -103,120 +122,4 @@ function relative(value, other) {
   if (other === 0) return '';
   const change = Math.round((value / other - 1) * 100);
   return `${change === 0 ? '±' : change < 0 ? '−' : '+'}${Math.abs(change)}\u202f%`;
-}
-
-function figurePart() {
-  const [label, value, beside] = [element('dt'), element('dd'), element('dd', { class: 'beside' })];
-  return {
-    node: element('div', {}, label, value, beside),
-    show(/** @type {Figure} */ figure) {
-      setText(label, figure.label);
-      setText(value, figure.value);
-      setText(beside, figure.beside);
-    },
-  };
-}
-
-function judgementPart() {
-  const [verdict, action] = [badge(), element('span', { class: 'action' })];
-  const reason = element('p', { class: 'reason' });
-  const evidenceList = element('ul', { class: 'tests' });
-  const tests = list(
-    evidenceList,
-    (/** @type {TestShown} */ { test }) => `${test.kpi} ${test.test}`,
-    testPart,
-  );
-  const chart = new Chart(56);
-  const caption = element('p', { class: 'about' }, 'Evidence over time; the dashed line is a rollback');
-  const said = element('p', { class: 'verdict' }, verdict.node, action);
-  const parts = element('div', {}, said, reason, evidenceList, chart.node, caption);
-  const unjudged = element('p', { class: 'quiet' });
-  const node = element('div', { class: 'judgement' }, parts, unjudged);
-  return {
-    node,
-    show(/** @type {Shown} */ { line: { release, judged }, view }) {
-      parts.hidden = judged === null;
-      unjudged.hidden = judged !== null;
-      setText(unjudged, unjudgedText(release, view));
-      if (!judged) return;
-      verdict.show(judged.verdict);
-      setText(action, actionText(judged));
-      setText(reason, `${sentence(judged.reason)} ${unitsText(judged)}`);
-      tests(judged.tests.map((test) => ({ test, baseline: judged.baseline })));
-      const level = nearestRollback(judged);
-      const text = trendText(`Evidence against ${release}`, judged.evidenceTrend, evidence);
-      chart.show({ timesMs: view.trendTimesMs, values: judged.evidenceTrend, level, text });
-      const isDrawn = judged.evidenceTrend.some((value) => value !== null);
-      chart.node.hidden = caption.hidden = !isDrawn;
-    },
-    end: () => chart.remove(),
-  };
-}
-
-/**
- * @param {string} release
- * @param {LiveView} view
- */
-function unjudgedText(release, { releases: lines }) {
-  const judgedBeside = lines.filter(({ judged }) => judged?.baseline === release).map((line) => line.release);
-  return judgedBeside.length === 0
-    ? 'Not judged: no policy has a canary gate for it, or nothing runs beside it.'
-    : `Baseline: ${judgedBeside.join(' and ')} is compared with it.`;
-}
-
-/** @param {Judged} judged */
-function actionText({ action, isRunning }) {
-  const texts = {
-    none: 'nothing to do yet',
-    pause: 'pause it',
-    rollback: 'roll it back',
-    promote: 'go on with it',
-  };
-  return isRunning ? texts[action] : 'runs no more';
-}
-
-/** @param {Judged} judged */
-function unitsText({ units, baselineUnits, baseline }) {
-  return baseline === null ? '' : `Counted so far: ${units} of it, ${baselineUnits} of ${baseline}.`;
-}
-
-/** @param {string} text */
-function sentence(text) {
-  return text === '' ? '' : `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
-}
-
-/**
- * Where the test that is nearest to a rollback rolls back; null where none does.
- * @param {Judged} judged
- */
-function nearestRollback({ tests }) {
-  const that = tests
-    .filter(({ rollbackAt }) => rollbackAt !== null)
-    .toSorted((one, other) => evidenceShare(other).share - evidenceShare(one).share)[0];
-  return that?.rollbackAt ?? null;
-}
-
-/** @typedef {{ readonly test: Judged['tests'][number], readonly baseline: string | null }} TestShown */
-
-function testPart() {
-  const question = element('p', { class: 'question' });
-  const [fill, pause] = [element('span', { class: 'fill' }), element('span', { class: 'pause' })];
-  const bar = element('div', { class: 'bar', 'aria-hidden': 'true' }, fill, pause);
-  const answer = element('p', { class: 'about' });
-  return {
-    node: element('li', {}, question, bar, answer),
-    show(/** @type {TestShown} */ { test, baseline }) {
-      const { share, pause: at } = evidenceShare(test);
-      setText(question, `${words(test.kpi)}: ${testText(test, baseline)}?`);
-      fill.style.inlineSize = `${share * 100}%`;
-      setAttribute(
-        fill,
-        'data-look',
-        test.passAt !== null ? 'good' : share >= 1 ? 'bad' : share >= (at ?? 1) ? 'warn' : 'accent',
-      );
-      pause.hidden = at === null;
-      pause.style.insetInlineStart = `${(at ?? 0) * 100}%`;
-      setText(answer, evidenceText(test));
-    },
-  };
 }

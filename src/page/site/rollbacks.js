@@ -1,7 +1,7 @@
 /** @import { LiveView, RollbackLine } from '../live-view.ts' */
 /** @import { Decision, Decisions } from './decisions.js' */
 import { badge } from './badges.js';
-import { element, list, setAttribute, setText } from './element.js';
+import { byId, element, list, setAttribute, setText } from './element.js';
 import { ago, duration, exactly } from './figures.js';
 import { isWaiting, words } from './words.js';
 
@@ -23,6 +23,11 @@ export function rollbacks(root, nothing, stopped, decisions) {
   );
   return (view, nowMs) => {
     nothing.hidden = view.rollbacks.length > 0;
+    const waiting = view.rollbacks
+      .filter(isWaiting)
+      .map(({ agent, fromRelease }) => `${agent} ${fromRelease}`);
+    byId('waiting').hidden = waiting.length === 0;
+    setText(byId('waiting-text'), `The rollback of ${waiting.join(' and of ')} waits for approval.`);
     stopped.hidden = view.rollbacksStopped === null;
     setText(stopped, `No rollback is done: ${view.rollbacksStopped ?? ''}`);
     show(view.rollbacks.map((rollback) => ({ rollback, nowMs })));
@@ -51,7 +56,7 @@ function rollbackPart(decisions) {
       const { rollback, nowMs } = shown;
       const { agent, environment, fromRelease, toRelease, requestedMs } = rollback;
       state.show(rollback.state);
-      setText(mode, words(rollback.mode));
+      setText(mode, `mode ${words(rollback.mode)}`);
       setText(title, `${agent} in ${environment}: ${fromRelease} → ${toRelease ?? 'nothing to go back to'}`);
       setText(reason, rollback.reason);
       setText(outcome, rollback.outcome);

@@ -2,7 +2,7 @@
 import { Chart } from './chart.js';
 import { element, list, setAttribute, setText } from './element.js';
 import { clock, figure } from './figures.js';
-import { isMet, objectiveText, sample, trendText } from './words.js';
+import { isMet, objectiveSays, objectiveText, sample, trendText } from './words.js';
 
 /** @typedef {{ readonly tile: Tile, readonly timesMs: readonly number[] }} Shown */
 
@@ -19,7 +19,8 @@ export function tiles(root) {
 function tilePart() {
   const title = element('h3');
   const value = element('p', { class: 'value' });
-  const objective = element('p', { class: 'objective' });
+  const [says, asks] = [element('span', { class: 'unseen' }), element('span')];
+  const objective = element('p', { class: 'objective' }, says, asks);
   const about = element('p', { class: 'about' });
   /** @type {Shown | undefined} */
   let shown;
@@ -49,7 +50,8 @@ function tilePart() {
     setText(title, name);
     setText(value, figure(tile.value, unit));
     value.classList.toggle('few', sample(tile).isFew);
-    setText(objective, objectiveText(tile));
+    setText(says, objectiveSays(tile));
+    setText(asks, objectiveText(tile));
     setAttribute(objective, 'data-met', met === undefined ? null : String(met));
     const text = trendText(name, values, (each) => figure(each, unit));
     chart.show({ timesMs, values, level, text });

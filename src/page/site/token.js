@@ -1,11 +1,11 @@
-import { byId, setText } from './element.js';
+import { byId, only, setText } from './element.js';
 
 const key = 'plimsoll-token';
 
 /** The token that somebody gave: it is kept as long as this tab, and sent to nobody but this server. */
 export class Token {
-  #dialog = /** @type {HTMLDialogElement} */ (byId('token-dialog'));
-  #field = /** @type {HTMLInputElement} */ (byId('token-field'));
+  #dialog = only('token-dialog', HTMLDialogElement);
+  #field = only('token-field', HTMLInputElement);
   #button = byId('token-button');
   #onChange;
 
@@ -45,6 +45,6 @@ export class Token {
   }
 
   #showState() {
-    setText(this.#button, this.value === null ? 'Give a token' : 'Token given');
+    setText(this.#button, this.value === null ? 'Give token' : 'Token given');
   }
 }

@@ -1,5 +1,5 @@
-/** @import { AgentLine, LiveView, ReleaseLine, Tile } from '../live-view.ts' */
-import { amountOf, evidence, fewBelow, figure } from './figures.js';
+/** @import { LiveView, ReleaseLine, Tile } from '../live-view.ts' */
+import { amountOf, asked, evidence, fewBelow } from './figures.js';
 
 /** @typedef {NonNullable<ReleaseLine['judged']>} Judged */
 /** @typedef {Judged['tests'][number]} TestLine */
@@ -35,14 +35,23 @@ export function isMet({ value, objective, better }) {
 }
 
 /**
- * What the policy asks of a KPI, and whether it is so.
+ * What the policy asks of a KPI, and whether it is so: `at least 90 %` where it is, `below 90 %` where it is not.
  * @param {Tile} tile
  */
 export function objectiveText(tile) {
-  if (tile.objective === null) return 'no objective';
-  const asked = `${tile.better === 'higher' ? 'at least' : 'at most'} ${figure(tile.objective, tile.unit)}`;
+  const { objective, better, unit } = tile;
+  if (objective === null) return 'no objective';
+  const [kept, missed] = better === 'higher' ? ['at least', 'below'] : ['at most', 'above'];
+  return `${isMet(tile) === false ? missed : kept} ${asked(objective, unit)}`;
+}
+
+/**
+ * The same for who does not see the sign beside it.
+ * @param {Tile} tile
+ */
+export function objectiveSays(tile) {
   const met = isMet(tile);
-  return met === undefined ? asked : `${met ? 'met' : 'not met'}: ${asked}`;
+  return met === undefined ? '' : met ? 'Objective met: ' : 'Objective not met: ';
 }
 
 /**
@@ -59,12 +68,12 @@ export function trendText(title, values, text) {
   return `${title} over time: from ${text(first)} to ${text(last)}, ${between}`;
 }
 
-const asks = /** @type {const} */ ({
-  worse: ['worse than', ''],
-  floor: ['worse than the policy ever allows', null],
-  before: ['worse than', ' was before'],
-  not_worse: ['surely not worse than', ''],
-});
+/** What a test asks of a release, before and after the name of its baseline. */
+const asks = new Map([
+  ['worse', ['worse than ', '']],
+  ['before', ['worse than ', ' was before']],
+  ['not_worse', ['surely not worse than ', '']],
+]);
 
 /**
  * What a test asks of a release: `worse than 1.4.0`.
@@ -72,10 +81,28 @@ const asks = /** @type {const} */ ({
  * @param {string | null} baseline
  */
 export function testText({ test }, baseline) {
-  const [text, after] = Object.hasOwn(asks, test)
-    ? asks[/** @type {keyof typeof asks} */ (test)]
-    : [words(test), null];
-  return after === null ? text : `${text} ${baseline ?? 'its baseline'}${after}`;
+  if (test === 'floor') return 'worse than the policy ever allows';
+  const [before = words(test), after = ''] = asks.get(test) ?? [`${words(test)}, beside `];
+  return `${before}${baseline ?? 'its baseline'}${after}`;
+}
+
+/**
+ * The releases that are compared with `line`.
+ * @param {readonly ReleaseLine[]} lines
+ * @param {ReleaseLine} line
+ */
+export function comparedWith(lines, { release }) {
+  return lines.filter(({ judged }) => judged?.baseline === release).map((each) => each.release);
+}
+
+/**
+ * Whether of `line` nothing more is to be said than that the releases `others` are compared with it.
+ * @param {ReleaseLine} line
+ * @param {readonly string[]} others
+ */
+export function isBaselineOnly({ judged }, others) {
+  const says = judged !== null && (judged.baseline !== null || judged.verdict !== 'inconclusive');
+  return others.length > 0 && !says;
 }
 
 /**
@@ -84,13 +111,14 @@ export function testText({ test }, baseline) {
  */
 export function evidenceText({ logEvidence, pauseAt, rollbackAt, passAt }) {
   const enough = [
-    { at: pauseAt, then: 'pauses', done: 'enough to pause' },
-    { at: rollbackAt, then: 'rolls back', done: 'enough to roll back' },
-    { at: passAt, then: 'passes', done: 'enough to pass' },
+    { at: pauseAt, ahead: 'pauses', done: 'enough to pause' },
+    { at: rollbackAt, ahead: 'rolls back', done: 'enough to roll back' },
+    { at: passAt, ahead: 'passes', done: 'enough to pass' },
   ].flatMap(({ at, ...rest }) => (at === null ? [] : [{ at, ...rest }]));
   const reached = enough.findLast(({ at }) => logEvidence >= at);
-  const ahead = enough.filter(({ at }) => logEvidence < at);
-  const still = ahead.map(({ at, then }) => `${then} at ${evidence(at)}`);
+  const still = enough
+    .filter(({ at }) => logEvidence < at)
+    .map(({ at, ahead }) => `${ahead} at ${evidence(at)}`);
   return [`evidence ${evidence(logEvidence)}`, ...(reached ? [reached.done] : []), ...still].join(', ');
 }
 
@@ -112,19 +140,11 @@ export function evidenceShare({ logEvidence, pauseAt, rollbackAt, passAt }) {
  * @returns {readonly string[]}
  */
 export function announcements(before, after) {
-  if (!before || !isSameChoice(before, after)) return [];
-  const failed = (/** @type {readonly AgentLine[]} */ lines) =>
-    new Set(
-      lines
-        .filter(({ verdict }) => verdict === 'fail')
-        .map(({ agent, environment }) => `${agent} in ${environment}`),
-    );
+  if (!before || choiceOf(before) !== choiceOf(after)) return [];
   const known = new Set(before.incidents.map(({ id }) => id));
   const waited = new Set(before.rollbacks.filter(isWaiting).map(({ id }) => id));
   return [
-    ...[...failed(after.agents).difference(failed(before.agents))].map(
-      (name) => `A release of ${name} fails.`,
-    ),
+    ...[...failing(after).difference(failing(before))].map((name) => `A release of ${name} fails.`),
     ...after.incidents.filter(({ id }) => !known.has(id)).map(({ title }) => `New incident: ${title}`),
     ...after.rollbacks
       .filter((each) => isWaiting(each) && !waited.has(each.id))
@@ -138,10 +158,15 @@ export function isWaiting({ approvalExpiresMs }) {
 }
 
 /**
- * @param {LiveView} one
- * @param {LiveView} other
+ * The agents of which a release fails.
+ * @param {LiveView} view
  */
-function isSameChoice(one, other) {
-  const keyOf = (/** @type {LiveView} */ { chosen }) => JSON.stringify([chosen?.agent, chosen?.environment]);
-  return keyOf(one) === keyOf(other);
+function failing({ agents }) {
+  const lines = agents.filter(({ verdict }) => verdict === 'fail');
+  return new Set(lines.map(({ agent, environment }) => `${agent} in ${environment}`));
+}
+
+/** @param {LiveView} view */
+function choiceOf({ chosen }) {
+  return JSON.stringify([chosen?.agent, chosen?.environment]);
 }
