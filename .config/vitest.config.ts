@@ -26,6 +26,7 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, ...withoutThese],
+    globalSetup: ['test/kafka/shared-brokers.ts'],
     pool: 'forks',
     maxWorkers: availableParallelism() + 1, // those that start servers wait most of the time
     reporters: ['default', new CountReporter()],

@@ -51,7 +51,6 @@ function usage(): string {
   ].join('\n');
 }
 
-/** Runs the command that `words` name and returns the exit code: 0 done, 1 failed, 2 not understood. */
 async function dispatch(words: readonly string[]): Promise<number> {
   const [name = '', ...rest] = words;
   if (name === '' || name === 'help' || name === '--help' || name === '-h') {
@@ -94,11 +93,14 @@ function parsed<O extends ParseArgsOptionsConfig>(name: string, words: readonly 
   }
 }
 
-try {
-  process.exitCode = await dispatch(process.argv.slice(2));
-} catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  const lines = error instanceof ConfigError ? message.split('\n') : [message];
-  for (const line of lines) process.stderr.write(`plimsoll: ${line}\n`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+/** Runs the command that `words` name and resolves with the exit code: 0 done, 1 failed, 2 not understood; says on standard error why. */
+export async function main(words: readonly string[]): Promise<number> {
+  try {
+    return await dispatch(words);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const lines = error instanceof ConfigError ? message.split('\n') : [message];
+    for (const line of lines) process.stderr.write(`plimsoll: ${line}\n`);
+    return error instanceof UsageError ? 2 : 1;
+  }
 }

@@ -116,10 +116,7 @@ function apiOf(
   const { addresses: urls, policies, rollback, log } = parts;
   const place = { ...options.endpoint, configPath: `extensions::${id}::endpoint` };
   const users = Object.entries(options.users).map(([name, token]) => ({ name, token }));
-  const callers = new Callers([
-    ...users,
-    ...(options.token ? [{ name: 'token', token: options.token }] : []),
-  ]);
+  const callers = new Callers(users, options.token);
   const gate = gateResource({
     standings: () => assess.verdicts.standings,
     policies: () => policies.inUse,

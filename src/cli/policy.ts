@@ -129,7 +129,9 @@ function test(policies: readonly PolicyFile[], files: readonly string[]): number
       else failed++;
     }
   }
-  print(failed === 0 ? `${met} tests passed` : `${failed} of ${met + failed} tests failed`);
+  const all = met + failed;
+  const tests = all === 1 ? 'test' : 'tests';
+  print(failed === 0 ? `${met} ${tests} passed` : `${failed} of ${all} ${tests} failed`);
   return failed === 0 ? 0 : 1;
 }
 

@@ -78,7 +78,7 @@ function addRules(rendered: Map<string, string>, { group, origin, rules, tests }
   rendered.set(file, headed(origin, yaml({ groups: [{ name: group, rules }] })));
   rendered.set(
     `${group}.rules.test.yaml`,
-    headed(origin, yaml({ rule_files: [file], evaluation_interval: '5m', tests })),
+    headed(origin, yaml({ rule_files: [file], evaluation_interval: '10m', tests })),
   );
 }
 

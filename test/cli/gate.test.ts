@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { plimsoll } from '../e2e/program.ts';
+import { called } from './called.ts';
 
 const shipped = (name: string): string => new URL(`../../config/policies/${name}`, import.meta.url).pathname;
 const policy = ['--policy', shipped('refund-agent.yaml')];
@@ -18,11 +19,12 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const offline = (release: string, file: string, ...more: string[]) =>
-  plimsoll('gate', 'offline', ...policy, '--release', release, '--baseline', '1.4.0', ...more, file);
+  called('gate', 'offline', ...policy, '--release', release, '--baseline', '1.4.0', ...more, file);
 
 describe('the offline gate', () => {
   test('lets a better release on, and not a worse one', async () => {
-    const better = await offline('1.5.0-rc2', shipped('fixtures/refunds-better.jsonl'));
+    const words = ['--release', '1.5.0-rc2', '--baseline', '1.4.0', shipped('fixtures/refunds-better.jsonl')];
+    const better = await plimsoll('gate', 'offline', ...policy, ...words);
     expect(better).toMatchObject({ code: 0, stderr: '' });
     expect(better.stdout).toMatch(
       /^pass: 1\.5\.0-rc2 is good in 228 of 240 cases .*\n {2}mean score of correctness: 0\.\d{3}, before 0\.\d{3}\n$/,
@@ -86,7 +88,7 @@ describe('a gate of the pipeline', () => {
   afterEach(() => server.close());
 
   const canary = (...more: string[]) =>
-    plimsoll('gate', 'canary', '--policy', 'refund-agent', '--release', '1.5.0 rc/1', '--url', url, ...more);
+    called('gate', 'canary', '--policy', 'refund-agent', '--release', '1.5.0 rc/1', '--url', url, ...more);
 
   test.each([
     ['pass', 0],
@@ -158,7 +160,7 @@ test.each([
   [['canary', '--policy', 'a', '--release', '1', '--url', 'here'], '--url here is no URL'],
   [['canary', '--policy', 'a', '--release', '1', '--wait', 'long'], '--wait long is no duration'],
 ])('gate %j is not understood', async (words, said) => {
-  const { code, stderr } = await plimsoll('gate', ...words);
+  const { code, stderr } = await called('gate', ...words);
   expect(code).toBe(2);
   expect(stderr).toContain(said);
 });
