@@ -66,7 +66,7 @@ describe.skipIf(missing)('carried out step by step', () => {
         cpSync(join(context, 'node_modules'), join(stages.build, workdir, 'node_modules'), {
           recursive: true,
           verbatimSymlinks: true,
-          filter: (path) => !/node_modules\/(?:@?chdb|\.cache|\.vite)/.test(path),
+          filter: (path) => !/node_modules\/(?:@chdb|\.cache|\.vite)/.test(path),
         });
         return true;
       },
