@@ -170,7 +170,7 @@ function cooldownEndMs({ plan }: Attempt, book: RollbackBook): number {
 }
 
 /** The breaker that keeps `target` from being acted on. */
-function openBreaker(target: string, book: RollbackBook) {
+export function openBreaker(target: string, book: RollbackBook) {
   return book.breakers.find(({ scope }) => scope === target || scope === everyTarget);
 }
 

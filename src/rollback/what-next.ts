@@ -1,6 +1,6 @@
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import type { Attempt } from './attempt.ts';
-import { answerMs, restsUntilMs } from './next-step.ts';
+import { answerMs, openBreaker, restsUntilMs } from './next-step.ts';
 import type { RollbackBook } from './rollback-book.ts';
 
 /** What is known beside an attempt when people are told what comes next. */
@@ -20,6 +20,9 @@ export function whatNext(attempt: Attempt, facts: NextFacts): string {
   const { state, plan, from, to, environment } = attempt;
   const { target, verify } = plan;
   const stop = isRehearsal(environment) ? undefined : facts.stopReason;
+  const latest = facts.book.latest(attempt.key);
+  if (latest && latest.id !== attempt.id && state !== 'dry_run')
+    return `${latest.id} came after it, and is ${latest.state}`;
   switch (state) {
     case 'requested':
       return `it is met as the policy says (${plan.mode}), in some seconds or when another rollback of ${target} is over${unseen(attempt, facts)}`;
@@ -59,7 +62,7 @@ function approvalNext(attempt: Attempt, facts: NextFacts): string {
   const done = `${approvedBy.length} of ${approvals} approved${approvedBy.length > 0 ? `, by ${approvedBy.join(', ')}` : ''}`;
   const until = instant(approval?.expiresMs ?? 0);
   if (left.length < needed)
-    return `${done}; it expires at ${until}, for no more than ${left.length} of the approvers may (${left.join(', ')}): who asked (${askers.join(', ')}) may not`;
+    return `${done}; it expires at ${until}: ${needed} more have to approve, and ${left.length === 0 ? 'nobody' : `only ${left.join(', ')}`} may, for who asked may not`;
   const isYours = facts.mayDecide && !approvedBy.includes(facts.viewer ?? '');
   const who = isYours ? 'you' : `${needed} of ${left.join(', ')}`;
   return `${done}; it waits until ${until} for ${who}: plimsoll rollback approve ${id}`;
@@ -73,8 +76,12 @@ function again(attempt: Attempt, { book }: NextFacts): string {
 function refusedNext(attempt: Attempt, { book }: NextFacts): string {
   const { refusal, plan, from, agent, sinceMs } = attempt;
   switch (refusal) {
-    case 'limit':
-      return `when the cause is known: plimsoll rollback close-breaker ${plan.target}|global; then ask again`;
+    case 'limit': {
+      const breaker = openBreaker(plan.target, book);
+      return breaker
+        ? `when the cause is known: plimsoll rollback close-breaker ${breaker.scope}; then ask again`
+        : 'ask again when fewer were done in that time';
+    }
     case 'cooldown':
       return `ask again from ${instant(restsUntilMs(attempt, book))} on, if ${from} is still to go`;
     case 'no_destination':

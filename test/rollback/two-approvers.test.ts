@@ -79,7 +79,7 @@ describe('a target that needs two approvals', () => {
     await executor.request(requestWith({ cause: 'human', requestedBy: 'cy' }));
     expect(await executor.decisions.approve(ticket, 'cy')).toMatchObject({ kind: 'forbidden' });
     expect(shown(executor, 'ana').next).toContain(
-      'it expires at 2026-11-26T13:00:00.000Z, for no more than 1 of the approvers may (ana)',
+      'it expires at 2026-11-26T13:00:00.000Z: 2 more have to approve, and only ana may, for who asked may not',
     );
   });
 

@@ -117,4 +117,24 @@ describe('of an attempt that is over it is said what to do', () => {
     await ask(executor, { release: 'v3' });
     expect(next(executor)).toContain('plimsoll rollback close-breaker refunds');
   });
+
+  test('when a cap was reached by what a person asked for: to wait, for no breaker is open', async () => {
+    site.plan = planWith({ cooldownMs: 1, perDay: 1 });
+    const executor = site.executor();
+    await ask(executor);
+    site.clock.advance(minuteMs);
+    site.target.release = 'v3';
+    await ask(executor, { ...byAna, release: 'v3' });
+    expect(next(executor)).toBe('ask again when fewer were done in that time');
+  });
+
+  test('when another one of the same release came after it: which, and how it is', async () => {
+    site.destinations = [];
+    const executor = site.executor();
+    await ask(executor);
+    site.destinations = [{ release: 'v1', why: 'passed' }];
+    await ask(executor);
+    const [before, after] = executor.status(undefined).attempts;
+    expect(before?.next).toBe(`${after?.id} came after it, and is done`);
+  });
 });
