@@ -44,7 +44,11 @@ function sentCheck({ isInterrupted, refusals, links }: DrillSeen): DrillCheck {
   if (isInterrupted) return { what, isMet: false, found: 'the drill was interrupted' };
   const [first] = refusals;
   if (first !== undefined)
-    return { what, isMet: false, found: `requests that were not: ${refusals.length}, the first for: ${first}` };
+    return {
+      what,
+      isMet: false,
+      found: `requests that were not: ${refusals.length}, the first for: ${first}`,
+    };
   const isMet = links.has('first bad span sent');
   return { what, isMet, found: isMet ? 'all of it' : 'none of the bad release' };
 }
