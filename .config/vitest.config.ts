@@ -15,8 +15,15 @@ function without(what: string, missing: string | undefined, ...files: readonly s
   return files;
 }
 const withoutThese = [
-  ...without('a Collector or a program in Go', goMissing, 'test/interop/**', 'test/instrument/go.test.ts'),
+  ...without(
+    'a Collector or a program in Go',
+    goMissing,
+    'test/interop/**',
+    'test/instrument/go.test.ts',
+    'test/deploy/{compose,helm}.test.ts',
+  ),
   ...without('agent frameworks in JavaScript', npmMissing, 'test/{frameworks,instrument}/javascript.test.ts'),
+  ...without('the package as it is installed', npmMissing, 'test/deploy/package.test.ts'),
   ...without('agent frameworks in Python', pipMissing, 'test/{frameworks,instrument}/python.test.ts'),
   ...without('the reference parser of OpenMetrics', parserMissing, 'test/metrics/reference-parser.test.ts'),
 ];

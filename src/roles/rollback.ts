@@ -48,6 +48,8 @@ export interface RollbackRole extends Role {
   resources(callers: Callers): Readonly<Record<string, Resource>>;
   /** Asks for what the judge wants to be rolled back; the same release again is the same attempt. */
   judged(standings: readonly Standing[]): Promise<void>;
+  /** What there is of rollbacks, to who may decide nothing. */
+  status(): ReturnType<Executor['status']>;
 }
 
 /** The executor of rollbacks, wired: its component comes before the journal in the flow, and after the API. */
@@ -68,6 +70,7 @@ export function rollbackRole(
     addresses: () => [],
     kpis: () => executor.families(),
     resources: (callers) => rollbackResources(executor, callers, log),
+    status: () => executor.status(undefined),
     judged: soleRun(async (standings) => askAll(executor, standings, log)),
   };
 }
@@ -98,6 +101,7 @@ function executorOf(
     journal: parts.journal,
     file: join(plan.dataDirectory, 'rollbacks.jsonl'),
     targets: targetsOf(options.targets),
+    approvalsOf: (target) => approvalsIn(options, target),
     perHour: options.per_hour,
     perDay: options.per_day,
     approvalKey: options.approval_key ?? new Secret(randomBytes(32).toString('hex')),
@@ -118,6 +122,11 @@ function executorOf(
     clock,
     log,
   });
+}
+
+/** How many people have to approve what is done to `target`, which the configuration may not have. */
+function approvalsIn({ targets }: Options, target: string): number {
+  return new Map(Object.entries(targets)).get(target)?.approvals ?? 1;
 }
 
 function stopReasonOf({ stop, stop_file: file }: Options): string | undefined {
