@@ -217,6 +217,14 @@ describe.skipIf(missing)('the live page', () => {
     faults = faults.filter((fault) => !fault.includes('401'));
   });
 
+  test('a URL that asks for what there is not says so, and leads back', async () => {
+    page = await openPage(browser, `${server.url}/?window=7h`, faults);
+    await reads(page, '#refused', 'there is no window 7h');
+    await page.click('#refused-back');
+    await reads(page, '#connection', 'live');
+    faults = faults.filter((fault) => !fault.includes('400'));
+  });
+
   test('a rollback that waits is approved with the token of who looks', async () => {
     await open(ofAgent);
     await page.click('[data-decision=approve]');
