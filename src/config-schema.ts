@@ -1,244 +1,163 @@
 import { z } from 'zod';
+import { clickhouseExporter } from './config-clickhouse.ts';
 import { prices } from './config-prices.ts';
 import { duration, size } from './config-quantities.ts';
 import { rollbackExtension } from './config-rollback.ts';
+import { embeddedConnector, kafkaConnector } from './config-stream.ts';
+import { count, endpoint, orNothing, secret, tls, token } from './config-values.ts';
 import { unknownKeys } from './core/issue-sentence.ts';
 import { logLevels } from './core/log.ts';
-import { Secret } from './core/secret.ts';
-import { canBeShown } from './core/tokens.ts';
 import { escalationReasons } from './semconv/vocabulary.ts';
 
-const count = (min: number, max: number) =>
-  z
-    .union([z.string().regex(/^\d+$/), z.number()])
-    .transform(Number)
-    .pipe(z.number().int().min(min).max(max));
-
-const endpoint = z.string().transform((text, context) => {
-  const [, host, port] =
-    /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text)?.filter((part) => part !== undefined) ?? [];
-  if (host === undefined || port === undefined || Number(port) > 65_535) {
-    context.addIssue(`must be host:port such as 127.0.0.1:4317, not ${JSON.stringify(text)}`);
-    return z.NEVER;
-  }
-  return { host: host === '' ? '0.0.0.0' : host, port: Number(port) };
-});
-
-const asSecret = (text: string): Secret => new Secret(text);
-
-function secretText(leastCharacters: number) {
-  return z.string().min(leastCharacters, `must have ${leastCharacters} characters or more`);
-}
-
-const secret = secretText(1).transform(asSecret);
-const token = secretText(1)
-  .refine(canBeShown, 'has spaces or line breaks, so no request can show it: remove them')
-  .transform(asSecret);
-
-const tls = z.strictObject({
-  cert_file: z.string(),
-  key_file: z.string(),
-  client_ca_file: z.string().optional(),
-});
-
-const clientTls = z.strictObject({
-  ca_file: z.string().optional(),
-  cert_file: z.string().optional(),
-  key_file: z.string().optional(),
-});
-
 const listener = (address: string) => ({
-  endpoint: endpoint.prefault(address),
-  tls: tls.optional(),
+  endpoint: endpoint.prefault(address).describe('Where it listens.'),
+  tls: tls.optional().describe('TLS of the port; without it connections are not encrypted.'),
 });
 
-const otlpReceiver = z.strictObject({
-  protocols: z
-    .strictObject({
-      grpc: z
-        .strictObject({ ...listener('127.0.0.1:4317'), max_connection_age: duration.optional() })
-        .optional(),
-      http: z.strictObject(listener('127.0.0.1:4318')).optional(),
-    })
-    .prefault({ grpc: {}, http: {} }),
-  auth: z.strictObject({ bearer_tokens: z.array(token).min(1) }).optional(),
-  max_request_size: size.prefault('64MiB'),
-  in_flight_limit: size.prefault('256MiB'),
-  max_wait: duration.prefault('5s'),
-  coalesce_window: duration.prefault('2m'),
-});
+const otlpReceiver = z
+  .strictObject({
+    protocols: z
+      .strictObject({
+        grpc: z
+          .strictObject({
+            ...listener('127.0.0.1:4317'),
+            max_connection_age: duration
+              .optional()
+              .describe('So that load balancers spread senders anew; for ever unless said.'),
+          })
+          .optional()
+          .describe('OTLP over gRPC.'),
+        http: z.strictObject(listener('127.0.0.1:4318')).optional().describe('OTLP over HTTP.'),
+      })
+      .prefault({ grpc: {}, http: {} })
+      .describe('The protocols that are listed are spoken; both where nothing is said.'),
+    auth: z
+      .strictObject({
+        bearer_tokens: z.array(token).min(1).describe('A sender must show one of these.'),
+      })
+      .optional()
+      .describe('Who may send; everybody without it.'),
+    max_request_size: size
+      .prefault('64MiB')
+      .describe('1KiB to 64MiB: of a request, before and after decompression.'),
+    in_flight_limit: size.prefault('256MiB').describe('Bytes admitted at once; what does not fit waits.'),
+    max_wait: duration.prefault('5s').describe('How long it waits; then the sender is told to retry.'),
+    coalesce_window: duration
+      .prefault('2m')
+      .describe("A byte-identical request seen within it gets the first one's answer."),
+  })
+  .describe('Takes spans and log records from agents.');
 
 const evaluator = z
-  .strictObject({ min: z.number(), max: z.number() })
+  .strictObject({
+    min: z.number().describe('The worst score; it becomes 0.'),
+    max: z.number().describe('The best score; it becomes 1.'),
+  })
   .refine(({ min, max }) => min < max, 'min must be less than max');
 
-const enrichProcessor = z.strictObject({
-  content: z.enum(['drop', 'hash', 'keep']).prefault('drop'),
-  content_hash_key: secretText(16).transform(asSecret).optional(),
-  attributes: z.record(z.string(), z.enum(['drop', 'hash', 'keep'])).prefault({}),
-  prices: prices.prefault({}),
-  human_tools: z.record(z.string(), z.enum(escalationReasons)).prefault({}),
-  evaluators: z.record(z.string(), evaluator).prefault({}),
-});
-
-const runsProcessor = z.strictObject({
-  idle_timeout: duration.prefault('5m'),
-  max_open_runs: count(100, 10_000_000).prefault(100_000),
-  guess_escalations: z.boolean().prefault(false),
-});
-
-const embeddedConnector = z.strictObject({
-  partitions: count(1, 256).prefault(1),
-  retention: z
-    .strictObject({
-      age: duration.prefault('24h'),
-      size: size.prefault('8GiB'),
-    })
-    .prefault({}),
-  min_free_disk: size.prefault('1GiB'),
-});
-
-const brokerList = z
-  .union([z.string().transform((text) => text.split(',').map((part) => part.trim())), z.array(z.string())])
-  .pipe(z.array(z.string().regex(/^[^:\s]+:\d{1,5}$/, 'must be host:port such as 127.0.0.1:9092')).min(1));
-
-const sasl = z.discriminatedUnion('mechanism', [
-  z.strictObject({
-    mechanism: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']),
-    username: z.string().min(1),
-    password: secret,
-  }),
-  z.strictObject({ mechanism: z.literal('OAUTHBEARER'), token_file: z.string() }),
-]);
-
-const kafkaConnector = z.strictObject({
-  brokers: brokerList,
-  topic: z.string().min(1).prefault('otlp_spans'),
-  dead_letter_topic: z.string().min(1).prefault('otlp_spans_dlq'),
-  runs_topic: z.string().min(1).prefault('agent_runs'),
-  state_topic: z.string().min(1).prefault('plimsoll_state'),
-  rollback_topic: z.string().min(1).prefault('plimsoll_rollbacks'),
-  partitions: count(1, 256).prefault(12),
-  partitioner: z.enum(['murmur2', 'fnv1a']).prefault('murmur2'),
-  replication: count(1, 9).prefault(3),
-  retention: z.strictObject({ age: duration.prefault('3d') }).prefault({}),
-  max_record_size: size.prefault('8MiB'),
-  linger: duration.prefault('20ms'),
-  compression: z.enum(['zstd', 'gzip', 'none']).prefault('zstd'),
-  session_timeout: duration.prefault('30s'),
-  instance_id: z
-    .string()
-    .regex(/^[\w.-]{1,249}$/, 'must be 1 to 249 letters, digits, dots, dashes or underscores')
-    .optional(),
-  groups: z
-    .strictObject({
-      store: z.string().min(1).prefault('plimsoll-store'),
-      assess: z.string().min(1).prefault('plimsoll-assess'),
-      replay: z.string().min(1).prefault('plimsoll-replay'),
-      runs: z.string().min(1).prefault('plimsoll-runs'),
-    })
-    .prefault({}),
-  sasl: sasl.optional(),
-  tls: clientTls.optional(),
-});
-
-/** What `${env:NAME:-}` gives where NAME is not set is as if nothing had been said. */
-const orNothing = <S extends z.ZodType>(schema: S) =>
-  z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
-
-const serverUrl = z.string().transform((text, context) => {
-  const url = URL.parse(text);
-  if (!url || !/^https?:$/.test(url.protocol)) {
-    context.addIssue('must be a URL of http or https such as http://127.0.0.1:8123'); // it may hold a password
-    return z.NEVER;
-  }
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.pathname !== '/') {
-    context.addIssue(
-      'must be scheme, host and port alone: username, password and database are options of their own',
-    );
-    return z.NEVER;
-  }
-  return url.origin;
-});
-
-/** What is said of a server alone. */
-const server = {
-  username: orNothing(z.string()),
-  password: orNothing(secret),
-  database: orNothing(z.string()),
-  tls: clientTls.optional(),
-  compression: z.enum(['zstd', 'gzip', 'none']).optional(),
-  cluster: orNothing(z.string()),
-  insert_deadline: duration.optional(),
-};
-
-const clickhouseExporter = z
+const enrichProcessor = z
   .strictObject({
-    url: orNothing(serverUrl),
-    ...server,
-    flush_interval: duration.prefault('1s'),
-    max_block_rows: count(1, 50_000).prefault(50_000),
-    max_block_size: size.prefault('32MiB'),
+    content: z
+      .enum(['drop', 'hash', 'keep'])
+      .prefault('drop')
+      .describe(
+        'What becomes of prompts, arguments, results and messages: drop (their size is kept), keep, or hash.',
+      ),
+    content_hash_key: secret(16)
+      .optional()
+      .describe(
+        'Needed by hash; 16 characters or more. Ids of users are hashed with it, and dropped without it.',
+      ),
+    attributes: z
+      .record(z.string(), z.enum(['drop', 'hash', 'keep']))
+      .prefault({})
+      .describe('The same for single attributes, by key, or beginning and `*`.'),
+    prices: prices.prefault({}).describe('What things cost beyond the list prices of models, in US dollars.'),
+    human_tools: z
+      .record(z.string(), z.enum(escalationReasons))
+      .prefault({})
+      .describe('Tools that ask a human, besides those known by name, with the reason of that escalation.'),
+    evaluators: z
+      .record(z.string(), evaluator)
+      .prefault({})
+      .describe('What the scores of an evaluator lie between, where not 0 and 1.'),
   })
-  .superRefine(({ url, ...options }, context) => {
-    if (url !== undefined) return;
-    for (const [name, value] of Object.entries(options))
-      if (value !== undefined && Object.hasOwn(server, name))
-        context.addIssue({
-          code: 'custom',
-          path: [name],
-          message: `is for a server: set url, or remove ${name}`,
-        });
+  .describe('Says what spans mean, in `plimsoll.*` attributes, and drops content.');
+
+const runsProcessor = z
+  .strictObject({
+    idle_timeout: duration
+      .prefault('5m')
+      .describe('A run whose root span never comes ends this long after its last span.'),
+    max_open_runs: count(100, 10_000_000)
+      .prefault(100_000)
+      .describe(
+        'So many are in memory; beyond, ended ones are forgotten, then the one that was idle longest is ended.',
+      ),
+    guess_escalations: z
+      .boolean()
+      .prefault(false)
+      .describe(
+        "true: a run that ended with a model's call for a tool that nobody made waits for an approval.",
+      ),
   })
-  .transform(
-    ({
-      username = 'default',
-      database = 'default',
-      compression = 'zstd',
-      insert_deadline = 300_000,
-      ...rest
-    }) => ({ ...rest, username, database, compression, insert_deadline }),
-  );
+  .describe('Puts spans together to runs.');
 
-const kpiExporter = z.strictObject({
-  windows: z.array(duration).min(1).prefault(['5m', '1h', '24h']),
-  lateness: duration.prefault('2m'),
-  max_series: count(10, 1_000_000).prefault(10_000),
-  scrape_interval: duration.prefault('15s'),
-});
+const kpiExporter = z
+  .strictObject({
+    windows: z.array(duration).min(1).prefault(['5m', '1h', '24h']).describe('Of the rolling gauges.'),
+    lateness: duration.prefault('2m').describe('How late a span may be and still count in a window.'),
+    max_series: count(10, 1_000_000)
+      .prefault(10_000)
+      .describe('Per metric; the rest is counted under `overflow`.'),
+    scrape_interval: duration
+      .prefault('15s')
+      .describe('How often Prometheus scrapes: a new counter is 0 for so long.'),
+  })
+  .describe('Counters and gauges of agents, on `/metrics`.');
 
-const sqlExtension = z.strictObject({
-  endpoint: endpoint.prefault('127.0.0.1:8123'),
-  token: token.optional(),
-  allowed_hosts: z.array(z.string()).prefault([]),
-  max_memory: size.prefault('1GiB'),
-  max_execution_time: duration.prefault('30s'),
-  max_result_rows: count(1, 1_000_000_000).prefault(1_000_000),
-});
+const sqlExtension = z
+  .strictObject({
+    endpoint: endpoint.prefault('127.0.0.1:8123').describe('Where it listens.'),
+    token: token.optional().describe('Needed to ask, where it is set, and to bind beyond loopback.'),
+    allowed_hosts: z
+      .array(z.string())
+      .prefault([])
+      .describe('Names besides localhost under which it may be addressed.'),
+    max_memory: size.prefault('1GiB').describe('Of one query.'),
+    max_execution_time: duration.prefault('30s').describe('Of one query.'),
+    max_result_rows: count(1, 1_000_000_000).prefault(1_000_000).describe('A query with more rows fails.'),
+  })
+  .describe("Read-only SQL on the embedded ClickHouse, over ClickHouse's HTTP interface.");
 
-const apiExtension = z.strictObject({
-  endpoint: endpoint.prefault('127.0.0.1:8080'),
-  token: orNothing(token),
-  users: z
-    .record(
-      z
-        .string()
-        .regex(/^[\w.@:+-]{1,100}$/, 'must be a name without spaces')
-        .regex(
-          /^(?!(?:judge|plimsoll|token)$)/,
-          'is what the journal calls the judge, the pipeline or the shared token: give the user another name',
-        ),
-      token,
-    )
-    .prefault({}),
-});
+const apiExtension = z
+  .strictObject({
+    endpoint: endpoint.prefault('127.0.0.1:8080').describe('Where it listens.'),
+    token: orNothing(token).describe('Needed to write, and, where it binds beyond loopback, to read.'),
+    users: z
+      .record(
+        z
+          .string()
+          .regex(/^[\w.@:+-]{1,100}$/, 'must be a name without spaces')
+          .regex(
+            /^(?!(?:judge|plimsoll|token)$)/,
+            'is what the journal calls the judge, the pipeline or the shared token: give the user another name',
+          ),
+        token,
+      )
+      .prefault({})
+      .describe('People with tokens of their own, by name: only they can approve.'),
+  })
+  .describe('What the process serves; incidents, gates and rollbacks.');
 
-const healthExtension = z.strictObject({ endpoint: endpoint.prefault('127.0.0.1:13133') });
+const healthExtension = z
+  .strictObject({ endpoint: endpoint.prefault('127.0.0.1:13133').describe('Where it listens.') })
+  .describe('200 while all flows, 503 with what does not.');
 
 const pipeline = z.strictObject({
-  receivers: z.array(z.string()).min(1),
-  processors: z.array(z.string()).prefault([]),
-  exporters: z.array(z.string()).min(1),
+  receivers: z.array(z.string()).min(1).describe('What it reads from.'),
+  processors: z.array(z.string()).prefault([]).describe('What is done on the way, in order.'),
+  exporters: z.array(z.string()).min(1).describe('What it writes to.'),
 });
 
 /**
@@ -250,6 +169,7 @@ function section<S extends Readonly<Record<string, z.ZodType<object>>>>(kind: st
   const known = Object.keys(schemas);
   return z
     .record(z.string(), z.unknown())
+    .meta({ title: `${kind}s by id` })
     .prefault({})
     .transform((components, context): Readonly<Record<string, Component>> => {
       const parsed = Object.entries(components).map(([id, options]) => {
@@ -291,38 +211,74 @@ export function messageOf(issue: z.core.$ZodIssue, schema: z.ZodType): string {
   return issue.message;
 }
 
+/** The components that there are, by section and type. */
+export const components = {
+  receivers: { otlp: otlpReceiver },
+  processors: { enrich: enrichProcessor, runs: runsProcessor },
+  connectors: { embedded: embeddedConnector, kafka: kafkaConnector },
+  exporters: { clickhouse: clickhouseExporter, kpi: kpiExporter },
+  extensions: {
+    health_check: healthExtension,
+    sql: sqlExtension,
+    api: apiExtension,
+    rollback: rollbackExtension,
+  },
+} as const;
+
+const service = z
+  .strictObject({
+    extensions: z.array(z.string()).prefault([]).describe('The extensions that run.'),
+    pipelines: z
+      .strictObject({
+        'traces/ingest': pipeline.optional().describe('Takes spans from agents to the stream.'),
+        'traces/store': pipeline.optional().describe('Takes what is on the stream to ClickHouse.'),
+        'traces/assess': pipeline
+          .optional()
+          .describe('Puts runs together, counts them, judges releases, and has bad ones rolled back.'),
+      })
+      .describe('The pipelines listed are the roles that run.'),
+    telemetry: z
+      .strictObject({
+        logs: z
+          .strictObject({
+            level: z.enum(logLevels).prefault('info').describe('What is less grave is not said.'),
+          })
+          .prefault({})
+          .describe('The log of the process, JSON lines on standard error.'),
+        metrics: z
+          .strictObject({
+            endpoint: endpoint.prefault('127.0.0.1:9464').describe('Where `/metrics` is.'),
+          })
+          .prefault({})
+          .describe('What Prometheus scrapes.'),
+      })
+      .prefault({})
+      .describe('What the process says of itself.'),
+    policies: z
+      .array(z.string().min(1))
+      .prefault([])
+      .describe('Files or globs, such as config/policies/*.yaml; changes are taken within 10 s.'),
+    drain_timeout: duration.prefault('20s').describe('How long SIGTERM waits for work in flight.'),
+  })
+  .describe('What of all that runs.');
+
 /**
  * The configuration as users write it: the Collector's grammar. Every default is here and nowhere else. Durations
  * become milliseconds, sizes bytes, endpoints `{ host, port }`.
  */
 export const configSchema = z.strictObject({
-  data_dir: z.string().min(1).prefault('./data'),
-  receivers: section('receiver', { otlp: otlpReceiver }),
-  processors: section('processor', { enrich: enrichProcessor, runs: runsProcessor }),
-  connectors: section('connector', { embedded: embeddedConnector, kafka: kafkaConnector }),
-  exporters: section('exporter', { clickhouse: clickhouseExporter, kpi: kpiExporter }),
-  extensions: section('extension', {
-    health_check: healthExtension,
-    sql: sqlExtension,
-    api: apiExtension,
-    rollback: rollbackExtension,
-  }),
-  service: z.strictObject({
-    extensions: z.array(z.string()).prefault([]),
-    pipelines: z.strictObject({
-      'traces/ingest': pipeline.optional(),
-      'traces/store': pipeline.optional(),
-      'traces/assess': pipeline.optional(),
-    }),
-    telemetry: z
-      .strictObject({
-        logs: z.strictObject({ level: z.enum(logLevels).prefault('info') }).prefault({}),
-        metrics: z.strictObject({ endpoint: endpoint.prefault('127.0.0.1:9464') }).prefault({}),
-      })
-      .prefault({}),
-    policies: z.array(z.string().min(1)).prefault([]),
-    drain_timeout: duration.prefault('20s'),
-  }),
+  data_dir: z
+    .string()
+    .min(1)
+    .prefault('./data')
+    .meta({ title: 'path' })
+    .describe('Where the embedded stream and ClickHouse keep their files. One process owns it.'),
+  receivers: section('receiver', components.receivers).describe('What takes spans.'),
+  processors: section('processor', components.processors).describe('What is done to them.'),
+  connectors: section('connector', components.connectors).describe('The stream between the pipelines; one.'),
+  exporters: section('exporter', components.exporters).describe('Where rows and KPIs go.'),
+  extensions: section('extension', components.extensions).describe('What else the process does.'),
+  service,
 });
 
 /** The configuration with every default filled in. */

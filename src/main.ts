@@ -9,6 +9,7 @@ import { judgeCommand } from './cli/judge.ts';
 import { policyCommand } from './cli/policy.ts';
 import { printConfigCommand } from './cli/print-config.ts';
 import { dlqCommand } from './cli/dlq.ts';
+import { reportCommand } from './cli/report.ts';
 import { rollbackCommand } from './cli/rollback.ts';
 import { runCommand } from './cli/run.ts';
 import { sqlCommand } from './cli/sql.ts';
@@ -25,6 +26,7 @@ const commands: readonly Command[] = [
   drillCommand,
   rollbackCommand,
   judgeCommand,
+  reportCommand,
   validateCommand,
   printConfigCommand,
   versionCommand,
@@ -51,7 +53,6 @@ function usage(): string {
   ].join('\n');
 }
 
-/** Runs the command that `words` name and returns the exit code: 0 done, 1 failed, 2 not understood. */
 async function dispatch(words: readonly string[]): Promise<number> {
   const [name = '', ...rest] = words;
   if (name === '' || name === 'help' || name === '--help' || name === '-h') {
@@ -94,11 +95,14 @@ function parsed<O extends ParseArgsOptionsConfig>(name: string, words: readonly 
   }
 }
 
-try {
-  process.exitCode = await dispatch(process.argv.slice(2));
-} catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  const lines = error instanceof ConfigError ? message.split('\n') : [message];
-  for (const line of lines) process.stderr.write(`plimsoll: ${line}\n`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+/** Runs the command that `words` name and resolves with the exit code: 0 done, 1 failed, 2 not understood; says on standard error why. */
+export async function main(words: readonly string[]): Promise<number> {
+  try {
+    return await dispatch(words);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const lines = error instanceof ConfigError ? message.split('\n') : [message];
+    for (const line of lines) process.stderr.write(`plimsoll: ${line}\n`);
+    return error instanceof UsageError ? 2 : 1;
+  }
 }

@@ -7,7 +7,7 @@ import { Telemetry } from './core/telemetry.ts';
 import type { Family } from './kpi/family.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { Health } from './metrics/health.ts';
-import { planOf, type Plan } from './plan.ts';
+import { planOf, policyFactsOf, type Plan } from './plan.ts';
 import { apiRole } from './roles/api.ts';
 import { assessRole, type AssessRole } from './roles/assess.ts';
 import { enricherOf } from './roles/enricher.ts';
@@ -33,7 +33,7 @@ export interface Pipeline {
 export function buildPipeline(config: Config, log: Log): Pipeline {
   const plan = planOf(config);
   const telemetry = new Telemetry();
-  const policies = new Policies(plan.policies, { windowsMs: plan.assess?.kpi.windows, telemetry, log });
+  const policies = new Policies(plan.policies, { ...policyFactsOf(plan), telemetry, log });
   const enricher = enricherOf(plan, policies);
   const site: Site = { plan, enricher, policies, ...streamsOf(plan, telemetry, log), telemetry, log };
 

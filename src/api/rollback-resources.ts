@@ -12,7 +12,7 @@ import { statusJson, type ShownStatus } from './rollback-status.ts';
 
 /** What became of something that somebody asked for. */
 type Answered =
-  | { readonly kind: 'taken' }
+  | { readonly kind: 'taken'; readonly id?: string }
   | { readonly kind: 'unknown' | 'forbidden' | 'over'; readonly reason: string };
 
 /** A rehearsal, as its record is kept; times in milliseconds since the epoch. */
@@ -42,12 +42,15 @@ export interface RollbackDesk {
     | { readonly kind: 'ignored'; readonly reason: string }
   >;
   truncated(count: number): Promise<void>;
-  approve(ticket: string, by: string): Promise<Answered>;
-  refuse(ticket: string, by: string, reason: string): Promise<Answered>;
-  stopAll(by: string, reason: string): Promise<Answered>;
-  resume(by: string): Promise<Answered>;
-  closeBreaker(scope: string, by: string): Promise<Answered>;
-  record(drill: Drill, by: string): Promise<Answered>;
+  readonly decisions: {
+    approve(ticket: string, by: string): Promise<Answered>;
+    refuse(ticket: string, by: string, reason: string): Promise<Answered>;
+    review(id: string, by: string, review: 'right' | 'wrong', note: string): Promise<Answered>;
+    stopAll(by: string, reason: string): Promise<Answered>;
+    resume(by: string): Promise<Answered>;
+    closeBreaker(scope: string, by: string): Promise<Answered>;
+    record(drill: Drill, by: string): Promise<Answered>;
+  };
   status(viewer: string | undefined): ShownStatus;
 }
 
@@ -55,6 +58,11 @@ const limitBytes = 1024 * 1024;
 /** Of the evidence of a drill: the journal keeps it for good. */
 const limitDrillBytes = 16 * 1024;
 const noTicket = 'this ticket is not yours, was used, or has expired';
+
+const ofNobody = failed(
+  403,
+  'this is for people with a token of their own, and the shared one says nothing of who you are: add yourself to extensions::api::users',
+);
 
 const statuses: Readonly<Record<Answered['kind'], number>> = {
   taken: 200,
@@ -75,6 +83,7 @@ const deciding = z.strictObject({
   decision: z.enum(['approve', 'refuse']),
   reason: words.prefault(''),
 });
+const reviewing = z.strictObject({ review: z.enum(['right', 'wrong']), note: words.prefault('') });
 const stopping = z.strictObject({ reason: words.min(1) });
 const nothing = z.strictObject({});
 const closing = z.strictObject({ scope: name });
@@ -111,41 +120,73 @@ type Act<T> = (said: T, by: string, ofPath: string) => Promise<Answer>;
  */
 export function rollbackResources(
   desk: RollbackDesk,
-  callers: Pick<Callers, 'nameOf'>,
+  callers: Pick<Callers, 'nameOf' | 'userOf'>,
   log: Log,
 ): Readonly<Record<string, Resource>> {
   const seenBy = (request: IncomingMessage) =>
     statusJson(desk.status(callers.nameOf(request.headers.authorization)));
   const GET: Handler = async (request) => Promise.resolve(json(200, seenBy(request)));
   const posted = (act: Act<string>): Handler => posting(act, callers, log);
-  const command = <T>(schema: z.ZodType<T>, act: Act<T>): Handler =>
-    posted(async (body, by, ofPath) => {
-      const read = readAs(schema, body);
-      return 'faults' in read ? failed(400, ...read.faults) : act(read.data, by, ofPath);
-    });
+  const command = <T>(schema: z.ZodType<T>, act: Act<T>): Handler => posted(reading(schema, act));
+  const ofUsers = <T>(schema: z.ZodType<T>, act: Act<T>): Handler => fromUsers(command(schema, act), callers);
   return {
     '/api/v1/alerts': { GET, POST: posted(async (body, by) => takeAlerts(desk, body, by, log)) },
     '/api/v1/rollbacks': { GET, POST: command(asking, async (said, by) => ask(desk, said, by)) },
-    '/api/v1/rollbacks/stop': {
-      GET,
-      POST: command(stopping, async ({ reason }, by) => answerOf(await desk.stopAll(by, reason))),
-    },
-    '/api/v1/rollbacks/resume': {
-      GET,
-      POST: command(nothing, async (_, by) => answerOf(await desk.resume(by))),
-    },
-    '/api/v1/rollbacks/breaker': {
-      GET,
-      POST: command(closing, async ({ scope }, by) => answerOf(await desk.closeBreaker(scope, by))),
-    },
+    ...stopResources(desk, GET, { command, ofUsers }),
     '/api/v1/approvals/*': {
       GET: async (request, ticket) => {
         const found = seenBy(request).rollbacks.find((each) => each.ticket === ticket);
         return Promise.resolve(found ? json(200, found) : failed(404, noTicket));
       },
-      POST: command(deciding, async (said, by, ticket) => answerOf(await decide(desk, said, by, ticket))),
+      POST: command(deciding, async (said, by, ticket) =>
+        decided(desk, await decide(desk.decisions, said, by, ticket), by),
+      ),
+    },
+    '/api/v1/reviews/*': {
+      GET,
+      POST: ofUsers(reviewing, async ({ review, note }, by, id) =>
+        decided(desk, await desk.decisions.review(id, by, review, note), by),
+      ),
     },
     '/api/v1/drills': { GET, POST: command(drill, async (said, by) => record(desk, said, by)) },
+  };
+}
+
+type Commanding = <T>(schema: z.ZodType<T>, act: Act<T>) => Handler;
+
+/** What keeps everything from being done, or lets it be done again: to stop is for all who may write, and the rest for users. */
+function stopResources(
+  desk: RollbackDesk,
+  GET: Handler,
+  { command, ofUsers }: { readonly command: Commanding; readonly ofUsers: Commanding },
+): Readonly<Record<string, Resource>> {
+  const { decisions } = desk;
+  return {
+    '/api/v1/rollbacks/stop': {
+      GET,
+      POST: command(stopping, async ({ reason }, by) => answerOf(await decisions.stopAll(by, reason))),
+    },
+    '/api/v1/rollbacks/resume': {
+      GET,
+      POST: ofUsers(nothing, async (_, by) => {
+        const answered = await decisions.resume(by);
+        return json(200, { ...answered, stopped: desk.status(by).stopReason ?? null });
+      }),
+    },
+    '/api/v1/rollbacks/breaker': {
+      GET,
+      POST: ofUsers(closing, async ({ scope }, by) => answerOf(await decisions.closeBreaker(scope, by))),
+    },
+  };
+}
+
+/** `handler` for people with a token of their own: the shared one says nothing of who shows it. */
+function fromUsers(handler: Handler, callers: Pick<Callers, 'nameOf' | 'userOf'>): Handler {
+  return async (request, ofPath) => {
+    const { authorization } = request.headers;
+    const isShared =
+      callers.nameOf(authorization) !== undefined && callers.userOf(authorization) === undefined;
+    return isShared ? ofNobody : handler(request, ofPath);
   };
 }
 
@@ -160,24 +201,45 @@ function posting(act: Act<string>, callers: Pick<Callers, 'nameOf'>, log: Log): 
   };
 }
 
+/** An act of what a body says. */
+function reading<T>(schema: z.ZodType<T>, act: Act<T>): Act<string> {
+  return async (body, by, ofPath) => {
+    const read = readAs(schema, body);
+    return 'faults' in read ? failed(400, ...read.faults) : act(read.data, by, ofPath);
+  };
+}
+
 async function ask(desk: RollbackDesk, said: z.output<typeof asking>, by: string): Promise<Answer> {
   const outcome = await desk.request({ ...said, cause: 'human', requestedBy: by, evidence: {} });
   if (outcome.kind === 'ignored') return failed(409, outcome.reason);
-  return json(outcome.kind === 'accepted' ? 202 : 200, outcome);
+  const { kind, id } = outcome;
+  return json(kind === 'accepted' ? 202 : 200, { kind, id, ...standingOf(desk, id, by) });
+}
+
+/** Where the attempt `id` stands, and what comes next. */
+function standingOf(desk: RollbackDesk, id: string, by: string) {
+  const attempt = desk.status(by).attempts.find((each) => each.id === id);
+  return attempt && { state: attempt.state, outcome: attempt.outcome, next: attempt.next };
+}
+
+/** The answer to who decided on an attempt. */
+function decided(desk: RollbackDesk, answered: Answered, by: string): Answer {
+  if (answered.kind !== 'taken' || answered.id === undefined) return answerOf(answered);
+  return json(200, { ...answered, ...standingOf(desk, answered.id, by) });
 }
 
 async function decide(
-  desk: RollbackDesk,
+  decisions: RollbackDesk['decisions'],
   { decision, reason }: z.output<typeof deciding>,
   by: string,
   ticket: string,
 ): Promise<Answered> {
-  if (decision === 'approve') return desk.approve(ticket, by);
-  return desk.refuse(ticket, by, reason === '' ? `${by} refused it` : reason);
+  if (decision === 'approve') return decisions.approve(ticket, by);
+  return decisions.refuse(ticket, by, reason === '' ? `${by} refused it` : reason);
 }
 
 async function record(desk: RollbackDesk, said: Drill, by: string): Promise<Answer> {
-  const answered = await desk.record(said, by);
+  const answered = await desk.decisions.record(said, by);
   return answered.kind === 'taken' ? json(201, answered) : answerOf(answered);
 }
 

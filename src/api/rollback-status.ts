@@ -11,11 +11,13 @@ interface ShownAttempt {
   readonly outcome: string;
   readonly askers: readonly string[];
   readonly asks: number;
-  readonly approvedBy: string;
+  readonly approvedBy: readonly string[];
+  readonly next: string;
+  readonly review: { readonly review: string; readonly by: string; readonly note: string } | undefined;
   readonly requestedMs: number;
   readonly sinceMs: number;
   readonly evidence: Readonly<Record<string, unknown>>;
-  readonly approval: { readonly expiresMs: number } | undefined;
+  readonly approval: { readonly expiresMs: number; readonly approvals: number } | undefined;
   readonly ticket: string | undefined;
   readonly plan: {
     readonly policy: string;
@@ -34,25 +36,40 @@ export interface ShownStatus {
     readonly reason: string;
     readonly sinceMs: number;
   }[];
+  readonly reviews: readonly {
+    readonly policy: string;
+    readonly state: string;
+    readonly times: number;
+    readonly right: number;
+    readonly wrong: number;
+  }[];
   readonly stopReason: string | undefined;
   readonly head: { readonly seq: number; readonly hash: string };
   readonly fault: string | undefined;
 }
 
 /** `status` as it is answered: times in RFC 3339, null where there is nothing. */
-export function statusJson({ attempts, breakers, stopReason, head, fault }: ShownStatus) {
+export function statusJson({ attempts, breakers, reviews, stopReason, head, fault }: ShownStatus) {
   return {
     stopped: stopReason ?? null,
     fault: fault ?? null,
     journal: { seq: head.seq, hash: head.hash },
     breakers: breakers.map(({ scope, reason, sinceMs }) => ({ scope, reason, since: instant(sinceMs) })),
     rollbacks: attempts.map(attemptJson),
+    reviews: reviews.map(({ policy, state, times, right, wrong }) => ({
+      policy,
+      state,
+      times,
+      right,
+      wrong,
+      not_reviewed: times - right - wrong,
+    })),
   };
 }
 
 function attemptJson(attempt: ShownAttempt) {
   const { plan, requestedMs, sinceMs, approval, ticket, approvedBy, askers, from, to, ...rest } = attempt;
-  const { id, state, cause, agent, environment, reason, outcome, asks, evidence } = rest;
+  const { id, state, cause, agent, environment, reason, outcome, asks, next, review, evidence } = rest;
   return {
     id,
     state,
@@ -70,10 +87,13 @@ function attemptJson(attempt: ShownAttempt) {
     asked_by: askers,
     asks,
     approvers: plan.approvers,
-    approved_by: approvedBy === '' ? null : approvedBy,
+    approvals: approval?.approvals ?? null,
+    approved_by: approvedBy,
     requested: instant(requestedMs),
     since: instant(sinceMs),
     expires: state === 'awaiting_approval' && approval ? instant(approval.expiresMs) : null,
+    next,
+    review: review ?? null,
     ticket: ticket ?? null,
     evidence,
   };

@@ -7,12 +7,16 @@ export interface Caller {
   readonly token: Secret;
 }
 
+/** What whoever shows the shared token is called: it says nothing of who that is. No user has this name. */
+const sharedName = 'token';
+
 /** Who calls is whoever the bearer token says. */
 export class Callers {
   readonly #known: readonly { readonly name: string; readonly tokens: Tokens }[];
 
-  /** Where two have the same token, it is the first one's. */
-  constructor(callers: readonly Caller[]) {
+  /** `shared` is a token that several have. Where two have the same token, it is the first one's; the shared one is last. */
+  constructor(users: readonly Caller[], shared?: Secret) {
+    const callers = shared ? [...users, { name: sharedName, token: shared }] : users;
     this.#known = callers.map(({ name, token }) => ({ name, tokens: new Tokens([token]) }));
   }
 
@@ -29,6 +33,12 @@ export class Callers {
     const shown = asBearer(authorization);
     const bearers = this.#known.filter(({ tokens }) => tokens.hasBearer(shown)); // every one, so that time says nothing
     return bearers[0]?.name;
+  }
+
+  /** The same, of those who have a token of their own: who shows the shared one could be anybody. */
+  userOf(authorization: string | undefined): string | undefined {
+    const name = this.nameOf(authorization);
+    return name === sharedName ? undefined : name;
   }
 }
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Component } from './component.ts';
+import { cutAt } from './cut-at.ts';
 import { listen, type ListenAddress } from './listen.ts';
 import type { Log } from './log.ts';
 import { StreamedBodies, type StreamedBody } from './streamed-body.ts';
@@ -68,11 +69,7 @@ export class HttpEndpoint implements Component {
     this.#server.close();
     this.#streamed.stop();
     this.#server.closeIdleConnections();
-    const cut = (): void => this.#server.closeAllConnections();
-    deadline.addEventListener('abort', cut, { once: true });
-    if (deadline.aborted) cut();
-    await closed;
-    deadline.removeEventListener('abort', cut);
+    await cutAt(deadline, () => this.#server.closeAllConnections(), closed);
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

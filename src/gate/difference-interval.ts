@@ -1,37 +1,11 @@
-import type { Share } from './exact-tests.ts';
-
-/** How far apart two shares are: the first less the second. */
-export interface Difference {
-  readonly estimate: number;
-  /** The true difference is below `low` with a chance of 2.5 %, and above `high` with the same. */
-  readonly low: number;
-  readonly high: number;
-}
-
-/** Of the normal distribution, 2.5 % lie above. */
-const z = 1.959963984540054;
+import { normalQuantile as z, type Interval } from '../core/share-interval.ts';
 
 /**
- * The difference between the shares of good cases of two releases that were tried on other cases: Newcombe's interval from
- * Wilson's of each share (Newcombe 1998, method 10). With equal shares a margin is called excluded by error in at most 3 %
- * of trials, from 50 cases on (counted out over all tables).
+ * How far apart the shares of good cases of two releases are that were tried on the same `cases`, of which `better` are good
+ * with the first alone and `worse` with the second alone: Tango's score interval (Tango 1998). Newcombe's for pairs calls a
+ * margin excluded by error in up to 11 % of trials where few cases change, as with agents; this one in at most 2.7 %.
  */
-export function unpairedDifference(candidate: Share, baseline: Share): Difference {
-  const [a, b] = [wilson(candidate), wilson(baseline)];
-  const estimate = a.estimate - b.estimate;
-  return {
-    estimate,
-    low: estimate - Math.hypot(a.estimate - a.low, b.high - b.estimate),
-    high: estimate + Math.hypot(a.high - a.estimate, b.estimate - b.low),
-  };
-}
-
-/**
- * The same of releases that were tried on the same `cases`, of which `better` are good with the first alone and `worse`
- * with the second alone: Tango's score interval (Tango 1998). Newcombe's for pairs calls a margin excluded by error in up
- * to 11 % of trials where few cases change, as with agents; this one in at most 2.7 %.
- */
-export function pairedDifference(better: number, worse: number, cases: number): Difference {
+export function pairedDifference(better: number, worse: number, cases: number): Interval {
   const estimate = (better - worse) / cases;
   const score = (difference: number): number => tangoScore(better, worse, cases, difference);
   return {
@@ -39,14 +13,6 @@ export function pairedDifference(better: number, worse: number, cases: number): 
     low: crossing(score, z, -1, estimate),
     high: crossing(score, -z, estimate, 1),
   };
-}
-
-function wilson({ good, cases }: Share): Difference {
-  const estimate = good / cases;
-  const shrink = 1 + (z * z) / cases;
-  const centre = (estimate + (z * z) / (2 * cases)) / shrink;
-  const half = (z / shrink) * Math.sqrt((estimate * (1 - estimate)) / cases + (z * z) / (4 * cases * cases));
-  return { estimate, low: Math.max(0, centre - half), high: Math.min(1, centre + half) };
 }
 
 /** How many standard errors the pairs lie above `difference`, if that is the true one. */

@@ -1,3 +1,5 @@
+import type { Share } from '../core/share-interval.ts';
+
 /**
  * The chance that of `changed` cases at least `worse` became worse, when a case that changes becomes worse or better alike:
  * McNemar's exact test, of one side. 1 where nothing changed.
@@ -8,12 +10,6 @@ export function pairedChance(worse: number, better: number): number {
   let chance = 0;
   for (let k = worse; k <= changed; k++) chance += Math.exp(logChoose(logs, changed, k) - changed * Math.LN2);
   return Math.min(1, chance);
-}
-
-/** So many of so many. */
-export interface Share {
-  readonly good: number;
-  readonly cases: number;
 }
 
 /**

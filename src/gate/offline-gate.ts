@@ -1,6 +1,7 @@
+import { shareDifference, type Interval, type Share } from '../core/share-interval.ts';
 import type { Outcome } from '../semconv/vocabulary.ts';
-import { pairedDifference, unpairedDifference, type Difference } from './difference-interval.ts';
-import { pairedChance, unpairedChance, type Share } from './exact-tests.ts';
+import { pairedDifference } from './difference-interval.ts';
+import { pairedChance, unpairedChance } from './exact-tests.ts';
 import type { OfflineCase } from './offline-cases.ts';
 
 /** What a release must show on a data set. */
@@ -28,7 +29,7 @@ export interface OfflineVerdict extends GateVerdict {
   readonly better: number;
   readonly worse: number;
   /** Undefined where a release has no case. */
-  readonly difference: Difference | undefined;
+  readonly difference: Interval | undefined;
   /** The chance of a result as bad, or worse, if the release were as good as the baseline; 1 where there is none. */
   readonly chance: number;
   /** The mean of each evaluator, for people: they decide nothing. */
@@ -89,7 +90,7 @@ function measure({ isPaired, candidate, baseline, better, worse }: Found): Measu
         chance: pairedChance(worse, better),
       }
     : {
-        difference: unpairedDifference(candidate, baseline),
+        difference: shareDifference(candidate, baseline),
         chance: unpairedChance(candidate, baseline),
       };
 }

@@ -27,12 +27,12 @@ const judgedKpi = z.enum(judgedKpis, {
 
 const offline = z.strictObject({
   dataset: text('which cases the release is tried on'),
-  min_cases: count(1, 1_000_000),
+  min_cases: count(1, 1_000_000).describe('With fewer it is inconclusive.'),
   margin: ratio.describe('How much worse than the release before it may be.'),
 });
 
 const staging = z.strictObject({
-  min_runs: count(1, 1_000_000),
+  min_runs: count(1, 1_000_000).describe('With fewer it is inconclusive.'),
   at_least: z
     .partialRecord(kpiName, ratio)
     .optional()
@@ -59,16 +59,16 @@ const canary = z.strictObject({
   pause_at: z.number().min(1).describe('Evidence (an e-value) against the release at which it pauses.'),
   rollback_at: z.number().min(1).describe('Evidence at which it is rolled back.'),
   max: duration.describe('How long it may take to decide.'),
-  on_timeout: z.enum(['pause', 'rollback']),
+  on_timeout: z.enum(['pause', 'rollback']).describe('What happens when it takes longer.'),
   tick: duration.optional().describe('How often evidence is taken. 1m unless said.'),
 });
 
 /** What a release must show before it goes on. */
 export const gates = z
   .strictObject({
-    offline: offline.optional(),
-    staging: staging.optional(),
-    canary: canary.optional(),
+    offline: offline.optional().describe('On a data set, by exact tests.'),
+    staging: staging.optional().describe('By the gauges of the environment in which it was tried.'),
+    canary: canary.optional().describe('Beside the release that was there, by the judge.'),
   })
   .describe('What a release must show before it goes on.');
 
@@ -83,9 +83,9 @@ export const policyTest = z
   .strictObject({
     name: text('what it shows'),
     fixture: text('which file it replays, as seen from the policy'),
-    gate: z.enum(gateNames),
+    gate: z.enum(gateNames).describe('The gate that is asked.'),
     release: name('the release that is judged'),
     baseline: name('the release that it is compared with').optional(),
-    verdict: z.enum(['pass', 'fail', 'inconclusive', 'environment']),
+    verdict: z.enum(['pass', 'fail', 'inconclusive', 'environment']).describe('What it must say.'),
   })
   .describe('What a gate must say of a fixture.');

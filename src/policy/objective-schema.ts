@@ -5,7 +5,7 @@ import { count, duration, evaluator, ratio, severity, window } from './policy-va
 const burnRate = z
   .strictObject({
     factor: z.number().positive().describe('How many times faster than allowed the error budget is spent.'),
-    long_window: duration,
+    long_window: duration.describe('So that the alert is sure.'),
     short_window: duration.describe('So that the alert ends soon after the cause does.'),
     severity,
   })
@@ -29,34 +29,64 @@ const windowed = {
   severity,
 };
 
-const atMostUsd = z.strictObject({ at_most: z.number().positive(), ...windowed });
+const least = ratio.describe('It must be so much or more.');
+const most = ratio.describe('It must be so much or less.');
+const mostOf = (unit: string) => z.number().positive().describe(`It must be so much or less, in ${unit}.`);
+const atMostUsd = z.strictObject({ at_most: mostOf('US dollars'), ...windowed });
 
 /** What each KPI must be. An objective has either an error budget (`period`) or a rolling window (`window`). */
 export const objectives = z
   .strictObject({
-    run_success: z.strictObject({ at_least: ratio, ...budgeted }).optional(),
-    run_escalation: z.strictObject({ at_most: ratio, ...budgeted }).optional(),
-    run_containment: z.strictObject({ at_least: ratio, ...windowed }).optional(),
-    outcome_evidence: z.strictObject({ at_least: ratio, ...budgeted }).optional(),
+    run_success: z
+      .strictObject({ at_least: least, ...budgeted })
+      .optional()
+      .describe('Share of runs that ended well.'),
+    run_escalation: z
+      .strictObject({ at_most: most, ...budgeted })
+      .optional()
+      .describe('Share of runs in which control passed to a human.'),
+    run_containment: z
+      .strictObject({ at_least: least, ...windowed })
+      .optional()
+      .describe('Share of runs in which no human was needed and which nobody gave up.'),
+    outcome_evidence: z
+      .strictObject({ at_least: least, ...budgeted })
+      .optional()
+      .describe('Share of runs whose outcome somebody confirmed.'),
     quality_score: z
-      .strictObject({ evaluator: evaluator.describe('Whose scores.'), at_least: ratio, ...windowed })
+      .strictObject({ evaluator: evaluator.describe('Whose scores.'), at_least: least, ...windowed })
       .optional()
       .describe('The mean of what an evaluator finds of runs, 0 to 1.'),
-    cost_usd_per_run: atMostUsd.optional(),
-    cost_usd_per_success: atMostUsd.optional(),
-    review_cost_usd_per_run: atMostUsd.optional(),
-    tool_call_success: z.strictObject({ at_least: ratio, ...budgeted }).optional(),
-    tool_call_attempt_success: z.strictObject({ at_least: ratio, ...budgeted }).optional(),
-    tool_call_retry: z.strictObject({ at_most: ratio, ...windowed }).optional(),
-    tool_call_duration: z
-      .strictObject({ stat: z.enum(['p50', 'p95', 'p99']), at_most: z.number().positive(), ...windowed })
+    cost_usd_per_run: atMostUsd.optional().describe('Cost of models, tools and review per run.'),
+    cost_usd_per_success: atMostUsd
       .optional()
-      .describe('In seconds, of each tool.'),
+      .describe('Cost of all runs, the failed ones too, per run that ended well.'),
+    review_cost_usd_per_run: atMostUsd.optional().describe('Cost of human review per run.'),
+    tool_call_success: z
+      .strictObject({ at_least: least, ...budgeted })
+      .optional()
+      .describe('Share of tool calls whose last attempt did not fail.'),
+    tool_call_attempt_success: z
+      .strictObject({ at_least: least, ...budgeted })
+      .optional()
+      .describe('Share of attempts at tool calls that did not fail.'),
+    tool_call_retry: z
+      .strictObject({ at_most: most, ...windowed })
+      .optional()
+      .describe('Share of tool calls that were made again.'),
+    tool_call_duration: z
+      .strictObject({
+        stat: z.enum(['p50', 'p95', 'p99']).describe('Which quantile.'),
+        at_most: mostOf('seconds'),
+        ...windowed,
+      })
+      .optional()
+      .describe('How long calls take, of each tool.'),
   } satisfies Record<KpiName, z.ZodType>)
   .describe('What each KPI must be.');
 
 /** The name of a KPI. */
-export const kpiName = objectives.keyof();
+export const kpiName = objectives.keyof().meta({ title: 'name of an objective' });
 
 /** An objective on one KPI, whatever its kind. */
 export type Objective = NonNullable<z.infer<typeof objectives>[KpiName]>;

@@ -18,7 +18,7 @@ import { exampleOf } from './scope.ts';
 type Labels = Readonly<Record<string, string>>;
 
 /** Minutes that a test lasts, with a sample a minute. */
-const minutes = 120;
+const minutes = 70;
 
 /** What counters would say of `perMinute` events a minute, of which the share `bad` is bad. */
 interface Traffic {

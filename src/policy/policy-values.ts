@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { windowLabel } from '../core/window-label.ts';
 import { severities } from '../semconv/vocabulary.ts';
 
-export const severity = z.enum(severities);
+export const severity = z.enum(severities).describe('Of the alert, and of the incident.');
 
 /** A duration as Prometheus writes it, such as 5m, 1h or 30d: one number and one unit. */
 export const duration = z
@@ -12,7 +12,8 @@ export const duration = z
         ? 'is missing: write a duration such as 30d'
         : 'must be a duration such as 15m, with its unit',
   })
-  .regex(/^[1-9]\d{0,4}[smhdw]$/, 'must be a duration such as 30s, 5m, 1h, 30d or 13w');
+  .regex(/^[1-9]\d{0,4}[smhdw]$/, 'must be a duration such as 30s, 5m, 1h, 30d or 13w')
+  .meta({ title: 'duration' });
 
 const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
@@ -60,4 +61,4 @@ export function text(what: string) {
 }
 
 /** A day in UTC. */
-export const day = z.iso.date('must be a day such as 2027-01-31');
+export const day = z.iso.date('must be a day such as 2027-01-31').meta({ title: 'day' });

@@ -16,7 +16,10 @@ export const rollback = z
     ),
     target,
     environments: z
-      .record(z.string(), z.strictObject({ mode: mode.optional(), target: target.optional() }))
+      .record(
+        z.string(),
+        z.strictObject({ mode: mode.optional().describe('As above.'), target: target.optional() }),
+      )
       .optional()
       .describe('What is different in an environment.'),
     cooldown: duration.describe('Between two rollbacks of the target.'),

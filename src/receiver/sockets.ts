@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Server, Socket } from 'node:net';
+import { cutAt } from '../core/cut-at.ts';
 
 /**
  * The open TCP connections of a server, those without a request or a TLS handshake included: Node's servers are not
@@ -27,9 +28,6 @@ export class Sockets {
  */
 export async function closeServer(server: Server, deadline: AbortSignal, giveUp: () => void): Promise<void> {
   const closed = once(server, 'close');
-  deadline.addEventListener('abort', giveUp, { once: true });
   server.close();
-  if (deadline.aborted) giveUp();
-  await closed;
-  deadline.removeEventListener('abort', giveUp);
+  await cutAt(deadline, giveUp, closed);
 }

@@ -15,7 +15,7 @@ const minuteMs = 60_000;
 export interface Finding {
   /** Undefined where it could not say anything. */
   readonly verdict: Standing['verdict'] | undefined;
-  /** For people: when and of what, or why nothing could be said. */
+  /** For people: when, of what and why, or why nothing could be said. */
   readonly found: string;
 }
 
@@ -59,16 +59,8 @@ export function unsaid(found: string): Finding {
   return { verdict: undefined, found };
 }
 
-/** A turn in a few words: `fail after 6 min, 31 units, run_success 5.1 of 4.6`. */
-function turnText({ timeMs, standing }: Turn): string {
-  const { verdict, startedMs, units, tests } = standing;
+/** A turn in a few words: `fail after 6 min, 31 units: run_success is worse than that of 1.4.0: …`. */
+function turnText({ timeMs, standing: { verdict, startedMs, units, reason } }: Turn): string {
   const minutes = Math.max(0, Math.round((timeMs - startedMs) / minuteMs));
-  const said = `${verdict} after ${minutes} min, ${units.candidate.settled} units`;
-  const [most] = tests
-    .flatMap(({ rollbackAt: needed, ...one }) => (needed === undefined ? [] : [{ ...one, needed }]))
-    .toSorted((a, b) => b.logEvidence / b.needed - a.logEvidence / a.needed);
-  if (!most || verdict === 'pass') return said; // passing takes every KPI, not one
-  const { kpi, test, logEvidence, needed } = most;
-  const what = test === 'worse' ? kpi : `${kpi} (${test})`;
-  return `${said}, ${what} ${logEvidence.toFixed(1)} of ${needed.toFixed(1)}`;
+  return `${verdict} after ${minutes} min, ${units.candidate.settled} units: ${reason}`;
 }

@@ -127,6 +127,7 @@ class InProcessDrill {
       journal,
       file: join(this.#folder, `rollbacks-${this.#processes}.jsonl`),
       targets: new Map([[targetName, this.#target]]),
+      approvalsOf: () => 1,
       perHour: 1,
       perDay: 1,
       approvalKey: new Secret('nobody approves anything in a drill'),
@@ -189,7 +190,7 @@ class InProcessDrill {
   async #alert(of: Parameters<typeof alertNotification>[0]): Promise<void> {
     const { '/api/v1/alerts': alerts } = rollbackResources(
       this.#executor,
-      { nameOf: () => 'alertmanager' },
+      { nameOf: () => 'alertmanager', userOf: () => undefined },
       createLog('silent'),
     );
     const request = new IncomingMessage(new Socket());

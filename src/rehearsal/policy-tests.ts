@@ -18,7 +18,7 @@ export interface TestResult {
   readonly policy: string;
   readonly name: string;
   readonly isMet: boolean;
-  /** What was found, and when, for people. */
+  /** What was found, when and why, for people. */
   readonly found: string;
 }
 
@@ -30,8 +30,8 @@ export function* testResults(
   for (const test of file.policy.tests ?? []) {
     const { verdict, found } = findingOf(file, test, parts);
     const isMet = verdict === test.verdict;
-    const wanted = isMet || verdict === undefined ? '' : `, not ${test.verdict}`;
-    yield { policy: file.policy.metadata.name, name: test.name, isMet, found: found + wanted };
+    const wanted = isMet || verdict === undefined ? '' : `not ${test.verdict} but `;
+    yield { policy: file.policy.metadata.name, name: test.name, isMet, found: wanted + found };
   }
 }
 

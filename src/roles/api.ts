@@ -29,10 +29,7 @@ export function apiRole(site: Site, { id, options }: NonNullable<Plan['api']>, p
   const { incidents } = assess;
   const place = { ...options.endpoint, configPath: `extensions::${id}::endpoint` };
   const users = Object.entries(options.users).map(([name, token]) => ({ name, token }));
-  const callers = new Callers([
-    ...users,
-    ...(options.token ? [{ name: 'token', token: options.token }] : []),
-  ]);
+  const callers = new Callers(users, options.token);
   const gate = gateResource({
     standings: () => assess.verdicts.standings,
     policies: () => policies.inUse,

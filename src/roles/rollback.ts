@@ -101,6 +101,7 @@ function executorOf(
     journal: parts.journal,
     file: join(plan.dataDirectory, 'rollbacks.jsonl'),
     targets: targetsOf(options.targets),
+    approvalsOf: (target) => approvalsIn(options, target),
     perHour: options.per_hour,
     perDay: options.per_day,
     approvalKey: options.approval_key ?? new Secret(randomBytes(32).toString('hex')),
@@ -121,6 +122,11 @@ function executorOf(
     clock,
     log,
   });
+}
+
+/** How many people have to approve what is done to `target`, which the configuration may not have. */
+function approvalsIn({ targets }: Options, target: string): number {
+  return new Map(Object.entries(targets)).get(target)?.approvals ?? 1;
 }
 
 function stopReasonOf({ stop, stop_file: file }: Options): string | undefined {

@@ -2,10 +2,12 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import type { Secret } from '../core/secret.ts';
 import type { Attempt } from './attempt.ts';
+import type { EventBody } from './rollback-event.ts';
 
 /** What became of an approval or a refusal, of a breaker that was to be closed, or of a stop. */
 export type Answered =
-  | { readonly kind: 'taken' }
+  /** `id` is that of the attempt, where it is about one. */
+  | { readonly kind: 'taken'; readonly id?: string }
   | { readonly kind: 'unknown' | 'forbidden' | 'over'; readonly reason: string };
 
 /** It was done, or is as it should be. */
@@ -13,7 +15,8 @@ export const taken = { kind: 'taken' } as const satisfies Answered;
 
 /**
  * Who may decide on an attempt that waits for approval: an approver of its policy who did not ask for it himself, with a
- * ticket that was made for it as it is. A ticket is good until somebody used one or it expires.
+ * ticket that was made for it as it is. A ticket is good until somebody refused with it, as many people as are needed
+ * approved, each of them once, or it expires.
  */
 export class Approvals {
   readonly #key: Secret;
@@ -45,6 +48,21 @@ export class Approvals {
     if (ticket === undefined || viewer === undefined) return undefined;
     return this.admission(attempt, ticket, viewer).kind === 'taken' ? ticket : undefined;
   }
+}
+
+/**
+ * What becomes of the approval of `by`, who is admitted: the event to append, or why there is none. Who approved already
+ * may still refuse.
+ */
+export function approvalBy(attempt: Attempt, by: string): EventBody | Answered {
+  const { id, approval, approvedBy } = attempt;
+  const approvals = approval?.approvals ?? 1;
+  if (approvedBy.includes(by))
+    return {
+      kind: 'over',
+      reason: `${by} approved it already, and ${approvals} different people have to`,
+    };
+  return { event: approvedBy.length + 1 < approvals ? 'approval_given' : 'approved', id, by };
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { AttemptBody, Cause, FrozenPlan, JournalEvent, Refusal } from './rollback-event.ts';
+import type { AttemptBody, Cause, FrozenPlan, JournalEvent, Refusal, Review } from './rollback-event.ts';
 
 /** Where an attempt stands. */
 const attemptStates = [
@@ -18,6 +18,7 @@ export type AttemptState = (typeof attemptStates)[number];
 
 /** Those from which more is to come by itself or by somebody's approval. */
 export const openStates: readonly AttemptState[] = attemptStates.slice(0, 5);
+const overStates: readonly AttemptState[] = attemptStates.slice(5);
 
 /** One try to take a release back, as its events say. Times in milliseconds since the epoch. */
 export interface Attempt {
@@ -43,9 +44,12 @@ export interface Attempt {
   readonly askedMs: number;
   /** The release to go back to; '' until that is chosen. */
   readonly to: string;
-  /** Until when it may be approved; the hash of the event that asked for that. */
-  readonly approval: { readonly expiresMs: number; readonly hash: string } | undefined;
-  readonly approvedBy: string;
+  /** Until when it may be approved, and by how many people; the hash of the event that asked for that. */
+  readonly approval:
+    | { readonly expiresMs: number; readonly approvals: number; readonly hash: string }
+    | undefined;
+  /** Everybody who approved, the first one first. */
+  readonly approvedBy: readonly string[];
   /** The process that began to act. */
   readonly instance: string;
   /** When the target got the order, as far as that is known. */
@@ -53,6 +57,8 @@ export interface Attempt {
   /** Why it is where it is; '' where the state says it. */
   readonly outcome: string;
   readonly refusal: Refusal | undefined;
+  /** What somebody said last of whether it was right. */
+  readonly review: { readonly review: Review; readonly by: string; readonly note: string } | undefined;
   /** What people were told of it. */
   readonly paged: readonly string[];
 }
@@ -78,11 +84,12 @@ export function attemptOf({
     repeats: 0,
     to: '',
     approval: undefined,
-    approvedBy: '',
+    approvedBy: [],
     instance: '',
     actedMs: undefined,
     outcome: '',
     refusal: undefined,
+    review: undefined,
     paged: [],
   };
 }
@@ -91,7 +98,9 @@ export function attemptOf({
 const movesFrom: Readonly<Record<Exclude<AttemptBody['event'], 'requested'>, readonly AttemptState[]>> = {
   repeated: [...attemptStates],
   paged: [...attemptStates],
-  approval_asked: ['requested'],
+  reviewed: overStates,
+  approval_asked: ['requested', 'approved'],
+  approval_given: ['awaiting_approval'],
   approved: ['awaiting_approval'],
   refused: ['requested', 'awaiting_approval', 'approved'],
   expired: ['requested', 'awaiting_approval', 'approved'],
@@ -107,50 +116,72 @@ const movesFrom: Readonly<Record<Exclude<AttemptBody['event'], 'requested'>, rea
 export function attemptAfter(
   attempt: Attempt,
   body: Exclude<AttemptBody, { event: 'requested' }>,
-  { timeMs, hash }: Pick<JournalEvent, 'timeMs' | 'hash'>,
+  at: Pick<JournalEvent, 'timeMs' | 'hash'>,
 ): Attempt {
   if (!movesFrom[body.event].includes(attempt.state)) return attempt;
-  const into = (state: AttemptState, changes: Partial<Attempt> = {}): Attempt => ({
-    ...attempt,
-    ...changes,
-    state,
-    sinceMs: timeMs,
-  });
+  // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- all others move it, which the compiler checks
   switch (body.event) {
     case 'repeated':
       return {
         ...attempt,
         askers: [...new Set([...attempt.askers, body.by])],
         repeats: attempt.repeats + 1,
-        askedMs: timeMs,
+        askedMs: at.timeMs,
       };
     case 'paged':
       return { ...attempt, paged: [...attempt.paged, body.what] };
-    case 'approval_asked':
-      return into('awaiting_approval', {
-        to: body.to,
-        approval: { expiresMs: Math.min(body.expiresMs, timeMs + attempt.plan.approvalMs), hash },
-      });
+    case 'approval_given':
+      return { ...attempt, approvedBy: approvedBy(attempt, body.by) };
+    case 'reviewed':
+      return { ...attempt, review: { review: body.review, by: body.by, note: body.note } };
+    default:
+      return { ...attempt, ...moveOf(attempt, body, at), sinceMs: at.timeMs };
+  }
+}
+
+type Move = Exclude<
+  AttemptBody,
+  { event: 'requested' | 'repeated' | 'paged' | 'approval_given' | 'reviewed' }
+>;
+
+/** Into which state `body` brings `attempt`, and what changes with that. */
+function moveOf(
+  attempt: Attempt,
+  body: Move,
+  { timeMs, hash }: Pick<JournalEvent, 'timeMs' | 'hash'>,
+): Partial<Attempt> & Pick<Attempt, 'state'> {
+  switch (body.event) {
+    case 'approval_asked': {
+      const { to, approvals, reason: outcome } = body;
+      const expiresMs = Math.min(body.expiresMs, timeMs + attempt.plan.approvalMs);
+      return { state: 'awaiting_approval', to, approval: { expiresMs, approvals, hash }, outcome };
+    }
     case 'approved':
-      return into('approved', { approvedBy: body.by });
+      return { state: 'approved', approvedBy: approvedBy(attempt, body.by), outcome: '' };
     case 'refused':
-      return into('refused', { outcome: body.reason, refusal: body.why });
+      return { state: 'refused', outcome: body.reason, refusal: body.why };
     case 'expired':
-      return into('expired', {
-        outcome:
-          attempt.state === 'awaiting_approval'
-            ? 'nobody approved it in time'
-            : 'it waited too long for its turn, so that nobody knows whether it is still wanted',
-      });
+      return { state: 'expired', outcome: expiryOf(attempt) };
     case 'dry_run':
-      return into('dry_run', { to: body.to, outcome: body.reason });
+      return { state: 'dry_run', to: body.to, outcome: body.reason };
     case 'executing':
-      return into('executing', { to: body.to, instance: body.instance });
+      return { state: 'executing', to: body.to, instance: body.instance };
     case 'acted':
-      return into('verifying', { actedMs: timeMs, outcome: body.reason });
+      return { state: 'verifying', actedMs: timeMs, outcome: body.reason };
     case 'moved':
     case 'failed':
     case 'done':
   }
-  return into(body.event, { outcome: body.reason });
+  return { state: body.event, outcome: body.reason };
+}
+
+function approvedBy({ approvedBy: before }: Attempt, by: string): readonly string[] {
+  return [...new Set([...before, by])];
+}
+
+function expiryOf({ state, approvedBy: approvers, approval }: Attempt): string {
+  if (state !== 'awaiting_approval')
+    return 'it waited too long for its turn, so that nobody knows whether it is still wanted';
+  if (approvers.length === 0) return 'nobody approved it in time';
+  return `${approvers.join(', ')} approved it in time, and ${approval?.approvals ?? 1} people had to`;
 }

@@ -1,26 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import type { Component } from '../core/component.ts';
+import { cutAt } from '../core/cut-at.ts';
 import { Failure, messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { Secret } from '../core/secret.ts';
 import type { TableRow } from '../core/table-row.ts';
 import type { Family } from '../kpi/family.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
-import { Approvals, idIn, taken, type Answered } from './approvals.ts';
+import { Approvals } from './approvals.ts';
 import { isOpen, type Attempt } from './attempt.ts';
-import { JournalFile, JournalMismatch } from './journal-file.ts';
+import { Decisions, type DecisionParts } from './decisions.ts';
+import { JournalFile } from './journal-file.ts';
 import { Journal, type JournalStream } from './journal.ts';
 import type { Destination, StepFacts } from './next-step.ts';
 import { OrderDesk, type DeskParts } from './order-desk.ts';
 import { truncatedPage, type Page } from './page.ts';
 import { Pager } from './pager.ts';
-import { drillsPerDay, type RollbackBook } from './rollback-book.ts';
-import type { DrillRecord, EventBody, JournalEvent } from './rollback-event.ts';
+import type { RollbackBook } from './rollback-book.ts';
+import type { JournalEvent } from './rollback-event.ts';
 import { rollbackFamilies } from './rollback-families.ts';
 import type { RequestOutcome, RollbackPlan, RollbackRequest } from './rollback-plan.ts';
 import { Requests } from './requests.ts';
 import { rollbackRow } from './rollback-row.ts';
-import type { RollbackStatus } from './rollback-status.ts';
+import { statusOf, type RollbackStatus } from './rollback-status.ts';
 import { sandbox } from './sandbox.ts';
 import type { TargetAdapter } from './target-adapter.ts';
 import { UnderWay } from './under-way.ts';
@@ -33,6 +35,8 @@ export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' |
   readonly file: string;
   /** By the names that policies have for them. */
   readonly targets: ReadonlyMap<string, TargetAdapter>;
+  /** How many people have to approve what is done to a target, whatever policies say; 1: policies decide. */
+  approvalsOf(target: string): number;
   /** How many rollbacks there may be, of all targets together. */
   readonly perHour: number;
   readonly perDay: number;
@@ -42,8 +46,7 @@ export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' |
   stopReason(): string | undefined;
   /** What the policies in use say; undefined where they say nothing of rollbacks. */
   planOf(agent: string, environment: string): RollbackPlan | undefined;
-  /** Whether a policy of that name is in use. */
-  hasPolicy(name: string): boolean;
+  readonly hasPolicy: DecisionParts['hasPolicy'];
   destinations(agent: string, environment: string, release: string): readonly Destination[];
   /** Opens an incident; resolves when that is known to whoever is told of incidents, and survives this process. */
   page(page: Page): Promise<void>;
@@ -53,7 +56,6 @@ export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' |
 }
 
 const pollMs = 1000;
-const dayMs = 86_400_000;
 /** So many events are said again to the table after a start: it knows them by their place. */
 const limitRows = 1000;
 /** Clocks of machines that are well differ by less. */
@@ -66,6 +68,8 @@ const limitAheadMs = 60_000;
  */
 export class Executor implements Component {
   readonly name = 'rollback';
+  /** What people decide. */
+  readonly decisions: Decisions;
   readonly #parts: ExecutorParts;
   readonly #instance = randomUUID();
   readonly #journal: Journal;
@@ -91,7 +95,7 @@ export class Executor implements Component {
       () => clock.nowMs(),
       (event, aheadMs) => this.#heard(event, aheadMs),
     );
-    this.#file = new JournalFile(file);
+    this.#file = new JournalFile(file, parts.log);
     this.#desk = new OrderDesk(
       {
         ...parts,
@@ -111,6 +115,14 @@ export class Executor implements Component {
     });
     this.#pager = new Pager(this.#journal, async (page) => parts.page(page), parts.log);
     this.#approvals = new Approvals(parts.approvalKey, clock);
+    this.decisions = new Decisions({
+      journal: this.#journal,
+      approvals: this.#approvals,
+      ready: async () => this.#ready(),
+      decided: () => void this.#begin(),
+      hasPolicy: (policy) => parts.hasPolicy(policy),
+      clock,
+    });
     this.#requests = new Requests({
       journal: this.#journal,
       desk: this.#desk,
@@ -132,11 +144,8 @@ export class Executor implements Component {
     this.#isStopped = true;
     clearInterval(this.#timer);
     const { promise: late, resolve } = Promise.withResolvers<void>();
-    const cut = (): void => resolve();
-    deadline.addEventListener('abort', cut, { once: true });
-    if (deadline.aborted) cut();
-    await Promise.race([Promise.all([this.#beginning, this.#underWay.settled()]), late]);
-    deadline.removeEventListener('abort', cut);
+    const answered = Promise.all([this.#beginning, this.#underWay.settled()]);
+    await cutAt(deadline, resolve, Promise.race([answered, late]));
   }
 
   /** Why nothing is decided now; undefined while all is well. */
@@ -155,68 +164,6 @@ export class Executor implements Component {
     return outcome;
   }
 
-  /** Somebody approves what the ticket is of. */
-  async approve(ticket: string, by: string): Promise<Answered> {
-    return this.#answer(ticket, by, (id) => ({ event: 'approved', id, by }));
-  }
-
-  /** Somebody refuses what the ticket is of. */
-  async refuse(ticket: string, by: string, reason: string): Promise<Answered> {
-    return this.#answer(ticket, by, (id) => ({ event: 'refused', id, by, why: 'human', reason }));
-  }
-
-  async #answer(ticket: string, by: string, bodyOf: (id: string) => EventBody): Promise<Answered> {
-    await this.#ready();
-    let answered: Answered = taken;
-    await this.#journal.append((book) => {
-      const attempt = book.attempt(idIn(ticket));
-      answered = this.#approvals.admission(attempt, ticket, by);
-      return answered.kind === 'taken' && attempt ? bodyOf(attempt.id) : undefined;
-    });
-    void this.#begin();
-    return answered;
-  }
-
-  /** Nothing is done to any target from now on, until somebody resumes that: attempts only say what they would do. */
-  async stopAll(by: string, reason: string): Promise<Answered> {
-    return this.#command((book) => (book.stop ? undefined : { event: 'stopped', by, reason }));
-  }
-
-  /** Ends what `stopAll` began. */
-  async resume(by: string): Promise<Answered> {
-    return this.#command((book) => (book.stop ? { event: 'resumed', by } : undefined));
-  }
-
-  /** Closes the breaker of a target, or `global`. */
-  async closeBreaker(scope: string, by: string): Promise<Answered> {
-    let isThere = true;
-    const answered = await this.#command((book) => {
-      isThere = book.breakers.some((breaker) => breaker.scope === scope);
-      return isThere ? { event: 'breaker_closed', scope, by } : undefined;
-    });
-    return isThere ? answered : { kind: 'unknown', reason: `no breaker of ${scope} is open` };
-  }
-
-  /** Keeps the record of a drill of a policy in use; so many in a day. */
-  async record(drill: DrillRecord, by: string): Promise<Answered> {
-    if (!this.#parts.hasPolicy(drill.policy))
-      return { kind: 'unknown', reason: `no policy in use is called ${drill.policy}` };
-    let isFull = false;
-    const answered = await this.#command((book) => {
-      isFull = book.drillsSince(this.#parts.clock.nowMs() - dayMs) >= drillsPerDay;
-      return isFull ? undefined : { event: 'drilled', by, drill };
-    });
-    return isFull
-      ? { kind: 'over', reason: `${drillsPerDay} drills were recorded within a day, and more are not kept` }
-      : answered;
-  }
-
-  async #command(decide: (book: RollbackBook) => EventBody | undefined): Promise<Answered> {
-    await this.#ready();
-    await this.#journal.append(decide);
-    return taken;
-  }
-
   /** Alerts came of which some were left out. Rejects with a Failure when nobody can be told now. */
   async truncated(count: number): Promise<void> {
     await this.#parts.page(truncatedPage(count));
@@ -224,33 +171,21 @@ export class Executor implements Component {
 
   /** What there is, as `viewer` may see it. */
   status(viewer: string | undefined): RollbackStatus {
-    const { book, head } = this.#journal;
-    return {
-      attempts: book.attempts.map((attempt) => ({
-        ...attempt,
-        ticket: this.#approvals.ticketFor(attempt, viewer),
-        asks: this.#requests.asksFor(attempt),
-      })),
-      breakers: book.breakers,
-      stopReason: this.#stopReason(book),
-      head,
-      fault: this.fault,
-    };
+    const journal = this.#journal;
+    const parts = { journal, approvals: this.#approvals, requests: this.#requests, desk: this.#desk };
+    return statusOf({ ...parts, stopReason: this.#stopReason(journal.book), fault: this.fault }, viewer);
   }
 
   /** What `/metrics` says; of attempts and the journal only where this process acts. */
   families(): readonly Family[] {
     const { book, head, voids } = this.#journal;
-    const requests = this.#requests.counts;
-    const isActing = this.#parts.isActing();
-    const stopReason = this.#stopReason(book);
     return rollbackFamilies({
       book,
       head,
       voids,
-      requests,
-      isActing,
-      stopReason,
+      requests: this.#requests.counts,
+      isActing: this.#parts.isActing(),
+      stopReason: this.#stopReason(book),
       fault: this.fault,
       nowMs: this.#parts.clock.nowMs(),
     });
@@ -286,10 +221,11 @@ export class Executor implements Component {
     });
     if (!this.#isActing()) return;
     for (const event of this.#rows.splice(0)) this.#parts.rows(rollbackRow(event, this.#journal.book));
-    this.#underWay.begin(this.#journal.book.attempts.filter(isOpen).map(({ id }) => id));
+    this.#underWay.begin([...this.#openIds]);
     await this.#tell();
-    this.#desk.forget((id) => !this.#isOpenId(id));
-    this.#underWay.forget((id) => !this.#isOpenId(id));
+    const open = this.#openIds;
+    this.#desk.forget((id) => !open.has(id));
+    this.#underWay.forget((id) => !open.has(id));
   }
 
   async #tell(): Promise<void> {
@@ -302,33 +238,15 @@ export class Executor implements Component {
     return !this.#isStopped && this.#parts.isActing();
   }
 
-  #isOpenId(id: string): boolean {
-    const attempt = this.#journal.book.attempt(id);
-    return attempt !== undefined && isOpen(attempt);
+  get #openIds(): ReadonlySet<string> {
+    return new Set(this.#journal.book.attempts.filter(isOpen).map(({ id }) => id));
   }
 
   /** Reads what is new; the journal can be relied on when that resolves. */
   async #ready(): Promise<void> {
     await this.#journal.catchUp();
-    if (this.#journal.fault === undefined) await this.#copy();
+    if (this.#journal.fault === undefined) this.#fault = await this.#file.faultAfter(this.#journal.events);
     if (this.fault !== undefined) throw new Failure('unavailable', this.fault);
-  }
-
-  /** The file gets what it does not have. A file that cannot be written is no reason to leave a bad release. */
-  async #copy(): Promise<void> {
-    try {
-      await this.#file.follow(this.#journal.events);
-      this.#fault = undefined;
-    } catch (error) {
-      if (error instanceof JournalMismatch) this.#fault = error.message;
-      else {
-        this.#fault = undefined;
-        this.#parts.log.error(
-          { err: error, file: this.#parts.file },
-          'the file of rollbacks cannot be written',
-        );
-      }
-    }
   }
 
   #facts(): StepFacts {
@@ -341,6 +259,8 @@ export class Executor implements Component {
       instance: this.#instance,
       modeOf: (agent, environment) => this.#parts.planOf(agent, environment)?.mode ?? 'off',
       hasTarget: (attempt) => this.#adapterOf(attempt) !== undefined,
+      approvalsOf: ({ environment, plan }) =>
+        isRehearsal(environment) ? 1 : this.#parts.approvalsOf(plan.target),
       destinations: (agent, environment, release) => this.#parts.destinations(agent, environment, release),
     };
   }

@@ -1,9 +1,10 @@
 import { open, readFile, stat, type FileHandle } from 'node:fs/promises';
 import { eventLine, verifiedLines } from './chain.ts';
+import type { Log } from '../core/log.ts';
 import type { PlacedEvent } from './rollback-event.ts';
 
 /** The file is not what the journal is: somebody changed one of them. The message begins with the file. */
-export class JournalMismatch extends Error {
+class JournalMismatch extends Error {
   override readonly name = 'JournalMismatch';
 }
 
@@ -13,19 +14,32 @@ export class JournalMismatch extends Error {
  */
 export class JournalFile {
   readonly #path: string;
+  readonly #log: Pick<Log, 'error'>;
   /** How many events it holds, and how it was when that was so. */
   #known: { readonly events: number; readonly mark: string } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(path: string) {
+  constructor(path: string, log: Pick<Log, 'error'>) {
     this.#path = path;
+    this.#log = log;
   }
 
   /**
-   * Appends those of `events`, which is the whole journal, that it does not have. Rejects with a JournalMismatch when
-   * what it has is something else or more, and with the system's error when it cannot be read or written.
+   * Appends those of `events`, which is the whole journal, that it does not have. Resolves with what is wrong when it has
+   * something else or more. That it cannot be written is said in the log, and is no reason not to leave a bad release.
    */
-  async follow(events: readonly PlacedEvent[]): Promise<void> {
+  async faultAfter(events: readonly PlacedEvent[]): Promise<string | undefined> {
+    try {
+      await this.#inTurn(events);
+      return undefined;
+    } catch (error) {
+      if (error instanceof JournalMismatch) return error.message;
+      this.#log.error({ err: error, file: this.#path }, 'the file of rollbacks cannot be written');
+      return undefined;
+    }
+  }
+
+  async #inTurn(events: readonly PlacedEvent[]): Promise<void> {
     const turn = this.#turn.then(async () => this.#follow(events));
     this.#turn = turn.catch(() => undefined); // whoever asked for it is told
     return turn;

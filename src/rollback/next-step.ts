@@ -6,7 +6,7 @@ import { stricterMode, type AttemptBody, type EventBody, type Mode, type Refusal
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 /** So long after the last request the answer to it stands, and that of a person after it was given. */
-const answerMs = dayMs;
+export const answerMs = dayMs;
 
 /** A release to go back to, and why. */
 export interface Destination {
@@ -23,6 +23,8 @@ export interface StepFacts {
   readonly perHour: number;
   readonly perDay: number;
   hasTarget(attempt: Attempt): boolean;
+  /** How many people have to approve what is done to its target, whatever a policy says; 1: the policy decides. */
+  approvalsOf(attempt: Attempt): number;
   /** What the policies in use have done by now; `off` where none says. */
   modeOf(agent: string, environment: string): Mode;
   /** Releases to go back to, best first. */
@@ -49,12 +51,13 @@ export function nextStep(attempt: Attempt, book: RollbackBook, facts: StepFacts)
 }
 
 function proceed(attempt: Attempt, book: RollbackBook, facts: StepFacts): Step {
-  const { id, plan, state, sinceMs } = attempt;
+  const { id, plan, sinceMs } = attempt;
   const { target } = plan;
   if (facts.nowMs - sinceMs >= plan.approvalMs) return append({ event: 'expired', id });
   if (book.attempts.some((other) => other.plan.target === target && isActedOn(other))) return wait;
   const to = destinationOf(attempt, book, facts);
   const mode = modeNow(attempt, facts);
+  if (isHeldBack(attempt, mode, facts)) return wait;
   const dry = dryReason(attempt, mode, facts);
   if (dry !== undefined) return append({ event: 'dry_run', id, to: to ?? '', reason: dry });
   if (!facts.hasTarget(attempt))
@@ -66,8 +69,9 @@ function proceed(attempt: Attempt, book: RollbackBook, facts: StepFacts): Step {
   const limit = isRehearsal(attempt.environment) ? undefined : limitStep(attempt, book, facts);
   if (limit) return limit;
   if (to === undefined) return refused(id, 'no_destination', noDestination(attempt));
-  if (mode === 'approve' && state === 'requested')
-    return append({ event: 'approval_asked', id, to, expiresMs: facts.nowMs + plan.approvalMs });
+  const asked = approvalAsked(attempt, mode, facts);
+  if (asked)
+    return append({ event: 'approval_asked', id, to, expiresMs: facts.nowMs + plan.approvalMs, ...asked });
   return append({ event: 'executing', id, to, instance: facts.instance });
 }
 
@@ -78,6 +82,29 @@ function isActedOn({ state }: Attempt): boolean {
 /** The stricter of what the policy said when it was asked for and what it says now. */
 function modeNow({ agent, environment, plan }: Attempt, facts: StepFacts): Mode {
   return isRehearsal(environment) ? plan.mode : stricterMode(plan.mode, facts.modeOf(agent, environment));
+}
+
+/** Whether people want `attempt` to be done, and others want nothing to be done for now: it waits for these, for a while. */
+function isHeldBack({ state, environment }: Attempt, mode: Mode, { stopReason }: StepFacts): boolean {
+  const isWanted = state === 'approved' && (mode === 'approve' || mode === 'auto');
+  return isWanted && stopReason !== undefined && !isRehearsal(environment);
+}
+
+/** How many people have to approve before `attempt` is done, and why; undefined when nobody has to any more. */
+function approvalAsked(
+  attempt: Attempt,
+  mode: Mode,
+  facts: StepFacts,
+): { readonly approvals: number; readonly reason: string } | undefined {
+  const { state, approvedBy, plan } = attempt;
+  const approvals = facts.approvalsOf(attempt);
+  const isApproved = state === 'approved' && approvedBy.length >= approvals;
+  if (isApproved || (state === 'requested' && mode === 'auto' && approvals === 1)) return undefined;
+  const isPolicys = state === 'requested' && mode === 'approve';
+  return {
+    approvals,
+    reason: isPolicys ? '' : `${plan.target} is acted on when ${approvals} people approved`,
+  };
 }
 
 /** Why it is only said what would be done; undefined when it is to be done. */
@@ -175,9 +202,13 @@ export function joiningOf(
   if (prior.state === 'dry_run') return facts.isEarnest ? 'begin' : stands;
   if (prior.refusal === 'human') return joined(nowMs - prior.sinceMs < answerMs);
   if (prior.state === 'refused') return isStillRefused(prior, book, facts) ? stands : 'begin';
-  const restsUntilMs = prior.sinceMs + prior.plan.cooldownMs;
-  if (prior.state === 'expired') return joined(nowMs < restsUntilMs);
-  return nowMs < Math.max(cooldownEndMs(prior, book), restsUntilMs) ? 'join' : 'ask';
+  if (prior.state === 'expired') return joined(nowMs < prior.sinceMs + prior.plan.cooldownMs);
+  return nowMs < restsUntilMs(prior, book) ? 'join' : 'ask';
+}
+
+/** Until when nothing more is done about the release of an attempt that ended now or before. */
+export function restsUntilMs(prior: Attempt, book: RollbackBook): number {
+  return Math.max(cooldownEndMs(prior, book), prior.sinceMs + prior.plan.cooldownMs);
 }
 
 function joined(joins: boolean): 'join' | 'begin' {

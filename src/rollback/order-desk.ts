@@ -172,6 +172,11 @@ export class OrderDesk {
     const { clock, recentMs } = this.#parts;
     if (isRehearsal(environment)) return true;
     if (askers.includes('judge') && clock.nowMs() - requestedMs < recentMs) return true;
+    return this.isSeen(attempt);
+  }
+
+  /** Whether anything was seen lately of the release that `attempt` is about; undefined when nobody can say. */
+  isSeen(attempt: Attempt): boolean | undefined {
     const seen = this.#seenSince(attempt, 0);
     return seen && seen.events > 0;
   }
@@ -190,8 +195,8 @@ export class OrderDesk {
     return this.#parts.figureOf(plan.verify.kpi, { agent, release, environment }, fromMs);
   }
 
-  /** What the target of `attempt` runs now. */
-  async current(attempt: Attempt): Promise<CurrentRelease> {
+  /** What the target of `attempt`, which may be one that does not begin, runs now. */
+  async current(attempt: Pick<Attempt, 'id' | 'from' | 'environment' | 'plan'>): Promise<CurrentRelease> {
     const adapter = this.#parts.adapterOf(attempt);
     return adapter?.current(attempt) ?? { kind: 'unreachable', reason: 'the target is not configured' };
   }
@@ -204,6 +209,6 @@ function isKnown(current: CurrentRelease, release: string): boolean {
 function orderOf({ id, plan, askers, ...attempt }: Attempt): RollbackOrder {
   const { agent, environment, from, to, reason, approvedBy } = attempt;
   const { target, policy, revision } = plan;
-  const requestedBy = askers[0] ?? '';
-  return { id, target, agent, environment, from, to, policy, revision, reason, requestedBy, approvedBy };
+  const who = { requestedBy: askers[0] ?? '', approvedBy: approvedBy.join(', ') };
+  return { id, target, agent, environment, from, to, policy, revision, reason, ...who };
 }

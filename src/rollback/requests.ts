@@ -46,7 +46,7 @@ export class Requests {
   readonly #parts: RequestParts;
   /** By the id of the attempt; how often it was asked for, as far as this process knows. */
   readonly #asks = new Map<string, { count: number; lastMs: number }>();
-  /** What was last seen of the targets of attempts that are over, by id. */
+  /** What was seen of targets some seconds ago, by idempotency key. */
   readonly #looks = new Map<string, { readonly atMs: number; readonly current: Promise<CurrentRelease> }>();
   readonly #counts = new Map<string, { readonly cause: string; readonly outcome: string; count: number }>();
 
@@ -97,6 +97,8 @@ export class Requests {
     const key = keyOf(request, plan.target);
     const prior = journal.book.latest(key);
     const joins = prior !== undefined && (await this.#joins(prior, plan));
+    const elsewhere = joins ? undefined : await this.#elsewhere(request, key, plan);
+    if (elsewhere !== undefined) return ignored(elsewhere);
     let changed = false;
     const event = await journal.append((book) => {
       const latest = book.latest(key);
@@ -120,17 +122,26 @@ export class Requests {
     const { book } = this.#parts.journal;
     this.#asks.set(id, { count: before + 1, lastMs: this.#parts.facts().nowMs });
     for (const known of this.#asks.keys()) if (!book.attempt(known)) this.#asks.delete(known);
-    for (const known of this.#looks.keys()) if (!book.attempt(known)) this.#looks.delete(known);
   }
 
-  /** What the target of `attempt` ran some seconds ago, at most. */
-  async #look(attempt: Attempt): Promise<CurrentRelease> {
+  /** What the target that requests with `key` are of ran some seconds ago, at most. */
+  async #look(key: string, of: Parameters<OrderDesk['current']>[0]): Promise<CurrentRelease> {
     const { nowMs } = this.#parts.facts();
-    const known = this.#looks.get(attempt.id);
-    if (known && nowMs - known.atMs < lookMs) return known.current;
-    const current = this.#parts.desk.current(attempt);
-    this.#looks.set(attempt.id, { atMs: nowMs, current });
+    for (const [place, { atMs }] of this.#looks) if (nowMs - atMs >= lookMs) this.#looks.delete(place);
+    const known = this.#looks.get(key);
+    if (known) return known.current;
+    const current = this.#parts.desk.current(of);
+    this.#looks.set(key, { atMs: nowMs, current });
     return current;
+  }
+
+  /** Why what a person asks for begins nothing: the target says that it runs another release. */
+  async #elsewhere(request: RollbackRequest, key: string, plan: LivePlan): Promise<string | undefined> {
+    const { cause, environment, release: from } = request;
+    if (cause !== 'human') return undefined;
+    const current = await this.#look(key, { id: '', environment, from, plan });
+    if (current.kind !== 'known' || current.release === from) return undefined;
+    return `${plan.target} runs ${current.release}, and not ${from}: name the release that is to go`;
   }
 
   async #joins(prior: Attempt, plan: LivePlan): Promise<boolean> {
@@ -140,7 +151,7 @@ export class Requests {
     const isEarnest = plan.mode !== 'dry_run' && facts.stopReason === undefined;
     const joining = joiningOf(prior, journal.book, { ...facts, lastAskedMs, isEarnest });
     if (joining !== 'ask') return joining === 'join';
-    const current = await this.#look(prior);
+    const current = await this.#look(prior.key, prior);
     if (current.kind === 'known') return current.release !== prior.from;
     if (current.kind === 'unreachable') return true;
     const { agent, environment, from: release, sinceMs } = prior;

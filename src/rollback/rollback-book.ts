@@ -1,6 +1,6 @@
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { attemptAfter, attemptOf, isOpen, type Attempt, type AttemptState } from './attempt.ts';
-import type { AttemptBody, DrillRecord, JournalEvent } from './rollback-event.ts';
+import type { AttemptBody, DrillRecord, JournalEvent, Review } from './rollback-event.ts';
 
 /** When an order was about to be sent to a target. */
 export interface Act {
@@ -10,6 +10,16 @@ export interface Act {
   readonly timeMs: number;
   /** The place in the chain of the event that says so. */
   readonly seq: number;
+}
+
+/** How often a policy had a release taken back, or would have, and what people said of that afterwards. */
+export interface ReviewTally {
+  readonly policy: string;
+  /** `dry_run`: there was a release to go back to, and it was only said that this would be done. */
+  readonly state: 'dry_run' | 'done' | 'failed';
+  readonly times: number;
+  readonly right: number;
+  readonly wrong: number;
 }
 
 /** Why nothing more is done to a target, or to any of them, until somebody closes it. */
@@ -57,6 +67,8 @@ export class RollbackBook {
     string,
     { readonly target: string; readonly state: AttemptState; count: number }
   >();
+  /** By policy and state. */
+  readonly #reviews = new Map<string, ReviewTally>();
   #stop: { readonly by: string; readonly reason: string; readonly sinceMs: number } | undefined;
 
   /** Those that are under way, and those that were over last, in the order in which they began. */
@@ -81,6 +93,11 @@ export class RollbackBook {
   /** How often attempts came into a state since the journal began. */
   get counts(): Iterable<{ readonly target: string; readonly state: AttemptState; readonly count: number }> {
     return this.#counts.values();
+  }
+
+  /** What people said of how releases were taken back, since the journal began, rehearsals left out. */
+  get reviews(): readonly ReviewTally[] {
+    return [...this.#reviews.values()];
   }
 
   attempt(id: string): Attempt | undefined {
@@ -185,6 +202,7 @@ export class RollbackBook {
 
   #moved(before: Attempt, after: Attempt, { body, seq }: JournalEvent): void {
     if (after === before) return;
+    this.#tally(before, after);
     if (after.state === before.state) this.#attempts.set(after.id, after);
     else this.#enter(after);
     const { id, plan, environment, sinceMs } = after;
@@ -199,6 +217,22 @@ export class RollbackBook {
       if (this.#acts.length > limitActs) this.#acts.shift();
     }
     if (body.event === 'moved' && !body.isSent) this.#acts = this.#acts.filter((act) => act.id !== id);
+  }
+
+  #tally(before: Attempt, after: Attempt): void {
+    const { state, plan, to, environment } = after;
+    if (state !== 'dry_run' && state !== 'done' && state !== 'failed') return;
+    if (to === '' || isRehearsal(environment)) return;
+    const place = JSON.stringify([plan.policy, state]);
+    const known = this.#reviews.get(place) ?? { policy: plan.policy, state, times: 0, right: 0, wrong: 0 };
+    const change = (review: Review) =>
+      Number(after.review?.review === review) - Number(before.review?.review === review);
+    this.#reviews.set(place, {
+      ...known,
+      times: known.times + Number(before.state !== state),
+      right: known.right + change('right'),
+      wrong: known.wrong + change('wrong'),
+    });
   }
 
   #enter(attempt: Attempt): void {

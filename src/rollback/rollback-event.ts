@@ -20,6 +20,10 @@ export function stricterMode(a: Mode, b: Mode): Mode {
 const refusals = ['human', 'limit', 'cooldown', 'no_destination', 'no_target'] as const;
 export type Refusal = (typeof refusals)[number];
 
+/** What a person says afterwards of an attempt that is over: whether it was right to take the release back. */
+const reviews = ['right', 'wrong'] as const;
+export type Review = (typeof reviews)[number];
+
 const text = z.string();
 const timeMs = z.number().int();
 const evidence = z.record(z.string(), z.unknown());
@@ -70,7 +74,16 @@ const body = z.discriminatedUnion('event', [
     plan,
   }),
   at('repeated', { cause: z.enum(causes), by: text }),
-  at('approval_asked', { to: text, expiresMs: timeMs }),
+  at('approval_asked', {
+    to: text,
+    expiresMs: timeMs,
+    /** How many different people have to approve. */
+    approvals: z.number().int().positive().default(1),
+    /** Why it is asked for, where the mode of the policy does not say; else ''. */
+    reason: text.default(''),
+  }),
+  /** Of several approvals each but the last, which is `approved`: an older version, which takes one for all, knows no such event. */
+  at('approval_given', { by: text }),
   at('approved', { by: text }),
   at('refused', { by: text, why: z.enum(refusals), reason: text }),
   at('expired', {}),
@@ -80,6 +93,7 @@ const body = z.discriminatedUnion('event', [
   at('done', { reason: text, evidence }),
   at('failed', { reason: text }),
   at('moved', { isSent: z.boolean(), reason: text }),
+  at('reviewed', { by: text, review: z.enum(reviews), note: text }),
   at('paged', { what: text }),
   z.object({ event: z.literal('breaker_opened'), scope: text, reason: text }),
   z.object({ event: z.literal('breaker_paged'), scope: text }),

@@ -73,6 +73,15 @@ function journalFamilies({ book, head, stopReason, nowMs }: RollbackFacts): read
       [sample({}, Number(stopReason !== undefined))],
     ),
     gauge(
+      'plimsoll_rollback_reviews',
+      'How often a policy had a release taken back (done, failed) or would have (dry_run), by whether people found that right.',
+      book.reviews.flatMap(({ policy, state, times, right, wrong }) =>
+        Object.entries({ right, wrong, none: times - right - wrong }).map(([review, count]) =>
+          sample({ policy, state, review }, count),
+        ),
+      ),
+    ),
+    gauge(
       'plimsoll_rollback_journal_head',
       'How many events the journal has; the label is the hash of the last one, which tells whether the file was rewritten.',
       [sample({ hash: head.hash }, head.seq)],

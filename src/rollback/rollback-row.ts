@@ -35,7 +35,7 @@ export function rollbackRow(event: JournalEvent, book: Pick<RollbackBook, 'attem
     Mode: plan?.mode,
     Cause: attempt?.cause,
     Actor: text('by' in body ? body.by : 'plimsoll'),
-    Reason: text('reason' in body ? body.reason : ''),
+    Reason: text('reason' in body ? body.reason : 'note' in body ? body.note : ''),
     Evidence: evidenceOf(body),
     Version: seq,
   };
@@ -48,13 +48,28 @@ function stateAfter({ event }: EventBody): string | undefined {
     approval_asked: 'awaiting_approval',
     acted: 'verifying',
   };
-  const sayNothing = ['repeated', 'paged', 'breaker_', 'stopped', 'resumed', 'drilled'];
+  const sayNothing = [
+    'repeated',
+    'approval_given',
+    'reviewed',
+    'paged',
+    'breaker_',
+    'stopped',
+    'resumed',
+    'drilled',
+  ];
   return states[event] ?? (sayNothing.some((start) => event.startsWith(start)) ? undefined : event);
 }
 
 function evidenceOf(body: EventBody): string | undefined {
-  const said = 'evidence' in body ? body.evidence : 'drill' in body ? body.drill : undefined;
+  const said = saidBy(body);
   if (said === undefined) return undefined;
   const json = canonicalJson(said).toWellFormed();
   return json.length > limitEvidence ? '{"left_out":"too long"}' : json;
+}
+
+function saidBy(body: EventBody): Readonly<Record<string, unknown>> | undefined {
+  if (body.event === 'reviewed') return { review: body.review };
+  if ('evidence' in body) return body.evidence;
+  return 'drill' in body ? body.drill : undefined;
 }

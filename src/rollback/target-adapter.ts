@@ -10,7 +10,7 @@ export interface RollbackOrder {
   readonly policy: string;
   readonly revision: string;
   readonly reason: string;
-  /** Who asked, and who approved; '' where nobody had to. */
+  /** Who asked, and who approved, with commas between several; '' where nobody had to. */
   readonly requestedBy: string;
   readonly approvedBy: string;
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { addAbortSignal } from 'node:stream';
 import { ByteBudget } from '../core/budget.ts';
 import type { Component } from '../core/component.ts';
+import { cutAt } from '../core/cut-at.ts';
 import { Failure } from '../core/failure.ts';
 import { isLoopback } from '../core/foreign-request.ts';
 import { listen, reachableUrl, type ListenAddress } from '../core/listen.ts';
@@ -80,18 +81,16 @@ export class SqlPort implements Component {
 
   /** Lets clients read the answers under way until `deadline`; then ends what is left, and all connections. */
   async stop(deadline: AbortSignal): Promise<void> {
-    if (this.#server.listening) {
-      const closed = once(this.#server, 'close');
-      const cut = (): void => void this.#cut();
-      deadline.addEventListener('abort', cut, { once: true });
-      if (deadline.aborted) cut();
-      // Not before: `close` ends connections whose answer was made and is not read yet.
-      while (this.#open.size > 0 && !deadline.aborted) await Promise.all(this.#open);
-      this.#server.close();
-      await closed;
-      deadline.removeEventListener('abort', cut);
-    }
+    if (this.#server.listening) await cutAt(deadline, () => void this.#cut(), this.#closed(deadline));
     await this.#reader.close();
+  }
+
+  async #closed(deadline: AbortSignal): Promise<void> {
+    const closed = once(this.#server, 'close');
+    // Not before: `close` ends connections whose answer was made and is not read yet.
+    while (this.#open.size > 0 && !deadline.aborted) await Promise.all(this.#open);
+    this.#server.close();
+    await closed;
   }
 
   /** Ends queries with an answer that says so, and then every connection. */

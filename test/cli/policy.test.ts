@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { plimsoll } from '../e2e/program.ts';
+import { called } from './called.ts';
 import { changed, plain, type Mapping } from '../policy/policies.ts';
 
 const shipped = new URL('../../config/policies/refund-agent.yaml', import.meta.url).pathname;
@@ -36,9 +37,9 @@ test('check says what a sound policy means, and what is not yet enforced', async
 });
 
 test('help says what a policy does not yet do: the parts that check says are not enforced', async () => {
-  const { stdout } = await plimsoll('policy', 'check', ...asOf, shipped);
+  const { stdout } = await called('policy', 'check', ...asOf, shipped);
   const parts = /not yet enforced: (.*)/.exec(stdout)?.[1]?.split(', ') ?? [];
-  const help = (await plimsoll('policy', '--help')).stdout;
+  const help = (await called('policy', '--help')).stdout;
   const later = /does not yet do this:(.*? are)\s+checked/s.exec(help)?.[1] ?? '';
   expect(later.match(/[a-z]+(?=,| and| are)/g)).toEqual(parts);
   expect(parts.length).toBeGreaterThan(1);
@@ -47,15 +48,7 @@ test('help says what a policy does not yet do: the parts that check says are not
 test('check tells every finding of every file, and ends with 1 when one is an error', async () => {
   const unread = write('unread.yaml', { metadata: { ownr: 'x' } });
   const warned = write('warned.yaml', { objectives: { run_success: { min_events: 5 } } });
-  const { code, stdout } = await plimsoll(
-    'policy',
-    'check',
-    '--as-of',
-    '2027-06-01',
-    unread,
-    warned,
-    shipped,
-  );
+  const { code, stdout } = await called('policy', 'check', '--as-of', '2027-06-01', unread, warned, shipped);
   expect(code).toBe(1);
   expect(
     stdout.split('\n').map((line) => line.slice(0, line.indexOf(': ', line.indexOf(': ', 9) + 2))),
@@ -65,7 +58,7 @@ test('check tells every finding of every file, and ends with 1 when one is an er
     `error: ${shipped}: risks::0::review_by`,
     '',
   ]);
-  expect((await plimsoll('policy', 'check', warned)).code).toBe(0);
+  expect((await called('policy', 'check', warned)).code).toBe(0);
 });
 
 test('diff says in words what changed, and insists that the version is raised', async () => {
@@ -90,7 +83,7 @@ test('diff says in words what changed, and insists that the version is raised', 
     review: { rate: 0.1 },
   };
   const raised = write('raised.yaml', { ...changes, metadata: { version: 4 } });
-  const { code, stdout } = await plimsoll('policy', 'diff', old, raised);
+  const { code, stdout } = await called('policy', 'diff', old, raised);
   expect(stdout.split('\n').filter((line) => !line.startsWith('risks::R-1'))).toEqual([
     'metadata::version: 3 → 4',
     'scope::environments: [production] → [production, staging]',
@@ -103,17 +96,17 @@ test('diff says in words what changed, and insists that the version is raised', 
   expect(code).toBe(0);
 
   const unraised = write('unraised.yaml', changes);
-  const refused = await plimsoll('policy', 'diff', old, unraised);
+  const refused = await called('policy', 'diff', old, unraised);
   expect(refused.code).toBe(1);
   expect(refused.stdout).toContain(
     `error: ${unraised}: metadata::version: is still 3: raise it with every change\n`,
   );
-  expect(await plimsoll('policy', 'diff', raised, unraised)).toMatchObject({
+  expect(await called('policy', 'diff', raised, unraised)).toMatchObject({
     code: 1,
     stdout: expect.stringContaining('metadata::version: 3 is lower than 4: raise it'),
   });
-  expect(await plimsoll('policy', 'diff', old, old)).toEqual({ code: 0, stdout: '', stderr: '' });
-  expect(await plimsoll('policy', 'diff', old, shipped)).toMatchObject({
+  expect(await called('policy', 'diff', old, old)).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(await called('policy', 'diff', old, shipped)).toMatchObject({
     code: 1,
     stdout: expect.stringContaining('search-agent and refund-agent are two policies'),
   });
@@ -121,9 +114,9 @@ test('diff says in words what changed, and insists that the version is raised', 
 
 test('render writes the files and says which, and which are left of a policy that is gone', async () => {
   const out = join(folder, 'new', 'rules');
-  await plimsoll('policy', 'render', ...asOf, '--out', out, shipped);
+  await called('policy', 'render', ...asOf, '--out', out, shipped);
   writeFileSync(join(out, 'mine.rules.yaml'), 'groups: []\n');
-  const { code, stdout, stderr } = await plimsoll('policy', 'render', '--out', out, write('a.yaml'));
+  const { code, stdout, stderr } = await called('policy', 'render', '--out', out, write('a.yaml'));
   expect(code).toBe(0);
   expect(stdout.trim().split('\n').toSorted()).toEqual(
     [
@@ -145,7 +138,7 @@ test('render writes the files and says which, and which are left of a policy tha
 test('render writes nothing of a policy with an error', async () => {
   const out = join(folder, 'rules');
   const bad = write('bad.yaml', { objectives: { run_success: { at_least: 1 } } });
-  expect(await plimsoll('policy', 'render', '--out', out, shipped, ...asOf, bad)).toMatchObject({
+  expect(await called('policy', 'render', '--out', out, shipped, ...asOf, bad)).toMatchObject({
     code: 1,
     stderr: '',
   });
@@ -159,7 +152,7 @@ test('render puts the given receivers in place, and a missing one is an error', 
   const names = ['plimsoll-operators', 'team-search', 'search-on-call'];
   const hook = { webhook_configs: [{ url: 'http://127.0.0.1:9/hook' }] };
   writeFileSync(receivers, stringify({ receivers: names.map((name) => ({ name, ...hook })) }));
-  expect(await plimsoll('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
+  expect(await called('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
     code: 0,
     stderr: '',
   });
@@ -172,21 +165,21 @@ test('render puts the given receivers in place, and a missing one is an error', 
     ],
   };
   writeFileSync(receivers, stringify({ receivers: names.map((name) => ({ name, ...hook })), ...more }));
-  await plimsoll('policy', 'render', '--out', out, '--receivers', receivers, policy);
+  await called('policy', 'render', '--out', out, '--receivers', receivers, policy);
   const alertmanager: unknown = parse(readFileSync(join(out, 'alertmanager.yaml'), 'utf8'));
   expect(alertmanager).toMatchObject({ ...more, route: { receiver: 'plimsoll-operators' } });
   writeFileSync(receivers, stringify({ receivers: [], route: {}, inhibit_rules: [], recievers: [] }));
-  expect(await plimsoll('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
+  expect(await called('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
     code: 1,
     stderr: `plimsoll: ${receivers}: says route, inhibit_rules, recievers, which would be lost: remove it; taken are receivers, global, templates, time_intervals, mute_time_intervals, and route and inhibit_rules are rendered of the policies\n`,
   });
   writeFileSync(receivers, stringify({ receivers: [{ name: 'team-search' }] }));
-  expect(await plimsoll('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
+  expect(await called('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
     code: 1,
     stderr: `plimsoll: ${receivers}: has no receiver plimsoll-operators, search-on-call: add it, or correct who is named in the policy\n`,
   });
   writeFileSync(receivers, 'team-search');
-  expect(await plimsoll('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
+  expect(await called('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
     code: 1,
     stderr: `plimsoll: ${receivers}: is no list of receivers: write receivers, each with a name, as for Alertmanager\n`,
   });
@@ -205,11 +198,11 @@ test.each([
   [['policy', 'render', 'a'], 'say where to write: policy render --out DIR FILE...'],
   [['policy', 'check', '--as-of', 'soon', shipped], '--as-of soon is no day: write one such as 2027-01-31'],
 ])('%j is not understood, with code 2', async (words, sentence) => {
-  expect(await plimsoll(...words)).toEqual({ code: 2, stdout: '', stderr: `plimsoll: ${sentence}\n` });
+  expect(await called(...words)).toEqual({ code: 2, stdout: '', stderr: `plimsoll: ${sentence}\n` });
 });
 
 test('schema prints the JSON Schema of policies, by which an editor knows every key', async () => {
-  const { code, stdout } = await plimsoll('policy', 'schema');
+  const { code, stdout } = await called('policy', 'schema');
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toHaveProperty('properties.metadata.properties.on_call');
 });
@@ -219,7 +212,7 @@ test('validate refuses a configuration whose policies have an error or are not t
   const config = join(folder, 'config.yaml');
   writeFileSync(config, stringify({ service: { policies: [bad, join(folder, 'none-*.yaml')] } }));
   const files = [new URL('../../config/plimsoll.yaml', import.meta.url).pathname, config];
-  const { code, stderr } = await plimsoll('validate', ...files.flatMap((file) => ['--config', file]));
+  const { code, stderr } = await called('validate', ...files.flatMap((file) => ['--config', file]));
   expect(code).toBe(1);
   expect(stderr.trim().split('\n')).toEqual([
     `plimsoll: service::policies: ${join(folder, 'none-*.yaml')}: there is no such file: correct the path`,
@@ -230,13 +223,13 @@ test('validate refuses a configuration whose policies have an error or are not t
   const costs = { at_most: 1, window: '15m', min_events: 20, severity: 'sev3' };
   const elsewhere = write('elsewhere.yaml', { objectives: { cost_usd_per_run: costs } });
   writeFileSync(config, stringify({ service: { policies: [elsewhere] } }));
-  expect(await plimsoll('validate', ...files.flatMap((file) => ['--config', file]))).toMatchObject({
+  expect(await called('validate', ...files.flatMap((file) => ['--config', file]))).toMatchObject({
     code: 1,
     stderr: `plimsoll: service::policies: ${elsewhere}: objectives::cost_usd_per_run::window: 15m is none of exporters::kpi::windows of the configuration (5m, 1h, 24h): write one of those, or add it there\n`,
   });
   const warned = write('good.yaml', { objectives: { run_success: { min_events: 5 } } });
   writeFileSync(config, stringify({ service: { policies: [warned] } }));
-  expect(await plimsoll('validate', ...files.flatMap((file) => ['--config', file]))).toMatchObject({
+  expect(await called('validate', ...files.flatMap((file) => ['--config', file]))).toMatchObject({
     code: 0,
     stdout: expect.stringMatching(
       /^warning: service::policies: .*good\.yaml: .*min_events: with 5 runs.*\n.*: valid\n$/,
@@ -246,7 +239,7 @@ test('validate refuses a configuration whose policies have an error or are not t
 });
 
 test('a file that is not there is named', async () => {
-  expect(await plimsoll('policy', 'check', '/nowhere.yaml')).toEqual({
+  expect(await called('policy', 'check', '/nowhere.yaml')).toEqual({
     code: 1,
     stdout: '',
     stderr: 'plimsoll: cannot read /nowhere.yaml (ENOENT)\n',
@@ -254,20 +247,27 @@ test('a file that is not there is named', async () => {
 });
 
 test('test tells what each test found, and ends with 1 when one is not met', async () => {
-  const { code, stdout, stderr } = await plimsoll('policy', 'test', ...asOf, shipped);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  const lines = stdout.trimEnd().split('\n');
-  expect(lines.at(-1)).toBe(`${lines.length - 1} tests passed`);
-  expect(lines[0]).toMatch(/^ok {4} refund-agent: a worse offline result blocks: fail: /);
   const file = join(folder, 'policy.yaml');
-  const text = readFileSync(shipped, 'utf8')
-    .replaceAll('fixtures/', `${dirname(shipped)}/fixtures/`)
-    .replace('release: 1.5.0-rc2\n    verdict: pass', 'release: 1.5.0-rc2\n    verdict: inconclusive');
-  writeFileSync(file, text);
-  const other = await plimsoll('policy', 'test', ...asOf, file);
-  expect(other.code).toBe(1);
-  expect(other.stdout).toMatch(
-    /^failed refund-agent: a healthy canary goes on: pass after \d+ min, \d+ units, not inconclusive$/m,
+  const [blocks] = parse(readFileSync(shipped, 'utf8')).tests;
+  const fixture = join(dirname(shipped), blocks.fixture);
+  const withTests = async (...tests: readonly Mapping[]) => {
+    const policy = parse(readFileSync(shipped, 'utf8'));
+    const own = tests.map((one) => ({ ...blocks, fixture, ...one }));
+    const {
+      rollback: _,
+      drill: __,
+      ...rest
+    } = { ...policy, gates: { offline: policy.gates.offline }, tests: own };
+    writeFileSync(file, stringify(rest));
+    return called('policy', 'test', ...asOf, file);
+  };
+  const met = await withTests({});
+  expect(met).toMatchObject({ code: 0, stderr: '' });
+  expect(met.stdout).toMatch(
+    /^ok {4} refund-agent: a worse offline result blocks: fail: .*\n1 test passed\n$/,
   );
-  expect(other.stdout).toMatch(/^1 of \d tests failed$/m);
+  const unmet = await withTests({}, { name: 'it goes on', verdict: 'pass' });
+  expect(unmet.code).toBe(1);
+  expect(unmet.stdout).toMatch(/^failed refund-agent: it goes on: not pass but fail: .+/m);
+  expect(unmet.stdout).toMatch(/^1 of 2 tests failed$/m);
 });

@@ -11,9 +11,9 @@ import { Secret } from '../../src/core/secret.ts';
 import { rollbackResources } from '../../src/api/rollback-resources.ts';
 import { eventAfter, eventLine, genesis } from '../../src/rollback/chain.ts';
 import type { Executor } from '../../src/rollback/executor.ts';
-import { plimsoll } from '../e2e/program.ts';
 import { planWith, Site } from '../rollback/site.ts';
 import { soon } from '../stream/embedded-place.ts';
+import { called } from './called.ts';
 
 describe('verify', () => {
   let folder: string;
@@ -32,7 +32,7 @@ describe('verify', () => {
   });
 
   test('says of a whole journal that it is, and its head', async () => {
-    const { code, stdout } = await plimsoll('rollback', 'verify', file, '--head', hashes[1] ?? '');
+    const { code, stdout } = await called('rollback', 'verify', file, '--head', hashes[1] ?? '');
     expect({ code, stdout }).toEqual({
       code: 0,
       stdout: `${file}: 2 events, none of them changed; the head is ${hashes[1]}\n`,
@@ -41,7 +41,7 @@ describe('verify', () => {
 
   test('finds an edit', async () => {
     writeFileSync(file, readFileSync(file, 'utf8').replace('an audit', 'a purge'));
-    const { code, stdout } = await plimsoll('rollback', 'verify', file);
+    const { code, stdout } = await called('rollback', 'verify', file);
     expect({ code, stdout }).toEqual({
       code: 1,
       stdout: `${file}: line 1 (event 1) is not what its hash says: it was edited\n`,
@@ -51,12 +51,12 @@ describe('verify', () => {
   test('finds by the head of the metric what is missing at the end', async () => {
     const [line] = readFileSync(file, 'utf8').split('\n');
     writeFileSync(file, `${line}\n`);
-    expect((await plimsoll('rollback', 'verify', file)).code).toBe(0);
-    const { code, stdout } = await plimsoll('rollback', 'verify', file, '--head', hashes[1] ?? '');
+    expect((await called('rollback', 'verify', file)).code).toBe(0);
+    const { code, stdout } = await called('rollback', 'verify', file, '--head', hashes[1] ?? '');
     expect(code).toBe(1);
     expect(stdout).toContain('it was cut off or rewritten after event 1');
     writeFileSync(file, line ?? '');
-    expect((await plimsoll('rollback', 'verify', file)).stdout).toContain('its last line has no end');
+    expect((await called('rollback', 'verify', file)).stdout).toContain('its last line has no end');
   });
 });
 
@@ -99,7 +99,7 @@ describe('with a running API', () => {
     expect(await run('BOS_TOKEN', ['ask'], asked)).toBe(0);
     await executor.round();
     await executor.round();
-    const [, id = ''] = /^accepted (\S+)\n$/.exec(said) ?? [];
+    const [, id = ''] = /^accepted (\S+)\n/.exec(said) ?? [];
     await run('ANAS_TOKEN', ['list']);
     expect(said).toContain(`${id}  awaiting_approval  refund in production: v2 → v1\n`);
     expect(said).toContain(`for you: plimsoll rollback approve ${id}`);
@@ -141,6 +141,12 @@ describe('with a running API', () => {
 });
 
 test('what senders say moves no cursor', () => {
-  const listed = rollbackList({ stopped: 'evil\u001b[2J', fault: null, breakers: [], rollbacks: [] });
+  const listed = rollbackList({
+    stopped: 'evil\u001b[2J',
+    fault: null,
+    breakers: [],
+    rollbacks: [],
+    reviews: [],
+  });
   expect(listed).toBe('All rollbacks are stopped: evil�[2J\n');
 });

@@ -2,38 +2,39 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseSamples } from '../../src/cli/demo-table.ts';
+import { called } from '../cli/called.ts';
 import { freePorts } from '../free-ports.ts';
 import { until } from '../until.ts';
 import { begin, launcher, Place, plimsoll, Program } from './program.ts';
 
 test('without a command, and with --help, it says what there is', async () => {
   const bare = await plimsoll();
-  const help = await plimsoll('--help');
+  const help = await called('--help');
   expect([bare.code, help.code]).toEqual([2, 0]);
   expect(bare.stdout).toBe(help.stdout);
   for (const name of ['run', 'demo', 'sql', 'dlq', 'policy', 'validate', 'print-config', 'version']) {
     expect(help.stdout).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
-    expect((await plimsoll(name, '--help')).stdout).toMatch(new RegExp(`^Usage: plimsoll ${name}`));
+    expect((await called(name, '--help')).stdout).toMatch(new RegExp(`^Usage: plimsoll ${name}`));
   }
 });
 
 test('an unknown command and an unknown option are named, with code 2', async () => {
-  expect(await plimsoll('rum')).toMatchObject({
+  expect(await called('rum')).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('there is no command "rum"; try one of run,'),
   });
-  expect(await plimsoll('run', '--confg', 'x')).toMatchObject({
+  expect(await called('run', '--confg', 'x')).toMatchObject({
     code: 2,
     stderr: "plimsoll: Unknown option '--confg'; run takes --config=VALUE, --help\n",
   });
-  expect(await plimsoll('demo', '--seconds', '-5')).toMatchObject({
+  expect(await called('demo', '--seconds', '-5')).toMatchObject({
     code: 2,
     stderr: expect.stringMatching(/^plimsoll: .*'--seconds'.*; demo takes --seconds=VALUE, .*\n$/),
   });
 });
 
 test('a word where none belongs is refused, so that a check of the wrong file cannot pass', async () => {
-  const { code, stderr } = await plimsoll('validate', '/nowhere/mine.yaml');
+  const { code, stderr } = await called('validate', '/nowhere/mine.yaml');
   expect([code, stderr]).toEqual([
     2,
     'plimsoll: validate takes no "/nowhere/mine.yaml"; a configuration file is given as --config FILE\n',
@@ -60,7 +61,7 @@ test('validate prints one line per mistake and nothing else', async () => {
   const place = new Place(
     'receivers: { otlp: { protocolz: {} } }\nprocessors: { enrich: { content: maybe } }',
   );
-  const result = await plimsoll('validate', ...place.words);
+  const result = await called('validate', ...place.words);
   expect(result).toEqual({
     code: 1,
     stdout: '',
@@ -68,13 +69,13 @@ test('validate prints one line per mistake and nothing else', async () => {
       'plimsoll: receivers::otlp: unknown key protocolz: remove it or correct its spelling; known are protocols, auth, max_request_size, in_flight_limit, max_wait, coalesce_window\n' +
       'plimsoll: processors::enrich::content: must be one of drop, hash, keep\n',
   });
-  expect((await plimsoll('validate')).stdout).toMatch(/plimsoll\.yaml: valid$/m);
+  expect((await called('validate')).stdout).toMatch(/plimsoll\.yaml: valid$/m);
   place.remove();
 });
 
 test('print-config shows every default and no secret', async () => {
   const place = new Place('receivers: { otlp: { auth: { bearer_tokens: [hunter2] } } }');
-  const { stdout } = await plimsoll('print-config', ...place.words);
+  const { stdout } = await called('print-config', ...place.words);
   expect(stdout).toContain('[REDACTED]');
   expect(stdout).not.toContain('hunter2');
   expect(stdout).toContain('max_block_rows: 50000');
@@ -99,7 +100,7 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
   });
 
   test('the demo drives a fleet through it: rows, gauges and a table of KPIs', async () => {
-    const demo = await plimsoll('demo', ...place.words, '--seconds', '6', '--rate', '8');
+    const demo = await plimsoll('demo', ...place.words, '--seconds', '6', '--rate', '20');
     expect(demo).toMatchObject({ code: 0, stderr: '' });
     expect(demo.stdout).toMatch(/refund-agent +1\.4\.0 +\d+\.\d %/);
     expect(demo.stdout).toMatch(/refund-agent +1\.5\.0-rc1 +\d+\.\d %/);
@@ -125,20 +126,20 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
   });
 
   test('sql prints a table, or whatever format is asked for', async () => {
-    const table = await plimsoll('sql', ...place.words, 'SELECT 1 AS one');
+    const table = await called('sql', ...place.words, 'SELECT 1 AS one');
     expect(table.stdout).toMatch(/│ +1 │/);
-    const json = await plimsoll('sql', ...place.words, '--format', 'JSONEachRow', 'SELECT 1 AS one');
+    const json = await called('sql', ...place.words, '--format', 'JSONEachRow', 'SELECT 1 AS one');
     expect(json).toEqual({ code: 0, stdout: '{"one":1}\n', stderr: '' });
   });
 
   test('sql says what is wrong with a query in one line', async () => {
-    const { code, stderr } = await plimsoll('sql', ...place.words, 'SELECT nothing FROM otel_traces');
+    const { code, stderr } = await called('sql', ...place.words, 'SELECT nothing FROM otel_traces');
     expect(code).toBe(1);
     expect(stderr).toMatch(/^plimsoll: .*nothing.*\n$/);
   });
 
   test('sql cannot write', async () => {
-    expect((await plimsoll('sql', ...place.words, 'DROP TABLE otel_traces')).code).toBe(1);
+    expect((await called('sql', ...place.words, 'DROP TABLE otel_traces')).code).toBe(1);
     expect(await program.query('SELECT count() FROM otel_traces')).toHaveLength(1);
   });
 });
@@ -211,7 +212,7 @@ extensions: { health_check: { endpoint: "127.0.0.1:${health}" }, sql: { endpoint
 test('sql says so when no pipeline runs', async () => {
   const [port] = await freePorts(1);
   const place = new Place(`extensions: { sql: { endpoint: "127.0.0.1:${port}" } }`);
-  const { code, stderr } = await plimsoll('sql', ...place.words, 'SELECT 1');
+  const { code, stderr } = await called('sql', ...place.words, 'SELECT 1');
   expect([code, stderr]).toEqual([1, expect.stringContaining(`nothing answers at http://127.0.0.1:${port}`)]);
   place.remove();
 });

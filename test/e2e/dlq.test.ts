@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openEmbeddedClickHouse } from '../../src/store/clickhouse-embedded.ts';
 import { silentLog } from '../store/embedded.ts';
 import { until } from '../until.ts';
+import { called } from '../cli/called.ts';
 import { begin, Place, plimsoll, Program } from './program.ts';
 
 const poison = 'execute_tool poison';
@@ -56,7 +57,7 @@ async function metric(program: Program, name: string): Promise<number> {
 }
 
 async function list(place: Place, ...words: readonly string[]): Promise<readonly Listed[]> {
-  const { code, stdout, stderr } = await plimsoll('dlq', 'list', '--json', ...place.words, ...words);
+  const { code, stdout, stderr } = await called('dlq', 'list', '--json', ...place.words, ...words);
   expect([code, stderr]).toEqual([0, '']);
   return stdout
     .split('\n')
@@ -65,7 +66,7 @@ async function list(place: Place, ...words: readonly string[]): Promise<readonly
 }
 
 async function replay(place: Place, ...words: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
-  const { code, stdout, stderr } = await plimsoll('dlq', 'replay', '--json', ...place.words, ...words);
+  const { code, stdout, stderr } = await called('dlq', 'replay', '--json', ...place.words, ...words);
   const replayed: Readonly<Record<string, object>> = JSON.parse(stdout);
   const isDone = Object.keys(replayed['stillDead'] ?? {}).length === 0;
   expect([code, stderr]).toEqual([isDone ? 0 : 1, '']);
@@ -116,14 +117,14 @@ describe('a span that ClickHouse refuses', () => {
     key = letter?.key ?? '';
     expect(key).toMatch(/^[0-9a-f]{16}\/0\/0\/1$/);
     expect(Date.now() - Date.parse(letter?.when ?? '')).toBeLessThan(60_000);
-    const { stdout } = await plimsoll('dlq', 'list', ...place.words);
+    const { stdout } = await called('dlq', 'list', ...place.words);
     expect(stdout).toMatch(/^key +offset +when +attempt +spans +reason\n/);
     expect(stdout).toMatch(new RegExp(`^${key} +0 +\\S+Z +1 +1 +ClickHouse refused`, 'm'));
     expect(stdout).toMatch(/\n1 dead letter, 1 span\n$/);
   });
 
   test('is shown with its headers, as OTLP/JSON', async () => {
-    const shown = await plimsoll('dlq', 'show', '--json', key, ...place.words);
+    const shown = await called('dlq', 'show', '--json', key, ...place.words);
     expect(JSON.parse(shown.stdout)).toMatchObject({
       key,
       headers: { 'plimsoll.dead.key': key, 'plimsoll.enriched': expect.any(String) },
@@ -131,7 +132,7 @@ describe('a span that ClickHouse refuses', () => {
         resourceSpans: [{ scopeSpans: [{ spans: [{ name: poison, spanId: '0000000000000002' }] }] }],
       },
     });
-    const { stdout } = await plimsoll('dlq', 'show', key, ...place.words);
+    const { stdout } = await called('dlq', 'show', key, ...place.words);
     expect(stdout).toMatch(/^plimsoll\.dead\.reason +ClickHouse refused/m);
     expect(stdout).toContain(`"name": "${poison}"`);
   });
@@ -141,7 +142,7 @@ describe('a span that ClickHouse refuses', () => {
       ['show', 'a/0/1/2'],
       ['replay', '--key', 'a/0/1/2'],
     ]) {
-      const { code, stderr } = await plimsoll('dlq', ...words, ...place.words);
+      const { code, stderr } = await called('dlq', ...words, ...place.words);
       expect([code, stderr]).toEqual([
         1,
         'plimsoll: there is no dead letter a/0/1/2: plimsoll dlq list tells the keys\n',
@@ -153,7 +154,7 @@ describe('a span that ClickHouse refuses', () => {
     expect(await replay(place)).toEqual({ ...nothing, stillDead: { [refused]: 1 } });
     expect(await list(place)).toMatchObject([{ key, attempt: 2, origin: 'replay', reason: refused }]);
     expect(await replay(place, '--reason', 'something else')).toEqual(nothing);
-    const { stdout } = await plimsoll('dlq', 'replay', '--key', key, ...place.words);
+    const { stdout } = await called('dlq', 'replay', '--key', key, ...place.words);
     expect(stdout).toBe(`0  stored\n0  had their rows already\n1  still dead\n1    ${refused}\n`);
     expect(await list(place, '--key', key)).toMatchObject([{ attempt: 3 }]);
   });
@@ -163,7 +164,7 @@ describe('a span that ClickHouse refuses', () => {
     expect(await replay(place)).toEqual({ ...nothing, stored: 1 });
     expect(await replay(place)).toEqual(nothing);
     expect(await list(place)).toEqual([]);
-    expect((await plimsoll('dlq', 'list', ...place.words)).stdout).toBe('no dead letters\n');
+    expect((await called('dlq', 'list', ...place.words)).stdout).toBe('no dead letters\n');
     const program = await Program.start(place);
     const rows = await program.query(
       'SELECT StreamId, StreamPartition, toUInt32(StreamOffset) AS StreamOffset, StreamIndex, SpanName, ToolName FROM otel_traces ORDER BY StreamIndex',
@@ -179,7 +180,7 @@ describe('a span that ClickHouse refuses', () => {
 });
 
 test('a replay that is killed, again and again, stores every letter once', async () => {
-  const letters = 150;
+  const letters = 80;
   const place = await poisoned(letters);
   await alter(place, 'DROP CONSTRAINT sane');
   const engine = join(place.dataDirectory, 'clickhouse', 'engine');
@@ -255,7 +256,7 @@ exporters: { clickhouse: { flush_interval: 100ms, max_block_rows: 10 } }`);
 
 test('a folder without a stream is named, for it is likely the wrong one', async () => {
   const place = new Place();
-  const { code, stderr } = await plimsoll('dlq', 'list', ...place.words);
+  const { code, stderr } = await called('dlq', 'list', ...place.words);
   expect([code, stderr]).toEqual([
     1,
     expect.stringContaining(`there is no stream in ${place.dataDirectory}: set data_dir`),
@@ -269,5 +270,5 @@ test('what dlq does not take is named, with code 2', async () => {
     [['dlq', 'purge'], 'dlq takes list, show KEY or replay, not "purge"'],
     [['dlq', 'show'], 'give one key: plimsoll dlq show KEY; plimsoll dlq list tells them'],
   ] as const)
-    expect(await plimsoll(...words)).toMatchObject({ code: 2, stderr: `plimsoll: ${said}\n` });
+    expect(await called(...words)).toMatchObject({ code: 2, stderr: `plimsoll: ${said}\n` });
 });

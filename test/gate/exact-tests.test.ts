@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { pairedDifference, unpairedDifference } from '../../src/gate/difference-interval.ts';
-import { pairedChance, unpairedChance, type Share } from '../../src/gate/exact-tests.ts';
+import { shareDifference, type Share } from '../../src/core/share-interval.ts';
+import { pairedDifference } from '../../src/gate/difference-interval.ts';
+import { pairedChance, unpairedChance } from '../../src/gate/exact-tests.ts';
 
 const share = (good: number, cases: number): Share => ({ good, cases });
 
@@ -37,7 +38,7 @@ test.each([
   [share(900, 1000), share(930, 1000), -0.05466603814003191, -0.005528587736690963],
   [share(3, 10), share(90, 100), -0.7973540652066937, -0.28779214701074823],
 ])('Newcombe of %o and %o is what statsmodels says', (candidate, baseline, low, high) => {
-  const found = unpairedDifference(candidate, baseline);
+  const found = shareDifference(candidate, baseline);
   expect(found.low).toBeCloseTo(low, 12);
   expect(found.high).toBeCloseTo(high, 12);
 });

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
+import { z } from 'zod';
 import { requires } from '../requires.ts';
 import { freePorts } from '../free-ports.ts';
 import { KafkaCluster, type ClusterOptions } from './broker.ts';
@@ -21,16 +22,19 @@ export const kafkaMissing: string | undefined = process.env['KAFKA_BROKERS'] ? u
 
 /**
  * The addresses of a cluster of `brokers` for the tests of a file, once they run: that of `KAFKA_BROKERS` if it is set,
- * one of their own otherwise.
+ * one that all test files share otherwise. Topics and groups must have names of their own.
  */
 export function testCluster(brokers: 1 | 3): () => readonly string[] {
-  let cluster: KafkaCluster | undefined;
+  let shared: readonly string[] = [];
   const given = process.env['KAFKA_BROKERS']?.split(',');
   beforeAll(async () => {
-    if (!given && kafkaMissing === undefined) cluster = await KafkaCluster.start({ brokers });
+    if (given ?? kafkaMissing) return;
+    const response = await fetch(`${inject('sharedBrokersUrl')}/${brokers}`);
+    const text = await response.text();
+    if (!response.ok) throw new Error(text);
+    shared = z.array(z.string()).parse(JSON.parse(text));
   });
-  afterAll(async () => cluster?.stop());
-  return () => given ?? cluster?.addresses ?? [];
+  return () => given ?? shared;
 }
 
 /** A broker that clients reach through a proxy alone. */

@@ -107,7 +107,7 @@ async function rolledBack(): Promise<readonly Family[]> {
     site.clock.advance(1000);
   }
   const drill = { policy: 'refunds', scenario: 'outage', environment: 'drill:production', passed: true };
-  await executor.record({ ...drill, startedMs: noon, endedMs: noon, evidence: {} }, 'ana');
+  await executor.decisions.record({ ...drill, startedMs: noon, endedMs: noon, evidence: {} }, 'ana');
   return executor.families();
 }
 

@@ -2,13 +2,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { z } from 'zod';
-import { Telemetry } from '../../src/core/telemetry.ts';
-import { judgeFamilies } from '../../src/judge/judge-families.ts';
 import { readPolicy, type PolicyFile } from '../../src/policy/read-policy.ts';
-import { genesis } from '../../src/rollback/chain.ts';
-import { RollbackBook } from '../../src/rollback/rollback-book.ts';
-import { rollbackFamilies } from '../../src/rollback/rollback-families.ts';
 import { requires } from '../requires.ts';
+import { exportedFamilies } from './exported-families.ts';
 import {
   canary,
   everyObjective,
@@ -59,6 +55,45 @@ const edges = policyFile({
     tool_call_success: { ...everyObjective['tool_call_success'], at_least: 0.9999, min_events: 1 },
   },
 });
+
+/** A file of promtool's tests with those alone that are of `subject`, and that of a healthy pipeline. */
+function testsOf(text: string | undefined, subject: string): string {
+  const { tests, ...rest } = z
+    .looseObject({ tests: z.array(z.looseObject({ name: z.string() })) })
+    .parse(parse(text ?? ''));
+  const own = tests.filter(({ name }) => name.startsWith(subject) || name === 'none fires while all is well');
+  expect(own.length).toBeGreaterThan(1);
+  return stringify({ ...rest, tests: own });
+}
+
+/**
+ * What promtool says of the rules `group` of `files` where `what` is replaced by `instead`, by the tests that are rendered
+ * of `subject`.
+ */
+function tested(
+  files: ReadonlyMap<string, string>,
+  {
+    group,
+    subject,
+    what,
+    instead,
+  }: Readonly<Record<'group' | 'subject' | 'instead', string>> & { what: RegExp },
+) {
+  const [rules, tests] = [`${group}.rules.yaml`, `${group}.rules.test.yaml`];
+  const right = files.get(rules) ?? '';
+  const wrong = right.replaceAll(what, instead);
+  expect(wrong).not.toBe(right);
+  return runWith(
+    new Map([
+      [rules, wrong],
+      [tests, testsOf(files.get(tests), subject)],
+    ]),
+    'promtool',
+    'test',
+    'rules',
+    tests,
+  );
+}
 
 /** The annotations of the alerts in a file of rules. */
 function annotationsOf(rules: string): readonly string[] {
@@ -115,18 +150,13 @@ describe.skipIf(promtool)('promtool', () => {
   });
 
   test.each([
-    ['refused spans', /rate\(plimsoll_receiver_refused_spans_total\[5m\]\)/],
-    ['refused log records', /rate\(plimsoll_receiver_refused_log_records_total\[5m\]\)/],
+    ['refused spans', /rate\(plimsoll_receiver_refused_spans_total\[5m\]\)/g],
+    ['refused log records', /rate\(plimsoll_receiver_refused_log_records_total\[5m\]\)/g],
   ])('its tests of the pipeline see that %s alert nobody', (_, what) => {
-    const files = new Map(rendered(every));
-    const name = 'plimsoll-pipeline.rules.yaml';
-    const wrong = files.get(name)?.replace(what, 'vector(0)') ?? '';
-    expect(wrong).not.toBe(files.get(name));
-    files.set(name, wrong);
-    expect(runWith(files, 'promtool', 'test', 'rules', 'plimsoll-pipeline.rules.test.yaml')).toMatchObject({
-      status: 1,
-      said: expect.stringContaining('PlimsollSpansRefused'),
-    });
+    const subject = 'PlimsollSpansRefused';
+    expect(
+      tested(rendered(every), { group: 'plimsoll-pipeline', subject, what, instead: 'vector(0)' }),
+    ).toMatchObject({ status: 1, said: expect.stringContaining(subject) });
   });
 
   const small = policyFile({
@@ -138,25 +168,31 @@ describe.skipIf(promtool)('promtool', () => {
   });
 
   /** What becomes of the rendered tests when somebody gets the rules wrong. */
-  const faults: readonly (readonly [string, RegExp, string])[] = [
-    ['the factors that everybody uses, at an objective of 90 %', /> (?:3|2) \* 0\.1/g, '> 14.4 * 0.1'],
-    ['any speed is too fast', /> [\d.]+ \* 0\.1/g, '> 0 * 0.1'],
-    ['a few events are enough', />= (?:50|200|20)$/gm, '>= 0'],
-    ['a window that is not complete', /\n *and on \(\).*/g, ''],
-    ['rejected calls, or good runs, count as bad', /outcome=~"failure[^"]*"/g, 'outcome=~".*"'],
-    ['the average of gauges', /increase\(plimsoll_runs_total\{[^}]*\}\[\w+\]\)/g, 'vector(1)'],
-    ['the scores of every evaluator', /,evaluator="[^}]*"/g, ''],
-    ['another severity', /severity: sev2/g, 'severity: sev4'],
-    ['a limit ten times as high', /> 0\.05$/gm, '> 0.5'],
+  const [escalation, cost, quality, success] = [
+    'run_escalation',
+    'cost_usd_per_run',
+    'quality_score',
+    'run_success',
+  ];
+  const faults: readonly (readonly [string, string, RegExp, string])[] = [
+    [
+      'the factors that everybody uses, at an objective of 90 %',
+      escalation,
+      /> (?:3|2) \* 0\.1/g,
+      '> 14.4 * 0.1',
+    ],
+    ['any speed is too fast', escalation, /> [\d.]+ \* 0\.1/g, '> 0 * 0.1'],
+    ['a few events are enough', cost, />= (?:50|200|20)$/gm, '>= 0'],
+    ['a window that is not complete', quality, /\n *and on \(\).*/g, ''],
+    ['good runs count as bad', success, /outcome=~"failure[^"]*"/g, 'outcome=~".*"'],
+    ['the average of gauges', escalation, /increase\(plimsoll_runs_total\{[^}]*\}\[\w+\]\)/g, 'vector(1)'],
+    ['the scores of every evaluator', quality, /,evaluator="[^}]*"/g, ''],
+    ['another severity', escalation, /severity: sev2/g, 'severity: sev4'],
+    ['a limit ten times as high', cost, /> 0\.05$/gm, '> 0.5'],
   ];
 
-  test.each(faults)('its tests of a policy see this fault: %s', (_, what, instead) => {
-    const files = new Map(rendered(small));
-    const name = 'search-agent.rules.yaml';
-    const wrong = files.get(name)?.replaceAll(what, instead) ?? '';
-    expect(wrong).not.toBe(files.get(name));
-    files.set(name, wrong);
-    expect(runWith(files, 'promtool', 'test', 'rules', 'search-agent.rules.test.yaml')).toMatchObject({
+  test.each(faults)('its tests of a policy see this fault: %s (%s)', (_, subject, what, instead) => {
+    expect(tested(rendered(small), { group: 'search-agent', subject, what, instead })).toMatchObject({
       status: 1,
       said: expect.stringContaining('FAILED'),
     });
@@ -182,34 +218,35 @@ describe.skipIf(promtool)('promtool', () => {
   });
 
   const releaseFaults: readonly (readonly [string, string, RegExp, string])[] = [
-    ['ReleaseFails', 'another action', /action="rollback"\}\) == 1/, 'action="promote"}) == 1'],
-    ['ReleaseFails', 'every action', /,action="rollback"\}\) == 1/, '}) == 1'],
-    ['ReleasePauses', 'another action', /action="pause"/, 'action="none"'],
-    ['ReleaseUndecided', 'releases that are decided', /\n *and max by \(agent, release, environment\).*/, ''],
-    ['ReleaseUndecided', 'releases that are new', /> 86400/, '> 0'],
-    ['DrillOverdue', 'drills that passed', /> 7776000/, '> 0'],
+    ['ReleaseFails', 'another action', /action="rollback"\}\) == 1/g, 'action="promote"}) == 1'],
+    ['ReleaseFails', 'every action', /,action="rollback"\}\) == 1/g, '}) == 1'],
+    ['ReleasePauses', 'another action', /action="pause"/g, 'action="none"'],
+    [
+      'ReleaseUndecided',
+      'releases that are decided',
+      /\n *and max by \(agent, release, environment\).*/g,
+      '',
+    ],
+    ['ReleaseUndecided', 'releases that are new', /> 86400/g, '> 0'],
+    ['DrillOverdue', 'drills that passed', /> 7776000/g, '> 0'],
     [
       'DrillOverdue',
       'drills that never passed where nobody assesses',
-      / and on \(\) \(max\(plimsoll_kpi_active\) == 1\)/,
+      / and on \(\) \(max\(plimsoll_kpi_active\) == 1\)/g,
       '',
     ],
-    ['PlimsollRollbackNeedsHuman', 'breakers', /\{what!="breaker"\}/, ''],
+    ['PlimsollRollbackNeedsHuman', 'breakers', /\{what!="breaker"\}/g, ''],
     [
       'PlimsollRollbackStopped',
       'what is not stopped',
-      /plimsoll_rollback_stopped\) == 1/,
+      /plimsoll_rollback_stopped\) == 1/g,
       'plimsoll_rollback_stopped) == 0',
     ],
   ];
 
   test.each(releaseFaults)('its tests see %s on %s', (alert, _, what, instead) => {
-    const files = new Map(rendered(released));
-    const name = alert.startsWith('Plimsoll') ? 'plimsoll-pipeline' : 'search-agent';
-    const wrong = files.get(`${name}.rules.yaml`)?.replace(what, instead) ?? '';
-    expect(wrong).not.toBe(files.get(`${name}.rules.yaml`));
-    files.set(`${name}.rules.yaml`, wrong);
-    expect(runWith(files, 'promtool', 'test', 'rules', `${name}.rules.test.yaml`)).toMatchObject({
+    const group = alert.startsWith('Plimsoll') ? 'plimsoll-pipeline' : 'search-agent';
+    expect(tested(rendered(released), { group, subject: alert, what, instead })).toMatchObject({
       status: 1,
       said: expect.stringContaining(alert),
     });
@@ -240,24 +277,7 @@ tests:
 });
 
 test('rules read nothing but what the pipeline exports', async () => {
-  const exported = readFileSync(new URL('../golden/metrics.txt', import.meta.url), 'utf8');
-  const own = await new Telemetry().registry.metrics();
-  const ignored = { again: 0, late: 0, relabelled: 0, unsound: 0, refused: 0 };
-  const ofReleases = judgeFamilies([], ignored);
-  const ofRollbacks = rollbackFamilies({
-    book: new RollbackBook(),
-    head: genesis,
-    voids: 0,
-    requests: [],
-    isActing: true,
-    stopReason: undefined,
-    fault: undefined,
-    nowMs: 0,
-  });
-  const families = new Set([
-    ...[...`${exported}${own}`.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name),
-    ...[...ofReleases, ...ofRollbacks].map(({ name }) => name),
-  ]);
+  const families = await exportedFamilies();
   const files = rendered(every, shipped());
   const rules = [...files].filter(([name]) => name.endsWith('.rules.yaml')).map(([, text]) => text);
   const read = new Set(rules.join('\n').match(/(?<![\w:])plimsoll_[a-z_]+(?=[{[ )])/g));

@@ -186,8 +186,8 @@ describe('limits', () => {
     const restarted = site.executor(limits);
     await ask(restarted, { release: 'v4' });
     expect(site.target.orders).toHaveLength(2);
-    expect(await restarted.closeBreaker('elsewhere', 'ana')).toMatchObject({ kind: 'unknown' });
-    expect(await restarted.closeBreaker(scope, 'ana')).toEqual({ kind: 'taken' });
+    expect(await restarted.decisions.closeBreaker('elsewhere', 'ana')).toMatchObject({ kind: 'unknown' });
+    expect(await restarted.decisions.closeBreaker(scope, 'ana')).toEqual({ kind: 'taken' });
     await ask(restarted, { release: 'v4' });
     expect(site.target.orders).toHaveLength(3);
   });
@@ -198,6 +198,7 @@ describe('limits', () => {
     const executor = site.executor();
     await ask(executor);
     site.clock.advance(minuteMs);
+    site.target.release = 'v9';
     await ask(executor, { release: 'v9', cause: 'human', requestedBy: 'ana' });
     expect(stateOf(executor)).toBe('refused');
     expect(executor.status(undefined).breakers).toEqual([]);
@@ -222,7 +223,7 @@ describe('a breaker that a person closes while what opened it is not a day ago',
       };
       for (const release of ['v2', 'v3', 'v4']) await bad(release);
       expect(site.target.orders).toHaveLength(2);
-      expect(await executor.closeBreaker(scope, 'ana')).toEqual({ kind: 'taken' });
+      expect(await executor.decisions.closeBreaker(scope, 'ana')).toEqual({ kind: 'taken' });
       await bad('v4');
       expect(executor.status(undefined).breakers).toEqual([]);
       expect(site.target.orders.map(({ from }) => from)).toEqual(['v2', 'v3', 'v4']);
@@ -241,7 +242,7 @@ describe('a breaker that a person closes while what opened it is not a day ago',
       site.target.release = release;
       await ask(executor, { release });
       site.clock.advance(minuteMs);
-      await executor.closeBreaker('refunds', 'ana');
+      await executor.decisions.closeBreaker('refunds', 'ana');
     }
     expect(site.target.orders).toHaveLength(3);
     expect(executor.status(undefined).breakers).toMatchObject([{ scope: 'global' }]);
@@ -321,7 +322,7 @@ describe('an approval', () => {
 
   test('by an approver lets it be done', async () => {
     const { site, executor, ticket } = await waiting();
-    expect(await executor.approve(ticket, 'ana')).toEqual({ kind: 'taken' });
+    expect(await executor.decisions.approve(ticket, 'ana')).toMatchObject({ kind: 'taken' });
     await executor.round();
     await executor.round();
     expect(site.target.orders).toMatchObject([{ requestedBy: 'bo', approvedBy: 'ana' }]);
@@ -329,15 +330,15 @@ describe('an approval', () => {
 
   test('is never by the one who asked, nor by anybody who asked later', async () => {
     const { executor, ticket } = await waiting();
-    expect(await executor.approve(ticket, 'bo')).toMatchObject({ kind: 'forbidden' });
+    expect(await executor.decisions.approve(ticket, 'bo')).toMatchObject({ kind: 'forbidden' });
     await ask(executor, { cause: 'human', requestedBy: 'ana' });
-    expect(await executor.approve(ticket, 'ana')).toMatchObject({ kind: 'forbidden' });
+    expect(await executor.decisions.approve(ticket, 'ana')).toMatchObject({ kind: 'forbidden' });
     expect(executor.status('bo').attempts[0]?.ticket).toBeUndefined();
   });
 
   test('is never by somebody whom the policy does not name', async () => {
     const { executor, ticket } = await waiting();
-    expect(await executor.approve(ticket, 'eve')).toMatchObject({ kind: 'forbidden' });
+    expect(await executor.decisions.approve(ticket, 'eve')).toMatchObject({ kind: 'forbidden' });
     expect(executor.status('eve').attempts[0]?.ticket).toBeUndefined();
     expect(executor.status(undefined).attempts[0]?.ticket).toBeUndefined();
   });
@@ -346,16 +347,16 @@ describe('an approval', () => {
     const { executor, ticket } = await waiting();
     const id = ticket.slice(0, ticket.lastIndexOf('.'));
     for (const forged of [id, `${id}.`, `${id}.AAAA`, `${ticket.slice(0, -4)}AAAA`, `x${ticket}`, ''])
-      expect(await executor.approve(forged, 'ana')).toMatchObject({ kind: 'unknown' });
+      expect(await executor.decisions.approve(forged, 'ana')).toMatchObject({ kind: 'unknown' });
     expect(stateOf(executor)).toBe('awaiting_approval');
   });
 
   test('works once', async () => {
     const { site, executor, ticket } = await waiting();
-    await executor.approve(ticket, 'ana');
+    await executor.decisions.approve(ticket, 'ana');
     await executor.round();
-    expect(await executor.approve(ticket, 'ana')).toMatchObject({ kind: 'over' });
-    expect(await executor.refuse(ticket, 'ana', 'no')).toMatchObject({ kind: 'over' });
+    expect(await executor.decisions.approve(ticket, 'ana')).toMatchObject({ kind: 'over' });
+    expect(await executor.decisions.refuse(ticket, 'ana', 'no')).toMatchObject({ kind: 'over' });
     await executor.round();
     expect(site.target.orders).toHaveLength(1);
   });
@@ -363,7 +364,7 @@ describe('an approval', () => {
   test('expires, and somebody is told', async () => {
     const { site, executor, ticket } = await waiting();
     site.clock.advance(hourMs);
-    expect(await executor.approve(ticket, 'ana')).toMatchObject({ kind: 'over' });
+    expect(await executor.decisions.approve(ticket, 'ana')).toMatchObject({ kind: 'over' });
     await executor.round();
     await executor.round();
     expect(stateOf(executor)).toBe('expired');
@@ -374,7 +375,7 @@ describe('an approval', () => {
   test('that is refused stands for a day, however often it is asked and whoever is restarted', async () => {
     const { site, executor, ticket } = await waiting();
     site.clock.advance(hourMs / 2);
-    await executor.refuse(ticket, 'ana', 'v2 is fine');
+    await executor.decisions.refuse(ticket, 'ana', 'v2 is fine');
     await ask(executor);
     expect(stateOf(executor)).toBe('refused');
     for (let hours = 1; hours < 24; hours++) {
@@ -392,7 +393,7 @@ describe('an approval', () => {
   test('of a release that is nothing to go back to any more does nothing', async () => {
     const { site, executor, ticket } = await waiting();
     site.destinations = [{ release: 'v0', why: 'established' }];
-    await executor.approve(ticket, 'ana');
+    await executor.decisions.approve(ticket, 'ana');
     await executor.round();
     await executor.round();
     expect(stateOf(executor)).toBe('refused');
@@ -402,7 +403,7 @@ describe('an approval', () => {
   test('may be of a process that does not act', async () => {
     const { site, executor, ticket } = await waiting();
     const other = site.executor({ isActing: () => false });
-    expect(await other.approve(ticket, 'ana')).toEqual({ kind: 'taken' });
+    expect(await other.decisions.approve(ticket, 'ana')).toMatchObject({ kind: 'taken' });
     await other.round();
     expect(site.target.orders).toEqual([]);
     await executor.round();
@@ -455,7 +456,7 @@ describe('a request that waited', () => {
   test('too long after its approval is not done any more', async () => {
     const { site, executor, ticket } = await waiting();
     site.isActing = false;
-    await executor.approve(ticket, 'ana');
+    await executor.decisions.approve(ticket, 'ana');
     site.clock.advance(hourMs);
     site.isActing = true;
     await executor.round();
@@ -708,7 +709,7 @@ describe('the global stop', () => {
       const site = newSite();
       const executor = site.executor();
       const isApi = how === 'API';
-      if (isApi) await executor.stopAll('ana', 'an audit');
+      if (isApi) await executor.decisions.stopAll('ana', 'an audit');
       else site.stopReason = 'the file stop is there';
       await ask(executor);
       expect(executor.status(undefined).attempts).toMatchObject([{ state: 'dry_run', to: 'v1' }]);
@@ -716,7 +717,7 @@ describe('the global stop', () => {
       const restarted = site.executor();
       await ask(restarted);
       expect(site.target.orders).toEqual([]);
-      if (isApi) await restarted.resume('ana');
+      if (isApi) await restarted.decisions.resume('ana');
       else site.stopReason = undefined;
       await ask(restarted);
       expect(site.target.orders).toHaveLength(1);
@@ -729,7 +730,7 @@ describe('the global stop', () => {
     const executor = site.executor();
     await ask(executor);
     site.target.unreachable = undefined;
-    await executor.stopAll('ana', 'an audit');
+    await executor.decisions.stopAll('ana', 'an audit');
     site.clock.advance(10_000);
     await executor.round();
     expect(site.target.orders).toEqual([]);
@@ -773,8 +774,8 @@ describe('a rehearsal', () => {
       endedMs: 5000,
       evidence: { links: [] },
     };
-    await executor.record({ ...drill, passed: true }, 'ana');
-    await executor.record({ ...drill, passed: false, endedMs: 9000 }, 'ana');
+    await executor.decisions.record({ ...drill, passed: true }, 'ana');
+    await executor.decisions.record({ ...drill, passed: false, endedMs: 9000 }, 'ana');
     expect(
       metric(site.executor(), 'plimsoll_drill_last_success_timestamp_seconds', 'tool-errors'),
     ).toBeUndefined(); // not read yet
@@ -798,12 +799,14 @@ describe('what callers send', () => {
     const site = newSite();
     const executor = site.executor();
     const record = async (number: number, policy = 'refund-agent') =>
-      executor.record({ ...drill, policy, scenario: `s${number}` }, 'eve');
+      executor.decisions.record({ ...drill, policy, scenario: `s${number}` }, 'eve');
     expect(await record(0, 'invented')).toMatchObject({ kind: 'unknown' });
     expect(site.journal.records).toEqual([]);
     for (let number = 0; number < 100; number++) expect(await record(number)).toEqual({ kind: 'taken' });
     const restarted = site.executor();
-    expect(await restarted.record({ ...drill, scenario: 'more' }, 'eve')).toMatchObject({ kind: 'over' });
+    expect(await restarted.decisions.record({ ...drill, scenario: 'more' }, 'eve')).toMatchObject({
+      kind: 'over',
+    });
     expect(site.journal.records).toHaveLength(100);
     site.clock.advance(dayMs);
     expect(await record(100)).toEqual({ kind: 'taken' });
@@ -815,6 +818,7 @@ describe('what callers send', () => {
     const executor = site.executor();
     await ask(executor);
     site.clock.advance(minuteMs);
+    site.target.release = undefined;
     for (let number = 0; number < 1100; number++)
       await executor.request(
         requestWith({ cause: 'human', requestedBy: 'eve', release: `invented-${number}` }),

@@ -98,6 +98,8 @@ export class Site {
   destinations: readonly Destination[] = [{ release: 'v1', why: 'established' }];
   /** What a KPI of a release was. */
   figures = new Map<string, Figure>([['v1', { meets: true, events: 100 }]]);
+  /** How many people have to approve what is done to the target. */
+  approvals = 1;
   stopReason: string | undefined;
   isActing = true;
   pageFault: Error | undefined;
@@ -109,6 +111,7 @@ export class Site {
       journal: this.journal,
       file: join(this.folder, `rollbacks-${this.#files++}.jsonl`),
       targets: new Map([['refunds', this.target]]),
+      approvalsOf: () => this.approvals,
       perHour: 10,
       perDay: 20,
       approvalKey: new Secret('a key of sixteen characters'),

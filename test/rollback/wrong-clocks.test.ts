@@ -31,8 +31,8 @@ async function afterOneAhead(): Promise<ReturnType<Site['executor']>> {
 
 describe('after an event of a process whose clock was a year ahead', () => {
   beforeEach(async () => {
-    await asking(365 * dayMs).stopAll('ana', 'an audit');
-    await asking(0).resume('ana');
+    await asking(365 * dayMs).decisions.stopAll('ana', 'an audit');
+    await asking(0).decisions.resume('ana');
   });
 
   test('events have their own times again', async () => {
@@ -100,8 +100,8 @@ describe('of an attempt that a process acted on whose clock was a year ahead', (
 });
 
 test('an act of a process whose clock was behind is not older than what was before it', async () => {
-  await asking(0).stopAll('ana', 'an audit');
-  await asking(0).resume('ana');
+  await asking(0).decisions.stopAll('ana', 'an audit');
+  await asking(0).decisions.resume('ana');
   await bad(site.executor({ clock: new HandClock(noon - 365 * dayMs) }), 'v2');
   expect(await bad(site.executor(), 'v3')).toBe('refused');
 });
@@ -113,8 +113,8 @@ test.each([
   'who reads events that are $aheadMs ms ahead says $says times that a clock is wrong',
   async ({ aheadMs, says }) => {
     const ahead = asking(aheadMs);
-    await ahead.stopAll('ana', 'an audit');
-    await ahead.resume('ana');
+    await ahead.decisions.stopAll('ana', 'an audit');
+    await ahead.decisions.resume('ana');
     let lines = '';
     const sink = new Writable({
       write: (chunk, _, done) => {
