@@ -176,7 +176,8 @@ describe.skipIf(missing)('with a pipeline that judges, rolls back and was scrape
         `SELECT (SELECT count() > 0 FROM incidents_now) AND (SELECT countIf(Event = 'acted') > 0 FROM rollback_events) AS all`,
       );
       const runs = await program.query<{ id: string }>(
-        "SELECT TraceId AS id FROM runs WHERE Outcome = 'failure' AND Environment = 'production' LIMIT 1",
+        `SELECT TraceId AS id FROM runs WHERE Outcome = 'failure' AND Environment = 'production'
+            AND TraceId IN (SELECT TraceId FROM otel_traces) LIMIT 1`,
       );
       return rows?.all === 1 && runs.length > 0 && runs;
     });
