@@ -35,7 +35,7 @@ test('where nothing was ever stored it says so, and makes no figure up', async (
   const report = await reportFrom(clickhouse, october);
   const html = htmlOf(documentOf(report));
   expect(html).toContain('There are no runs in production in this month.');
-  expect(html).not.toMatch(/\d %|NaN|Infinity|undefined|null/);
+  expect(html).not.toMatch(/\d\s%|NaN|Infinity|undefined|null/);
   expect(markdownOf(documentOf(report))).toContain('Policies in use: none');
 });
 
