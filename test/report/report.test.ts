@@ -24,6 +24,11 @@ beforeAll(async () => {
 });
 afterAll(async () => remove());
 
+/** The sum of the columns `names`, which are US dollars. */
+function usd(row: Readonly<Record<string, unknown>>, ...names: readonly string[]): number {
+  return names.reduce((sum, name) => sum + Number(row[name] ?? 0), 0);
+}
+
 /** Replaces all runs by those that ended from `from` to before `to`. */
 async function onlyRuns(from: string, to: string): Promise<void> {
   await clickhouse.command('TRUNCATE TABLE agent_runs');
@@ -67,8 +72,6 @@ describe('of a generated month', () => {
       ({ ClosedTime, Environment }) =>
         String(ClosedTime).startsWith('2026-10') && Environment === 'production',
     );
-    const usd = (row: Readonly<Record<string, unknown>>, ...names: readonly string[]): number =>
-      names.reduce((sum, name) => sum + Number(row[name] ?? 0), 0);
     const { now } = report.total;
     expect(now.runs).toBe(own.length);
     expect(now.escalation.count).toBe(own.filter(({ Escalated }) => Escalated === true).length);
