@@ -11,7 +11,7 @@ interface Spec {
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Every metric of the pipeline itself. A name that is not here does not type-check. KPI metrics are in `kpi/`. */
-const catalogue = {
+export const catalogue = {
   plimsoll_receiver_accepted_spans_total: {
     kind: 'counter',
     help: 'Spans acknowledged to the sender after the stream held them durably.',

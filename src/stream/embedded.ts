@@ -13,7 +13,7 @@ import type { Telemetry } from '../core/telemetry.ts';
 import { ConsumerGroup, readerOf } from './consumer-group.ts';
 import { whenAborted } from './when-aborted.ts';
 import { GroupCommit } from './group-commit.ts';
-import { LogFile } from './log-file.ts';
+import { loadLmdb, LogFile, type Lmdb } from './log-file.ts';
 import { megabytes } from './retention.ts';
 import { TopicLog, type TopicOptions } from './topic-log.ts';
 
@@ -67,7 +67,8 @@ export class EmbeddedLog {
   }
 
   async #acquire(options: TopicOptions): Promise<TopicLog> {
-    this.#open ??= this.#openFile();
+    const lmdb = await loadLmdb();
+    this.#open ??= this.#openFile(lmdb);
     const { file, commits, topics } = this.#open;
     try {
       const topic = new TopicLog(file, commits, this.#options.clock, options);
@@ -97,9 +98,9 @@ export class EmbeddedLog {
     await open.file.close();
   }
 
-  #openFile(): OpenLog {
+  #openFile(lmdb: Lmdb): OpenLog {
     const roomBytes = this.#boundBytes();
-    const file = LogFile.open(this.#options.directory, roomBytes);
+    const file = LogFile.open(this.#options.directory, roomBytes, lmdb);
     const timer = setInterval(() => this.#keepHouse(), housekeepingMs).unref();
     return {
       file,

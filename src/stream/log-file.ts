@@ -10,7 +10,7 @@ import {
   statfsSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { open, type Database, type RootDatabase } from 'lmdb';
+import type { Database, RootDatabase } from 'lmdb';
 import { z } from 'zod';
 import { lmdbFault } from './lmdb-header.ts';
 import { OwnerLock } from './owner-lock.ts';
@@ -32,8 +32,24 @@ export interface FactWrite {
 /** Records by `recordKey`. */
 export type Records = Database<Uint8Array, Uint8Array>;
 
+/** The package whose engine keeps the log, loaded by `loadLmdb`. */
+export type Lmdb = Pick<typeof import('lmdb'), 'open'>;
+
 const format = 1;
 const fileName = 'log.mdb';
+
+/**
+ * Loads LMDB only where a log is embedded: its engine is an optional package, which an installation for Kafka can leave
+ * out. Rejects with one sentence that names the fix.
+ */
+export async function loadLmdb(): Promise<Lmdb> {
+  return import('lmdb').catch((cause: unknown) => {
+    throw new Error(
+      'the embedded stream needs the engine of the package lmdb, which is not installed or has no build for this platform: install optional packages, too, or use the connector kafka',
+      { cause },
+    );
+  });
+}
 
 /**
  * The file of the embedded log: an LMDB environment in a folder of its own, which one process owns. Records lie in a
@@ -56,12 +72,12 @@ export class LogFile {
    * Opens the log in `directory`, creating both when missing; `roomBytes` is how large it is expected to grow.
    * Throws an Error of one sentence that names the folder and the fix.
    */
-  static open(directory: string, roomBytes: number): LogFile {
+  static open(directory: string, roomBytes: number, lmdb: Lmdb): LogFile {
     prepareFolder(directory);
     const lock = takeLock(directory);
     let root: RootDatabase<unknown, string[]> | undefined;
     try {
-      root = openEnvironment(directory, roomBytes);
+      root = openEnvironment(directory, roomBytes, lmdb);
       checkFormat(directory, root);
       makeNameDurable(directory);
       return new LogFile(directory, root, lock);
@@ -250,7 +266,11 @@ function takeLock(directory: string): OwnerLock {
  * Settings that were measured (bench/stream.ts): a commit that waits for its own flush costs what an overlapping one
  * does, cannot show a reader what a power cut takes back, and reports a failed flush, which the other does not.
  */
-function openEnvironment(directory: string, roomBytes: number): RootDatabase<unknown, string[]> {
+function openEnvironment(
+  directory: string,
+  roomBytes: number,
+  { open }: Lmdb,
+): RootDatabase<unknown, string[]> {
   const path = join(directory, fileName);
   const fault = lmdbFault(path);
   if (fault) throw new Error(`the stream's file ${path} ${fault}: restore it, or set another folder`);

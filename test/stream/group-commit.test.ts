@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { GroupCommit } from '../../src/stream/group-commit.ts';
-import { LogFile, type Records } from '../../src/stream/log-file.ts';
+import { loadLmdb, LogFile, type Records } from '../../src/stream/log-file.ts';
 
 let directory: string;
 let file: LogFile;
@@ -11,9 +11,9 @@ let commits: GroupCommit;
 let records: Records;
 let transactions: Set<unknown>;
 
-beforeEach(() => {
+beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'plimsoll-commits-'));
-  file = LogFile.open(directory, 64 << 20);
+  file = LogFile.open(directory, 64 << 20, await loadLmdb());
   commits = new GroupCommit(file);
   records = file.records('topic');
   transactions = new Set();

@@ -1,0 +1,260 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAllDocuments, stringify } from 'yaml';
+import { z } from 'zod';
+import { beginIn, plimsoll } from '../e2e/program.ts';
+import { requires } from '../requires.ts';
+import { validatorPrograms } from './validators.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const chart = join(root, 'deploy', 'helm', 'plimsoll');
+const policy = join(root, 'config', 'policies', 'refund-agent.yaml');
+const promtool = requires('promtool', { version: '--version', from: 'prometheus' });
+const folder = mkdtempSync(join(tmpdir(), 'plimsoll-helm-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const labels = z.record(z.string(), z.string());
+const selected = z.object({ matchLabels: labels });
+const variable = z.object({
+  name: z.string(),
+  value: z.string().optional(),
+  valueFrom: z.object({ secretKeyRef: z.object({ name: z.string(), key: z.string() }) }).optional(),
+});
+const container = z.looseObject({
+  args: z.array(z.string()),
+  env: z.array(variable),
+  ports: z.array(z.object({ name: z.string(), containerPort: z.number() })),
+  securityContext: z.looseObject({}),
+});
+const template = z.object({
+  metadata: z.object({ labels }),
+  spec: z.looseObject({
+    automountServiceAccountToken: z.boolean(),
+    securityContext: z.looseObject({}),
+    containers: z.tuple([container]),
+  }),
+});
+const manifest = z.looseObject({
+  kind: z.string(),
+  metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
+  data: z.record(z.string(), z.string()).optional(),
+  spec: z.looseObject({}).optional(),
+});
+type Manifest = z.infer<typeof manifest>;
+
+let programs: string;
+beforeAll(async () => {
+  programs = await validatorPrograms();
+  const words = ['--as-of', '2026-11-26', '--out', join(folder, 'rules')];
+  expect(await plimsoll('policy', 'render', ...words, policy)).toMatchObject({ code: 0, stderr: '' });
+}, 900_000);
+
+function helm(...words: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(join(programs, 'helm'), words, { encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+/** What `helm install agents` would send to Kubernetes, with `words` more. */
+function rendered(...words: readonly string[]): string {
+  const where = ['agents', chart, '--namespace', 'agents', '--kube-version', '1.34.0'];
+  const { status, stdout, stderr } = helm('template', ...where, ...words);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return stdout;
+}
+
+const rule = (name: string): readonly string[] => [
+  '--set-file',
+  `prometheusRule.files.${name}=${join(folder, 'rules', `${name}.rules.yaml`)}`,
+];
+const full = (): readonly string[] => [
+  '--values',
+  join(root, 'test', 'deploy', 'helm-full.values.yaml'),
+  '--set-file',
+  `policies.refund-agent=${policy}`,
+  ...rule('refund-agent'),
+  ...rule('plimsoll-pipeline'),
+];
+
+const variants = [
+  { name: 'default', words: () => [] },
+  { name: 'full', words: full },
+];
+const manifestsOf = (text: string): readonly Manifest[] =>
+  parseAllDocuments(text).flatMap((document) => {
+    const value: unknown = document.toJS();
+    return value === null ? [] : [manifest.parse(value)];
+  });
+
+test('the chart is of the version of the package, and helm finds nothing to mend', () => {
+  const { version }: { version: string } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  expect(helm('show', 'chart', chart).stdout).toContain(`appVersion: ${version}`);
+  expect(helm('lint', '--strict', chart)).toMatchObject({ status: 0 });
+});
+
+test.each([
+  { set: 'ingest.replica=3', says: 'replica' },
+  { set: 'assess.replicas=0', says: 'replicas' },
+  { set: 'secret.name=', says: 'name' },
+  { set: 'kafka.brokers=kafka', says: 'brokers' },
+  { set: 'policies.a=', says: 'policies' },
+])('a value that is none ($set) is refused', ({ set, says }) => {
+  const { status, stderr } = helm('template', 'agents', chart, '--kube-version', '1.34.0', '--set', set);
+  expect({ status, stderr }).toMatchObject({ status: 1, stderr: expect.stringContaining(says) });
+});
+
+test('rules that are no rules are refused by name', () => {
+  const words = ['--set', 'prometheusRule.enabled=true,prometheusRule.files.mine=nothing: here'];
+  const { stderr } = helm('template', 'agents', chart, '--kube-version', '1.34.0', ...words);
+  expect(stderr).toContain('prometheusRule.files.mine: has no groups');
+});
+
+describe.each(variants)('with $name values', ({ name, words }) => {
+  let text: string;
+  let all: readonly Manifest[];
+  beforeAll(() => {
+    text = rendered(...words());
+    all = manifestsOf(text);
+  });
+  const ofKind = (kind: string): readonly Manifest[] => all.filter((each) => each.kind === kind);
+  const pods = () =>
+    ofKind('Deployment').map(({ metadata, spec }) => ({
+      role: metadata.name.replace('agents-plimsoll-', ''),
+      ...z.object({ selector: selected, template }).parse(spec),
+    }));
+  const chosenBy = (wanted: Readonly<Record<string, string>>) =>
+    pods().filter(({ template: { metadata } }) =>
+      Object.entries(wanted).every(([key, value]) => metadata.labels[key] === value),
+    );
+
+  test('it is what it was', async () => {
+    await expect(text).toMatchFileSnapshot(`../golden/helm/${name}.yaml`);
+  });
+
+  test('every key of every object is one that Kubernetes or the Prometheus operator knows', () => {
+    const read = spawnSync(join(programs, 'validators'), ['manifests'], { input: text, encoding: 'utf8' });
+    expect(read).toMatchObject({ status: 0, stderr: '' });
+    expect(read.stdout.trim().split('\n')).toHaveLength(all.length);
+  });
+
+  test('no object is a secret, and every secret is asked for from the one that is named', () => {
+    expect(ofKind('Secret')).toEqual([]);
+    const asked = pods().flatMap(({ template: { spec } }) =>
+      spec.containers[0].env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef.name ?? []),
+    );
+    expect(new Set(asked)).toEqual(new Set([name === 'full' ? 'plimsoll-secrets' : 'plimsoll']));
+  });
+
+  test('its pods meet the restricted standard of Kubernetes, on a read-only root', () => {
+    for (const { template: of } of pods()) {
+      expect(of.spec.securityContext).toMatchObject({
+        runAsNonRoot: true,
+        seccompProfile: { type: 'RuntimeDefault' },
+      });
+      expect(of.spec.containers[0].securityContext).toEqual({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      });
+    }
+  });
+
+  test('only the executor of Argo Rollouts gets a token of the cluster', () => {
+    const withToken = pods().filter(({ template: { spec } }) => spec.automountServiceAccountToken);
+    expect(withToken.map(({ role }) => role)).toEqual(name === 'full' ? ['assess'] : []);
+  });
+
+  test('whatever selects pods selects those of one role, and names ports that they have', () => {
+    for (const { selector, role } of pods())
+      expect(chosenBy(selector.matchLabels).map((pod) => pod.role)).toEqual([role]);
+    const services = ofKind('Service').map(({ spec }) =>
+      z.object({ selector: labels, ports: z.array(z.looseObject({ targetPort: z.string() })) }).parse(spec),
+    );
+    expect(services).toHaveLength(3);
+    for (const { selector, ports } of services) {
+      const [pod, ...others] = chosenBy(selector);
+      expect(others).toEqual([]);
+      const known = pod?.template.spec.containers[0].ports.map((port) => port.name) ?? [];
+      for (const { targetPort } of ports) expect(known).toContain(targetPort);
+    }
+    for (const { spec } of ofKind('PodDisruptionBudget'))
+      expect(chosenBy(z.object({ selector: selected }).parse(spec).selector.matchLabels)).toHaveLength(1);
+    for (const { spec } of ofKind('NetworkPolicy'))
+      expect(chosenBy(z.object({ podSelector: selected }).parse(spec).podSelector.matchLabels)).toHaveLength(
+        1,
+      );
+  });
+
+  test('a network policy lets in what services offer, and no more', () => {
+    for (const { metadata, spec } of ofKind('NetworkPolicy')) {
+      const { ingress } = z
+        .object({ ingress: z.array(z.object({ ports: z.array(z.object({ port: z.number() })) })) })
+        .parse(spec);
+      const service = ofKind('Service').find((each) => each.metadata.name === metadata.name);
+      const { ports } = z.object({ ports: z.array(z.object({ port: z.number() })) }).parse(service?.spec);
+      const open = ingress.flatMap((each) => each.ports.map(({ port }) => port));
+      expect(open.toSorted()).toEqual(ports.map(({ port }) => port).toSorted());
+    }
+  });
+
+  test.each(['ingest', 'store', 'assess'])(
+    'the configuration of %s is valid with its environment',
+    async (role) => {
+      const [pod] = pods().filter((each) => each.role === role);
+      const { env, args } = pod?.template.spec.containers[0] ?? { env: [], args: [] };
+      const map = ofKind('ConfigMap').find(({ metadata }) => metadata.name === `agents-plimsoll-${role}`);
+      const own = join(folder, `${name}-${role}.yaml`);
+      writeFileSync(
+        own,
+        (map?.data?.['config.yaml'] ?? '').replace('/etc/plimsoll/policies', `${root}config/policies`),
+      );
+      const at = args
+        .slice(1)
+        .map((word) => (word.startsWith('/etc/') ? own : word.replace(/^config/, `${root}config`)));
+      const environment = Object.fromEntries(
+        env.map(({ name: key, value, valueFrom }) => [key, value ?? `secret-${valueFrom?.secretKeyRef.key}`]),
+      );
+      expect(await beginIn(environment, 'validate', ...at).ended).toMatchObject({ code: 0, stderr: '' });
+      const { stdout } = await beginIn(environment, 'print-config', ...at).ended;
+      if (role === 'ingest') expect(stdout).toContain('bearer_tokens');
+      if (name === 'full') expect(stdout).toContain('SCRAM-SHA-512');
+      if (name === 'full') expect(stdout).toContain('policies/*.yaml');
+    },
+  );
+
+  test('where nothing scales it, the number of pods is that of the values', () => {
+    const scaled = ofKind('HorizontalPodAutoscaler').length;
+    expect(scaled).toBe(name === 'full' ? 0 : 1);
+    const replicas = ofKind('Deployment').map(({ spec }) => spec?.['replicas']);
+    expect(replicas).toEqual(name === 'full' ? [3, 2, 3] : [undefined, 2, 2]);
+  });
+});
+
+test.skipIf(promtool)('Prometheus takes the rules that the chart hands to its operator', () => {
+  const rules = manifestsOf(rendered(...full())).filter(({ kind }) => kind === 'PrometheusRule');
+  expect(rules.map(({ metadata }) => metadata.name)).toEqual([
+    'agents-plimsoll-plimsoll-pipeline',
+    'agents-plimsoll-refund-agent',
+  ]);
+  for (const { metadata, spec } of rules) {
+    const file = join(folder, `${metadata.name}.yaml`);
+    writeFileSync(file, stringify(spec));
+    const { status, stdout, stderr } = spawnSync('promtool', ['check', 'rules', file], { encoding: 'utf8' });
+    expect({ status, said: stdout + stderr }).toMatchObject({
+      status: 0,
+      said: expect.stringContaining('SUCCESS'),
+    });
+  }
+  expect(readdirSync(join(folder, 'rules'))).toContain('refund-agent.rules.yaml');
+});
+
+test('policies that change are read by the pods that run, which are not restarted for it', () => {
+  const before = rendered('--set', 'policies.a=one');
+  const after = rendered('--set', 'policies.a=two');
+  const deployments = (text: string) => manifestsOf(text).filter(({ kind }) => kind === 'Deployment');
+  expect(deployments(after)).toEqual(deployments(before));
+  expect(deployments(rendered('--set', 'ingest.config.a=b'))).not.toEqual(deployments(rendered()));
+});
