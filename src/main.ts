@@ -9,6 +9,7 @@ import { judgeCommand } from './cli/judge.ts';
 import { policyCommand } from './cli/policy.ts';
 import { printConfigCommand } from './cli/print-config.ts';
 import { dlqCommand } from './cli/dlq.ts';
+import { reportCommand } from './cli/report.ts';
 import { rollbackCommand } from './cli/rollback.ts';
 import { runCommand } from './cli/run.ts';
 import { sqlCommand } from './cli/sql.ts';
@@ -25,6 +26,7 @@ const commands: readonly Command[] = [
   drillCommand,
   rollbackCommand,
   judgeCommand,
+  reportCommand,
   validateCommand,
   printConfigCommand,
   versionCommand,

@@ -1,7 +1,4 @@
-import { ApiPort } from './api/api-port.ts';
-import { gateResource } from './api/gate-resource.ts';
 import type { Config } from './config-schema.ts';
-import { Callers } from './core/callers.ts';
 import { systemClock as clock } from './core/clock.ts';
 import { startAll, stopAll } from './core/component.ts';
 import { reachableUrl } from './core/listen.ts';
@@ -10,7 +7,8 @@ import { Telemetry } from './core/telemetry.ts';
 import type { Family } from './kpi/family.ts';
 import { Exposition } from './metrics/exposition.ts';
 import { Health } from './metrics/health.ts';
-import { planOf, type Plan } from './plan.ts';
+import { planOf, policyFactsOf, type Plan } from './plan.ts';
+import { apiRole } from './roles/api.ts';
 import { assessRole, type AssessRole } from './roles/assess.ts';
 import { enricherOf } from './roles/enricher.ts';
 import { ingestRole } from './roles/ingest.ts';
@@ -35,7 +33,7 @@ export interface Pipeline {
 export function buildPipeline(config: Config, log: Log): Pipeline {
   const plan = planOf(config);
   const telemetry = new Telemetry();
-  const policies = new Policies(plan.policies, { windowsMs: plan.assess?.kpi.windows, telemetry, log });
+  const policies = new Policies(plan.policies, { ...policyFactsOf(plan), telemetry, log });
   const enricher = enricherOf(plan, policies);
   const site: Site = { plan, enricher, policies, ...streamsOf(plan, telemetry, log), telemetry, log };
 
@@ -54,12 +52,12 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
     ...served('health', health, plan.health?.options),
     ...served('API', api, plan.api?.options),
   ];
-  const api = plan.api && assess && apiOf(plan.api, assess, { addresses, policies, rollback, log });
+  const api = plan.api && assess && apiRole(site, plan.api, { ingest, store, assess, rollback, addresses });
   const health = plan.health && healthOf(plan.health, roles, log);
 
   // Flow order: sources stop first and start last.
   const flow = [
-    ...(api ? [api] : []),
+    ...(api?.components ?? []),
     ...(rollback?.components ?? []),
     ...(ingest?.components ?? []),
     ...(store?.components ?? []),
@@ -101,30 +99,6 @@ function healthOf({ id, options }: NonNullable<Plan['health']>, roles: readonly 
   const probes = roles.flatMap((role) => role.probes);
   const place = { ...options.endpoint, configPath: `extensions::${id}::endpoint` };
   return new Health(place, probes, { clock, log });
-}
-
-function apiOf(
-  { id, options }: NonNullable<Plan['api']>,
-  assess: AssessRole,
-  parts: {
-    addresses: () => readonly Address[];
-    policies: Policies;
-    rollback: RollbackRole | undefined;
-    log: Log;
-  },
-) {
-  const { addresses: urls, policies, rollback, log } = parts;
-  const place = { ...options.endpoint, configPath: `extensions::${id}::endpoint` };
-  const users = Object.entries(options.users).map(([name, token]) => ({ name, token }));
-  const callers = new Callers(users, options.token);
-  const gate = gateResource({
-    standings: () => assess.verdicts.standings,
-    policies: () => policies.inUse,
-    kpis: () => assess.kpis(),
-  });
-  const resources = { '/api/v1/gate/*': gate, ...rollback?.resources(callers) };
-  const { incidents } = assess;
-  return new ApiPort({ ...place, id, callers, resources, incidents, urls, clock, log });
 }
 
 /** The executor, which gets what the judge says as soon as that is durable. */

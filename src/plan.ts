@@ -1,4 +1,5 @@
 import type { Config } from './config-schema.ts';
+import type { PolicyFacts } from './policy-files.ts';
 
 type Section = 'receivers' | 'processors' | 'connectors' | 'exporters' | 'extensions';
 type OptionsOf<S extends Section, T extends Config[S][string]['type']> = Extract<
@@ -70,6 +71,21 @@ export function planOf(config: Config): Plan {
     metrics: config.service.telemetry.metrics,
     policies: config.service.policies,
   };
+}
+
+/** What `plan` says that policies have to fit; undefined where nothing is assessed, or no release is taken back. */
+export function policyFactsOf({
+  assess,
+  api,
+  rollback,
+}: Pick<Plan, 'assess' | 'api' | 'rollback'>): PolicyFacts {
+  const targets = Object.entries(rollback?.options.targets ?? {});
+  const executor = api &&
+    rollback && {
+      users: Object.keys(api.options.users),
+      approvals: new Map(targets.map(([name, { approvals }]) => [name, approvals])),
+    };
+  return { windowsMs: assess?.kpi.windows, executor };
 }
 
 function streamOf({ connectors }: Config, used: readonly string[]): Plan['stream'] {

@@ -1,20 +1,26 @@
 import { globSync, readFileSync } from 'node:fs';
 import type { Finding } from './policy/finding.ts';
+import type { ExecutorFacts } from './policy/lint-executor.ts';
 import { findingsOf } from './policy/lint.ts';
 import { readPolicy, type PolicyFile } from './policy/read-policy.ts';
 
 /** The time at which no review is overdue: that ends a check, and no pipeline. */
 const never = Number.NEGATIVE_INFINITY;
 
+/** What the configuration says that policies have to fit; undefined where it does not say. */
+export interface PolicyFacts {
+  /** The lengths of the rolling windows. */
+  readonly windowsMs?: readonly number[] | undefined;
+  readonly executor?: ExecutorFacts | undefined;
+}
+
 /**
  * The policies in the files that `patterns` name (paths, or globs such as `config/policies/*.yaml`), and their errors
  * and warnings, each a sentence that names file, path and fix. With an error the policies are not to be used.
- * `windowsMs` are the lengths of the rolling windows; undefined in a process that does not assess, and so does not know
- * them.
  */
 export function readPolicies(
   patterns: readonly string[],
-  windowsMs: readonly number[] | undefined,
+  { windowsMs, executor }: PolicyFacts = {},
 ): {
   readonly policies: readonly PolicyFile[];
   readonly faults: readonly string[];
@@ -36,6 +42,7 @@ export function readPolicies(
       else found(file, result.findings);
     }
   }
-  for (const [{ file }, findings] of findingsOf(policies, never, { windowsMs })) found(file, findings);
+  for (const [{ file }, findings] of findingsOf(policies, never, { windowsMs, executor }))
+    found(file, findings);
   return { policies, faults, warnings };
 }

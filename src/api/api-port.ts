@@ -16,6 +16,8 @@ export interface ApiOptions extends ListenAddress, Omit<IncidentParts, 'commitMs
   readonly callers: Callers;
   /** What is served beside the incidents, by path. */
   readonly resources: Readonly<Record<string, Resource>>;
+  /** The page, `/`, which browsers get in place of the list of what is served, and its files, by path: anybody may read them. */
+  readonly files?: Readonly<Record<string, Resource>>;
   /** Everything that this process serves. */
   readonly urls: () => readonly { readonly what: string; readonly url: string }[];
 }
@@ -31,8 +33,19 @@ export function apiPortFault({
   return `${host} can be reached from other machines and everybody there could read every incident: set a token, or bind 127.0.0.1`;
 }
 
+/** `page` for who accepts HTML, `others` for others. */
+function byAccept(page: Resource, others: Resource): Resource {
+  return {
+    GET: async (request, name) => {
+      const { accept = '' } = request.headers;
+      const answer = await (accept.includes('text/html') ? page : others).GET(request, name);
+      return { ...answer, headers: { ...answer.headers, vary: 'accept' } };
+    },
+  };
+}
+
 /**
- * The API: a list of what the process serves, and the incidents. Who writes needs the token; who reads does where others
+ * The API: the live page, or a list of what the process serves, and the incidents. Who writes needs the token; who reads does where others
  * than this machine can. Where the token is shown no browser can have been tricked into it, and Host and Origin say
  * nothing.
  */
@@ -44,16 +57,19 @@ export class ApiPort implements Component {
   constructor(options: ApiOptions) {
     this.#options = options;
     const incidents = incidentResource({ ...options, commitMs });
+    const { '/': page, ...files } = options.files ?? {};
+    const index = { GET: async () => this.#index() };
     this.#endpoint = new HttpEndpoint(
       this.name,
       options,
       {
-        '/': this.#guarded({ GET: async () => this.#index() }),
+        '/': page ? byAccept(page, this.#guarded(index)) : this.#guarded(index),
         '/api/v1/incidents': this.#guarded(incidents),
         '/api/v1/incidents/schema': this.#guarded({ GET: async () => json(200, incidentSchema) }),
         ...Object.fromEntries(
           Object.entries(options.resources).map(([path, resource]) => [path, this.#guarded(resource)]),
         ),
+        ...files,
       },
       options.log,
     );

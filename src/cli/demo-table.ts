@@ -1,3 +1,5 @@
+import { isRehearsal } from '../semconv/rehearsal.ts';
+
 /** One line of a Prometheus text exposition. */
 export interface Sample {
   readonly name: string;
@@ -39,12 +41,13 @@ function percent(numerator: number, denominator: number): string {
   return `${((100 * numerator) / denominator).toFixed(1)} %`;
 }
 
-/** A table of the KPIs over `window`, one row for each agent and release; `-` where nothing has been counted. */
+/** A table of the KPIs over `window`, one row for each agent and release, but not of drills; `-` where nothing has been counted. */
 export function kpiTable(samples: readonly Sample[], window: string): string {
   const sums = new Map<string, Map<string, number>>();
   for (const { name, labels, value } of samples) {
     const { agent, release } = labels;
     if (labels['window'] !== window || agent === undefined || release === undefined) continue;
+    if (isRehearsal(labels['environment'] ?? '')) continue;
     const key = `${agent}\t${release}`;
     const row = sums.get(key) ?? new Map<string, number>();
     row.set(name, (row.get(name) ?? 0) + value);

@@ -3,7 +3,7 @@ import { loadConfig } from '../config.ts';
 import { reachableUrl } from '../core/listen.ts';
 import { windowOf } from '../kpi/window.ts';
 import { planOf, type Plan } from '../plan.ts';
-import { startFleet, type FleetTarget } from './demo-fleet.ts';
+import { canaryOf, startFleet, type FleetTarget } from './demo-fleet.ts';
 import { badReleaseDemo } from './demo-bad-release.ts';
 import { isUp, startPipeline, stopPipeline, targetOf, untilUp } from './demo-pipeline.ts';
 import { kpiTable, parseSamples } from './demo-table.ts';
@@ -18,6 +18,9 @@ const queries = [
   'SELECT Timestamp, AgentName, Release, EscalationReason, EscalationState FROM otel_traces WHERE Escalated ORDER BY Timestamp DESC LIMIT 5',
 ];
 
+/** Of the traffic of its agent. */
+const canaryShare = 0.1;
+
 export const demoCommand: Command = {
   name: 'demo',
   summary: 'drive a small fleet of agents through the pipeline and watch its KPIs',
@@ -25,14 +28,15 @@ export const demoCommand: Command = {
        plimsoll demo --bad-release [--config FILE]... [--rate R]
 
 Starts the pipeline unless one is up, and sends it what three make-believe agents do, through the real OpenTelemetry
-exporters (gRPC and HTTP). One of them runs a bad canary release: watch its KPIs fall. Ctrl-C ends it cleanly.
+exporters (gRPC and HTTP). One of them runs a bad canary release with a tenth of its traffic: watch its KPIs fall. Ctrl-C
+ends it cleanly.
 
 With --bad-release all is well at first; after 20 s a bad canary is shipped, evidence against it rises, and a make-believe
 deployment is ordered back: one or two minutes, with everything in a folder of its own. Where prometheus and alertmanager
 are on PATH, they take part.
 
   --seconds N   stop by itself after N seconds
-  --rate R      tasks a second of each agent (default 4, and 6 with --bad-release)
+  --rate R      tasks a second of each agent (default 8, and 6 with --bad-release)
   --metrics URL where the KPIs are, when another process assesses: http://127.0.0.1:9466/metrics with assess.yaml`,
   options: {
     seconds: { type: 'string' },
@@ -44,7 +48,7 @@ are on PATH, they take part.
     if (options['bad-release'] === true) return badRelease(files, positive('--rate', options['rate'] ?? '6'));
     const plan = planOf(loadConfig(files));
     const seconds = positive('--seconds', options['seconds'] ?? 'Infinity');
-    const rate = positive('--rate', options['rate'] ?? '4');
+    const rate = positive('--rate', options['rate'] ?? '8');
     const stopping = new AbortController();
     const urls = urlsOf(plan, options['metrics']);
     const target = targetOf(plan);
@@ -116,13 +120,19 @@ function windowLabelOf({ assess }: Plan): string {
   return windowOf(lengthMs).label;
 }
 
+/** The canary gets as much of the traffic of its agent as config/policies/refund-agent.yaml says, or nothing were judged by that. */
+function shareOf(agent: string, release: string): number {
+  if (agent !== canaryOf.agent) return 1;
+  return release === canaryOf.canary ? canaryShare : 1 - canaryShare;
+}
+
 async function watch(
   urls: Urls,
   window: string,
   { target, rate }: { readonly target: FleetTarget; readonly rate: number },
   signal: AbortSignal,
 ): Promise<void> {
-  const fleet = startFleet(target, rate);
+  const fleet = startFleet(target, rate, shareOf);
   const table = (): Promise<string> => tableOf(urls.metrics, window);
   const redraws = process.stdout.isTTY;
   if (redraws) process.stdout.write('\u001B[2J');

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { rollbackLabel } from '../policy/release-rules.ts';
 import { parseSamples, type Sample } from './demo-table.ts';
-import { bearer } from './api-call.ts';
+import { bearer, reasonOf } from './api-call.ts';
 
 /** Where the parts of the way from a span to a rollback can be looked at. */
 export interface SightUrls {
@@ -66,7 +66,7 @@ export interface Sight {
 /** Looks at a release everywhere at once. */
 export async function sightOf(urls: SightUrls, of: SightOf): Promise<Sight> {
   const faults: string[] = [];
-  const noted = (where: string) => (error: unknown) => void faults.push(`${where}: ${sentenceOf(error)}`);
+  const noted = (where: string) => (error: unknown) => void faults.push(`${where}: ${reasonOf(error)}`);
   const [exposition, tried, alerts, told] = await Promise.all([
     textAt(urls.metrics).catch(noted(urls.metrics)),
     attemptsAt(urls).catch(noted(urls.api)),
@@ -84,10 +84,6 @@ export async function sightOf(urls: SightUrls, of: SightOf): Promise<Sight> {
     isNotified: (told ?? []).some(({ labels }) => asksForRollback(labels, of)),
     faults,
   };
-}
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function isOf(labels: Readonly<Record<string, string>>, { agent, environment, release }: SightOf): boolean {
@@ -156,7 +152,7 @@ export async function missingAt(urls: SightUrls, wanted: PolicyRevision): Promis
     looks.map(async ([sentence, look]) =>
       look.then(
         () => [],
-        (error: unknown) => [`${sentence}: ${sentenceOf(error)}`],
+        (error: unknown) => [`${sentence}: ${reasonOf(error)}`],
       ),
     ),
   );

@@ -77,7 +77,7 @@ function policyOf(given: string, { policies: patterns }: Plan): PolicyFile {
     if ('read' in result) return result.read;
     throw new Error(result.findings.map(({ path, sentence }) => `${given}: ${path}: ${sentence}`).join('; '));
   }
-  const { policies, faults } = readPolicies(patterns, undefined);
+  const { policies, faults } = readPolicies(patterns);
   if (faults.length > 0) throw new Error(faults.join('; '));
   const found = policies.find(({ policy }) => policy.metadata.name === given);
   if (found) return found;

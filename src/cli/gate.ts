@@ -7,13 +7,15 @@ import { judgeOffline, type OfflineVerdict } from '../gate/offline-gate.ts';
 import { offlineRulesOf } from '../policy/gate-rules.ts';
 import { durationSeconds } from '../policy/policy-values.ts';
 import { readPolicy } from '../policy/read-policy.ts';
-import { bearer, unreachable } from './api-call.ts';
+import { bearer, reasonOf } from './api-call.ts';
 import { print, UsageError, type Command } from './command.ts';
 
 const usualUrl = 'http://127.0.0.1:8080';
 const usualToken = 'PLIMSOLL_API_TOKEN';
 const askEveryMs = 2000;
 const answerWithinMs = 30_000;
+/** So often what is waited for is told again, with its figures of now. */
+const figuresEveryMs = 60_000;
 
 /** What a gate found decides the exit code; 2 is that of commands that are not understood. */
 const exitCodes: Readonly<Record<string, number>> = { pass: 0, fail: 1, inconclusive: 2, environment: 2 };
@@ -43,7 +45,8 @@ canary   asks the pipeline what its judge says of the release
   plimsoll gate canary --policy refund-agent --release 1.5.0-rc1 --wait 24h
 
   --agent A, --environment E  where the policy covers several
-  --wait DURATION    asks until the release passes or fails, for so long; also while the pipeline is out of reach
+  --wait DURATION    asks until the release passes or fails, for so long; also while the pipeline is out of reach. What it
+                     waits for is printed to standard error, each time it changes
   --url URL          of the API of the process that assesses (default ${usualUrl})
   --token-env NAME   the environment variable that has your token (default ${usualToken})
   --json             for programs`,
@@ -158,38 +161,63 @@ async function asked(gate: string, need: Needs): Promise<Said> {
   const base = (told('url') ?? usualUrl).replace(/\/$/, '');
   if (!URL.canParse(base)) throw new UsageError(`--url ${base} is no URL: write one such as ${usualUrl}`);
   const url = `${base}/api/v1/gate/${encodeURIComponent(need('policy'))}?${query.toString()}`;
-  const token = fromEnvironment(told('token-env') ?? usualToken);
-  const untilMs = performance.now() + waitMsOf(told('wait'));
+  const tokenName = told('token-env') ?? usualToken;
+  const waitMs = waitMsOf(told('wait'));
+  const untilMs = performance.now() + waitMs;
+  const waits = waitNotes();
   for (;;) {
-    const answer = await ask(url, token);
+    const answer = await ask(url, tokenName);
     const isOver = performance.now() + askEveryMs > untilMs;
     if ('said' in answer && (isOver || answer.said.verdict === 'pass' || answer.said.verdict === 'fail'))
       return answer.said;
     if ('fault' in answer && (isOver || !answer.mayPass)) throw new Error(answer.fault);
+    waits(answer);
     await pause(askEveryMs);
   }
 }
 
+/** Tells, on standard error, what is waited for, when that is not what it was: figures alone are no change for a minute. */
+function waitNotes(): (answer: Reply) => void {
+  const beganMs = performance.now();
+  let shown = '';
+  let shownMs = -Infinity;
+  return (answer) => {
+    const text = 'said' in answer ? `${answer.said.verdict}: ${answer.said.reason}` : answer.fault;
+    const nowMs = performance.now();
+    const kind = text.replaceAll(/[\d.,]+/g, '#');
+    if (kind === shown && nowMs - shownMs < figuresEveryMs) return;
+    [shown, shownMs] = [kind, nowMs];
+    process.stderr.write(`waiting since ${Math.round((nowMs - beganMs) / 1000)} s: ${text}\n`);
+  };
+}
+
 type Reply = { readonly said: Said } | { readonly fault: string; readonly mayPass: boolean };
 
-async function ask(url: string, token: string | undefined): Promise<Reply> {
-  const { origin } = new URL(url);
+async function ask(url: string, tokenName: string): Promise<Reply> {
+  const token = fromEnvironment(tokenName);
+  const shown =
+    token === undefined ? `without a token, for ${tokenName} is not set` : `with the token of ${tokenName}`;
+  const question = `${url}, asked ${shown},`;
+  const elsewhere = ': name the API of the process that assesses with --url';
   try {
     const response = await fetch(url, {
       headers: bearer(token),
       redirect: 'error',
       signal: AbortSignal.timeout(answerWithinMs),
     });
+    const { status } = response;
+    if (status === 401 || status === 403)
+      return {
+        fault: `${question} answered ${status}: set ${tokenName} to a token of extensions::api, or name another variable with --token-env`,
+        mayPass: false,
+      };
     const said: unknown = await response.json();
     if (!isSaid(said))
-      return { fault: `${origin} answered ${response.status}, and no verdict`, mayPass: true };
+      return { fault: `${question} answered ${status}, and no verdict${elsewhere}`, mayPass: true };
     if (response.ok) return { said };
-    return {
-      fault: `${origin} answered ${response.status}: ${said.reason}`,
-      mayPass: response.status >= 500,
-    };
+    return { fault: `${question} answered ${status}: ${said.reason}`, mayPass: status >= 500 };
   } catch (error) {
-    return { fault: unreachable(origin, error), mayPass: true };
+    return { fault: `${question} did not answer: ${reasonOf(error)}${elsewhere}`, mayPass: true };
   }
 }
 

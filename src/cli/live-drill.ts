@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { canaryRulesOf } from '../policy/canary-rules.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
-import { alertNotification } from '../rehearsal/alert-notification.ts';
+import { alertNotification, noAlerts } from '../rehearsal/alert-notification.ts';
 import { drillRecord, type DrillRecord } from '../rehearsal/drill-record.ts';
 import {
   drillTraffic,
@@ -13,7 +13,7 @@ import {
 import { trafficRequests, type TrafficRequest } from '../rehearsal/traffic-requests.ts';
 import type { Traffic } from '../rehearsal/traffic.ts';
 import { rehearsalOf } from '../semconv/rehearsal.ts';
-import { bearer } from './api-call.ts';
+import { bearer, reasonOf } from './api-call.ts';
 import { alertRepeats, drillChecks, type DrillSeen } from './drill-checks.ts';
 import { missingAt, sightOf, type AttemptSeen, type Sight, type SightUrls } from './drill-sight.ts';
 
@@ -45,12 +45,21 @@ export async function drillFaults({
   otlp,
   otlpToken,
 }: Pick<LiveDrillParts, 'file' | 'urls' | 'otlp' | 'otlpToken'>): Promise<readonly string[]> {
-  const taken = await sendSpans(otlp, otlpToken, new Uint8Array()).catch((error: unknown) =>
-    error instanceof Error ? error.message : String(error),
-  );
+  const taken = await sendSpans(otlp, otlpToken, new Uint8Array()).catch(reasonOf);
   const unsent = taken === undefined ? [] : [`${otlp}/v1/traces takes no spans (--otlp): ${taken}`];
   const { policy, revision } = file;
-  return [...unsent, ...(await missingAt(urls, { policy: policy.metadata.name, revision }))];
+  const faults = [...unsent, ...(await missingAt(urls, { policy: policy.metadata.name, revision }))];
+  return faults.length > 0 ? faults : unheardAt(urls);
+}
+
+/** Why the executor takes no alerts and no record of who drills, though it answers who reads; none when it does. */
+async function unheardAt({ api, token }: SightUrls): Promise<readonly string[]> {
+  return posted(`${api}/api/v1/alerts`, token, 'application/json', noAlerts).then(
+    () => [],
+    (error: unknown) => [
+      `${api}/api/v1/alerts takes nothing from this drill, whose token is ${token === undefined ? 'not set' : 'another one'}: export PLIMSOLL_API_TOKEN as the pipeline has it (extensions::api::token): ${reasonOf(error)}`,
+    ],
+  );
 }
 
 /**
@@ -116,7 +125,7 @@ class LiveDrill {
     for (const request of trafficRequests(this.#traffic, this.#startedMs)) {
       await this.#until(request.timeMs);
       if (this.#isOver) break;
-      const refusal = await sendSpans(otlp, otlpToken, request.payload).catch(String);
+      const refusal = await sendSpans(otlp, otlpToken, request.payload).catch(reasonOf);
       if (refusal === undefined) this.#sent(request);
       else this.#refusals.push(refusal);
     }
@@ -181,7 +190,7 @@ class LiveDrill {
     const answers: string[] = [];
     for (let i = 0; i < alertRepeats; i++)
       answers.push(
-        await posted(`${api}/api/v1/alerts`, token, 'application/json', body).then(() => 'taken', String),
+        await posted(`${api}/api/v1/alerts`, token, 'application/json', body).then(() => 'taken', reasonOf),
       );
     return answers;
   }

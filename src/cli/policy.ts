@@ -21,7 +21,7 @@ export const policyCommand: Command = {
   help: `Usage: plimsoll policy check  [--as-of DAY] FILE...
        plimsoll policy test   [--config FILE]... FILE...
        plimsoll policy diff   OLD NEW
-       plimsoll policy render [--as-of DAY] [--receivers FILE] --out DIR FILE...
+       plimsoll policy render [--as-of DAY] [--receivers FILE] [--runbook URL] --out DIR FILE...
        plimsoll policy schema
 
 A policy says what is safe for a family of agents, who owns it, and who is told when it is not.
@@ -56,10 +56,13 @@ schema   prints the JSON Schema of policies, for editors: that is config/policie
                      example); one that is missing is an error. global, templates, time_intervals and
                      mute_time_intervals are taken from it, too. Without it receivers are rendered empty: alerts are
                      routed, and nobody is told
+  --runbook URL      your copy of deploy/runbook.md, which says of every alert what to do: alerts link to their section of
+                     it, and those of a policy with metadata::runbook_url to that
   --out DIR          where to write; made when it does not exist`,
   options: {
     out: { type: 'string' },
     receivers: { type: 'string' },
+    runbook: { type: 'string' },
     'as-of': { type: 'string' },
   },
   takesWords: true,
@@ -82,7 +85,8 @@ schema   prints the JSON Schema of policies, for editors: that is config/policie
     const policies = sound(files, asked('as-of'));
     if (policies === undefined) return 1;
     if (what === 'test') return test(policies, config);
-    if (out !== undefined && what === 'render') return render(policies, out, asked('receivers'));
+    if (out !== undefined && what === 'render')
+      return render(policies, out, { receivers: asked('receivers'), runbook: asked('runbook') });
     for (const line of policies.flatMap(summaryOf)) print(line);
     return 0;
   },
@@ -144,7 +148,11 @@ function diff(files: readonly string[]): number {
   return findings.some(({ level }) => level === 'error') ? 1 : 0;
 }
 
-function render(policies: readonly PolicyFile[], out: string, file: string | undefined): number {
+function render(
+  policies: readonly PolicyFile[],
+  out: string,
+  { receivers: file, runbook }: Readonly<Record<'receivers' | 'runbook', string | undefined>>,
+): number {
   const names = receiverNames(policies);
   const parts =
     file === undefined ? { receivers: names.map((name) => ({ name })) } : readReceivers(file, readText(file));
@@ -153,7 +161,7 @@ function render(policies: readonly PolicyFile[], out: string, file: string | und
     throw new Error(
       `${file}: has no receiver ${missing.join(', ')}: add it, or correct who is named in the policy`,
     );
-  const rendered = renderedFiles(policies, parts);
+  const rendered = renderedFiles(policies, parts, runbook);
   mkdirSync(out, { recursive: true });
   for (const [name, text] of rendered) {
     writeFileSync(join(out, name), text);

@@ -18,11 +18,23 @@ export interface ListedRollbacks {
     readonly asked_by: readonly string[];
     readonly approvers: readonly string[];
     readonly ticket: string | null;
+    readonly next: string;
+    readonly review: { readonly review: string; readonly by: string; readonly note: string } | null;
+  }[];
+  readonly reviews: readonly {
+    readonly policy: string;
+    readonly state: string;
+    readonly times: number;
+    readonly right: number;
+    readonly wrong: number;
+    readonly not_reviewed: number;
   }[];
 }
 
-/** `listed` as text for people, the latest first; what waits for somebody stands before all. */
-export function rollbackList({ stopped, fault, breakers, rollbacks }: ListedRollbacks): string {
+type ListedReview = ListedRollbacks['reviews'][number];
+
+/** `listed` as text for people, the latest first; what waits for somebody stands before all, and what was right at the end. */
+export function rollbackList({ stopped, fault, breakers, rollbacks, reviews }: ListedRollbacks): string {
   const lines = [
     ...(fault === null ? [] : [`Nothing is decided: ${fault}`]),
     ...(stopped === null ? [] : [`All rollbacks are stopped: ${stopped}`]),
@@ -37,16 +49,33 @@ export function rollbackList({ stopped, fault, breakers, rollbacks }: ListedRoll
       `    since ${each.since}; asked ${each.asks} times, by ${each.asked_by.join(', ')}: ${each.reason}`,
     );
     if (each.outcome !== '') lines.push(`    ${each.outcome}`);
-    if (each.expires !== null) {
-      const yours = each.ticket === null ? each.approvers.join(', ') : 'you';
-      lines.push(`    waits until ${each.expires} for ${yours}: plimsoll rollback approve ${each.id}`);
-    }
+    if (each.review)
+      lines.push(
+        `    ${each.review.by} found it ${each.review.review}${each.review.note && `: ${each.review.note}`}`,
+      );
+    else lines.push(`    ${each.next}`);
   }
   if (lines.length === 0) lines.push('Nobody asked for a rollback yet.');
+  lines.push(...reviews.map(reviewLine));
   return `${lines.map(shown).join('\n')}\n`;
 }
 
+const didWhat: Readonly<Record<string, string>> = {
+  dry_run: 'dry_run would have rolled back',
+  done: 'rolled back',
+  failed: 'failed to roll back',
+};
+
+function reviewLine({ policy, state, times, right, wrong, not_reviewed: not }: ListedReview): string {
+  const said = [
+    ...(right > 0 ? [`${right} right`] : []),
+    ...(wrong > 0 ? [`${wrong} wrong`] : []),
+    ...(not > 0 ? [`${not} not reviewed`] : []),
+  ];
+  return `${policy}: ${didWhat[state] ?? state} ${times} time${times === 1 ? '' : 's'}: ${said.join(', ')}`;
+}
+
 /** Names are what senders say: nothing in them may move a terminal's cursor. */
-function shown(line: string): string {
+export function shown(line: string): string {
   return line.replaceAll(/\p{Cc}/gu, '�');
 }

@@ -1,19 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { fromEnvironment } from '../config.ts';
 import { verifiedLines } from '../rollback/chain.ts';
-import { bearer, unreachable } from './api-call.ts';
+import { apiUrl, bearer, unreachable, usualUrl } from './api-call.ts';
 import { print, UsageError, type Command } from './command.ts';
-import { rollbackList, type ListedRollbacks } from './rollback-list.ts';
+import { rollbackList, shown, type ListedRollbacks } from './rollback-list.ts';
 
-const usualUrl = 'http://127.0.0.1:8080';
 const usualToken = 'PLIMSOLL_API_TOKEN';
 
 export const rollbackCommand: Command = {
   name: 'rollback',
-  summary: 'see, approve, refuse, ask for and stop rollbacks, and verify their journal',
+  summary: 'see, approve, refuse, ask for, review and stop rollbacks, and verify their journal',
   help: `Usage: plimsoll rollback list    [--json]
        plimsoll rollback approve ID
        plimsoll rollback refuse  ID [--reason TEXT]
+       plimsoll rollback review  ID --right|--wrong [--note TEXT]
        plimsoll rollback ask     --agent A --environment E --release R --reason TEXT
        plimsoll rollback stop    --reason TEXT
        plimsoll rollback resume
@@ -21,19 +21,25 @@ export const rollbackCommand: Command = {
        plimsoll rollback verify  FILE [--head HASH]
 
 Talks to the API of the process that assesses. Who you are is whose token you have: an approver of the policy
-(metadata::approvers) approves what others asked for.
+(metadata::approvers) approves what others asked for. A target of the configuration with approvals: 2 waits for two
+different ones of them, whatever the mode.
 
-list            what was asked for, how it went, and what waits for somebody
+list            what was asked for, how it went, and what comes next or waits for somebody; at its end, what people said
+                of it afterwards
 approve         has the rollback done; refuse has it not done
+review          says of a rollback that is over, or that was only a dry run, whether it was right. When most of what a
+                policy with mode: dry_run would have done was right, let it: mode: approve, then auto
 ask             asks that a release be taken back, as the judge does: modes, limits and approvals are the policy's
-stop            from now on nothing is done to any target, and attempts only say what they would do; resume ends that
+stop            from now on nothing is done to any target, and attempts only say what they would do; those that somebody
+                approved wait. resume ends that
 close-breaker   after a cap was reached nothing more is done until somebody closes its breaker
-                ask, stop, resume and close-breaker are for whoever has a token of the API, the shared one too: so give
-                tokens to those who may; the journal has the name of each
+                ask and stop are for whoever has a token of the API, the shared one too; review, resume and close-breaker
+                for people with one of their own (extensions::api::users). The journal has the name of each
 verify          reads FILE (DIR/rollbacks.jsonl under data_dir) and finds whatever was edited, removed, added or put in
                 another order; with the hash that plimsoll_rollback_journal_head had, also what is missing at its end
 
   plimsoll rollback approve 4be1f0c2d7a95e38-17
+  plimsoll rollback review 4be1f0c2d7a95e38-17 --wrong --note "the tool was down for both"
   plimsoll rollback verify data/rollbacks.jsonl --head 0f3b…
 
   --url URL          of the API (default ${usualUrl})
@@ -46,6 +52,9 @@ verify          reads FILE (DIR/rollbacks.jsonl under data_dir) and finds whatev
     agent: { type: 'string' },
     environment: { type: 'string' },
     release: { type: 'string' },
+    right: { type: 'boolean' },
+    wrong: { type: 'boolean' },
+    note: { type: 'string' },
     head: { type: 'string' },
     json: { type: 'boolean' },
   },
@@ -55,61 +64,98 @@ verify          reads FILE (DIR/rollbacks.jsonl under data_dir) and finds whatev
       options[name] === undefined ? undefined : String(options[name]);
     const [what = '', ...rest] = words;
     const [word, ...more] = rest;
-    const takesWord = ['approve', 'refuse', 'close-breaker', 'verify'].includes(what);
+    const takesWord = ['approve', 'refuse', 'review', 'close-breaker', 'verify'].includes(what);
     if (more.length > 0 || takesWord !== (word !== undefined))
       throw new UsageError('say what to do, as plimsoll rollback --help shows');
     if (what === 'verify') return verify(word ?? '', said('head'));
-    const api = new Api(said('url') ?? usualUrl, said('token-env') ?? usualToken);
-    return act(what, { word: word ?? '', said, api, isJson: options['json'] === true });
+    const act = acts[what];
+    if (!act)
+      throw new UsageError(
+        'rollback takes list, approve, refuse, review, ask, stop, resume, close-breaker or verify',
+      );
+    const needed = (name: string): string => {
+      const value = said(name);
+      if (value === undefined) throw new UsageError(`rollback ${what} needs --${name}`);
+      return value;
+    };
+    const api = new Api(apiUrl(said('url')), said('token-env') ?? usualToken);
+    await act({ what, word: word ?? '', said, needed, api });
+    return 0;
   },
 };
 
 /** What a command is given. */
 interface Told {
+  readonly what: string;
   readonly word: string;
   readonly said: (name: string) => string | undefined;
+  readonly needed: (name: string) => string;
   readonly api: Api;
-  readonly isJson: boolean;
 }
 
-async function act(what: string, { word, said, api, isJson }: Told): Promise<number> {
-  const needed = (name: string): string => {
-    const value = said(name);
-    if (value === undefined) throw new UsageError(`rollback ${what} needs --${name}`);
-    return value;
-  };
-  if (what === 'list') {
+const acts: Readonly<Record<string, (told: Told) => Promise<void>>> = {
+  list: async ({ api, said }) => {
     const listed = await api.list();
+    const isJson = said('json') === 'true';
     process.stdout.write(isJson ? `${JSON.stringify(listed, null, 2)}\n` : rollbackList(listed));
-    return 0;
-  }
-  if (what === 'approve' || what === 'refuse') {
-    const found = (await api.list()).rollbacks.find(({ id }) => id === word);
-    if (!found) throw new Error(`there is no rollback ${word}: plimsoll rollback list shows those there are`);
-    if (found.ticket === null)
-      throw new Error(
-        `the rollback ${word} is ${found.state}, or is not yours to decide: ${found.approvers.join(', ')} may, except who asked (${found.asked_by.join(', ')})`,
-      );
-    await api.post(`/api/v1/approvals/${encodeURIComponent(found.ticket)}`, {
-      decision: what,
-      ...(said('reason') !== undefined && { reason: said('reason') }),
-    });
-  } else if (what === 'ask') {
-    const { kind, id } = await api.post('/api/v1/rollbacks', {
+  },
+  approve: decide,
+  refuse: decide,
+  review: async ({ word, said, api }) => {
+    const isRight = said('right') === 'true';
+    if (isRight === (said('wrong') === 'true'))
+      throw new UsageError('rollback review needs --right or --wrong, and not both');
+    const review = isRight ? 'right' : 'wrong';
+    await api.post(`/api/v1/reviews/${encodeURIComponent(word)}`, { review, note: said('note') ?? '' });
+    print(`noted: the rollback ${word} was ${review}`);
+  },
+  ask: async ({ needed, api }) => {
+    const { kind, id, ...standing } = await api.post('/api/v1/rollbacks', {
       agent: needed('agent'),
       environment: needed('environment'),
       release: needed('release'),
       reason: needed('reason'),
     });
-    print(`${String(kind)} ${String(id)}`);
-    return 0;
-  } else if (what === 'stop') await api.post('/api/v1/rollbacks/stop', { reason: needed('reason') });
-  else if (what === 'resume') await api.post('/api/v1/rollbacks/resume', {});
-  else if (what === 'close-breaker') await api.post('/api/v1/rollbacks/breaker', { scope: word });
-  else
-    throw new UsageError('rollback takes list, approve, refuse, ask, stop, resume, close-breaker or verify');
-  print('done');
-  return 0;
+    if (kind !== 'joined') printStanding(`${String(kind)} ${String(id)}`, { next: standing['next'] });
+    else printStanding(`joined ${String(id)}, which is`, standing);
+  },
+  stop: async ({ needed, api }) => {
+    await api.post('/api/v1/rollbacks/stop', { reason: needed('reason') });
+    print('stopped: nothing is done to any target until plimsoll rollback resume');
+  },
+  resume: async ({ api }) => {
+    const { stopped } = await api.post('/api/v1/rollbacks/resume', {});
+    if (typeof stopped !== 'string') print('resumed: rollbacks are done again, as the policies say');
+    else print(`nothing is done yet: ${stopped}`);
+  },
+  'close-breaker': async ({ word, api }) => {
+    await api.post('/api/v1/rollbacks/breaker', { scope: word });
+    print(
+      `closed: the caps of ${word} count anew; what was refused meanwhile begins when it is asked for again`,
+    );
+  },
+};
+
+async function decide({ what, word, said, api }: Told): Promise<void> {
+  const found = (await api.list()).rollbacks.find(({ id }) => id === word);
+  if (!found) throw new Error(`there is no rollback ${word}: plimsoll rollback list shows those there are`);
+  if (found.ticket === null)
+    throw new Error(
+      `the rollback ${word} is ${found.state}, or is not yours to decide: ${found.approvers.join(', ')} may, except who asked (${found.asked_by.join(', ')})`,
+    );
+  const standing = await api.post(`/api/v1/approvals/${encodeURIComponent(found.ticket)}`, {
+    decision: what,
+    ...(said('reason') !== undefined && { reason: said('reason') }),
+  });
+  printStanding(`the rollback ${word} is`, standing);
+}
+
+/** Says where a rollback stands and, on a line of its own, what comes next. */
+function printStanding(begin: string, said: Readonly<Record<string, unknown>>): void {
+  const { state, outcome, next } = said;
+  const standing = [state, outcome].filter((each) => typeof each === 'string' && each !== '').join(': ');
+  print(shown(`${begin} ${standing}`.trimEnd()));
+  if (typeof next === 'string') print(shown(next));
 }
 
 /** The API, by the token of whoever runs the command. */
@@ -118,7 +164,7 @@ class Api {
   readonly #tokenName: string;
 
   constructor(url: string, tokenName: string) {
-    this.#url = url.replace(/\/$/, '');
+    this.#url = url;
     this.#tokenName = tokenName;
   }
 
@@ -144,7 +190,10 @@ class Api {
     const answer = parsed(text);
     if (response.ok && answer) return answer;
     const errors = Array.isArray(answer?.['errors']) ? answer['errors'].join('; ') : text.trim();
-    const hint = response.status === 401 ? ` (the token is read from ${this.#tokenName})` : '';
+    const hint =
+      response.status === 401 || response.status === 403
+        ? ` (the token is read from ${this.#tokenName})`
+        : '';
     throw new Error(`${this.#url} answered ${response.status}: ${errors}${hint}`);
   }
 }
@@ -174,6 +223,12 @@ function verify(file: string, hash: string | undefined): number {
   if (hash !== undefined && !events.some((event) => event.hash === hash)) {
     print(
       `${file}: has no event ${hash}: it was cut off or rewritten after event ${head.seq}, or is another journal`,
+    );
+    return 1;
+  }
+  if (head.seq === 0) {
+    print(
+      `${file}: has no events: nothing was ever asked for, or it was emptied; --head with the hash of plimsoll_rollback_journal_head tells which`,
     );
     return 1;
   }

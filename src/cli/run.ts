@@ -1,10 +1,10 @@
 import { loadConfig } from '../config.ts';
 import { createLog } from '../core/log.ts';
+import { version } from '../core/version.ts';
 import { buildPipeline, type Pipeline } from '../pipeline.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { print, type Command } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
-import { version } from './version.ts';
 
 export const runCommand: Command = {
   name: 'run',

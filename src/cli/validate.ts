@@ -1,7 +1,7 @@
 import { loadConfig } from '../config.ts';
 import { ConfigError } from '../config-source.ts';
 import { createLog } from '../core/log.ts';
-import { planOf } from '../plan.ts';
+import { planOf, policyFactsOf } from '../plan.ts';
 import { readPolicies } from '../policy-files.ts';
 import { probeClickHouse, probeStream } from '../roles/probes.ts';
 import { print, type Command } from './command.ts';
@@ -23,7 +23,7 @@ the fix. Exits with 0 when it is valid, whatever the warnings, and with 1 when i
   options: { probe: { type: 'boolean' } },
   run: async ({ config, options }) => {
     const plan = planOf(loadConfig(config));
-    const { faults: refused, warnings } = readPolicies(plan.policies, plan.assess?.kpi.windows);
+    const { faults: refused, warnings } = readPolicies(plan.policies, policyFactsOf(plan));
     if (refused.length > 0)
       throw new ConfigError(refused.map((fault) => `service::policies: ${fault}`).join('\n'));
     for (const warning of warnings) print(`warning: service::policies: ${warning}`);

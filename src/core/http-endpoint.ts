@@ -5,12 +5,13 @@ import type { Component } from './component.ts';
 import { cutAt } from './cut-at.ts';
 import { listen, type ListenAddress } from './listen.ts';
 import type { Log } from './log.ts';
+import { StreamedBodies, type StreamedBody } from './streamed-body.ts';
 
-/** What to answer; `headers` are added to the usual ones. */
+/** What to answer; `headers` are added to the usual ones. Nothing is asked of a streamed body where only the head is. */
 export interface Answer {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string | Uint8Array;
+  readonly body: string | Uint8Array | StreamedBody;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -23,12 +24,16 @@ export interface Resource {
   readonly POST?: Handler;
 }
 
+/** A reader of a streamed body that takes nothing for so long is cut. */
+const patienceMs = 10_000;
+
 /** An HTTP server with a few resources, by path; one that ends with `/*` is of any name there. */
 export class HttpEndpoint implements Component {
   readonly name: string;
   readonly #address: ListenAddress;
   readonly #resources: ReadonlyMap<string, Resource>;
   readonly #log: Log;
+  readonly #streamed = new StreamedBodies(patienceMs);
   readonly #server = createServer(
     { requestTimeout: 10_000, maxHeaderSize: 16 * 1024 },
     (request, response) => {
@@ -54,11 +59,15 @@ export class HttpEndpoint implements Component {
     this.#bound = await listen(this.#server, this.#address);
   }
 
-  /** Refuses new connections and waits for the answers under way; cuts them off when `deadline` aborts. */
+  /**
+   * Refuses new connections, ends streamed bodies, and waits for the answers under way; cuts them off when `deadline`
+   * aborts.
+   */
   async stop(deadline: AbortSignal): Promise<void> {
     if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
     this.#server.close();
+    this.#streamed.stop();
     this.#server.closeIdleConnections();
     await cutAt(deadline, () => this.#server.closeAllConnections(), closed);
   }
@@ -69,14 +78,24 @@ export class HttpEndpoint implements Component {
       this.#log.error({ err: error, endpoint: this.name }, 'cannot answer');
       return text(500, 'internal error; the log has the cause');
     });
-    const length = Buffer.byteLength(answer.body);
-    response.writeHead(answer.status, {
-      'content-type': answer.contentType,
-      'content-length': length,
+    const { status, contentType, body, headers } = answer;
+    const isStreamed = typeof body === 'function';
+    response.writeHead(status, {
+      'content-type': contentType,
       'x-content-type-options': 'nosniff',
-      ...answer.headers,
+      ...(isStreamed
+        ? { connection: 'close' }
+        : status !== 304 && { 'content-length': Buffer.byteLength(body) }),
+      ...headers,
     });
-    response.end(request.method === 'HEAD' ? undefined : answer.body);
+    if (request.method === 'HEAD') response.end();
+    else if (!isStreamed) response.end(body);
+    else await this.#streamed.send(response, body).catch((error: unknown) => this.#cut(response, error));
+  }
+
+  #cut(response: ServerResponse, error: unknown): void {
+    this.#log.error({ err: error, endpoint: this.name }, 'cannot go on with an answer');
+    response.destroy();
   }
 
   #find(path: string): { readonly resource: Resource | undefined; readonly name: string } {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
+import { acceptsGzip } from '../core/accepted-coding.ts';
 import type { Component } from '../core/component.ts';
 import { HttpEndpoint, type Answer } from '../core/http-endpoint.ts';
 import type { ListenAddress } from '../core/listen.ts';
@@ -73,13 +74,4 @@ export class Exposition implements Component {
     const packed = await zip(answer.body, { level: constants.Z_BEST_SPEED });
     return { ...answer, status: 200, body: packed, headers: { ...headers, 'content-encoding': 'gzip' } };
   }
-}
-
-/** Whether an Accept-Encoding header allows gzip (RFC 9110 §12.5.3). */
-function acceptsGzip(header: string | string[] | undefined): boolean {
-  const codings = (Array.isArray(header) ? header.join(',') : (header ?? '')).toLowerCase().split(',');
-  const weights = new Map(
-    codings.map((coding) => [coding.split(';', 1)[0]?.trim(), !/;\s*q=0(\.0*)?\s*$/.test(coding)]),
-  );
-  return weights.get('gzip') ?? weights.get('*') ?? false;
 }

@@ -1,6 +1,7 @@
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { severities as tiers } from '../semconv/vocabulary.ts';
 import { error, warning, type Finding } from './finding.ts';
+import { executorFindings, type ExecutorFacts } from './lint-executor.ts';
 import { gateFindings } from './lint-gates.ts';
 import { budgetFindings } from './lint-later.ts';
 import { objectiveFindings, windowFindings } from './lint-objectives.ts';
@@ -17,17 +18,19 @@ const noticeMs = 14 * 86_400_000;
 
 /**
  * What is wrong with each of `files`, which are used together, as of `nowMs`. Their shape is right; this is about
- * whether they make sense. `windowsMs` are the lengths of the rolling windows of the pipeline, and `hasFixture` says whether
- * a policy's test has its file, where these are known.
+ * whether they make sense. `windowsMs` are the lengths of the rolling windows of the pipeline, `executor` is what its
+ * configuration meets them with, and `hasFixture` says whether a policy's test has its file, where these are known.
  */
 export function findingsOf(
   files: readonly PolicyFile[],
   nowMs: number,
   {
     windowsMs,
+    executor,
     hasFixture = () => true,
   }: {
     readonly windowsMs?: readonly number[] | undefined;
+    readonly executor?: ExecutorFacts | undefined;
     readonly hasFixture?: (file: string, fixture: string) => boolean;
   } = {},
 ): ReadonlyMap<PolicyFile, readonly Finding[]> {
@@ -43,6 +46,7 @@ export function findingsOf(
         ...budgetFindings(file.policy),
         ...gateFindings(file.policy),
         ...rollbackFindings(file.policy, windowsMs),
+        ...(executor ? executorFindings(file.policy, executor) : []),
         ...testFindings(file.policy, (fixture) => hasFixture(file.file, fixture)),
         ...rehearsalFindings(file.policy),
         ...claimFindings(file, files.slice(0, i)),

@@ -173,13 +173,12 @@ function labelsOf(
 }
 
 function adviceOf(
-  { metadata, severities, good_outcomes: goodOutcomes }: Policy,
+  { severities, good_outcomes: goodOutcomes }: Policy,
   kpi: KpiName,
   severity: Severity,
 ): Readonly<Record<string, string>> {
   return {
     runbook: metricsOf(kpi).runbook(goodOutcomes),
-    ...(metadata.runbook_url === undefined ? {} : { runbook_url: metadata.runbook_url }),
     acknowledge_within: severities[severity]?.acknowledge_within ?? '',
   };
 }

@@ -52,9 +52,14 @@ export const policySchema = z
           .describe('Who may approve rollbacks, by the names in extensions::api::users.'),
         runbook_url: z
           .string()
-          .regex(/^https?:\/\/[^\s{}]+$/, 'must be a URL such as https://runbooks.example.com/refunds')
+          .regex(
+            /^https?:\/\/[^\s{}#]+$/,
+            'must be a URL such as https://runbooks.example.com/refunds, without #',
+          )
           .optional()
-          .describe('What to do; stands in alerts.'),
+          .describe(
+            'The runbook of the team, in place of deploy/runbook.md: alerts link to it, with # and their name.',
+          ),
       })
       .describe('What it is called, and who answers for it.'),
     scope: z

@@ -190,14 +190,13 @@ function labelsOf({ policy: { metadata }, revision }: PolicyFile, severity: Seve
 }
 
 function annotationsOf(
-  { policy: { metadata, severities } }: PolicyFile,
+  { policy: { severities } }: PolicyFile,
   severity: Severity,
   { summary, runbook }: { readonly summary: string; readonly runbook: string },
 ): Labels {
   return {
     summary: `{{ $labels.agent }} {{ $labels.release }} in {{ $labels.environment }} ${summary}`,
     runbook,
-    ...(metadata.runbook_url === undefined ? {} : { runbook_url: metadata.runbook_url }),
     acknowledge_within: severities[severity]?.acknowledge_within ?? '',
   };
 }

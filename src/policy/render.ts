@@ -11,17 +11,20 @@ import { releaseAlerts } from './release-rules.ts';
 import { releaseTests } from './release-tests.ts';
 import { argoTemplate, argoUse, flaggerTemplates, flaggerUse } from './rollout-templates.ts';
 import type { AlertRule, RecordingRule, RuleTest } from './rule.ts';
+import { linkedRules, linkedTests, usualRunbook } from './runbook-links.ts';
 
 /** How the first line of every rendered file begins; a script has its interpreter before that. */
 export const renderedMark = '# Rendered by plimsoll policy render';
 
 /**
  * Everything that other programs need for `files`, which have no errors, by file name: rules, promtool's tests of them,
- * Alertmanager's configuration, a script with amtool's tests of that, and templates for Argo Rollouts and Flagger.
+ * Alertmanager's configuration, a script with amtool's tests of that, and templates for Argo Rollouts and Flagger. Alerts
+ * link to the runbook of their policy, else to `runbook`.
  */
 export function renderedFiles(
   files: readonly PolicyFile[],
   parts: AlertmanagerParts,
+  runbook = usualRunbook,
 ): ReadonlyMap<string, string> {
   const rendered = new Map<string, string>();
   for (const file of files) {
@@ -29,6 +32,7 @@ export function renderedFiles(
     const rules = [...objectiveRules(file).values()];
     addRules(rendered, {
       group: name,
+      runbook: file.policy.metadata.runbook_url ?? runbook,
       origin: `the policy ${name}, version ${version}, revision ${file.revision}`,
       rules: [
         ...rules.flatMap(({ recordings }) => recordings),
@@ -46,6 +50,7 @@ export function renderedFiles(
   const origin = files.map(({ policy, revision }) => `${policy.metadata.name} ${revision}`).join(', ');
   addRules(rendered, {
     group: pipelineGroup,
+    runbook,
     origin: 'what the pipeline says of itself',
     rules: pipelineRules(needs),
     tests: pipelineTests(needs),
@@ -68,17 +73,21 @@ function addTemplates(rendered: Map<string, string>, file: PolicyFile): void {
 
 interface Rules {
   readonly group: string;
+  readonly runbook: string;
   readonly origin: string;
   readonly rules: readonly (RecordingRule | AlertRule)[];
   readonly tests: readonly RuleTest[];
 }
 
-function addRules(rendered: Map<string, string>, { group, origin, rules, tests }: Rules): void {
+function addRules(rendered: Map<string, string>, { group, runbook, origin, rules, tests }: Rules): void {
   const file = `${group}.rules.yaml`;
-  rendered.set(file, headed(origin, yaml({ groups: [{ name: group, rules }] })));
+  rendered.set(file, headed(origin, yaml({ groups: [{ name: group, rules: linkedRules(rules, runbook) }] })));
   rendered.set(
     `${group}.rules.test.yaml`,
-    headed(origin, yaml({ rule_files: [file], evaluation_interval: '10m', tests })),
+    headed(
+      origin,
+      yaml({ rule_files: [file], evaluation_interval: '10m', tests: linkedTests(tests, runbook) }),
+    ),
   );
 }
 

@@ -8,6 +8,9 @@ interface Release {
   readonly release: string;
 }
 
+/** What Alertmanager would send of nothing: whoever takes alerts takes it, and does nothing. */
+export const noAlerts = JSON.stringify({ version: '4', alerts: [] });
+
 /** What Alertmanager sends to webhooks (version 4 of its payload) of an alert that a release fails, as JSON. */
 export function alertNotification({ agent, environment, release }: Release, sinceMs: number): string {
   const labels = { alertname: failsAlert, agent, environment, release, ...rollbackLabel };

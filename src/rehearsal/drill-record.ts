@@ -41,23 +41,28 @@ export function drillRecord(
 export function drillLines({ passed, scenario, policy, evidence }: DrillRecord): readonly string[] {
   const { links, checks } = evidence;
   return [
-    ...linkLines(links),
+    ...(links.length > 0 ? [...linkLines(links), ''] : []),
     ...checks.map(({ what, isMet, found }) => `${isMet ? 'ok    ' : 'failed'} ${what}: ${found}`),
     `drill ${evidence.id}: ${scenario} under ${policy} ${passed ? 'passed' : 'failed'}`,
   ];
 }
 
-/** A line for each of `links`, with how long after the first one and after the one before it that was. */
+/** A table with a line for each of `links`: how long after the first one that was, and after the one before it. */
 export function linkLines(links: readonly LinkTime[]): readonly string[] {
   const inOrder = links.toSorted((a, b) => a.timeMs - b.timeMs);
   const firstMs = inOrder[0]?.timeMs ?? 0;
-  const width = Math.max(0, ...links.map(({ link }) => link.length));
-  return inOrder.map(({ link, timeMs }, i) => {
-    const sinceMs = timeMs - (inOrder[i - 1]?.timeMs ?? firstMs);
-    return `${link.padEnd(width)}  ${seconds(timeMs - firstMs)} s  (+${seconds(sinceMs).trim()})`;
-  });
+  const rows = inOrder.map(({ link, timeMs }, i) => [
+    link,
+    seconds(timeMs - firstMs),
+    seconds(timeMs - (inOrder[i - 1]?.timeMs ?? firstMs)),
+  ]);
+  const table = [['what happened', 'since the first', 'since the one before'], ...rows];
+  const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  return table.map((row) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('   '),
+  );
 }
 
 function seconds(ms: number): string {
-  return (ms / 1000).toFixed(1).padStart(8);
+  return `${(ms / 1000).toFixed(1)} s`;
 }

@@ -2,7 +2,7 @@ import type { Component } from '../core/component.ts';
 import type { Log } from '../core/log.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import { ConfigError } from '../config-source.ts';
-import { readPolicies } from '../policy-files.ts';
+import { readPolicies, type PolicyFacts } from '../policy-files.ts';
 import { Coverage } from '../policy/coverage.ts';
 import { versionFindings } from '../policy/difference.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
@@ -13,7 +13,7 @@ const reloadEveryMs = 10_000;
 export class Policies implements Component {
   readonly name = 'policies';
   readonly #patterns: readonly string[];
-  readonly #windowsMs: readonly number[] | undefined;
+  readonly #facts: PolicyFacts;
   readonly #telemetry: Telemetry;
   readonly #log: Log;
   readonly #listeners: (() => void)[] = [];
@@ -23,17 +23,13 @@ export class Policies implements Component {
   #warnings: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  /** `patterns` are paths or globs. `windowsMs` are the lengths of the rolling windows; undefined where nothing is assessed. */
+  /** `patterns` are paths or globs. */
   constructor(
     patterns: readonly string[],
-    {
-      windowsMs,
-      telemetry,
-      log,
-    }: { windowsMs: readonly number[] | undefined; telemetry: Telemetry; log: Log },
+    { telemetry, log, ...facts }: PolicyFacts & { readonly telemetry: Telemetry; readonly log: Log },
   ) {
     this.#patterns = patterns;
-    this.#windowsMs = windowsMs;
+    this.#facts = facts;
     this.#telemetry = telemetry;
     this.#log = log;
   }
@@ -55,7 +51,7 @@ export class Policies implements Component {
 
   /** Rejects with a ConfigError when a file has an error. */
   async start(): Promise<void> {
-    const { policies, faults, warnings } = readPolicies(this.#patterns, this.#windowsMs);
+    const { policies, faults, warnings } = readPolicies(this.#patterns, this.#facts);
     if (faults.length > 0)
       throw new ConfigError(faults.map((fault) => `service::policies: ${fault}`).join('\n'));
     this.#use(policies);
@@ -88,7 +84,7 @@ export class Policies implements Component {
 
   #read(): ReturnType<typeof readPolicies> {
     try {
-      return readPolicies(this.#patterns, this.#windowsMs);
+      return readPolicies(this.#patterns, this.#facts);
     } catch (error) {
       const fault = error instanceof Error ? error.message : String(error);
       return { policies: [], faults: [fault], warnings: [] };

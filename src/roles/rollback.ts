@@ -48,6 +48,8 @@ export interface RollbackRole extends Role {
   resources(callers: Callers): Readonly<Record<string, Resource>>;
   /** Asks for what the judge wants to be rolled back; the same release again is the same attempt. */
   judged(standings: readonly Standing[]): Promise<void>;
+  /** What there is of rollbacks, to who may decide nothing. */
+  status(): ReturnType<Executor['status']>;
 }
 
 /** The executor of rollbacks, wired: its component comes before the journal in the flow, and after the API. */
@@ -68,6 +70,7 @@ export function rollbackRole(
     addresses: () => [],
     kpis: () => executor.families(),
     resources: (callers) => rollbackResources(executor, callers, log),
+    status: () => executor.status(undefined),
     judged: soleRun(async (standings) => askAll(executor, standings, log)),
   };
 }

@@ -37,13 +37,18 @@ function textOf(attempt: Attempt): Pick<Page, 'title' | 'summary'> | undefined {
   if (state === 'awaiting_approval' && approval)
     return {
       title: 'RollbackNeedsApproval',
-      summary: `${subject} is to go back to ${to} (${reason}). One of ${plan.approvers.join(', ')} decides until ${new Date(approval.expiresMs).toISOString()}: plimsoll rollback approve ${id}`,
+      summary: `${subject} is to go back to ${to} (${reason}). ${deciders(plan.approvers, approval.approvals)} until ${new Date(approval.expiresMs).toISOString()}: plimsoll rollback approve ${id}`,
     };
   if (state === 'expired') return { title: 'RollbackExpired', summary: `${subject} still runs: ${outcome}.` };
   if (state === 'failed') return { title: 'RollbackFailed', summary: `${subject} to ${to}: ${outcome}.` };
   if (state === 'refused' && refusal !== 'human')
     return { title: 'RollbackNotPossible', summary: `${subject} still runs: ${outcome}.` };
   return undefined;
+}
+
+function deciders(approvers: readonly string[], approvals: number): string {
+  const names = approvers.join(', ');
+  return approvals === 1 ? `One of ${names} decides` : `${approvals} of ${names} have to approve`;
 }
 
 /** What people are to be told of an open breaker. */

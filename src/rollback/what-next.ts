@@ -47,7 +47,7 @@ export function whatNext(attempt: Attempt, facts: NextFacts): string {
     case 'dry_run':
   }
   return attempt.review
-    ? `${attempt.review.by} found it ${attempt.review.review}`
+    ? 'nothing was done'
     : `nothing was done; say whether it was right: plimsoll rollback review ${attempt.id} --right|--wrong`;
 }
 

@@ -6,12 +6,16 @@ export interface SqlRequest {
   readonly query: string;
   /** A format of ClickHouse, for a query without FORMAT clause. */
   readonly format: string;
+  /** Values of placeholders such as `{environment:String}`, by name. */
+  readonly parameters?: Readonly<Record<string, string>>;
 }
 
 /** What the SQL port at `url` answers, as text. Rejects with one clear sentence when none runs there or it refuses the query. */
 export async function runSql(request: SqlRequest): Promise<string> {
-  const { url, token, query, format } = request;
-  const response = await fetch(`${url}/?default_format=${encodeURIComponent(format)}`, {
+  const { url, token, query, format, parameters = {} } = request;
+  const given = new URLSearchParams({ default_format: format });
+  for (const [name, value] of Object.entries(parameters)) given.set(`param_${name}`, escaped(value));
+  const response = await fetch(`${url}/?${given.toString()}`, {
     method: 'POST',
     body: query,
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
@@ -33,4 +37,9 @@ export async function runSql(request: SqlRequest): Promise<string> {
         .replace(/ \(version [^)]*\)$/, ''),
     );
   return text;
+}
+
+/** As in tab-separated text, which is how ClickHouse reads the values of placeholders. */
+function escaped(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('\t', '\\t').replaceAll('\n', '\\n');
 }

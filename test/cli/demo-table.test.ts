@@ -13,9 +13,10 @@ plimsoll_kpi_tool_call_success_numerator{window="5m",agent="a",release="1.0",too
 plimsoll_kpi_tool_call_success_denominator{window="5m",agent="a",release="1.0",tool="y"} 3
 plimsoll_kpi_run_success_numerator{window="5m",agent="b",release="2.0"} 0
 plimsoll_kpi_run_success_denominator{window="5m",agent="b",release="2.0"} 0
+plimsoll_kpi_run_success_denominator{window="5m",agent="a",release="drill-x-bad",environment="drill:production#x"} 9
 `;
 
-test('shows a row for each agent and release of the window, ratios summed over their tools', () => {
+test('shows a row for each agent and release of the window, ratios summed over their tools, and none of a drill', () => {
   expect(kpiTable(parseSamples(exposition), '5m').split('\n')).toEqual([
     'agent   release   run success   escalated   tool calls ok   USD per run   runs',
     'a       1.0            75.0 %           -          25.0 %             -      4',

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { plimsoll } from '../e2e/program.ts';
 import { called } from './called.ts';
 
@@ -118,7 +118,7 @@ describe('a gate of the pipeline', () => {
       [503, { verdict: 'inconclusive', reason: 'stands by' }],
       'answered 503: stands by',
     ],
-    ['something else answers', [200, '<html>sign in</html>'], 'cannot ask'],
+    ['something else answers', [200, '<html>sign in</html>'], 'did not answer: Unexpected token'],
     ['something else answers JSON', [200, { ok: true }], 'answered 200, and no verdict'],
     ['an error claims a pass', [500, { verdict: 'pass', reason: 'x' }], 'answered 500'],
   ])('lets nothing on when %s', async (_, answer, said) => {
@@ -128,14 +128,40 @@ describe('a gate of the pipeline', () => {
     expect(stderr).toContain(said);
   });
 
-  test('is asked until it is sure, also while nobody answers', async () => {
+  test('is asked until it is sure, also while nobody answers, and tells what it waits for as that changes', async () => {
     answers = [
       [503, { verdict: 'inconclusive', reason: 'stands by' }],
-      [200, { verdict: 'inconclusive', reason: 'not yet' }],
+      [200, { verdict: 'inconclusive', reason: 'not yet: 3 of 20 runs' }],
+      [200, { verdict: 'inconclusive', reason: 'not yet: 9 of 20 runs' }],
       [200, { verdict: 'pass', reason: 'surely not worse' }],
     ];
-    expect(await canary('--wait', '1m')).toMatchObject({ code: 0, stdout: 'pass: surely not worse\n' });
-    expect(requests).toHaveLength(3);
+    const { code, stdout, stderr } = await canary('--wait', '1m');
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'pass: surely not worse\n' });
+    expect(requests).toHaveLength(4);
+    expect(stderr.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(/^waiting since \d s: http:.* answered 503: stands by$/),
+      expect.stringMatching(/^waiting since \d s: inconclusive: not yet: 3 of 20 runs$/),
+    ]);
+  });
+
+  test('says which URL does not answer, and which variable has the token', async () => {
+    server.close();
+    const { code, stderr } = await canary();
+    expect(code).toBe(3);
+    expect(stderr).toMatch(
+      /^plimsoll: http:\/\/127\.0\.0\.1:\d+\/api\/v1\/gate\/refund-agent\?\S+, asked without a token, for PLIMSOLL_API_TOKEN is not set, did not answer: connect ECONNREFUSED \S+: name the API of the process that assesses with --url\n$/,
+    );
+  });
+
+  test('that wants a token says by which variable to give one, at once', async () => {
+    answers = [[401, { errors: ['an unknown token'] }]];
+    vi.stubEnv('MY_TOKEN', 'wrong');
+    const { code, stderr } = await canary('--token-env', 'MY_TOKEN', '--wait', '1h');
+    vi.unstubAllEnvs();
+    expect(code).toBe(3);
+    expect(stderr).toContain(
+      'asked with the token of MY_TOKEN, answered 401: set MY_TOKEN to a token of extensions::api, or name another variable with --token-env',
+    );
   });
 
   test('is not asked again for a name that is wrong', async () => {

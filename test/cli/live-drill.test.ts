@@ -8,6 +8,7 @@ import { drillFaults, liveDrill } from '../../src/cli/live-drill.ts';
 import { releasesOf } from '../../src/rehearsal/scenarios.ts';
 import { rehearsalOf } from '../../src/semconv/rehearsal.ts';
 import { begin } from '../e2e/program.ts';
+import { called } from './called.ts';
 import { readPolicy, type PolicyFile } from '../../src/policy/read-policy.ts';
 import { until } from '../until.ts';
 
@@ -32,6 +33,8 @@ class Pretended {
   drill = '';
   readonly records: string[] = [];
   metrics = metricsUnder(policyOf().revision);
+  /** To write; whoever has none may read. */
+  isTokenWrong = false;
   /** What is answered to the nth request with spans. */
   takes: (nth: number) => number = () => 200;
   rollbacks: () => readonly unknown[] = () => [];
@@ -50,6 +53,7 @@ class Pretended {
   #answer(path: string, body: string): readonly [status: number, body: string] {
     if (path === '/metrics') return [200, this.metrics];
     if (path === '/api/v1/rollbacks') return [200, JSON.stringify({ rollbacks: this.rollbacks() })];
+    if (path === '/api/v1/alerts' && this.isTokenWrong) return [401, 'an unknown token'];
     if (path === '/api/v1/drills') this.records.push(body);
     if (path !== '/v1/traces' || body === '') return [200, ''];
     this.drill = /drill-(\w+)-baseline/.exec(body)?.[1] ?? this.drill;
@@ -170,9 +174,11 @@ test('what does not answer is told apart from what shows nothing', async () => {
   expect(await sightOf(pipeline.urls, of)).toMatchObject({ attempts: [], verdict: undefined, faults: [] });
   pipeline.stop();
   const { faults } = await sightOf(pipeline.urls, of);
-  expect(faults.toSorted()).toEqual(
-    [`${pipeline.url}/metrics: fetch failed`, `${pipeline.url}: fetch failed`].toSorted(),
-  );
+  const said = '(?:connect ECONNREFUSED \\S+|other side closed)';
+  expect(faults.toSorted()).toEqual([
+    expect.stringMatching(new RegExp(`^${pipeline.url}/metrics: ${said}$`)),
+    expect.stringMatching(new RegExp(`^${pipeline.url}: ${said}$`)),
+  ]);
 });
 
 test('a drill that a signal ends has not passed, and its record is not kept', async () => {
@@ -203,6 +209,19 @@ test.each([
   expect(await drillFaults(parts)).toEqual([]);
 });
 
+test('a drill whose token does not do ends before the first span, and says which variable has it', async () => {
+  pipeline.isTokenWrong = true;
+  const words = ['--metrics', `${pipeline.url}/metrics`, '--url', pipeline.url, '--otlp', pipeline.url];
+  expect(
+    await called('drill', 'run', 'outage', '--policy', shipped, '--config', config, ...words),
+  ).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: `plimsoll: ${pipeline.url}/api/v1/alerts takes nothing from this drill, whose token is not set: export PLIMSOLL_API_TOKEN as the pipeline has it (extensions::api::token): 401 an unknown token\n`,
+  });
+  expect(pipeline.requests).toBe(0);
+});
+
 test('a refusal in the midst is not forgotten when later traffic is taken', async () => {
   pipeline.takes = (nth) => (nth === 2 ? 503 : 200);
   const said = { id: '1', agent: 'refund-agent', to_release: null, outcome: '', asked_by: [], asks: 1 };
@@ -223,6 +242,6 @@ test('a refusal in the midst is not forgotten when later traffic is taken', asyn
   expect(evidence.checks).toContainEqual({
     what: 'the traffic is taken',
     isMet: false,
-    found: '1 requests were not, the first for: Error: 503 its queue is full',
+    found: '1 requests were not, the first for: 503 its queue is full',
   });
 });

@@ -99,7 +99,7 @@ describe('with a running API', () => {
     expect(await run('BOS_TOKEN', ['ask'], asked)).toBe(0);
     await executor.round();
     await executor.round();
-    const [, id = ''] = /^accepted (\S+)\n$/.exec(said) ?? [];
+    const [, id = ''] = /^accepted (\S+)\n/.exec(said) ?? [];
     await run('ANAS_TOKEN', ['list']);
     expect(said).toContain(`${id}  awaiting_approval  refund in production: v2 → v1\n`);
     expect(said).toContain(`for you: plimsoll rollback approve ${id}`);
@@ -141,6 +141,12 @@ describe('with a running API', () => {
 });
 
 test('what senders say moves no cursor', () => {
-  const listed = rollbackList({ stopped: 'evil\u001b[2J', fault: null, breakers: [], rollbacks: [] });
+  const listed = rollbackList({
+    stopped: 'evil\u001b[2J',
+    fault: null,
+    breakers: [],
+    rollbacks: [],
+    reviews: [],
+  });
   expect(listed).toBe('All rollbacks are stopped: evil�[2J\n');
 });

@@ -100,7 +100,7 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
   });
 
   test('the demo drives a fleet through it: rows, gauges and a table of KPIs', async () => {
-    const demo = await plimsoll('demo', ...place.words, '--seconds', '6', '--rate', '8');
+    const demo = await plimsoll('demo', ...place.words, '--seconds', '6', '--rate', '20');
     expect(demo).toMatchObject({ code: 0, stderr: '' });
     expect(demo.stdout).toMatch(/refund-agent +1\.4\.0 +\d+\.\d %/);
     expect(demo.stdout).toMatch(/refund-agent +1\.5\.0-rc1 +\d+\.\d %/);

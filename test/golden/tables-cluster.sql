@@ -314,7 +314,7 @@ ORDER BY Seq;
 ALTER TABLE otel_traces ON CLUSTER `it's \`main\``
     MODIFY COMMENT 'One row a span, with the columns of the Collector''s ClickHouse exporter and what the span means.',
     COMMENT COLUMN Timestamp 'Start of the span; of the record, where that is more than 366 days before or a day after it.',
-    COMMENT COLUMN TraceId '32 hexadecimal digits; '''' in a row made of a log record without one.',
+    COMMENT COLUMN TraceId '32 hexadecimal digits; in a row made of a log record without one, a hash of its session and prompt.',
     COMMENT COLUMN SpanId '16 hexadecimal digits, of the trace.',
     COMMENT COLUMN ParentSpanId 'The span that it is part of; '''' where it is the first of its trace.',
     COMMENT COLUMN TraceState 'The W3C trace state; '''' where nobody says.',
@@ -377,7 +377,7 @@ ALTER TABLE otel_traces_trace_id_ts ON CLUSTER `it's \`main\``
 ALTER TABLE tool_calls ON CLUSTER `it's \`main\``
     MODIFY COMMENT 'One row an attempt at a tool call: of spans of tools each once, and of log records those that no span tells of.',
     COMMENT COLUMN Timestamp 'Start of the attempt.',
-    COMMENT COLUMN TraceId '32 hexadecimal digits; '''' in a row made of a log record without one.',
+    COMMENT COLUMN TraceId '32 hexadecimal digits; in a row made of a log record without one, a hash of its session and prompt.',
     COMMENT COLUMN SpanId '16 hexadecimal digits, of the trace.',
     COMMENT COLUMN ParentSpanId 'The span that it is part of; '''' where it is the first of its trace.',
     COMMENT COLUMN ServiceName 'service.name of the resource; '''' where nobody says.',

@@ -31,11 +31,19 @@ export function tablesOfMonth(): readonly TableOfMonth[] {
 
 const limitRows = 2000;
 
-/** Inserts the month into the migrated tables of `clickhouse`. */
-export async function insertMonth(clickhouse: Pick<ClickHouse, 'command'>): Promise<void> {
-  for (const { table, rows } of tablesOfMonth())
+/** Inserts `tables` into the migrated tables of `clickhouse`. */
+export async function insertRows(
+  clickhouse: Pick<ClickHouse, 'command'>,
+  tables: readonly TableOfMonth[],
+): Promise<void> {
+  for (const { table, rows } of tables)
     for (let from = 0; from < rows.length; from += limitRows) {
       const some = rows.slice(from, from + limitRows);
       await clickhouse.command(`INSERT INTO ${table} FORMAT JSONEachRow ${some.join('\n')}`);
     }
+}
+
+/** Inserts the month into the migrated tables of `clickhouse`. */
+export async function insertMonth(clickhouse: Pick<ClickHouse, 'command'>): Promise<void> {
+  await insertRows(clickhouse, tablesOfMonth());
 }

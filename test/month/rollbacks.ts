@@ -52,6 +52,10 @@ function drilled(policy: string, scenario: string, started: string, passed: bool
   };
 }
 
+function reviewed(id: string, review: 'right' | 'wrong', note: string): EventBody {
+  return { event: 'reviewed', id, by: 'risk@example.com', review, note };
+}
+
 const scenario = 'tools-fail-30-percent';
 
 /** What happened, in order. */
@@ -103,6 +107,7 @@ const history: readonly (readonly [time: string, body: EventBody])[] = [
       evidence: { kpi: 'run_success', events: 22 },
     },
   ],
+  ['10-07 09:00', reviewed('bad-1', 'right', '')],
   [
     '10-13 18:55',
     requested('would-1', '10-13 18:55', 'dry_run', {
@@ -113,6 +118,8 @@ const history: readonly (readonly [time: string, body: EventBody])[] = [
     }),
   ],
   ['10-13 18:55', { event: 'dry_run', id: 'would-1', to: '8', reason: 'the policy says dry_run' }],
+  ['10-14 08:30', reviewed('would-1', 'wrong', 'the tickets of that day were odd')],
+  ['10-14 11:00', reviewed('would-1', 'right', 'it was the new prompt')],
   ['10-15 10:30', drilled('refund-agent', scenario, '10-15 10:00', true)],
   [
     '10-15 10:12',
@@ -138,9 +145,10 @@ const history: readonly (readonly [time: string, body: EventBody])[] = [
     }),
   ],
   ['10-23 11:10', { event: 'dry_run', id: 'would-2', to: '8', reason: 'the policy says dry_run' }],
+  ['11-02 09:00', reviewed('would-2', 'wrong', 'an outage of the search')],
 ];
 
-/** Rows of `rollbacks`: one that was done, two that a dry run would have done, one that was refused, and drills. */
+/** Rows of `rollbacks`: one that was done, two that a dry run would have done, one that was refused, drills, and reviews. */
 export function rollbackRows(): readonly TableRow[] {
   const book = new RollbackBook();
   let head: ChainHead = genesis;

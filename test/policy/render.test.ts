@@ -2,13 +2,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { z } from 'zod';
-import { Telemetry } from '../../src/core/telemetry.ts';
-import { judgeFamilies } from '../../src/judge/judge-families.ts';
 import { readPolicy, type PolicyFile } from '../../src/policy/read-policy.ts';
-import { genesis } from '../../src/rollback/chain.ts';
-import { RollbackBook } from '../../src/rollback/rollback-book.ts';
-import { rollbackFamilies } from '../../src/rollback/rollback-families.ts';
 import { requires } from '../requires.ts';
+import { exportedFamilies } from './exported-families.ts';
 import {
   canary,
   everyObjective,
@@ -281,24 +277,7 @@ tests:
 });
 
 test('rules read nothing but what the pipeline exports', async () => {
-  const exported = readFileSync(new URL('../golden/metrics.txt', import.meta.url), 'utf8');
-  const own = await new Telemetry().registry.metrics();
-  const ignored = { again: 0, late: 0, relabelled: 0, unsound: 0, refused: 0 };
-  const ofReleases = judgeFamilies([], ignored);
-  const ofRollbacks = rollbackFamilies({
-    book: new RollbackBook(),
-    head: genesis,
-    voids: 0,
-    requests: [],
-    isActing: true,
-    stopReason: undefined,
-    fault: undefined,
-    nowMs: 0,
-  });
-  const families = new Set([
-    ...[...`${exported}${own}`.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name),
-    ...[...ofReleases, ...ofRollbacks].map(({ name }) => name),
-  ]);
+  const families = await exportedFamilies();
   const files = rendered(every, shipped());
   const rules = [...files].filter(([name]) => name.endsWith('.rules.yaml')).map(([, text]) => text);
   const read = new Set(rules.join('\n').match(/(?<![\w:])plimsoll_[a-z_]+(?=[{[ )])/g));

@@ -177,6 +177,21 @@ WHERE ${inRange('Timestamp')} AND (AgentName = '' OR ${ofAgents})
 ORDER BY Seq DESC
 LIMIT 200`;
 
+const reviews = `SELECT
+    Policy, EndedAs, count() AS Attempts, countIf(Review = 'right') AS Confirmed, countIf(Review = 'wrong') AS Wrong,
+    countIf(Review = '') AS NotReviewed
+FROM
+(
+    SELECT
+        any(Policy) AS Policy, argMaxIf(State, Seq, State != '') AS EndedAs,
+        argMaxIf(JSONExtractString(Evidence, 'review'), Seq, Event = 'reviewed') AS Review
+    FROM rollback_events
+    WHERE RollbackId != '' AND ${inRange('Timestamp')} AND ${ofAgents}
+    GROUP BY RollbackId
+)
+GROUP BY Policy, EndedAs
+ORDER BY Policy, EndedAs`;
+
 const seconds = (...titles: readonly string[]) => titles.map((title) => ({ title, unit: 's' }) as const);
 
 const history: Band = {
@@ -215,7 +230,19 @@ const journal: Band = {
   height: 9,
   panels: [
     [
-      24,
+      8,
+      rows(
+        {
+          title: 'Were they right?',
+          description:
+            'What people said of attempts of the time shown, by the state they are in: dry_run is what would have been rolled back.',
+          unit: 'none',
+        },
+        reviews,
+      ),
+    ],
+    [
+      16,
       rows(
         {
           title: 'Journal of rollbacks',

@@ -67,14 +67,6 @@ export function quantile(level: number, name: string, by: string, scope: Scope =
   return `histogram_quantile(${level}, ${sumBy(by === '' ? 'le' : `le, ${by}`, buckets)})`;
 }
 
-/** The mean of what a histogram observed in `over`. */
-export function meanOf(name: string, by: string, scope: Scope = '', over = '$__rate_interval'): string {
-  const [sum, count] = ['sum', 'count'].map((part) =>
-    sumBy(by, `rate(${metric(name).name}_${part}{${scope}}[${over}])`),
-  );
-  return `${sum} / (${count} > 0)`;
-}
-
 /** A gauge, added up. */
 export function total(name: string, by = '', scope: Scope = ''): string {
   return sumBy(by, `${metric(name).name}{${scope}}`);

@@ -1,0 +1,71 @@
+import { stateOf, type Incident } from '../incidents/incident.ts';
+import type { Standing } from '../judge/standing.ts';
+import { labelValue } from '../semconv/label-value.ts';
+import { placeKey, type PlaceFigures, type WindowFigures } from './figures.ts';
+import type { AgentLine } from './live-view.ts';
+import { rounded } from './rounded.ts';
+import { placeOf, quotient } from './tile-table.ts';
+import { gravity } from './verdict-gravity.ts';
+
+/** So many agents are shown. */
+const limitAgents = 1000;
+
+/** All agents of a window, the worst first: by verdict, then by open incidents, then by success. */
+export function agentLines(
+  { places }: WindowFigures,
+  standings: readonly Standing[],
+  incidents: readonly Incident[],
+): readonly AgentLine[] {
+  const verdicts = worstVerdicts(standings);
+  const open = new Map<string, number>();
+  for (const incident of incidents)
+    if (stateOf(incident) !== 'resolved') {
+      const key = placeKey(incident.agent, incident.environment);
+      open.set(key, (open.get(key) ?? 0) + 1);
+    }
+  return [...places]
+    .map(([key, place]) => lineOf(place, verdicts.get(key) ?? null, open.get(key) ?? 0))
+    .toSorted(worstFirst)
+    .slice(0, limitAgents);
+}
+
+function worstVerdicts(standings: readonly Standing[]): ReadonlyMap<string, Standing['verdict']> {
+  const worst = new Map<string, Standing['verdict']>();
+  for (const { agent, environment, verdict, isRunning } of standings) {
+    if (!isRunning) continue;
+    const key = placeKey(labelValue(agent), labelValue(environment));
+    if (gravity(verdict) > gravity(worst.get(key) ?? null)) worst.set(key, verdict);
+  }
+  return worst;
+}
+
+function lineOf(
+  { agent, environment, sums, releases }: PlaceFigures,
+  verdict: AgentLine['verdict'],
+  openIncidents: number,
+): AgentLine {
+  const runsAt = placeOf('run_success') + 1;
+  return {
+    agent,
+    environment,
+    runs: sums[runsAt]!,
+    success: rounded(quotient(sums, placeOf('run_success'))),
+    escalation: rounded(quotient(sums, placeOf('run_escalation'))),
+    costUsdPerRun: rounded(quotient(sums, placeOf('cost_usd_per_run'))),
+    releases: releases.filter((each) => each.sums[runsAt]! > 0).length,
+    openIncidents,
+    verdict,
+  };
+}
+
+function worstFirst(a: AgentLine, b: AgentLine): number {
+  return (
+    Number(gravity(b.verdict) >= gravity('environment')) * gravity(b.verdict) -
+      Number(gravity(a.verdict) >= gravity('environment')) * gravity(a.verdict) ||
+    b.openIncidents - a.openIncidents ||
+    (a.success ?? 2) - (b.success ?? 2) ||
+    b.runs - a.runs ||
+    a.agent.localeCompare(b.agent) ||
+    a.environment.localeCompare(b.environment)
+  );
+}

@@ -1,0 +1,140 @@
+import type { Standing } from '../judge/standing.ts';
+
+/** A KPI over the chosen window, and how it went. */
+export interface Tile {
+  /** Stem of the KPI without `plimsoll_kpi_`, such as `run_success`. */
+  readonly kpi: string;
+  readonly title: string;
+  readonly unit: 'ratio' | 'USD' | 'seconds' | 'incidents';
+  /** Which way is better. */
+  readonly better: 'higher' | 'lower';
+  /** null where there is nothing to divide by. */
+  readonly value: number | null;
+  readonly numerator: number;
+  readonly denominator: number;
+  /** What the denominator counts, such as `runs` or `calls`; '' where there is none. */
+  readonly counted: string;
+  /** What the policy asks for; null where no policy does, or where policies of several agents do. */
+  readonly objective: number | null;
+  /** One value for each of `LiveView.trendTimesMs`. */
+  readonly trend: readonly (number | null)[];
+}
+
+/** One agent in one environment, all its releases together. */
+export interface AgentLine {
+  readonly agent: string;
+  readonly environment: string;
+  /** Finished runs in the window. */
+  readonly runs: number;
+  /** null where the denominator is 0. */
+  readonly success: number | null;
+  readonly escalation: number | null;
+  readonly costUsdPerRun: number | null;
+  readonly releases: number;
+  readonly openIncidents: number;
+  /** The worst verdict of its releases that run; null where none is judged. */
+  readonly verdict: Standing['verdict'] | null;
+}
+
+/** One release of the chosen agent. */
+export interface ReleaseLine {
+  readonly release: string;
+  readonly runs: number;
+  readonly success: number | null;
+  readonly escalation: number | null;
+  readonly costUsdPerRun: number | null;
+  readonly durationP95Seconds: number | null;
+  /** null where it is not judged. */
+  readonly judged: {
+    readonly baseline: string | null;
+    readonly verdict: Standing['verdict'];
+    readonly action: Standing['action'];
+    readonly reason: string;
+    readonly isRunning: boolean;
+    readonly units: number;
+    readonly baselineUnits: number;
+    /** Evidence by test, natural logarithms; `needs` is where it pauses, rolls back or passes; null where it never does. */
+    readonly tests: readonly {
+      readonly kpi: string;
+      readonly test: string;
+      readonly logEvidence: number;
+      readonly pauseAt: number | null;
+      readonly rollbackAt: number | null;
+      readonly passAt: number | null;
+    }[];
+    /** Of the test that is nearest to a rollback, one value for each of `LiveView.trendTimesMs`. */
+    readonly evidenceTrend: readonly (number | null)[];
+  } | null;
+}
+
+/** One hop of the pipeline in this process. */
+export interface FlowStage {
+  readonly stage: 'received' | 'refused' | 'on the stream' | 'stored' | 'assessed' | 'dead letters';
+  /** Since the process began. */
+  readonly total: number;
+  /** Over the last 10 s. */
+  readonly perSecond: number;
+  /** What waits in front of it, in its unit; null where nothing can wait or nobody here knows. */
+  readonly backlog: { readonly amount: number; readonly unit: string } | null;
+  /** Why it does not flow; null while it does. */
+  readonly fault: string | null;
+}
+
+/** An incident, newest first. */
+export interface IncidentLine {
+  readonly id: string;
+  readonly severity: string;
+  readonly state: string;
+  readonly agent: string;
+  readonly release: string;
+  readonly environment: string;
+  readonly title: string;
+  readonly startedMs: number;
+  readonly resolvedMs: number | null;
+}
+
+/** A rollback, newest first. */
+export interface RollbackLine {
+  readonly id: string;
+  readonly state: string;
+  readonly mode: string;
+  readonly agent: string;
+  readonly environment: string;
+  readonly fromRelease: string;
+  readonly toRelease: string | null;
+  readonly reason: string;
+  readonly outcome: string;
+  readonly requestedMs: number;
+  /** Until when it may be approved; null where it does not wait for that. */
+  readonly approvalExpiresMs: number | null;
+  readonly approvers: readonly string[];
+}
+
+/** All that the live page shows at one moment. Amounts of memory and bytes do not grow with time. */
+export interface LiveView {
+  readonly atMs: number;
+  /** False in a process that stands by: then only `flow` is there. */
+  readonly isActive: boolean;
+  readonly version: string;
+  /** The labels of the windows that there are, and of the one that is shown. */
+  readonly windows: readonly string[];
+  readonly window: string;
+  /** False while the window may lack events that were there. */
+  readonly isComplete: boolean;
+  /** What is chosen; null: all agents. */
+  readonly chosen: { readonly agent: string; readonly environment: string } | null;
+  readonly trendTimesMs: readonly number[];
+  readonly tiles: readonly Tile[];
+  /** Worst first; at most 1,000. */
+  readonly agents: readonly AgentLine[];
+  /** Of the chosen agent; empty without one. */
+  readonly releases: readonly ReleaseLine[];
+  /** Runs that escalated, by the reason of the first time, most first. */
+  readonly escalations: readonly { readonly reason: string; readonly runs: number }[];
+  /** At most 20; of the chosen agent, where one is. */
+  readonly incidents: readonly IncidentLine[];
+  readonly rollbacks: readonly RollbackLine[];
+  /** Why no rollback is done; null while they are. */
+  readonly rollbacksStopped: string | null;
+  readonly flow: readonly FlowStage[];
+}

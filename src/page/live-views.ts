@@ -1,0 +1,234 @@
+import type { Clock } from '../core/clock.ts';
+import type { Component } from '../core/component.ts';
+import type { Log } from '../core/log.ts';
+import type { Incident } from '../incidents/incident.ts';
+import type { Standing } from '../judge/standing.ts';
+import type { Family } from '../kpi/family.ts';
+import { eventOf, heartbeat, type EventFrame } from './event-frame.ts';
+import { figuresIn } from './figures.ts';
+import type { FlowMeter } from './flow-meter.ts';
+import type { LiveView } from './live-view.ts';
+import type { Assessed, Choice, Moment, Rollbacks } from './moment.ts';
+import { amounts } from './tile-table.ts';
+import { amountSeries, evidenceSeries } from './trend-series.ts';
+import { Trends } from './trends.ts';
+import { viewOf } from './view.ts';
+
+/** What the live page is made of. */
+export interface LiveParts {
+  readonly version: string;
+  /** The labels of the rolling windows. */
+  readonly windows: readonly string[];
+  /** Undefined in a process that stands by. */
+  readonly standings: () => readonly Standing[] | undefined;
+  /** The KPIs as of now. */
+  readonly kpis: () => readonly Family[];
+  readonly incidents: () => Iterable<Incident>;
+  readonly rollbacks: () => Rollbacks;
+  readonly objectiveOf: Assessed['objectiveOf'];
+  readonly flow: FlowMeter;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const viewEveryMs = 2000;
+const pointEveryMs = 10_000;
+const heartbeatMs = 15_000;
+/** What was looked at so recently is now. */
+const freshMs = 1000;
+/** Looking takes no more than this share of the time, however much there is to see. */
+const cpuShare = 1 / 20;
+/** Of agents in environments, and all of them together. */
+const limitSeries = 1001;
+const limitTests = 2000;
+
+/** Readers of one choice. They share each view. */
+interface Feed {
+  readonly choice: Choice;
+  /** What the last view says beside its time. */
+  said: string;
+  frame: EventFrame | undefined;
+  readonly wakers: Set<() => void>;
+  readers: number;
+}
+
+/**
+ * Looks at the process every 10 s for the trends, and every 2 s while somebody reads: each view is computed once for all
+ * who read the same, and only while it changes.
+ */
+export class LiveViews implements Component {
+  readonly name = 'live views';
+  readonly #parts: LiveParts;
+  readonly #trends: Trends;
+  readonly #evidence = new Trends({ width: 1, limit: limitTests });
+  readonly #feeds = new Map<string, Feed>();
+  #readers = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isRunning = false;
+  #pointMs = Number.NEGATIVE_INFINITY;
+  #last: { readonly atMs: number; readonly moment: Promise<Moment> } | undefined;
+
+  constructor(parts: LiveParts) {
+    this.#parts = parts;
+    this.#trends = new Trends({ width: parts.windows.length * amounts.length, limit: limitSeries });
+  }
+
+  /** The labels of the windows that may be chosen. */
+  get windows(): readonly string[] {
+    return this.#parts.windows;
+  }
+
+  /** How many readers follow a choice. */
+  get readers(): number {
+    return this.#readers;
+  }
+
+  /** Bytes that the trends fill. */
+  get trendBytes(): number {
+    return this.#trends.bytes + this.#evidence.bytes;
+  }
+
+  async start(): Promise<void> {
+    this.#isRunning = true;
+    this.#wait(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#isRunning = false;
+    clearTimeout(this.#timer);
+  }
+
+  /** What is shown of `choice` now. */
+  async view(choice: Choice): Promise<LiveView> {
+    return viewOf(await this.#moment(), choice);
+  }
+
+  /** The views of `choice`, the first at once, the others as they change, and heartbeats between, until `over` aborts. */
+  async *follow(choice: Choice, over: AbortSignal): AsyncGenerator<EventFrame> {
+    const feed = this.#enter(choice);
+    try {
+      if (!feed.frame) this.#show(feed, await this.#moment());
+      let shown: EventFrame | undefined;
+      while (!over.aborted) {
+        const { frame } = feed;
+        if (frame && frame !== shown) yield (shown = frame);
+        else if (!(await isChanged(feed, over)) && !over.aborted) yield heartbeat;
+      }
+    } finally {
+      this.#leave(feed);
+    }
+  }
+
+  #enter(choice: Choice): Feed {
+    const key = keyOf(choice);
+    const feed = this.#feeds.get(key) ?? {
+      choice,
+      said: '',
+      frame: undefined,
+      wakers: new Set(),
+      readers: 0,
+    };
+    this.#feeds.set(key, feed);
+    feed.readers++;
+    this.#readers++;
+    return feed;
+  }
+
+  #leave(feed: Feed): void {
+    this.#readers--;
+    if (--feed.readers === 0) this.#feeds.delete(keyOf(feed.choice));
+  }
+
+  #wait(delayMs: number): void {
+    if (!this.#isRunning) return;
+    this.#timer = setTimeout(() => void this.#look(), delayMs).unref();
+  }
+
+  async #look(): Promise<void> {
+    const began = performance.now();
+    try {
+      const nowMs = this.#parts.clock.nowMs();
+      const isDue = !(nowMs - this.#pointMs < pointEveryMs);
+      if (isDue || this.#feeds.size > 0) {
+        const moment = await this.#moment();
+        if (isDue) this.#addPoint(moment);
+        for (const feed of this.#feeds.values()) this.#show(feed, moment);
+      }
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'cannot make the views of the live page');
+    }
+    this.#wait(Math.max(viewEveryMs, (performance.now() - began) / cpuShare));
+  }
+
+  #addPoint({ atMs, assessed }: Moment): void {
+    this.#pointMs = atMs;
+    if (!assessed) {
+      this.#trends.clear();
+      this.#evidence.clear();
+      return;
+    }
+    this.#trends.add(atMs, amountSeries(assessed.figures, this.windows));
+    this.#evidence.add(atMs, evidenceSeries(assessed.standings));
+  }
+
+  #show(feed: Feed, moment: Moment): void {
+    const { atMs, ...view } = viewOf(moment, feed.choice);
+    const said = JSON.stringify(view);
+    if (said === feed.said) return;
+    feed.said = said;
+    feed.frame = eventOf('view', `{"atMs":${atMs},${said.slice(1)}`);
+    for (const wake of feed.wakers) wake();
+  }
+
+  /** What there is to see now; those that ask within a second see the same. */
+  async #moment(): Promise<Moment> {
+    const nowMs = this.#parts.clock.nowMs();
+    if (this.#last && Math.abs(nowMs - this.#last.atMs) < freshMs) return this.#last.moment;
+    const moment = this.#observe(nowMs);
+    this.#last = { atMs: nowMs, moment };
+    moment.catch(() => (this.#last = undefined));
+    return moment;
+  }
+
+  async #observe(atMs: number): Promise<Moment> {
+    const { version, windows, flow } = this.#parts;
+    return { atMs, version, windows, flow: await flow.read(atMs), assessed: this.#assessed() };
+  }
+
+  #assessed(): Assessed | undefined {
+    const { standings, kpis, incidents, rollbacks, objectiveOf } = this.#parts;
+    const judged = standings();
+    if (!judged) return undefined;
+    return {
+      figures: figuresIn(kpis()),
+      standings: judged,
+      incidents: [...incidents()],
+      rollbacks: rollbacks(),
+      trends: this.#trends,
+      evidence: this.#evidence,
+      objectiveOf,
+    };
+  }
+}
+
+function keyOf({ window, place }: Choice): string {
+  return JSON.stringify([window, place?.agent, place?.environment]);
+}
+
+/** Whether the view changed before it was time for a heartbeat, or `over` aborted. */
+async function isChanged({ wakers }: Feed, over: AbortSignal): Promise<boolean> {
+  if (over.aborted) return false;
+  return new Promise((resolve) => {
+    const settle = (changed: boolean): void => {
+      wakers.delete(wake);
+      clearTimeout(timer);
+      over.removeEventListener('abort', cancel);
+      resolve(changed);
+    };
+    const wake = (): void => settle(true);
+    const cancel = (): void => settle(false);
+    const timer = setTimeout(cancel, heartbeatMs).unref();
+    wakers.add(wake);
+    over.addEventListener('abort', cancel, { once: true });
+  });
+}

@@ -1,0 +1,89 @@
+import type { Standing, TestStanding } from '../judge/standing.ts';
+import { releaseKey, type ReleaseFigures } from './figures.ts';
+import { rounded } from './rounded.ts';
+import type { ReleaseLine } from './live-view.ts';
+import type { Trends } from './trends.ts';
+import { placeOf, quotient } from './tile-table.ts';
+import { testKey } from './trend-series.ts';
+import { gravity } from './verdict-gravity.ts';
+
+/** So many releases of an agent are shown. */
+const limitReleases = 50;
+
+type Judged = NonNullable<ReleaseLine['judged']>;
+
+/**
+ * The releases of one agent that have runs in the window or are judged: those that somebody should look at first.
+ * `standings` are those of the agent, by the key of the release.
+ */
+export function releaseLines(
+  figures: readonly ReleaseFigures[],
+  standings: ReadonlyMap<string, Standing>,
+  evidence: Trends,
+): readonly ReleaseLine[] {
+  const lines = figures.flatMap((each) => {
+    const standing = standings.get(releaseKey(each.agent, each.environment, each.release));
+    const runs = each.sums[placeOf('run_success') + 1]!;
+    if (runs === 0 && standing?.isRunning !== true) return [];
+    return [lineOf(each, runs, standing && judgedOf(standing, evidence))];
+  });
+  return lines
+    .toSorted(
+      (a, b) =>
+        gravity(b.judged?.verdict ?? null) - gravity(a.judged?.verdict ?? null) ||
+        b.runs - a.runs ||
+        a.release.localeCompare(b.release),
+    )
+    .slice(0, limitReleases);
+}
+
+function lineOf(
+  { release, sums, durationP95Seconds }: ReleaseFigures,
+  runs: number,
+  judged: Judged | undefined,
+): ReleaseLine {
+  return {
+    release,
+    runs,
+    success: rounded(quotient(sums, placeOf('run_success'))),
+    escalation: rounded(quotient(sums, placeOf('run_escalation'))),
+    costUsdPerRun: rounded(quotient(sums, placeOf('cost_usd_per_run'))),
+    durationP95Seconds: rounded(durationP95Seconds),
+    judged: judged ?? null,
+  };
+}
+
+function judgedOf(standing: Standing, evidence: Trends): Judged {
+  const { baseline, verdict, action, reason, isRunning, units, tests } = standing;
+  const nearest = nearestToRollback(tests);
+  return {
+    baseline: baseline ?? null,
+    verdict,
+    action,
+    reason,
+    isRunning,
+    units: units.candidate.settled,
+    baselineUnits: units.baseline.settled,
+    tests: tests.map(({ kpi, test, logEvidence, pauseAt, rollbackAt, passAt }) => ({
+      kpi,
+      test,
+      logEvidence: rounded(logEvidence),
+      pauseAt: rounded(pauseAt ?? null),
+      rollbackAt: rounded(rollbackAt ?? null),
+      passAt: rounded(passAt ?? null),
+    })),
+    evidenceTrend: nearest
+      ? evidence.of(testKey(standing, nearest), ([log]) => rounded(log ?? null))
+      : evidence.timesMs.map(() => null),
+  };
+}
+
+function nearestToRollback(tests: readonly TestStanding[]): TestStanding | undefined {
+  const rolling = tests.filter(({ rollbackAt }) => rollbackAt !== undefined);
+  return rolling.toSorted((a, b) => missing(a) - missing(b))[0];
+}
+
+/** How much evidence is missing to a rollback. */
+function missing({ logEvidence, rollbackAt = Infinity }: TestStanding): number {
+  return rollbackAt - logEvidence;
+}

@@ -1,0 +1,105 @@
+/** @import { LiveView, RollbackLine } from '../live-view.ts' */
+/** @import { Decision, Decisions } from './decisions.js' */
+import { badge } from './badges.js';
+import { byId, element, list, setAttribute, setText } from './element.js';
+import { ago, duration, exactly } from './figures.js';
+import { isWaiting, words } from './words.js';
+
+/** @typedef {{ readonly rollback: RollbackLine, readonly nowMs: number }} Shown */
+
+/**
+ * The latest rollbacks; one that waits for approval can be approved and denied.
+ * @param {HTMLElement} root
+ * @param {HTMLElement} nothing shown where there are none
+ * @param {HTMLElement} stopped says why none is done
+ * @param {Decisions} decisions
+ * @returns {(view: LiveView, nowMs: number) => void}
+ */
+export function rollbacks(root, nothing, stopped, decisions) {
+  const show = list(
+    root,
+    (/** @type {Shown} */ { rollback }) => rollback.id,
+    () => rollbackPart(decisions),
+  );
+  return (view, nowMs) => {
+    nothing.hidden = view.rollbacks.length > 0;
+    const waiting = view.rollbacks
+      .filter(isWaiting)
+      .map(({ agent, fromRelease }) => `${agent} ${fromRelease}`);
+    byId('waiting').hidden = waiting.length === 0;
+    setText(byId('waiting-text'), `The rollback of ${waiting.join(' and of ')} waits for approval.`);
+    stopped.hidden = view.rollbacksStopped === null;
+    setText(stopped, `No rollback is done: ${view.rollbacksStopped ?? ''}`);
+    show(view.rollbacks.map((rollback) => ({ rollback, nowMs })));
+  };
+}
+
+/** @param {Decisions} decisions */
+function rollbackPart(decisions) {
+  const state = badge();
+  const [mode, asked] = [element('span', { class: 'quiet' }), element('time')];
+  const [title, reason, outcome] = [element('h3'), element('p'), element('p', { class: 'about' })];
+  const waiting = waitingPart(decisions);
+  const node = element(
+    'li',
+    {},
+    element('div', { class: 'badges' }, state.node, mode),
+    title,
+    reason,
+    outcome,
+    waiting.node,
+    element('p', { class: 'about' }, asked),
+  );
+  return {
+    node,
+    show(/** @type {Shown} */ shown) {
+      const { rollback, nowMs } = shown;
+      const { agent, environment, fromRelease, toRelease, requestedMs } = rollback;
+      state.show(rollback.state);
+      setText(mode, `mode ${words(rollback.mode)}`);
+      setText(title, `${agent} in ${environment}: ${fromRelease} → ${toRelease ?? 'nothing to go back to'}`);
+      setText(reason, rollback.reason);
+      setText(outcome, rollback.outcome);
+      outcome.hidden = rollback.outcome === '' || rollback.outcome === rollback.reason;
+      setText(asked, `asked for ${ago(requestedMs, nowMs)}`);
+      setAttribute(asked, 'title', exactly(requestedMs));
+      setAttribute(asked, 'datetime', new Date(requestedMs).toISOString());
+      waiting.show(shown);
+    },
+  };
+}
+
+/** @param {Decisions} decisions */
+function waitingPart(decisions) {
+  /** @type {RollbackLine | undefined} */
+  let shown;
+  const whom = element('p');
+  const button = (/** @type {Decision} */ decision, /** @type {string} */ text) => {
+    const made = element('button', { type: 'button', 'data-decision': decision }, text);
+    made.addEventListener('click', () => shown && decisions.ask(shown, decision));
+    return made;
+  };
+  const buttons = element(
+    'p',
+    { class: 'buttons' },
+    button('approve', 'Approve…'),
+    button('refuse', 'Deny…'),
+  );
+  const answer = element('p', { class: 'answer', role: 'status' });
+  const node = element('div', { class: 'waiting' }, whom, buttons, answer);
+  return {
+    node,
+    show(/** @type {Shown} */ { rollback, nowMs }) {
+      shown = rollback;
+      const isOpen = isWaiting(rollback);
+      const left = duration((rollback.approvalExpiresMs ?? nowMs) - nowMs);
+      const who = rollback.approvers.join(' or ');
+      setText(whom, `Waits for ${who === '' ? 'an approver' : who}, ${left} left.`);
+      buttons.hidden = whom.hidden = !isOpen;
+      const said = decisions.answerTo(rollback.id);
+      setText(answer, said);
+      answer.hidden = said === '';
+      node.hidden = !isOpen && said === '';
+    },
+  };
+}

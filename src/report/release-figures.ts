@@ -1,0 +1,172 @@
+import type { Answers, ReleaseRow, RollbackRow } from './answers.ts';
+import { monthAt, type Month } from './month.ts';
+import { rateOf, type Rate } from './rate.ts';
+
+/**
+ * What became of a release: it was taken back; a dry run would have taken it back, and a person found that right, or wrong,
+ * or nobody has said; it had an incident of severity 1 to 3; or nothing of that.
+ */
+export type Fate =
+  | 'rolled_back'
+  | 'would_have_been_right'
+  | 'would_have_been_wrong'
+  | 'would_have_been'
+  | 'incident'
+  | 'kept';
+
+/** A change: a release that an agent got after it had another. */
+export interface ShippedRelease {
+  readonly agent: string;
+  readonly release: string;
+  /** Of its first run. */
+  readonly first: string;
+  readonly runs: number;
+  readonly success: Rate;
+  readonly fate: Fate;
+}
+
+/** What people said of attempts that are over. */
+export interface Reviews {
+  readonly times: number;
+  readonly right: number;
+  readonly wrong: number;
+  readonly notReviewed: number;
+}
+
+/** Attempts of a month to take releases back. */
+export interface RollbackFigures {
+  readonly asked: number;
+  /** Done by itself, after somebody approved it, and because a person asked for it. */
+  readonly automatic: number;
+  readonly approved: number;
+  readonly manual: number;
+  /** Reviews of those that were done; the wrong ones took a good release back. */
+  readonly done: Reviews;
+  /** Those that a dry run would have done. */
+  readonly dryRun: Reviews;
+  readonly failed: number;
+  /** Refused, expired, moved on by somebody else, or without a release to go back to. */
+  readonly notDone: number;
+  readonly underWay: number;
+}
+
+/** Releases of the month and of those before. */
+export interface ReleaseFigures {
+  readonly shipped: readonly ShippedRelease[];
+  readonly shippedBefore: number;
+  readonly rollbacks: RollbackFigures;
+  readonly rollbacksBefore: RollbackFigures;
+  /** Releases that were taken back, or had an incident of severity 1 to 3, of those that were shipped in the same month. */
+  readonly changeFail: Rate;
+  readonly changeFailBefore: Rate;
+  /** From the decision to take a release back to the verified rollback; null where there was none. */
+  readonly recoveryMedianSeconds: number | null;
+  readonly recoveryMedianSecondsBefore: number | null;
+}
+
+const failing: readonly Fate[] = ['rolled_back', 'would_have_been_right', 'incident'];
+const graver = ['sev1', 'sev2', 'sev3'];
+
+/** The releases of `month` and of the months before it. */
+export function releaseFigures(
+  answers: Pick<Answers, 'releases' | 'rollbacks' | 'incidents'>,
+  month: Month,
+): ReleaseFigures {
+  const all = answers.releases.map((row) => shippedOf(row, answers));
+  const isNow = (time: number | string): boolean => monthAt(new Date(time).getTime()) === month;
+  const [shipped, shippedBefore] = parted(all, ({ first }) => isNow(first));
+  const [attempts, attemptsBefore] = parted(answers.rollbacks, ({ requestedMs }) => isNow(requestedMs));
+  return {
+    shipped,
+    shippedBefore: shippedBefore.length,
+    rollbacks: rollbackFigures(attempts),
+    rollbacksBefore: rollbackFigures(attemptsBefore),
+    changeFail: changeFail(shipped),
+    changeFailBefore: changeFail(shippedBefore),
+    recoveryMedianSeconds: recovery(attempts),
+    recoveryMedianSecondsBefore: recovery(attemptsBefore),
+  };
+}
+
+function shippedOf(row: ReleaseRow, answers: Pick<Answers, 'rollbacks' | 'incidents'>): ShippedRelease {
+  const { agent, release, firstMs, runs, good } = row;
+  return {
+    agent,
+    release,
+    first: new Date(firstMs).toISOString(),
+    runs,
+    success: rateOf(good, runs),
+    fate: fateOf(row, answers),
+  };
+}
+
+function fateOf(
+  { agent, release }: ReleaseRow,
+  { rollbacks, incidents }: Pick<Answers, 'rollbacks' | 'incidents'>,
+): Fate {
+  const attempts = rollbacks.filter((one) => one.agent === agent && one.release === release);
+  if (attempts.some(({ state }) => state === 'done')) return 'rolled_back';
+  const dry = attempts.filter(wouldHave);
+  if (dry.some(({ review }) => review === 'right')) return 'would_have_been_right';
+  const hadIncident = incidents.some(
+    (one) => one.agent === agent && one.release === release && graver.includes(one.severity),
+  );
+  if (hadIncident) return 'incident';
+  if (dry.length === 0) return 'kept';
+  return dry.some(({ review }) => review === '') ? 'would_have_been' : 'would_have_been_wrong';
+}
+
+/** Without a release to go back to nothing would have been done. */
+function wouldHave({ state, destination }: RollbackRow): boolean {
+  return state === 'dry_run' && destination !== '';
+}
+
+function isNotDone({ state, destination }: RollbackRow): boolean {
+  return ['refused', 'expired', 'moved'].includes(state) || (state === 'dry_run' && destination === '');
+}
+
+function rollbackFigures(attempts: readonly RollbackRow[]): RollbackFigures {
+  const done = attempts.filter(({ state }) => state === 'done');
+  const dry = attempts.filter(wouldHave);
+  const manual = done.filter(({ cause }) => cause === 'human').length;
+  const approved = done.filter(({ cause, mode }) => cause !== 'human' && mode === 'approve').length;
+  const failed = attempts.filter(({ state }) => state === 'failed').length;
+  const notDone = attempts.filter(isNotDone).length;
+  return {
+    asked: attempts.length,
+    automatic: done.length - manual - approved,
+    approved,
+    manual,
+    done: reviewsOf(done),
+    dryRun: reviewsOf(dry),
+    failed,
+    notDone,
+    underWay: attempts.length - done.length - dry.length - failed - notDone,
+  };
+}
+
+function reviewsOf(attempts: readonly RollbackRow[]): Reviews {
+  const right = attempts.filter(({ review }) => review === 'right').length;
+  const wrong = attempts.filter(({ review }) => review === 'wrong').length;
+  return { times: attempts.length, right, wrong, notReviewed: attempts.length - right - wrong };
+}
+
+function changeFail(shipped: readonly ShippedRelease[]): Rate {
+  return rateOf(shipped.filter(({ fate }) => failing.includes(fate)).length, shipped.length);
+}
+
+function recovery(attempts: readonly RollbackRow[]): number | null {
+  const done = attempts.filter(({ state }) => state === 'done');
+  const seconds = done
+    .map(({ requestedMs, doneMs }) => (doneMs - requestedMs) / 1000)
+    .toSorted((a, b) => a - b);
+  const [low, high] = [seconds[Math.ceil(seconds.length / 2) - 1], seconds[Math.floor(seconds.length / 2)]];
+  return low === undefined || high === undefined ? null : (low + high) / 2;
+}
+
+function parted<T>(
+  all: readonly T[],
+  isFirst: (one: T) => boolean,
+): [first: readonly T[], rest: readonly T[]] {
+  return [all.filter((one) => isFirst(one)), all.filter((one) => !isFirst(one))];
+}

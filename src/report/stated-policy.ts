@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import type { Answers, PolicyRow } from './answers.ts';
+
+/** A risk as a policy states it. */
+export interface StatedRisk {
+  readonly id: string;
+  readonly statement: string;
+  readonly likelihood: number;
+  readonly impact: number;
+  readonly owner: string;
+  readonly review_by: string;
+}
+
+const risk = z.object({
+  id: z.string(),
+  statement: z.string(),
+  likelihood: z.number(),
+  impact: z.number(),
+  owner: z.string(),
+  review_by: z.string(),
+});
+const objective = z.object({
+  at_least: z.number().optional(),
+  at_most: z.number().optional(),
+  period: z.string().optional(),
+});
+
+/** So much of a policy's text a report reads: what another version of the program wrote may have more, and lack some. */
+const document = z.object({
+  objectives: z.record(z.string(), objective.optional().catch(undefined)).catch({}),
+  drill: z.object({ every: z.string(), scenario: z.string() }).optional().catch(undefined),
+  risks: z.array(risk).catch([]),
+});
+
+/** A revision of a policy, with as much of its text as the report reads. */
+export interface StatedPolicy extends Omit<PolicyRow, 'document'>, z.infer<typeof document> {
+  /** Whether its text was too long to be stored, so that its objectives, risks and drills are not known. */
+  readonly isCut: boolean;
+}
+
+/** The revisions of `policies`, in their order. */
+export function statedPolicies(policies: readonly PolicyRow[]): readonly StatedPolicy[] {
+  return policies.map(({ document: text, ...row }) => ({
+    ...row,
+    ...document.parse(text === '' ? {} : JSON.parse(text)),
+    isCut: text === '',
+  }));
+}
+
+/**
+ * Of each policy, the revision that was in use when the month ended, as far as runs tell: that of the last run that one
+ * covered, or where there was none the one that came into use last. And the one before the month; undefined where the
+ * policy is new.
+ */
+export function inUse(
+  stated: readonly StatedPolicy[],
+  { covered }: Pick<Answers, 'covered'>,
+  fromMs: number,
+): readonly { readonly last: StatedPolicy; readonly before: StatedPolicy | undefined }[] {
+  const lastMs = new Map(covered.map((row) => [row.revision, row.lastMs]));
+  const byPolicy = Map.groupBy(stated, ({ policy }) => policy);
+  return [...byPolicy.values()].map((revisions) => {
+    const ran = revisions
+      .filter(({ revision }) => lastMs.has(revision))
+      .toSorted((a, b) => (lastMs.get(a.revision) ?? 0) - (lastMs.get(b.revision) ?? 0));
+    return {
+      last: ran.at(-1) ?? revisions.at(-1)!,
+      before: revisions.findLast(({ sinceMs }) => sinceMs < fromMs),
+    };
+  });
+}

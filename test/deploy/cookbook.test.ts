@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ClickHouse } from '../../src/store/clickhouse.ts';
+import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
+import { runSql } from '../../src/store/sql-client.ts';
+import { SqlPort } from '../../src/store/sql-port.ts';
+import { insertMonth } from '../month/month.ts';
+import { silentLog, startClickHouse } from '../store/embedded.ts';
+import { startServer } from '../store/engines.ts';
+
+const document = readFileSync(new URL('../../deploy/sql/cookbook.md', import.meta.url), 'utf8');
+
+/** A query of the document, and the answer below it. */
+const asked = /```sql\n([^]*?)\n```\n(?:\n```text\n[^]*?\n```\n)?/g;
+/** Stands above a query whose answer differs from machine to machine. */
+const ofTheMachine = '_The answer is of the machine._';
+
+interface Question {
+  readonly title: string;
+  readonly sql: string;
+  readonly isOfTheMachine: boolean;
+}
+
+const questions: readonly Question[] = document
+  .split(/^### /m)
+  .slice(1)
+  .flatMap((section) =>
+    [...section.matchAll(asked)].map(([, sql = '']) => ({
+      title: section.split('\n', 1)[0] ?? '',
+      sql,
+      isOfTheMachine: section.includes(ofTheMachine),
+    })),
+  );
+const settled = questions.filter(({ isOfTheMachine }) => !isOfTheMachine);
+
+let clickhouse: ClickHouse;
+let remove: () => Promise<void>;
+let port: SqlPort;
+
+const fill = async (empty: ClickHouse): Promise<void> => {
+  await migrate(empty, await readMigrations(), aloneDialect, silentLog);
+  await insertMonth(empty);
+};
+
+beforeAll(async () => {
+  const started = await startClickHouse();
+  ({ clickhouse, remove } = started);
+  await fill(clickhouse);
+  port = new SqlPort({
+    directory: started.directory,
+    host: '127.0.0.1',
+    configPath: 'extensions::sql::endpoint',
+    port: 0,
+    token: undefined,
+    hosts: [],
+    concurrentQueries: 1,
+    waitMs: 60_000,
+    readMs: 60_000,
+    limits: { memoryBytes: 2 ** 30, timeMs: 30_000, resultRows: 1e6, resultBytes: 2 ** 26, threads: 2 },
+    log: silentLog,
+  });
+  await port.start();
+});
+afterAll(async () => {
+  await port.stop(AbortSignal.timeout(10_000));
+  await remove();
+});
+
+/** What `plimsoll sql` shows. */
+const shown = async (query: string): Promise<string> =>
+  runSql({ url: port.url, token: undefined, query, format: 'PrettyCompactMonoBlock' });
+
+test('deploy/sql/cookbook.md has the answers of the generated month (else: run this with -u)', async () => {
+  expect(questions.length).toBeGreaterThanOrEqual(20);
+  const answers = new Map<string, string>();
+  for (const { sql, isOfTheMachine } of questions) {
+    const answer = await shown(sql);
+    expect([sql, answer]).toEqual([sql, expect.stringContaining('1. │')]);
+    if (!isOfTheMachine) answers.set(sql, answer.trimEnd());
+  }
+  const answered = document.replaceAll(asked, (_, sql: string) => {
+    const answer = answers.get(sql);
+    return `\`\`\`sql\n${sql}\n\`\`\`\n${answer === undefined ? '' : `\n\`\`\`text\n${answer}\n\`\`\`\n`}`;
+  });
+  await expect(answered).toMatchFileSnapshot('../../deploy/sql/cookbook.md');
+});
+
+test('questions about spans read the days that they are about, and no others', async () => {
+  const ofSpans = questions.filter(({ sql }) => /FROM (?:otel_traces|tool_calls)\b/.test(sql));
+  expect(ofSpans.length).toBeGreaterThan(8);
+  const reading = await Promise.all(
+    ofSpans.map(async ({ title, sql }) => {
+      const plan = await clickhouse.query<{ explain: string }>(`EXPLAIN indexes = 1 ${sql}`);
+      const text = plan.map(({ explain }) => explain).join('\n');
+      const [first] = text.matchAll(/ReadFromMergeTree \(\S*otel_traces\)[^]*?Parts: (\d+)\/(\d+)/g);
+      return { title, isPruned: Number(first?.[1]) < Number(first?.[2]) };
+    }),
+  );
+  expect(reading.filter(({ isPruned }) => !isPruned).map(({ title }) => title)).toEqual([
+    'Is every span there, once?', // that is asked of all
+  ]);
+});
+
+describe('on a server', () => {
+  test('every question has the same answer', async () => {
+    const server = await startServer();
+    try {
+      await fill(server.clickhouse);
+      for (const { title, sql } of settled) {
+        const rows = await clickhouse.query(sql);
+        expect([title, await server.clickhouse.query(sql)]).toEqual([title, rows]);
+      }
+    } finally {
+      await server.remove();
+    }
+  });
+});

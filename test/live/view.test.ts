@@ -1,0 +1,180 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { KpiRun, KpiToolCall } from '../../src/kpi/facts.ts';
+import type { LiveView } from '../../src/page/live-view.ts';
+import type { Choice } from '../../src/page/moment.ts';
+import { viewOf } from '../../src/page/view.ts';
+import { call, kpisOf, published, run } from '../kpi/events.ts';
+import { runs } from '../property-runs.ts';
+import { assessedOf, incident, momentOf, noon, rollback, standing, withTrends } from './moments.ts';
+
+const everything: Choice = { window: '1h', place: null };
+const place = (agent: string, environment: string): Choice => ({
+  window: '1h',
+  place: { agent, environment },
+});
+
+function familiesOf(finished: readonly KpiRun[], calls: readonly KpiToolCall[] = []) {
+  const kpis = kpisOf();
+  for (const each of finished) kpis.finished(each);
+  for (const each of calls) kpis.toolCall(each);
+  kpis.watermark.advance(0, noon, noon, noon);
+  return published(kpis, noon);
+}
+
+function tileOf(view: LiveView, kpi: string) {
+  const found = view.tiles.find((each) => each.kpi === kpi);
+  if (!found) throw new Error(`there is no tile of ${kpi}`);
+  return found;
+}
+
+const labels = {
+  agent: fc.constantFrom('a', 'b', 'c'),
+  release: fc.constantFrom('1', '2'),
+  environment: fc.constantFrom('production', 'staging', 'drill:production#7'),
+};
+const someRun = fc
+  .record({
+    ...labels,
+    outcome: fc.constantFrom('success', 'completed', 'failure', 'escalated', 'abandoned', 'unknown'),
+    priced: fc.boolean(),
+    usd: fc.integer({ min: 0, max: 1000 }),
+    agoMs: fc.integer({ min: 0, max: 3_000_000 }),
+  } as const)
+  .map(({ usd, agoMs, ...rest }) =>
+    run(noon - agoMs, { ...rest, costUsd: { llm: usd / 100, tool: 0, review: 0 } }),
+  );
+const someCall = fc
+  .record({
+    ...labels,
+    tool: fc.constantFrom('get', 'put'),
+    result: fc.constantFrom('ok', 'error', 'rejected'),
+  } as const)
+  .map((given) => call(noon, given));
+
+const isReal = ({ environment }: { environment: string }) => !environment.startsWith('drill:');
+
+/** What tiles must say of events, counted one by one. */
+function counted(finished: readonly KpiRun[], calls: readonly KpiToolCall[]) {
+  const good = finished.filter(({ outcome }) => outcome === 'success' || outcome === 'completed');
+  const priced = finished.filter((each) => each.priced);
+  const usd = priced.reduce((sum, each) => sum + each.costUsd.llm, 0);
+  const ran = calls.filter(({ result }) => result !== 'rejected');
+  return {
+    run_success: [good.length, finished.length],
+    run_escalation: [finished.filter(({ outcome }) => outcome === 'escalated').length, finished.length],
+    cost_usd_per_run: [usd, priced.length],
+    cost_usd_per_success: [usd, priced.filter((each) => good.includes(each)).length],
+    run_duration: [2 * finished.length, finished.length],
+    tool_call_success: [ran.filter(({ result }) => result === 'ok').length, ran.length],
+  };
+}
+
+function expectTiles(view: LiveView, finished: readonly KpiRun[], calls: readonly KpiToolCall[]): void {
+  for (const [kpi, [above = 0, below = 0]] of Object.entries(counted(finished, calls))) {
+    const { numerator, denominator, value } = tileOf(view, kpi);
+    expect(numerator, kpi).toBeCloseTo(above, 6);
+    expect(denominator, kpi).toBe(below);
+    if (below === 0) expect(value, kpi).toBeNull();
+    else expect(value, kpi).toBeCloseTo(above / below, 6);
+  }
+}
+
+test('tiles are sums over what is chosen, and ratios are of sums; rehearsals are only where they are chosen', () => {
+  fc.assert(
+    fc.property(
+      fc.array(someRun, { maxLength: 40 }),
+      fc.array(someCall, { maxLength: 40 }),
+      (finished, calls) => {
+        const moment = momentOf(assessedOf(familiesOf(finished, calls)));
+        expectTiles(viewOf(moment, everything), finished.filter(isReal), calls.filter(isReal));
+        for (const { agent, environment } of viewOf(moment, everything).agents) {
+          const isOf = (each: { agent: string; environment: string }) =>
+            each.agent === agent && each.environment === environment;
+          const view = viewOf(moment, place(agent, environment));
+          expectTiles(view, finished.filter(isOf), calls.filter(isOf));
+        }
+      },
+    ),
+    { numRuns: Math.ceil(runs / 5) },
+  );
+});
+
+test('the lines of agents and of releases add up to the tiles', () => {
+  fc.assert(
+    fc.property(fc.array(someRun, { minLength: 1, maxLength: 40 }), (finished) => {
+      const moment = momentOf(assessedOf(familiesOf(finished)));
+      const { agents } = viewOf(moment, everything);
+      expect(agents.reduce((sum, line) => sum + line.runs, 0)).toBe(finished.length);
+      for (const line of agents) {
+        const view = viewOf(moment, place(line.agent, line.environment));
+        expect(tileOf(view, 'run_success').denominator).toBe(line.runs);
+        expect(view.releases.reduce((sum, each) => sum + each.runs, 0)).toBe(line.runs);
+        expect(view.releases.length).toBe(line.releases);
+      }
+    }),
+    { numRuns: Math.ceil(runs / 5) },
+  );
+});
+
+const bad = (count: number, given: Partial<KpiRun>) =>
+  Array.from({ length: count }, () => run(noon - 1000, given));
+const some = [
+  ...bad(18, { release: '1.4.0' }),
+  ...bad(2, { release: '1.4.0', outcome: 'escalated', escalationReason: 'approval' }),
+  ...bad(6, { release: '1.5.0', outcome: 'failure' }),
+  ...bad(4, { release: '1.5.0', costUsd: { llm: 0.25, tool: 0, review: 0 } }),
+  ...bad(3, { agent: 'search', outcome: 'failure' }),
+];
+
+describe('a view', () => {
+  const assessed = withTrends(
+    assessedOf(familiesOf(some, [call(noon), call(noon, { result: 'error' })]), {
+      standings: [standing],
+      incidents: [incident],
+      rollbacks: { attempts: [rollback], stopReason: 'ada: a holiday', fault: undefined },
+      objectiveOf: (kpi) => (kpi === 'run_success' ? 0.95 : null),
+    }),
+    [noon - 20_000, noon - 10_000],
+  );
+
+  test('of one agent is the one on file', async () => {
+    const view = viewOf(momentOf(assessed), place('refund', 'production'));
+    await expect(`${JSON.stringify(view, null, 2)}\n`).toMatchFileSnapshot('../golden/live-view.txt');
+  });
+
+  test('puts the agent first whose release failed, then by success', () => {
+    const { agents } = viewOf(momentOf(assessed), everything);
+    expect(agents.map(({ agent, verdict, openIncidents }) => [agent, verdict, openIncidents])).toEqual([
+      ['refund', 'fail', 1],
+      ['search', null, 0],
+    ]);
+  });
+
+  test('shows the evidence of the test that is nearest to a rollback, and the release that failed first', () => {
+    const [first] = viewOf(momentOf(assessed), place('refund', 'production')).releases;
+    expect(first?.release).toBe('1.5.0');
+    expect(first?.judged?.evidenceTrend).toEqual([4.9877, 4.9877]);
+  });
+
+  test('of an agent that nobody knows has no figures, and is no error', () => {
+    const view = viewOf(momentOf(assessed), place('nobody', 'production'));
+    expect(tileOf(view, 'run_success')).toMatchObject({ value: null, denominator: 0, trend: [null, null] });
+    expect([view.releases, view.incidents, view.rollbacks]).toEqual([[], [], []]);
+  });
+
+  test('of a process that stands by is its flow alone', () => {
+    const view = viewOf(momentOf(undefined), everything);
+    expect(view).toMatchObject({ isActive: false, tiles: [], agents: [], trendTimesMs: [] });
+  });
+
+  test('has the newest 20 incidents, newest first', () => {
+    const incidents = Array.from({ length: 30 }, (_, i) => ({
+      ...incident,
+      id: String(i),
+      startedMs: noon - ((i * 7) % 30),
+    }));
+    const view = viewOf(momentOf({ ...assessed, incidents }), everything);
+    expect(view.incidents.map(({ startedMs }) => noon - startedMs)).toEqual([...Array(20).keys()]);
+  });
+});

@@ -1,0 +1,347 @@
+import { readFileSync } from 'node:fs';
+import type { Browser, Page } from 'puppeteer-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { LiveView } from '../../src/page/live-view.ts';
+import { until } from '../until.ts';
+import { missing, openPage, reads, startBrowser, tabTo, texts } from './browser.ts';
+import { madeUpView, viewOfAgent } from './made-up-view.ts';
+import { ViewServer } from './view-server.ts';
+
+const ofAgent = '?agent=refund-agent&environment=production';
+const axe = readFileSync(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+
+describe.skipIf(missing)('the live page', () => {
+  let browser: Browser;
+  let server: ViewServer;
+  let page: Page;
+  let view: LiveView;
+  /** What the browser complains about; a test that expects something empties it. */
+  let faults: string[] = [];
+
+  const open = async (query = '', look = {}): Promise<Page> => {
+    page = await openPage(browser, `${server.url}/${query}`, faults, look);
+    await page.waitForSelector('#flow li');
+    return page;
+  };
+  const show = (over: Partial<LiveView>): void => {
+    view = { ...view, ...over };
+    server.push();
+  };
+
+  beforeAll(async () => {
+    browser = await startBrowser();
+  });
+  afterAll(async () => browser.close());
+  beforeEach(async () => {
+    view = madeUpView(3);
+    faults = [];
+    server = new ViewServer((query) => {
+      const [agent, environment] = [query.get('agent'), query.get('environment')];
+      const shown = { ...view, window: query.get('window') ?? view.window };
+      return agent !== null && environment !== null ? viewOfAgent(shown, agent, environment) : shown;
+    });
+    await server.start();
+  });
+  afterEach(async () => {
+    await page.close();
+    await server.stop();
+    expect(faults).toEqual([]);
+  });
+
+  test('a tile says its value, how many are counted, and whether the objective is met, in words', async () => {
+    await open();
+    const [success = '', escalated, cost] = await texts(page, '.tile');
+    expect(success).toMatch(/^Success 84\.3 % Objective not met: below 90 % 4,128 runs$/);
+    expect(escalated).toMatch(/^Escalated 8\.1 % Objective met: at most 10 % 4,128 runs$/);
+    expect(cost).toMatch(/^Cost per run \$0\.0123 Objective met: at most \$0\.05 4,128 runs$/);
+    const chart = await page.$eval('.tile [role=img]', (each) => each.getAttribute('aria-label'));
+    expect(chart).toMatch(/^Success over time: from 9\d\.\d\s% to 8\d\.\d\s%, between /);
+  });
+
+  test('a rate of fewer than 20 runs is called few, and one of none is no rate', async () => {
+    const [tile] = view.tiles;
+    await open();
+    show({ tiles: tile ? [{ ...tile, value: 0.5, denominator: 12 }] : [] });
+    await reads(page, '.tile', 'few: 12 runs');
+    expect(await page.$$eval('.tile .value.few', (found) => found.length)).toBe(1);
+    show({ tiles: tile ? [{ ...tile, value: null, denominator: 0 }] : [] });
+    await reads(page, '.tile', /^Success – .*no runs yet$/);
+    expect((await texts(page, '.lines tbody tr')).at(-1)).toMatch(/triage-agent staging .* few: 12 /);
+  });
+
+  test('an agent is chosen by keyboard alone, and the back button leads back', async () => {
+    await open('?window=5m');
+    await tabTo(page, '#agents-lines a');
+    await page.keyboard.press('Enter');
+    await reads(page, 'h1', 'refund-agent');
+    await reads(page, '#releases-lines', '1.5.0-rc1');
+    expect(new URL(page.url()).search).toBe('?agent=refund-agent&environment=production&window=5m');
+    await page.goBack();
+    await reads(page, 'h1', 'All agents');
+    await reads(page, '#agents-lines', 'billing-copilot');
+    expect(new URL(page.url()).search).toBe('?window=5m');
+    await page.goForward();
+    await tabTo(page, '#windows a[href*="24h"]');
+    await page.keyboard.press('Enter');
+    await reads(page, '#windows a[aria-current]', '24h');
+    await reads(page, 'h1', 'refund-agent');
+  });
+
+  test('releases stand beside each other, with the verdict, its reason, and how far the evidence is', async () => {
+    await open(ofAgent);
+    const [judged, baseline, few] = await texts(page, '#releases-lines tr');
+    expect(judged).toMatch(/1\.5\.0-rc1 ✕ fail −32\.2 points 61\.2 % .* 384$/);
+    expect(baseline).toMatch(/1\.4\.0 baseline of 1\.5\.0-rc1 93\.4 %/);
+    expect(few).toMatch(/not judged .* few: 7$/);
+    await reads(page, '.judgement', /fail roll it back run_success is worse than that of 1\.4\.0/);
+    const tests = await texts(page, '.tests li');
+    expect(tests[0]).toMatch(/worse than 1\.4\.0\? evidence 2,039, enough to roll back$/);
+    expect(tests[1]).toMatch(/evidence 30, enough to pause, rolls back at 493$/);
+    expect(tests[3]).toMatch(/surely not worse than 1\.4\.0\? evidence 0\.05, passes at 99$/);
+  });
+
+  test('the focus stays where it is while figures change and agents change places', async () => {
+    await open();
+    await tabTo(page, '#agents-lines tr:nth-child(2) a');
+    const focused = async () => page.evaluate(() => document.activeElement?.textContent);
+    expect(await focused()).toBe('billing-copilot');
+    show({ agents: view.agents.toReversed().map((line) => ({ ...line, runs: line.runs + 1 })) });
+    await reads(page, '#agents-lines', '1,412');
+    expect(await focused()).toBe('billing-copilot');
+  });
+
+  test('nothing moves when numbers change', async () => {
+    await open();
+    const shifts = await page.evaluateHandle(() => {
+      const seen: number[] = [];
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) if ('value' in entry) seen.push(Number(entry.value));
+      }).observe({ type: 'layout-shift' });
+      return seen;
+    });
+    for (let i = 1; i <= 8; i++) {
+      const tiles = view.tiles.map((tile) => ({
+        ...tile,
+        value: (tile.value ?? 1) * (1 - i / 20),
+        denominator: tile.denominator * 3,
+      }));
+      show({ tiles, agents: view.agents.map((line) => ({ ...line, runs: line.runs * 4, success: 1 / i })) });
+      await reads(page, '#agents-lines', `${((1 / i) * 100).toFixed(1)} %`);
+    }
+    await page.evaluate(
+      async () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
+    );
+    expect(await shifts.jsonValue()).toEqual([]);
+  });
+
+  test('a connection that is lost is told once, tried again, and comes back by itself', async () => {
+    await open();
+    await reads(page, '#connection', 'live');
+    await page.evaluate(() => {
+      const line = document.querySelector('#announced');
+      new MutationObserver(
+        () => (document.body.dataset['told'] = `${document.body.dataset['told'] ?? ''}${line?.textContent};`),
+      ).observe(
+        document.body, // prettier-ignore
+        { subtree: true, childList: true, characterData: true, attributes: false },
+      );
+    });
+    await server.stop();
+    await reads(page, '#connection', /connection lost, trying again in \d s; figures are of \d\d:\d\d/);
+    await reads(page, '.tile', '84.3 %');
+    await server.start();
+    await reads(page, '#connection', /^live$/);
+    const told = await page.evaluate(() => document.body.dataset['told'] ?? '');
+    expect(new Set(told.split(';'))).toEqual(new Set(['live', 'connection lost, trying again', '']));
+    faults = faults.filter((fault) => !fault.includes('ERR_')); // the browser says itself that nobody answers
+  });
+
+  test('who listens hears of a verdict, an incident and a rollback that are new, and of no figure', async () => {
+    view = {
+      ...view,
+      rollbacks: [],
+      incidents: [],
+      agents: view.agents.map((line) => ({ ...line, verdict: null })),
+    };
+    await open();
+    const announced = async () => page.$eval('#announced', (each) => each.textContent);
+    show({ agents: view.agents.map((line) => ({ ...line, runs: line.runs + 7 })) });
+    await reads(page, '#agents-lines', '1,602');
+    expect(await announced()).toBe('live');
+    show(madeUpView(3));
+    await reads(page, '#rollbacks', 'Waits for ana or ben');
+    expect(await announced()).toMatch(
+      /^A release of refund-agent in production fails\. New incident: .* A rollback of refund-agent waits for approval\.$/,
+    );
+  });
+
+  test('a process that stands by says so, and shows what flows', async () => {
+    view = { ...view, isActive: false, tiles: [], agents: [] };
+    await open();
+    await reads(page, '#connection', 'this process stands by');
+    expect(await texts(page, '.tile')).toEqual([]);
+    await reads(page, '#flow', 'Received 412 /s 1.3M in all');
+    show({ isActive: true, isComplete: false, tiles: madeUpView(3).tiles });
+    await reads(page, '#connection', 'live, window not complete yet');
+  });
+
+  test('what does not flow stands there in words', async () => {
+    await open();
+    await reads(page, '#flow-summary', 'Everything flows.');
+    show({ flow: view.flow.map((stage) => stage.stage === 'stored' ? { ...stage, fault: 'ClickHouse does not answer' } : stage) }); // prettier-ignore
+    await reads(page, '#flow-summary', 'Does not flow: stored: ClickHouse does not answer.');
+    await reads(page, '#flow .alarm', '239 spans wait');
+  });
+
+  test('where reading needs a token it is asked for, kept in the session only, and sent', async () => {
+    server.token = 'a secret';
+    page = await openPage(browser, `${server.url}/`, faults);
+    await reads(page, '#refused', 'no token: send the header');
+    await page.click('#refused-token');
+    await page.type('#token-field', 'a secret');
+    await page.keyboard.press('Enter');
+    await reads(page, '#connection', 'live');
+    expect(await texts(page, '#refused')).toEqual([]);
+    const kept = await page.evaluate(() => [
+      Object.values(sessionStorage),
+      localStorage.length,
+      document.cookie,
+      location.href,
+    ]);
+    expect(kept).toEqual([['a secret'], 0, '', `${server.url}/`]);
+    await page.reload();
+    await reads(page, '#connection', 'live');
+    await page.click('#token-button');
+    await page.click('#token-forget');
+    await reads(page, '#refused', 'no token');
+    faults = faults.filter((fault) => !fault.includes('401'));
+  });
+
+  test('a rollback that waits is approved with the token of who looks', async () => {
+    await open(ofAgent);
+    await page.click('[data-decision=approve]');
+    await page.type('#token-field', 'token of ana');
+    await page.keyboard.press('Enter');
+    await page.click('[data-decision=approve]');
+    await reads(page, '#decision-dialog', 'It takes refund-agent in production from 1.5.0-rc1 to 1.4.0.');
+    await page.keyboard.press('Escape');
+    expect(server.decided).toEqual([]);
+    await page.click('[data-decision=approve]');
+    await page.click('#decision-confirm');
+    await reads(page, '.answer', /^Approved\.$/);
+    expect(server.decided).toEqual([
+      { ticket: 'r2.ticket', by: 'Bearer token of ana', body: { decision: 'approve', reason: '' } },
+    ]);
+  });
+
+  test('a refusal of the server is shown as it comes', async () => {
+    server.answerToDecisions = {
+      status: 409,
+      body: { errors: ['this ticket was used or has expired: the rollback is done'] },
+    };
+    await open();
+    await page.click('#token-button');
+    await page.type('#token-field', 'token of ben');
+    await page.keyboard.press('Enter');
+    await page.click('[data-decision=refuse]');
+    await page.type('#decision-reason', 'the canary is over');
+    await page.keyboard.press('Enter');
+    await reads(page, '.answer', 'Not done: this ticket was used or has expired: the rollback is done.');
+    expect(server.decided[0]?.body).toEqual({ decision: 'refuse', reason: 'the canary is over' });
+    faults = faults.filter((fault) => !fault.includes('409'));
+  });
+
+  test('what senders name things is shown as text, never as markup', async () => {
+    const hostile = '<img src=x onerror="document.title=\'taken\'"><script>document.title="taken"</script>';
+    view = {
+      ...view,
+      tiles: view.tiles.map((tile) => ({ ...tile, title: hostile })),
+      agents: view.agents.map((line) => ({ ...line, agent: hostile, environment: hostile })),
+      escalations: [{ reason: hostile, runs: 3 }],
+      incidents: view.incidents.map((each) => ({
+        ...each,
+        title: hostile,
+        agent: hostile,
+        severity: hostile,
+        state: 'constructor',
+      })),
+      rollbacks: view.rollbacks.map((each) => ({ ...each, agent: hostile, reason: hostile, fromRelease: hostile, state: '__proto__', approvers: [hostile] })), // prettier-ignore
+      rollbacksStopped: hostile,
+      flow: view.flow.map((stage) => ({ ...stage, fault: hostile })),
+    };
+    await open();
+    await reads(page, '#agents-lines', hostile);
+    await page.click('#agents-lines a');
+    await reads(page, 'h1', hostile);
+    await reads(page, '#rollbacks', hostile);
+    expect(await page.$$eval('img, body script', (found) => found.length)).toBe(0);
+    expect(await page.title()).not.toBe('taken');
+  });
+
+  test.each(
+    ['light', 'dark'].flatMap((scheme) =>
+      [1440, 390].flatMap((width) => ['', ofAgent].map((query) => ({ scheme, width, query }))),
+    ),
+  )('axe finds nothing to complain of: $scheme, $width px, "$query"', async ({ scheme, width, query }) => {
+    await open(query, { scheme, width });
+    await page.evaluate(axe);
+    const audit = async () =>
+      page.evaluate(async () => {
+        // @ts-expect-error axe was put into the page
+        const { violations } = await globalThis.axe.run();
+        return violations.map(({ id, nodes }: { id: string; nodes: { html: string }[] }) => [
+          id,
+          ...nodes.map(({ html }) => html),
+        ]);
+      });
+    expect(await audit()).toEqual([]);
+    await page.click('#token-button');
+    expect(await audit()).toEqual([]);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(overflow).toBeLessThanOrEqual(0);
+  });
+
+  test('500 agents are found, paged through and chosen while views keep coming', async () => {
+    view = madeUpView(500);
+    await open();
+    await reads(page, '#agents-summary', '1–20 of 500');
+    for (let i = 0; i < 50; i++)
+      show({ agents: view.agents.map((line) => ({ ...line, runs: line.runs + 1 })) });
+    await page.type('#find', 'agent-49');
+    await reads(page, '#agents-summary', '10 found of 500');
+    expect(await texts(page, '#agents-lines a')).toHaveLength(10);
+    await page.$eval('#find', (field) => field instanceof HTMLInputElement && field.select());
+    await page.keyboard.type('staging');
+    await reads(page, '#agents-summary', '1–20 of 100 found of 500');
+    await page.click('#agents-next');
+    await reads(page, '#agents-summary', '21–40 of 100 found of 500');
+    await page.click('#agents-lines tr:nth-child(3) a');
+    await reads(page, 'h1', /^agent-110$/);
+    await page.goBack();
+    await reads(page, '#agents-summary', '21–40 of 100 found of 500');
+    expect(await page.$eval('#find', (field) => field instanceof HTMLInputElement && field.value)).toBe(
+      'staging',
+    );
+    const { JSHeapUsedSize = 0, Nodes = 0 } = await page.metrics();
+    console.log(`500 agents, 50 views: heap ${(JSHeapUsedSize / 1e6).toFixed(1)} MB, ${Nodes} nodes`);
+    await until('no view is left behind', () => server.readers === 1);
+  });
+
+  test('a tab that nobody sees holds no connection', async () => {
+    await open();
+    expect(server.readers).toBe(1);
+    const other = await browser.newPage();
+    await other.bringToFront();
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    await until('the connection to end', () => server.readers === 0);
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'hidden', { value: false });
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    await until('the connection to be there', () => server.readers === 1);
+    await other.close();
+  });
+});

@@ -1,0 +1,88 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import type { LiveView } from '../../src/page/live-view.ts';
+import { pageResources } from '../../src/page/page-files.ts';
+
+/** A server of the page that shows views of a test, over the same URLs as the pipeline. */
+export class ViewServer {
+  /** The view that a request for this query gets. */
+  viewOf: (query: URLSearchParams) => LiveView;
+  /** What reading needs; undefined where it needs nothing. */
+  token: string | undefined;
+  /** What was decided, and how it is answered. */
+  readonly decided: { readonly ticket: string; readonly by: string; readonly body: unknown }[] = [];
+  answerToDecisions: { readonly status: number; readonly body: unknown } = {
+    status: 200,
+    body: { kind: 'taken' },
+  };
+  readonly #server = createServer((request, response) => void this.#serve(request, response));
+  readonly #readers = new Map<ServerResponse, URLSearchParams>();
+  #port = 0;
+
+  constructor(viewOf: (query: URLSearchParams) => LiveView) {
+    this.viewOf = viewOf;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get readers(): number {
+    return this.#readers.size;
+  }
+
+  async start(): Promise<void> {
+    this.#server.listen(this.#port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    const address = this.#server.address();
+    if (typeof address === 'object' && address) this.#port = address.port;
+  }
+
+  async stop(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  /** Shows every reader what is there now. */
+  push(): void {
+    for (const [response, query] of this.#readers) response.write(eventOf(this.viewOf(query)));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://page');
+    if (pathname === '/api/v1/live') return this.#read(request, response, searchParams);
+    if (pathname === '/api/v1/rollbacks')
+      return answer(response, 200, { rollbacks: [{ id: 'r2', ticket: 'r2.ticket' }] });
+    if (pathname.startsWith('/api/v1/approvals/')) {
+      const body: unknown = JSON.parse(await text(request));
+      const by = request.headers.authorization ?? '';
+      this.decided.push({ ticket: pathname.slice('/api/v1/approvals/'.length), by, body });
+      return answer(response, this.answerToDecisions.status, this.answerToDecisions.body);
+    }
+    const file = await pageResources()[pathname]?.GET(request, '');
+    if (!file || typeof file.body === 'function') return answer(response, 404, { errors: ['nothing here'] });
+    response.writeHead(file.status, { 'content-type': file.contentType, ...file.headers });
+    response.end(file.body);
+  }
+
+  #read(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
+    if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`)
+      return answer(response, 401, { errors: ['no token: send the header "authorization: Bearer <token>"'] });
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write(eventOf(this.viewOf(query)));
+    this.#readers.set(response, query);
+    response.once('close', () => this.#readers.delete(response));
+  }
+}
+
+function eventOf(view: LiveView): string {
+  return `event: view\ndata: ${JSON.stringify(view)}\n\n`;
+}
+
+function answer(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
