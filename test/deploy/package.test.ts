@@ -77,13 +77,12 @@ test('the program says its version, and the help of each of its commands', () =>
 });
 
 test('the shipped configurations and policies are valid where they are installed', () => {
-  for (const name of ['plimsoll', 'ingest', 'store', 'assess', 'all-kafka'])
+  for (const name of ['plimsoll', 'all-kafka'])
     expect(plimsoll('validate', '--config', join(packed, 'config', `${name}.yaml`))).toMatchObject({
       code: 0,
       stderr: '',
     });
   const policy = join(packed, 'config', 'policies', 'refund-agent.yaml');
-  expect(plimsoll('policy', 'check', '--as-of', '2026-11-26', policy)).toMatchObject({ code: 0, stderr: '' });
   expect(plimsoll('policy', 'test', policy).stdout).toContain('4 tests passed');
 });
 
@@ -103,6 +102,11 @@ test('without a configuration it runs the shipped one, becomes ready, and stops 
   });
   const [, health = ''] = /^ {2}health +(\S+)$/m.exec(said) ?? [];
   await until('data flows', async () => (await fetch(health)).ok);
+  const [, page = ''] = /^ {2}API +(\S+)$/m.exec(said) ?? [];
+  const asked = await fetch(page, { headers: { accept: 'text/html' } });
+  expect(await asked.text()).toContain('<html');
+  for (const name of ['main.js', 'page.css', 'uPlot.esm.js'])
+    expect((await fetch(new URL(`/page/${name}`, page))).status, name).toBe(200);
   child.kill('SIGTERM');
   await until('it has stopped', () => child.exitCode !== null);
   expect(child.exitCode).toBe(0);
