@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { beginIn, plimsoll } from '../e2e/program.ts';
 import { finished } from '../finished.ts';
 import { requires } from '../requires.ts';
-import { stagesOf } from './container.ts';
+import { pairsOf, stagesOf } from './container.ts';
 import { validatorPrograms } from './validators.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -62,7 +62,7 @@ test('whatever its variables ask for stands in .env.example, and no more', () =>
   const asked = [
     ...readFileSync(file, 'utf8').matchAll(/(?<!\$)\$\{(\w+)|environment: (PLIMSOLL_\w+) \}/g),
   ].map(([, name, secret]) => name ?? secret);
-  expect([...new Set(asked)].toSorted()).toEqual(Object.keys(variables).toSorted());
+  expect(new Set(asked)).toEqual(new Set(Object.keys(variables)));
 });
 
 test('a secret that was left out is asked for before anything starts', async () => {
@@ -112,9 +112,7 @@ test('who needs another waits until that is healthy, and says itself whether it 
 function placeOf(role: string) {
   const [image = []] = stagesOf(readFileSync(join(root, 'deploy', 'Containerfile'), 'utf8')).slice(-1);
   const of = Object.fromEntries(
-    image
-      .filter(({ name }) => name === 'ENV')
-      .flatMap(({ text }) => text.split(' ').map((word) => word.split('=') as [string, string])),
+    image.filter(({ name }) => name === 'ENV').flatMap(({ text }) => pairsOf(text)),
   );
   const service = services[role];
   const words = (service?.command ?? []).slice(1).map((word) => {
@@ -129,7 +127,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A copy that names the policies where they are here. */
 function withPolicies(path: string): string {
-  const copy = join(folder, `${path.replaceAll('/', '-')}`);
+  const copy = join(folder, path.replaceAll('/', '-'));
   writeFileSync(
     copy,
     readFileSync(path, 'utf8').replaceAll('/etc/plimsoll/policies', `${root}config/policies`),

@@ -56,22 +56,10 @@ describe.skipIf(missing)('carried out step by step', () => {
 
   beforeAll(async () => {
     const stages = { build: join(folder, 'build'), packages: join(folder, 'packages') };
-    await built(build, {
-      root: stages.build,
-      context,
-      stages,
-      // This checkout's packages are what that command made of the same lock file.
-      run: async (command, workdir) => {
-        if (command !== 'npm ci') return false;
-        cpSync(join(context, 'node_modules'), join(stages.build, workdir, 'node_modules'), {
-          recursive: true,
-          verbatimSymlinks: true,
-          filter: (path) => !/node_modules\/(?:@chdb|\.cache|\.vite)/.test(path),
-        });
-        return true;
-      },
-    });
-    await built(packages, { root: stages.packages, context, stages });
+    await Promise.all([
+      built(build, { root: stages.build, context, stages, run: installed(stages.build) }),
+      built(packages, { root: stages.packages, context, stages }),
+    ]);
     image = await built(last, { root: join(folder, 'image'), context, stages });
     const [grpc, http, api, metrics, health] = await freePorts(5);
     environment = {
@@ -87,6 +75,19 @@ describe.skipIf(missing)('carried out step by step', () => {
     };
   }, 600_000);
   afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** This checkout's packages are what `npm ci` made of the same lock file: they are copied, without the engine of chDB. */
+  function installed(stage: string) {
+    return async (command: string, workdir: string): Promise<boolean> => {
+      if (command !== 'npm ci') return false;
+      cpSync(join(context, 'node_modules'), join(stage, workdir, 'node_modules'), {
+        recursive: true,
+        verbatimSymlinks: true,
+        filter: (path) => !/node_modules\/(?:@chdb|\.cache|\.vite)/.test(path),
+      });
+      return true;
+    };
+  }
 
   /** Runs `words` of it to their end. */
   async function ended(words: readonly string[], more = {}) {
