@@ -75,6 +75,9 @@ function blockHtml(block: Block): string {
   return `<p class="${block.tone ?? 'plain'}">${text(block.text)}</p>`;
 }
 
+/** Tables of more columns may need to be scrolled, also by the keyboard. */
+const mostColumns = 5;
+
 function tableHtml({ caption, columns, rows, hasSum = false }: Table): string {
   const classOf = (index: number): string => (columns[index]?.isNumber ? ' class="number"' : '');
   const head = columns.map(({ header }, index) => `<th scope="col"${classOf(index)}>${text(header)}</th>`);
@@ -83,7 +86,11 @@ function tableHtml({ caption, columns, rows, hasSum = false }: Table): string {
     const data = others.map((cell, index) => `<td${classOf(index + 1)}>${cell}</td>`);
     return `<tr${hasSum && rowIndex === rows.length - 1 ? ' class="sum"' : ''}><th scope="row">${name}</th>${data.join('')}</tr>`;
   });
-  return `<div class="scroll"><table>
+  const scroll =
+    columns.length > mostColumns
+      ? `<div class="scroll" tabindex="0" role="region" aria-label="${text(caption)}">`
+      : '<div class="scroll">';
+  return `${scroll}<table>
 <caption>${text(caption)}</caption>
 <thead><tr>${head.join('')}</tr></thead>
 <tbody>

@@ -158,6 +158,14 @@ describe('of a generated month', () => {
     ]);
   });
 
+  test('months before of which some is missing are told of, too', async () => {
+    await onlyRuns('2026-08-15', '2026-12');
+    const { warnings } = documentOf(await reportFrom(clickhouse, october));
+    expect(warnings).toEqual([
+      expect.stringMatching(/^The three months before are not whole: data begins on 1[45] Aug\.$/),
+    ]);
+  });
+
   test('a month of few runs says that they are too few', async () => {
     await onlyRuns('2026-10-12', '2026-10-12 12');
     const document = documentOf(await reportFrom(clickhouse, october));
