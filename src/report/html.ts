@@ -21,9 +21,7 @@ export function htmlOf(document: Document): string {
 <p>${text(subtitle)}</p>
 ${warnings.map((warning) => `<p class="warning" role="note">${text(warning)}</p>\n`).join('')}</header>
 <main>
-${tiles.length === 0 ? '' : `<ul class="tiles">\n${tiles.map(tileHtml).join('\n')}\n</ul>\n`}<div class="sections">
-${sections.map(sectionHtml).join('\n')}
-</div>
+${tiles.length === 0 ? '' : `<ul class="tiles">\n${tiles.map(tileHtml).join('\n')}\n</ul>\n`}${sectionsHtml(sections)}
 </main>
 <footer>
 ${notes.length === 0 ? '' : `<ul>\n${notes.map((note) => `<li>${text(note)}</li>`).join('\n')}\n</ul>\n`}<p class="stamp">${text(stamp)}</p>
@@ -39,6 +37,24 @@ const longCharacters = 10;
 function tileHtml({ label, value, detail, comparison, tone, trend }: Tile): string {
   const classes = value.length > longCharacters ? 'value long' : 'value';
   return `<li><div class="label">${text(label)}</div><div class="${classes}">${text(value)}${sparkline(trend)}</div><div class="detail">${text(detail)}</div><div class="comparison ${tone}">${text(comparison)}</div></li>`;
+}
+
+/** Those that need no whole width stand in two columns, in turn, down to the next wide one. */
+function sectionsHtml(sections: readonly Section[]): string {
+  const groups: Section[][] = [];
+  for (const section of sections) {
+    const last = groups.at(-1);
+    if (last && !section.isWide && !last[0]?.isWide) last.push(section);
+    else groups.push([section]);
+  }
+  return groups
+    .map((group) => (group[0]?.isWide ? group.map(sectionHtml).join('') : columnsHtml(group)))
+    .join('\n');
+}
+
+function columnsHtml(sections: readonly Section[]): string {
+  const columns = [0, 1].map((column) => sections.filter((_, index) => index % 2 === column));
+  return `<div class="columns">\n${columns.map((column) => `<div>\n${column.map(sectionHtml).join('\n')}\n</div>`).join('\n')}\n</div>`;
 }
 
 function sectionHtml({ heading, isWide, blocks }: Section): string {
