@@ -5,9 +5,9 @@ import { canBeShown } from './core/tokens.ts';
 /** A whole number, which an environment variable may say. */
 export const count = (min: number, max: number) =>
   z
-    .union([z.string().regex(/^\d+$/), z.number()])
+    .union([z.string().regex(/^\d+$/, 'must be a whole number'), z.number()])
     .transform(Number)
-    .pipe(z.number().int().min(min).max(max))
+    .pipe(z.number().refine(Number.isInteger, 'must be a whole number').min(min).max(max))
     .meta({ title: `whole number, ${min} to ${max}` });
 
 /** Where to listen, as `{ host, port }`; without a host on every address. */

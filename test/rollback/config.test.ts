@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { loadConfig } from '../../src/config.ts';
-import { planOf } from '../../src/plan.ts';
+import { planOf, policyFactsOf } from '../../src/plan.ts';
 import { targetsOf } from '../../src/roles/rollback.ts';
 
 const laptop = new URL('../../config/plimsoll.yaml', import.meta.url).pathname;
@@ -14,9 +14,14 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const users = { ana: 'token-of-ana' };
+
 function load(rollback: unknown, extensions = ['health_check', 'sql', 'api', 'rollback'], more = {}) {
   const file = join(folder, 'rollback.yaml');
-  writeFileSync(file, stringify({ extensions: { rollback }, service: { extensions, ...more } }));
+  writeFileSync(
+    file,
+    stringify({ extensions: { api: { users }, rollback }, service: { extensions, ...more } }),
+  );
   return loadConfig([laptop, file]);
 }
 
@@ -28,7 +33,7 @@ test('targets of every type are taken, with defaults for what need not be said',
     targets: {
       refunds: webhook,
       'search/canary': { type: 'argo_rollouts', namespace: 'agents', rollout: 'search' },
-      flags: { ...github, workflow: 'rollback.yaml', ref: 'main' },
+      flags: { ...github, workflow: 'rollback.yaml', ref: 'main', approvals: 2 },
     },
     stop_file: '',
     approval_key: '',
@@ -39,14 +44,23 @@ test('targets of every type are taken, with defaults for what need not be said',
     stop: false,
     stop_file: undefined,
     targets: {
-      refunds: { repeatable: false, timeout: 10_000 },
+      refunds: { repeatable: false, timeout: 10_000, approvals: 1 },
       'search/canary': {
         server: 'https://kubernetes.default.svc',
         release_label: 'app.kubernetes.io/version',
       },
-      flags: { server: 'https://api.github.com', repeatable: false },
+      flags: { server: 'https://api.github.com', repeatable: false, approvals: 2 },
     },
   });
+  const facts = policyFactsOf(planOf(config)).executor;
+  expect(facts?.users).toEqual(['ana']);
+  expect(facts?.approvals).toEqual(
+    new Map([
+      ['refunds', 1],
+      ['search/canary', 1],
+      ['flags', 2],
+    ]),
+  );
 });
 
 test('what is secret prints as [REDACTED]', () => {
@@ -113,6 +127,11 @@ test.each<[string, unknown, string]>([
     { targets: { x: { ...github, workflow: 'x' } } },
     'extensions::rollback::targets::x::ref: is missing',
   ],
+  ...[0, 6, 1.5, 'two'].map((approvals): [string, unknown, string] => [
+    `${approvals} approvals`,
+    { targets: { x: { ...webhook, approvals } } },
+    'extensions::rollback::targets::x::approvals: must be ',
+  ]),
   ['a key that there is not', { per_week: 3 }, 'extensions::rollback: unknown key per_week'],
   ['no rollback at all', { per_hour: 0 }, 'extensions::rollback::per_hour: must be 1 or more'],
 ])('%s is refused', (_, rollback, says) => {
