@@ -162,6 +162,7 @@ class Story {
         ? 'Prometheus and Alertmanager are not on this machine: the judge tells the executor in the process alone'
         : `Prometheus ${urls.prometheus} and Alertmanager ${urls.alertmanager} look on`,
     );
+    this.#say(Date.now(), `the page ${urls.api} shows it, too`);
     await pause(healthyMs, signal);
     if (signal.aborted) return 0;
     deployment.ship(release, canaryShare);

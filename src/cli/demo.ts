@@ -100,14 +100,17 @@ interface Urls {
   readonly metrics: string;
   readonly health: string;
   readonly sql: string | undefined;
+  /** The live page. */
+  readonly page: string | undefined;
 }
 
-function urlsOf({ health, sql, metrics }: Plan, given: string | boolean | undefined): Urls {
+function urlsOf({ health, sql, api, metrics }: Plan, given: string | boolean | undefined): Urls {
   if (!health)
     throw new Error('service::extensions: lists no health_check; the demo needs it to see when all is up');
   return {
     health: reachableUrl(health.options.endpoint),
     sql: sql && reachableUrl(sql.options.endpoint),
+    page: api && reachableUrl(api.options.endpoint),
     metrics: given === undefined ? `${reachableUrl(metrics.endpoint)}/metrics` : String(given),
   };
 }
@@ -164,7 +167,7 @@ async function tableOf(metricsUrl: string, window: string): Promise<string> {
     : `no KPIs yet: the process of ${metricsUrl} stands by, or has just begun to assess`;
 }
 
-async function hints({ metrics, health, sql }: Urls): Promise<string> {
+async function hints({ metrics, health, sql, page }: Urls): Promise<string> {
   const embedded =
     sql !== undefined &&
     (await fetch(`${sql}/ping`).then(
@@ -177,6 +180,7 @@ async function hints({ metrics, health, sql }: Urls): Promise<string> {
       : `  curl --data-binary "${query}" "$CLICKHOUSE_URL"`;
   return [
     '',
+    ...(page === undefined ? [] : [`page     ${page}`]),
     `metrics  ${metrics}`,
     `health   ${health}`,
     `sql      ${embedded ? sql : 'the ClickHouse server of the process that stores, $CLICKHOUSE_URL'}`,
