@@ -45,9 +45,9 @@ function byAccept(page: Resource, others: Resource): Resource {
 }
 
 /**
- * The API: the live page, or a list of what the process serves, and the incidents. Who writes needs the token; who reads does where others
- * than this machine can. Where the token is shown no browser can have been tricked into it, and Host and Origin say
- * nothing.
+ * The API: the live page, or a list of what the process serves, and the incidents. Who writes needs the token; who reads
+ * does where others than this machine can. Where the token is shown no browser can have been tricked into it, and Host
+ * and Origin say nothing.
  */
 export class ApiPort implements Component {
   readonly name = 'api';

@@ -107,7 +107,7 @@ export class LiveViews implements Component {
   async *follow(choice: Choice, over: AbortSignal): AsyncGenerator<EventFrame> {
     const feed = this.#enter(choice);
     try {
-      if (!feed.frame) this.#show(feed, await this.#moment());
+      if (!feed.frame) await this.#showFirst(feed);
       let shown: EventFrame | undefined;
       while (!over.aborted) {
         const { frame } = feed;
@@ -169,6 +169,11 @@ export class LiveViews implements Component {
     }
     this.#trends.add(atMs, amountSeries(assessed.figures, this.windows));
     this.#evidence.add(atMs, evidenceSeries(assessed.standings));
+  }
+
+  async #showFirst(feed: Feed): Promise<void> {
+    const moment = await this.#moment();
+    if (!feed.frame) this.#show(feed, moment); // else somebody else's came first
   }
 
   #show(feed: Feed, moment: Moment): void {

@@ -11,10 +11,13 @@ async function* each(frames: readonly EventFrame[]): AsyncGenerator<EventFrame> 
 
 test('frames that were packed alone are together one gzip file of what they say', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.string({ unit: 'binary', maxLength: 300 })), async (texts) => {
-      const chunks = await Array.fromAsync(gzipped(each(texts.map((text) => new EventFrame(text)))));
-      expect(gunzipSync(Buffer.concat(chunks)).equals(Buffer.from(texts.join('')))).toBe(true);
-    }),
+    fc.asyncProperty(
+      fc.array(fc.string({ unit: 'binary', maxLength: 300 }), { maxLength: 5 }),
+      async (texts) => {
+        const chunks = await Array.fromAsync(gzipped(each(texts.map((text) => new EventFrame(text)))));
+        expect(gunzipSync(Buffer.concat(chunks)).equals(Buffer.from(texts.join('')))).toBe(true);
+      },
+    ),
     { numRuns: Math.ceil(runs / 10) },
   );
 });
