@@ -10,7 +10,7 @@ import {
   statfsSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Database, RootDatabase } from 'lmdb';
+import type { Database, open as openLmdb, RootDatabase } from 'lmdb';
 import { z } from 'zod';
 import { lmdbFault } from './lmdb-header.ts';
 import { OwnerLock } from './owner-lock.ts';
@@ -33,7 +33,9 @@ export interface FactWrite {
 export type Records = Database<Uint8Array, Uint8Array>;
 
 /** The package whose engine keeps the log, loaded by `loadLmdb`. */
-export type Lmdb = Pick<typeof import('lmdb'), 'open'>;
+export interface Lmdb {
+  readonly open: typeof openLmdb;
+}
 
 const format = 1;
 const fileName = 'log.mdb';

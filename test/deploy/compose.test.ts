@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { beginIn, plimsoll } from '../e2e/program.ts';
 import { finished } from '../finished.ts';
 import { requires } from '../requires.ts';
-import { stagesOf } from './container.ts';
+import { pairsOf, stagesOf } from './container.ts';
 import { validatorPrograms } from './validators.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -31,7 +31,9 @@ const serviceShape = z.looseObject({
       }),
     )
     .default([]),
-  ports: z.array(z.object({ host_ip: z.string(), target: z.number(), published: z.string() })).default([]),
+  ports: z
+    .array(z.object({ host_ip: z.string().default('0.0.0.0'), target: z.number(), published: z.string() }))
+    .default([]),
   healthcheck: z.looseObject({}).optional(),
   restart: z.string().optional(),
   read_only: z.boolean().optional(),
@@ -62,7 +64,7 @@ test('whatever its variables ask for stands in .env.example, and no more', () =>
   const asked = [
     ...readFileSync(file, 'utf8').matchAll(/(?<!\$)\$\{(\w+)|environment: (PLIMSOLL_\w+) \}/g),
   ].map(([, name, secret]) => name ?? secret);
-  expect([...new Set(asked)].toSorted()).toEqual(Object.keys(variables).toSorted());
+  expect(new Set(asked)).toEqual(new Set(Object.keys(variables)));
 });
 
 test('a secret that was left out is asked for before anything starts', async () => {
@@ -112,9 +114,7 @@ test('who needs another waits until that is healthy, and says itself whether it 
 function placeOf(role: string) {
   const [image = []] = stagesOf(readFileSync(join(root, 'deploy', 'Containerfile'), 'utf8')).slice(-1);
   const of = Object.fromEntries(
-    image
-      .filter(({ name }) => name === 'ENV')
-      .flatMap(({ text }) => text.split(' ').map((word) => word.split('=') as [string, string])),
+    image.filter(({ name }) => name === 'ENV').flatMap(({ text }) => pairsOf(text)),
   );
   const service = services[role];
   const words = (service?.command ?? []).slice(1).map((word) => {
@@ -129,7 +129,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A copy that names the policies where they are here. */
 function withPolicies(path: string): string {
-  const copy = join(folder, `${path.replaceAll('/', '-')}`);
+  const copy = join(folder, path.replaceAll('/', '-'));
   writeFileSync(
     copy,
     readFileSync(path, 'utf8').replaceAll('/etc/plimsoll/policies', `${root}config/policies`),
@@ -143,6 +143,7 @@ test.each(roles)('the configuration of %s is valid with the environment that it 
   const { stdout } = await beginIn(environment, 'print-config', ...words).ended;
   expect(stdout).toContain('kafka:9092');
   expect(stdout).toContain('config/policies/*.yaml');
+  if (role !== 'ingest') expect(stdout).toContain('data_dir: /data');
   if (role === 'ingest') expect(stdout).toMatch(/bearer_tokens/);
 });
 

@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, globSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { globSync } from 'node:fs';
 import { finished } from '../finished.ts';
 
 /** One instruction of a Containerfile. */
@@ -24,6 +23,14 @@ export function stagesOf(text: string): readonly (readonly Instruction[])[] {
     stages.at(-1)?.push({ name, text: rest.join(' ') });
   }
   return stages;
+}
+
+/** The ports that the last stage of a Containerfile exposes, in its order. */
+export function exposedPorts(text: string): readonly number[] {
+  const exposed = stagesOf(text)
+    .at(-1)
+    ?.find(({ name }) => name === 'EXPOSE');
+  return exposed?.text.split(' ').map(Number) ?? [];
 }
 
 /** What an image says of itself, once its steps were carried out. */
@@ -65,7 +72,7 @@ export async function built(
     else if (name === 'RUN') {
       const command = withArguments(text, stage);
       if (!(await place.run?.(command, workdir))) await inRoot(root, workdir, command);
-    } else if (name === 'ENV') for (const [key, value] of pairs(text)) environment[key] = value;
+    } else if (name === 'ENV') for (const [key, value] of pairsOf(text)) environment[key] = value;
     else if (/^(?:ENTRYPOINT|CMD|HEALTHCHECK)$/.test(name)) lists[name] = list();
   }
   return {
@@ -79,7 +86,8 @@ export async function built(
   };
 }
 
-function pairs(text: string): readonly (readonly [string, string])[] {
+/** The names and values of an ENV or ARG; none has a space. */
+export function pairsOf(text: string): readonly (readonly [string, string])[] {
   return text.split(' ').map((word) => {
     const [key = '', ...value] = word.split('=');
     return [key, value.join('=')] as const;
@@ -88,7 +96,7 @@ function pairs(text: string): readonly (readonly [string, string])[] {
 
 /** `text` with what the ARGs of its stage are by default. */
 function withArguments(text: string, stage: readonly Instruction[]): string {
-  const defaults = new Map(stage.filter(({ name }) => name === 'ARG').flatMap((each) => pairs(each.text)));
+  const defaults = new Map(stage.filter(({ name }) => name === 'ARG').flatMap((each) => pairsOf(each.text)));
   return text.replaceAll(/\$\{(\w+)\}/g, (all, name: string) => defaults.get(name) ?? all);
 }
 
@@ -149,7 +157,7 @@ export function contained(
   words: readonly string[],
   more: Readonly<Record<string, string>> = {},
 ): ChildProcess {
-  const script = `${mounts}
+  const enter = `${mounts}
 mount --bind "$1/data" "$1/data"
 mount -o remount,bind,ro "$1"
 root=$1 user=$2 workdir=$3
@@ -158,25 +166,22 @@ exec env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/bin "$@"`;
   const variables = Object.entries({ ...image.environment, ...more }).map(
     ([key, value]) => `${key}=${value}`,
   );
+  const { root, user, workdir } = image;
+  const script = ['sh', '-c', enter, 'sh', root, user, workdir];
+  const inside = ['sh', '-c', 'cd "$0" && exec "$@"', workdir, ...words];
   return spawn(
     'unshare',
     [
-      ...[
-        '--mount',
-        '--pid',
-        '--fork',
-        '--kill-child',
-        'sh',
-        '-c',
-        script,
-        'sh',
-        image.root,
-        image.user,
-        image.workdir,
-      ],
-      ...[...variables, 'chroot', `--userspec=${image.user}`, image.root],
-      ...['sh', '-c', 'cd "$0" && exec "$@"', image.workdir, ...words],
-    ],
+      '--mount',
+      '--pid',
+      '--fork',
+      '--kill-child',
+      ...script,
+      ...variables,
+      'chroot',
+      `--userspec=${user}`,
+      root,
+    ].concat(inside),
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
 }

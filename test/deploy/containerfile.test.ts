@@ -8,7 +8,7 @@ import { freePorts } from '../free-ports.ts';
 import { npmMissing } from '../frameworks/requires-packages.ts';
 import { kafkaMissing, testCluster } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
-import { built, contained, processOne, stagesOf, type Image } from './container.ts';
+import { built, contained, exposedPorts, pairsOf, processOne, stagesOf, type Image } from './container.ts';
 
 const context = fileURLToPath(new URL('../..', import.meta.url));
 const text = readFileSync(join(context, 'deploy', 'Containerfile'), 'utf8');
@@ -35,6 +35,15 @@ test('what is copied into it may be seen by the build', () => {
   expect([...new Set(copied)].toSorted()).toEqual(seen.toSorted());
 });
 
+test('it opens the ports on which its environment has the program listen, and its health is asked on that of health', () => {
+  const said = new Map(last.filter(({ name }) => name === 'ENV').flatMap((each) => pairsOf(each.text)));
+  const ports = ['OTLP_GRPC', 'OTLP_HTTP', 'API', 'METRICS', 'HEALTH'].map((name) =>
+    said.get(`PLIMSOLL_${name}_ENDPOINT`)?.replace('0.0.0.0:', ''),
+  );
+  expect(exposedPorts(text).map(String)).toEqual(ports);
+  expect(last.find(({ name }) => name === 'HEALTHCHECK')?.text).toContain(`127.0.0.1:${ports.at(-1)}'`);
+});
+
 test('the version on its label is that of the package', () => {
   const { version }: { version: string } = JSON.parse(readFileSync(join(context, 'package.json'), 'utf8'));
   expect(text).toContain(`org.opencontainers.image.version="${version}"`);
@@ -56,22 +65,10 @@ describe.skipIf(missing)('carried out step by step', () => {
 
   beforeAll(async () => {
     const stages = { build: join(folder, 'build'), packages: join(folder, 'packages') };
-    await built(build, {
-      root: stages.build,
-      context,
-      stages,
-      // This checkout's packages are what that command made of the same lock file.
-      run: async (command, workdir) => {
-        if (command !== 'npm ci') return false;
-        cpSync(join(context, 'node_modules'), join(stages.build, workdir, 'node_modules'), {
-          recursive: true,
-          verbatimSymlinks: true,
-          filter: (path) => !/node_modules\/(?:@chdb|\.cache|\.vite)/.test(path),
-        });
-        return true;
-      },
-    });
-    await built(packages, { root: stages.packages, context, stages });
+    await Promise.all([
+      built(build, { root: stages.build, context, stages, run: installed(stages.build) }),
+      built(packages, { root: stages.packages, context, stages }),
+    ]);
     image = await built(last, { root: join(folder, 'image'), context, stages });
     const [grpc, http, api, metrics, health] = await freePorts(5);
     environment = {
@@ -87,6 +84,19 @@ describe.skipIf(missing)('carried out step by step', () => {
     };
   }, 600_000);
   afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** This checkout's packages are what `npm ci` made of the same lock file: they are copied, without the engine of chDB. */
+  function installed(stage: string) {
+    return async (command: string, workdir: string): Promise<boolean> => {
+      if (command !== 'npm ci') return false;
+      cpSync(join(context, 'node_modules'), join(stage, workdir, 'node_modules'), {
+        recursive: true,
+        verbatimSymlinks: true,
+        filter: (path) => !/node_modules\/(?:@chdb|\.cache|\.vite)/.test(path),
+      });
+      return true;
+    };
+  }
 
   /** Runs `words` of it to their end. */
   async function ended(words: readonly string[], more = {}) {

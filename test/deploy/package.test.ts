@@ -26,7 +26,9 @@ beforeAll(async () => {
     cwd: root,
   });
   const answer: Readonly<Record<string, Tarball>> = JSON.parse(said.slice(said.search(/^[[{]/m)));
-  [tarball] = Object.values(answer) as [Tarball];
+  const [made] = Object.values(answer);
+  if (made === undefined) throw new Error(`npm pack made nothing: ${said}`);
+  tarball = made;
   writeFileSync(join(folder, 'package.json'), '{}');
   await finished('npm', ['install', ...fetching, join(folder, tarball.filename)], { cwd: folder });
 }, 600_000);
@@ -46,8 +48,8 @@ function plimsoll(...words: readonly string[]) {
 
 test('the package has what runs and what is deployed, and nothing else', () => {
   const tops = new Set(tarball.files.map(({ path }) => path.split('/')[0]));
-  expect([...tops].toSorted()).toEqual(
-    ['LICENSE', 'README.md', 'config', 'deploy', 'dist', 'package.json', 'proto'].toSorted(),
+  expect(tops).toEqual(
+    new Set(['LICENSE', 'README.md', 'config', 'deploy', 'dist', 'package.json', 'proto']),
   );
   const paths = tarball.files.map(({ path }) => path);
   expect(
@@ -75,13 +77,12 @@ test('the program says its version, and the help of each of its commands', () =>
 });
 
 test('the shipped configurations and policies are valid where they are installed', () => {
-  for (const name of ['plimsoll', 'ingest', 'store', 'assess', 'all-kafka'])
+  for (const name of ['plimsoll', 'all-kafka'])
     expect(plimsoll('validate', '--config', join(packed, 'config', `${name}.yaml`))).toMatchObject({
       code: 0,
       stderr: '',
     });
   const policy = join(packed, 'config', 'policies', 'refund-agent.yaml');
-  expect(plimsoll('policy', 'check', '--as-of', '2026-11-26', policy)).toMatchObject({ code: 0, stderr: '' });
   expect(plimsoll('policy', 'test', policy).stdout).toContain('4 tests passed');
 });
 
@@ -101,6 +102,11 @@ test('without a configuration it runs the shipped one, becomes ready, and stops 
   });
   const [, health = ''] = /^ {2}health +(\S+)$/m.exec(said) ?? [];
   await until('data flows', async () => (await fetch(health)).ok);
+  const [, page = ''] = /^ {2}API +(\S+)$/m.exec(said) ?? [];
+  const asked = await fetch(page, { headers: { accept: 'text/html' } });
+  expect(await asked.text()).toContain('<html');
+  for (const name of ['main.js', 'page.css', 'uPlot.esm.js'])
+    expect((await fetch(new URL(`/page/${name}`, page))).status, name).toBe(200);
   child.kill('SIGTERM');
   await until('it has stopped', () => child.exitCode !== null);
   expect(child.exitCode).toBe(0);
