@@ -15,7 +15,7 @@ header p, .stamp { color: var(--soft); margin: 4px 0 0; }
 .tiles li { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px; }
 .tiles .label { font-weight: 600; }
 .tiles .value { display: flex; justify-content: space-between; align-items: center; gap: 8px; font-size: 26px;
-  font-weight: 650; line-height: 1.3; font-variant-numeric: tabular-nums; }
+  font-weight: 650; line-height: 1.3; font-variant-numeric: tabular-nums; flex-wrap: wrap; white-space: nowrap; }
 .tiles .value.long { font-size: 18px; }
 .tiles .detail, .tiles .comparison { color: var(--soft); font-size: 12px; }
 .columns { display: grid; grid-template-columns: 1fr 1fr; gap: 0 28px; } .columns > div { min-width: 0; }

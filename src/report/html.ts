@@ -76,7 +76,7 @@ function blockHtml(block: Block): string {
 }
 
 /** Tables of more columns may need to be scrolled, also by the keyboard. */
-const mostColumns = 5;
+const mostColumns = 4;
 
 function tableHtml({ caption, columns, rows, hasSum = false }: Table): string {
   const classOf = (index: number): string => (columns[index]?.isNumber ? ' class="number"' : '');

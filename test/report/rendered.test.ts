@@ -91,6 +91,20 @@ test('whatever names say, they are text: Markdown has the same tables, headings 
   );
 });
 
+test('of many agents the busiest have a row, and the page says how many there are more', () => {
+  const report = named('x');
+  const agents = Array.from({ length: 500 }, (_, n) => ({ ...report.agents[0]!, agent: `agent ${n}` }));
+  const [section] = documentOf({ ...report, agents }).sections;
+  const [table, words] = section?.blocks ?? [];
+  expect(table?.kind === 'table' && table.rows.map(([name]) => name?.text)).toEqual([
+    ...Array.from({ length: 12 }, (_, n) => `agent ${n}`),
+    'All agents',
+  ]);
+  expect(words).toMatchObject({
+    text: expect.stringMatching(/^488 agents more, with [\d,]+ runs, are in the report as JSON/),
+  });
+});
+
 test('a name is one line without anything that nobody sees, and not long', () => {
   expect(shownName('a\u202Eb\n\tc\0d')).toBe('a b c d');
   expect(shownName('x'.repeat(1000))).toBe(`${'x'.repeat(79)}…`);

@@ -1,0 +1,168 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Answers } from '../../src/report/answers.ts';
+import { policyFigures } from '../../src/report/policy-figures.ts';
+import { releaseFigures } from '../../src/report/release-figures.ts';
+import { runs } from '../property-runs.ts';
+
+type Attempt = Answers['rollbacks'][number];
+
+const requestedMs = Date.UTC(2026, 9, 6);
+const attempt = fc.record<Attempt>({
+  id: fc.uuid(),
+  agent: fc.constantFrom('a', 'b'),
+  release: fc.constantFrom('1', '2'),
+  destination: fc.constantFrom('', '0'),
+  mode: fc.constantFrom('dry_run', 'approve', 'auto'),
+  cause: fc.constantFrom('judge', 'alert', 'human'),
+  state: fc.constantFrom(
+    'requested',
+    'awaiting_approval',
+    'approved',
+    'executing',
+    'verifying',
+    'done',
+    'failed',
+    'refused',
+    'expired',
+    'dry_run',
+    'moved',
+  ),
+  review: fc.constantFrom('', 'right', 'wrong'),
+  requestedMs: fc.constantFrom(requestedMs, Date.UTC(2026, 8, 6)),
+  doneMs: fc.constant(requestedMs + 60_000),
+});
+
+test('every attempt to take a release back is counted once, in its month', () => {
+  fc.assert(
+    fc.property(fc.array(attempt), (rollbacks) => {
+      const { rollbacks: now, rollbacksBefore: before } = releaseFigures(
+        { releases: [], rollbacks, incidents: [] },
+        '2026-10',
+      );
+      expect(now.asked + before.asked).toBe(rollbacks.length);
+      for (const { asked, automatic, approved, manual, done, dryRun, failed, notDone, underWay } of [
+        now,
+        before,
+      ]) {
+        expect(automatic + approved + manual).toBe(done.times);
+        expect(done.times + dryRun.times + failed + notDone + underWay).toBe(asked);
+        for (const { times, right, wrong, notReviewed } of [done, dryRun])
+          expect(right + wrong + notReviewed).toBe(times);
+      }
+    }),
+    { numRuns: runs },
+  );
+});
+
+test('a rollback that a person asked for is manual, and one that a person let happen approved', () => {
+  const [of] = fc.sample(attempt, { numRuns: 1, seed: 1 });
+  const done = { ...of!, state: 'done', requestedMs };
+  const rollbacks: readonly Attempt[] = [
+    { ...done, cause: 'human', mode: 'approve' },
+    { ...done, cause: 'judge', mode: 'approve' },
+    { ...done, cause: 'alert', mode: 'auto' },
+    { ...done, cause: 'judge', mode: 'auto', state: 'dry_run', destination: '' },
+  ];
+  const { rollbacks: now, recoveryMedianSeconds } = releaseFigures(
+    { releases: [], rollbacks, incidents: [] },
+    '2026-10',
+  );
+  expect(now).toMatchObject({ asked: 4, manual: 1, approved: 1, automatic: 1, notDone: 1 });
+  expect(recoveryMedianSeconds).toBe(60);
+});
+
+const policy: Answers['policies'][number] = {
+  revision: 'r1',
+  policy: 'refund-agent',
+  version: 1,
+  owner: 'team-payments',
+  agents: ['refund-*'],
+  environments: ['prod*'],
+  goodOutcomes: ['success'],
+  document: JSON.stringify({
+    objectives: {
+      run_success: { at_least: 0.9, period: '30d' },
+      cost_usd_per_run: { at_most: 1, window: '1h' },
+    },
+    risks: [
+      { id: 'R-1', statement: 's', likelihood: 1, impact: 1, owner: 'o', review_by: '2026-10-31' },
+      { id: 'R-2', statement: 's', likelihood: 5, impact: 5, owner: 'o', review_by: '2026-10-30' },
+    ],
+    drill: { every: '90d', scenario: 'tools-fail' },
+    later: { nobody: 'knows' },
+  }),
+  sinceMs: Date.UTC(2026, 5),
+  drillEverySeconds: 90 * 86_400,
+};
+const covered: Answers['covered'][number] = {
+  revision: 'r1',
+  runs: 200,
+  bad: 5,
+  escalated: 0,
+  unconfirmed: 0,
+  calls: 0,
+  failedCalls: 0,
+  lastMs: Date.UTC(2026, 9, 30),
+};
+const october = {
+  fromMs: Date.UTC(2026, 9),
+  asOfMs: Date.UTC(2026, 10) - 1,
+  environment: 'production',
+};
+
+test('an error budget is what may go wrong less what did', () => {
+  const figures = policyFigures({ policies: [policy], covered: [covered], drills: [] }, october);
+  expect(figures.budgets).toEqual([
+    {
+      policy: 'refund-agent',
+      kpi: 'run_success',
+      allowedShare: expect.closeTo(0.1),
+      events: 200,
+      bad: 5,
+      left: expect.closeTo(0.75),
+    },
+  ]);
+  const few = policyFigures({ policies: [policy], covered: [{ ...covered, runs: 19 }], drills: [] }, october);
+  expect(few.budgets[0]?.left).toBe(null);
+});
+
+test('a review is overdue from the day after, and the gravest risk comes first', () => {
+  const { risks } = policyFigures({ policies: [policy], covered: [], drills: [] }, october);
+  expect(risks.map(({ id, isOverdue, isNew }) => [id, isOverdue, isNew])).toEqual([
+    ['R-2', true, false],
+    ['R-1', false, false],
+  ]);
+});
+
+test('a drill that never passed is overdue, and one of another environment is none', () => {
+  const drill = { policy: 'refund-agent', scenario: 'tools-fail', endedMs: Date.UTC(2026, 9, 2) };
+  const drills = [
+    { ...drill, environment: 'drill:production#1', isPassed: 0 },
+    { ...drill, environment: 'drill:staging#2', isPassed: 1 },
+    { ...drill, environment: 'drill:production', isPassed: null },
+  ];
+  const [found] = policyFigures({ policies: [policy], covered: [], drills }, october).drills;
+  expect(found).toMatchObject({ run: 2, passed: 0, failed: 1, lastPassed: null, isOverdue: true });
+});
+
+test('a policy that was too long for its row is named, and one of other environments left out', () => {
+  const cut = { ...policy, document: '', drillEverySeconds: null };
+  const figures = policyFigures({ policies: [cut], covered: [covered], drills: [] }, october);
+  expect(figures).toMatchObject({ unread: ['refund-agent'], budgets: [], risks: [], drills: [] });
+  const elsewhere = policyFigures(
+    { policies: [policy], covered: [], drills: [] },
+    { ...october, environment: 'staging' },
+  );
+  expect(elsewhere.policies).toEqual([]);
+});
+
+test('the revision in use is that of the last run, also where an older one came back', () => {
+  const later = { ...policy, revision: 'r2', version: 2, sinceMs: Date.UTC(2026, 9, 10) };
+  const used = (rows: Answers['covered']): readonly string[] =>
+    policyFigures({ policies: [policy, later], covered: rows, drills: [] }, october).policies.map(
+      ({ revision }) => revision,
+    );
+  expect(used([])).toEqual(['r2']);
+  expect(used([covered, { ...covered, revision: 'r2', lastMs: covered.lastMs - 1 }])).toEqual(['r1']);
+});
