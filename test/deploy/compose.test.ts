@@ -31,7 +31,9 @@ const serviceShape = z.looseObject({
       }),
     )
     .default([]),
-  ports: z.array(z.object({ host_ip: z.string(), target: z.number(), published: z.string() })).default([]),
+  ports: z
+    .array(z.object({ host_ip: z.string().default('0.0.0.0'), target: z.number(), published: z.string() }))
+    .default([]),
   healthcheck: z.looseObject({}).optional(),
   restart: z.string().optional(),
   read_only: z.boolean().optional(),
@@ -141,6 +143,7 @@ test.each(roles)('the configuration of %s is valid with the environment that it 
   const { stdout } = await beginIn(environment, 'print-config', ...words).ended;
   expect(stdout).toContain('kafka:9092');
   expect(stdout).toContain('config/policies/*.yaml');
+  if (role !== 'ingest') expect(stdout).toContain('data_dir: /data');
   if (role === 'ingest') expect(stdout).toMatch(/bearer_tokens/);
 });
 

@@ -25,6 +25,14 @@ export function stagesOf(text: string): readonly (readonly Instruction[])[] {
   return stages;
 }
 
+/** The ports that the last stage of a Containerfile exposes, in its order. */
+export function exposedPorts(text: string): readonly number[] {
+  const exposed = stagesOf(text)
+    .at(-1)
+    ?.find(({ name }) => name === 'EXPOSE');
+  return exposed?.text.split(' ').map(Number) ?? [];
+}
+
 /** What an image says of itself, once its steps were carried out. */
 export interface Image {
   /** Its root folder. */

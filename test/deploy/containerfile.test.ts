@@ -8,7 +8,7 @@ import { freePorts } from '../free-ports.ts';
 import { npmMissing } from '../frameworks/requires-packages.ts';
 import { kafkaMissing, testCluster } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
-import { built, contained, processOne, stagesOf, type Image } from './container.ts';
+import { built, contained, exposedPorts, pairsOf, processOne, stagesOf, type Image } from './container.ts';
 
 const context = fileURLToPath(new URL('../..', import.meta.url));
 const text = readFileSync(join(context, 'deploy', 'Containerfile'), 'utf8');
@@ -33,6 +33,15 @@ test('what is copied into it may be seen by the build', () => {
     .filter(({ name, text: words }) => name === 'COPY' && !words.startsWith('--from'))
     .flatMap(({ text: words }) => words.split(' ').slice(0, -1));
   expect([...new Set(copied)].toSorted()).toEqual(seen.toSorted());
+});
+
+test('it opens the ports on which its environment has the program listen, and its health is asked on that of health', () => {
+  const said = new Map(last.filter(({ name }) => name === 'ENV').flatMap((each) => pairsOf(each.text)));
+  const ports = ['OTLP_GRPC', 'OTLP_HTTP', 'API', 'METRICS', 'HEALTH'].map((name) =>
+    said.get(`PLIMSOLL_${name}_ENDPOINT`)?.replace('0.0.0.0:', ''),
+  );
+  expect(exposedPorts(text).map(String)).toEqual(ports);
+  expect(last.find(({ name }) => name === 'HEALTHCHECK')?.text).toContain(`127.0.0.1:${ports.at(-1)}'`);
 });
 
 test('the version on its label is that of the package', () => {
