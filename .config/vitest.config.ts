@@ -1,4 +1,5 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { npmMissing, parserMissing, pipMissing } from '../test/frameworks/requires-packages.ts';
 import { goMissing } from '../test/requires-go.ts';
@@ -22,7 +23,7 @@ const withoutThese = [
     'test/deploy/{compose,helm}.test.ts',
   ),
   ...without('agent frameworks in JavaScript', npmMissing, 'test/{frameworks,instrument}/javascript.test.ts'),
-  ...without('the package as it is installed', npmMissing, 'test/deploy/package.test.ts'),
+  ...without('the package and the image', npmMissing, 'test/deploy/{package,containerfile}.test.ts'),
   ...without('agent frameworks in Python', pipMissing, 'test/{frameworks,instrument}/python.test.ts'),
   ...without('the reference parser of OpenMetrics', parserMissing, 'test/metrics/reference-parser.test.ts'),
 ];
@@ -33,6 +34,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, ...withoutThese],
     globalSetup: ['test/kafka/shared-brokers.ts'],
+    env: { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') }, // children of tests start sooner; the program's own has this place, too
     pool: 'forks',
     maxWorkers: availableParallelism() + 1, // those that start servers wait most of the time
     reporters: ['default', new CountReporter()],

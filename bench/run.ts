@@ -11,6 +11,7 @@ const all = [
   'snapshot',
   'assess',
   'exposition',
+  'page',
   'stream',
   'kafka',
   'schema',

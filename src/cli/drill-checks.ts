@@ -44,7 +44,11 @@ function sentCheck({ isInterrupted, refusals, links }: DrillSeen): DrillCheck {
   if (isInterrupted) return { what, isMet: false, found: 'the drill was interrupted' };
   const [first] = refusals;
   if (first !== undefined)
-    return { what, isMet: false, found: `${refusals.length} requests were not, the first for: ${first}` };
+    return {
+      what,
+      isMet: false,
+      found: `requests that were not: ${refusals.length}, the first for: ${first}`,
+    };
   const isMet = links.has('first bad span sent');
   return { what, isMet, found: isMet ? 'all of it' : 'none of the bad release' };
 }
@@ -68,7 +72,7 @@ function rolledBackChecks({ releases, bad, links, answers, awaited }: DrillSeen)
         attempts.length === 1 &&
         answers.length === alertRepeats &&
         answers.every((answer) => answer === 'taken'),
-      found: `${attempts.length} attempts; alerts: ${answers.join(', ') || 'not sent'}`,
+      found: `attempts: ${attempts.length}; alerts: ${answers.join(', ') || 'not sent'}`,
     },
   ];
 }

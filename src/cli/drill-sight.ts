@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { rollbackLabel } from '../policy/release-rules.ts';
 import { parseSamples, type Sample } from './demo-table.ts';
-import { bearer, reasonOf } from './api-call.ts';
+import { bearer, reasonOf, refusalOf } from './api-call.ts';
 
 /** Where the parts of the way from a span to a rollback can be looked at. */
 export interface SightUrls {
@@ -177,7 +177,7 @@ const lookMs = 5000;
 async function textAt(url: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
   const response = await fetch(url, { headers, signal: AbortSignal.timeout(lookMs) });
   const text = await response.text();
-  if (!response.ok) throw new Error(`${response.status} ${text.trim().slice(0, 200)}`);
+  if (!response.ok) throw new Error(refusalOf(response.status, text));
   return text;
 }
 

@@ -7,10 +7,9 @@ import { judgeOffline, type OfflineVerdict } from '../gate/offline-gate.ts';
 import { offlineRulesOf } from '../policy/gate-rules.ts';
 import { durationSeconds } from '../policy/policy-values.ts';
 import { readPolicy } from '../policy/read-policy.ts';
-import { bearer, reasonOf } from './api-call.ts';
+import { apiUrl, bearer, reasonOf, usualUrl } from './api-call.ts';
 import { print, UsageError, type Command } from './command.ts';
 
-const usualUrl = 'http://127.0.0.1:8080';
 const usualToken = 'PLIMSOLL_API_TOKEN';
 const askEveryMs = 2000;
 const answerWithinMs = 30_000;
@@ -158,8 +157,7 @@ async function asked(gate: string, need: Needs): Promise<Said> {
     const value = told(name);
     if (value !== undefined) query.set(name, value);
   }
-  const base = (told('url') ?? usualUrl).replace(/\/$/, '');
-  if (!URL.canParse(base)) throw new UsageError(`--url ${base} is no URL: write one such as ${usualUrl}`);
+  const base = apiUrl(told('url'));
   const url = `${base}/api/v1/gate/${encodeURIComponent(need('policy'))}?${query.toString()}`;
   const tokenName = told('token-env') ?? usualToken;
   const waitMs = waitMsOf(told('wait'));

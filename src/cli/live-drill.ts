@@ -13,7 +13,7 @@ import {
 import { trafficRequests, type TrafficRequest } from '../rehearsal/traffic-requests.ts';
 import type { Traffic } from '../rehearsal/traffic.ts';
 import { rehearsalOf } from '../semconv/rehearsal.ts';
-import { bearer, reasonOf } from './api-call.ts';
+import { bearer, reasonOf, refusalOf } from './api-call.ts';
 import { alertRepeats, drillChecks, type DrillSeen } from './drill-checks.ts';
 import { missingAt, sightOf, type AttemptSeen, type Sight, type SightUrls } from './drill-sight.ts';
 
@@ -121,6 +121,7 @@ class LiveDrill {
 
   /** Sends the traffic, each request at its time, until it ends or nothing is waited for any more. */
   async send(): Promise<void> {
+    this.#announce();
     const { otlp, otlpToken } = this.#parts;
     for (const request of trafficRequests(this.#traffic, this.#startedMs)) {
       await this.#until(request.timeMs);
@@ -130,6 +131,14 @@ class LiveDrill {
       else this.#refusals.push(refusal);
     }
     this.#over.abort();
+  }
+
+  #announce(): void {
+    const { environment, minutes, releases } = this.#traffic;
+    const fromMinute = Math.max(...releases.map(({ from = 0 }) => from));
+    this.#parts.say(
+      `${environment}: the canaries begin in ${minutesText(fromMinute)}, and all is over in ${minutesText(minutes)} at the latest`,
+    );
   }
 
   get #isOver(): boolean {
@@ -238,6 +247,10 @@ class LiveDrill {
   }
 }
 
+function minutesText(minutes: number): string {
+  return minutes < 1 ? `${Math.round(60 * minutes)} s` : `${Number(minutes.toFixed(1))} min`;
+}
+
 function isEnded({ state }: AttemptSeen): boolean {
   return ['done', 'failed', 'refused', 'expired', 'dry_run', 'moved'].includes(state);
 }
@@ -272,5 +285,5 @@ async function posted(
     signal: AbortSignal.timeout(sendMs),
   });
   const text = await response.text();
-  if (!response.ok) throw new Error(`${response.status} ${text.trim().slice(0, 200)}`);
+  if (!response.ok) throw new Error(refusalOf(response.status, text));
 }

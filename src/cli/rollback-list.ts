@@ -46,7 +46,7 @@ export function rollbackList({ stopped, fault, breakers, rollbacks, reviews }: L
     const way = `${each.from_release} → ${each.to_release ?? '?'}`;
     lines.push(`${each.id}  ${each.state.padEnd(17)}  ${each.agent} in ${each.environment}: ${way}`);
     lines.push(
-      `    since ${each.since}; asked ${each.asks} times, by ${each.asked_by.join(', ')}: ${each.reason}`,
+      `    since ${each.since}; asked ${times(each.asks)}, by ${each.asked_by.join(', ')}: ${each.reason}`,
     );
     if (each.outcome !== '') lines.push(`    ${each.outcome}`);
     if (each.review)
@@ -66,13 +66,17 @@ const didWhat: Readonly<Record<string, string>> = {
   failed: 'failed to roll back',
 };
 
-function reviewLine({ policy, state, times, right, wrong, not_reviewed: not }: ListedReview): string {
+function reviewLine({ policy, state, right, wrong, not_reviewed: not, ...all }: ListedReview): string {
   const said = [
     ...(right > 0 ? [`${right} right`] : []),
     ...(wrong > 0 ? [`${wrong} wrong`] : []),
     ...(not > 0 ? [`${not} not reviewed`] : []),
   ];
-  return `${policy}: ${didWhat[state] ?? state} ${times} time${times === 1 ? '' : 's'}: ${said.join(', ')}`;
+  return `${policy}: ${didWhat[state] ?? state} ${times(all.times)}: ${said.join(', ')}`;
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
 }
 
 /** Names are what senders say: nothing in them may move a terminal's cursor. */

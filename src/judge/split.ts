@@ -8,6 +8,8 @@ export interface Split {
   others: number;
   /** The last hours, oldest first. */
   readonly minutes: SplitMinute[];
+  /** Whether the candidate had a unit. */
+  hasBegun: boolean;
   /** Since the latest unit of the candidate: they count once it has another, unless it was paused in between. */
   waiting: { readonly timeMs: number; readonly others: number }[];
 }
@@ -32,10 +34,13 @@ const surely = 4;
 const pause = Math.log(10_000);
 
 export function newSplit(): Split {
-  return { log: 0, candidates: 0, others: 0, minutes: [], waiting: [] };
+  return { log: 0, candidates: 0, others: 0, minutes: [], hasBegun: false, waiting: [] };
 }
 
-/** Adds units that joined at `timeMs`; `share` of all should be candidates. Nothing is held against a candidate that is paused. */
+/**
+ * Adds units that joined in the tick at `timeMs`; `share` of all should be candidates. Nothing is held against a candidate
+ * that is paused, nor in the tick in which it begins or goes on: it was there for a part of that only.
+ */
 export function addSplit(
   split: Split,
   share: number,
@@ -43,14 +48,16 @@ export function addSplit(
   candidates: number,
   others: number,
 ): void {
-  const { waiting } = split;
+  const { waiting, hasBegun } = split;
   const isPaused = isPause(waiting, share, timeMs);
   if (candidates === 0) {
     if (!isPaused && others > 0) waiting.push({ timeMs, others });
     return;
   }
   split.waiting = [];
-  if (!isPaused) for (const tick of waiting) count(split, share, tick.timeMs, 0, tick.others);
+  split.hasBegun = true;
+  if (!hasBegun || isPaused) return;
+  for (const tick of waiting) count(split, share, tick.timeMs, 0, tick.others);
   count(split, share, timeMs, candidates, others);
 }
 

@@ -8,7 +8,7 @@ export interface ReleaseFigures {
   readonly environment: string;
   readonly release: string;
   /** One for each of `amounts`, those of its tools added up. */
-  readonly sums: Float64Array;
+  readonly sums: number[];
   durationP95Seconds: number | null;
   /** Runs that escalated, by the reason of the first time. */
   readonly escalations: Map<string, number>;
@@ -19,7 +19,7 @@ export interface PlaceFigures {
   readonly agent: string;
   readonly environment: string;
   /** Those of its releases, added up. */
-  readonly sums: Float64Array;
+  readonly sums: number[];
   readonly releases: readonly ReleaseFigures[];
 }
 
@@ -30,7 +30,7 @@ export interface WindowFigures {
   /** By `placeKey`. */
   readonly places: ReadonlyMap<string, PlaceFigures>;
   /** Those of all places that are no rehearsals, added up. */
-  readonly sums: Float64Array;
+  readonly sums: number[];
 }
 
 /** What tells agents in environments apart. */
@@ -41,6 +41,11 @@ export function placeKey(agent: string, environment: string): string {
 /** What tells releases of agents in environments apart. */
 export function releaseKey(agent: string, environment: string, release: string): string {
   return JSON.stringify([agent, environment, release]);
+}
+
+/** Amounts of nothing. No typed array: small ones cost more than what they hold. */
+export function noAmounts(): number[] {
+  return amounts.map(() => 0);
 }
 
 const escalationsFamily = 'plimsoll_kpi_run_escalation_by_reason_numerator';
@@ -74,13 +79,13 @@ export function figuresIn(families: readonly Family[]): ReadonlyMap<string, Wind
 
 function together(releases: readonly ReleaseFigures[], isComplete: boolean): WindowFigures {
   const places = new Map<string, PlaceFigures & { readonly releases: ReleaseFigures[] }>();
-  const sums = new Float64Array(amounts.length);
+  const sums = noAmounts();
   for (const figures of releases) {
     const { agent, environment } = figures;
     const key = placeKey(agent, environment);
     let place = places.get(key);
     if (!place) {
-      place = { agent, environment, sums: new Float64Array(amounts.length), releases: [] };
+      place = { agent, environment, sums: noAmounts(), releases: [] };
       places.set(key, place);
     }
     place.releases.push(figures);
@@ -90,7 +95,7 @@ function together(releases: readonly ReleaseFigures[], isComplete: boolean): Win
   return { isComplete, places, sums };
 }
 
-function add(into: Float64Array, more: Float64Array): void {
+function add(into: number[], more: readonly number[]): void {
   for (let i = 0; i < into.length; i++) into[i]! += more[i]!;
 }
 
@@ -124,7 +129,7 @@ class ReleasesByWindow {
     const key = releaseKey(agent, environment, release);
     const known = releases.get(key);
     if (known) return known;
-    const sums = new Float64Array(amounts.length);
+    const sums = noAmounts();
     const figures = { agent, environment, release, sums, durationP95Seconds: null, escalations: new Map() };
     releases.set(key, figures);
     return figures;

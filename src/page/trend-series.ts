@@ -1,28 +1,28 @@
 import type { Standing, TestStanding } from '../judge/standing.ts';
 import { labelValue } from '../semconv/label-value.ts';
-import type { WindowFigures } from './figures.ts';
-import { amounts } from './tile-table.ts';
+import { noAmounts, type WindowFigures } from './figures.ts';
 
 /** The key of all places together. */
 export const everywhere = '';
+
+const nothing = noAmounts();
 
 /** The amounts of each of `windows`, by place, one window after the other, and of all places together. */
 export function amountSeries(
   figures: ReadonlyMap<string, WindowFigures>,
   windows: readonly string[],
-): ReadonlyMap<string, Float64Array> {
-  const series = new Map<string, Float64Array>();
-  const into = (key: string, index: number, sums: Float64Array): void => {
-    let values = series.get(key);
-    if (!values) series.set(key, (values = new Float64Array(windows.length * amounts.length)));
-    values.set(sums, index * amounts.length);
-  };
-  for (const [index, window] of windows.entries()) {
-    const shown = figures.get(window);
-    if (!shown) continue;
-    into(everywhere, index, shown.sums);
-    for (const [key, { sums }] of shown.places) into(key, index, sums);
-  }
+): ReadonlyMap<string, readonly number[]> {
+  const shown = windows.map((window) => figures.get(window));
+  const series = new Map<string, readonly number[]>();
+  for (const key of new Set(shown.flatMap((each) => [...(each?.places.keys() ?? [])])))
+    series.set(
+      key,
+      shown.flatMap((each) => each?.places.get(key)?.sums ?? nothing),
+    );
+  series.set(
+    everywhere,
+    shown.flatMap((each) => each?.sums ?? nothing),
+  );
   return series;
 }
 

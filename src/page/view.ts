@@ -3,7 +3,7 @@ import type { Standing } from '../judge/standing.ts';
 import { labelValue } from '../semconv/label-value.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { agentLines } from './agent-lines.ts';
-import { placeKey, releaseKey, type PlaceFigures, type WindowFigures } from './figures.ts';
+import { noAmounts, placeKey, releaseKey, type PlaceFigures, type WindowFigures } from './figures.ts';
 import type { IncidentLine, LiveView, RollbackLine, Tile } from './live-view.ts';
 import type { Assessed, Choice, Moment, Place, ShownRollback } from './moment.ts';
 import { releaseLines } from './release-lines.ts';
@@ -17,7 +17,7 @@ const limitNewest = 20;
 const nothing: WindowFigures = {
   isComplete: false,
   places: new Map(),
-  sums: new Float64Array(amounts.length),
+  sums: noAmounts(),
 };
 
 /** What the page shows of `moment` to who chose `choice`. Pure: the same moment and choice give the same view. */

@@ -12,7 +12,7 @@ const target = name('the target in the configuration of the executor').regex(
 export const rollback = z
   .strictObject({
     mode: mode.describe(
-      'dry_run only says what would be done; approve waits for one of metadata::approvers.',
+      'dry_run only says what would be done; approve waits for metadata::approvers, as many as the target needs.',
     ),
     target,
     environments: z

@@ -245,7 +245,7 @@ class InProcessDrill {
       {
         what: `the judge and ${alertRepeats} alerts ask for one rollback`,
         isMet: attempts.length === 1 && attempt !== undefined && attempt.asks > alertRepeats,
-        found: `${attempts.length} attempts, asked for ${attempt?.asks ?? 0} times`,
+        found: `attempts: ${attempts.length}, asked for ${attempt?.asks ?? 0} times`,
       },
       {
         what: 'the executor is killed when it has acted, and the next one goes on without a second order',

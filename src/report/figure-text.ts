@@ -6,14 +6,19 @@ const monthNames = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep
 /** What stands where there is nothing to say. */
 export const nothing = '–';
 
+/** Between a number and its unit, where no line ends. */
+const noBreak = '\u00A0';
+
 /** A share as `91.8 %`. */
 export function percent(share: number): string {
-  return `${rounded(100 * share, 1)} %`;
+  return `${rounded(100 * share, 1)}${noBreak}%`;
 }
 
 /** The interval of a rate as `90.1–93.3 %`; of no cases, nothing. */
 export function intervalText({ low, high }: Rate): string {
-  return low === null || high === null ? nothing : `${rounded(100 * low, 1)}–${rounded(100 * high, 1)} %`;
+  return low === null || high === null
+    ? nothing
+    : `${rounded(100 * low, 1)}–${rounded(100 * high, 1)}${noBreak}%`;
 }
 
 /** A rate, or that there are too few cases to speak of one. */
@@ -51,11 +56,11 @@ export function dollars(usd: number | null): string {
 /** A length of time as people say it; nothing of null. */
 export function lengthText(seconds: number | null): string {
   if (seconds === null) return nothing;
-  if (seconds < 90) return `${seconds.toFixed(0)} s`;
+  if (seconds < 90) return `${seconds.toFixed(0)}${noBreak}s`;
   const minutes = Math.round(seconds / 60);
-  if (minutes < 90) return `${minutes} min`;
-  if (minutes < 48 * 60) return `${rounded(minutes / 60, 1)} h`;
-  return `${rounded(minutes / 1440, 1)} days`;
+  if (minutes < 90) return `${minutes}${noBreak}min`;
+  if (minutes < 48 * 60) return `${rounded(minutes / 60, 1)}${noBreak}h`;
+  return `${rounded(minutes / 1440, 1)}${noBreak}days`;
 }
 
 /** `Oct 2026` of a month. */
@@ -85,11 +90,12 @@ export function counted(count: number, one: string, several = `${one}s`): string
 
 const limitCharacters = 80;
 
-/** What a sender wrote, on one line, without characters that nobody sees, cut off where it is too long for a table. */
-export function shownName(text: string): string {
+/** What a sender wrote, on one line, without characters that nobody sees, cut off where it is longer than `limit`. */
+export function shownName(text: string, limit = limitCharacters): string {
   const line = text
     .toWellFormed()
     .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
     .trim();
-  return line.length > limitCharacters ? `${line.slice(0, limitCharacters - 1).toWellFormed()}…` : line;
+  if (line === '') return '(no name)';
+  return line.length > limit ? `${line.slice(0, limit - 1).toWellFormed()}…` : line;
 }

@@ -17,6 +17,8 @@ import type { QualityFigures, Report } from './report.ts';
 
 const limitRisks = 5;
 const limitQuality = 8;
+/** What may go wrong is said in whole. */
+const limitStatement = 1000;
 
 /** What is left of error budgets. */
 export function budgetsSection({ policy: { budgets } }: Report): Section {
@@ -48,12 +50,14 @@ function budgetRow({ policy, kpi, allowedShare, events, bad, left }: BudgetFigur
     { text: kpi.replaceAll('_', ' ') },
     { text: percent(allowedShare) },
     {
-      text: events < fewest ? `${whole(bad)} of ${whole(events)}` : percent(bad / events),
-      detail: events < fewest ? '' : `of ${whole(events)}`,
+      text:
+        events < fewest
+          ? `${whole(bad)} of ${whole(events)}`
+          : `${percent(bad / events)} of ${whole(events)}`,
     },
     {
       text: left === null ? 'not enough data' : isSpent ? 'none' : percent(left),
-      ...(isSpent && { detail: `spent ${rounded(1 - left, 1)} times over` }),
+      ...(isSpent && { detail: `spent ${rounded(1 - left, 1)} times` }),
       tone: isSpent ? 'bad' : 'plain',
     },
   ];
@@ -189,7 +193,7 @@ export function risksSection({ policy: { risks } }: Report): Section {
 function riskRow(risk: RiskFigures): readonly Cell[] {
   const { statement, id, policy, likelihood, impact, score, owner, review_by, isNew, isOverdue } = risk;
   return [
-    { text: statement.replaceAll(/\s+/g, ' '), ...(isNew && { detail: 'new this month' }) },
+    { text: shownName(statement, limitStatement), ...(isNew && { detail: 'new this month' }) },
     { text: shownName(id), detail: shownName(policy) },
     { text: whole(score), detail: `${likelihood} × ${impact}` },
     { text: shownName(owner) },
@@ -207,7 +211,7 @@ export function dataSection({ total: { now }, data }: Report): Section {
     blocks: [
       {
         kind: 'table',
-        caption: `${whole(data.days)} of ${whole(data.daysOfMonth)} days have runs`,
+        caption: `Of ${counted(now.runs, 'run')}, on ${whole(data.days)} of ${whole(data.daysOfMonth)} days`,
         columns: [{ header: 'Runs' }, { header: 'Share', isNumber: true }],
         rows: [
           dataRow('whose outcome nobody confirmed', now.unconfirmed),
@@ -222,8 +226,5 @@ export function dataSection({ total: { now }, data }: Report): Section {
 }
 
 function dataRow(what: string, rate: Rate): readonly Cell[] {
-  return [
-    { text: what },
-    { text: rateText(rate), detail: rate.isEnough ? `of ${whole(rate.of)}` : basisText(rate) },
-  ];
+  return [{ text: what }, { text: rateText(rate), detail: rate.isEnough ? '' : basisText(rate) }];
 }

@@ -18,13 +18,14 @@ header p, .stamp { color: var(--soft); margin: 4px 0 0; }
   font-weight: 650; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .tiles .value.long { font-size: 18px; }
 .tiles .detail, .tiles .comparison { color: var(--soft); font-size: 12px; }
-.sections { display: grid; grid-template-columns: 1fr 1fr; gap: 18px 28px; }
-section { min-width: 0; break-inside: avoid; border-top: 2px solid var(--line); padding-top: 8px; }
-section.wide { grid-column: 1 / -1; }
+.columns { display: grid; grid-template-columns: 1fr 1fr; gap: 0 28px; } .columns > div { min-width: 0; }
+section { break-inside: avoid; border-top: 2px solid var(--line); padding: 8px 0 16px; }
 .scroll { overflow-x: auto; margin: 6px 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 13px; }
 caption { text-align: left; color: var(--soft); font-size: 12px; padding-bottom: 2px; }
 th, td { text-align: left; vertical-align: top; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); overflow-wrap: normal; }
+td.number { white-space: nowrap; }
+.number + td:not(.number), .number + th:not(.number) { padding-left: 8px; }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { color: var(--soft); font-weight: 600; font-size: 12px; vertical-align: bottom; }
 tbody th { font-weight: 600; overflow-wrap: anywhere; min-width: 7em; }
@@ -46,7 +47,8 @@ ul.legend { list-style: none; padding: 0; margin: 4px 0; font-size: 12px; }
 ul.legend svg { width: 10px; height: 10px; margin-right: 6px; }
 footer { margin-top: 18px; border-top: 2px solid var(--line); padding-top: 8px; font-size: 12px; color: var(--soft); }
 footer ul { margin: 4px 0; padding-left: 18px; }
-@media (max-width: 760px) { body { padding: 14px; } .tiles { grid-template-columns: 1fr 1fr; } .sections { grid-template-columns: 1fr; }
+@media screen and (max-width: 760px) { body { padding: 14px; } .tiles { grid-template-columns: 1fr 1fr; } 
+  .columns { grid-template-columns: 1fr; } section.wide table { min-width: 640px; }
   svg.stacks { float: none; display: block; } }
 @page { margin: 11mm; }
 @media print { :root { color-scheme: light; --ink: #1b2430; --soft: #4c5763; --line: #d0d6de; --page: #fff; --card: #f5f7fa;
@@ -54,6 +56,6 @@ footer ul { margin: 4px 0; padding-left: 18px; }
   body { padding: 0; max-width: none; font-size: 10px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   h1 { font-size: 18px; } h2 { font-size: 11.5px; margin-bottom: 2px; } table { font-size: 9px; } thead th, caption, footer, ul.legend { font-size: 8.5px; }
   small { font-size: 8px; } th, td { padding: 1.5px 6px 1.5px 0; } .tiles { margin: 8px 0; gap: 8px; } .tiles li { padding: 5px 8px; }
-  .tiles .value { font-size: 18px; } .tiles .detail, .tiles .comparison { font-size: 8.5px; } .sections { gap: 8px 18px; }
+  .tiles .value { font-size: 18px; } .tiles .detail, .tiles .comparison { font-size: 8.5px; } section { padding: 4px 0 6px; } .columns { gap: 0 18px; }
   .scroll { overflow: visible; } svg.stacks { height: 92px; } tbody th { min-width: 0; } footer { margin-top: 8px; } }
 `;

@@ -21,9 +21,7 @@ export function htmlOf(document: Document): string {
 <p>${text(subtitle)}</p>
 ${warnings.map((warning) => `<p class="warning" role="note">${text(warning)}</p>\n`).join('')}</header>
 <main>
-${tiles.length === 0 ? '' : `<ul class="tiles">\n${tiles.map(tileHtml).join('\n')}\n</ul>\n`}<div class="sections">
-${sections.map(sectionHtml).join('\n')}
-</div>
+${tiles.length === 0 ? '' : `<ul class="tiles">\n${tiles.map(tileHtml).join('\n')}\n</ul>\n`}${sectionsHtml(sections)}
 </main>
 <footer>
 ${notes.length === 0 ? '' : `<ul>\n${notes.map((note) => `<li>${text(note)}</li>`).join('\n')}\n</ul>\n`}<p class="stamp">${text(stamp)}</p>
@@ -39,6 +37,24 @@ const longCharacters = 10;
 function tileHtml({ label, value, detail, comparison, tone, trend }: Tile): string {
   const classes = value.length > longCharacters ? 'value long' : 'value';
   return `<li><div class="label">${text(label)}</div><div class="${classes}">${text(value)}${sparkline(trend)}</div><div class="detail">${text(detail)}</div><div class="comparison ${tone}">${text(comparison)}</div></li>`;
+}
+
+/** Those that need no whole width stand in two columns, in turn, down to the next wide one. */
+function sectionsHtml(sections: readonly Section[]): string {
+  const groups: Section[][] = [];
+  for (const section of sections) {
+    const last = groups.at(-1);
+    if (last && !section.isWide && !last[0]?.isWide) last.push(section);
+    else groups.push([section]);
+  }
+  return groups
+    .map((group) => (group[0]?.isWide ? group.map(sectionHtml).join('') : columnsHtml(group)))
+    .join('\n');
+}
+
+function columnsHtml(sections: readonly Section[]): string {
+  const columns = [0, 1].map((column) => sections.filter((_, index) => index % 2 === column));
+  return `<div class="columns">\n${columns.map((column) => `<div>\n${column.map(sectionHtml).join('\n')}\n</div>`).join('\n')}\n</div>`;
 }
 
 function sectionHtml({ heading, isWide, blocks }: Section): string {
@@ -59,6 +75,9 @@ function blockHtml(block: Block): string {
   return `<p class="${block.tone ?? 'plain'}">${text(block.text)}</p>`;
 }
 
+/** Tables of more columns may need to be scrolled, also by the keyboard. */
+const mostColumns = 5;
+
 function tableHtml({ caption, columns, rows, hasSum = false }: Table): string {
   const classOf = (index: number): string => (columns[index]?.isNumber ? ' class="number"' : '');
   const head = columns.map(({ header }, index) => `<th scope="col"${classOf(index)}>${text(header)}</th>`);
@@ -67,7 +86,11 @@ function tableHtml({ caption, columns, rows, hasSum = false }: Table): string {
     const data = others.map((cell, index) => `<td${classOf(index + 1)}>${cell}</td>`);
     return `<tr${hasSum && rowIndex === rows.length - 1 ? ' class="sum"' : ''}><th scope="row">${name}</th>${data.join('')}</tr>`;
   });
-  return `<div class="scroll"><table>
+  const scroll =
+    columns.length > mostColumns
+      ? `<div class="scroll" tabindex="0" role="region" aria-label="${text(caption)}">`
+      : '<div class="scroll">';
+  return `${scroll}<table>
 <caption>${text(caption)}</caption>
 <thead><tr>${head.join('')}</tr></thead>
 <tbody>

@@ -60,7 +60,7 @@ function gravestBlock({ all, open, gravest }: IncidentFigures): Block {
     columns: [
       { header: 'Incident' },
       { header: 'Severity' },
-      { header: 'Agent' },
+      { header: 'Agent, release' },
       { header: 'Detected' },
       { header: 'After', isNumber: true },
       { header: 'Resolved in', isNumber: true },
@@ -76,7 +76,7 @@ function timesRow(name: string, now: Times, before: Times): readonly Cell[] {
     { text: lengthText(now.medianSeconds) },
     { text: lengthText(now.p90Seconds) },
     { text: whole(now.of) },
-    { text: lengthText(before.medianSeconds), detail: `of ${whole(before.of)}` },
+    { text: before.of === 0 ? nothing : `${lengthText(before.medianSeconds)} of ${whole(before.of)}` },
   ];
 }
 
@@ -91,11 +91,11 @@ function graveRow(incident: GraveIncident): readonly Cell[] {
   return [
     { text: shownName(incident.title) },
     { text: shownName(incident.severity) },
-    { text: shownName(incident.agent), detail: shownName(incident.release) },
+    { text: `${shownName(incident.agent)}, ${shownName(incident.release)}` },
     { text: dayText(incident.detected) },
     { text: lengthText(incident.detectSeconds) },
     { text: end, tone: resolution === '' ? 'bad' : 'plain' },
-    { text: shownName(incident.owner) || nothing },
+    { text: incident.owner === '' ? nothing : shownName(incident.owner) },
   ];
 }
 
@@ -169,7 +169,7 @@ function releaseRow({ agent, release, first, runs, success, fate }: ShippedRelea
     { text: shownName(agent) },
     { text: dayText(first) },
     { text: whole(runs) },
-    { text: rateText(success), detail: basisText(success) },
+    { text: `${rateText(success)} (${basisText(success)})` },
     { text: fates[fate], tone: badFates.includes(fate) ? 'bad' : 'plain' },
   ];
 }

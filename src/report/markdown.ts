@@ -22,7 +22,7 @@ function text(said: string): string {
     .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
     .trim()
     .replaceAll(/[\\`*_[\]<>#|~&@$]|:(?=\/)|(?<=www)\./gi, String.raw`\$&`)
-    .replace(/^(\d+)([.)])/, String.raw`$1\$2`)
+    .replace(/^(\d+)([.)])(?=\s|$)/, String.raw`$1\$2`)
     .replace(/^[-+=]/, String.raw`\$&`);
 }
 

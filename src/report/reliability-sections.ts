@@ -149,7 +149,7 @@ export function agentsSection(report: Report): Section {
           { header: 'Runs', isNumber: true },
           { header: 'Success', isNumber: true },
           { header: 'Before', isNumber: true },
-          { header: 'Trend' },
+          { header: 'Success by month' },
           { header: 'Escalated', isNumber: true },
           { header: 'Before', isNumber: true },
           { header: 'Cost per success', isNumber: true },

@@ -55,6 +55,9 @@ function warningsOf({ data, total, environment }: Report): readonly string[] {
     ...(data.beginsWithin && data.first !== null
       ? [`The month is not whole: data begins on ${dayText(data.first)}.`]
       : []),
+    ...(data.beginsBefore && data.first !== null
+      ? [`The three months before are not whole: data begins on ${dayText(data.first)}.`]
+      : []),
     ...(data.endsWithin && data.last !== null
       ? [`The month is not whole: data ends on ${instantText(data.last)} UTC.`]
       : []),

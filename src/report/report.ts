@@ -30,6 +30,8 @@ interface DataExtent {
   /** Whether data begins within the month, and whether none is later than the month in any environment. */
   readonly beginsWithin: boolean;
   readonly endsWithin: boolean;
+  /** Whether data begins within the months before, so that they are not whole. */
+  readonly beginsBefore: boolean;
   readonly days: number;
   readonly daysOfMonth: number;
   /** Other environments with runs in the month. */
@@ -79,6 +81,8 @@ function asOf(month: Month, { endsWithin, last }: DataExtent): number {
   return endsWithin && last !== null ? Date.parse(last) : startOf(monthAfter(month, 1)) - 1;
 }
 
+const dayMs = 86_400_000;
+
 function extentOf({ month, environment }: Subject, extent: readonly ExtentRow[], days: number): DataExtent {
   const [fromMs, toMs] = [startOf(month), startOf(monthAfter(month, 1))];
   const own = extent.find((row) => row.environment === environment);
@@ -87,8 +91,12 @@ function extentOf({ month, environment }: Subject, extent: readonly ExtentRow[],
   return {
     first: own ? new Date(own.firstMs).toISOString() : null,
     last: isOfMonth ? new Date(own.lastOfMonthMs).toISOString() : null,
-    beginsWithin: own !== undefined && own.firstMs >= fromMs + 86_400_000 && own.firstMs < toMs,
+    beginsWithin: own !== undefined && own.firstMs >= fromMs + dayMs && own.firstMs < toMs,
     endsWithin: lastMs < toMs && isOfMonth,
+    beginsBefore:
+      own !== undefined &&
+      own.firstMs >= startOf(monthAfter(month, -monthsBefore)) + dayMs &&
+      own.firstMs < fromMs + dayMs,
     days,
     daysOfMonth: daysIn(month),
     elsewhere: extent

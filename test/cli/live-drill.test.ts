@@ -53,7 +53,8 @@ class Pretended {
   #answer(path: string, body: string): readonly [status: number, body: string] {
     if (path === '/metrics') return [200, this.metrics];
     if (path === '/api/v1/rollbacks') return [200, JSON.stringify({ rollbacks: this.rollbacks() })];
-    if (path === '/api/v1/alerts' && this.isTokenWrong) return [401, 'an unknown token'];
+    if (path === '/api/v1/alerts' && this.isTokenWrong)
+      return [401, '{ "errors": ["an unknown token: send another"] }'];
     if (path === '/api/v1/drills') this.records.push(body);
     if (path !== '/v1/traces' || body === '') return [200, ''];
     this.drill = /drill-(\w+)-baseline/.exec(body)?.[1] ?? this.drill;
@@ -188,6 +189,9 @@ test('a drill that a signal ends has not passed, and its record is not kept', as
   drill.kill('SIGINT');
   const { code, stdout } = await drill.ended;
   expect(code).toBe(1);
+  expect(stdout).toMatch(
+    /^drill:production#\w+: the canaries begin in 3 min, and all is over in \d+ min at the latest$/m,
+  );
   expect(stdout).toMatch(/failed the traffic is taken: the drill was interrupted$/m);
   expect(stdout).toMatch(/outage under refund-agent failed$/m);
   expect(stdout).toContain('the record is not kept');
@@ -217,7 +221,7 @@ test('a drill whose token does not do ends before the first span, and says which
   ).toMatchObject({
     code: 1,
     stdout: '',
-    stderr: `plimsoll: ${pipeline.url}/api/v1/alerts takes nothing from this drill, whose token is not set: export PLIMSOLL_API_TOKEN as the pipeline has it (extensions::api::token): 401 an unknown token\n`,
+    stderr: `plimsoll: ${pipeline.url}/api/v1/alerts takes nothing from this drill, whose token is not set: export PLIMSOLL_API_TOKEN as the pipeline has it (extensions::api::token): 401 an unknown token: send another\n`,
   });
   expect(pipeline.requests).toBe(0);
 });
@@ -242,6 +246,6 @@ test('a refusal in the midst is not forgotten when later traffic is taken', asyn
   expect(evidence.checks).toContainEqual({
     what: 'the traffic is taken',
     isMet: false,
-    found: '1 requests were not, the first for: 503 its queue is full',
+    found: 'requests that were not: 1, the first for: 503 its queue is full',
   });
 });

@@ -48,6 +48,15 @@ describe('verify', () => {
     });
   });
 
+  test('says of a file without events that it has none, and how to know whether it had', async () => {
+    writeFileSync(file, '');
+    const { code, stdout } = await called('rollback', 'verify', file);
+    expect(code).toBe(1);
+    expect(stdout).toBe(
+      `${file}: has no events: nothing was ever asked for, or it was emptied; --head with the hash of plimsoll_rollback_journal_head tells which\n`,
+    );
+  });
+
   test('finds by the head of the metric what is missing at the end', async () => {
     const [line] = readFileSync(file, 'utf8').split('\n');
     writeFileSync(file, `${line}\n`);
@@ -69,7 +78,10 @@ describe('with a running API', () => {
     site = new Site();
     site.plan = planWith({ mode: 'approve' });
     executor = site.executor();
-    const callers = new Callers(['ana', 'bo'].map((name) => ({ name, token: new Secret(`${name}-token`) })));
+    const callers = new Callers(
+      ['ana', 'bo', 'cy'].map((name) => ({ name, token: new Secret(`${name}-token`) })),
+      new Secret('shared-token'),
+    );
     const log = createLog('silent');
     const address = { host: '127.0.0.1', port: 0, configPath: 'extensions::api::endpoint' };
     endpoint = new HttpEndpoint('api', address, rollbackResources(executor, callers, log), log);
@@ -81,6 +93,8 @@ describe('with a running API', () => {
     });
     vi.stubEnv('ANAS_TOKEN', 'ana-token');
     vi.stubEnv('BOS_TOKEN', 'bo-token');
+    vi.stubEnv('CYS_TOKEN', 'cy-token');
+    vi.stubEnv('SHARED_TOKEN', 'shared-token');
   });
   afterEach(async () => {
     vi.restoreAllMocks();
@@ -89,7 +103,11 @@ describe('with a running API', () => {
     site.remove();
   });
 
-  async function run(by: string, words: readonly string[], options: Readonly<Record<string, string>> = {}) {
+  async function run(
+    by: string,
+    words: readonly string[],
+    options: Readonly<Record<string, string | boolean>> = {},
+  ) {
     const url = `http://127.0.0.1:${endpoint.port}`;
     return rollbackCommand.run({ config: [], words, options: { url, 'token-env': by, ...options } });
   }
@@ -125,6 +143,87 @@ describe('with a running API', () => {
     expect(executor.status(undefined).stopReason).toBeUndefined();
     await expect(run('ANAS_TOKEN', ['close-breaker', 'refunds'])).rejects.toThrow(
       'no breaker of refunds is open',
+    );
+  });
+
+  /** What `run` prints. */
+  async function saidBy(...args: Parameters<typeof run>): Promise<string> {
+    said = '';
+    await run(...args);
+    return said;
+  }
+
+  test('two approve what needs two, and each hears what happens next', async () => {
+    site.approvals = 2;
+    site.plan = planWith({ mode: 'approve', approvers: ['ana', 'bo', 'cy'] });
+    site.figures.set('v2', { meets: false, events: 5 });
+    await run('BOS_TOKEN', ['ask'], asked);
+    await executor.round();
+    await executor.round();
+    const id = executor.status(undefined).attempts[0]?.id ?? '';
+    expect(await saidBy('ANAS_TOKEN', ['approve', id])).toBe(
+      `the rollback ${id} is awaiting_approval\n1 of 2 approved, by ana; it waits until 2026-11-26T13:00:00.000Z for 1 of cy: plimsoll rollback approve ${id}\n`,
+    );
+    expect(await saidBy('BOS_TOKEN', ['list'])).toContain(`    1 of 2 approved, by ana; it waits until`);
+    await run('ANAS_TOKEN', ['stop'], { reason: 'an audit' });
+    expect(await saidBy('CYS_TOKEN', ['approve', id])).toBe(
+      `the rollback ${id} is approved\nit waits until 2026-11-26T13:00:00.000Z for the end of the stop (ana stopped all rollbacks: an audit): plimsoll rollback resume\n`,
+    );
+    expect(await saidBy('ANAS_TOKEN', ['resume'])).toBe(
+      'resumed: rollbacks are done again, as the policies say\n',
+    );
+    await executor.round();
+    await executor.round();
+    expect(site.target.orders).toHaveLength(1);
+    expect(await saidBy('ANAS_TOKEN', ['ask'], asked)).toBe(
+      `joined ${id}, which is done: v1 meets the objective of run_success, over 100 events\nnothing is to be done; who asks from 2026-11-26T12:30:00.000Z on begins it anew, if refunds runs v2 then\n`,
+    );
+  });
+
+  test('review says whether a dry run was right, and the list ends with how many were', async () => {
+    site.plan = planWith({ mode: 'dry_run' });
+    const ids: string[] = [];
+    for (const release of ['v2', 'v3', 'v4', 'v5', 'v6']) {
+      site.target.release = release;
+      await run('BOS_TOKEN', ['ask'], { ...asked, release });
+      await executor.round();
+      await executor.round();
+      ids.push(executor.status(undefined).attempts.at(-1)?.id ?? '');
+    }
+    for (const id of ids.slice(0, 3)) await run('ANAS_TOKEN', ['review', id], { right: true });
+    expect(
+      await saidBy('BOS_TOKEN', ['review', ids[3] ?? ''], {
+        wrong: true,
+        note: 'a\u001b[2J fault of the tool',
+      }),
+    ).toBe(`noted: the rollback ${ids[3]} was wrong\n`);
+    const listed = await saidBy('BOS_TOKEN', ['list']);
+    expect(listed).toContain('    bo found it wrong: a�[2J fault of the tool\n');
+    expect(
+      listed.endsWith(
+        '\nrefund-agent: dry_run would have rolled back 5 times: 3 right, 1 wrong, 1 not reviewed\n',
+      ),
+    ).toBe(true);
+    expect(JSON.parse(await saidBy('BOS_TOKEN', ['list'], { json: true })).reviews).toEqual([
+      { policy: 'refund-agent', state: 'dry_run', times: 5, right: 3, wrong: 1, not_reviewed: 1 },
+    ]);
+    for (const both of [{}, { right: true, wrong: true }])
+      await expect(run('ANAS_TOKEN', ['review', ids[4] ?? ''], both)).rejects.toThrow(
+        'rollback review needs --right or --wrong, and not both',
+      );
+    await expect(run('SHARED_TOKEN', ['review', ids[4] ?? ''], { right: true })).rejects.toThrow(
+      /403: .* add yourself to extensions::api::users \(the token is read from SHARED_TOKEN\)/,
+    );
+  });
+
+  test('asks the endpoint of PLIMSOLL_API_ENDPOINT where no URL is named', async () => {
+    vi.stubEnv('PLIMSOLL_API_ENDPOINT', `0.0.0.0:${endpoint.port}`);
+    const options = { 'token-env': 'ANAS_TOKEN' };
+    expect(await rollbackCommand.run({ config: [], words: ['list'], options })).toBe(0);
+    expect(said).toContain('Nobody asked for a rollback yet.');
+    vi.stubEnv('PLIMSOLL_API_ENDPOINT', 'no port');
+    await expect(rollbackCommand.run({ config: [], words: ['list'], options })).rejects.toThrow(
+      'PLIMSOLL_API_ENDPOINT is no port, and no host:port such as 127.0.0.1:8080',
     );
   });
 

@@ -139,3 +139,17 @@ test('the share of a candidate is that of all units, whatever other candidates t
   releases.until(40);
   for (const release of ['2', '3']) expect(releases.standing(release).splitLogEvidence).toBeLessThan(0);
 });
+
+test('a canary that begins in the midst of a minute, beside much traffic, is judged from its second minute on', () => {
+  const releases = releasesWith();
+  flow(releases, [-5, 0], [['1', 540, 0.08]]);
+  const random = randomOf(11);
+  for (let i = 0; i < 6 * 600; i++) {
+    const at = i / 600;
+    const isCandidate = at > 0.6 && random() < 0.1;
+    releases.add({ at, release: isCandidate ? '2' : '1', isBad: random() < (isCandidate ? 0.6 : 0.08) });
+  }
+  expect(releases.until(6).standing()).toMatchObject({ verdict: 'fail', action: 'rollback' });
+  expect(releases.standing().splitDispersion).toBeLessThan(2);
+  expect(releases.standing().splitLogEvidence).toBeLessThan(1);
+});

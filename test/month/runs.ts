@@ -100,7 +100,7 @@ function courseOf({ agent, release }: Planned, draw: Draw): Course {
   return { outcome: evidence === 'none' ? 'completed' : 'success', evidence, reason };
 }
 
-/** Spans of one run, as they come to be. */
+/** Spans of one run, as they come to be. Their times are seconds since the epoch, which no time zone changes. */
 class RunSpans {
   readonly rows: Record<string, unknown>[] = [];
   readonly #common: Readonly<Record<string, unknown>>;
@@ -121,7 +121,7 @@ class RunSpans {
   add(seconds: number, said: Readonly<Record<string, unknown>>): void {
     this.rows.push({
       ...this.#common,
-      Timestamp: `${instantText(this.#nowMs)}000000`,
+      Timestamp: `${(this.#nowMs / 1000).toFixed(3)}000000`,
       SpanId: this.#draw.hex(16),
       Duration: Math.round(seconds * 1e9),
       StreamIndex: this.rows.length,
@@ -247,7 +247,7 @@ function runRows(planned: Planned, offset: number, draw: Draw): RunRows {
   const root = {
     ...of,
     ...place,
-    Timestamp: `${instantText(startMs)}000000`,
+    Timestamp: `${(startMs / 1000).toFixed(3)}000000`,
     SpanId: rootId,
     SpanName: `invoke_agent ${agent.name}`,
     SpanKind: 'Server',

@@ -7,6 +7,7 @@ import {
   asked,
   duration,
   evidence,
+  figure,
   points,
   rate,
   ratio,
@@ -21,6 +22,11 @@ describe('figures read as people write them', () => {
   test('shares, money and time', () => {
     const written = [ratio(0.912), ratio(1), ratio(0), usd(0.0123), usd(1234.5), usd(0), usd(-0.5), seconds(0.042), seconds(12.44), seconds(600)]; // prettier-ignore
     expect(written.map(plain)).toEqual(['91.2 %', '100.0 %', '0.0 %', '$0.0123', '$1,234.50', '$0.00', '−$0.500', '42 ms', '12.4 s', '10.0 min']); // prettier-ignore
+    expect([figure(0.00048, 'incidents'), figure(12, 'incidents'), figure(null, 'USD')]).toEqual([
+      '0.00048',
+      '12',
+      '–',
+    ]);
     expect([asked(0.9, 'ratio'), asked(0.925, 'ratio'), asked(0.05, 'USD')].map(plain)).toEqual([
       '90 %',
       '92.5 %',

@@ -33,6 +33,8 @@ const tiles: readonly Tile[] = [
   tile({ kpi: 'cost_per_success', title: 'Cost per success', unit: 'USD', better: 'lower', value: 0.0146, denominator: 3480, counted: 'successes', objective: null }, -0.1, 0.06), // prettier-ignore
   tile({ kpi: 'tool_call_success', title: 'Tool calls that succeed', unit: 'ratio', better: 'higher', value: 0.912, denominator: 12_408, counted: 'calls', objective: null }, 0.06), // prettier-ignore
   tile({ kpi: 'run_duration', title: 'Duration, p95', unit: 'seconds', better: 'lower', value: 12.4, denominator: 4128, counted: 'runs', objective: null }, 0, 0.08), // prettier-ignore
+  tile({ kpi: 'incidents_per_run', title: 'Incidents per run', unit: 'incidents', better: 'lower', value: 0.0005, denominator: 4128, counted: 'runs', objective: null }), // prettier-ignore
+  tile({ kpi: 'evidence_coverage', title: 'Outcomes that somebody confirmed', unit: 'ratio', better: 'higher', value: 0.236, denominator: 4128, counted: 'runs', objective: null }), // prettier-ignore
 ];
 
 const judgedRelease = (atMs: number): ReleaseLine => ({

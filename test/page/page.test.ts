@@ -100,14 +100,26 @@ describe.skipIf(missing)('the live page', () => {
     expect(tests[3]).toMatch(/surely not worse than 1\.4\.0\? evidence 0\.05, passes at 99$/);
   });
 
-  test('the focus stays where it is while figures change and agents change places', async () => {
+  test('the focus stays where it is while figures change and others come and go', async () => {
+    const [waiting] = view.rollbacks;
+    const rollbacks = ['a', 'b', 'c'].flatMap((id) => (waiting ? [{ ...waiting, id, agent: id }] : []));
+    view = { ...view, rollbacks };
+    await open();
+    const focused = async () =>
+      page.evaluate(() => document.activeElement?.closest('li, tr')?.querySelector('h3, a')?.textContent);
+    await tabTo(page, '#rollbacks li:nth-child(3) [data-decision=approve]');
+    expect(await focused()).toMatch(/^c in production/);
+    show({ rollbacks: rollbacks.toReversed() });
+    await reads(page, '#rollbacks', /^.* c in .* b in .* a in /);
+    expect(await focused()).toMatch(/^c in production/);
+  });
+
+  test('agents do not change places under the hand of who is among them', async () => {
     await open();
     await tabTo(page, '#agents-lines tr:nth-child(2) a');
-    const focused = async () => page.evaluate(() => document.activeElement?.textContent);
-    expect(await focused()).toBe('billing-copilot');
     show({ agents: view.agents.toReversed().map((line) => ({ ...line, runs: line.runs + 1 })) });
-    await reads(page, '#agents-lines', '1,412');
-    expect(await focused()).toBe('billing-copilot');
+    await reads(page, '#agents-lines', /^refund-agent .* 1,412 .* triage-agent/);
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('billing-copilot');
   });
 
   test('nothing moves when numbers change', async () => {
@@ -215,6 +227,14 @@ describe.skipIf(missing)('the live page', () => {
     await page.click('#token-forget');
     await reads(page, '#refused', 'no token');
     faults = faults.filter((fault) => !fault.includes('401'));
+  });
+
+  test('a URL that asks for what there is not says so, and leads back', async () => {
+    page = await openPage(browser, `${server.url}/?window=7h`, faults);
+    await reads(page, '#refused', 'there is no window 7h');
+    await page.click('#refused-back');
+    await reads(page, '#connection', 'live');
+    faults = faults.filter((fault) => !fault.includes('400'));
   });
 
   test('a rollback that waits is approved with the token of who looks', async () => {

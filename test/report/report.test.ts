@@ -24,6 +24,11 @@ beforeAll(async () => {
 });
 afterAll(async () => remove());
 
+/** The sum of the columns `names`, which are US dollars. */
+function usd(row: Readonly<Record<string, unknown>>, ...names: readonly string[]): number {
+  return names.reduce((sum, name) => sum + Number(row[name] ?? 0), 0);
+}
+
 /** Replaces all runs by those that ended from `from` to before `to`. */
 async function onlyRuns(from: string, to: string): Promise<void> {
   await clickhouse.command('TRUNCATE TABLE agent_runs');
@@ -35,7 +40,7 @@ test('where nothing was ever stored it says so, and makes no figure up', async (
   const report = await reportFrom(clickhouse, october);
   const html = htmlOf(documentOf(report));
   expect(html).toContain('There are no runs in production in this month.');
-  expect(html).not.toMatch(/\d %|NaN|Infinity|undefined|null/);
+  expect(html).not.toMatch(/\d\s%|NaN|Infinity|undefined|null/);
   expect(markdownOf(documentOf(report))).toContain('Policies in use: none');
 });
 
@@ -67,8 +72,6 @@ describe('of a generated month', () => {
       ({ ClosedTime, Environment }) =>
         String(ClosedTime).startsWith('2026-10') && Environment === 'production',
     );
-    const usd = (row: Readonly<Record<string, unknown>>, ...names: readonly string[]): number =>
-      names.reduce((sum, name) => sum + Number(row[name] ?? 0), 0);
     const { now } = report.total;
     expect(now.runs).toBe(own.length);
     expect(now.escalation.count).toBe(own.filter(({ Escalated }) => Escalated === true).length);
@@ -152,6 +155,14 @@ describe('of a generated month', () => {
     expect(warnings).toEqual([
       expect.stringMatching(/^The month is not whole: data begins on 1[12] Oct\.$/),
       expect.stringMatching(/^The month is not whole: data ends on 16 Oct 2026, \d\d:\d\d UTC\.$/),
+    ]);
+  });
+
+  test('months before of which some is missing are told of, too', async () => {
+    await onlyRuns('2026-08-15', '2026-12');
+    const { warnings } = documentOf(await reportFrom(clickhouse, october));
+    expect(warnings).toEqual([
+      expect.stringMatching(/^The three months before are not whole: data begins on 1[45] Aug\.$/),
     ]);
   });
 

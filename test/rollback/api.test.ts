@@ -13,6 +13,7 @@ import { planWith, Site } from './site.ts';
 const log = createLog('silent');
 const callers = new Callers(
   ['alertmanager', 'ana', 'bo', 'eve'].map((name) => ({ name, token: new Secret(`${name}-token`) })),
+  new Secret('shared-token'),
 );
 
 let site: Site;
@@ -223,6 +224,103 @@ describe('people', () => {
     expect((await post('/api/v1/rollbacks/resume', '', 'bo')).status).toBe(200);
     expect((await get('/api/v1/rollbacks')).answer.stopped).toBeNull();
     expect((await post('/api/v1/rollbacks/breaker', { scope: 'refunds' }, 'bo')).status).toBe(404);
+  });
+
+  test('may stop everything with the shared token, and let it go on or review it only with one of their own', async () => {
+    site.plan = planWith({ mode: 'dry_run' });
+    const { id } = (await post('/api/v1/rollbacks', asked, 'bo')).answer;
+    await settle();
+    expect((await post('/api/v1/rollbacks/stop', { reason: 'an audit' }, 'shared')).status).toBe(200);
+    for (const [path, body] of [
+      ['/api/v1/rollbacks/resume', {}],
+      ['/api/v1/rollbacks/breaker', { scope: 'refunds' }],
+      [`/api/v1/reviews/${id}`, { review: 'right' }],
+    ] as const) {
+      const { status, answer } = await post(path, body, 'shared');
+      expect(status).toBe(403);
+      expect(answer.errors).toEqual([
+        'this is for people with a token of their own, and the shared one says nothing of who you are: add yourself to extensions::api::users',
+      ]);
+      expect((await post(path, body, 'mallory')).status).toBe(401);
+    }
+    expect(site.journal.events).toEqual(['requested', 'dry_run', 'stopped']);
+    expect((await post('/api/v1/rollbacks/resume', {}, 'ana')).answer).toEqual({
+      kind: 'taken',
+      stopped: null,
+    });
+  });
+
+  test('who resume hear when something else still stops everything', async () => {
+    site.stopReason = 'extensions::rollback::stop is true';
+    expect((await post('/api/v1/rollbacks/resume', {}, 'ana')).answer).toEqual({
+      kind: 'taken',
+      stopped: 'extensions::rollback::stop is true',
+    });
+  });
+
+  test('say whether a dry run was right, which is listed and counted', async () => {
+    site.plan = planWith({ mode: 'dry_run' });
+    const { id } = (await post('/api/v1/rollbacks', asked, 'bo')).answer;
+    await settle();
+    for (const body of [{}, { review: 'perhaps' }, { review: 'right', note: 'x'.repeat(1001) }])
+      expect((await post(`/api/v1/reviews/${id}`, body, 'ana')).status).toBe(400);
+    expect((await post('/api/v1/reviews/x', { review: 'right' }, 'ana')).status).toBe(404);
+    const said = { review: 'wrong', note: 'the tool was down for both' };
+    expect(await post(`/api/v1/reviews/${id}`, said, 'ana')).toMatchObject({
+      status: 200,
+      answer: { id, state: 'dry_run' },
+    });
+    expect((await get('/api/v1/rollbacks')).answer).toMatchObject({
+      rollbacks: [{ id, review: { ...said, by: 'ana' } }],
+      reviews: [{ policy: 'refund-agent', state: 'dry_run', times: 1, right: 0, wrong: 1, not_reviewed: 0 }],
+    });
+  });
+
+  test('who ask for what was answered before hear how that ended, and what to do', async () => {
+    expect((await post('/api/v1/rollbacks', asked, 'bo')).answer).toMatchObject({
+      kind: 'accepted',
+      state: 'requested',
+    });
+    await settle();
+    expect(await post('/api/v1/rollbacks', asked, 'ana')).toMatchObject({
+      status: 200,
+      answer: {
+        kind: 'joined',
+        state: 'done',
+        outcome: 'v1 meets the objective of run_success, over 100 events',
+        next: expect.stringContaining('nothing is to be done; who asks from 2026-11-26T12:30:00.000Z'),
+      },
+    });
+  });
+
+  test('ask for a release that the target does not run, and hear so at once', async () => {
+    expect(await post('/api/v1/rollbacks', { ...asked, release: 'v9' }, 'bo')).toMatchObject({
+      status: 409,
+      answer: { errors: ['refunds runs v2, and not v9: name the release that is to go'] },
+    });
+  });
+
+  test('approve what needs two of them, and hear for whom it waits', async () => {
+    site.plan = planWith({ mode: 'auto', approvers: ['ana', 'bo', 'eve'] });
+    site.approvals = 2;
+    await post('/api/v1/rollbacks', asked, 'bo');
+    await settle();
+    const { ticket } = (await get('/api/v1/rollbacks', 'ana')).answer.rollbacks[0];
+    const yes = { decision: 'approve' };
+    expect((await post(`/api/v1/approvals/${ticket}`, yes, 'ana')).answer).toMatchObject({
+      kind: 'taken',
+      state: 'awaiting_approval',
+      next: expect.stringContaining('1 of 2 approved, by ana; it waits until'),
+    });
+    expect((await get('/api/v1/rollbacks')).answer.rollbacks).toMatchObject([
+      { approvals: 2, approved_by: ['ana'] },
+    ]);
+    expect((await post(`/api/v1/approvals/${ticket}`, yes, 'ana')).status).toBe(409);
+    expect((await post(`/api/v1/approvals/${ticket}`, yes, 'eve')).answer).toMatchObject({
+      state: 'approved',
+    });
+    await settle();
+    expect(site.target.orders).toMatchObject([{ approvedBy: 'ana, eve' }]);
   });
 
   test('leave the record of a drill', async () => {

@@ -4,7 +4,7 @@ import { createLog } from '../../src/core/log.ts';
 import { Failure } from '../../src/core/failure.ts';
 import type { Executor } from '../../src/rollback/executor.ts';
 import { runs } from '../property-runs.ts';
-import { minuteMs, requestWith, Site } from './site.ts';
+import { dayMs, minuteMs, planWith, requestWith, Site } from './site.ts';
 
 /**
  * Two processes around one journal, each of which dies at any step: a process that died never answers again, whatever it
@@ -159,6 +159,86 @@ test.each([
         }
       }),
       { numRuns: Math.ceil(runs / 25) },
+    );
+  },
+);
+
+const approvalStep = fc.record({
+  kind: fc.constantFrom(
+    'ask' as const,
+    'round' as const,
+    'round' as const,
+    'approve' as const,
+    'approve' as const,
+  ),
+  who: fc.nat(1),
+  by: fc.constantFrom('ana', 'bo', 'cy', 'eve'),
+  fuse: fuse(),
+});
+
+test.each([true, false])(
+  'whoever dies when, what needs two approvals is done after those of two different approvers who did not ask, and once: mode auto is %s',
+  async (isAuto) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(approvalStep, { maxLength: 16 }), async (steps) => {
+        const processes = new Processes(true, true);
+        const { site } = processes;
+        site.approvals = 2;
+        site.plan = planWith({
+          mode: isAuto ? 'auto' : 'approve',
+          approvers: ['ana', 'bo', 'cy'],
+          approvalMs: dayMs,
+        });
+        const faults: string[] = [];
+        const carryOut = site.target.rollBack.bind(site.target);
+        site.target.rollBack = async (order) => {
+          const said = site.journal.bodies.flatMap((body) =>
+            ['approval_given', 'approved'].includes(body.event) && 'by' in body ? [String(body.by)] : [],
+          );
+          const asked = site.journal.bodies.flatMap((body) =>
+            ['requested', 'repeated'].includes(body.event) && 'by' in body ? [String(body.by)] : [],
+          );
+          const fit = new Set(said.filter((name) => name !== 'eve' && !asked.includes(name)));
+          if (fit.size < 2) faults.push(`approved by ${said.join()}, asked by ${asked.join()}`);
+          return carryOut(order);
+        };
+        const approve = async (who: number, by: string): Promise<void> =>
+          processes.ofOne(who, async (each) => {
+            const ticket = each.status(by).attempts.at(-1)?.ticket ?? '';
+            await each.decisions.approve(ticket, by);
+          });
+        const ask = async (who: number): Promise<void> =>
+          processes.ofOne(who, async (each) =>
+            each.request(requestWith({ cause: 'human', requestedBy: 'cy' })),
+          );
+        try {
+          for (const { kind, who, by, fuse: left } of steps) {
+            processes.fuse = left;
+            if (kind === 'ask') await ask(who);
+            if (kind === 'round') await processes.ofOne(who, async (each) => each.round());
+            if (kind === 'approve') await approve(who, by);
+            processes.fuse = undefined;
+          }
+          await ask(0);
+          for (const by of ['cy', 'ana', 'eve', 'bo']) {
+            await processes.ofOne(0, async (each) => each.round());
+            await approve(0, by);
+          }
+          for (let rounds = 0; rounds < 8; rounds++) {
+            await processes.ofOne(rounds, async (each) => each.round());
+            site.clock.advance(minuteMs);
+          }
+          expect(faults).toEqual([]);
+          expect(site.target.done.size).toBe(1);
+          const [attempt, ...more] = processes.get(0).executor.status(undefined).attempts;
+          expect(more).toEqual([]);
+          expect(attempt).toMatchObject({ state: 'done' });
+          expect([...attempt!.approvedBy].toSorted()).toEqual(['ana', 'bo']);
+        } finally {
+          site.remove();
+        }
+      }),
+      { numRuns: Math.ceil(runs / 10) },
     );
   },
 );

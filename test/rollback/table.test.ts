@@ -3,7 +3,7 @@ import { rollbackColumns } from '../../src/core/rollback-columns.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
 import { silentLog, startClickHouse } from '../store/embedded.ts';
-import { requestWith, Site } from './site.ts';
+import { planWith, requestWith, Site } from './site.ts';
 
 let clickhouse: ClickHouse;
 let remove: () => Promise<void>;
@@ -40,6 +40,46 @@ test('ClickHouse has each event once, however often its row came, linked to the 
       { Event: 'done', isLinked: 1 },
       { Event: 'repeated', State: '', isLinked: 1 },
     ]);
+  } finally {
+    site.remove();
+  }
+});
+
+test('ClickHouse tells of each policy how often it would have rolled back, and what people said of that', async () => {
+  const site = new Site();
+  site.plan = planWith({ policy: 'search-agent', mode: 'dry_run' });
+  try {
+    const executor = site.executor();
+    const ids = [];
+    for (const release of ['v2', 'v3', 'v4']) {
+      const outcome = await executor.request(requestWith({ agent: 'search', release }));
+      ids.push('id' in outcome ? outcome.id : '');
+      await executor.round();
+    }
+    await executor.decisions.review(ids[0]!, 'ana', 'wrong', '');
+    await executor.decisions.review(ids[0]!, 'bo', 'right', 'it failed for all');
+    await executor.decisions.review(ids[1]!, 'ana', 'wrong', "the tool's fault");
+    await executor.round();
+    const rows = site.rows.map(({ row }) => row);
+    await clickhouse.command(`INSERT INTO rollbacks FORMAT JSONEachRow ${rows.join('\n')}`);
+    expect(
+      await clickhouse.query(
+        "SELECT Actor, Reason, State, ToRelease FROM rollback_events WHERE Event = 'reviewed' AND Policy = 'search-agent' ORDER BY Seq",
+      ),
+    ).toMatchObject([
+      { Actor: 'ana', Reason: '', State: '', ToRelease: 'v1' },
+      { Actor: 'bo', Reason: 'it failed for all' },
+      { Actor: 'ana', Reason: "the tool's fault" },
+    ]);
+    expect(
+      await clickhouse.query(`
+        SELECT Policy, count() AS times, countIf(review = 'right') AS right, countIf(review = 'wrong') AS wrong
+        FROM (
+          SELECT RollbackId, any(Policy) AS Policy, countIf(State = 'dry_run' AND ToRelease != '') > 0 AS wouldHave,
+            argMaxIf(JSONExtractString(Evidence, 'review'), Seq, Event = 'reviewed') AS review
+          FROM rollback_events WHERE RollbackId != '' GROUP BY RollbackId
+        ) WHERE wouldHave GROUP BY Policy`),
+    ).toMatchObject([{ Policy: 'search-agent', times: 3, right: 1, wrong: 1 }]);
   } finally {
     site.remove();
   }

@@ -42,7 +42,7 @@ async function readerOf(stream: KafkaStream): Promise<StreamConsumer> {
   return consumer;
 }
 
-describe.skipIf(kafkaMissing)('a topic', () => {
+describe.skipIf(kafkaMissing)('a topic', { concurrent: true }, () => {
   const brokers = testCluster(1);
 
   test('that takes short records gets them cut between spans; a span that is longer is refused to its sender alone', async () => {

@@ -60,11 +60,22 @@ export function dashboardOf(draft: Draft): Dashboard {
     .time({ from: draft.from, to: 'now' })
     .refresh(draft.refresh ?? '')
     .variables([...sources, ...draft.variables])
-    .annotations([...(draft.annotations ?? [])])
-    .links([others, ...(draft.links ?? [])]);
+    .annotations((draft.annotations ?? []).map(inTheBar))
+    .links([others, ...(draft.links ?? [])].map(inTheBar));
   const dashboard = builder.build();
   dashboard.panels = panelsOf(draft.bands);
   return dashboard;
+}
+
+/** `of` where everybody sees it, not in the menu into which the SDK puts it unless told. */
+function inTheBar<T extends { placement?: unknown }>(of: Builder<T>): Builder<T> {
+  return {
+    build: () => {
+      const built = of.build();
+      delete built.placement;
+      return built;
+    },
+  };
 }
 
 /** The panels of `bands`, one band below the other. */

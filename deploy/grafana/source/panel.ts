@@ -82,6 +82,8 @@ const range = ({ expr, legend = '', exemplars = false }: Query, index: number): 
 const refId = (index: number): string => String.fromCodePoint(65 + index);
 const property = (id: string, value: unknown): DynamicConfigValue => ({ id, value });
 
+const latest = { build: () => ({ calcs: ['lastNotNull'] }) };
+
 /** A figure of now with its course behind it; a series called `n` is how many events it is made of. */
 export function stat(shown: About, ...queries: readonly Query[]): Shown {
   return about(new StatBuilder(), shown)
@@ -91,6 +93,7 @@ export function stat(shown: About, ...queries: readonly Query[]): Shown {
     .colorMode(BigValueColorMode.None)
     .graphMode(BigValueGraphMode.Area)
     .noValue('no data')
+    .reduceOptions(latest)
     .overrideByName('n', [property('unit', 'short'), property('decimals', 0)]);
 }
 
@@ -107,6 +110,7 @@ export function alarm(shown: About, ...queries: readonly Query[]): Shown {
     .colorMode(BigValueColorMode.Background)
     .graphMode(BigValueGraphMode.None)
     .noValue('none')
+    .reduceOptions(latest)
     .thresholds(bounds);
 }
 

@@ -21,7 +21,7 @@ export const oneAgent: Scope = `agent="$agent",${environments}`;
 export const ofOneAgent: Scope = `${oneAgent},release=~"$release"`;
 
 const windowed = (scope: Scope, window: string): string => `{${scope},window="${window}"}`;
-const sumBy = (by: string, of: string): string => `sum${by === '' ? '' : ` by (${by})`} (${of})`;
+const sumBy = (by: string, of: string): string => (by === '' ? `sum(${of})` : `sum by (${by}) (${of})`);
 
 /** Which series of a KPI are added up, and over which of its windows. */
 export interface Sides {
@@ -74,7 +74,7 @@ export function total(name: string, by = '', scope: Scope = ''): string {
 
 /** A gauge of which the greatest series counts. */
 export function most(name: string, by = '', scope: Scope = ''): string {
-  return `max${by === '' ? '' : ` by (${by})`} (${metric(name).name}{${scope}})`;
+  return `max${by === '' ? '' : ` by (${by}) `}(${metric(name).name}{${scope}})`;
 }
 
 /** The series of a counter that are new or grew within a minute. */

@@ -38,6 +38,7 @@ function labels(name: string, label: string, series: string): QueryVariableBuild
     .datasource(prometheus)
     .query({ qryType: 1, query: `label_values(${series}, ${name})`, refId: name })
     .definition(`label_values(${series}, ${name})`)
+    .allowCustomValue(false)
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc); // oxlint-disable-line unicorn/no-array-sort -- no array
 }

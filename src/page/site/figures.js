@@ -6,6 +6,7 @@ export const none = '–';
 export const fewBelow = 20;
 
 const counts = new Intl.NumberFormat('en');
+const parts = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 const percents = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const dollars = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -80,7 +81,12 @@ export function seconds(value) {
 }
 
 /** @type {Readonly<Record<import('../live-view.ts').Tile['unit'], (value: number) => string>>} */
-const ofUnit = { ratio, USD: usd, seconds, incidents: count };
+const ofUnit = {
+  ratio,
+  USD: usd,
+  seconds,
+  incidents: (value) => (value < 1 ? parts.format(value) : count(value)),
+};
 
 /**
  * The value of a KPI.

@@ -91,6 +91,7 @@ class Page {
     if (isRefused) {
       setText(byId('refused-sentence'), connection.sentence);
       byId('refused-token').hidden = !connection.needsToken;
+      byId('refused-back').hidden = connection.needsToken;
     }
     if (connection.kind !== 'live') this.#line.show(connection, this.#view);
   }

@@ -63,6 +63,10 @@ const variables = dashboards.flatMap((dashboard) =>
     .map((variable) => [`${dashboard.title}: ${variable.name}`, variable, dashboard] as const),
 );
 
+/** A line of what is written to the file that PLIMSOLL_GRAFANA_ANSWERS names: a query, and how much it gave. */
+const line = (name: string, gave: string, query: string): string =>
+  `${name}\t${gave}\t${query.replaceAll(/\s+/g, ' ')}`;
+
 interface Series {
   readonly metric: Readonly<Record<string, string>>;
   readonly values?: readonly (readonly [number, string])[];
@@ -176,7 +180,8 @@ describe.skipIf(missing)('with a pipeline that judges, rolls back and was scrape
         `SELECT (SELECT count() > 0 FROM incidents_now) AND (SELECT countIf(Event = 'acted') > 0 FROM rollback_events) AS all`,
       );
       const runs = await program.query<{ id: string }>(
-        "SELECT TraceId AS id FROM runs WHERE Outcome = 'failure' AND Environment = 'production' LIMIT 1",
+        `SELECT TraceId AS id FROM runs WHERE Outcome = 'failure' AND Environment = 'production'
+            AND TraceId IN (SELECT TraceId FROM otel_traces) LIMIT 1`,
       );
       return rows?.all === 1 && runs.length > 0 && runs;
     });
@@ -223,7 +228,7 @@ describe.skipIf(missing)('with a pipeline that judges, rolls back and was scrape
 
   test.each(promql)('%s has data', async (name, { expr = '', instant = false, dashboard }) => {
     const series = await seriesOf(filled(expr, chosenOn(dashboard)), instant);
-    answers.push(`${name}\t${series.length} series`);
+    answers.push(line(name, `${series.length} series`, expr));
     if (rightlyEmpty[name] === undefined) expect(series).not.toEqual([]);
     else expect(series).toEqual([]);
     expect(JSON.stringify(series)).not.toContain(rehearsed);
@@ -255,6 +260,25 @@ describe.skipIf(missing)('with a pipeline that judges, rolls back and was scrape
     expect(Number(mean?.value?.[1])).not.toBeCloseTo(table?.success ?? 0, 3);
   });
 
+  test('months of the executive summary have the runs, rates, incidents and cost that the tables have', async () => {
+    const { rawSql = '' } = asked.find(({ name }) => name === 'Executive summary: Months A') ?? {};
+    const months = await program.query<Readonly<Record<string, number>>>(filled(rawSql, values));
+    const all = (figure: string, per?: string): number =>
+      months.reduce((sum, month) => sum + Number(month[figure]) * (per ? Number(month[per]) : 1), 0);
+    const [table] = await program.query<Readonly<Record<string, number>>>(
+      `SELECT
+          toFloat64(count()) AS runs, toFloat64(countIf(Outcome IN ('success', 'completed'))) AS good,
+          toFloat64(countIf(Escalated)) AS escalated, toFloat64(sumIf(CostUsd, Priced)) AS cost,
+          (SELECT toFloat64(count()) FROM incidents_now WHERE Environment NOT LIKE 'drill:%') AS incidents
+      FROM runs WHERE Environment NOT LIKE 'drill:%'`,
+    );
+    expect(all('Runs')).toBe(table?.['runs']);
+    expect(all('SuccessRate', 'Runs')).toBeCloseTo(table?.['good'] ?? 0, 6);
+    expect(all('EscalationRate', 'Runs')).toBeCloseTo(table?.['escalated'] ?? 0, 6);
+    expect(all('Incidents')).toBe(table?.['incidents']);
+    expect(all('CostUsd')).toBeCloseTo(table?.['cost'] ?? 0, 6);
+  });
+
   test.each(promql.filter(([, { exemplar }]) => exemplar))(
     '%s leads to traces',
     async (name, { expr = '', dashboard }) => {
@@ -266,7 +290,7 @@ describe.skipIf(missing)('with a pipeline that judges, rolls back and was scrape
         ...span(),
       });
       const ids = found.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels['trace_id'] ?? ''));
-      answers.push(`${name}\t${ids.length} exemplars`);
+      answers.push(line(name, `${ids.length} exemplars`, expr));
       expect(ids).not.toEqual([]);
       const [known] = await program.query<{ count: string }>(
         `SELECT count() AS count FROM otel_traces WHERE TraceId = '${ids[0]}'`,
@@ -277,14 +301,14 @@ describe.skipIf(missing)('with a pipeline that judges, rolls back and was scrape
 
   test.each(annotations)('the annotation %s has something to tell', async (name, expr, dashboard) => {
     const series = await seriesOf(filled(expr, chosenOn(dashboard)), false);
-    answers.push(`annotation ${name}\t${series.length} series`);
+    answers.push(line(`annotation ${name}`, `${series.length} series`, expr));
     expect(series).not.toEqual([]);
     expect(JSON.stringify(series)).not.toContain(rehearsed);
   });
 
   test.each(sql)('%s has rows', async (name, { rawSql = '', panel, dashboard }) => {
     const rows = await program.query<Readonly<Record<string, unknown>>>(filled(rawSql, chosenOn(dashboard)));
-    answers.push(`${name}\t${rows.length} rows`);
+    answers.push(line(name, `${rows.length} rows`, rawSql));
     expect(rows).not.toEqual([]);
     if (panel.type === 'timeseries') expect(Object.keys(rows[0] ?? {})).toContain('time');
     expect(JSON.stringify(rows)).not.toContain(rehearsed);
