@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beginIn } from '../e2e/program.ts';
 import { freePorts } from '../free-ports.ts';
 import { kafkaMissing, testCluster } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
@@ -42,6 +43,21 @@ test('it opens the ports on which its environment has the program listen, and it
   expect(exposedPorts(text).map(String)).toEqual(ports);
   expect(last.find(({ name }) => name === 'HEALTHCHECK')?.text).toContain(`127.0.0.1:${ports.at(-1)}'`);
 });
+
+test.each(['all-kafka', 'ingest', 'store', 'assess'])(
+  'in it, %s listens where others reach it',
+  async (name) => {
+    const said = last.filter((each) => each.name === 'ENV').flatMap((each) => pairsOf(each.text));
+    const environment = { ...Object.fromEntries(said), PLIMSOLL_API_TOKEN: 'a-token-of-this-test' };
+    const config = join(context, 'config', `${name}.yaml`);
+    const { code, stdout } = await beginIn(environment, 'print-config', '--config', config).ended;
+    expect(code).toBe(0);
+    const endpoints = [...stdout.matchAll(/endpoint: (\S+)/g)].map(([, endpoint]) => endpoint);
+    const sqlOfEmbedded = '127.0.0.1:8123';
+    expect(endpoints).not.toEqual([]);
+    expect(endpoints.filter((each) => !each?.startsWith('0.0.0.0:') && each !== sqlOfEmbedded)).toEqual([]);
+  },
+);
 
 test('the version on its label is that of the package', () => {
   const { version }: { version: string } = JSON.parse(readFileSync(join(context, 'package.json'), 'utf8'));
