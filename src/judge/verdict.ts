@@ -114,7 +114,7 @@ function unitsText({ arms, rules, baseline }: Pair): string {
 /** An e-value of which `log` is the natural logarithm, for people. */
 function amount(log: number): string {
   const value = Math.exp(log);
-  return value < 1e6 ? value.toPrecision(3) : `10^${Math.round(log / Math.LN10)}`;
+  return value < 1e6 ? String(Number(value.toPrecision(3))) : `10^${Math.round(log / Math.LN10)}`;
 }
 
 function testsOf(pair: Pair, kpi: KpiEvidence, nowMs: number): readonly TestStanding[] {
