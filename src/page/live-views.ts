@@ -36,8 +36,9 @@ const pointEveryMs = 10_000;
 const heartbeatMs = 15_000;
 /** What was looked at so recently is now. */
 const freshMs = 1000;
-/** Looking takes no more than this share of the time, however much there is to see. */
+/** Looking takes no more than this share of the time where there is much to see, unless nobody would look for too long. */
 const cpuShare = 1 / 20;
+const viewAtLeastEveryMs = 10_000;
 /** Of agents in environments, and all of them together. */
 const limitSeries = 1001;
 const limitTests = 2000;
@@ -145,7 +146,7 @@ export class LiveViews implements Component {
   }
 
   async #look(): Promise<void> {
-    const began = performance.now();
+    const before = process.threadCpuUsage();
     try {
       const nowMs = this.#parts.clock.nowMs();
       const isDue = !(nowMs - this.#pointMs < pointEveryMs);
@@ -157,7 +158,9 @@ export class LiveViews implements Component {
     } catch (error) {
       this.#parts.log.error({ err: error }, 'cannot make the views of the live page');
     }
-    this.#wait(Math.max(viewEveryMs, (performance.now() - began) / cpuShare));
+    const { user, system } = process.threadCpuUsage(before);
+    const restMs = (user + system) / 1000 / cpuShare;
+    this.#wait(Math.min(Math.max(viewEveryMs, restMs), viewAtLeastEveryMs));
   }
 
   #addPoint({ atMs, assessed }: Moment): void {
