@@ -5,7 +5,7 @@ import { duration, size } from './config-quantities.ts';
 import { rollbackExtension } from './config-rollback.ts';
 import { embeddedConnector, kafkaConnector } from './config-stream.ts';
 import { count, endpoint, orNothing, secret, tls, token } from './config-values.ts';
-import { unknownKeys } from './core/issue-sentence.ts';
+import { sentenceOf, unknownKeys } from './core/issue-sentence.ts';
 import { logLevels } from './core/log.ts';
 import { escalationReasons } from './semconv/vocabulary.ts';
 
@@ -183,7 +183,7 @@ function section<S extends Readonly<Record<string, z.ZodType<object>>>>(kind: st
           });
           return [];
         }
-        const result = schema.safeParse(options ?? {});
+        const result = schema.safeParse(options ?? {}, { reportInput: true });
         for (const issue of result.error?.issues ?? []) {
           context.addIssue({
             ...issue,
@@ -203,6 +203,8 @@ export function messageOf(issue: z.core.$ZodIssue, schema: z.ZodType): string {
   if (issue.code === 'unrecognized_keys') return unknownKeys(issue, schema);
   if (issue.code === 'invalid_type' && issue.input === undefined)
     return 'is missing: set it, or give --config config/plimsoll.yaml before your own file';
+  if (issue.code === 'invalid_type')
+    return sentenceOf(issue, (message) => !message.startsWith('Invalid input'));
   if (issue.code === 'too_small' && issue.origin === 'array') return `must list ${issue.minimum} or more`;
   if (issue.code === 'too_small' && issue.origin === 'number') return `must be ${issue.minimum} or more`;
   if (issue.code === 'too_big' && issue.origin === 'number') return `must be ${issue.maximum} or less`;

@@ -3,7 +3,7 @@
 const [major = 0] = process.versions.node.split('.').map(Number);
 if (major < 24) {
   process.stderr.write(
-    `plimsoll needs Node 24 or newer and this is ${process.versions.node}: run it through npm (npm start), or install Node 24.\n`,
+    `plimsoll needs Node 24 or newer and this is ${process.versions.node}: run npm start in a clone, or npm install node@24 beside the package, whose npx then finds it.\n`,
   );
   process.exitCode = 1;
 } else {

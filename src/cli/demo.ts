@@ -27,7 +27,7 @@ export const demoCommand: Command = {
   help: `Usage: plimsoll demo [--config FILE]... [--seconds N] [--rate R] [--metrics URL]
        plimsoll demo --bad-release [--config FILE]... [--rate R]
 
-Starts the pipeline unless one is up, and sends it what three make-believe agents do, through the real OpenTelemetry
+Starts the pipeline unless one is up, and sends it what two make-believe agents do, through the real OpenTelemetry
 exporters (gRPC and HTTP). One of them runs a bad canary release with a tenth of its traffic: watch its KPIs fall. Ctrl-C
 ends it cleanly.
 

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { loadConfig } from '../config.ts';
 import { reachableUrl } from '../core/listen.ts';
 import { planOf, type Plan } from '../plan.ts';
@@ -8,6 +8,7 @@ import { drillLines, type DrillRecord } from '../rehearsal/drill-record.ts';
 import { inProcessDrill } from '../rehearsal/in-process-drill.ts';
 import { knownScenarios, unseenBy } from '../rehearsal/scenarios.ts';
 import { print, UsageError, type Command } from './command.ts';
+import { readText } from './named-file.ts';
 import type { SightUrls } from './drill-sight.ts';
 import { drillFaults, liveDrill, storeRecord, type LiveDrillParts } from './live-drill.ts';
 import { onStopSignals } from './stop-signals.ts';
@@ -73,7 +74,7 @@ the executor. Tokens are those of the configuration, such as PLIMSOLL_API_TOKEN.
 /** The policy that `given` names: a file, or one that the configuration uses. */
 function policyOf(given: string, { policies: patterns }: Plan): PolicyFile {
   if (existsSync(given)) {
-    const result = readPolicy(given, readFileSync(given, 'utf8'));
+    const result = readPolicy(given, readText(given));
     if ('read' in result) return result.read;
     throw new Error(result.findings.map(({ path, sentence }) => `${given}: ${path}: ${sentence}`).join('; '));
   }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fromEnvironment } from '../config.ts';
 import { messageOf } from '../core/failure.ts';
@@ -9,6 +8,7 @@ import { durationSeconds } from '../policy/policy-values.ts';
 import { readPolicy } from '../policy/read-policy.ts';
 import { apiUrl, bearer, reasonOf, usualUrl } from './api-call.ts';
 import { print, UsageError, type Command } from './command.ts';
+import { readText } from './named-file.ts';
 
 const usualToken = 'PLIMSOLL_API_TOKEN';
 const askEveryMs = 2000;
@@ -138,15 +138,6 @@ function offline(file: string, need: Needs): Said {
   const read = readCases(readText(file));
   if ('faults' in read) throw new Error(read.faults.map((fault) => `${file}: ${fault}`).join('\n'));
   return { dataset: rules.dataset, ...judgeOffline(read.cases, { release, baseline }, rules) };
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : messageOf(error);
-    throw new Error(`cannot read ${file} (${code})`, { cause: error });
-  }
 }
 
 /** What the pipeline says; with `--wait`, as soon as it is sure, or when the time is over. */

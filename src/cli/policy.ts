@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { systemClock } from '../core/clock.ts';
 import { receiverNames } from '../policy/alertmanager.ts';
@@ -14,6 +14,7 @@ import { loadConfig } from '../config.ts';
 import { planOf } from '../plan.ts';
 import { testResults } from '../rehearsal/policy-tests.ts';
 import { print, UsageError, type Command } from './command.ts';
+import { readText } from './named-file.ts';
 
 export const policyCommand: Command = {
   name: 'policy',
@@ -197,13 +198,4 @@ function printFindings(file: string, findings: readonly Finding[]): void {
 
 function complain(sentence: string): void {
   process.stderr.write(`plimsoll: ${sentence}\n`);
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new Error(`cannot read ${file} (${code})`, { cause: error });
-  }
 }

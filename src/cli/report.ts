@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { loadConfig } from '../config.ts';
 import { systemClock } from '../core/clock.ts';
 import { reachableUrl } from '../core/listen.ts';
@@ -15,6 +14,7 @@ import { clickhouseOf } from '../roles/store.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { runSql } from '../store/sql-client.ts';
 import { print, UsageError, type Command } from './command.ts';
+import { writeText } from './named-file.ts';
 
 const formats: Readonly<Record<string, (report: Report) => string>> = {
   html: (report) => htmlOf(documentOf(report)),
@@ -62,7 +62,7 @@ It asks what the configuration says: the SQL port of the pipeline that runs, whe
     const { out } = options;
     if (out === undefined) process.stdout.write(written(report));
     else {
-      writeFileSync(String(out), written(report));
+      writeText(String(out), written(report));
       print(`${String(out)}: the report of ${subject.month} on ${subject.environment}`);
     }
     return 0;

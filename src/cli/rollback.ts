@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { fromEnvironment } from '../config.ts';
 import { verifiedLines } from '../rollback/chain.ts';
 import { apiUrl, bearer, unreachable, usualUrl } from './api-call.ts';
 import { print, UsageError, type Command } from './command.ts';
+import { readText } from './named-file.ts';
 import { rollbackList, shown, type ListedRollbacks } from './rollback-list.ts';
 
 const usualToken = 'PLIMSOLL_API_TOKEN';
@@ -208,7 +208,7 @@ function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
 }
 
 function verify(file: string, hash: string | undefined): number {
-  const lines = readFileSync(file, 'utf8').split('\n');
+  const lines = readText(file).split('\n');
   const torn = lines.pop() ?? '';
   const read = verifiedLines(lines);
   if ('fault' in read) {

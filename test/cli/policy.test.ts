@@ -242,7 +242,7 @@ test('a file that is not there is named', async () => {
   expect(await called('policy', 'check', '/nowhere.yaml')).toEqual({
     code: 1,
     stdout: '',
-    stderr: 'plimsoll: cannot read /nowhere.yaml (ENOENT)\n',
+    stderr: 'plimsoll: cannot read /nowhere.yaml (ENOENT): name a file that is there\n',
   });
 });
 

@@ -47,7 +47,7 @@ test('an older Node says in one sentence which one is needed', () => {
   const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
   expect([status, stderr]).toEqual([
     1,
-    'plimsoll needs Node 24 or newer and this is 20.20.2: run it through npm (npm start), or install Node 24.\n',
+    'plimsoll needs Node 24 or newer and this is 20.20.2: run npm start in a clone, or npm install node@24 beside the package, whose npx then finds it.\n',
   ]);
   // A name that the older Node does not have would be an error before the first line runs.
   expect(readFileSync(launcher, 'utf8')).not.toMatch(/^import /m);
