@@ -60,7 +60,7 @@ describe('the offline gate', () => {
     ]);
     expect(await offline('1', join(folder, 'none.jsonl'))).toMatchObject({
       code: 3,
-      stderr: `plimsoll: cannot read ${join(folder, 'none.jsonl')} (ENOENT)\n`,
+      stderr: `plimsoll: cannot read ${join(folder, 'none.jsonl')} (ENOENT): name a file that is there\n`,
     });
   });
 });
