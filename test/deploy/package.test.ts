@@ -71,9 +71,11 @@ test('the secrets that people write beside it get neither into the package, nor 
   expect(paths.filter((path) => path.endsWith('.env'))).toEqual([]);
   const lines = (name: string) => readFileSync(join(root, name), 'utf8').split('\n');
   expect(lines('.gitignore')).toContain('.env');
-  expect(lines(join('deploy', 'Containerfile.dockerignore')).filter((line) => line !== '').at(-1)).toBe(
-    '**/.env',
-  );
+  expect(
+    lines(join('deploy', 'Containerfile.dockerignore'))
+      .filter((line) => line !== '')
+      .at(-1),
+  ).toBe('**/.env');
 });
 
 test('the program says its version, and the help of each of its commands', () => {

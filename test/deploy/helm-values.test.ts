@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { z } from 'zod';
+import { chart, helm, manifestsOf, rendered, type Manifest } from './chart.ts';
+import { validatorPrograms } from './validators.ts';
+
+const roles = ['ingest', 'store', 'assess'];
+const folder = mkdtempSync(join(tmpdir(), 'plimsoll-helm-values-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let programs: string;
+beforeAll(async () => {
+  programs = await validatorPrograms();
+}, 900_000);
+
+/** The objects that come of `values`. */
+function objectsOf(values: unknown = {}): readonly Manifest[] {
+  const file = join(folder, 'values.yaml');
+  writeFileSync(file, stringify(values));
+  return manifestsOf(rendered(programs, '--values', file));
+}
+
+/** The object of a kind and of what its name says after that of the release; '' where that is all. */
+function found<Shape extends z.ZodType>(
+  all: readonly Manifest[],
+  kind: string,
+  name: string,
+  shape: Shape,
+): z.infer<Shape> {
+  return shape.parse(
+    all.find(
+      (each) =>
+        each.kind === kind &&
+        each.metadata.name === ['agents', 'plimsoll', ...(name === '' ? [] : [name])].join('-'),
+    ),
+  );
+}
+
+const configMap = z.object({ data: z.object({ 'config.yaml': z.string() }) });
+const configOf = (all: readonly Manifest[], role: string): unknown =>
+  parse(found(all, 'ConfigMap', role, configMap).data['config.yaml']);
+
+const named = z.looseObject({ name: z.string() });
+const deployment = z.object({
+  spec: z.object({
+    template: z.object({
+      spec: z.object({
+        containers: z.tuple([z.object({ env: z.array(named), volumeMounts: z.array(named) })]),
+        volumes: z.array(named),
+      }),
+    }),
+  }),
+});
+const podOf = (all: readonly Manifest[], role: string) => {
+  const { containers, volumes } = found(all, 'Deployment', role, deployment).spec.template.spec;
+  return { ...containers[0], volumes };
+};
+
+test('a role is given files of its own, such as the authority of a Kafka out of a Secret', () => {
+  const volume = { name: 'kafka-ca', secret: { secretName: 'kafka-cluster-ca-cert' } };
+  const volumeMount = { name: 'kafka-ca', mountPath: '/etc/plimsoll/kafka', readOnly: true };
+  const all = objectsOf({ store: { volumes: [volume], volumeMounts: [volumeMount] } });
+  expect(podOf(all, 'store').volumes).toContainEqual(volume);
+  expect(podOf(all, 'store').volumeMounts).toContainEqual(volumeMount);
+  for (const role of ['ingest', 'assess']) {
+    const { volumes, volumeMounts } = podOf(all, role);
+    expect([...volumes, ...volumeMounts].map(({ name }) => name)).not.toContain('kafka-ca');
+  }
+});
