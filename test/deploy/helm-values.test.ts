@@ -70,3 +70,39 @@ test('a role is given files of its own, such as the authority of a Kafka out of 
     expect([...volumes, ...volumeMounts].map(({ name }) => name)).not.toContain('kafka-ca');
   }
 });
+
+const service = z.object({
+  spec: z.object({ type: z.string(), ports: z.array(z.object({ name: z.string(), port: z.number() })) }),
+});
+const labelled = z.object({ metadata: z.object({ labels: z.record(z.string(), z.string()) }) });
+const monitor = z.object({
+  spec: z.object({ selector: z.object({ matchLabels: z.record(z.string(), z.string()) }) }),
+});
+
+test('who opens a role to the outside does not open its metrics, which a Service of their own has', () => {
+  const outside = { service: { type: 'LoadBalancer' } };
+  const all = objectsOf({ ingest: outside, assess: outside, serviceMonitor: { enabled: true } });
+  for (const [role, names] of [
+    ['ingest', ['otlp-grpc', 'otlp-http']],
+    ['assess', ['api']],
+  ] as const) {
+    const { spec } = found(all, 'Service', role, service);
+    expect({ type: spec.type, names: spec.ports.map(({ name }) => name) }).toEqual({
+      type: 'LoadBalancer',
+      names,
+    });
+  }
+  for (const role of roles)
+    expect(found(all, 'Service', `${role}-metrics`, service).spec).toEqual({
+      type: 'ClusterIP',
+      ports: [{ name: 'metrics', port: 9464 }],
+    });
+  const wanted = Object.entries(found(all, 'ServiceMonitor', '', monitor).spec.selector.matchLabels);
+  const scraped = all.filter((each) => {
+    const { labels } = labelled.parse(each).metadata;
+    return each.kind === 'Service' && wanted.every(([key, value]) => labels[key] === value);
+  });
+  expect(scraped.map(({ metadata }) => metadata.name)).toEqual(
+    roles.map((role) => `agents-plimsoll-${role}-metrics`),
+  );
+});

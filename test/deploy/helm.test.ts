@@ -166,7 +166,7 @@ describe.each(variants)('with $name values', ({ name, words }) => {
     const services = ofKind('Service').map(({ spec }) =>
       z.object({ selector: labels, ports: z.array(z.looseObject({ targetPort: z.string() })) }).parse(spec),
     );
-    expect(services).toHaveLength(3);
+    expect(services).toHaveLength(5);
     for (const { selector, ports } of services) {
       const [pod, ...others] = chosenBy(selector);
       expect(others).toEqual([]);
@@ -192,8 +192,11 @@ describe.each(variants)('with $name values', ({ name, words }) => {
       const { ingress } = z
         .object({ ingress: z.array(z.object({ ports: z.array(z.object({ port: z.number() })) })) })
         .parse(spec);
-      const service = ofKind('Service').find((each) => each.metadata.name === metadata.name);
-      const { ports } = z.object({ ports: z.array(z.object({ port: z.number() })) }).parse(service?.spec);
+      const ports = ofKind('Service')
+        .filter((each) => [metadata.name, `${metadata.name}-metrics`].includes(each.metadata.name))
+        .flatMap(
+          (each) => z.object({ ports: z.array(z.object({ port: z.number() })) }).parse(each.spec).ports,
+        );
       const open = ingress.flatMap((each) => each.ports.map(({ port }) => port));
       expect(new Set(open)).toEqual(new Set(ports.map(({ port }) => port)));
     }
