@@ -106,3 +106,21 @@ test('who opens a role to the outside does not open its metrics, which a Service
     roles.map((role) => `agents-plimsoll-${role}-metrics`),
   );
 });
+
+test('what one role is told of Kafka or ClickHouse is told to no other, and what all are told to all', () => {
+  const all = objectsOf({
+    kafka: { config: { tls: {}, linger: '20ms' } },
+    clickhouse: { config: { compression: 'gzip' } },
+    ingest: { config: { connectors: { kafka: { linger: '5ms', compression: 'lz4' } } } },
+    store: { config: { exporters: { clickhouse: { compression: 'none' } } } },
+  });
+  expect(configOf(all, 'ingest')).toMatchObject({
+    connectors: { kafka: { tls: {}, linger: '5ms', compression: 'lz4' } },
+  });
+  expect(configOf(all, 'store')).toEqual({
+    connectors: { kafka: { tls: {}, linger: '20ms' } },
+    exporters: { clickhouse: { compression: 'none' } },
+  });
+  expect(configOf(all, 'assess')).toMatchObject({ connectors: { kafka: { tls: {}, linger: '20ms' } } });
+  expect(configOf(all, 'assess')).not.toHaveProperty('connectors.kafka.compression');
+});
