@@ -124,3 +124,19 @@ test('what one role is told of Kafka or ClickHouse is told to no other, and what
   expect(configOf(all, 'assess')).toMatchObject({ connectors: { kafka: { tls: {}, linger: '20ms' } } });
   expect(configOf(all, 'assess')).not.toHaveProperty('connectors.kafka.compression');
 });
+
+test.each([
+  {
+    how: 'a password',
+    sasl: { mechanism: 'PLAIN', username: 'a', password: '${env:KAFKA_PASSWORD}' },
+    asked: 1,
+  },
+  { how: 'a token', sasl: { mechanism: 'OAUTHBEARER', token_file: '/var/run/token' }, asked: 0 },
+  { how: 'nothing', sasl: null, asked: 0 },
+])('the password of Kafka is asked for where it is shown $how: $asked times', ({ sasl, asked }) => {
+  const all = objectsOf({ kafka: { config: { sasl } } });
+  for (const role of roles) {
+    const names = podOf(all, role).env.map(({ name }) => name);
+    expect(names.filter((name) => name === 'KAFKA_PASSWORD')).toHaveLength(asked);
+  }
+});
