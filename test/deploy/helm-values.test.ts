@@ -140,3 +140,21 @@ test.each([
     expect(names.filter((name) => name === 'KAFKA_PASSWORD')).toHaveLength(asked);
   }
 });
+
+const endpoints = z.object({ spec: z.object({ endpoints: z.array(z.object({ interval: z.string() })) }) });
+
+test('the interval of the scraper is what assess takes it for', () => {
+  const all = objectsOf({ serviceMonitor: { enabled: true, interval: '30s' } });
+  expect(found(all, 'ServiceMonitor', '', endpoints).spec.endpoints).toEqual([{ interval: '30s' }]);
+  expect(configOf(all, 'assess')).toMatchObject({ exporters: { kpi: { scrape_interval: '30s' } } });
+  const own = { exporters: { kpi: { max_series: 100 } } };
+  expect(configOf(objectsOf({ assess: { config: own } }), 'assess')).toEqual({
+    exporters: { kpi: { max_series: 100, scrape_interval: '15s' } },
+  });
+});
+
+test('an interval that only Prometheus can read is refused', () => {
+  const words = ['--kube-version', '1.34.0', '--set', 'serviceMonitor.interval=1m30s'];
+  const { status, stderr } = helm(programs, 'template', 'agents', chart, ...words);
+  expect({ status, stderr }).toMatchObject({ status: 1, stderr: expect.stringContaining('interval') });
+});

@@ -29,6 +29,9 @@ labels:
 {{- if eq .role "store" }}
 {{- with .root.Values.clickhouse.config }}{{ $_ := set $over "exporters" (dict "clickhouse" (deepCopy .)) }}{{ end }}
 {{- end }}
+{{- if eq .role "assess" }}
+{{- $_ := set $over "exporters" (dict "kpi" (dict "scrape_interval" .root.Values.serviceMonitor.interval)) }}
+{{- end }}
 {{- if .root.Values.policies }}
 {{- $_ := set $over "service" (dict "policies" (list "/etc/plimsoll/policies/*.yaml")) }}
 {{- end }}
