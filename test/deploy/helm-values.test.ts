@@ -158,3 +158,29 @@ test('an interval that only Prometheus can read is refused', () => {
   const { status, stderr } = helm(programs, 'template', 'agents', chart, ...words);
   expect({ status, stderr }).toMatchObject({ status: 1, stderr: expect.stringContaining('interval') });
 });
+
+const egress = z.object({
+  spec: z.object({
+    egress: z.tuple([z.object({ ports: z.array(z.object({ protocol: z.string(), port: z.number() })) })]),
+  }),
+});
+
+test.each([
+  { url: 'http://clickhouse:8123', port: 8123 },
+  { url: 'https://clickhouse.example.com', port: 443 },
+  { url: 'http://clickhouse/', port: 80 },
+  { url: 'https://[fd00::1]:8443/', port: 8443 },
+])('roles may reach the ports that brokers and $url name, and those that are added', ({ url, port }) => {
+  const all = objectsOf({
+    kafka: { brokers: 'a:9094,b:9094,c:19094' },
+    clickhouse: { url },
+    networkPolicy: { kafkaPorts: [9095] },
+  });
+  const reached = (role: string) =>
+    found(all, 'NetworkPolicy', role, egress)
+      .spec.egress[0].ports.filter(({ protocol }) => protocol === 'TCP')
+      .map((each) => each.port);
+  expect(reached('ingest')).toEqual([53, 9094, 19094, 9095]);
+  expect(reached('store')).toEqual([53, 9094, 19094, 9095, port]);
+  expect(reached('assess')).toEqual([53, 9094, 19094, 9095]);
+});
