@@ -65,11 +65,12 @@ test('the package has what runs and what is deployed, and nothing else', () => {
   process.stdout.write(`${tarball.filename}: ${tarball.size} bytes, ${paths.length} files\n`);
 });
 
+const lines = (name: string) => readFileSync(join(root, name), 'utf8').split('\n');
+
 test('the secrets that people write beside it get neither into the package, nor into Git, nor into the image', () => {
   const paths = tarball.files.map(({ path }) => path);
   expect(paths).toContain('deploy/.env.example');
   expect(paths.filter((path) => path.endsWith('.env'))).toEqual([]);
-  const lines = (name: string) => readFileSync(join(root, name), 'utf8').split('\n');
   expect(lines('.gitignore')).toContain('.env');
   expect(
     lines(join('deploy', 'Containerfile.dockerignore'))
