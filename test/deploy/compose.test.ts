@@ -191,3 +191,18 @@ test('what Grafana is told of its surroundings are services, a user that there i
   const reader = readFileSync(join(root, 'deploy', 'compose', 'clickhouse-reader.xml'), 'utf8');
   expect(reader).toContain(`<${grafana?.environment['CLICKHOUSE_USERNAME']}>`);
 });
+
+test('who reads ClickHouse takes no more of it than its limits, and cannot take them away', () => {
+  const reader = readFileSync(join(root, 'deploy', 'compose', 'clickhouse-reader.xml'), 'utf8');
+  const [, profile = ''] = /<profiles>\s*<reader>(.*)<\/reader>\s*<\/profiles>/s.exec(reader) ?? [];
+  const [, constraints = ''] = /<constraints>(.*)<\/constraints>/s.exec(profile) ?? [];
+  const said = profile.replace(constraints, '');
+  for (const name of ['max_execution_time', 'max_memory_usage', 'max_result_rows']) {
+    const value = Number(new RegExp(`<${name}>(\\d+)</${name}>`).exec(said)?.[1]);
+    const [, least, most] =
+      new RegExp(`<${name}><min>(\\d+)</min><max>(\\d+)</max></${name}>`).exec(constraints) ?? [];
+    expect(Number(least), name).toBeGreaterThan(0); // 0 is no limit
+    expect(value, name).toBeGreaterThanOrEqual(Number(least));
+    expect(Number(most), name).toBeGreaterThanOrEqual(value);
+  }
+});

@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseAllDocuments, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { beginIn, plimsoll } from '../e2e/program.ts';
 import { requires } from '../requires.ts';
+import { chart, helm, manifestsOf, rendered, type Manifest } from './chart.ts';
 import { exposedPorts } from './container.ts';
 import { validatorPrograms } from './validators.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const chart = join(root, 'deploy', 'helm', 'plimsoll');
 const policy = join(root, 'config', 'policies', 'refund-agent.yaml');
 const promtool = requires('promtool', { version: '--version', from: 'prometheus' });
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-helm-'));
@@ -39,14 +39,6 @@ const template = z.object({
     containers: z.tuple([container]),
   }),
 });
-const manifest = z.looseObject({
-  kind: z.string(),
-  metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
-  data: z.record(z.string(), z.string()).optional(),
-  spec: z.looseObject({}).optional(),
-});
-type Manifest = z.infer<typeof manifest>;
-
 let programs: string;
 beforeAll(async () => {
   programs = await validatorPrograms();
@@ -54,19 +46,6 @@ beforeAll(async () => {
   const words = ['--as-of', '2026-11-26', '--receivers', receivers, '--out', join(folder, 'rules')];
   expect(await plimsoll('policy', 'render', ...words, policy)).toMatchObject({ code: 0, stderr: '' });
 }, 900_000);
-
-function helm(...words: readonly string[]) {
-  const { status, stdout, stderr } = spawnSync(join(programs, 'helm'), words, { encoding: 'utf8' });
-  return { status, stdout, stderr };
-}
-
-/** What `helm install agents` would send to Kubernetes, with `words` more. */
-function rendered(...words: readonly string[]): string {
-  const where = ['agents', chart, '--namespace', 'agents', '--kube-version', '1.34.0'];
-  const { status, stdout, stderr } = helm('template', ...where, ...words);
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  return stdout;
-}
 
 const rule = (name: string): readonly string[] => [
   '--set-file',
@@ -85,12 +64,6 @@ const variants = [
   { name: 'default', words: () => [] },
   { name: 'full', words: full },
 ];
-const manifestsOf = (text: string): readonly Manifest[] =>
-  parseAllDocuments(text).flatMap((document) => {
-    const value: unknown = document.toJS();
-    return value === null ? [] : [manifest.parse(value)];
-  });
-
 /** Without the texts that the chart hands over as they are: rules, and policies. */
 function withoutHandedOver(text: string): string {
   const handedOver = /^kind: PrometheusRule$|^ {2}name: agents-plimsoll-policies$/m;
@@ -102,8 +75,8 @@ function withoutHandedOver(text: string): string {
 
 test('the chart is of the version of the package, and helm finds nothing to mend', () => {
   const { version }: { version: string } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  expect(helm('show', 'chart', chart).stdout).toContain(`appVersion: ${version}`);
-  expect(helm('lint', '--strict', chart)).toMatchObject({ status: 0 });
+  expect(helm(programs, 'show', 'chart', chart).stdout).toContain(`appVersion: ${version}`);
+  expect(helm(programs, 'lint', '--strict', chart)).toMatchObject({ status: 0 });
 });
 
 test.each([
@@ -113,13 +86,22 @@ test.each([
   { set: 'kafka.brokers=kafka', says: 'brokers' },
   { set: 'policies.a=', says: 'policies' },
 ])('a value that is none ($set) is refused', ({ set, says }) => {
-  const { status, stderr } = helm('template', 'agents', chart, '--kube-version', '1.34.0', '--set', set);
+  const { status, stderr } = helm(
+    programs,
+    'template',
+    'agents',
+    chart,
+    '--kube-version',
+    '1.34.0',
+    '--set',
+    set,
+  );
   expect({ status, stderr }).toMatchObject({ status: 1, stderr: expect.stringContaining(says) });
 });
 
 test('rules that are no rules are refused by name', () => {
   const words = ['--set', 'prometheusRule.enabled=true,prometheusRule.files.mine=nothing: here'];
-  const { stderr } = helm('template', 'agents', chart, '--kube-version', '1.34.0', ...words);
+  const { stderr } = helm(programs, 'template', 'agents', chart, '--kube-version', '1.34.0', ...words);
   expect(stderr).toContain('prometheusRule.files.mine: has no groups');
 });
 
@@ -127,7 +109,7 @@ describe.each(variants)('with $name values', ({ name, words }) => {
   let text: string;
   let all: readonly Manifest[];
   beforeAll(() => {
-    text = rendered(...words());
+    text = rendered(programs, ...words());
     all = manifestsOf(text);
   });
   const ofKind = (kind: string): readonly Manifest[] => all.filter((each) => each.kind === kind);
@@ -184,7 +166,7 @@ describe.each(variants)('with $name values', ({ name, words }) => {
     const services = ofKind('Service').map(({ spec }) =>
       z.object({ selector: labels, ports: z.array(z.looseObject({ targetPort: z.string() })) }).parse(spec),
     );
-    expect(services).toHaveLength(3);
+    expect(services).toHaveLength(5);
     for (const { selector, ports } of services) {
       const [pod, ...others] = chosenBy(selector);
       expect(others).toEqual([]);
@@ -210,8 +192,11 @@ describe.each(variants)('with $name values', ({ name, words }) => {
       const { ingress } = z
         .object({ ingress: z.array(z.object({ ports: z.array(z.object({ port: z.number() })) })) })
         .parse(spec);
-      const service = ofKind('Service').find((each) => each.metadata.name === metadata.name);
-      const { ports } = z.object({ ports: z.array(z.object({ port: z.number() })) }).parse(service?.spec);
+      const ports = ofKind('Service')
+        .filter((each) => [metadata.name, `${metadata.name}-metrics`].includes(each.metadata.name))
+        .flatMap(
+          (each) => z.object({ ports: z.array(z.object({ port: z.number() })) }).parse(each.spec).ports,
+        );
       const open = ingress.flatMap((each) => each.ports.map(({ port }) => port));
       expect(new Set(open)).toEqual(new Set(ports.map(({ port }) => port)));
     }
@@ -251,7 +236,7 @@ describe.each(variants)('with $name values', ({ name, words }) => {
 });
 
 test.skipIf(promtool)('Prometheus takes the rules that the chart hands to its operator', () => {
-  const rules = manifestsOf(rendered(...full())).filter(({ kind }) => kind === 'PrometheusRule');
+  const rules = manifestsOf(rendered(programs, ...full())).filter(({ kind }) => kind === 'PrometheusRule');
   expect(rules.map(({ metadata }) => metadata.name)).toEqual([
     'agents-plimsoll-plimsoll-pipeline',
     'agents-plimsoll-refund-agent',
@@ -274,8 +259,10 @@ function deployments(text: string): readonly Manifest[] {
 }
 
 test('policies that change are read by the pods that run, which are not restarted for it', () => {
-  const before = rendered('--set', 'policies.a=one');
-  const after = rendered('--set', 'policies.a=two');
+  const before = rendered(programs, '--set', 'policies.a=one');
+  const after = rendered(programs, '--set', 'policies.a=two');
   expect(deployments(after)).toEqual(deployments(before));
-  expect(deployments(rendered('--set', 'ingest.config.a=b'))).not.toEqual(deployments(rendered()));
+  expect(deployments(rendered(programs, '--set', 'ingest.config.a=b'))).not.toEqual(
+    deployments(rendered(programs)),
+  );
 });

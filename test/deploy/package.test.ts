@@ -20,10 +20,16 @@ interface Tarball {
   readonly files: readonly { readonly path: string }[];
 }
 let tarball: Tarball;
+/** Where people write their secrets, and what stands there for as long as it is packed. */
+const secrets = join(root, 'deploy', '.env');
 
 beforeAll(async () => {
+  const isOwn = !existsSync(secrets);
+  if (isOwn) writeFileSync(secrets, 'PLIMSOLL_OTLP_TOKEN=a-secret\n');
   const said = await finished('npm', ['pack', '--json', '--silent', '--pack-destination', folder], {
     cwd: root,
+  }).finally(() => {
+    if (isOwn) rmSync(secrets);
   });
   const answer: Readonly<Record<string, Tarball>> = JSON.parse(said.slice(said.search(/^[[{]/m)));
   const [made] = Object.values(answer);
@@ -57,6 +63,20 @@ test('the package has what runs and what is deployed, and nothing else', () => {
   ).toEqual([]);
   expect(tarball.size).toBeLessThan(limitBytes);
   process.stdout.write(`${tarball.filename}: ${tarball.size} bytes, ${paths.length} files\n`);
+});
+
+const lines = (name: string) => readFileSync(join(root, name), 'utf8').split('\n');
+
+test('the secrets that people write beside it get neither into the package, nor into Git, nor into the image', () => {
+  const paths = tarball.files.map(({ path }) => path);
+  expect(paths).toContain('deploy/.env.example');
+  expect(paths.filter((path) => path.endsWith('.env'))).toEqual([]);
+  expect(lines('.gitignore')).toContain('.env');
+  expect(
+    lines(join('deploy', 'Containerfile.dockerignore'))
+      .filter((line) => line !== '')
+      .at(-1),
+  ).toBe('**/.env');
 });
 
 test('the program says its version, and the help of each of its commands', () => {

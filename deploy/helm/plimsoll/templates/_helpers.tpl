@@ -22,12 +22,15 @@ labels:
   {{- include "plimsoll.labels" . | nindent 2 }}
 {{- end }}
 
-{{/* What is merged over the file that the image ships for the role. */}}
+{{/* What is merged over the file that the image ships for the role; of copies, since mergeOverwrite writes into what it is given. */}}
 {{- define "plimsoll.config" -}}
 {{- $over := dict }}
-{{- with .root.Values.kafka.config }}{{ $_ := set $over "connectors" (dict "kafka" .) }}{{ end }}
+{{- with .root.Values.kafka.config }}{{ $_ := set $over "connectors" (dict "kafka" (deepCopy .)) }}{{ end }}
 {{- if eq .role "store" }}
-{{- with .root.Values.clickhouse.config }}{{ $_ := set $over "exporters" (dict "clickhouse" .) }}{{ end }}
+{{- with .root.Values.clickhouse.config }}{{ $_ := set $over "exporters" (dict "clickhouse" (deepCopy .)) }}{{ end }}
+{{- end }}
+{{- if eq .role "assess" }}
+{{- $_ := set $over "exporters" (dict "kpi" (dict "scrape_interval" .root.Values.serviceMonitor.interval)) }}
 {{- end }}
 {{- if .root.Values.policies }}
 {{- $_ := set $over "service" (dict "policies" (list "/etc/plimsoll/policies/*.yaml")) }}
