@@ -72,18 +72,25 @@ function judgedOf(standing: Standing, evidence: Trends): Judged {
       rollbackAt: rounded(rollbackAt ?? null),
       passAt: rounded(passAt ?? null),
     })),
+    evidenceTest: nearest && {
+      kpi: nearest.kpi,
+      test: nearest.test,
+      rollbackAt: rounded(nearest.rollbackAt),
+    },
     evidenceTrend: nearest
       ? evidence.of(testKey(standing, nearest), ([log]) => rounded(log ?? null))
       : evidence.timesMs.map(() => null),
   };
 }
 
-function nearestToRollback(tests: readonly TestStanding[]): TestStanding | undefined {
-  const rolling = tests.filter(({ rollbackAt }) => rollbackAt !== undefined);
-  return rolling.toSorted((a, b) => missing(a) - missing(b))[0];
+type RollingTest = TestStanding & Required<Pick<TestStanding, 'rollbackAt'>>;
+
+function nearestToRollback(tests: readonly TestStanding[]): RollingTest | null {
+  const rolling = tests.filter((each): each is RollingTest => each.rollbackAt !== undefined);
+  return rolling.toSorted((a, b) => share(b) - share(a))[0] ?? null;
 }
 
-/** How much evidence is missing to a rollback. */
-function missing({ logEvidence, rollbackAt = Infinity }: TestStanding): number {
-  return rollbackAt - logEvidence;
+/** How much of the evidence for a rollback is there. */
+function share({ logEvidence, rollbackAt }: RollingTest): number {
+  return logEvidence / rollbackAt;
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Standing } from '../../src/judge/standing.ts';
 import type { KpiRun, KpiToolCall } from '../../src/kpi/facts.ts';
 import type { LiveView } from '../../src/page/live-view.ts';
 import type { Choice } from '../../src/page/moment.ts';
@@ -155,6 +156,29 @@ describe('a view', () => {
     const [first] = viewOf(momentOf(assessed), place('refund', 'production')).releases;
     expect(first?.release).toBe('1.5.0');
     expect(first?.judged?.evidenceTrend).toEqual([4.9877, 4.9877]);
+  });
+
+  test('names the test whose evidence it shows, and where that rolls back, though another lacks less in all', () => {
+    const tests: Standing['tests'] = [
+      { kpi: 'run_success', test: 'worse', logEvidence: 0.5, pauseAt: 3.1, rollbackAt: 4.71 },
+      { kpi: 'cost_usd_per_run', test: 'worse', logEvidence: 2, pauseAt: 5.3, rollbackAt: 6.9 },
+    ];
+    const judged = { ...assessedOf(familiesOf(some)), standings: [{ ...standing, tests }] };
+    const [first] = viewOf(
+      momentOf(withTrends(judged, [noon - 10_000])),
+      place('refund', 'production'),
+    ).releases;
+    expect(first?.judged).toMatchObject({
+      evidenceTest: { kpi: 'cost_usd_per_run', test: 'worse', rollbackAt: 6.9 },
+      evidenceTrend: [2],
+    });
+  });
+
+  test('of a release that no test rolls back names none', () => {
+    const tests = standing.tests.filter(({ rollbackAt }) => rollbackAt === undefined);
+    const judged = { ...assessed, standings: [{ ...standing, tests }] };
+    const [first] = viewOf(momentOf(judged), place('refund', 'production')).releases;
+    expect(first?.judged).toMatchObject({ evidenceTest: null, evidenceTrend: [null, null] });
   });
 
   test('of an agent that nobody knows has no figures, and is no error', () => {
