@@ -3,7 +3,7 @@ import type { Standing } from '../judge/standing.ts';
 import { labelValue } from '../semconv/label-value.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { agentLines } from './agent-lines.ts';
-import { noAmounts, placeKey, releaseKey, type PlaceFigures, type WindowFigures } from './figures.ts';
+import { noAmounts, noFigures, placeKey, type PlaceFigures, type WindowFigures } from './figures.ts';
 import type { IncidentLine, LiveView, RollbackLine, Tile } from './live-view.ts';
 import type { Assessed, Choice, Moment, Place, ShownRollback } from './moment.ts';
 import { releaseLines } from './release-lines.ts';
@@ -26,8 +26,8 @@ export function viewOf(moment: Moment, choice: Choice): LiveView {
   const common = { atMs, version, windows, window: choice.window, chosen: choice.place, flow };
   if (!assessed) return { ...common, ...idle };
   const figures = assessed.figures.get(choice.window) ?? nothing;
-  const chosen = choice.place && figures.places.get(placeKey(choice.place.agent, choice.place.environment));
-  const shown = choice.place ? (chosen ? [chosen] : []) : [...figures.places.values()].filter(isReal);
+  const chosen = choice.place && chosenOf(choice.place, figures);
+  const shown = chosen ? [chosen] : [...figures.places.values()].filter(isReal);
   return {
     ...common,
     isActive: true,
@@ -35,9 +35,7 @@ export function viewOf(moment: Moment, choice: Choice): LiveView {
     trendTimesMs: assessed.trends.timesMs,
     tiles: tilesOf(moment.windows, assessed, choice, { figures, shown }),
     agents: agentLines(figures, assessed.standings, assessed.incidents),
-    releases: chosen
-      ? releaseLines(chosen.releases, standingsAt(chosen, assessed.standings), assessed.evidence)
-      : [],
+    releases: chosen ? releaseLines(chosen, standingsAt(chosen, assessed.standings), assessed.evidence) : [],
     escalations: escalationsOf(shown),
     incidents: newest(assessed.incidents, choice.place, ({ startedMs }) => startedMs).map(incidentLine),
     rollbacks: newest(assessed.rollbacks.attempts, choice.place, ({ requestedMs }) => requestedMs).map(
@@ -60,6 +58,10 @@ const idle = {
   rollbacks: [],
   rollbacksStopped: null,
 } as const;
+
+function chosenOf({ agent, environment }: Place, { places }: WindowFigures): PlaceFigures {
+  return places.get(placeKey(agent, environment)) ?? noFigures(agent, environment);
+}
 
 function isReal({ environment }: Place): boolean {
   return !isRehearsal(environment);
@@ -92,7 +94,7 @@ function standingsAt(
   return new Map(
     standings
       .filter((each) => labelValue(each.agent) === agent && labelValue(each.environment) === environment)
-      .map((each) => [releaseKey(agent, environment, labelValue(each.release)), each]),
+      .map((each) => [labelValue(each.release), each]),
   );
 }
 

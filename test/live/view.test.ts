@@ -181,6 +181,38 @@ describe('a view', () => {
     expect(first?.judged).toMatchObject({ evidenceTest: null, evidenceTrend: [null, null] });
   });
 
+  test('has a release that is judged, or an agent with an open incident, before a run of it ends', () => {
+    const at = { agent: 'hung', environment: 'staging' };
+    const hung = { ...standing, ...at, release: '2.0.0' };
+    const hungBesideOthers = { ...standing, release: '1.6.0' };
+    const reported = { ...incident, agent: 'new', release: '1' };
+    const resolved = { ...incident, agent: 'old', resolvedMs: noon };
+    const gone = { ...standing, agent: 'gone', isRunning: false };
+    const moment = momentOf({
+      ...assessed,
+      standings: [hung, hungBesideOthers, gone],
+      incidents: [reported, resolved],
+    });
+    const { agents } = viewOf(moment, everything);
+    expect(
+      agents.map(({ agent, runs: ended, verdict, openIncidents }) => [agent, ended, verdict, openIncidents]),
+    ).toEqual([
+      ['refund', 30, 'fail', 0],
+      ['hung', 0, 'fail', 0],
+      ['new', 0, null, 1],
+      ['search', 3, null, 0],
+    ]);
+    const releasesAt = (agent: string, environment: string) =>
+      viewOf(moment, place(agent, environment)).releases.map(({ release, runs: ended, judged }) => [
+        release,
+        ended,
+        judged?.verdict,
+      ]);
+    expect(releasesAt('hung', 'staging')).toEqual([['2.0.0', 0, 'fail']]);
+    expect(releasesAt('refund', 'production')[0]).toEqual(['1.6.0', 0, 'fail']);
+    expect(releasesAt('gone', 'production')).toEqual([]);
+  });
+
   test('of an agent that nobody knows has no figures, and is no error', () => {
     const view = viewOf(momentOf(assessed), place('nobody', 'production'));
     expect(tileOf(view, 'run_success')).toMatchObject({ value: null, denominator: 0, trend: [null, null] });
