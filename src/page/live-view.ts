@@ -86,7 +86,7 @@ export interface FlowStage {
   readonly fault: string | null;
 }
 
-/** An incident, newest first. */
+/** An incident; those that are not resolved first, then newest first. */
 export interface IncidentLine {
   readonly id: string;
   readonly severity: string;
@@ -99,7 +99,7 @@ export interface IncidentLine {
   readonly resolvedMs: number | null;
 }
 
-/** A rollback, newest first. */
+/** A rollback; those that wait for approval first, then newest first. */
 export interface RollbackLine {
   readonly id: string;
   readonly state: string;

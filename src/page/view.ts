@@ -12,7 +12,7 @@ import { amounts, quotient, tileKinds } from './tile-table.ts';
 import { everywhere } from './trend-series.ts';
 
 /** So many incidents and rollbacks are shown. */
-const limitNewest = 20;
+const limitShown = 20;
 
 const nothing: WindowFigures = {
   isComplete: false,
@@ -37,10 +37,8 @@ export function viewOf(moment: Moment, choice: Choice): LiveView {
     agents: agentLines(figures, assessed.standings, assessed.incidents),
     releases: chosen ? releaseLines(chosen, standingsAt(chosen, assessed.standings), assessed.evidence) : [],
     escalations: escalationsOf(shown),
-    incidents: newest(assessed.incidents, choice.place, ({ startedMs }) => startedMs).map(incidentLine),
-    rollbacks: newest(assessed.rollbacks.attempts, choice.place, ({ requestedMs }) => requestedMs).map(
-      rollbackLine,
-    ),
+    incidents: incidentsShown(assessed.incidents, choice.place).map(incidentLine),
+    rollbacks: rollbacksShown(assessed.rollbacks.attempts, choice.place).map(rollbackLine),
     rollbacksStopped: assessed.rollbacks.fault ?? assessed.rollbacks.stopReason ?? null,
   };
 }
@@ -108,19 +106,31 @@ function escalationsOf(shown: readonly PlaceFigures[]): LiveView['escalations'] 
     .toSorted((a, b) => b.runs - a.runs || a.reason.localeCompare(b.reason));
 }
 
-/** The newest of `all`, of `place` where that is one. */
-function newest<T extends Place>(
-  all: readonly T[],
-  place: Place | null,
-  timeMs: (each: T) => number,
-): readonly T[] {
+function incidentsShown(all: readonly Incident[], place: Place | null): readonly Incident[] {
   return all
-    .filter(
-      ({ agent, environment }) =>
-        !place || (labelValue(agent) === place.agent && labelValue(environment) === place.environment),
+    .filter(isAt(place))
+    .toSorted(
+      (a, b) =>
+        Number(stateOf(a) === 'resolved') - Number(stateOf(b) === 'resolved') || b.startedMs - a.startedMs,
     )
-    .toSorted((a, b) => timeMs(b) - timeMs(a))
-    .slice(0, limitNewest);
+    .slice(0, limitShown);
+}
+
+function rollbacksShown(all: readonly ShownRollback[], place: Place | null): readonly ShownRollback[] {
+  return all
+    .filter(isAt(place))
+    .toSorted((a, b) => Number(isWaiting(b)) - Number(isWaiting(a)) || b.requestedMs - a.requestedMs)
+    .slice(0, limitShown);
+}
+
+function isWaiting({ state }: ShownRollback): boolean {
+  return state === 'awaiting_approval';
+}
+
+/** Whether something is of `place`, where that is one. */
+function isAt(place: Place | null): (each: Place) => boolean {
+  return ({ agent, environment }) =>
+    !place || (labelValue(agent) === place.agent && labelValue(environment) === place.environment);
 }
 
 function incidentLine(incident: Incident): IncidentLine {
@@ -152,7 +162,7 @@ function rollbackLine(attempt: ShownRollback): RollbackLine {
     reason,
     outcome,
     requestedMs,
-    approvalExpiresMs: state === 'awaiting_approval' ? (approval?.expiresMs ?? null) : null,
+    approvalExpiresMs: isWaiting(attempt) ? (approval?.expiresMs ?? null) : null,
     approvers: plan.approvers,
   };
 }
