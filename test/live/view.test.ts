@@ -233,4 +233,43 @@ describe('a view', () => {
     const view = viewOf(momentOf({ ...assessed, incidents }), everything);
     expect(view.incidents.map(({ startedMs }) => noon - startedMs)).toEqual([...Array(20).keys()]);
   });
+
+  test('has what waits for approval, and incidents that are not resolved, before what is newer', () => {
+    const ended = Array.from({ length: 25 }, (_, i) => ({
+      ...rollback,
+      id: `ended-${i}`,
+      state: 'dry_run',
+      requestedMs: noon + i,
+    }));
+    const resolved = Array.from({ length: 25 }, (_, i) => ({
+      ...incident,
+      id: `resolved-${i}`,
+      startedMs: noon + i,
+      resolvedMs: noon + 30,
+    }));
+    const attempts = [rollback, ...ended];
+    const view = viewOf(
+      momentOf({
+        ...assessed,
+        incidents: [incident, ...resolved],
+        rollbacks: { ...assessed.rollbacks, attempts },
+      }),
+      everything,
+    );
+    const ids = (lines: readonly { readonly id: string }[]) => lines.map(({ id }) => id);
+    const newest = (what: string) => Array.from({ length: 19 }, (_, i) => `${what}-${24 - i}`);
+    expect(ids(view.rollbacks)).toEqual(['rollback-1', ...newest('ended')]);
+    expect(ids(view.incidents)).toEqual(['incident-1', ...newest('resolved')]);
+  });
+
+  test('has the trends of all agents together, however many there are', () => {
+    const many = Array.from({ length: 1001 }, (_, i) => run(noon - 1000, { agent: `a${i}` }));
+    const kpis = kpisOf(1, { maxSeries: 1_000_000 });
+    for (const each of many) kpis.finished(each);
+    kpis.watermark.advance(0, noon, noon, noon);
+    const moment = momentOf(withTrends(assessedOf(published(kpis, noon)), [noon - 10_000]));
+    expect(tileOf(viewOf(moment, everything), 'run_success').trend).toEqual([1]);
+    expect(tileOf(viewOf(moment, place('a0', 'production')), 'run_success').trend).toEqual([1]);
+    expect(tileOf(viewOf(moment, place('a1000', 'production')), 'run_success').trend).toEqual([null]);
+  });
 });
