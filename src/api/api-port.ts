@@ -46,7 +46,7 @@ function byAccept(page: Resource, others: Resource): Resource {
 
 /**
  * The API: the live page, or a list of what the process serves, and the incidents. Who writes needs the token; who reads
- * does where others than this machine can. Where the token is shown no browser can have been tricked into it, and Host
+ * does where others than this machine can, and a wrong one is refused everywhere. Where the token is shown no browser can have been tricked into it, and Host
  * and Origin say nothing.
  */
 export class ApiPort implements Component {
@@ -104,20 +104,24 @@ export class ApiPort implements Component {
   #refusal({ headers }: IncomingMessage, what: 'read' | 'write'): Answer | undefined {
     const { id, host, callers } = this.#options;
     if (callers.nameOf(headers.authorization) !== undefined) return undefined;
-    if (what === 'read' && isLoopback(host)) {
+    if (headers.authorization === undefined && what === 'read' && isLoopback(host)) {
       if (foreignBy(headers, []) === undefined) return undefined;
       return failed(
         403,
         'this may be a web page of another origin: use a loopback address, or show the token',
       );
     }
-    if (callers.size === 0)
+    if (callers.size === 0 && what === 'write')
       return failed(
         403,
         `nobody may write, because no token is configured: set extensions::${id}::token, in config/plimsoll.yaml by the environment variable PLIMSOLL_API_TOKEN`,
       );
     const shown = headers.authorization === undefined ? 'no token' : 'an unknown token';
-    const answer = failed(401, `${shown}: send the header "authorization: Bearer <token>"`);
+    const fix =
+      callers.size === 0
+        ? 'none is configured, so leave it out'
+        : 'send the header "authorization: Bearer <token>"';
+    const answer = failed(401, `${shown}: ${fix}`);
     return { ...answer, headers: { ...answer.headers, 'www-authenticate': 'Bearer' } };
   }
 
