@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Component } from '../core/component.ts';
-import { foreignBy, isLoopback } from '../core/foreign-request.ts';
+import { foreignBy, isLoopback, isOfOtherOrigin } from '../core/foreign-request.ts';
 import { HttpEndpoint, type Answer, type Resource } from '../core/http-endpoint.ts';
 import type { ListenAddress } from '../core/listen.ts';
-import type { Callers } from '../core/callers.ts';
+import { isAddedByBrowsers, type Callers } from '../core/callers.ts';
 import { incidentSchema } from './incident-request.ts';
 import { incidentResource, type IncidentParts } from './incident-resource.ts';
 import { failed, json } from './json-answer.ts';
@@ -46,8 +46,9 @@ function byAccept(page: Resource, others: Resource): Resource {
 
 /**
  * The API: the live page, or a list of what the process serves, and the incidents. Who writes needs the token; who reads
- * does where others than this machine can, and a wrong one is refused everywhere. Where the token is shown no browser can have been tricked into it, and Host
- * and Origin say nothing.
+ * does where others than this machine can, and a wrong one is refused everywhere. No browser can be tricked into showing
+ * it as a bearer, and then Host and Origin say nothing; as a password it adds it by itself, so nothing is written then for
+ * a page of another origin.
  */
 export class ApiPort implements Component {
   readonly name = 'api';
@@ -103,7 +104,13 @@ export class ApiPort implements Component {
   /** Why `request` is not answered; undefined when it is. */
   #refusal({ headers }: IncomingMessage, what: 'read' | 'write'): Answer | undefined {
     const { id, host, callers } = this.#options;
-    if (callers.nameOf(headers.authorization) !== undefined) return undefined;
+    if (callers.nameOf(headers.authorization) !== undefined)
+      return what === 'write' && isAddedByBrowsers(headers.authorization) && isOfOtherOrigin(headers)
+        ? failed(
+            403,
+            'this may be a web page of another origin: send the header "authorization: Bearer <token>"',
+          )
+        : undefined;
     if (headers.authorization === undefined && what === 'read' && isLoopback(host)) {
       if (foreignBy(headers, []) === undefined) return undefined;
       return failed(
