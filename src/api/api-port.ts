@@ -16,8 +16,11 @@ export interface ApiOptions extends ListenAddress, Omit<IncidentParts, 'commitMs
   readonly callers: Callers;
   /** What is served beside the incidents, by path. */
   readonly resources: Readonly<Record<string, Resource>>;
-  /** The page, `/`, which browsers get in place of the list of what is served, and its files, by path: anybody may read them. */
-  readonly files?: Readonly<Record<string, Resource>>;
+  /**
+   * The page, `/`, which browsers get in place of the list of what is served, and its files, by path: anybody may read
+   * them. Asked for once, when the port starts.
+   */
+  readonly files?: () => Readonly<Record<string, Resource>>;
   /** Everything that this process serves. */
   readonly urls: () => readonly { readonly what: string; readonly url: string }[];
 }
@@ -53,43 +56,42 @@ function byAccept(page: Resource, others: Resource): Resource {
 export class ApiPort implements Component {
   readonly name = 'api';
   readonly #options: ApiOptions;
-  readonly #endpoint: HttpEndpoint;
+  #endpoint: HttpEndpoint | undefined;
 
   constructor(options: ApiOptions) {
     this.#options = options;
-    const incidents = incidentResource({ ...options, commitMs });
-    const { '/': page, ...files } = options.files ?? {};
-    const index = { GET: async () => this.#index() };
-    this.#endpoint = new HttpEndpoint(
-      this.name,
-      options,
-      {
-        '/': page ? byAccept(page, this.#guarded(index)) : this.#guarded(index),
-        '/api/v1/incidents': this.#guarded(incidents),
-        '/api/v1/incidents/schema': this.#guarded({ GET: async () => json(200, incidentSchema) }),
-        ...Object.fromEntries(
-          Object.entries(options.resources).map(([path, resource]) => [path, this.#guarded(resource)]),
-        ),
-        ...files,
-      },
-      options.log,
-    );
   }
 
   /** The port it listens on, once started. */
   get port(): number {
-    return this.#endpoint.port;
+    return this.#endpoint?.port ?? this.#options.port;
   }
 
-  /** Listens. Rejects with one sentence that names the config key and the fix. */
+  /** Reads the files of the page and listens. Rejects with one sentence that names the config key and the fix. */
   async start(): Promise<void> {
     const fault = apiPortFault(this.#options);
     if (fault !== undefined) throw new Error(fault);
+    this.#endpoint ??= new HttpEndpoint(this.name, this.#options, this.#resources(), this.#options.log);
     await this.#endpoint.start();
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
-    await this.#endpoint.stop(deadline);
+    await this.#endpoint?.stop(deadline);
+  }
+
+  #resources(): Readonly<Record<string, Resource>> {
+    const { resources, files: read } = this.#options;
+    const { '/': page, ...files } = read?.() ?? {};
+    const index = this.#guarded({ GET: async () => this.#index() });
+    return {
+      '/': page ? byAccept(page, index) : index,
+      '/api/v1/incidents': this.#guarded(incidentResource({ ...this.#options, commitMs })),
+      '/api/v1/incidents/schema': this.#guarded({ GET: async () => json(200, incidentSchema) }),
+      ...Object.fromEntries(
+        Object.entries(resources).map(([path, resource]) => [path, this.#guarded(resource)]),
+      ),
+      ...files,
+    };
   }
 
   #guarded({ GET, POST }: Resource): Resource {
