@@ -34,7 +34,7 @@ export interface LiveParts {
 const viewEveryMs = 2000;
 const pointEveryMs = 10_000;
 const heartbeatMs = 15_000;
-/** What was looked at so recently is now. */
+/** What was looked at so recently is now, or longer where looking costs more than its share. */
 const freshMs = 1000;
 /** Looking takes no more than this share of the time where there is much to see, unless nobody would look for too long. */
 const cpuShare = 1 / 20;
@@ -68,6 +68,8 @@ export class LiveViews implements Component {
   #isRunning = false;
   #pointMs = Number.NEGATIVE_INFINITY;
   #last: { readonly atMs: number; readonly moment: Promise<Moment> } | undefined;
+  /** What was seen last is shown for so long. */
+  #freshMs = freshMs;
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
@@ -158,9 +160,7 @@ export class LiveViews implements Component {
     } catch (error) {
       this.#parts.log.error({ err: error }, 'cannot make the views of the live page');
     }
-    const { user, system } = process.threadCpuUsage(before);
-    const restMs = (user + system) / 1000 / cpuShare;
-    this.#wait(Math.min(Math.max(viewEveryMs, restMs), viewAtLeastEveryMs));
+    this.#wait(restMs(before, viewEveryMs));
   }
 
   #addPoint({ atMs, assessed }: Moment): void {
@@ -188,10 +188,10 @@ export class LiveViews implements Component {
     for (const wake of feed.wakers) wake();
   }
 
-  /** What there is to see now; those that ask within a second see the same. */
+  /** What there is to see now; those that ask soon after one another see the same. */
   async #moment(): Promise<Moment> {
     const nowMs = this.#parts.clock.nowMs();
-    if (this.#last && Math.abs(nowMs - this.#last.atMs) < freshMs) return this.#last.moment;
+    if (this.#last && Math.abs(nowMs - this.#last.atMs) < this.#freshMs) return this.#last.moment;
     const moment = this.#observe(nowMs);
     this.#last = { atMs: nowMs, moment };
     moment.catch(() => (this.#last = undefined));
@@ -200,7 +200,11 @@ export class LiveViews implements Component {
 
   async #observe(atMs: number): Promise<Moment> {
     const { version, windows, flow } = this.#parts;
-    return { atMs, version, windows, flow: await flow.read(atMs), assessed: this.#assessed() };
+    const stages = await flow.read(atMs);
+    const before = process.threadCpuUsage();
+    const assessed = this.#assessed();
+    this.#freshMs = restMs(before, freshMs);
+    return { atMs, version, windows, flow: stages, assessed };
   }
 
   #assessed(): Assessed | undefined {
@@ -217,6 +221,12 @@ export class LiveViews implements Component {
       objectiveOf,
     };
   }
+}
+
+/** How long to rest from what began at `before`, so that it keeps to its share of the time; `leastMs` at least. */
+function restMs(before: NodeJS.CpuUsage, leastMs: number): number {
+  const { user, system } = process.threadCpuUsage(before);
+  return Math.min(Math.max(leastMs, (user + system) / 1000 / cpuShare), viewAtLeastEveryMs);
 }
 
 function keyOf({ window, place }: Choice): string {
