@@ -19,8 +19,10 @@ export interface LiveParts {
   readonly version: string;
   /** The labels of the rolling windows. */
   readonly windows: readonly string[];
-  /** Undefined in a process that stands by. */
+  /** Undefined in a process that stands by, or is not sure that it does not. */
   readonly standings: () => readonly Standing[] | undefined;
+  /** Whether this process assesses, though perhaps it is not sure of it now. */
+  readonly isAssessing: () => boolean;
   /** The KPIs as of now. */
   readonly kpis: () => readonly Family[];
   readonly incidents: () => Iterable<Incident>;
@@ -165,13 +167,13 @@ export class LiveViews implements Component {
 
   #addPoint({ atMs, assessed }: Moment): void {
     this.#pointMs = atMs;
-    if (!assessed) {
+    if (!assessed && !this.#parts.isAssessing()) {
       this.#trends.clear();
       this.#evidence.clear();
       return;
     }
-    this.#trends.add(atMs, amountSeries(assessed.figures, this.windows));
-    this.#evidence.add(atMs, evidenceSeries(assessed.standings));
+    this.#trends.add(atMs, assessed ? amountSeries(assessed.figures, this.windows) : new Map());
+    this.#evidence.add(atMs, assessed ? evidenceSeries(assessed.standings) : new Map());
   }
 
   async #showFirst(feed: Feed): Promise<void> {

@@ -41,6 +41,7 @@ export function pageRole(site: Site, parts: PageParts): PageRole {
     version: version(),
     windows: (site.plan.assess?.kpi.windows ?? []).map(windowLabel),
     standings: () => assess.verdicts.standings,
+    isAssessing: () => assess.verdicts.isAssessing,
     kpis: () => assess.kpis(),
     incidents: () => assess.incidents.book.incidents,
     rollbacks: () => rollback?.status() ?? noRollbacks,
