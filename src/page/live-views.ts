@@ -153,7 +153,7 @@ export class LiveViews implements Component {
     const before = process.threadCpuUsage();
     try {
       const nowMs = this.#parts.clock.nowMs();
-      const isDue = !(nowMs - this.#pointMs < pointEveryMs);
+      const isDue = !(Math.abs(nowMs - this.#pointMs) < pointEveryMs);
       if (isDue || this.#feeds.size > 0) {
         const moment = await this.#moment();
         if (isDue) this.#addPoint(moment);
