@@ -83,7 +83,7 @@ export class LiveViews implements Component {
     return this.#parts.windows;
   }
 
-  /** How many readers follow a choice. */
+  /** How many readers were admitted and have not gone. */
   get readers(): number {
     return this.#readers;
   }
@@ -106,6 +106,12 @@ export class LiveViews implements Component {
   /** What is shown of `choice` now. */
   async view(choice: Choice): Promise<LiveView> {
     return viewOf(await this.#moment(), choice);
+  }
+
+  /** Counts a reader, until it calls what this returns, once. */
+  admit(): () => void {
+    this.#readers++;
+    return () => void this.#readers--;
   }
 
   /** The views of `choice`, the first at once, the others as they change, and heartbeats between, until `over` aborts. */
@@ -135,12 +141,10 @@ export class LiveViews implements Component {
     };
     this.#feeds.set(key, feed);
     feed.readers++;
-    this.#readers++;
     return feed;
   }
 
   #leave(feed: Feed): void {
-    this.#readers--;
     if (--feed.readers === 0) this.#feeds.delete(keyOf(feed.choice));
   }
 
