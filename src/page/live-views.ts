@@ -56,8 +56,8 @@ interface Feed {
 }
 
 /**
- * Looks at the process every 10 s for the trends, and every 2 s while somebody reads: each view is computed once for all
- * who read the same, and only while it changes.
+ * Looks at the process every 10 s for the trends, and every 2 s while somebody follows, less often where looking costs
+ * more than its share: each look is made into a view once for all who follow the same, and sent where that changed.
  */
 export class LiveViews implements Component {
   readonly name = 'live views';
