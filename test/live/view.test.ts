@@ -256,10 +256,9 @@ describe('a view', () => {
       }),
       everything,
     );
-    const ids = (lines: readonly { readonly id: string }[]) => lines.map(({ id }) => id);
-    const newest = (what: string) => Array.from({ length: 19 }, (_, i) => `${what}-${24 - i}`);
-    expect(ids(view.rollbacks)).toEqual(['rollback-1', ...newest('ended')]);
-    expect(ids(view.incidents)).toEqual(['incident-1', ...newest('resolved')]);
+    const newest = Array.from({ length: 19 }, (_, i) => 24 - i);
+    expect(view.rollbacks.map(({ id }) => id)).toEqual(['rollback-1', ...newest.map((i) => `ended-${i}`)]);
+    expect(view.incidents.map(({ id }) => id)).toEqual(['incident-1', ...newest.map((i) => `resolved-${i}`)]);
   });
 
   test('has the trends of all agents together, however many there are', () => {
