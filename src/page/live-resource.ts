@@ -72,7 +72,8 @@ function followed(views: LiveViews, choice: Choice, request: IncomingMessage): A
     status: 200,
     contentType: 'text/event-stream',
     body: (over) => {
-      over.addEventListener('abort', leave, { once: true });
+      if (over.aborted) leave();
+      else over.addEventListener('abort', leave, { once: true });
       const frames = views.follow(choice, over);
       return isZipped ? gzipped(frames) : plain(frames);
     },
