@@ -42,6 +42,11 @@ export class Callers {
   }
 }
 
+/** Whether an `authorization` header is one that browsers add by themselves, also to what pages of other origins send. */
+export function isAddedByBrowsers(authorization: string | undefined): boolean {
+  return /^Basic /i.test(authorization ?? '');
+}
+
 /** What RFC 7617 calls Basic, as what RFC 6750 calls Bearer. */
 function asBearer(authorization: string | undefined): string | undefined {
   const [, credentials] = /^Basic +([\w+/=-]+) *$/i.exec(authorization ?? '') ?? [];

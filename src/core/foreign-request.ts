@@ -21,10 +21,14 @@ export function foreignBy(
 ): 'host' | 'origin' | undefined {
   const host = hostnameOf(headers.host ?? '');
   if (host === undefined || !(isLoopback(host) || hosts.includes(host))) return 'host';
-  const { origin, 'sec-fetch-site': site } = headers;
-  const isOther = origin !== undefined && origin !== `http://${headers.host}`;
+  return isOfOtherOrigin(headers) ? 'origin' : undefined;
+}
+
+/** Whether a browser says that a request comes from a page of another origin than its Host, taken as HTTP. */
+export function isOfOtherOrigin({ host, origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+  const isOther = origin !== undefined && origin !== `http://${host}`;
   const isCross = typeof site === 'string' && site !== 'same-origin' && site !== 'none';
-  return isOther || isCross ? 'origin' : undefined;
+  return isOther || isCross;
 }
 
 /** The name in a Host header, in lower case and without the port; undefined when it is not one. */

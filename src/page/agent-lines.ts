@@ -1,7 +1,7 @@
 import { stateOf, type Incident } from '../incidents/incident.ts';
 import type { Standing } from '../judge/standing.ts';
 import { labelValue } from '../semconv/label-value.ts';
-import { placeKey, type PlaceFigures, type WindowFigures } from './figures.ts';
+import { noFigures, placeKey, type PlaceFigures, type WindowFigures } from './figures.ts';
 import type { AgentLine } from './live-view.ts';
 import { rounded } from './rounded.ts';
 import { placeOf, quotient } from './tile-table.ts';
@@ -10,33 +10,37 @@ import { gravity } from './verdict-gravity.ts';
 /** So many agents are shown. */
 const limitAgents = 1000;
 
-/** All agents of a window, the worst first: by verdict, then by open incidents, then by success. */
+/**
+ * All agents of a window, and those that are judged or have open incidents before a run of theirs ended, the worst
+ * first: by verdict, then by open incidents, then by success.
+ */
 export function agentLines(
   { places }: WindowFigures,
   standings: readonly Standing[],
   incidents: readonly Incident[],
 ): readonly AgentLine[] {
-  const verdicts = worstVerdicts(standings);
+  const all = new Map(places);
+  const seen = (agent: string, environment: string): string => {
+    const key = placeKey(agent, environment);
+    if (!all.has(key)) all.set(key, noFigures(agent, environment));
+    return key;
+  };
+  const verdicts = new Map<string, Standing['verdict']>();
+  for (const { agent, environment, verdict, isRunning } of standings) {
+    if (!isRunning) continue;
+    const key = seen(labelValue(agent), labelValue(environment));
+    if (gravity(verdict) > gravity(verdicts.get(key) ?? null)) verdicts.set(key, verdict);
+  }
   const open = new Map<string, number>();
-  for (const incident of incidents)
-    if (stateOf(incident) !== 'resolved') {
-      const key = placeKey(incident.agent, incident.environment);
-      open.set(key, (open.get(key) ?? 0) + 1);
-    }
-  return [...places]
+  for (const incident of incidents) {
+    if (stateOf(incident) === 'resolved') continue;
+    const key = seen(incident.agent, incident.environment);
+    open.set(key, (open.get(key) ?? 0) + 1);
+  }
+  return [...all]
     .map(([key, place]) => lineOf(place, verdicts.get(key) ?? null, open.get(key) ?? 0))
     .toSorted(worstFirst)
     .slice(0, limitAgents);
-}
-
-function worstVerdicts(standings: readonly Standing[]): ReadonlyMap<string, Standing['verdict']> {
-  const worst = new Map<string, Standing['verdict']>();
-  for (const { agent, environment, verdict, isRunning } of standings) {
-    if (!isRunning) continue;
-    const key = placeKey(labelValue(agent), labelValue(environment));
-    if (gravity(verdict) > gravity(worst.get(key) ?? null)) worst.set(key, verdict);
-  }
-  return worst;
 }
 
 function lineOf(

@@ -33,13 +33,18 @@ export interface WindowFigures {
   readonly sums: number[];
 }
 
+/** A place where no run ended. */
+export function noFigures(agent: string, environment: string): PlaceFigures {
+  return { agent, environment, sums: noAmounts(), releases: [] };
+}
+
 /** What tells agents in environments apart. */
 export function placeKey(agent: string, environment: string): string {
   return JSON.stringify([agent, environment]);
 }
 
 /** What tells releases of agents in environments apart. */
-export function releaseKey(agent: string, environment: string, release: string): string {
+function releaseKey(agent: string, environment: string, release: string): string {
   return JSON.stringify([agent, environment, release]);
 }
 

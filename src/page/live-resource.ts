@@ -67,10 +67,13 @@ function followed(views: LiveViews, choice: Choice, request: IncomingMessage): A
       `${limitReaders} pages are open, which is as many as may be: close one, or try again later`,
     );
   const isZipped = acceptsGzip(request.headers['accept-encoding']);
+  const leave = request.method === 'HEAD' ? () => undefined : views.admit(); // nothing is asked of the body of HEAD
   return {
     status: 200,
     contentType: 'text/event-stream',
     body: (over) => {
+      if (over.aborted) leave();
+      else over.addEventListener('abort', leave, { once: true });
       const frames = views.follow(choice, over);
       return isZipped ? gzipped(frames) : plain(frames);
     },

@@ -53,7 +53,7 @@ export interface ReleaseLine {
     readonly isRunning: boolean;
     readonly units: number;
     readonly baselineUnits: number;
-    /** Evidence by test, natural logarithms; `needs` is where it pauses, rolls back or passes; null where it never does. */
+    /** Evidence by test and where it pauses, rolls back or passes, natural logarithms; null where it never does. */
     readonly tests: readonly {
       readonly kpi: string;
       readonly test: string;
@@ -62,7 +62,13 @@ export interface ReleaseLine {
       readonly rollbackAt: number | null;
       readonly passAt: number | null;
     }[];
-    /** Of the test that is nearest to a rollback, one value for each of `LiveView.trendTimesMs`. */
+    /** The test with the greatest share of the evidence that it rolls back at; null where none rolls back. */
+    readonly evidenceTest: {
+      readonly kpi: string;
+      readonly test: string;
+      readonly rollbackAt: number;
+    } | null;
+    /** The evidence of `evidenceTest`, one value for each of `LiveView.trendTimesMs`. */
     readonly evidenceTrend: readonly (number | null)[];
   } | null;
 }
@@ -80,7 +86,7 @@ export interface FlowStage {
   readonly fault: string | null;
 }
 
-/** An incident, newest first. */
+/** An incident; those that are not resolved first, then newest first. */
 export interface IncidentLine {
   readonly id: string;
   readonly severity: string;
@@ -93,7 +99,7 @@ export interface IncidentLine {
   readonly resolvedMs: number | null;
 }
 
-/** A rollback, newest first. */
+/** A rollback; those that wait for approval first, then newest first. */
 export interface RollbackLine {
   readonly id: string;
   readonly state: string;

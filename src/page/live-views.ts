@@ -19,8 +19,10 @@ export interface LiveParts {
   readonly version: string;
   /** The labels of the rolling windows. */
   readonly windows: readonly string[];
-  /** Undefined in a process that stands by. */
+  /** Undefined in a process that stands by, or is not sure that it does not. */
   readonly standings: () => readonly Standing[] | undefined;
+  /** Whether this process assesses, though perhaps it is not sure of it now. */
+  readonly isAssessing: () => boolean;
   /** The KPIs as of now. */
   readonly kpis: () => readonly Family[];
   readonly incidents: () => Iterable<Incident>;
@@ -34,7 +36,7 @@ export interface LiveParts {
 const viewEveryMs = 2000;
 const pointEveryMs = 10_000;
 const heartbeatMs = 15_000;
-/** What was looked at so recently is now. */
+/** What was looked at so recently is now, or longer where looking costs more than its share. */
 const freshMs = 1000;
 /** Looking takes no more than this share of the time where there is much to see, unless nobody would look for too long. */
 const cpuShare = 1 / 20;
@@ -54,8 +56,8 @@ interface Feed {
 }
 
 /**
- * Looks at the process every 10 s for the trends, and every 2 s while somebody reads: each view is computed once for all
- * who read the same, and only while it changes.
+ * Looks at the process every 10 s for the trends, and every 2 s while somebody follows, less often where looking costs
+ * more than its share: each look is made into a view once for all who follow the same, and sent where that changed.
  */
 export class LiveViews implements Component {
   readonly name = 'live views';
@@ -68,6 +70,8 @@ export class LiveViews implements Component {
   #isRunning = false;
   #pointMs = Number.NEGATIVE_INFINITY;
   #last: { readonly atMs: number; readonly moment: Promise<Moment> } | undefined;
+  /** What was seen last is shown for so long. */
+  #freshMs = freshMs;
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
@@ -79,7 +83,7 @@ export class LiveViews implements Component {
     return this.#parts.windows;
   }
 
-  /** How many readers follow a choice. */
+  /** How many readers were admitted and have not gone. */
   get readers(): number {
     return this.#readers;
   }
@@ -102,6 +106,12 @@ export class LiveViews implements Component {
   /** What is shown of `choice` now. */
   async view(choice: Choice): Promise<LiveView> {
     return viewOf(await this.#moment(), choice);
+  }
+
+  /** Counts a reader, until it calls what this returns, once. */
+  admit(): () => void {
+    this.#readers++;
+    return () => void this.#readers--;
   }
 
   /** The views of `choice`, the first at once, the others as they change, and heartbeats between, until `over` aborts. */
@@ -131,12 +141,10 @@ export class LiveViews implements Component {
     };
     this.#feeds.set(key, feed);
     feed.readers++;
-    this.#readers++;
     return feed;
   }
 
   #leave(feed: Feed): void {
-    this.#readers--;
     if (--feed.readers === 0) this.#feeds.delete(keyOf(feed.choice));
   }
 
@@ -149,7 +157,7 @@ export class LiveViews implements Component {
     const before = process.threadCpuUsage();
     try {
       const nowMs = this.#parts.clock.nowMs();
-      const isDue = !(nowMs - this.#pointMs < pointEveryMs);
+      const isDue = !(Math.abs(nowMs - this.#pointMs) < pointEveryMs);
       if (isDue || this.#feeds.size > 0) {
         const moment = await this.#moment();
         if (isDue) this.#addPoint(moment);
@@ -158,20 +166,18 @@ export class LiveViews implements Component {
     } catch (error) {
       this.#parts.log.error({ err: error }, 'cannot make the views of the live page');
     }
-    const { user, system } = process.threadCpuUsage(before);
-    const restMs = (user + system) / 1000 / cpuShare;
-    this.#wait(Math.min(Math.max(viewEveryMs, restMs), viewAtLeastEveryMs));
+    this.#wait(restMs(before, viewEveryMs));
   }
 
   #addPoint({ atMs, assessed }: Moment): void {
     this.#pointMs = atMs;
-    if (!assessed) {
+    if (!assessed && !this.#parts.isAssessing()) {
       this.#trends.clear();
       this.#evidence.clear();
       return;
     }
-    this.#trends.add(atMs, amountSeries(assessed.figures, this.windows));
-    this.#evidence.add(atMs, evidenceSeries(assessed.standings));
+    this.#trends.add(atMs, assessed ? amountSeries(assessed.figures, this.windows) : new Map());
+    this.#evidence.add(atMs, assessed ? evidenceSeries(assessed.standings) : new Map());
   }
 
   async #showFirst(feed: Feed): Promise<void> {
@@ -188,10 +194,10 @@ export class LiveViews implements Component {
     for (const wake of feed.wakers) wake();
   }
 
-  /** What there is to see now; those that ask within a second see the same. */
+  /** What there is to see now; those that ask soon after one another see the same. */
   async #moment(): Promise<Moment> {
     const nowMs = this.#parts.clock.nowMs();
-    if (this.#last && Math.abs(nowMs - this.#last.atMs) < freshMs) return this.#last.moment;
+    if (this.#last && Math.abs(nowMs - this.#last.atMs) < this.#freshMs) return this.#last.moment;
     const moment = this.#observe(nowMs);
     this.#last = { atMs: nowMs, moment };
     moment.catch(() => (this.#last = undefined));
@@ -200,7 +206,11 @@ export class LiveViews implements Component {
 
   async #observe(atMs: number): Promise<Moment> {
     const { version, windows, flow } = this.#parts;
-    return { atMs, version, windows, flow: await flow.read(atMs), assessed: this.#assessed() };
+    const stages = await flow.read(atMs);
+    const before = process.threadCpuUsage();
+    const assessed = this.#assessed();
+    this.#freshMs = restMs(before, freshMs);
+    return { atMs, version, windows, flow: stages, assessed };
   }
 
   #assessed(): Assessed | undefined {
@@ -217,6 +227,12 @@ export class LiveViews implements Component {
       objectiveOf,
     };
   }
+}
+
+/** How long to rest from what began at `before`, so that it keeps to its share of the time; `leastMs` at least. */
+function restMs(before: NodeJS.CpuUsage, leastMs: number): number {
+  const { user, system } = process.threadCpuUsage(before);
+  return Math.min(Math.max(leastMs, (user + system) / 1000 / cpuShare), viewAtLeastEveryMs);
 }
 
 function keyOf({ window, place }: Choice): string {

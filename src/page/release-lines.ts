@@ -1,5 +1,5 @@
 import type { Standing, TestStanding } from '../judge/standing.ts';
-import { releaseKey, type ReleaseFigures } from './figures.ts';
+import { noAmounts, type PlaceFigures, type ReleaseFigures } from './figures.ts';
 import { rounded } from './rounded.ts';
 import type { ReleaseLine } from './live-view.ts';
 import type { Trends } from './trends.ts';
@@ -14,15 +14,18 @@ type Judged = NonNullable<ReleaseLine['judged']>;
 
 /**
  * The releases of one agent that have runs in the window or are judged: those that somebody should look at first.
- * `standings` are those of the agent, by the key of the release.
+ * `standings` are those of the agent, by the label of the release.
  */
 export function releaseLines(
-  figures: readonly ReleaseFigures[],
+  { agent, environment, releases }: PlaceFigures,
   standings: ReadonlyMap<string, Standing>,
   evidence: Trends,
 ): readonly ReleaseLine[] {
-  const lines = figures.flatMap((each) => {
-    const standing = standings.get(releaseKey(each.agent, each.environment, each.release));
+  const all = new Map(releases.map((each) => [each.release, each]));
+  for (const release of standings.keys())
+    if (!all.has(release)) all.set(release, noFigures(agent, environment, release));
+  const lines = [...all.values()].flatMap((each) => {
+    const standing = standings.get(each.release);
     const runs = each.sums[placeOf('run_success') + 1]!;
     if (runs === 0 && standing?.isRunning !== true) return [];
     return [lineOf(each, runs, standing && judgedOf(standing, evidence))];
@@ -35,6 +38,11 @@ export function releaseLines(
         a.release.localeCompare(b.release),
     )
     .slice(0, limitReleases);
+}
+
+function noFigures(agent: string, environment: string, release: string): ReleaseFigures {
+  const sums = noAmounts();
+  return { agent, environment, release, sums, durationP95Seconds: null, escalations: new Map() };
 }
 
 function lineOf(
@@ -72,18 +80,25 @@ function judgedOf(standing: Standing, evidence: Trends): Judged {
       rollbackAt: rounded(rollbackAt ?? null),
       passAt: rounded(passAt ?? null),
     })),
+    evidenceTest: nearest && {
+      kpi: nearest.kpi,
+      test: nearest.test,
+      rollbackAt: rounded(nearest.rollbackAt),
+    },
     evidenceTrend: nearest
       ? evidence.of(testKey(standing, nearest), ([log]) => rounded(log ?? null))
       : evidence.timesMs.map(() => null),
   };
 }
 
-function nearestToRollback(tests: readonly TestStanding[]): TestStanding | undefined {
-  const rolling = tests.filter(({ rollbackAt }) => rollbackAt !== undefined);
-  return rolling.toSorted((a, b) => missing(a) - missing(b))[0];
+type RollingTest = TestStanding & Required<Pick<TestStanding, 'rollbackAt'>>;
+
+function nearestToRollback(tests: readonly TestStanding[]): RollingTest | null {
+  const rolling = tests.filter((each): each is RollingTest => each.rollbackAt !== undefined);
+  return rolling.toSorted((a, b) => share(b) - share(a))[0] ?? null;
 }
 
-/** How much evidence is missing to a rollback. */
-function missing({ logEvidence, rollbackAt = Infinity }: TestStanding): number {
-  return rollbackAt - logEvidence;
+/** How much of the evidence for a rollback is there. */
+function share({ logEvidence, rollbackAt }: RollingTest): number {
+  return logEvidence / rollbackAt;
 }

@@ -14,15 +14,16 @@ export function amountSeries(
 ): ReadonlyMap<string, readonly number[]> {
   const shown = windows.map((window) => figures.get(window));
   const series = new Map<string, readonly number[]>();
+  // first, for those that come first have a trend where there are too many
+  series.set(
+    everywhere,
+    shown.flatMap((each) => each?.sums ?? nothing),
+  );
   for (const key of new Set(shown.flatMap((each) => [...(each?.places.keys() ?? [])])))
     series.set(
       key,
       shown.flatMap((each) => each?.places.get(key)?.sums ?? nothing),
     );
-  series.set(
-    everywhere,
-    shown.flatMap((each) => each?.sums ?? nothing),
-  );
   return series;
 }
 

@@ -19,7 +19,7 @@ interface Slot {
 
 /**
  * How values went over the last hour, for charts: all points of the last ten minutes, and one a minute before. Bounded:
- * of `limit` series, those that came first; with a point every 10 s, 4 bytes for each of about 110 points.
+ * of `limit` series, those that came first; with a point every 10 s, 4 bytes for each value of about 110 points.
  */
 export class Trends {
   readonly #width: number;

@@ -3,7 +3,7 @@ import type { Standing } from '../judge/standing.ts';
 import { labelValue } from '../semconv/label-value.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { agentLines } from './agent-lines.ts';
-import { noAmounts, placeKey, releaseKey, type PlaceFigures, type WindowFigures } from './figures.ts';
+import { noAmounts, noFigures, placeKey, type PlaceFigures, type WindowFigures } from './figures.ts';
 import type { IncidentLine, LiveView, RollbackLine, Tile } from './live-view.ts';
 import type { Assessed, Choice, Moment, Place, ShownRollback } from './moment.ts';
 import { releaseLines } from './release-lines.ts';
@@ -12,7 +12,7 @@ import { amounts, quotient, tileKinds } from './tile-table.ts';
 import { everywhere } from './trend-series.ts';
 
 /** So many incidents and rollbacks are shown. */
-const limitNewest = 20;
+const limitShown = 20;
 
 const nothing: WindowFigures = {
   isComplete: false,
@@ -26,8 +26,8 @@ export function viewOf(moment: Moment, choice: Choice): LiveView {
   const common = { atMs, version, windows, window: choice.window, chosen: choice.place, flow };
   if (!assessed) return { ...common, ...idle };
   const figures = assessed.figures.get(choice.window) ?? nothing;
-  const chosen = choice.place && figures.places.get(placeKey(choice.place.agent, choice.place.environment));
-  const shown = choice.place ? (chosen ? [chosen] : []) : [...figures.places.values()].filter(isReal);
+  const chosen = choice.place && chosenOf(choice.place, figures);
+  const shown = chosen ? [chosen] : [...figures.places.values()].filter(isReal);
   return {
     ...common,
     isActive: true,
@@ -35,14 +35,10 @@ export function viewOf(moment: Moment, choice: Choice): LiveView {
     trendTimesMs: assessed.trends.timesMs,
     tiles: tilesOf(moment.windows, assessed, choice, { figures, shown }),
     agents: agentLines(figures, assessed.standings, assessed.incidents),
-    releases: chosen
-      ? releaseLines(chosen.releases, standingsAt(chosen, assessed.standings), assessed.evidence)
-      : [],
+    releases: chosen ? releaseLines(chosen, standingsAt(chosen, assessed.standings), assessed.evidence) : [],
     escalations: escalationsOf(shown),
-    incidents: newest(assessed.incidents, choice.place, ({ startedMs }) => startedMs).map(incidentLine),
-    rollbacks: newest(assessed.rollbacks.attempts, choice.place, ({ requestedMs }) => requestedMs).map(
-      rollbackLine,
-    ),
+    incidents: incidentsShown(assessed.incidents, choice.place).map(incidentLine),
+    rollbacks: rollbacksShown(assessed.rollbacks.attempts, choice.place).map(rollbackLine),
     rollbacksStopped: assessed.rollbacks.fault ?? assessed.rollbacks.stopReason ?? null,
   };
 }
@@ -60,6 +56,10 @@ const idle = {
   rollbacks: [],
   rollbacksStopped: null,
 } as const;
+
+function chosenOf({ agent, environment }: Place, { places }: WindowFigures): PlaceFigures {
+  return places.get(placeKey(agent, environment)) ?? noFigures(agent, environment);
+}
 
 function isReal({ environment }: Place): boolean {
   return !isRehearsal(environment);
@@ -92,7 +92,7 @@ function standingsAt(
   return new Map(
     standings
       .filter((each) => labelValue(each.agent) === agent && labelValue(each.environment) === environment)
-      .map((each) => [releaseKey(agent, environment, labelValue(each.release)), each]),
+      .map((each) => [labelValue(each.release), each]),
   );
 }
 
@@ -106,19 +106,31 @@ function escalationsOf(shown: readonly PlaceFigures[]): LiveView['escalations'] 
     .toSorted((a, b) => b.runs - a.runs || a.reason.localeCompare(b.reason));
 }
 
-/** The newest of `all`, of `place` where that is one. */
-function newest<T extends Place>(
-  all: readonly T[],
-  place: Place | null,
-  timeMs: (each: T) => number,
-): readonly T[] {
+function incidentsShown(all: readonly Incident[], place: Place | null): readonly Incident[] {
   return all
-    .filter(
-      ({ agent, environment }) =>
-        !place || (labelValue(agent) === place.agent && labelValue(environment) === place.environment),
+    .filter(isAt(place))
+    .toSorted(
+      (a, b) =>
+        Number(stateOf(a) === 'resolved') - Number(stateOf(b) === 'resolved') || b.startedMs - a.startedMs,
     )
-    .toSorted((a, b) => timeMs(b) - timeMs(a))
-    .slice(0, limitNewest);
+    .slice(0, limitShown);
+}
+
+function rollbacksShown(all: readonly ShownRollback[], place: Place | null): readonly ShownRollback[] {
+  return all
+    .filter(isAt(place))
+    .toSorted((a, b) => Number(isWaiting(b)) - Number(isWaiting(a)) || b.requestedMs - a.requestedMs)
+    .slice(0, limitShown);
+}
+
+function isWaiting({ state }: ShownRollback): boolean {
+  return state === 'awaiting_approval';
+}
+
+/** Whether something is of `place`, where that is one. */
+function isAt(place: Place | null): (each: Place) => boolean {
+  return ({ agent, environment }) =>
+    !place || (labelValue(agent) === place.agent && labelValue(environment) === place.environment);
 }
 
 function incidentLine(incident: Incident): IncidentLine {
@@ -150,7 +162,7 @@ function rollbackLine(attempt: ShownRollback): RollbackLine {
     reason,
     outcome,
     requestedMs,
-    approvalExpiresMs: state === 'awaiting_approval' ? (approval?.expiresMs ?? null) : null,
+    approvalExpiresMs: isWaiting(attempt) ? (approval?.expiresMs ?? null) : null,
     approvers: plan.approvers,
   };
 }

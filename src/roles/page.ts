@@ -26,8 +26,8 @@ export interface PageParts {
 export interface PageRole {
   /** What it shows, kept up to date from start to stop. */
   readonly views: LiveViews;
-  /** What anybody may read: `/` and the files of the page. */
-  readonly files: Readonly<Record<string, Resource>>;
+  /** Reads what anybody may read: `/` and the files of the page. */
+  readonly files: () => Readonly<Record<string, Resource>>;
   /** What those may read who may read the API. */
   readonly resources: Readonly<Record<string, Resource>>;
 }
@@ -41,6 +41,7 @@ export function pageRole(site: Site, parts: PageParts): PageRole {
     version: version(),
     windows: (site.plan.assess?.kpi.windows ?? []).map(windowLabel),
     standings: () => assess.verdicts.standings,
+    isAssessing: () => assess.verdicts.isAssessing,
     kpis: () => assess.kpis(),
     incidents: () => assess.incidents.book.incidents,
     rollbacks: () => rollback?.status() ?? noRollbacks,
@@ -49,7 +50,7 @@ export function pageRole(site: Site, parts: PageParts): PageRole {
     clock,
     log: site.log,
   });
-  return { views, files: pageResources(), resources: { '/api/v1/live': liveResource(views) } };
+  return { views, files: pageResources, resources: { '/api/v1/live': liveResource(views) } };
 }
 
 function flowOf({ plan: { stream }, telemetry }: Site, { ingest, store, assess }: PageParts): FlowMeter {

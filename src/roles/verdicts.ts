@@ -4,17 +4,28 @@ import { judgeFamilies } from '../judge/judge-families.ts';
 import type { Standing } from '../judge/standing.ts';
 import type { Family } from '../kpi/family.ts';
 
+/** Whether this process is the one that assesses. */
+interface Ownership {
+  readonly isAssessing: () => boolean;
+  /** Whether nobody else can have begun to assess. */
+  readonly isSure: () => boolean;
+}
+
 /** What the judge says of releases as of the last committed snapshot: nobody takes that back any more, so it may be acted upon. */
 export class Verdicts {
   readonly #judge: Pick<Judge, 'destinations'>;
-  readonly #isSure: () => boolean;
+  readonly #ownership: Ownership;
   readonly #listeners: ((standings: readonly Standing[]) => void)[] = [];
   #judged: Judged | undefined;
 
-  /** `isSure` says whether this process is surely the one that assesses. */
-  constructor(judge: Pick<Judge, 'destinations'>, isSure: () => boolean) {
+  constructor(judge: Pick<Judge, 'destinations'>, ownership: Ownership) {
     this.#judge = judge;
-    this.#isSure = isSure;
+    this.#ownership = ownership;
+  }
+
+  /** Whether this process assesses, though perhaps it is not sure of it now. */
+  get isAssessing(): boolean {
+    return this.#ownership.isAssessing();
   }
 
   /** Takes what a committed snapshot says; nothing when this process ceases to assess. */
@@ -28,9 +39,9 @@ export class Verdicts {
     this.#listeners.push(listener);
   }
 
-  /** Of every release that is judged; undefined in a process that stands by. */
+  /** Of every release that is judged; undefined in a process that stands by, or is not sure that it does not. */
   get standings(): readonly Standing[] | undefined {
-    return this.#isSure() ? (this.#judged?.standings ?? []) : undefined;
+    return this.#isSure ? (this.#judged?.standings ?? []) : undefined;
   }
 
   /** The releases that `release` may be replaced by, the best first. */
@@ -40,6 +51,10 @@ export class Verdicts {
 
   /** The gauges of the judge; none in a process that stands by. */
   families(): readonly Family[] {
-    return this.#judged && this.#isSure() ? judgeFamilies(this.#judged.standings, this.#judged.ignored) : [];
+    return this.#judged && this.#isSure ? judgeFamilies(this.#judged.standings, this.#judged.ignored) : [];
+  }
+
+  get #isSure(): boolean {
+    return this.#ownership.isAssessing() && this.#ownership.isSure();
   }
 }

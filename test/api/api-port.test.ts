@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
-import { ApiPort, apiPortFault } from '../../src/api/api-port.ts';
+import { ApiPort, apiPortFault, type ApiOptions } from '../../src/api/api-port.ts';
 import { Callers } from '../../src/core/callers.ts';
 import { Secret } from '../../src/core/secret.ts';
 import type { BookSettings, IncidentBook } from '../../src/incidents/incident-book.ts';
@@ -28,7 +28,7 @@ const callersOf = (...tokens: string[]): Callers =>
 const started: ApiPort[] = [];
 
 async function apiOf(
-  over: { readonly callers?: Callers; readonly host?: string } = {},
+  over: Partial<Pick<ApiOptions, 'callers' | 'host' | 'files'>> = {},
   limits: Partial<BookSettings> = {},
 ): Promise<Api> {
   const { book } = bookOf(limits);
@@ -332,6 +332,21 @@ describe('the token', () => {
     expect((await ask(api, '/api/v1/incidents', { headers: bearer })).status).toBe(200);
   });
 
+  test('is asked for again where another one is shown, also to read', async () => {
+    for (const [callers, sentence] of [
+      [callersOf(token), 'an unknown token: send the header "authorization: Bearer <token>"'],
+      [callersOf(), 'an unknown token: none is configured, so leave it out'],
+    ] as const) {
+      const api = await apiOf({ callers });
+      const { status, body, headers } = await ask(api, '/api/v1/incidents', {
+        headers: { authorization: 'Bearer b' },
+      });
+      expect([status, headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+      expect(body['errors']).toEqual([sentence]);
+      expect((await ask(api, '/api/v1/incidents')).status).toBe(200);
+    }
+  });
+
   test('must be there to bind beyond this machine', async () => {
     const sentence =
       '0.0.0.0 can be reached from other machines and everybody there could read every incident: set a token, or bind 127.0.0.1';
@@ -349,6 +364,60 @@ test('a web page of another origin can read nothing', async () => {
     socket.write(`GET /api/v1/incidents HTTP/1.1\r\n${headers}\r\nConnection: close\r\n\r\n`);
     expect(await text(socket)).toContain('403 Forbidden');
   }
+});
+
+test('a web page of another origin writes nothing with the password that a browser adds by itself', async () => {
+  const api = await apiOf({ host: '0.0.0.0' });
+  const own = `127.0.0.1:${api.port}`;
+  const basic = `Basic ${Buffer.from(`ana:${token}`).toString('base64')}`;
+  const foreign = ['Origin: http://evil.example', 'Origin: null', 'Sec-Fetch-Site: cross-site'];
+  for (const [authorization, origin, status] of [
+    ...foreign.map((each) => [basic, each, '403 Forbidden'] as const),
+    [basic, `Origin: http://${own}`, '201 Created'],
+    [basic, 'Sec-Fetch-Site: same-origin', '200 OK'],
+    ...foreign.map((each) => [bearer.authorization, each, '200 OK'] as const),
+  ] as const) {
+    const said = JSON.stringify(report);
+    const socket = connect(api.port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write(
+      `POST /api/v1/incidents HTTP/1.1\r\nHost: ${own}\r\nAuthorization: ${authorization}\r\n${origin}\r\nContent-Length: ${said.length}\r\nConnection: close\r\n\r\n${said}`,
+    );
+    expect([authorization, origin, (await text(socket)).split('\r\n')[0]]).toEqual([
+      authorization,
+      origin,
+      `HTTP/1.1 ${status}`,
+    ]);
+  }
+});
+
+test('the files of the page are read when it starts, and no sooner', async () => {
+  let reads = 0;
+  const files = () => {
+    reads++;
+    return {
+      '/page/a.js': { GET: async () => ({ status: 200, contentType: 'text/javascript', body: '"a"' }) },
+    };
+  };
+  const parts = { id: 'api', host: '127.0.0.1', port: 0, configPath: 'extensions::api::endpoint' };
+  const incidents = { book: bookOf({}).book, isKept: () => true, committed: async () => {} };
+  const log = pino({ level: 'silent' });
+  const clock = { nowMs: () => noon };
+  const wired = new ApiPort({
+    ...parts,
+    callers: callersOf(),
+    resources: {},
+    incidents,
+    urls: () => [],
+    clock,
+    log,
+    files,
+  });
+  await wired.stop(AbortSignal.timeout(1000));
+  expect(reads).toBe(0);
+  const { port } = await apiOf({ files });
+  expect(reads).toBe(1);
+  expect(await (await fetch(`http://127.0.0.1:${port}/page/a.js`)).text()).toBe('"a"');
 });
 
 describe('a write', () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Standing } from '../../src/judge/standing.ts';
 import type { KpiRun, KpiToolCall } from '../../src/kpi/facts.ts';
 import type { LiveView } from '../../src/page/live-view.ts';
 import type { Choice } from '../../src/page/moment.ts';
@@ -157,6 +158,61 @@ describe('a view', () => {
     expect(first?.judged?.evidenceTrend).toEqual([4.9877, 4.9877]);
   });
 
+  test('names the test whose evidence it shows, and where that rolls back, though another lacks less in all', () => {
+    const tests: Standing['tests'] = [
+      { kpi: 'run_success', test: 'worse', logEvidence: 0.5, pauseAt: 3.1, rollbackAt: 4.71 },
+      { kpi: 'cost_usd_per_run', test: 'worse', logEvidence: 2, pauseAt: 5.3, rollbackAt: 6.9 },
+    ];
+    const judged = { ...assessedOf(familiesOf(some)), standings: [{ ...standing, tests }] };
+    const [first] = viewOf(
+      momentOf(withTrends(judged, [noon - 10_000])),
+      place('refund', 'production'),
+    ).releases;
+    expect(first?.judged).toMatchObject({
+      evidenceTest: { kpi: 'cost_usd_per_run', test: 'worse', rollbackAt: 6.9 },
+      evidenceTrend: [2],
+    });
+  });
+
+  test('of a release that no test rolls back names none', () => {
+    const tests = standing.tests.filter(({ rollbackAt }) => rollbackAt === undefined);
+    const judged = { ...assessed, standings: [{ ...standing, tests }] };
+    const [first] = viewOf(momentOf(judged), place('refund', 'production')).releases;
+    expect(first?.judged).toMatchObject({ evidenceTest: null, evidenceTrend: [null, null] });
+  });
+
+  test('has a release that is judged, or an agent with an open incident, before a run of it ends', () => {
+    const at = { agent: 'hung', environment: 'staging' };
+    const hung = { ...standing, ...at, release: '2.0.0' };
+    const hungBesideOthers = { ...standing, release: '1.6.0' };
+    const reported = { ...incident, agent: 'new', release: '1' };
+    const resolved = { ...incident, agent: 'old', resolvedMs: noon };
+    const gone = { ...standing, agent: 'gone', isRunning: false };
+    const moment = momentOf({
+      ...assessed,
+      standings: [hung, hungBesideOthers, gone],
+      incidents: [reported, resolved],
+    });
+    const { agents } = viewOf(moment, everything);
+    expect(
+      agents.map(({ agent, runs: ended, verdict, openIncidents }) => [agent, ended, verdict, openIncidents]),
+    ).toEqual([
+      ['refund', 30, 'fail', 0],
+      ['hung', 0, 'fail', 0],
+      ['new', 0, null, 1],
+      ['search', 3, null, 0],
+    ]);
+    const releasesAt = (agent: string, environment: string) =>
+      viewOf(moment, place(agent, environment)).releases.map(({ release, runs: ended, judged }) => [
+        release,
+        ended,
+        judged?.verdict,
+      ]);
+    expect(releasesAt('hung', 'staging')).toEqual([['2.0.0', 0, 'fail']]);
+    expect(releasesAt('refund', 'production')[0]).toEqual(['1.6.0', 0, 'fail']);
+    expect(releasesAt('gone', 'production')).toEqual([]);
+  });
+
   test('of an agent that nobody knows has no figures, and is no error', () => {
     const view = viewOf(momentOf(assessed), place('nobody', 'production'));
     expect(tileOf(view, 'run_success')).toMatchObject({ value: null, denominator: 0, trend: [null, null] });
@@ -176,5 +232,43 @@ describe('a view', () => {
     }));
     const view = viewOf(momentOf({ ...assessed, incidents }), everything);
     expect(view.incidents.map(({ startedMs }) => noon - startedMs)).toEqual([...Array(20).keys()]);
+  });
+
+  test('has what waits for approval, and incidents that are not resolved, before what is newer', () => {
+    const ended = Array.from({ length: 25 }, (_, i) => ({
+      ...rollback,
+      id: `ended-${i}`,
+      state: 'dry_run',
+      requestedMs: noon + i,
+    }));
+    const resolved = Array.from({ length: 25 }, (_, i) => ({
+      ...incident,
+      id: `resolved-${i}`,
+      startedMs: noon + i,
+      resolvedMs: noon + 30,
+    }));
+    const attempts = [rollback, ...ended];
+    const view = viewOf(
+      momentOf({
+        ...assessed,
+        incidents: [incident, ...resolved],
+        rollbacks: { ...assessed.rollbacks, attempts },
+      }),
+      everything,
+    );
+    const newest = Array.from({ length: 19 }, (_, i) => 24 - i);
+    expect(view.rollbacks.map(({ id }) => id)).toEqual(['rollback-1', ...newest.map((i) => `ended-${i}`)]);
+    expect(view.incidents.map(({ id }) => id)).toEqual(['incident-1', ...newest.map((i) => `resolved-${i}`)]);
+  });
+
+  test('has the trends of all agents together, however many there are', () => {
+    const many = Array.from({ length: 1001 }, (_, i) => run(noon - 1000, { agent: `a${i}` }));
+    const kpis = kpisOf(1, { maxSeries: 1_000_000 });
+    for (const each of many) kpis.finished(each);
+    kpis.watermark.advance(0, noon, noon, noon);
+    const moment = momentOf(withTrends(assessedOf(published(kpis, noon)), [noon - 10_000]));
+    expect(tileOf(viewOf(moment, everything), 'run_success').trend).toEqual([1]);
+    expect(tileOf(viewOf(moment, place('a0', 'production')), 'run_success').trend).toEqual([1]);
+    expect(tileOf(viewOf(moment, place('a1000', 'production')), 'run_success').trend).toEqual([null]);
   });
 });

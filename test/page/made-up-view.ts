@@ -73,6 +73,7 @@ const judgedRelease = (atMs: number): ReleaseLine => ({
         passAt: 4.6,
       },
     ],
+    evidenceTest: { kpi: 'run_success', test: 'worse', rollbackAt: 4.6 },
     evidenceTrend: Array.from({ length: points }, (_, i) =>
       i < 40 ? null : Math.max(-0.6, (i - 55) / 7.5) + 0.3 * noise(i),
     ),
