@@ -174,6 +174,10 @@ describe('a target that needs two approvals', () => {
     await settle(executor);
     expect(shown(executor)).toMatchObject({ state: 'awaiting_approval', approvedBy: ['ana'] });
     expect(site.target.orders).toEqual([]);
+    await settle(site.executor());
+    expect(site.pages.map(({ title }) => title)).toEqual(['RollbackNeedsApproval', 'RollbackNeedsApproval']);
+    expect(new Set(site.pages.map(({ key }) => key)).size).toBe(2); // else it would be the incident that somebody has done with
+    expect(site.pages[1]?.summary).toContain('2 of ana, bo, cy have to approve, of whom ana did, until');
     expect(await executor.decisions.approve(ticket, 'cy')).toMatchObject({ kind: 'unknown' });
     await executor.decisions.approve(shown(executor, 'cy').ticket ?? '', 'cy');
     await settle(executor);
