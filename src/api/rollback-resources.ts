@@ -131,7 +131,7 @@ export function rollbackResources(
   const ofUsers = <T>(schema: z.ZodType<T>, act: Act<T>): Handler => fromUsers(command(schema, act), callers);
   return {
     '/api/v1/alerts': { GET, POST: posted(async (body, by) => takeAlerts(desk, body, by, log)) },
-    '/api/v1/rollbacks': { GET, POST: command(asking, async (said, by) => ask(desk, said, by)) },
+    '/api/v1/rollbacks': { GET, POST: ofUsers(asking, async (said, by) => ask(desk, said, by)) },
     ...stopResources(desk, GET, { command, ofUsers }),
     '/api/v1/approvals/*': {
       GET: async (request, ticket) => {

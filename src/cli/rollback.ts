@@ -33,8 +33,8 @@ ask             asks that a release be taken back, as the judge does: modes, lim
 stop            from now on nothing is done to any target, and attempts only say what they would do; those that somebody
                 approved wait. resume ends that
 close-breaker   after a cap was reached nothing more is done until somebody closes its breaker
-                ask and stop are for whoever has a token of the API, the shared one too; review, resume and close-breaker
-                for people with one of their own (extensions::api::users). The journal has the name of each
+                stop is for whoever has a token of the API, the shared one too; ask, review, resume and close-breaker for
+                people with one of their own (extensions::api::users). The journal has the name of each
 verify          reads FILE (DIR/rollbacks.jsonl under data_dir) and finds whatever was edited, removed, added or put in
                 another order; with the hash that plimsoll_rollback_journal_head had, also what is missing at its end
 

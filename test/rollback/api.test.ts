@@ -226,12 +226,13 @@ describe('people', () => {
     expect((await post('/api/v1/rollbacks/breaker', { scope: 'refunds' }, 'bo')).status).toBe(404);
   });
 
-  test('may stop everything with the shared token, and let it go on or review it only with one of their own', async () => {
+  test('may stop everything with the shared token, and ask, let it go on or review it only with one of their own', async () => {
     site.plan = planWith({ mode: 'dry_run' });
     const { id } = (await post('/api/v1/rollbacks', asked, 'bo')).answer;
     await settle();
     expect((await post('/api/v1/rollbacks/stop', { reason: 'an audit' }, 'shared')).status).toBe(200);
     for (const [path, body] of [
+      ['/api/v1/rollbacks', { ...asked, release: 'v3' }],
       ['/api/v1/rollbacks/resume', {}],
       ['/api/v1/rollbacks/breaker', { scope: 'refunds' }],
       [`/api/v1/reviews/${id}`, { review: 'right' }],
