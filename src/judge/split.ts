@@ -39,7 +39,8 @@ export function newSplit(): Split {
 
 /**
  * Adds units that joined in the tick at `timeMs`; `share` of all should be candidates. Nothing is held against a candidate
- * that is paused, nor in the tick in which it begins or goes on: it was there for a part of that only.
+ * that is paused. In the tick in which it begins or goes on it was there for a part of that only: too few are forgiven then,
+ * and too many are not.
  */
 export function addSplit(
   split: Split,
@@ -56,7 +57,11 @@ export function addSplit(
   }
   split.waiting = [];
   split.hasBegun = true;
-  if (!hasBegun || isPaused) return;
+  if (!hasBegun || isPaused) {
+    const alongside = Math.round((candidates * (1 - share)) / share);
+    count(split, share, timeMs, candidates, Math.min(others, alongside));
+    return;
+  }
   for (const tick of waiting) count(split, share, tick.timeMs, 0, tick.others);
   count(split, share, timeMs, candidates, others);
 }

@@ -48,7 +48,7 @@ export interface Attempt {
   readonly approval:
     | { readonly expiresMs: number; readonly approvals: number; readonly hash: string }
     | undefined;
-  /** Everybody who approved, the first one first. */
+  /** Everybody who approved and had not asked for it before it was begun, the first one first. */
   readonly approvedBy: readonly string[];
   /** The process that began to act. */
   readonly instance: string;
@@ -125,6 +125,7 @@ export function attemptAfter(
       return {
         ...attempt,
         askers: [...new Set([...attempt.askers, body.by])],
+        approvedBy: approvedWithout(attempt, body.by),
         repeats: attempt.repeats + 1,
         askedMs: at.timeMs,
       };
@@ -177,6 +178,12 @@ function moveOf(
 
 function approvedBy({ approvedBy: before }: Attempt, by: string): readonly string[] {
   return [...new Set([...before, by])];
+}
+
+/** Who asks for what waits or is to begin approves it no more; what is begun was approved. */
+function approvedWithout({ state, approvedBy: before }: Attempt, asker: string): readonly string[] {
+  const isWaiting = state === 'awaiting_approval' || state === 'approved';
+  return isWaiting ? before.filter((name) => name !== asker) : before;
 }
 
 function expiryOf({ state, approvedBy: approvers, approval }: Attempt): string {

@@ -100,7 +100,7 @@ function approvalAsked(
   const approvals = facts.approvalsOf(attempt);
   const isApproved = state === 'approved' && approvedBy.length >= approvals;
   if (isApproved || (state === 'requested' && mode === 'auto' && approvals === 1)) return undefined;
-  const isPolicys = state === 'requested' && mode === 'approve';
+  const isPolicys = approvals === 1 || (state === 'requested' && mode === 'approve');
   return {
     approvals,
     reason: isPolicys ? '' : `${plan.target} is acted on when ${approvals} people approved`,

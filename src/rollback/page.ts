@@ -14,13 +14,19 @@ export interface Page {
   readonly owner: string;
 }
 
+/** So much of a hash tells the askings of one attempt apart. */
+const hashLength = 16;
+
 /** What people are to be told of `attempt` as it is now, under a name of its own; undefined when nothing. */
 export function pageOf(attempt: Attempt): { readonly what: string; readonly page: Page } | undefined {
   const text = textOf(attempt);
   if (!text) return undefined;
-  const { id, agent, environment, from, plan, state } = attempt;
+  const { id, agent, environment, from, plan, state, approval } = attempt;
+  // An approval may be asked for again, and that is news.
+  const what =
+    state === 'awaiting_approval' && approval ? `${state}/${approval.hash.slice(0, hashLength)}` : state;
   const page: Page = {
-    key: `rollback/${id}/${state}`,
+    key: `rollback/${id}/${what}`,
     severity: 'sev2',
     ...text,
     agent,
@@ -28,16 +34,16 @@ export function pageOf(attempt: Attempt): { readonly what: string; readonly page
     environment,
     owner: plan.owner,
   };
-  return { what: state, page };
+  return { what, page };
 }
 
 function textOf(attempt: Attempt): Pick<Page, 'title' | 'summary'> | undefined {
-  const { id, agent, environment, from, to, state, outcome, refusal, approval, reason, plan } = attempt;
+  const { id, agent, environment, from, to, state, outcome, refusal, approval, reason } = attempt;
   const subject = `${agent} ${from} in ${environment}`;
   if (state === 'awaiting_approval' && approval)
     return {
       title: 'RollbackNeedsApproval',
-      summary: `${subject} is to go back to ${to} (${reason}). ${deciders(plan.approvers, approval.approvals)} until ${new Date(approval.expiresMs).toISOString()}: plimsoll rollback approve ${id}`,
+      summary: `${subject} is to go back to ${to} (${reason}). ${deciders(attempt, approval.approvals)} until ${new Date(approval.expiresMs).toISOString()}: plimsoll rollback approve ${id}`,
     };
   if (state === 'expired') return { title: 'RollbackExpired', summary: `${subject} still runs: ${outcome}.` };
   if (state === 'failed') return { title: 'RollbackFailed', summary: `${subject} to ${to}: ${outcome}.` };
@@ -46,9 +52,11 @@ function textOf(attempt: Attempt): Pick<Page, 'title' | 'summary'> | undefined {
   return undefined;
 }
 
-function deciders(approvers: readonly string[], approvals: number): string {
-  const names = approvers.join(', ');
-  return approvals === 1 ? `One of ${names} decides` : `${approvals} of ${names} have to approve`;
+function deciders({ plan, approvedBy }: Attempt, approvals: number): string {
+  const names = plan.approvers.join(', ');
+  if (approvals === 1) return `One of ${names} decides`;
+  const done = approvedBy.length === 0 ? '' : `, of whom ${approvedBy.join(', ')} did,`;
+  return `${approvals} of ${names} have to approve${done}`;
 }
 
 /** What people are to be told of an open breaker. */

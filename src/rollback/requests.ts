@@ -29,7 +29,7 @@ type LivePlan = RollbackPlan & { readonly mode: Exclude<RollbackPlan['mode'], 'o
 
 type Repeat = Extract<AttemptBody, { event: 'repeated' }>;
 
-/** So many names of those who asked are kept of an attempt. */
+/** So many names of those who asked are kept of an attempt, beside those of its approvers: these may not approve it then. */
 const limitAskers = 20;
 /** So long a look at what a target runs answers all who ask. */
 const lookMs = 5000;
@@ -165,7 +165,11 @@ function ignored(reason: string): RequestOutcome {
 }
 
 /** What the journal is to hear of one more request; undefined when that is only counted. */
-function repeatOf({ id, askers, repeats }: Attempt, said: Pick<Repeat, 'cause' | 'by'>): Repeat | undefined {
-  const isNews = repeats === 0 || (!askers.includes(said.by) && askers.length < limitAskers);
+function repeatOf(
+  { id, askers, repeats, plan }: Attempt,
+  said: Pick<Repeat, 'cause' | 'by'>,
+): Repeat | undefined {
+  const isKept = askers.length < limitAskers || plan.approvers.includes(said.by);
+  const isNews = repeats === 0 || (!askers.includes(said.by) && isKept);
   return isNews ? { event: 'repeated', id, ...said } : undefined;
 }

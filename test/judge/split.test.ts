@@ -153,3 +153,17 @@ test('a canary that begins in the midst of a minute, beside much traffic, is jud
   expect(releases.standing().splitDispersion).toBeLessThan(2);
   expect(releases.standing().splitLogEvidence).toBeLessThan(1);
 });
+
+test('a candidate that only has a batch of its own, once an hour, is told that it does not get its share', () => {
+  const releases = releasesWith();
+  flow(releases, [-60, 0], [['1', 5, 0.04]]);
+  const random = randomOf(3);
+  // Tasks of the batch are harder for every release, so that what they say of the candidate is no evidence against it.
+  for (let minute = 0; minute < 20 * 60; minute++) {
+    for (let i = 0; i < 5; i++) releases.add({ at: minute + i / 10, release: '1', isBad: random() < 0.04 });
+    if (minute % 60 !== 30) continue;
+    for (let i = 0; i < 20; i++) releases.add({ at: minute + i / 40, release: '2', isBad: random() < 0.4 });
+  }
+  expect(releases.until(20 * 60).standing()).toMatchObject({ verdict: 'inconclusive', decidedMs: undefined });
+  expect(releases.standing().reason).toMatch(/^the policy says that the candidate gets 10 % of the units/);
+});

@@ -336,6 +336,16 @@ describe('an approval', () => {
     expect(executor.status('bo').attempts[0]?.ticket).toBeUndefined();
   });
 
+  test('is never by one who asked after very many others', async () => {
+    const { site, executor, ticket } = await waiting();
+    for (let i = 0; i < 40; i++) await ask(executor, { cause: 'human', requestedBy: `caller ${i}` });
+    const noted = site.journal.events.length;
+    expect(noted).toBeLessThan(40); // callers without a say make the journal no longer than that
+    for (let i = 0; i < 3; i++) await ask(executor, { cause: 'human', requestedBy: 'ana' });
+    expect(site.journal.events).toHaveLength(noted + 1);
+    expect(await executor.decisions.approve(ticket, 'ana')).toMatchObject({ kind: 'forbidden' });
+  });
+
   test('is never by somebody whom the policy does not name', async () => {
     const { executor, ticket } = await waiting();
     expect(await executor.decisions.approve(ticket, 'eve')).toMatchObject({ kind: 'forbidden' });

@@ -83,6 +83,37 @@ describe('a target that needs two approvals', () => {
     );
   });
 
+  test('does not count who approves first and asks for it afterwards', async () => {
+    const { executor, ticket } = await waiting();
+    await executor.decisions.approve(ticket, 'cy');
+    await executor.request(requestWith({ cause: 'human', requestedBy: 'cy' }));
+    expect(shown(executor, 'bo')).toMatchObject({
+      approvedBy: [],
+      next: expect.stringContaining('0 of 2 approved; it waits until 2026-11-26T13:00:00.000Z for you'),
+    });
+    await executor.decisions.approve(ticket, 'ana');
+    await settle(executor);
+    expect(shown(executor)).toMatchObject({ state: 'awaiting_approval', approvedBy: ['ana'] });
+    await executor.decisions.approve(ticket, 'bo');
+    await settle(executor);
+    expect(site.target.orders).toMatchObject([{ approvedBy: 'ana, bo' }]);
+  });
+
+  test('waits for somebody else where one of those who approved asks for it before it is done', async () => {
+    const { executor, ticket } = await waiting();
+    site.stopReason = 'the file stop is there';
+    for (const by of ['ana', 'cy']) await executor.decisions.approve(ticket, by);
+    await executor.request(requestWith({ cause: 'human', requestedBy: 'cy' }));
+    site.stopReason = undefined;
+    await settle(executor);
+    expect(shown(executor)).toMatchObject({ state: 'awaiting_approval', approvedBy: ['ana'] });
+    await executor.decisions.approve(shown(executor, 'bo').ticket ?? '', 'bo');
+    await settle(executor);
+    expect(site.target.orders).toMatchObject([{ approvedBy: 'ana, bo' }]);
+    await executor.request(requestWith({ cause: 'human', requestedBy: 'bo' }));
+    expect(shown(executor)).toMatchObject({ state: 'done', approvedBy: ['ana', 'bo'] });
+  });
+
   test('is not acted on when one approves and another one refuses, nor when he who approved thinks better of it', async () => {
     for (const second of ['cy', 'ana']) {
       const release = `v-${second}`;
@@ -143,6 +174,10 @@ describe('a target that needs two approvals', () => {
     await settle(executor);
     expect(shown(executor)).toMatchObject({ state: 'awaiting_approval', approvedBy: ['ana'] });
     expect(site.target.orders).toEqual([]);
+    await settle(site.executor());
+    expect(site.pages.map(({ title }) => title)).toEqual(['RollbackNeedsApproval', 'RollbackNeedsApproval']);
+    expect(new Set(site.pages.map(({ key }) => key)).size).toBe(2); // else it would be the incident that somebody has done with
+    expect(site.pages[1]?.summary).toContain('2 of ana, bo, cy have to approve, of whom ana did, until');
     expect(await executor.decisions.approve(ticket, 'cy')).toMatchObject({ kind: 'unknown' });
     await executor.decisions.approve(shown(executor, 'cy').ticket ?? '', 'cy');
     await settle(executor);
@@ -209,6 +244,20 @@ describe('what was approved while all rollbacks are stopped', () => {
     await executor.decisions.resume('ana');
     await settle(executor);
     expect(site.target.orders).toHaveLength(1);
+  });
+
+  test('is asked for again where he who approved it asks for it meanwhile', async () => {
+    site.approvals = 1;
+    const { executor, ticket } = await waiting();
+    site.stopReason = 'the file stop is there';
+    await executor.decisions.approve(ticket, 'cy');
+    await executor.request(requestWith({ cause: 'human', requestedBy: 'cy' }));
+    site.stopReason = undefined;
+    await settle(executor);
+    expect(shown(executor)).toMatchObject({ state: 'awaiting_approval', approvedBy: [], outcome: '' });
+    await executor.decisions.approve(shown(executor, 'ana').ticket ?? '', 'ana');
+    await settle(executor);
+    expect(site.target.orders).toMatchObject([{ approvedBy: 'ana' }]);
   });
 
   test('is not done any more when that took too long', async () => {
