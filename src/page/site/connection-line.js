@@ -37,6 +37,8 @@ function stateOf(connection, view) {
   if (connection.kind === 'lost') return { state: 'connection lost, trying again', look: 'bad' };
   if (connection.kind === 'refused')
     return { state: connection.needsToken ? 'a token is needed' : 'not answered', look: 'bad' };
+  if (connection.kind === 'unshown')
+    return { state: 'this page cannot show what came: reload it', look: 'bad' };
   if (connection.kind === 'connecting' || !view) return { state: 'connecting', look: 'calm' };
   if (!view.isActive) return { state: 'this process stands by', look: 'calm' };
   if (!view.isComplete) return { state: 'live, window not complete yet', look: 'warn' };

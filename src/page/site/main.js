@@ -4,6 +4,7 @@ import { Agents } from './agents.js';
 import { Chosen, queryOf } from './choice.js';
 import { ConnectionLine } from './connection-line.js';
 import { Decisions } from './decisions.js';
+import { Edition } from './edition.js';
 import { byId, element, list, setAttribute, setText } from './element.js';
 import { escalations } from './escalations.js';
 import { flow } from './flow.js';
@@ -25,6 +26,7 @@ class Page {
   #token = new Token(() => this.#open());
   #decisions = new Decisions(this.#token, () => this.#show());
   #line = new ConnectionLine();
+  #edition = new Edition();
   #agents = new Agents(this.#chosen);
   #parts = [
     tiles(byId('tiles')),
@@ -88,6 +90,7 @@ class Page {
 
   /** @param {LiveView} view */
   #take(view) {
+    if (this.#edition.isOver(view)) return location.reload();
     this.#line.announce(announcements(this.#view, view));
     this.#view = view;
     this.#takenMs = performance.now();
@@ -101,8 +104,8 @@ class Page {
     this.#connection = connection;
     const isRefused = connection.kind === 'refused';
     byId('refused').hidden = !isRefused;
+    if (isRefused || connection.kind === 'unshown') this.#drop();
     if (isRefused) {
-      this.#drop();
       setText(byId('refused-sentence'), connection.sentence);
       byId('refused-token').hidden = !connection.needsToken;
       byId('refused-back').hidden = connection.needsToken;
