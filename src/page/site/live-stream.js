@@ -124,8 +124,8 @@ export class LiveStream {
   /** @param {Response} response */
   async #refused(response) {
     const sentence = await sentenceOf(response);
-    if (response.status >= 500 || response.status === 429) return sentence;
     const needsToken = response.status === 401 || response.status === 403;
+    if (!needsToken && response.status !== 400) return sentence;
     this.#onConnection({ kind: 'refused', sentence, needsToken });
     return undefined;
   }
