@@ -125,7 +125,7 @@ test('without a configuration it runs the shipped one, becomes ready, and stops 
   const [, page = ''] = /^ {2}API +(\S+)$/m.exec(said) ?? [];
   const asked = await fetch(page, { headers: { accept: 'text/html' } });
   expect(await asked.text()).toContain('<html');
-  for (const name of ['main.js', 'page.css', 'uPlot.esm.js'])
+  for (const name of ['main.js', 'base.css', 'uPlot.esm.js'])
     expect((await fetch(new URL(`/page/${name}`, page))).status, name).toBe(200);
   child.kill('SIGTERM');
   await until('it has stopped', () => child.exitCode !== null);

@@ -184,12 +184,12 @@ export function madeUpView(count: number, over: Partial<LiveView> = {}): LiveVie
   };
 }
 
-/** What the same pipeline shows of `agent` in `environment`. */
+/** What the same pipeline shows of `agent` in `environment`: the releases of `all`, or, where it has none, some. */
 export function viewOfAgent(all: LiveView, agent: string, environment: string): LiveView {
   return {
     ...all,
     chosen: { agent, environment },
-    releases: [judgedRelease(all.atMs), oldRelease, fewRelease],
+    releases: all.releases.length > 0 ? all.releases : [judgedRelease(all.atMs), oldRelease, fewRelease],
     incidents: all.incidents.filter((each) => each.agent === agent),
     rollbacks: all.rollbacks.filter((each) => each.agent === agent),
   };

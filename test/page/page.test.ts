@@ -100,6 +100,21 @@ describe.skipIf(missing)('the live page', () => {
     expect(tests[3]).toMatch(/surely not worse than 1\.4\.0\? evidence 0\.05, passes at 99$/);
   });
 
+  test('the evidence over time is of the test that the server says, and so is the end of it', async () => {
+    const [judged, ...others] = viewOfAgent(view, '', '').releases;
+    const evidenceTest = { kpi: 'run_success', test: 'floor', rollbackAt: 5.3 };
+    const releases = judged?.judged ? [{ ...judged, judged: { ...judged.judged, evidenceTest } }] : [];
+    view = { ...view, releases: [...releases, ...others] };
+    await open(ofAgent);
+    await reads(page, '.caption', /run success: worse than the policy ever allows\? It rolls back at 200, /);
+    const chart = await page.$eval('.drawn [role=img]', (each) => each.getAttribute('aria-label'));
+    expect(chart).toMatch(
+      /^Evidence, run success: worse than the policy ever allows\? .*; rolls back at 200$/,
+    );
+    show({ releases: releases.map((line) => ({ ...line, judged: { ...line.judged, evidenceTest: null } })) });
+    await until('no chart', async () => (await texts(page, '.drawn')).length === 0);
+  });
+
   test('the focus stays where it is while figures change and others come and go', async () => {
     const [waiting] = view.rollbacks;
     const rollbacks = ['a', 'b', 'c'].flatMap((id) => (waiting ? [{ ...waiting, id, agent: id }] : []));
@@ -159,7 +174,11 @@ describe.skipIf(missing)('the live page', () => {
       );
     });
     await server.stop();
-    await reads(page, '#connection', /connection lost, trying again in \d s; figures are of \d\d:\d\d/);
+    await reads(
+      page,
+      '#connection',
+      /connection lost, trying again in \d s: nobody answers; figures are of \d\d:\d\d/,
+    );
     await reads(page, '.tile', '84.3 %');
     await server.start();
     await reads(page, '#connection', /^live$/);
@@ -237,6 +256,106 @@ describe.skipIf(missing)('the live page', () => {
     faults = faults.filter((fault) => !fault.includes('400'));
   });
 
+  test('figures of one agent never stand under the name of another', async () => {
+    await open(ofAgent);
+    await reads(page, '[data-decision=approve]', 'Approve');
+    await server.stop();
+    await reads(page, '#connection', 'connection lost');
+    await reads(page, '.tile', '84.3 %');
+    await page.evaluate(() => document.querySelector<HTMLElement>('#back')?.click());
+    await reads(page, 'h1', 'All agents');
+    await reads(page, '#before-first', 'No figures yet: nobody answers.');
+    expect(await texts(page, '.tile, [data-decision], #waiting, #flow li')).toEqual([]);
+    expect(
+      await page.$$eval('#windows a', (links) => links.map((link) => link.getAttribute('href'))),
+    ).toEqual(['?window=5m', '?window=1h', '?window=24h']);
+    await server.start();
+    await reads(page, '#agents-lines', 'billing-copilot');
+    expect(await texts(page, '#before-first')).toEqual([]);
+    faults = faults.filter((fault) => !fault.includes('ERR_'));
+  });
+
+  test('who may not look any more sees no figures any more', async () => {
+    await open();
+    server.token = 'a secret';
+    await server.stop();
+    await server.start();
+    await reads(page, '#refused', 'no token');
+    expect(await texts(page, '.tile, [data-decision], #waiting, #flow li, #before-first')).toEqual([]);
+    faults = faults.filter((fault) => !/ERR_|401/.test(fault));
+  });
+
+  test('a view that the page cannot show is no lost connection, and the next one is shown', async () => {
+    await open();
+    const shown = view;
+    // @ts-expect-error what no server of this version sends
+    show({ tiles: null });
+    await reads(page, '#connection', 'this page cannot show what came: reload it');
+    expect(await texts(page, '.tile, [data-decision]')).toEqual([]);
+    expect(server.opened).toBe(1);
+    expect(faults).toEqual([expect.stringContaining('TypeError')]);
+    faults = [];
+    show(shown);
+    await reads(page, '#connection', /^live$/);
+    await reads(page, '.tile', '84.3 %');
+    expect([server.opened, server.readers]).toEqual([1, 1]);
+  });
+
+  test('a page of another version is loaded anew, and not again at once', async () => {
+    await open();
+    const isOld = async () => page.evaluate(() => document.body.dataset['old'] === 'true');
+    const mark = async () => page.evaluate(() => (document.body.dataset['old'] = 'true'));
+    await mark();
+    const loaded = page.waitForNavigation();
+    show({ version: '0.2.0' });
+    await loaded;
+    await reads(page, '#version', 'Plimsoll 0.2.0');
+    expect(await isOld()).toBe(false);
+    await mark();
+    show({ version: '0.1.0' });
+    await reads(page, '#version', 'Plimsoll 0.1.0');
+    expect(await isOld()).toBe(true);
+  });
+
+  test('why a server does not answer stands there in its words, and it is asked again', async () => {
+    server.refusal = { status: 503, body: { errors: ['50 pages are open: close one'] } };
+    page = await openPage(browser, `${server.url}/`, faults);
+    await reads(page, '#connection', /^connection lost, trying again.*: 50 pages are open: close one$/);
+    await reads(page, '#before-first', 'No figures yet: 50 pages are open: close one.');
+    server.refusal = { status: 404, body: '<html><h1>default backend - 404</h1></html>' };
+    await reads(page, '#before-first', 'No figures yet: the server answers 404.');
+    server.refusal = undefined;
+    await reads(page, '#connection', /^live$/);
+    faults = faults.filter((fault) => !/404|503/.test(fault));
+  });
+
+  test('the way back from a refusal asks again, also where nothing is chosen', async () => {
+    server.refusal = { status: 400, body: { errors: ['not now'] } };
+    page = await openPage(browser, `${server.url}/`, faults);
+    await reads(page, '#refused', 'not now');
+    server.refusal = undefined;
+    await page.click('#refused-back');
+    await reads(page, '#connection', /^live$/);
+    faults = faults.filter((fault) => !fault.includes('400'));
+  });
+
+  test('a token that no request can carry is not taken', async () => {
+    server.token = 'a secret';
+    page = await openPage(browser, `${server.url}/`, faults);
+    await page.click('#token-button');
+    await page.type('#token-field', '“a secret”');
+    await page.keyboard.press('Enter');
+    await reads(page, '#token-fault', 'This cannot be a token: it has characters that no request can carry');
+    expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+    await page.$eval('#token-field', (field) => field instanceof HTMLInputElement && field.select());
+    await page.type('#token-field', 'a secret');
+    await page.keyboard.press('Enter');
+    await reads(page, '#connection', /^live$/);
+    await page.click('#token-button');
+    expect(await texts(page, '#token-fault')).toEqual([]);
+    faults = faults.filter((fault) => !fault.includes('401'));
+  });
+
   test('a rollback that waits is approved with the token of who looks', async () => {
     await open(ofAgent);
     await page.click('[data-decision=approve]');
@@ -287,6 +406,21 @@ describe.skipIf(missing)('the live page', () => {
       })),
       rollbacks: view.rollbacks.map((each) => ({ ...each, agent: hostile, reason: hostile, fromRelease: hostile, state: '__proto__', approvers: [hostile] })), // prettier-ignore
       rollbacksStopped: hostile,
+      releases: viewOfAgent(view, '', '').releases.map((line) => ({
+        ...line,
+        release: hostile,
+        judged: line.judged && {
+          ...line.judged,
+          baseline: hostile,
+          reason: hostile,
+          evidenceTest: { kpi: hostile, test: hostile, rollbackAt: 3 },
+          tests: line.judged.tests.map((each, i) => ({
+            ...each,
+            kpi: hostile,
+            test: i === 0 ? hostile : each.test,
+          })),
+        },
+      })),
       flow: view.flow.map((stage) => ({ ...stage, fault: hostile })),
     };
     await open();
@@ -294,6 +428,15 @@ describe.skipIf(missing)('the live page', () => {
     await page.click('#agents-lines a');
     await reads(page, 'h1', hostile);
     await reads(page, '#rollbacks', hostile);
+    await reads(page, '#releases-lines', hostile);
+    await reads(page, '.judgement h3', `${hostile} beside ${hostile}`);
+    await reads(page, '.judgement .reason', hostile);
+    await reads(page, '.caption', hostile);
+    await reads(
+      page,
+      '.tests',
+      new RegExp(`${RegExp.escape(hostile)}: ${RegExp.escape(hostile)}, beside`, 'i'),
+    );
     expect(await page.$$eval('img, body script', (found) => found.length)).toBe(0);
     expect(await page.title()).not.toBe('taken');
   });
@@ -325,8 +468,11 @@ describe.skipIf(missing)('the live page', () => {
     view = madeUpView(500);
     await open();
     await reads(page, '#agents-summary', '1–20 of 500');
+    const nodes = await nodesOf(page);
     for (let i = 0; i < 50; i++)
       show({ agents: view.agents.map((line) => ({ ...line, runs: line.runs + 1 })) });
+    await reads(page, '#agents-lines', String(view.agents[0]?.runs));
+    expect((await nodesOf(page)) - nodes).toBeLessThan(100);
     await page.type('#find', 'agent-49');
     await reads(page, '#agents-summary', '10 found of 500');
     expect(await texts(page, '#agents-lines a')).toHaveLength(10);
@@ -342,9 +488,7 @@ describe.skipIf(missing)('the live page', () => {
     expect(await page.$eval('#find', (field) => field instanceof HTMLInputElement && field.value)).toBe(
       'staging',
     );
-    const { JSHeapUsedSize = 0, Nodes = 0 } = await page.metrics();
-    console.log(`500 agents, 50 views: heap ${(JSHeapUsedSize / 1e6).toFixed(1)} MB, ${Nodes} nodes`);
-    await until('no view is left behind', () => server.readers === 1);
+    await until('one view is followed', () => server.readers === 1);
   });
 
   test('a tab that nobody sees holds no connection', async () => {
@@ -365,3 +509,11 @@ describe.skipIf(missing)('the live page', () => {
     await other.close();
   });
 });
+
+/** How many nodes there are in the memory of `page`, when what is left behind for good is all that is left behind. */
+async function nodesOf(page: Page): Promise<number> {
+  const session = await page.createCDPSession();
+  await session.send('HeapProfiler.collectGarbage');
+  await session.detach();
+  return (await page.metrics()).Nodes ?? Number.NaN;
+}

@@ -10,6 +10,10 @@ export class ViewServer {
   viewOf: (query: URLSearchParams) => LiveView;
   /** What reading needs; undefined where it needs nothing. */
   token: string | undefined;
+  /** How every reader is refused; undefined while none is. */
+  refusal: { readonly status: number; readonly body: unknown } | undefined;
+  /** How many readers there were. */
+  opened = 0;
   /** What was decided, and how it is answered. */
   readonly decided: { readonly ticket: string; readonly by: string; readonly body: unknown }[] = [];
   answerToDecisions: { readonly status: number; readonly body: unknown } = {
@@ -71,10 +75,12 @@ export class ViewServer {
   #read(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
     if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`)
       return answer(response, 401, { errors: ['no token: send the header "authorization: Bearer <token>"'] });
+    if (this.refusal) return answer(response, this.refusal.status, this.refusal.body);
     if (query.get('window') === '7h') return answer(response, 400, { errors: ['there is no window 7h'] });
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write(eventOf(this.viewOf(query)));
     this.#readers.set(response, query);
+    this.opened++;
     response.once('close', () => this.#readers.delete(response));
   }
 }
@@ -84,6 +90,7 @@ function eventOf(view: LiveView): string {
 }
 
 function answer(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(JSON.stringify(body));
+  const isText = typeof body === 'string';
+  response.writeHead(status, { 'content-type': isText ? 'text/html' : 'application/json' });
+  response.end(isText ? body : JSON.stringify(body));
 }

@@ -40,7 +40,7 @@ export function queryOf(choice) {
   return said.size === 0 ? '' : `?${said.toString()}`;
 }
 
-/** The choice that the address bar has; what changes it is told to those who listen. */
+/** The choice that the address bar has; what changes it, or asks for it again, is told to those who listen. */
 export class Chosen {
   /** @type {((choice: Choice) => void)[]} */
   #listeners = [];
@@ -76,8 +76,7 @@ export class Chosen {
     if (!(link instanceof HTMLAnchorElement) || button !== 0) return;
     if (metaKey || ctrlKey || shiftKey || altKey) return;
     event.preventDefault();
-    if (link.search === location.search) return;
-    history.pushState(null, '', `${location.pathname}${link.search}`);
+    if (link.search !== location.search) history.pushState(null, '', `${location.pathname}${link.search}`);
     this.#changed();
   }
 

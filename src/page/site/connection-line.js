@@ -7,6 +7,7 @@ import { clock } from './figures.js';
 export class ConnectionLine {
   #line = byId('connection');
   #announced = byId('announced');
+  #beforeFirst = byId('before-first');
   #state = '';
 
   /**
@@ -16,8 +17,9 @@ export class ConnectionLine {
   show(connection, view) {
     const { state, look } = stateOf(connection, view);
     setAttribute(this.#line, 'data-look', look);
-    setText(this.#line, connection.kind === 'lost' ? `${state}${lostText(connection.retryMs, view)}` : state);
-    setAttribute(this.#line, 'title', connection.kind === 'lost' ? connection.sentence : null);
+    const isLost = connection.kind === 'lost';
+    setText(this.#line, isLost ? `${state}${lostText(connection, view)}` : state);
+    setText(this.#beforeFirst, isLost ? `No figures yet: ${connection.sentence}.` : 'Waiting for figures…');
     if (state === this.#state) return;
     this.#state = state;
     this.announce([state]);
@@ -37,6 +39,8 @@ function stateOf(connection, view) {
   if (connection.kind === 'lost') return { state: 'connection lost, trying again', look: 'bad' };
   if (connection.kind === 'refused')
     return { state: connection.needsToken ? 'a token is needed' : 'not answered', look: 'bad' };
+  if (connection.kind === 'unshown')
+    return { state: 'this page cannot show what came: reload it', look: 'bad' };
   if (connection.kind === 'connecting' || !view) return { state: 'connecting', look: 'calm' };
   if (!view.isActive) return { state: 'this process stands by', look: 'calm' };
   if (!view.isComplete) return { state: 'live, window not complete yet', look: 'warn' };
@@ -44,11 +48,11 @@ function stateOf(connection, view) {
 }
 
 /**
- * When it is tried again, and how old the figures are meanwhile.
- * @param {number} retryMs
+ * When it is tried again, why it must be, and how old the figures are meanwhile.
+ * @param {Extract<Connection, { readonly kind: 'lost' }>} connection
  * @param {LiveView | null} view
  */
-function lostText(retryMs, view) {
+function lostText({ retryMs, sentence }, view) {
   const left = Math.ceil((retryMs - Date.now()) / 1000);
-  return `${left > 0 ? ` in ${left} s` : ''}${view ? `; figures are of ${clock(view.atMs)}` : ''}`;
+  return `${left > 0 ? ` in ${left} s` : ''}: ${sentence}${view ? `; figures are of ${clock(view.atMs)}` : ''}`;
 }

@@ -9,9 +9,8 @@ import {
   isBaselineOnly,
   evidenceShare,
   evidenceText,
-  testText,
+  questionText,
   trendText,
-  words,
 } from './words.js';
 
 /** @typedef {{ readonly release: string, readonly judged: Judged, readonly timesMs: readonly number[] }} Shown */
@@ -43,7 +42,7 @@ function judgementPart() {
     testPart,
   );
   const chart = new Chart(92);
-  const caption = element('p', { class: 'about' }, 'Evidence over time; a rollback at the dashed line');
+  const caption = element('p', { class: 'about caption' });
   const drawn = element('div', { class: 'drawn' }, chart.node, caption);
   const node = element(
     'article',
@@ -56,16 +55,20 @@ function judgementPart() {
   return {
     node,
     show(/** @type {Shown} */ { release, judged, timesMs }) {
-      const { baseline, evidenceTrend: values } = judged;
+      const { baseline, evidenceTest, evidenceTrend: values } = judged;
       setText(name, baseline === null ? release : `${release} beside ${baseline}`);
       verdict.show(judged.verdict);
       setText(action, actionText(judged));
       setText(reason, judged.reason);
       setText(units, unitsText(judged));
       tests(nearestFirst(judged.tests).map((test) => ({ test, baseline })));
-      const text = trendText(`Evidence against ${release}`, values, evidence);
-      chart.show({ timesMs, values, level: nearestRollback(judged), text });
-      drawn.hidden = values.every((value) => value === null);
+      drawn.hidden = evidenceTest === null || values.every((value) => value === null);
+      if (evidenceTest === null) return;
+      const { rollbackAt: level } = evidenceTest;
+      const [question, end] = [questionText(evidenceTest, baseline), `rolls back at ${evidence(level)}`];
+      const text = `${trendText(`Evidence, ${question}`, values, evidence)}; ${end}`;
+      chart.show({ timesMs, values, level, text });
+      setText(caption, `Evidence over time, ${question} It ${end}, the dashed line where it is in sight.`);
     },
     end: () => chart.remove(),
   };
@@ -89,14 +92,6 @@ function unitsText({ units, baselineUnits, baseline }) {
 }
 
 /**
- * Where the test that is nearest to a rollback rolls back; null where none does.
- * @param {Judged} judged
- */
-function nearestRollback({ tests }) {
-  return nearestFirst(tests).find(({ rollbackAt }) => rollbackAt !== null)?.rollbackAt ?? null;
-}
-
-/**
  * Tests in the order in which they are near to a decision.
  * @param {Judged['tests']} tests
  */
@@ -115,7 +110,7 @@ function testPart() {
     node: element('li', {}, question, bar, answer),
     show(/** @type {TestShown} */ { test, baseline }) {
       const { share, pause: at } = evidenceShare(test);
-      setText(question, `${words(test.kpi)}: ${testText(test, baseline)}?`);
+      setText(question, questionText(test, baseline));
       fill.style.inlineSize = `${share * 100}%`;
       setAttribute(
         fill,

@@ -6,8 +6,9 @@ import { sentenceOf } from './answer.js';
 
 /**
  * How the connection is: `lost` is tried again at `retryMs` (milliseconds since the epoch), `refused` is what a token
- * would help against, or a choice that there is not; nothing is tried again then.
- * @typedef {{ readonly kind: 'connecting' | 'live' }
+ * would help against, or a choice that there is not; nothing is tried again then. `unshown` is live, but what came last
+ * cannot be shown.
+ * @typedef {{ readonly kind: 'connecting' | 'live' | 'unshown' }
  *   | { readonly kind: 'lost', readonly sentence: string, readonly retryMs: number }
  *   | { readonly kind: 'refused', readonly sentence: string, readonly needsToken: boolean }} Connection
  */
@@ -95,8 +96,7 @@ export class LiveStream {
         for (const { name, data } of events.push(decoder.decode(bytes, { stream: true }))) {
           if (name !== 'view' || stopped.aborted) continue;
           onFirst();
-          this.#onConnection({ kind: 'live' });
-          this.#onView(JSON.parse(data));
+          this.#show(data);
         }
       }
       return 'the server ended it';
@@ -107,26 +107,44 @@ export class LiveStream {
     }
   }
 
+  /**
+   * What fails here is no fault of the connection: it is told to the console, and the next view is waited for.
+   * @param {string} data
+   */
+  #show(data) {
+    try {
+      this.#onConnection({ kind: 'live' });
+      this.#onView(JSON.parse(data));
+    } catch (error) {
+      this.#onConnection({ kind: 'unshown' });
+      reportError(error);
+    }
+  }
+
   /** @param {Response} response */
   async #refused(response) {
     const sentence = await sentenceOf(response);
-    if (response.status >= 500 || response.status === 429) return sentence;
     const needsToken = response.status === 401 || response.status === 403;
+    if (!needsToken && response.status !== 400) return sentence;
     this.#onConnection({ kind: 'refused', sentence, needsToken });
     return undefined;
   }
 }
 
 /**
- * What a body brings; not every browser can iterate it.
+ * What a body brings; not every browser can iterate it. Who stops reading ends the connection.
  * @param {ReadableStream<Uint8Array>} body
  */
 async function* chunksOf(body) {
   const reader = body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    yield value;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel();
   }
 }
 

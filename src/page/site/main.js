@@ -4,6 +4,7 @@ import { Agents } from './agents.js';
 import { Chosen, queryOf } from './choice.js';
 import { ConnectionLine } from './connection-line.js';
 import { Decisions } from './decisions.js';
+import { Edition } from './edition.js';
 import { byId, element, list, setAttribute, setText } from './element.js';
 import { escalations } from './escalations.js';
 import { flow } from './flow.js';
@@ -25,6 +26,7 @@ class Page {
   #token = new Token(() => this.#open());
   #decisions = new Decisions(this.#token, () => this.#show());
   #line = new ConnectionLine();
+  #edition = new Edition();
   #agents = new Agents(this.#chosen);
   #parts = [
     tiles(byId('tiles')),
@@ -46,12 +48,18 @@ class Page {
   );
   /** @type {Connection} */
   #connection = { kind: 'connecting' };
-  /** @type {LiveView | null} */
+  /**
+   * What is shown, always of what is chosen.
+   * @type {LiveView | null}
+   */
   #view = null;
   #takenMs = 0;
+  /** @type {readonly string[]} */
+  #windowLabels = [];
 
   start() {
     this.#chosen.onChange(() => {
+      this.#drop();
       this.#open();
       scrollTo(0, 0);
       byId('title').focus({ preventScroll: true });
@@ -73,8 +81,16 @@ class Page {
     this.#stream.open(this.#chosen.now, this.#token.value);
   }
 
+  /** Shows no figures until a view comes: those that there are, are of another choice, or not for who looks. */
+  #drop() {
+    this.#view = null;
+    for (const id of ['waiting', 'standby', 'active', 'flow-section']) byId(id).hidden = true;
+    this.#showWindows(this.#chosen.now.window);
+  }
+
   /** @param {LiveView} view */
   #take(view) {
+    if (this.#edition.isOver(view)) return location.reload();
     this.#line.announce(announcements(this.#view, view));
     this.#view = view;
     this.#takenMs = performance.now();
@@ -88,11 +104,13 @@ class Page {
     this.#connection = connection;
     const isRefused = connection.kind === 'refused';
     byId('refused').hidden = !isRefused;
+    if (isRefused || connection.kind === 'unshown') this.#drop();
     if (isRefused) {
       setText(byId('refused-sentence'), connection.sentence);
       byId('refused-token').hidden = !connection.needsToken;
       byId('refused-back').hidden = connection.needsToken;
     }
+    byId('before-first').hidden = isRefused || this.#view !== null;
     if (connection.kind !== 'live') this.#line.show(connection, this.#view);
   }
 
@@ -116,8 +134,14 @@ class Page {
     byId('releases-section').hidden = !isOfAgent;
     for (const show of this.#parts) show(view, nowMs);
     if (!isOfAgent) this.#agents.show(view);
-    this.#windows(view.windows.map((window) => ({ window, isShown: window === view.window })));
+    this.#windowLabels = view.windows;
+    this.#showWindows(view.window);
     setText(byId('version'), `Plimsoll ${view.version}`);
+  }
+
+  /** @param {string | null} shown */
+  #showWindows(shown) {
+    this.#windows(this.#windowLabels.map((window) => ({ window, isShown: window === shown })));
   }
 
   #showTitle() {

@@ -6,6 +6,7 @@ const key = 'plimsoll-token';
 export class Token {
   #dialog = only('token-dialog', HTMLDialogElement);
   #field = only('token-field', HTMLInputElement);
+  #fault = byId('token-fault');
   #button = byId('token-button');
   #onChange;
 
@@ -17,7 +18,9 @@ export class Token {
     byId('token-cancel').addEventListener('click', () => this.#dialog.close());
     byId('token-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#keep(this.#field.value.trim());
+      const text = this.#field.value.trim();
+      this.#fault.hidden = canBeSent(text);
+      if (this.#fault.hidden) this.#keep(text);
     });
     this.#showState();
   }
@@ -30,6 +33,7 @@ export class Token {
   /** Asks for one. */
   ask() {
     this.#field.value = '';
+    this.#fault.hidden = true;
     byId('token-forget').hidden = this.value === null;
     this.#dialog.showModal();
   }
@@ -46,5 +50,17 @@ export class Token {
 
   #showState() {
     setText(this.#button, this.value === null ? 'Give token' : 'Token given');
+  }
+}
+
+/**
+ * Whether a header can carry `token`.
+ * @param {string} token
+ */
+function canBeSent(token) {
+  try {
+    return new Headers({ authorization: `Bearer ${token}` }).has('authorization');
+  } catch {
+    return false;
   }
 }

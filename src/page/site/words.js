@@ -76,14 +76,14 @@ const asks = new Map([
 ]);
 
 /**
- * What a test asks of a release: `worse than 1.4.0`.
- * @param {TestLine} test
+ * What a test asks of a release: `run success: worse than 1.4.0?`.
+ * @param {Pick<TestLine, 'kpi' | 'test'>} test
  * @param {string | null} baseline
  */
-export function testText({ test }, baseline) {
-  if (test === 'floor') return 'worse than the policy ever allows';
+export function questionText({ kpi, test }, baseline) {
+  if (test === 'floor') return `${words(kpi)}: worse than the policy ever allows?`;
   const [before = words(test), after = ''] = asks.get(test) ?? [`${words(test)}, beside `];
-  return `${before}${baseline ?? 'its baseline'}${after}`;
+  return `${words(kpi)}: ${before}${baseline ?? 'its baseline'}${after}?`;
 }
 
 /**
