@@ -62,6 +62,8 @@ interface IncidentsRow {
   readonly release: string;
   readonly severity: string;
   readonly incidents: number;
+  /** Of them those that are about what the release did, not about how it is rolled back. */
+  readonly ofRelease: number;
   readonly nowhere: number;
   readonly open: number;
 }

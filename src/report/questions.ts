@@ -27,6 +27,9 @@ function secondsAt(month: Month): string {
 const instantOf = (name: string): string => `{${name}:DateTime64(3, 'UTC')}`;
 const [start, from, to] = [instantOf('start'), instantOf('from'), instantOf('to')];
 const here = 'Environment = {environment:String}';
+/** Incidents that are counted: a request for an approval, of which people are told as of an incident, is none. */
+const counted = `Environment IN ({environment:String}, '${unknown}')
+    AND NOT match(IncidentKey, '^rollback/.+/awaiting_approval(/|$)')`;
 const within = (column: string, since = start): string => `${column} >= ${since} AND ${column} < ${to}`;
 /** Beyond 2^32 a count of 64 bits would come as text. */
 const count = (condition = '1'): string => `toFloat64(countIf(${condition}))`;
@@ -99,9 +102,10 @@ ORDER BY agent, evaluator, month`,
   /** Incidents by month, agent, release and severity; those that name no environment are among them. */
   incidents: `SELECT
     ${months('DetectedTime')} AS month, AgentName AS agent, Release AS release, Severity AS severity, ${count()} AS incidents,
+    ${count("NOT startsWith(IncidentKey, 'rollback/')")} AS ofRelease,
     ${count(`Environment = '${unknown}'`)} AS nowhere, ${count(`isNull(ResolvedTime) OR ResolvedTime >= ${to}`)} AS open
 FROM incidents_now
-WHERE Environment IN ({environment:String}, '${unknown}') AND ${within('DetectedTime')}
+WHERE ${counted} AND ${within('DetectedTime')}
 GROUP BY month, agent, release, severity
 ORDER BY month, agent, release, severity`,
 
@@ -115,7 +119,7 @@ FROM (
         DetectedTime, SecondsToDetect AS Detect,
         if(Resolution IN ('recovered', 'api') AND ResolvedTime < ${to}, SecondsToResolve, NULL) AS Resolve
     FROM incidents_now
-    WHERE Environment IN ({environment:String}, '${unknown}') AND ${within('DetectedTime')}
+    WHERE ${counted} AND ${within('DetectedTime')}
 )
 GROUP BY isNow
 ORDER BY isNow`,
@@ -126,7 +130,7 @@ ORDER BY isNow`,
     toFloat64(toUnixTimestamp64Milli(DetectedTime)) AS detectedMs, SecondsToDetect AS detectSeconds,
     if(ResolvedTime < ${to}, SecondsToResolve, NULL) AS resolveSeconds, if(ResolvedTime < ${to}, Resolution, '') AS resolution
 FROM incidents_now
-WHERE Environment IN ({environment:String}, '${unknown}') AND ${within('DetectedTime', from)}
+WHERE ${counted} AND ${within('DetectedTime', from)}
 ORDER BY Severity, DetectedTime, IncidentId
 LIMIT 5`,
 

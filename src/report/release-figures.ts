@@ -4,7 +4,7 @@ import { rateOf, type Rate } from './rate.ts';
 
 /**
  * What became of a release: it was taken back; a dry run would have taken it back, and a person found that right, or wrong,
- * or nobody has said; it had an incident of severity 1 to 3; or nothing of that.
+ * or nobody has said; it had an incident of severity 1 to 3, other than of its rollback; or nothing of that.
  */
 export type Fate =
   | 'rolled_back'
@@ -109,7 +109,8 @@ function fateOf(
   const dry = attempts.filter(wouldHave);
   if (dry.some(({ review }) => review === 'right')) return 'would_have_been_right';
   const hadIncident = incidents.some(
-    (one) => one.agent === agent && one.release === release && graver.includes(one.severity),
+    (one) =>
+      one.agent === agent && one.release === release && one.ofRelease > 0 && graver.includes(one.severity),
   );
   if (hadIncident) return 'incident';
   if (dry.length === 0) return 'kept';

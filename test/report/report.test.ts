@@ -118,10 +118,32 @@ describe('of a generated month', () => {
       ['support-agent', '9', 'would_have_been_right'],
       ['support-agent', '10', 'would_have_been_wrong'],
     ]);
-    expect(rollbacks).toMatchObject({ asked: 3, automatic: 1, approved: 0, manual: 0, failed: 0 });
+    expect(rollbacks).toMatchObject({
+      asked: 5,
+      automatic: 1,
+      approved: 0,
+      manual: 0,
+      failed: 0,
+      notDone: 2,
+    });
     expect(rollbacks.done).toEqual({ times: 1, right: 1, wrong: 0, notReviewed: 0 });
     expect(rollbacks.dryRun).toEqual({ times: 2, right: 1, wrong: 1, notReviewed: 0 });
     expect([changeFail.count, changeFail.of, changeFail.isEnough]).toEqual([2, 5, false]);
+  });
+
+  test('a request for approval is no incident, and what people are told of a rollback decides no fate', async () => {
+    const told = await clickhouse.query(
+      "SELECT Title, count() AS n FROM incidents_now WHERE AgentName = 'refund-agent' AND Release = '1.5.1' AND Severity = 'sev2' GROUP BY Title ORDER BY Title",
+    );
+    expect(told).toMatchObject([{ Title: 'RollbackExpired' }, { Title: 'RollbackNeedsApproval' }]);
+    const { months, all } = report.incidents;
+    expect(JSON.stringify(report)).not.toContain('RollbackNeedsApproval');
+    expect(months.at(-1)).toEqual({
+      month: '2026-10',
+      all,
+      bySeverity: { sev1: 1, sev2: 2, sev3: 2, sev4: 2 },
+    });
+    expect(report.releases.shipped.find(({ release }) => release === '1.5.1')?.fate).toBe('kept');
   });
 
   test('a rate of few runs is not stated, but its interval is', () => {
