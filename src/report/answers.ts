@@ -87,7 +87,7 @@ interface GravestRow {
   readonly release: string;
   readonly owner: string;
   readonly detectedMs: number;
-  readonly detectSeconds: number;
+  readonly detectSeconds: number | null;
   readonly resolveSeconds: number | null;
   readonly resolution: string | null;
 }

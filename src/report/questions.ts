@@ -30,6 +30,8 @@ const here = 'Environment = {environment:String}';
 /** Incidents that are counted: a request for an approval, of which people are told as of an incident, is none. */
 const counted = `Environment IN ({environment:String}, '${unknown}')
     AND NOT match(IncidentKey, '^rollback/.+/awaiting_approval(/|$)')`;
+/** What is reported without its beginning began when it was detected, so far as the table says. */
+const toDetect = 'if(StartedTime < DetectedTime, SecondsToDetect, NULL)';
 const within = (column: string, since = start): string => `${column} >= ${since} AND ${column} < ${to}`;
 /** Beyond 2^32 a count of 64 bits would come as text. */
 const count = (condition = '1'): string => `toFloat64(countIf(${condition}))`;
@@ -109,14 +111,14 @@ WHERE ${counted} AND ${within('DetectedTime')}
 GROUP BY month, agent, release, severity
 ORDER BY month, agent, release, severity`,
 
-  /** How long it took to detect incidents, and to resolve those of which it is known that they are over. */
+  /** How long it took to detect incidents of which it is known when they began, and to resolve those of which it is known that they are over. */
   incidentTimes: `SELECT
-    DetectedTime >= ${from} AS isNow, ${count()} AS detected, ${count('isNotNull(Resolve)')} AS resolved,
+    DetectedTime >= ${from} AS isNow, ${count('isNotNull(Detect)')} AS detected, ${count('isNotNull(Resolve)')} AS resolved,
     ${quantile(0.5, 'Detect')} AS detectMedian, ${quantile(0.9, 'Detect')} AS detectP90,
     ${quantile(0.5, 'Resolve')} AS resolveMedian, ${quantile(0.9, 'Resolve')} AS resolveP90
 FROM (
     SELECT
-        DetectedTime, SecondsToDetect AS Detect,
+        DetectedTime, ${toDetect} AS Detect,
         if(Resolution IN ('recovered', 'api') AND ResolvedTime < ${to}, SecondsToResolve, NULL) AS Resolve
     FROM incidents_now
     WHERE ${counted} AND ${within('DetectedTime')}
@@ -127,7 +129,7 @@ ORDER BY isNow`,
   /** The gravest incidents of the month. */
   gravest: `SELECT
     Severity AS severity, Title AS title, AgentName AS agent, Release AS release, Owner AS owner,
-    toFloat64(toUnixTimestamp64Milli(DetectedTime)) AS detectedMs, SecondsToDetect AS detectSeconds,
+    toFloat64(toUnixTimestamp64Milli(DetectedTime)) AS detectedMs, ${toDetect} AS detectSeconds,
     if(ResolvedTime < ${to}, SecondsToResolve, NULL) AS resolveSeconds, if(ResolvedTime < ${to}, Resolution, '') AS resolution
 FROM incidents_now
 WHERE ${counted} AND ${within('DetectedTime', from)}
