@@ -107,8 +107,9 @@ export interface RollbackRow {
   readonly agent: string;
   readonly release: string;
   readonly destination: string;
-  readonly mode: string;
   readonly cause: string;
+  /** Whether all who had to approve it did. */
+  readonly isApproved: number | boolean;
   readonly state: string;
   /** `right`, `wrong`, or '' while nobody has said. */
   readonly review: string;

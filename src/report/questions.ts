@@ -153,7 +153,7 @@ ORDER BY first, agent, release`,
   /** Attempts to take releases back that began within the months, as they stand at the end of the month. */
   rollbacks: `SELECT
     RollbackId AS id, any(AgentName) AS agent, any(FromRelease) AS release, argMax(ToRelease, Seq) AS destination,
-    any(Mode) AS mode, any(Cause) AS cause, argMaxIf(State, Seq, State != '') AS state,
+    any(Cause) AS cause, countIf(Event = 'approved') > 0 AS isApproved, argMaxIf(State, Seq, State != '') AS state,
     argMaxIf(JSONExtractString(Evidence, 'review'), Seq, Event = 'reviewed') AS review,
     toFloat64(toUnixTimestamp64Milli(minIf(Timestamp, Event = 'requested'))) AS requestedMs,
     toFloat64(toUnixTimestamp64Milli(maxIf(Timestamp, Event = 'done'))) AS doneMs

@@ -130,7 +130,7 @@ function rollbackFigures(attempts: readonly RollbackRow[]): RollbackFigures {
   const done = attempts.filter(({ state }) => state === 'done');
   const dry = attempts.filter(wouldHave);
   const manual = done.filter(({ cause }) => cause === 'human').length;
-  const approved = done.filter(({ cause, mode }) => cause !== 'human' && mode === 'approve').length;
+  const approved = done.filter(({ cause, isApproved }) => cause !== 'human' && isApproved).length;
   const failed = attempts.filter(({ state }) => state === 'failed').length;
   const notDone = attempts.filter(isNotDone).length;
   return {

@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TableRow } from '../../src/core/table-row.ts';
 import { incidentRow } from '../../src/incidents/incident-row.ts';
 import type { Incident } from '../../src/incidents/incident.ts';
 import { markdownOf } from '../../src/report/markdown.ts';
 import { documentOf } from '../../src/report/report-document.ts';
 import type { Report } from '../../src/report/report.ts';
+import { eventAfter, genesis, type ChainHead } from '../../src/rollback/chain.ts';
+import { RollbackBook } from '../../src/rollback/rollback-book.ts';
+import type { EventBody } from '../../src/rollback/rollback-event.ts';
+import { rollbackRow } from '../../src/rollback/rollback-row.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
 import { at } from '../month/days.ts';
@@ -22,7 +27,7 @@ afterAll(async () => remove());
 /** The report of `month` where there are these rows and no others. */
 async function reportOn(
   month: string,
-  tables: Readonly<Record<string, readonly { readonly row: string }[]>>,
+  tables: Readonly<Record<string, readonly TableRow[]>>,
 ): Promise<Report> {
   for (const table of ['agent_runs', 'incidents', 'rollbacks'])
     await clickhouse.command(`TRUNCATE TABLE ${table}`);
@@ -34,7 +39,7 @@ async function reportOn(
 let incidents = 0;
 
 /** An incident that somebody reported of release 2 of the agent a. */
-function incident(found: string, said: Partial<Incident>): { readonly row: string } {
+function incident(found: string, said: Partial<Incident>): TableRow {
   const id = `i${++incidents}`;
   return incidentRow({
     id,
@@ -73,4 +78,68 @@ test('an incident of which nobody said when it began took no time to detect, not
   expect(report.incidents.detect).toEqual({ of: 1, medianSeconds: 3600, p90Seconds: 3600 });
   expect(report.incidents.gravest.map(({ detectSeconds }) => detectSeconds)).toEqual([null, 3600]);
   expect(markdownOf(documentOf(report))).toContain('| Nobody knows since when | sev2 | a, 2 | 2 Oct | – |');
+});
+
+/** Rows of `rollbacks` of what happened in this order. */
+function rollbackRows(history: readonly (readonly [time: string, body: EventBody])[]): readonly TableRow[] {
+  const book = new RollbackBook();
+  let head: ChainHead = genesis;
+  return history.map(([time, body]) => {
+    const event = eventAfter(head, body, at(time));
+    head = event;
+    book.apply(event);
+    return rollbackRow(event, book);
+  });
+}
+
+/** What takes release 2 of the agent a back, where two people have to approve it, though its policy says `auto`. */
+const rolledBack: readonly (readonly [time: string, body: EventBody])[] = [
+  [
+    '10-05 11:00',
+    {
+      event: 'requested',
+      id: 'two',
+      key: 'two',
+      cause: 'judge',
+      agent: 'a',
+      environment: 'production',
+      from: '2',
+      by: 'judge',
+      reason: 'it fails',
+      evidence: {},
+      plan: {
+        policy: 'p',
+        revision: 'r',
+        owner: 'o',
+        approvers: ['ana', 'bo'],
+        mode: 'auto',
+        target: 't',
+        cooldownMs: 1,
+        perDay: 9,
+        approvalMs: 3_600_000,
+        verify: { kpi: 'run_success', minEvents: 1, withinMs: 1 },
+      },
+    },
+  ],
+  [
+    '10-05 11:00',
+    {
+      event: 'approval_asked',
+      id: 'two',
+      to: '1',
+      expiresMs: at('10-05 12:00'),
+      approvals: 2,
+      reason: 't is acted on when 2 people approved',
+    },
+  ],
+  ['10-05 11:10', { event: 'approval_given', id: 'two', by: 'ana' }],
+  ['10-05 11:20', { event: 'approved', id: 'two', by: 'bo' }],
+  ['10-05 11:20', { event: 'executing', id: 'two', to: '1', instance: 'i' }],
+  ['10-05 11:20', { event: 'acted', id: 'two', isConfirmed: true, reason: '' }],
+  ['10-05 11:30', { event: 'done', id: 'two', reason: '', evidence: {} }],
+];
+
+test('a rollback that people let happen is none that was automatic, whatever the mode of the policy', async () => {
+  const { releases } = await reportOn('2026-10', { rollbacks: rollbackRows(rolledBack) });
+  expect(releases.rollbacks).toMatchObject({ asked: 1, automatic: 0, approved: 1, manual: 0 });
 });

@@ -13,8 +13,8 @@ const attempt = fc.record<Attempt>({
   agent: fc.constantFrom('a', 'b'),
   release: fc.constantFrom('1', '2'),
   destination: fc.constantFrom('', '0'),
-  mode: fc.constantFrom('dry_run', 'approve', 'auto'),
   cause: fc.constantFrom('judge', 'alert', 'human'),
+  isApproved: fc.boolean(),
   state: fc.constantFrom(
     'requested',
     'awaiting_approval',
@@ -59,10 +59,10 @@ test('a rollback that a person asked for is manual, and one that a person let ha
   const [of] = fc.sample(attempt, { numRuns: 1, seed: 1 });
   const done = { ...of!, state: 'done', requestedMs };
   const rollbacks: readonly Attempt[] = [
-    { ...done, cause: 'human', mode: 'approve' },
-    { ...done, cause: 'judge', mode: 'approve' },
-    { ...done, cause: 'alert', mode: 'auto' },
-    { ...done, cause: 'judge', mode: 'auto', state: 'dry_run', destination: '' },
+    { ...done, cause: 'human', isApproved: 1 },
+    { ...done, cause: 'judge', isApproved: 1 },
+    { ...done, cause: 'alert', isApproved: 0 },
+    { ...done, cause: 'judge', isApproved: 0, state: 'dry_run', destination: '' },
   ];
   const { rollbacks: now, recoveryMedianSeconds } = releaseFigures(
     { releases: [], rollbacks, incidents: [] },
