@@ -85,13 +85,19 @@ const endings: Readonly<Record<string, string>> = {
   withdrawn: 'not judged any more',
 };
 
+/** What it is about: an agent, a release of it, or as of the executor of rollbacks neither. */
+function subjectOf({ agent, release }: GraveIncident): string {
+  const names = [agent, release].filter((name) => name !== '').map((name) => shownName(name));
+  return names.length === 0 ? nothing : names.join(', ');
+}
+
 function graveRow(incident: GraveIncident): readonly Cell[] {
   const { resolveSeconds, resolution } = incident;
   const end = resolution === '' ? 'open' : (endings[resolution] ?? lengthText(resolveSeconds));
   return [
     { text: shownName(incident.title) },
     { text: shownName(incident.severity) },
-    { text: `${shownName(incident.agent)}, ${shownName(incident.release)}` },
+    { text: subjectOf(incident) },
     { text: dayText(incident.detected) },
     { text: lengthText(incident.detectSeconds) },
     { text: end, tone: resolution === '' ? 'bad' : 'plain' },

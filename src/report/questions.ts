@@ -28,7 +28,8 @@ const instantOf = (name: string): string => `{${name}:DateTime64(3, 'UTC')}`;
 const [start, from, to] = [instantOf('start'), instantOf('from'), instantOf('to')];
 const here = 'Environment = {environment:String}';
 /** Incidents that are counted: a request for an approval, of which people are told as of an incident, is none. */
-const counted = `Environment IN ({environment:String}, '${unknown}')
+const nowhere = `'${unknown}', ''`;
+const counted = `Environment IN ({environment:String}, ${nowhere})
     AND NOT match(IncidentKey, '^rollback/.+/awaiting_approval(/|$)')`;
 /** What is reported without its beginning began when it was detected, so far as the table says. */
 const toDetect = 'if(StartedTime < DetectedTime, SecondsToDetect, NULL)';
@@ -105,7 +106,7 @@ ORDER BY agent, evaluator, month`,
   incidents: `SELECT
     ${months('DetectedTime')} AS month, AgentName AS agent, Release AS release, Severity AS severity, ${count()} AS incidents,
     ${count("NOT startsWith(IncidentKey, 'rollback/')")} AS ofRelease,
-    ${count(`Environment = '${unknown}'`)} AS nowhere, ${count(`isNull(ResolvedTime) OR ResolvedTime >= ${to}`)} AS open
+    ${count(`Environment IN (${nowhere})`)} AS nowhere, ${count(`isNull(ResolvedTime) OR ResolvedTime >= ${to}`)} AS open
 FROM incidents_now
 WHERE ${counted} AND ${within('DetectedTime')}
 GROUP BY month, agent, release, severity

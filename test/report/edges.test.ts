@@ -6,6 +6,7 @@ import { markdownOf } from '../../src/report/markdown.ts';
 import { documentOf } from '../../src/report/report-document.ts';
 import type { Report } from '../../src/report/report.ts';
 import { eventAfter, genesis, type ChainHead } from '../../src/rollback/chain.ts';
+import { breakerPage, truncatedPage } from '../../src/rollback/page.ts';
 import { RollbackBook } from '../../src/rollback/rollback-book.ts';
 import type { EventBody } from '../../src/rollback/rollback-event.ts';
 import { rollbackRow } from '../../src/rollback/rollback-row.ts';
@@ -142,4 +143,14 @@ const rolledBack: readonly (readonly [time: string, body: EventBody])[] = [
 test('a rollback that people let happen is none that was automatic, whatever the mode of the policy', async () => {
   const { releases } = await reportOn('2026-10', { rollbacks: rollbackRows(rolledBack) });
   expect(releases.rollbacks).toMatchObject({ asked: 1, automatic: 0, approved: 1, manual: 0 });
+});
+
+test('what the executor tells people of itself is an incident that names no environment', async () => {
+  const pages = [
+    truncatedPage(3),
+    breakerPage({ scope: 'global', reason: 'it failed twice', sinceMs: 1, isPaged: false }),
+  ];
+  const report = await reportOn('2026-10', { incidents: pages.map((page) => incident('10-12 10:00', page)) });
+  expect(report.incidents).toMatchObject({ all: 2, withoutEnvironment: 2, detect: { of: 0 } });
+  expect(markdownOf(documentOf(report))).toContain('| AlertsTruncated | sev2 | – | 12 Oct |');
 });
