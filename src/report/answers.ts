@@ -96,6 +96,7 @@ interface GravestRow {
 export interface ReleaseRow {
   readonly agent: string;
   readonly release: string;
+  /** When its first run ended. */
   readonly firstMs: number;
   readonly runs: number;
   readonly good: number;

@@ -76,8 +76,8 @@ FROM ${runs(within('ClosedTime'))}
 GROUP BY GROUPING SETS ((month, AgentName), (month))
 ORDER BY isAll, agent, month`,
 
-  /** When each agent ran first, whenever that was. */
-  agents: `SELECT AgentName AS agent, toFloat64(toUnixTimestamp64Milli(min(StartTime))) AS firstMs
+  /** When the first run of each agent ended, whenever that was: a run is of the month in which it ends. */
+  agents: `SELECT AgentName AS agent, toFloat64(toUnixTimestamp64Milli(min(ClosedTime))) AS firstMs
 FROM agent_runs FINAL
 WHERE ${here} AND ClosedTime < ${to}
 GROUP BY AgentName
@@ -137,12 +137,12 @@ WHERE ${counted} AND ${within('DetectedTime', from)}
 ORDER BY Severity, DetectedTime, IncidentId
 LIMIT 5`,
 
-  /** Releases that an agent got within the months, other than its first one. */
+  /** Releases of which the first run ended within the months, other than an agent's first one. */
   releases: `SELECT
     agent, release, toFloat64(toUnixTimestamp64Milli(first)) AS firstMs, runs, good
 FROM (
     SELECT
-        AgentName AS agent, Release AS release, min(StartTime) AS first, ${count()} AS runs, ${count('IsGood')} AS good,
+        AgentName AS agent, Release AS release, min(ClosedTime) AS first, ${count()} AS runs, ${count('IsGood')} AS good,
         min(first) OVER (PARTITION BY AgentName) AS agentFirst
     FROM ${runs(`ClosedTime < ${to}`)}
     WHERE Release NOT IN ('', '${unknown}', 'overflow')

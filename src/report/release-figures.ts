@@ -18,7 +18,7 @@ export type Fate =
 export interface ShippedRelease {
   readonly agent: string;
   readonly release: string;
-  /** Of its first run. */
+  /** When its first run ended. */
   readonly first: string;
   readonly runs: number;
   readonly success: Rate;

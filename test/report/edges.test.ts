@@ -10,10 +10,12 @@ import { breakerPage, truncatedPage } from '../../src/rollback/page.ts';
 import { RollbackBook } from '../../src/rollback/rollback-book.ts';
 import type { EventBody } from '../../src/rollback/rollback-event.ts';
 import { rollbackRow } from '../../src/rollback/rollback-row.ts';
+import { tableRowOf } from '../../src/runs/run-row.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
 import { at } from '../month/days.ts';
 import { insertRows } from '../month/month.ts';
+import { finishedRun } from '../runs/finished-runs.ts';
 import { silentLog, startClickHouse } from '../store/embedded.ts';
 import { reportFrom } from './answered.ts';
 
@@ -153,4 +155,31 @@ test('what the executor tells people of itself is an incident that names no envi
   const report = await reportOn('2026-10', { incidents: pages.map((page) => incident('10-12 10:00', page)) });
   expect(report.incidents).toMatchObject({ all: 2, withoutEnvironment: 2, detect: { of: 0 } });
   expect(markdownOf(documentOf(report))).toContain('| AlertsTruncated | sev2 | – | 12 Oct |');
+});
+
+let runs = 0;
+
+/** A run of the agent a that was good. */
+function run(release: string, start: string, closed: string): TableRow {
+  const [startMs, closedMs] = [at(start), at(closed)];
+  const given = { agent: 'a', environment: 'production', endMs: closedMs, outcome: 'success' } as const;
+  return tableRowOf(
+    finishedRun({ runId: `r${++runs}`, release, startMs, closedMs, version: runs, ...given }),
+    '',
+  );
+}
+
+test('a release, and an agent, whose first run goes over the end of a month is in the next one', async () => {
+  const agentRuns = [
+    run('1', '09-30 23:58', '10-01 00:02'),
+    run('2', '10-31 23:58', '11-01 00:02'),
+    run('2', '11-02 00:00', '11-02 00:02'),
+  ];
+  const october = await reportOn('2026-10', { agent_runs: agentRuns });
+  expect(october.releases.shipped).toEqual([]);
+  expect(october.agents.map(({ since }) => since)).toEqual(['2026-10-01T00:02:00.000Z']);
+  const november = await reportOn('2026-11', { agent_runs: agentRuns });
+  expect(november.releases.shipped).toMatchObject([
+    { release: '2', runs: 2, first: '2026-11-01T00:02:00.000Z' },
+  ]);
 });
