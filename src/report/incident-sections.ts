@@ -161,6 +161,7 @@ export function releasesSection({ releases }: Report): Section {
 
 const fates: Readonly<Record<Fate, string>> = {
   rolled_back: 'rolled back',
+  rolled_back_wrongly: 'rolled back, and that was found wrong',
   would_have_been_right: 'a dry run would have rolled it back, and was right',
   would_have_been_wrong: 'a dry run would have rolled it back, and was wrong',
   would_have_been: 'a dry run would have rolled it back; not reviewed',

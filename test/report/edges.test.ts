@@ -183,3 +183,20 @@ test('a release, and an agent, whose first run goes over the end of a month is i
     { release: '2', runs: 2, first: '2026-11-01T00:02:00.000Z' },
   ]);
 });
+
+test('a rollback that people found wrong took a good release back: no change that failed', async () => {
+  const reviewed = (review: 'right' | 'wrong'): readonly (readonly [string, EventBody])[] => [
+    ...rolledBack,
+    ['10-06 09:00', { event: 'reviewed', id: 'two', by: 'ana', review, note: '' }],
+  ];
+  const agentRuns = [run('1', '09-02 10:00', '09-02 10:01'), run('2', '10-05 10:00', '10-05 10:01')];
+  const of = async (history: readonly (readonly [string, EventBody])[], more: readonly TableRow[] = []) => {
+    const tables = { agent_runs: agentRuns, rollbacks: rollbackRows(history), incidents: more };
+    const { releases } = await reportOn('2026-10', tables);
+    return [releases.shipped[0]?.fate, releases.changeFail.count, releases.rollbacks.done.wrong];
+  };
+  expect(await of(rolledBack)).toEqual(['rolled_back', 1, 0]);
+  expect(await of(reviewed('right'))).toEqual(['rolled_back', 1, 0]);
+  expect(await of(reviewed('wrong'))).toEqual(['rolled_back_wrongly', 0, 1]);
+  expect(await of(reviewed('wrong'), [incident('10-05 10:30', {})])).toEqual(['incident', 1, 1]);
+});
