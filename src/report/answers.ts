@@ -121,7 +121,6 @@ export interface RollbackRow {
 /** A drill. */
 interface DrillRow {
   readonly policy: string;
-  readonly environment: string;
   readonly scenario: string;
   readonly isPassed: number | boolean | null;
   readonly endedMs: number;

@@ -27,8 +27,9 @@ function secondsAt(month: Month): string {
 const instantOf = (name: string): string => `{${name}:DateTime64(3, 'UTC')}`;
 const [start, from, to] = [instantOf('start'), instantOf('from'), instantOf('to')];
 const here = 'Environment = {environment:String}';
-/** Incidents that are counted: a request for an approval, of which people are told as of an incident, is none. */
+/** What names no environment is about `unknown`, or about the executor of rollbacks itself. */
 const nowhere = `'${unknown}', ''`;
+/** Incidents that are counted: a request for an approval, of which people are told as of an incident, is none. */
 const counted = `Environment IN ({environment:String}, ${nowhere})
     AND NOT match(IncidentKey, '^rollback/.+/awaiting_approval(/|$)')`;
 /** What is reported without its beginning began when it was detected, so far as the table says. */
@@ -166,7 +167,7 @@ ORDER BY requestedMs, id`,
 
   /** Drills that were ever recorded; of one whose record was too long for a row it is not known whether it passed. */
   drills: `SELECT
-    Policy AS policy, Environment AS environment, JSONExtractString(Evidence, 'scenario') AS scenario,
+    Policy AS policy, JSONExtractString(Evidence, 'scenario') AS scenario,
     if(JSONHas(Evidence, 'passed'), JSONExtractBool(Evidence, 'passed'), NULL) AS isPassed,
     toFloat64(toUnixTimestamp64Milli(Timestamp)) AS endedMs
 FROM rollback_events
