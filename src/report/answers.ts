@@ -62,6 +62,8 @@ interface IncidentsRow {
   readonly release: string;
   readonly severity: string;
   readonly incidents: number;
+  /** Of them those that are about what the release did, not about how it is rolled back. */
+  readonly ofRelease: number;
   readonly nowhere: number;
   readonly open: number;
 }
@@ -85,7 +87,7 @@ interface GravestRow {
   readonly release: string;
   readonly owner: string;
   readonly detectedMs: number;
-  readonly detectSeconds: number;
+  readonly detectSeconds: number | null;
   readonly resolveSeconds: number | null;
   readonly resolution: string | null;
 }
@@ -94,6 +96,7 @@ interface GravestRow {
 export interface ReleaseRow {
   readonly agent: string;
   readonly release: string;
+  /** When its first run ended. */
   readonly firstMs: number;
   readonly runs: number;
   readonly good: number;
@@ -105,8 +108,9 @@ export interface RollbackRow {
   readonly agent: string;
   readonly release: string;
   readonly destination: string;
-  readonly mode: string;
   readonly cause: string;
+  /** Whether all who had to approve it did. */
+  readonly isApproved: number | boolean;
   readonly state: string;
   /** `right`, `wrong`, or '' while nobody has said. */
   readonly review: string;
@@ -117,7 +121,6 @@ export interface RollbackRow {
 /** A drill. */
 interface DrillRow {
   readonly policy: string;
-  readonly environment: string;
   readonly scenario: string;
   readonly isPassed: number | boolean | null;
   readonly endedMs: number;

@@ -124,7 +124,7 @@ export function drillsSection({ policy: { drills } }: Report): Section {
     blocks: [
       {
         kind: 'table',
-        caption: 'Rehearsals of a rollback',
+        caption: 'Rehearsals of a rollback, in any environment; last passed: of the demanded scenario',
         columns: [
           { header: 'Policy' },
           { header: 'Run', isNumber: true },
@@ -146,6 +146,7 @@ function drillRow({
   lastPassed,
   ageDays,
   every,
+  scenario,
   isOverdue,
 }: DrillFigures): readonly Cell[] {
   return [
@@ -159,7 +160,7 @@ function drillRow({
           : `${dayText(lastPassed)}, ${counted(ageDays, 'day')} ago`,
       ...(isOverdue && { detail: 'overdue', tone: 'bad' as const }),
     },
-    { text: every ?? nothing },
+    { text: every ?? nothing, ...(scenario !== null && { detail: shownName(scenario) }) },
   ];
 }
 

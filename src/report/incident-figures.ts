@@ -26,7 +26,8 @@ export interface GraveIncident {
   readonly release: string;
   readonly owner: string;
   readonly detected: string;
-  readonly detectSeconds: number;
+  /** Null where nobody said when it began. */
+  readonly detectSeconds: number | null;
   /** Null while it is not over. */
   readonly resolveSeconds: number | null;
   /** Why it is over: `recovered`, `api`, `no_data`, `withdrawn`, or '' while it is not. */

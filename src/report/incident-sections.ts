@@ -85,13 +85,19 @@ const endings: Readonly<Record<string, string>> = {
   withdrawn: 'not judged any more',
 };
 
+/** What it is about: an agent, a release of it, or as of the executor of rollbacks neither. */
+function subjectOf({ agent, release }: GraveIncident): string {
+  const names = [agent, release].filter((name) => name !== '').map((name) => shownName(name));
+  return names.length === 0 ? nothing : names.join(', ');
+}
+
 function graveRow(incident: GraveIncident): readonly Cell[] {
   const { resolveSeconds, resolution } = incident;
   const end = resolution === '' ? 'open' : (endings[resolution] ?? lengthText(resolveSeconds));
   return [
     { text: shownName(incident.title) },
     { text: shownName(incident.severity) },
-    { text: `${shownName(incident.agent)}, ${shownName(incident.release)}` },
+    { text: subjectOf(incident) },
     { text: dayText(incident.detected) },
     { text: lengthText(incident.detectSeconds) },
     { text: end, tone: resolution === '' ? 'bad' : 'plain' },
@@ -155,6 +161,7 @@ export function releasesSection({ releases }: Report): Section {
 
 const fates: Readonly<Record<Fate, string>> = {
   rolled_back: 'rolled back',
+  rolled_back_wrongly: 'rolled back, and that was found wrong',
   would_have_been_right: 'a dry run would have rolled it back, and was right',
   would_have_been_wrong: 'a dry run would have rolled it back, and was wrong',
   would_have_been: 'a dry run would have rolled it back; not reviewed',

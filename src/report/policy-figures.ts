@@ -1,4 +1,3 @@
-import { environmentMeant } from '../semconv/rehearsal.ts';
 import type { Answers } from './answers.ts';
 import { fewest } from './rate.ts';
 import { inUse, statedPolicies, type StatedPolicy, type StatedRisk } from './stated-policy.ts';
@@ -23,16 +22,17 @@ export interface RiskFigures extends StatedRisk {
   readonly isOverdue: boolean;
 }
 
-/** The drills of a policy, of the environment of the report. */
+/** The drills of a policy, in any environment. */
 export interface DrillFigures {
   readonly policy: string;
   /** What the policy demands; null where it demands none. */
   readonly scenario: string | null;
   readonly every: string | null;
+  /** In the month, of any scenario. */
   readonly run: number;
   readonly passed: number;
   readonly failed: number;
-  /** Of the last one that passed, whenever that was; null where none has. */
+  /** Of the last one of the demanded scenario that passed, whenever that was; null where none has. As the alert DrillOverdue. */
   readonly lastPassed: string | null;
   readonly ageDays: number | null;
   readonly isOverdue: boolean;
@@ -99,7 +99,7 @@ export function policyFigures(
     drills: drillsOf(
       used.map(({ last }) => last),
       answers,
-      { fromMs, asOfMs, environment },
+      { fromMs, asOfMs },
     ),
     changes: stated
       .filter((one) => one.sinceMs >= fromMs && concerns(one, environment))
@@ -154,17 +154,14 @@ const dayMs = 86_400_000;
 function drillsOf(
   used: readonly StatedPolicy[],
   { drills }: Pick<Answers, 'drills'>,
-  {
-    fromMs,
-    asOfMs,
-    environment,
-  }: { readonly fromMs: number; readonly asOfMs: number; readonly environment: string },
+  { fromMs, asOfMs }: { readonly fromMs: number; readonly asOfMs: number },
 ): readonly DrillFigures[] {
-  const here = drills.filter((row) => environmentMeant(row.environment) === environment);
   return used.flatMap(({ policy, drill, drillEverySeconds }) => {
-    const own = here.filter((row) => row.policy === policy);
+    const own = drills.filter((row) => row.policy === policy);
     const month = own.filter(({ endedMs }) => endedMs >= fromMs);
-    const last = own.findLast(({ isPassed }) => Boolean(isPassed));
+    const last = own.findLast(
+      ({ isPassed, scenario }) => Boolean(isPassed) && scenario === (drill?.scenario ?? scenario),
+    );
     if (!drill && own.length === 0) return [];
     const ageMs = last && Math.max(0, asOfMs - last.endedMs);
     return {

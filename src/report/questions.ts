@@ -27,6 +27,13 @@ function secondsAt(month: Month): string {
 const instantOf = (name: string): string => `{${name}:DateTime64(3, 'UTC')}`;
 const [start, from, to] = [instantOf('start'), instantOf('from'), instantOf('to')];
 const here = 'Environment = {environment:String}';
+/** What names no environment is about `unknown`, or about the executor of rollbacks itself. */
+const nowhere = `'${unknown}', ''`;
+/** Incidents that are counted: a request for an approval, of which people are told as of an incident, is none. */
+const counted = `Environment IN ({environment:String}, ${nowhere})
+    AND NOT match(IncidentKey, '^rollback/.+/awaiting_approval(/|$)')`;
+/** What is reported without its beginning began when it was detected, so far as the table says. */
+const toDetect = 'if(StartedTime < DetectedTime, SecondsToDetect, NULL)';
 const within = (column: string, since = start): string => `${column} >= ${since} AND ${column} < ${to}`;
 /** Beyond 2^32 a count of 64 bits would come as text. */
 const count = (condition = '1'): string => `toFloat64(countIf(${condition}))`;
@@ -70,8 +77,8 @@ FROM ${runs(within('ClosedTime'))}
 GROUP BY GROUPING SETS ((month, AgentName), (month))
 ORDER BY isAll, agent, month`,
 
-  /** When each agent ran first, whenever that was. */
-  agents: `SELECT AgentName AS agent, toFloat64(toUnixTimestamp64Milli(min(StartTime))) AS firstMs
+  /** When the first run of each agent ended, whenever that was: a run is of the month in which it ends. */
+  agents: `SELECT AgentName AS agent, toFloat64(toUnixTimestamp64Milli(min(ClosedTime))) AS firstMs
 FROM agent_runs FINAL
 WHERE ${here} AND ClosedTime < ${to}
 GROUP BY AgentName
@@ -99,23 +106,24 @@ ORDER BY agent, evaluator, month`,
   /** Incidents by month, agent, release and severity; those that name no environment are among them. */
   incidents: `SELECT
     ${months('DetectedTime')} AS month, AgentName AS agent, Release AS release, Severity AS severity, ${count()} AS incidents,
-    ${count(`Environment = '${unknown}'`)} AS nowhere, ${count(`isNull(ResolvedTime) OR ResolvedTime >= ${to}`)} AS open
+    ${count("NOT startsWith(IncidentKey, 'rollback/')")} AS ofRelease,
+    ${count(`Environment IN (${nowhere})`)} AS nowhere, ${count(`isNull(ResolvedTime) OR ResolvedTime >= ${to}`)} AS open
 FROM incidents_now
-WHERE Environment IN ({environment:String}, '${unknown}') AND ${within('DetectedTime')}
+WHERE ${counted} AND ${within('DetectedTime')}
 GROUP BY month, agent, release, severity
 ORDER BY month, agent, release, severity`,
 
-  /** How long it took to detect incidents, and to resolve those of which it is known that they are over. */
+  /** How long it took to detect incidents of which it is known when they began, and to resolve those of which it is known that they are over. */
   incidentTimes: `SELECT
-    DetectedTime >= ${from} AS isNow, ${count()} AS detected, ${count('isNotNull(Resolve)')} AS resolved,
+    DetectedTime >= ${from} AS isNow, ${count('isNotNull(Detect)')} AS detected, ${count('isNotNull(Resolve)')} AS resolved,
     ${quantile(0.5, 'Detect')} AS detectMedian, ${quantile(0.9, 'Detect')} AS detectP90,
     ${quantile(0.5, 'Resolve')} AS resolveMedian, ${quantile(0.9, 'Resolve')} AS resolveP90
 FROM (
     SELECT
-        DetectedTime, SecondsToDetect AS Detect,
+        DetectedTime, ${toDetect} AS Detect,
         if(Resolution IN ('recovered', 'api') AND ResolvedTime < ${to}, SecondsToResolve, NULL) AS Resolve
     FROM incidents_now
-    WHERE Environment IN ({environment:String}, '${unknown}') AND ${within('DetectedTime')}
+    WHERE ${counted} AND ${within('DetectedTime')}
 )
 GROUP BY isNow
 ORDER BY isNow`,
@@ -123,19 +131,19 @@ ORDER BY isNow`,
   /** The gravest incidents of the month. */
   gravest: `SELECT
     Severity AS severity, Title AS title, AgentName AS agent, Release AS release, Owner AS owner,
-    toFloat64(toUnixTimestamp64Milli(DetectedTime)) AS detectedMs, SecondsToDetect AS detectSeconds,
+    toFloat64(toUnixTimestamp64Milli(DetectedTime)) AS detectedMs, ${toDetect} AS detectSeconds,
     if(ResolvedTime < ${to}, SecondsToResolve, NULL) AS resolveSeconds, if(ResolvedTime < ${to}, Resolution, '') AS resolution
 FROM incidents_now
-WHERE Environment IN ({environment:String}, '${unknown}') AND ${within('DetectedTime', from)}
+WHERE ${counted} AND ${within('DetectedTime', from)}
 ORDER BY Severity, DetectedTime, IncidentId
 LIMIT 5`,
 
-  /** Releases that an agent got within the months, other than its first one. */
+  /** Releases of which the first run ended within the months, other than an agent's first one. */
   releases: `SELECT
     agent, release, toFloat64(toUnixTimestamp64Milli(first)) AS firstMs, runs, good
 FROM (
     SELECT
-        AgentName AS agent, Release AS release, min(StartTime) AS first, ${count()} AS runs, ${count('IsGood')} AS good,
+        AgentName AS agent, Release AS release, min(ClosedTime) AS first, ${count()} AS runs, ${count('IsGood')} AS good,
         min(first) OVER (PARTITION BY AgentName) AS agentFirst
     FROM ${runs(`ClosedTime < ${to}`)}
     WHERE Release NOT IN ('', '${unknown}', 'overflow')
@@ -147,7 +155,7 @@ ORDER BY first, agent, release`,
   /** Attempts to take releases back that began within the months, as they stand at the end of the month. */
   rollbacks: `SELECT
     RollbackId AS id, any(AgentName) AS agent, any(FromRelease) AS release, argMax(ToRelease, Seq) AS destination,
-    any(Mode) AS mode, any(Cause) AS cause, argMaxIf(State, Seq, State != '') AS state,
+    any(Cause) AS cause, countIf(Event = 'approved') > 0 AS isApproved, argMaxIf(State, Seq, State != '') AS state,
     argMaxIf(JSONExtractString(Evidence, 'review'), Seq, Event = 'reviewed') AS review,
     toFloat64(toUnixTimestamp64Milli(minIf(Timestamp, Event = 'requested'))) AS requestedMs,
     toFloat64(toUnixTimestamp64Milli(maxIf(Timestamp, Event = 'done'))) AS doneMs
@@ -159,7 +167,7 @@ ORDER BY requestedMs, id`,
 
   /** Drills that were ever recorded; of one whose record was too long for a row it is not known whether it passed. */
   drills: `SELECT
-    Policy AS policy, Environment AS environment, JSONExtractString(Evidence, 'scenario') AS scenario,
+    Policy AS policy, JSONExtractString(Evidence, 'scenario') AS scenario,
     if(JSONHas(Evidence, 'passed'), JSONExtractBool(Evidence, 'passed'), NULL) AS isPassed,
     toFloat64(toUnixTimestamp64Milli(Timestamp)) AS endedMs
 FROM rollback_events

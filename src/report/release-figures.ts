@@ -3,11 +3,13 @@ import { monthAt, type Month } from './month.ts';
 import { rateOf, type Rate } from './rate.ts';
 
 /**
- * What became of a release: it was taken back; a dry run would have taken it back, and a person found that right, or wrong,
- * or nobody has said; it had an incident of severity 1 to 3; or nothing of that.
+ * What became of a release: it was taken back, and nobody found that wrong; a dry run would have taken it back, and a person found that right, or wrong,
+ * or nobody has said; it had an incident of severity 1 to 3, other than of its rollback; it was taken back,
+ * and people found that wrong; or nothing of that.
  */
 export type Fate =
   | 'rolled_back'
+  | 'rolled_back_wrongly'
   | 'would_have_been_right'
   | 'would_have_been_wrong'
   | 'would_have_been'
@@ -18,7 +20,7 @@ export type Fate =
 export interface ShippedRelease {
   readonly agent: string;
   readonly release: string;
-  /** Of its first run. */
+  /** When its first run ended. */
   readonly first: string;
   readonly runs: number;
   readonly success: Rate;
@@ -56,7 +58,7 @@ export interface ReleaseFigures {
   readonly shippedBefore: number;
   readonly rollbacks: RollbackFigures;
   readonly rollbacksBefore: RollbackFigures;
-  /** Releases that were taken back, or had an incident of severity 1 to 3, of those that were shipped in the same month. */
+  /** Releases that were taken back and not wrongly, or rightly would have been, or had an incident of severity 1 to 3, of those that were shipped in the same month. */
   readonly changeFail: Rate;
   readonly changeFailBefore: Rate;
   /** From the decision to take a release back to the verified rollback; null where there was none. */
@@ -105,13 +107,16 @@ function fateOf(
   { rollbacks, incidents }: Pick<Answers, 'rollbacks' | 'incidents'>,
 ): Fate {
   const attempts = rollbacks.filter((one) => one.agent === agent && one.release === release);
-  if (attempts.some(({ state }) => state === 'done')) return 'rolled_back';
+  const done = attempts.filter(({ state }) => state === 'done');
+  if (done.some(({ review }) => review !== 'wrong')) return 'rolled_back';
   const dry = attempts.filter(wouldHave);
   if (dry.some(({ review }) => review === 'right')) return 'would_have_been_right';
   const hadIncident = incidents.some(
-    (one) => one.agent === agent && one.release === release && graver.includes(one.severity),
+    (one) =>
+      one.agent === agent && one.release === release && one.ofRelease > 0 && graver.includes(one.severity),
   );
   if (hadIncident) return 'incident';
+  if (done.length > 0) return 'rolled_back_wrongly';
   if (dry.length === 0) return 'kept';
   return dry.some(({ review }) => review === '') ? 'would_have_been' : 'would_have_been_wrong';
 }
@@ -129,7 +134,7 @@ function rollbackFigures(attempts: readonly RollbackRow[]): RollbackFigures {
   const done = attempts.filter(({ state }) => state === 'done');
   const dry = attempts.filter(wouldHave);
   const manual = done.filter(({ cause }) => cause === 'human').length;
-  const approved = done.filter(({ cause, mode }) => cause !== 'human' && mode === 'approve').length;
+  const approved = done.filter(({ cause, isApproved }) => cause !== 'human' && isApproved).length;
   const failed = attempts.filter(({ state }) => state === 'failed').length;
   const notDone = attempts.filter(isNotDone).length;
   return {

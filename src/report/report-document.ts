@@ -95,7 +95,7 @@ function notesOf({ policy, incidents, total, agents }: Report): readonly string[
 
 const definitions: readonly string[] = [
   'Success: the outcome of the run is good, as its policy says (success or completed where no policy does). Intervals are Wilson’s, 95 %; a rate of fewer than 20 runs is not stated. Better and worse are said where Newcombe’s interval of the difference excludes 0.',
-  'Escalated: control passed to a human. Incident: an episode that needs a response, never just a failed run. Times to resolve leave out incidents of which nobody saw the end.',
+  'Escalated: control passed to a human. Incident: an episode that needs a response, never just a failed run or a request to approve a rollback. Times to detect leave out incidents of which nobody said when they began, times to resolve those of which nobody saw the end.',
   'Cost of a success: all that runs with a known price cost, failed ones and human review included, divided by those that succeeded.',
-  'Release: a version that an agent got after it had another one. Change fail rate: those that were rolled back, or would have been and rightly so, or had an incident of severity 1 to 3. Drills are in no other figure.',
+  'Release: a version that an agent got after it had another one, of the month in which its first run ended. What became of it is said as of the end of the month, with what people found since. Change fail rate: those that were rolled back, unless people found that wrong, or would have been and rightly so, or had an incident of severity 1 to 3; that a rollback failed, expired or was not possible is an incident, but none of its release. Drills are in no other figure.',
 ];

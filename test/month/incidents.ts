@@ -3,6 +3,7 @@ import { incidentRow } from '../../src/incidents/incident-row.ts';
 import type { Incident } from '../../src/incidents/incident.ts';
 import { rehearsalOf } from '../../src/semconv/rehearsal.ts';
 import { at } from './days.ts';
+import { rollbackPages } from './rollbacks.ts';
 
 type Given = Pick<Incident, 'agent' | 'release' | 'severity' | 'title'> &
   Partial<Incident> & { readonly began: string; readonly found: string; readonly over?: string };
@@ -152,8 +153,37 @@ const given: readonly Given[] = [
   },
 ];
 
-/** Rows of `incidents`: one that is still open, one whose end nobody saw, one of a drill, and one of no environment. */
+/**
+ * Rows of `incidents`: one that is still open, one whose end nobody saw, one of a drill, one of no environment, and what
+ * people were told of rollbacks, two of them requests for an approval.
+ */
 export function incidentRows(): readonly TableRow[] {
+  return [...befallen(), ...pagedRows()];
+}
+
+/** Pages that nobody ended. */
+function pagedRows(): readonly TableRow[] {
+  return rollbackPages().map(({ page, atMs }, index) =>
+    incidentRow({
+      id: `page-${index + 1}`,
+      source: 'api',
+      policy: '',
+      revision: '',
+      kpi: '',
+      ...page,
+      startedMs: atMs,
+      detectedMs: atMs,
+      acknowledgedMs: undefined,
+      mitigatedMs: undefined,
+      resolvedMs: undefined,
+      resolution: undefined,
+      repeats: 0,
+      version: 1000 + index,
+    }),
+  );
+}
+
+function befallen(): readonly TableRow[] {
   return given.map(({ began, found, over, ...said }, index) =>
     incidentRow({
       id: `incident-${index + 1}`,

@@ -1,5 +1,6 @@
 import type { TableRow } from '../../src/core/table-row.ts';
 import { eventAfter, genesis, type ChainHead } from '../../src/rollback/chain.ts';
+import { pageOf, type Page } from '../../src/rollback/page.ts';
 import { RollbackBook } from '../../src/rollback/rollback-book.ts';
 import type { EventBody, FrozenPlan } from '../../src/rollback/rollback-event.ts';
 import { rollbackRow } from '../../src/rollback/rollback-row.ts';
@@ -52,6 +53,10 @@ function drilled(policy: string, scenario: string, started: string, passed: bool
   };
 }
 
+function approvalAsked(id: string, to: string, expires: string): EventBody {
+  return { event: 'approval_asked', id, to, expiresMs: at(expires), approvals: 1, reason: '' };
+}
+
 function reviewed(id: string, review: 'right' | 'wrong', note: string): EventBody {
   return { event: 'reviewed', id, by: 'risk@example.com', review, note };
 }
@@ -71,17 +76,7 @@ const history: readonly (readonly [time: string, body: EventBody])[] = [
       reason: 'it costs twice as much',
     }),
   ],
-  [
-    '08-19 11:00',
-    {
-      event: 'approval_asked',
-      id: 'ask-1',
-      to: '1.3.0',
-      expiresMs: at('08-19 12:00'),
-      approvals: 1,
-      reason: '',
-    },
-  ],
+  ['08-19 11:00', approvalAsked('ask-1', '1.3.0', '08-19 12:00')],
   [
     '08-19 11:20',
     { event: 'refused', id: 'ask-1', by: 'lead@example.com', why: 'human', reason: 'it is the input' },
@@ -136,6 +131,21 @@ const history: readonly (readonly [time: string, body: EventBody])[] = [
   ['10-15 10:20', { event: 'done', id: 'drill-1', reason: '', evidence: {} }],
   ['10-16 09:40', drilled('support-agent', scenario, '10-16 09:00', false)],
   [
+    '10-19 14:00',
+    requested('ask-2', '10-19 14:00', 'approve', {
+      agent: 'refund-agent',
+      from: '1.5.1',
+      cause: 'judge',
+      reason: 'run_success fails: evidence 104 now, 100 is enough to roll back',
+    }),
+  ],
+  ['10-19 14:00', approvalAsked('ask-2', '1.4.1', '10-19 15:00')],
+  [
+    '10-19 14:12',
+    { event: 'refused', id: 'ask-2', by: 'risk@example.com', why: 'human', reason: 'a test of the shop' },
+  ],
+  ['10-19 16:00', reviewed('ask-2', 'wrong', 'nobody was harmed')],
+  [
     '10-23 11:10',
     requested('would-2', '10-23 11:10', 'dry_run', {
       agent: 'support-agent',
@@ -145,17 +155,52 @@ const history: readonly (readonly [time: string, body: EventBody])[] = [
     }),
   ],
   ['10-23 11:10', { event: 'dry_run', id: 'would-2', to: '8', reason: 'the policy says dry_run' }],
+  [
+    '10-27 02:00',
+    requested('ask-3', '10-27 02:00', 'approve', {
+      agent: 'refund-agent',
+      from: '1.5.1',
+      cause: 'alert',
+      reason: 'PlimsollReleaseFails',
+    }),
+  ],
+  ['10-27 02:00', approvalAsked('ask-3', '1.4.1', '10-27 03:00')],
+  ['10-27 03:00', { event: 'expired', id: 'ask-3' }],
   ['11-02 09:00', reviewed('would-2', 'wrong', 'an outage of the search')],
 ];
 
-/** Rows of `rollbacks`: one that was done, two that a dry run would have done, one that was refused, drills, and reviews. */
-export function rollbackRows(): readonly TableRow[] {
+/** What people were told of, and when. */
+interface Told {
+  readonly page: Page;
+  readonly atMs: number;
+}
+
+function told(): { readonly rows: readonly TableRow[]; readonly pages: readonly Told[] } {
   const book = new RollbackBook();
   let head: ChainHead = genesis;
-  return history.map(([time, body]) => {
+  const pages = new Map<string, Told>();
+  const rows = history.map(([time, body]) => {
     const event = eventAfter(head, body, at(time));
     head = event;
     book.apply(event);
+    for (const attempt of book.attempts) {
+      const page = pageOf(attempt)?.page;
+      if (page && !pages.has(page.key)) pages.set(page.key, { page, atMs: at(time) });
+    }
     return rollbackRow(event, book);
   });
+  return { rows, pages: [...pages.values()] };
+}
+
+/**
+ * Rows of `rollbacks`: one that was done, two that a dry run would have done, two that were refused, one that nobody
+ * approved in time, drills, and reviews.
+ */
+export function rollbackRows(): readonly TableRow[] {
+  return told().rows;
+}
+
+/** What people were told of these, which became incidents. */
+export function rollbackPages(): readonly Told[] {
+  return told().pages;
 }

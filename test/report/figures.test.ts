@@ -13,8 +13,8 @@ const attempt = fc.record<Attempt>({
   agent: fc.constantFrom('a', 'b'),
   release: fc.constantFrom('1', '2'),
   destination: fc.constantFrom('', '0'),
-  mode: fc.constantFrom('dry_run', 'approve', 'auto'),
   cause: fc.constantFrom('judge', 'alert', 'human'),
+  isApproved: fc.boolean(),
   state: fc.constantFrom(
     'requested',
     'awaiting_approval',
@@ -59,10 +59,10 @@ test('a rollback that a person asked for is manual, and one that a person let ha
   const [of] = fc.sample(attempt, { numRuns: 1, seed: 1 });
   const done = { ...of!, state: 'done', requestedMs };
   const rollbacks: readonly Attempt[] = [
-    { ...done, cause: 'human', mode: 'approve' },
-    { ...done, cause: 'judge', mode: 'approve' },
-    { ...done, cause: 'alert', mode: 'auto' },
-    { ...done, cause: 'judge', mode: 'auto', state: 'dry_run', destination: '' },
+    { ...done, cause: 'human', isApproved: 1 },
+    { ...done, cause: 'judge', isApproved: 1 },
+    { ...done, cause: 'alert', isApproved: 0 },
+    { ...done, cause: 'judge', isApproved: 0, state: 'dry_run', destination: '' },
   ];
   const { rollbacks: now, recoveryMedianSeconds } = releaseFigures(
     { releases: [], rollbacks, incidents: [] },
@@ -135,15 +135,25 @@ test('a review is overdue from the day after, and the gravest risk comes first',
   ]);
 });
 
-test('a drill that never passed is overdue, and one of another environment is none', () => {
+test('a drill that never passed is overdue', () => {
   const drill = { policy: 'refund-agent', scenario: 'tools-fail', endedMs: Date.UTC(2026, 9, 2) };
   const drills = [
-    { ...drill, environment: 'drill:production#1', isPassed: 0 },
-    { ...drill, environment: 'drill:staging#2', isPassed: 1 },
-    { ...drill, environment: 'drill:production', isPassed: null },
+    { ...drill, isPassed: 0 },
+    { ...drill, isPassed: 0 },
+    { ...drill, isPassed: null },
   ];
-  const [found] = policyFigures({ policies: [policy], covered: [], drills }, october).drills;
-  expect(found).toMatchObject({ run: 2, passed: 0, failed: 1, lastPassed: null, isOverdue: true });
+  const [found] = policyFigures({ policies: [policy], covered: [covered], drills }, october).drills;
+  expect(found).toMatchObject({ run: 3, passed: 0, failed: 2, lastPassed: null, isOverdue: true });
+});
+
+test('a drill of another scenario than the demanded one is counted, and nothing is on time for it', () => {
+  const drill = { policy: 'refund-agent', endedMs: Date.UTC(2026, 9, 2), isPassed: 1 };
+  const of = (scenario: string) =>
+    policyFigures({ policies: [policy], covered: [covered], drills: [{ ...drill, scenario }] }, october)
+      .drills[0];
+  const lastPassed = '2026-10-02T00:00:00.000Z';
+  expect(of('tools-fail')).toMatchObject({ passed: 1, lastPassed, isOverdue: false });
+  expect(of('outage')).toMatchObject({ passed: 1, lastPassed: null, isOverdue: true });
 });
 
 test('a policy that was too long for its row is named, and one of other environments left out', () => {

@@ -106,7 +106,6 @@ describe('of a generated month', () => {
     expect(data.elsewhere).toEqual([{ environment: 'staging', runs: 40 }]);
     const staging = await reportFrom(clickhouse, { month: '2026-10', environment: 'staging' });
     expect(staging.total.now.runs).toBe(40);
-    expect(staging.policy.drills.map(({ run }) => run)).toEqual([0]);
   });
 
   test('what people found of rollbacks decides what became of a release, the last word first', () => {
@@ -118,10 +117,32 @@ describe('of a generated month', () => {
       ['support-agent', '9', 'would_have_been_right'],
       ['support-agent', '10', 'would_have_been_wrong'],
     ]);
-    expect(rollbacks).toMatchObject({ asked: 3, automatic: 1, approved: 0, manual: 0, failed: 0 });
+    expect(rollbacks).toMatchObject({
+      asked: 5,
+      automatic: 1,
+      approved: 0,
+      manual: 0,
+      failed: 0,
+      notDone: 2,
+    });
     expect(rollbacks.done).toEqual({ times: 1, right: 1, wrong: 0, notReviewed: 0 });
     expect(rollbacks.dryRun).toEqual({ times: 2, right: 1, wrong: 1, notReviewed: 0 });
     expect([changeFail.count, changeFail.of, changeFail.isEnough]).toEqual([2, 5, false]);
+  });
+
+  test('a request for approval is no incident, and what people are told of a rollback decides no fate', async () => {
+    const told = await clickhouse.query(
+      "SELECT Title, count() AS n FROM incidents_now WHERE AgentName = 'refund-agent' AND Release = '1.5.1' AND Severity = 'sev2' GROUP BY Title ORDER BY Title",
+    );
+    expect(told).toMatchObject([{ Title: 'RollbackExpired' }, { Title: 'RollbackNeedsApproval' }]);
+    const { months, all } = report.incidents;
+    expect(JSON.stringify(report)).not.toContain('RollbackNeedsApproval');
+    expect(months.at(-1)).toEqual({
+      month: '2026-10',
+      all,
+      bySeverity: { sev1: 1, sev2: 2, sev3: 2, sev4: 2 },
+    });
+    expect(report.releases.shipped.find(({ release }) => release === '1.5.1')?.fate).toBe('kept');
   });
 
   test('a rate of few runs is not stated, but its interval is', () => {
@@ -146,6 +167,13 @@ describe('of a generated month', () => {
     expect(drills.map(({ policy, isOverdue, ageDays }) => [policy, isOverdue, ageDays])).toEqual([
       ['refund-agent', false, 16],
       ['support-agent', true, 182],
+    ]);
+  });
+
+  test('a drill counts for its policy in whatever environment it was, as for the alert', async () => {
+    const staging = await reportFrom(clickhouse, { month: '2026-10', environment: 'staging' });
+    expect(staging.policy.drills).toMatchObject([
+      { policy: 'refund-agent', run: 1, passed: 1, isOverdue: false, ageDays: 16 },
     ]);
   });
 
