@@ -25,6 +25,7 @@ test('both configurations of Prometheus, and the chart, make one series of the c
 
 describe.skipIf(missing)('of two processes that take turns, A, B and A again', () => {
   let prometheus: Prometheus;
+  let targets: readonly string[] = [];
   /** What each exports of the one counter; undefined while it stands by. */
   const counted: (number | undefined)[] = [0, undefined];
   const servers = counted.map((_, i) =>
@@ -50,7 +51,7 @@ describe.skipIf(missing)('of two processes that take turns, A, B and A again', (
         await once(server, 'listening');
       }),
     );
-    const targets = ports.map((port) => `127.0.0.1:${port}`);
+    targets = ports.map((port) => `127.0.0.1:${port}`);
     const scrape = {
       job_name: 'plimsoll',
       honor_labels: true,
@@ -73,7 +74,10 @@ describe.skipIf(missing)('of two processes that take turns, A, B and A again', (
     await scraped(100);
     counted[a] = undefined;
     counted[b] = 100;
-    await until('B is scraped', async () => (await ask('plimsoll_kpi_active == 1')).length === 1);
+    await until(
+      'B is scraped',
+      async () => (await ask(`plimsoll_kpi_active{instance="${targets[b]}"} == 1`)).length === 1,
+    );
     counted[b] = 150;
     await scraped(150);
     counted[b] = undefined;
