@@ -36,7 +36,8 @@ revision (plimsoll_policy_info), and takes a changed file within 10 s. It does n
 checked and shown, not enforced.
 
 check    one line per finding: the file, the path, what is wrong, and the fix; then what the policies say. Give all
-         policies that are used together, so that two which claim the same agent are found. Exits with 1 on errors.
+         policies that are used together, so that two which claim the same agent are found. Exits with 1 on errors, and
+         on an overdue review, which is a warning to test and render.
          Whether the pipeline has the windows that objectives name, says "plimsoll validate"
 test     carries out the tests of the policies: what a gate says of a fixture must be what the policy expects. A fixture
          of a canary describes traffic (config/policies/fixtures/*.traffic.yaml); it is made, and judged as the pipeline
@@ -83,7 +84,9 @@ schema   prints the JSON Schema of policies, for editors: that is config/policie
     const out = asked('out');
     if (what === 'render' && out === undefined)
       throw new UsageError('say where to write: policy render --out DIR FILE...');
-    const policies = sound(files, asked('as-of'));
+    // Alerts do not wait until somebody has reviewed a risk.
+    const overdueIs = what === 'check' ? 'error' : 'warning';
+    const policies = sound(files, timeOf(asked('as-of')), overdueIs);
     if (policies === undefined) return 1;
     if (what === 'test') return test(policies, config);
     if (out !== undefined && what === 'render')
@@ -94,10 +97,14 @@ schema   prints the JSON Schema of policies, for editors: that is config/policie
 };
 
 /** The policies in `files`, or undefined when one has an error. Prints what is wrong. */
-function sound(files: readonly string[], asOf: string | undefined): readonly PolicyFile[] | undefined {
+function sound(
+  files: readonly string[],
+  nowMs: number,
+  overdueIs: Finding['level'],
+): readonly PolicyFile[] | undefined {
   const policies = read(files);
   let errors = files.length - policies.length;
-  for (const [policy, findings] of findingsOf(policies, timeOf(asOf), { hasFixture })) {
+  for (const [policy, findings] of findingsOf(policies, nowMs, { hasFixture, overdueIs })) {
     printFindings(policy.file, findings);
     errors += findings.filter(({ level }) => level === 'error').length;
   }

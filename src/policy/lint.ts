@@ -20,6 +20,7 @@ const noticeMs = 14 * 86_400_000;
  * What is wrong with each of `files`, which are used together, as of `nowMs`. Their shape is right; this is about
  * whether they make sense. `windowsMs` are the lengths of the rolling windows of the pipeline, `executor` is what its
  * configuration meets them with, and `hasFixture` says whether a policy's test has its file, where these are known.
+ * `overdueIs` how grave a review is that is overdue.
  */
 export function findingsOf(
   files: readonly PolicyFile[],
@@ -28,10 +29,12 @@ export function findingsOf(
     windowsMs,
     executor,
     hasFixture = () => true,
+    overdueIs = 'error',
   }: {
     readonly windowsMs?: readonly number[] | undefined;
     readonly executor?: ExecutorFacts | undefined;
     readonly hasFixture?: (file: string, fixture: string) => boolean;
+    readonly overdueIs?: Finding['level'];
   } = {},
 ): ReadonlyMap<PolicyFile, readonly Finding[]> {
   return new Map(
@@ -42,7 +45,7 @@ export function findingsOf(
         ...objectiveFindings(file.policy),
         ...(windowsMs ? windowFindings(file.policy, windowsMs) : []),
         ...severityFindings(file.policy),
-        ...riskFindings(file.policy, nowMs),
+        ...riskFindings(file.policy, nowMs, overdueIs),
         ...budgetFindings(file.policy),
         ...gateFindings(file.policy),
         ...rollbackFindings(file.policy, windowsMs),
@@ -96,7 +99,12 @@ function* severityFindings({ severities }: Policy): Generator<Finding> {
   if (graver === undefined) yield error('severities', 'define none', 'define those that the objectives name');
 }
 
-function* riskFindings({ risks = [] }: Policy, nowMs: number): Generator<Finding> {
+function* riskFindings(
+  { risks = [] }: Policy,
+  nowMs: number,
+  overdueIs: Finding['level'],
+): Generator<Finding> {
+  const overdue = overdueIs === 'error' ? error : warning;
   const seen = new Set<string>();
   for (const [i, { id, owner, review_by: reviewBy }] of risks.entries()) {
     if (seen.has(id))
@@ -105,7 +113,7 @@ function* riskFindings({ risks = [] }: Policy, nowMs: number): Generator<Finding
     const endOfDayMs = Date.parse(reviewBy) + 86_400_000;
     const path = `risks::${i}::review_by`;
     if (nowMs >= endOfDayMs)
-      yield error(
+      yield overdue(
         path,
         `the review of ${id} was due by ${reviewBy}`,
         `let ${owner} review it, and set the next day`,

@@ -6,14 +6,17 @@ import { onlyOf } from './scope.ts';
 
 type Manifest = Readonly<Record<string, unknown>>;
 
-/** Where these are in a cluster; to be put right. */
-const usualUrl = 'http://plimsoll.plimsoll:8080';
+/** Where these are in a cluster; to be put right. The chart installed as deploy/README.md says has the API and its token here. */
+const usualUrl = 'http://plimsoll-assess.agents:8080';
+const usualToken = { name: 'plimsoll', key: 'api-token' };
 const usualPrometheus = 'http://prometheus.monitoring:9090';
 
 /** How people use `argoTemplate`, as YAML's comments. */
 export const argoUse = `# For Argo Rollouts from v1.8 on, in a step of a canary (steps: - analysis: {templates: [...], args: [...]}); args.release is
 # the release as the new pods report it. It, the agent and the environment are written as in a URL: for + write %2B, for &
-# %26, for # %23, for % %25. Not for background analysis, which ends well with the steps.
+# %26, for # %23, for % %25. Not for background analysis, which ends well with the steps. args.plimsoll-url is the API as the
+# controller of Argo Rollouts reaches it, of the Helm chart RELEASE-assess.NAMESPACE; args.plimsoll-token is one of
+# extensions::api, from a Secret beside the Rollout, such as that of the chart.
 `;
 
 /** How people use `flaggerTemplates`, as YAML's comments. */
@@ -44,7 +47,7 @@ export function argoTemplate({ policy }: PolicyFile): Manifest | undefined {
         argument('agent', onlyOf(policy.scope.agents)),
         argument('environment', onlyOf(policy.scope.environments)),
         { name: 'plimsoll-url', value: usualUrl },
-        { name: 'plimsoll-token', valueFrom: { secretKeyRef: { name: 'plimsoll-api', key: 'token' } } },
+        { name: 'plimsoll-token', valueFrom: { secretKeyRef: usualToken } },
       ],
       metrics: [
         {

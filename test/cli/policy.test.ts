@@ -145,6 +145,27 @@ test('render writes nothing of a policy with an error', async () => {
   expect(readdirSync(folder)).toEqual(['bad.yaml']);
 });
 
+test('an overdue review ends a check, and neither render nor test: alerts are not to wait for it', async () => {
+  const out = join(folder, 'rules');
+  const late = ['--as-of', '2027-02-01'];
+  const offline = write('offline.yaml', { risks: parse(readFileSync(shipped, 'utf8')).risks });
+  const sentence = 'risks::0::review_by: the review of R-1 was due by 2027-01-31: let ';
+  expect(await called('policy', 'check', ...late, shipped)).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining(`error: ${shipped}: ${sentence}`),
+  });
+  const rendered = await called('policy', 'render', ...late, '--out', out, shipped);
+  expect(rendered).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(`warning: ${shipped}: ${sentence}`),
+  });
+  expect(readdirSync(out)).toContain('refund-agent.rules.yaml');
+  expect(await called('policy', 'test', ...late, offline)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(`warning: ${offline}: ${sentence}`),
+  });
+});
+
 test('render puts the given receivers in place, and a missing one is an error', async () => {
   const out = join(folder, 'rules');
   const receivers = join(folder, 'receivers.yaml');

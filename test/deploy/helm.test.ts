@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { beginIn, plimsoll } from '../e2e/program.ts';
 import { requires } from '../requires.ts';
@@ -43,7 +43,7 @@ let programs: string;
 beforeAll(async () => {
   programs = await validatorPrograms();
   const receivers = join(root, 'deploy', 'receivers.yaml');
-  const words = ['--as-of', '2026-11-26', '--receivers', receivers, '--out', join(folder, 'rules')];
+  const words = ['--receivers', receivers, '--out', join(folder, 'rules')];
   expect(await plimsoll('policy', 'render', ...words, policy)).toMatchObject({ code: 0, stderr: '' });
 }, 900_000);
 
@@ -77,6 +77,36 @@ test('the chart is of the version of the package, and helm finds nothing to mend
   const { version }: { version: string } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   expect(helm(programs, 'show', 'chart', chart).stdout).toContain(`appVersion: ${version}`);
   expect(helm(programs, 'lint', '--strict', chart)).toMatchObject({ status: 0 });
+});
+
+test('the template for Argo Rollouts asks the service of assess, with the token, of the chart as the README installs it', () => {
+  const readme = readFileSync(join(root, 'deploy', 'README.md'), 'utf8');
+  const [, release = '', namespace = ''] = /helm install (\S+) \S+ -n (\S+)/.exec(readme) ?? [];
+  const where = [release, chart, '--namespace', namespace, '--kube-version', '1.34.0'];
+  const all = manifestsOf(helm(programs, 'template', ...where).stdout);
+  const argo = z
+    .object({ spec: z.object({ args: z.array(variable) }) })
+    .parse(parse(readFileSync(join(folder, 'rules', 'refund-agent.argo.yaml'), 'utf8')));
+  const asked = new Map(argo.spec.args.map((each) => [each.name, each]));
+  const urls = all.flatMap(({ kind, metadata, spec }) =>
+    kind === 'Service'
+      ? z
+          .object({ ports: z.array(z.object({ name: z.string(), port: z.number() })) })
+          .parse(spec)
+          .ports.filter(({ name }) => name === 'api')
+          .map(({ port }) => `http://${metadata.name}.${metadata.namespace}:${port}`)
+      : [],
+  );
+  expect(urls).toEqual([asked.get('plimsoll-url')?.value]);
+  const token = all.flatMap(({ kind, spec }) =>
+    kind === 'Deployment'
+      ? z
+          .object({ template })
+          .parse(spec)
+          .template.spec.containers[0].env.filter(({ name }) => name === 'PLIMSOLL_API_TOKEN')
+      : [],
+  );
+  expect(token.map(({ valueFrom }) => valueFrom)).toEqual([asked.get('plimsoll-token')?.valueFrom]);
 });
 
 test.each([

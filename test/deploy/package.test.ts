@@ -5,38 +5,18 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { finished } from '../finished.ts';
 import { until } from '../until.ts';
+import { packedInto } from './pack.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Not below the system's temporary folder: what somebody has installed there, Node would find, too. */
 const folder = mkdtempSync('/var/tmp/plimsoll-package-');
 const packed = join(folder, 'node_modules', 'plimsoll');
 const fetching = ['--prefer-offline', '--no-audit', '--no-fund'];
-/** As large as it may become before somebody should look at what is in it. */
-const limitBytes = 1_500_000;
-
-interface Tarball {
-  readonly filename: string;
-  readonly size: number;
-  readonly files: readonly { readonly path: string }[];
-}
-let tarball: Tarball;
-/** Where people write their secrets, and what stands there for as long as it is packed. */
-const secrets = join(root, 'deploy', '.env');
 
 beforeAll(async () => {
-  const isOwn = !existsSync(secrets);
-  if (isOwn) writeFileSync(secrets, 'PLIMSOLL_OTLP_TOKEN=a-secret\n');
-  const said = await finished('npm', ['pack', '--json', '--silent', '--pack-destination', folder], {
-    cwd: root,
-  }).finally(() => {
-    if (isOwn) rmSync(secrets);
-  });
-  const answer: Readonly<Record<string, Tarball>> = JSON.parse(said.slice(said.search(/^[[{]/m)));
-  const [made] = Object.values(answer);
-  if (made === undefined) throw new Error(`npm pack made nothing: ${said}`);
-  tarball = made;
+  const { filename } = await packedInto(folder);
   writeFileSync(join(folder, 'package.json'), '{}');
-  await finished('npm', ['install', ...fetching, join(folder, tarball.filename)], { cwd: folder });
+  await finished('npm', ['install', ...fetching, join(folder, filename)], { cwd: folder });
 }, 600_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -51,33 +31,6 @@ function plimsoll(...words: readonly string[]) {
   });
   return { code: status, stdout, stderr };
 }
-
-test('the package has what runs and what is deployed, and nothing else', () => {
-  const tops = new Set(tarball.files.map(({ path }) => path.split('/')[0]));
-  expect(tops).toEqual(
-    new Set(['LICENSE', 'README.md', 'config', 'deploy', 'dist', 'package.json', 'proto']),
-  );
-  const paths = tarball.files.map(({ path }) => path);
-  expect(
-    paths.filter((path) => /\.(?:ts|tgz|map|test\.\w+)$|(?:^|\/)(?:data|node_modules)\//.test(path)),
-  ).toEqual([]);
-  expect(tarball.size).toBeLessThan(limitBytes);
-  process.stdout.write(`${tarball.filename}: ${tarball.size} bytes, ${paths.length} files\n`);
-});
-
-const lines = (name: string) => readFileSync(join(root, name), 'utf8').split('\n');
-
-test('the secrets that people write beside it get neither into the package, nor into Git, nor into the image', () => {
-  const paths = tarball.files.map(({ path }) => path);
-  expect(paths).toContain('deploy/.env.example');
-  expect(paths.filter((path) => path.endsWith('.env'))).toEqual([]);
-  expect(lines('.gitignore')).toContain('.env');
-  expect(
-    lines(join('deploy', 'Containerfile.dockerignore'))
-      .filter((line) => line !== '')
-      .at(-1),
-  ).toBe('**/.env');
-});
 
 test('the program says its version, and the help of each of its commands', () => {
   const { version }: { version: string } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));

@@ -3,13 +3,15 @@ import { existsSync } from 'node:fs';
 import { cachedPath } from '../cached-folder.ts';
 import { npmLock, parserLock, pipLock } from './packages.ts';
 
-/** Whoever has not answered by then cannot be reached. */
-const timeout = 15_000;
+/** Whoever has not answered by then, asked several times, cannot be reached: who is only slow must not take tests away. */
+const timeout = 60_000;
+const npmPatience = ['--fetch-retries=2', '--fetch-retry-mintimeout=1000', '--fetch-timeout=15000'];
+const pipPatience = ['--retries=2', '--timeout=15'];
 
 /** Why the agent frameworks in JavaScript cannot be had on this machine; undefined when they can, or are here. */
 export const npmMissing: string | undefined = existsSync(cachedPath('npm', npmLock))
   ? undefined
-  : failed('npm', ['ping', '--fetch-retries=0'], "npm's registry cannot be reached");
+  : failed('npm', ['ping', ...npmPatience], "npm's registry cannot be reached");
 
 /** Why the agent framework in Python cannot be had on this machine; undefined when it can, or is here. */
 export const pipMissing: string | undefined = missingOfPip(pipLock, 'opentelemetry-sdk');
@@ -25,11 +27,7 @@ function missingOfPip(lock: string, wanted: string): string | undefined {
       ['-c', 'import ensurepip, pip, sys, venv; sys.exit(sys.version_info < (3, 11))'],
       'there is no python3, 3.11 or newer, with venv and pip',
     ) ??
-    failed(
-      'python3',
-      ['-m', 'pip', 'index', 'versions', wanted, '--retries=0', '--timeout=5'],
-      'PyPI cannot be reached',
-    )
+    failed('python3', ['-m', 'pip', 'index', 'versions', wanted, ...pipPatience], 'PyPI cannot be reached')
   );
 }
 

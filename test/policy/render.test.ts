@@ -434,6 +434,15 @@ describe('a template for Argo Rollouts', () => {
     expect(text).toContain('written as in a URL: for + write %2B,');
   });
 
+  test('says by which arguments it finds the API, and the token of the Secret that the chart is given', () => {
+    const text = rendered(policyFile({ gates: { canary } })).get('search-agent.argo.yaml') ?? '';
+    const header = text.slice(0, text.indexOf('apiVersion'));
+    for (const name of ['args.plimsoll-url', 'args.plimsoll-token']) expect(header).toContain(name);
+    const values = readFileSync(new URL('../../deploy/helm/plimsoll/values.yaml', import.meta.url), 'utf8');
+    const { name, keys } = parse(values).secret;
+    expect(text).toMatch(new RegExp(`name: ${name}\\n *key: ${keys.apiToken}\\n`));
+  });
+
   test('asks the Rollout for what the policy means several of', () => {
     const several = policyFile({ scope: { agents: ['a*'], environments: ['x', 'y'] }, gates: { canary } });
     const text = rendered(several).get('search-agent.argo.yaml');

@@ -73,7 +73,9 @@ describe.each(dashboards)('on $uid', (dashboard) => {
 });
 
 test('a ratio is never a mean of ratios: no gauge of a ratio is averaged or added up', () => {
-  const averaged = /\bavg\b|sum[^(]*\([^)]*_ratio\{/;
+  const averaged = /\bavg\b|\bsum\b(?:\s*by\s*\([^)]*\))?\s*\([^)]*_ratio\{/;
+  for (const wrong of ['avg(', 'sum(', 'sum by (agent) (', 'sum by (agent, release)('])
+    expect(`${wrong}plimsoll_kpi_run_success_ratio{window="1h"})`).toMatch(averaged);
   expect(
     dataPanels.flatMap(([, panel]) => textsOf(panel.targets)).filter((text) => averaged.test(text)),
   ).toEqual([]);
