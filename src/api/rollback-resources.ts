@@ -47,7 +47,7 @@ export interface RollbackDesk {
     refuse(ticket: string, by: string, reason: string): Promise<Answered>;
     review(id: string, by: string, review: 'right' | 'wrong', note: string): Promise<Answered>;
     stopAll(by: string, reason: string): Promise<Answered>;
-    resume(by: string): Promise<Answered>;
+    resume(by: string): Promise<{ readonly kind: 'taken'; readonly approved: number }>;
     closeBreaker(scope: string, by: string): Promise<Answered>;
     record(drill: Drill, by: string): Promise<Answered>;
   };
@@ -131,7 +131,7 @@ export function rollbackResources(
   const ofUsers = <T>(schema: z.ZodType<T>, act: Act<T>): Handler => fromUsers(command(schema, act), callers);
   return {
     '/api/v1/alerts': { GET, POST: posted(async (body, by) => takeAlerts(desk, body, by, log)) },
-    '/api/v1/rollbacks': { GET, POST: command(asking, async (said, by) => ask(desk, said, by)) },
+    '/api/v1/rollbacks': { GET, POST: ofUsers(asking, async (said, by) => ask(desk, said, by)) },
     ...stopResources(desk, GET, { command, ofUsers }),
     '/api/v1/approvals/*': {
       GET: async (request, ticket) => {

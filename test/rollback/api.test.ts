@@ -226,12 +226,13 @@ describe('people', () => {
     expect((await post('/api/v1/rollbacks/breaker', { scope: 'refunds' }, 'bo')).status).toBe(404);
   });
 
-  test('may stop everything with the shared token, and let it go on or review it only with one of their own', async () => {
+  test('may stop everything with the shared token, and ask, let it go on or review it only with one of their own', async () => {
     site.plan = planWith({ mode: 'dry_run' });
     const { id } = (await post('/api/v1/rollbacks', asked, 'bo')).answer;
     await settle();
     expect((await post('/api/v1/rollbacks/stop', { reason: 'an audit' }, 'shared')).status).toBe(200);
     for (const [path, body] of [
+      ['/api/v1/rollbacks', { ...asked, release: 'v3' }],
       ['/api/v1/rollbacks/resume', {}],
       ['/api/v1/rollbacks/breaker', { scope: 'refunds' }],
       [`/api/v1/reviews/${id}`, { review: 'right' }],
@@ -246,6 +247,7 @@ describe('people', () => {
     expect(site.journal.events).toEqual(['requested', 'dry_run', 'stopped']);
     expect((await post('/api/v1/rollbacks/resume', {}, 'ana')).answer).toEqual({
       kind: 'taken',
+      approved: 0,
       stopped: null,
     });
   });
@@ -254,6 +256,7 @@ describe('people', () => {
     site.stopReason = 'extensions::rollback::stop is true';
     expect((await post('/api/v1/rollbacks/resume', {}, 'ana')).answer).toEqual({
       kind: 'taken',
+      approved: 0,
       stopped: 'extensions::rollback::stop is true',
     });
   });
