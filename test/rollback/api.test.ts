@@ -31,7 +31,7 @@ beforeEach(async () => {
     callers,
     resources: rollbackResources(executor, callers, log),
     incidents: {
-      book: { incidents: [], open: () => never(), change: () => never() },
+      book: { incidents: [], open: () => never(), change: () => never(), recovered: () => never() },
       isKept: () => true,
       committed: async () => Promise.resolve(),
     },
