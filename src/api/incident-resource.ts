@@ -11,7 +11,7 @@ import { tooLarge } from './json-body.ts';
 
 /** The incidents of this process, and whether it is the one that keeps them. */
 export interface KeptIncidents {
-  readonly book: Pick<IncidentBook, 'incidents' | 'open' | 'change'>;
+  readonly book: Pick<IncidentBook, 'incidents' | 'open' | 'change' | 'recovered'>;
   /** False in a process that stands by: then nobody may write in the book, and what it says is old. */
   isKept(): boolean;
   /** Resolves when what is in the book now survives this process. Rejects when it may not. */

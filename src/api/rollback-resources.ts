@@ -47,7 +47,7 @@ export interface RollbackDesk {
     refuse(ticket: string, by: string, reason: string): Promise<Answered>;
     review(id: string, by: string, review: 'right' | 'wrong', note: string): Promise<Answered>;
     stopAll(by: string, reason: string): Promise<Answered>;
-    resume(by: string): Promise<Answered>;
+    resume(by: string): Promise<{ readonly kind: 'taken'; readonly approved: number }>;
     closeBreaker(scope: string, by: string): Promise<Answered>;
     record(drill: Drill, by: string): Promise<Answered>;
   };

@@ -31,7 +31,7 @@ review          says of a rollback that is over, or that was only a dry run, whe
                 policy with mode: dry_run would have done was right, let it: mode: approve, then auto
 ask             asks that a release be taken back, as the judge does: modes, limits and approvals are the policy's
 stop            from now on nothing is done to any target, and attempts only say what they would do; those that somebody
-                approved wait. resume ends that
+                approved wait. resume ends that, and these begin
 close-breaker   after a cap was reached nothing more is done until somebody closes its breaker
                 stop is for whoever has a token of the API, the shared one too; ask, review, resume and close-breaker for
                 people with one of their own (extensions::api::users). The journal has the name of each
@@ -124,8 +124,10 @@ const acts: Readonly<Record<string, (told: Told) => Promise<void>>> = {
     print('stopped: nothing is done to any target until plimsoll rollback resume');
   },
   resume: async ({ api }) => {
-    const { stopped } = await api.post('/api/v1/rollbacks/resume', {});
-    if (typeof stopped !== 'string') print('resumed: rollbacks are done again, as the policies say');
+    const { stopped, approved } = await api.post('/api/v1/rollbacks/resume', {});
+    const count = Number(approved);
+    const begun = count > 0 ? `; ${count} that waited approved ${count === 1 ? 'begins' : 'begin'} now` : '';
+    if (typeof stopped !== 'string') print(`resumed: rollbacks are done again, as the policies say${begun}`);
     else print(`nothing is done yet: ${stopped}`);
   },
   'close-breaker': async ({ word, api }) => {

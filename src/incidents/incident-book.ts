@@ -180,6 +180,12 @@ export class IncidentBook {
     return { kind: 'changed', incident: entry };
   }
 
+  /** What the incident of `key` was reported for is over, as who reported it knows; nothing where none is open. */
+  recovered(key: string, nowMs: number): void {
+    const entry = this.#latest.get(key);
+    if (entry && isOpen(entry)) this.#resolve(entry, 'recovered', nowMs);
+  }
+
   /** A copy of everything, as plain data. */
   save(): BookState {
     return {

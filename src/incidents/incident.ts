@@ -5,7 +5,7 @@ export const incidentStates = ['open', 'acknowledged', 'mitigated', 'resolved'] 
 export type IncidentState = (typeof incidentStates)[number];
 
 /**
- * Why an incident is over: what it was about is well again, somebody said so, nothing was heard of it for so long that
+ * Why an incident is over: what it was about is well again or decided, somebody said so, nothing was heard of it for so long that
  * nobody knows, or no policy judges it any more.
  */
 export type Resolution = 'recovered' | 'api' | 'no_data' | 'withdrawn';

@@ -138,7 +138,7 @@ class InProcessDrill {
       destinations: (agent, environment, release) => judge.destinations(agent, environment, release),
       figureOf: (kpi, of, sinceMs) => this.#replay.figureOf(kpi, of, sinceMs),
       recentMs: 600_000, // its target can say what it runs
-      page: async () => undefined,
+      people: { page: async () => undefined, endPages: async () => undefined },
       rows: () => undefined,
       clock: { nowMs: () => this.#replay.nowMs },
       log: createLog('silent'),

@@ -117,7 +117,10 @@ function executorOf(
     },
     recentMs: lookbackMs(windowsMs, parts.latenessMs),
     isActing: () => incidents.isKept(),
-    page: async (page) => pageIn(incidents, page),
+    people: {
+      page: async (page) => pageIn(incidents, page),
+      endPages: async (isOver) => endPagesIn(incidents, isOver),
+    },
     rows: parts.rows,
     clock,
     log,
@@ -142,6 +145,16 @@ async function pageIn(incidents: KeptIncidents, page: Page): Promise<void> {
   if (opening.kind === 'full')
     throw new Failure('unavailable', `${opening.limit} ${opening.of} are open: resolve some`);
   await incidents.committed();
+}
+
+/** Resolves the open incidents of what people were told, and need not be any more. */
+async function endPagesIn(incidents: KeptIncidents, isOver: (key: string) => boolean): Promise<void> {
+  if (!incidents.isKept()) return;
+  const over = [...incidents.book.incidents].filter(
+    ({ source, resolvedMs, key }) => source === 'api' && resolvedMs === undefined && isOver(key),
+  );
+  for (const { key } of over) incidents.book.recovered(key, clock.nowMs());
+  if (over.length > 0) await incidents.committed();
 }
 
 /** The adapters of targets, by the same names. Throws where a file that is read once cannot be. */

@@ -80,14 +80,22 @@ export class Decisions {
     return answered;
   }
 
-  /** Nothing is done to any target from now on, until somebody resumes that: attempts only say what they would do. */
+  /**
+   * Nothing is done to any target from now on, until somebody resumes that: attempts only say what they would do, and those
+   * that somebody approved wait, to be done then.
+   */
   async stopAll(by: string, reason: string): Promise<Answered> {
     return this.#command((book) => (book.stop ? undefined : { event: 'stopped', by, reason }));
   }
 
-  /** Ends what `stopAll` began. */
-  async resume(by: string): Promise<Answered> {
-    return this.#command((book) => (book.stop ? { event: 'resumed', by } : undefined));
+  /** Ends what `stopAll` began. Resolves with how many attempts, which somebody approved, waited for that alone. */
+  async resume(by: string): Promise<{ readonly kind: 'taken'; readonly approved: number }> {
+    let approved = 0;
+    await this.#command((book) => {
+      approved = book.stop ? book.attempts.filter(({ state }) => state === 'approved').length : 0;
+      return book.stop ? { event: 'resumed', by } : undefined;
+    });
+    return { ...taken, approved };
   }
 
   /** Closes the breaker of a target, or `global`. */

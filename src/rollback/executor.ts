@@ -14,8 +14,8 @@ import { JournalFile } from './journal-file.ts';
 import { Journal, type JournalStream } from './journal.ts';
 import type { Destination, StepFacts } from './next-step.ts';
 import { OrderDesk, type DeskParts } from './order-desk.ts';
-import { truncatedPage, type Page } from './page.ts';
-import { Pager } from './pager.ts';
+import { truncatedPage } from './page.ts';
+import { Pager, type People } from './pager.ts';
 import type { RollbackBook } from './rollback-book.ts';
 import type { JournalEvent } from './rollback-event.ts';
 import { rollbackFamilies } from './rollback-families.ts';
@@ -48,8 +48,8 @@ export interface ExecutorParts extends Pick<DeskParts, 'isActing' | 'figureOf' |
   planOf(agent: string, environment: string): RollbackPlan | undefined;
   readonly hasPolicy: DecisionParts['hasPolicy'];
   destinations(agent: string, environment: string, release: string): readonly Destination[];
-  /** Opens an incident; resolves when that is known to whoever is told of incidents, and survives this process. */
-  page(page: Page): Promise<void>;
+  /** Opens an incident of a page, and resolves those of pages that are over. */
+  readonly people: People;
   /** Takes a row of the audit; the same one may come again. */
   rows(row: TableRow): void;
   readonly log: Log;
@@ -113,7 +113,7 @@ export class Executor implements Component {
       journalFailed: (error) => this.#failed(error),
       log: parts.log,
     });
-    this.#pager = new Pager(this.#journal, async (page) => parts.page(page), parts.log);
+    this.#pager = new Pager(this.#journal, parts.people, parts.log);
     this.#approvals = new Approvals(parts.approvalKey, clock);
     this.decisions = new Decisions({
       journal: this.#journal,
@@ -166,7 +166,7 @@ export class Executor implements Component {
 
   /** Alerts came of which some were left out. Rejects with a Failure when nobody can be told now. */
   async truncated(count: number): Promise<void> {
-    await this.#parts.page(truncatedPage(count));
+    await this.#parts.people.page(truncatedPage(count));
   }
 
   /** What there is, as `viewer` may see it. */

@@ -1,5 +1,6 @@
 import type { Attempt } from './attempt.ts';
-import type { OpenBreaker } from './rollback-book.ts';
+import { openBreaker } from './next-step.ts';
+import { everyTarget, type OpenBreaker, type RollbackBook } from './rollback-book.ts';
 
 /** What somebody has to be told of: it becomes an incident. */
 export interface Page {
@@ -14,6 +15,10 @@ export interface Page {
   readonly owner: string;
 }
 
+const ofRollbacks = 'rollback/';
+const ofBreakers = `${ofRollbacks}breaker/`;
+const ofJournal = `${ofRollbacks}journal`;
+
 /** So much of a hash tells the askings of one attempt apart. */
 const hashLength = 16;
 
@@ -26,7 +31,7 @@ export function pageOf(attempt: Attempt): { readonly what: string; readonly page
   const what =
     state === 'awaiting_approval' && approval ? `${state}/${approval.hash.slice(0, hashLength)}` : state;
   const page: Page = {
-    key: `rollback/${id}/${what}`,
+    key: `${ofRollbacks}${id}/${what}`,
     severity: 'sev2',
     ...text,
     agent,
@@ -35,6 +40,30 @@ export function pageOf(attempt: Attempt): { readonly what: string; readonly page
     owner: plan.owner,
   };
   return { what, page };
+}
+
+/**
+ * Whether what people were told under `key` is over, by a journal that can be relied on: somebody decided, or the breaker
+ * is closed, or it was asked for again and that is what is to be told now. What failed is over when a person says so.
+ */
+export function isOver(key: string, book: RollbackBook): boolean {
+  if (key === ofJournal) return true;
+  if (key.startsWith(ofBreakers)) {
+    const scope = key.slice(ofBreakers.length, key.lastIndexOf('/'));
+    return !book.breakers.some((breaker) => breaker.scope === scope);
+  }
+  const [, id = '', state] = key.split('/');
+  const attempt = key.startsWith(ofRollbacks) ? book.attempt(id) : undefined;
+  if (!attempt) return false;
+  if (state === 'awaiting_approval') return pageOf(attempt)?.page.key !== key;
+  if (state !== 'refused' && state !== 'expired') return false;
+  return book.latest(attempt.key)?.id !== id || isBreakerClosed(attempt, book);
+}
+
+/** Whether a breaker kept `attempt` from being done, and none would now. */
+function isBreakerClosed({ refusal, plan, sinceMs }: Attempt, book: RollbackBook): boolean {
+  if (refusal !== 'limit' || openBreaker(plan.target, book)) return false;
+  return [plan.target, everyTarget].some((scope) => book.isClosedSince(scope, sinceMs));
 }
 
 function textOf(attempt: Attempt): Pick<Page, 'title' | 'summary'> | undefined {
@@ -62,7 +91,7 @@ function deciders({ plan, approvedBy }: Attempt, approvals: number): string {
 /** What people are to be told of an open breaker. */
 export function breakerPage({ scope, reason, sinceMs }: OpenBreaker): Page {
   return ofNobody(
-    `rollback/breaker/${scope}/${sinceMs}`,
+    `${ofBreakers}${scope}/${sinceMs}`,
     'RollbackBreakerOpen',
     `Nothing more is rolled back (${scope}): ${reason}. When the cause is known: plimsoll rollback close-breaker ${scope}`,
   );
@@ -70,7 +99,7 @@ export function breakerPage({ scope, reason, sinceMs }: OpenBreaker): Page {
 
 /** What people are to be told of a journal that nobody can rely on. */
 export function journalPage(fault: string): Page {
-  return ofNobody('rollback/journal', 'RollbackJournalBroken', `Nothing is rolled back: ${fault}.`);
+  return ofNobody(ofJournal, 'RollbackJournalBroken', `Nothing is rolled back: ${fault}.`);
 }
 
 /** What people are to be told of a notification that was not whole. */

@@ -1,29 +1,40 @@
 import { messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { Journal } from './journal.ts';
-import { breakerPage, journalPage, pageOf, type Page } from './page.ts';
+import { breakerPage, isOver, journalPage, pageOf, type Page } from './page.ts';
 import type { RollbackBook } from './rollback-book.ts';
 import type { EventBody } from './rollback-event.ts';
 
-/** Tells people of what needs them: at least once, and hardly ever twice, for the journal says what they were told of. */
+/** How people are told. */
+export interface People {
+  /** Resolves when somebody will be told, whatever becomes of this process. */
+  page(page: Page): Promise<void>;
+  /** Ends what they were told under each key that `isOver`, and is not ended yet; resolves when that survives this process. */
+  endPages(isOver: (key: string) => boolean): Promise<void>;
+}
+
+/**
+ * Tells people of what needs them: at least once, and hardly ever twice, for the journal says what they were told of. What
+ * needs them no more is ended, whichever process told of it.
+ */
 export class Pager {
   readonly #journal: Journal;
-  readonly #page: (page: Page) => Promise<void>;
+  readonly #people: People;
   readonly #log: Pick<Log, 'error'>;
   #pagedFault: string | undefined;
   /** Why people could not be told last. */
   #untold: string | undefined;
 
-  /** `page` resolves when somebody will be told, whatever becomes of this process. */
-  constructor(journal: Journal, page: (page: Page) => Promise<void>, log: Pick<Log, 'error'>) {
+  constructor(journal: Journal, people: People, log: Pick<Log, 'error'>) {
     this.#journal = journal;
-    this.#page = page;
+    this.#people = people;
     this.#log = log;
   }
 
-  /** Tells of all that people were not told of, and again later of what nobody can be told now. */
+  /** Tells of all that people were not told of, and again later of what nobody can be told now; ends what is over. */
   async pageAll(): Promise<void> {
     const { book } = this.#journal;
+    this.#pagedFault = undefined;
     const faults: unknown[] = [];
     for (const attempt of book.attempts) {
       const told = pageOf(attempt);
@@ -43,6 +54,9 @@ export class Pager {
           : undefined,
       );
     }
+    await this.#people
+      .endPages((key) => isOver(key, book))
+      .catch((error: unknown) => void faults.push(error));
     this.#say(faults);
   }
 
@@ -53,7 +67,7 @@ export class Pager {
     note: (book: RollbackBook) => EventBody | undefined,
   ): Promise<void> {
     try {
-      await this.#page(page);
+      await this.#people.page(page);
     } catch (error) {
       faults.push(error);
       return;
@@ -76,7 +90,7 @@ export class Pager {
   async pageFault(fault: string): Promise<void> {
     if (this.#pagedFault === fault) return;
     try {
-      await this.#page(journalPage(fault));
+      await this.#people.page(journalPage(fault));
       this.#pagedFault = fault;
       this.#say([]);
     } catch (error) {

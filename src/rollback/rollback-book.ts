@@ -55,8 +55,8 @@ export class RollbackBook {
   readonly #latest = new Map<string, string>();
   #acts: Act[] = [];
   readonly #breakers = new Map<string, OpenBreaker>();
-  /** By the scope of a breaker, the place in the chain where a person closed it last. */
-  readonly #closings = new Map<string, number>();
+  /** By the scope of a breaker, when a person closed it last, and the place of that in the chain. */
+  readonly #closings = new Map<string, { readonly seq: number; readonly timeMs: number }>();
   readonly #drills = new Map<string, DrillRecord>();
   /** When the last records of drills came. */
   readonly #drillTimesMs: number[] = [];
@@ -115,13 +115,18 @@ export class RollbackBook {
    * the breaker of that scope does not count any more.
    */
   actsSince(sinceMs: number, scope: string): readonly Act[] {
-    const closedSeq = this.#closings.get(scope) ?? 0;
+    const closedSeq = this.#closings.get(scope)?.seq ?? 0;
     return this.#acts.filter(
       (act) =>
         act.timeMs > sinceMs &&
         act.seq > closedSeq &&
         (scope === everyTarget ? !act.isRehearsal : act.target === scope),
     );
+  }
+
+  /** Whether a person closed the breaker of `scope` at `sinceMs` or after it. */
+  isClosedSince(scope: string, sinceMs: number): boolean {
+    return (this.#closings.get(scope)?.timeMs ?? Number.NEGATIVE_INFINITY) >= sinceMs;
   }
 
   /** When `target` was acted on last. */
@@ -172,7 +177,7 @@ export class RollbackBook {
         break;
       }
       case 'breaker_closed':
-        if (this.#breakers.delete(body.scope)) this.#closings.set(body.scope, event.seq);
+        if (this.#breakers.delete(body.scope)) this.#closings.set(body.scope, { seq: event.seq, timeMs });
         break;
       case 'stopped':
         this.#stop = { by: body.by, reason: body.reason, sinceMs: timeMs };

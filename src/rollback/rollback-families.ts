@@ -69,7 +69,7 @@ function journalFamilies({ book, head, stopReason, nowMs }: RollbackFacts): read
     ),
     gauge(
       'plimsoll_rollback_stopped',
-      '1 while all rollbacks are stopped, so that they only say what they would do.',
+      '1 while all rollbacks are stopped, so that they only say what they would do; those that were approved wait, to be done when that ends.',
       [sample({}, Number(stopReason !== undefined))],
     ),
     gauge(

@@ -170,6 +170,9 @@ describe('with a running API', () => {
       `the rollback ${id} is approved\nit waits until 2026-11-26T13:00:00.000Z for the end of the stop (ana stopped all rollbacks: an audit): plimsoll rollback resume\n`,
     );
     expect(await saidBy('ANAS_TOKEN', ['resume'])).toBe(
+      'resumed: rollbacks are done again, as the policies say; 1 that waited approved begins now\n',
+    );
+    expect(await saidBy('ANAS_TOKEN', ['resume'])).toBe(
       'resumed: rollbacks are done again, as the policies say\n',
     );
     await executor.round();

@@ -158,6 +158,18 @@ describe('an incident of a policy', () => {
     expect(new Set(opened.map(({ id }) => id)).size).toBe(2);
   });
 
+  test('that was reported is over when who reported it knows that it is, without anybody having seen it', () => {
+    const { book } = bookOf();
+    book.open(report({ key: 'rollback/x' }), hourMs);
+    book.recovered('rollback/x', hourMs + 1000);
+    book.recovered('rollback/x', hourMs + 2000);
+    book.recovered('nobody knows', hourMs);
+    expect([...book.incidents]).toMatchObject([
+      { resolution: 'recovered', resolvedMs: hourMs + 1000, acknowledgedMs: undefined },
+    ]);
+    expect(book.open(report({ key: 'rollback/y' }), hourMs)).toMatchObject({ kind: 'opened' });
+  });
+
   test('that somebody resolved comes back after five minutes when it is not well', () => {
     const { book, sees, clock } = watching();
     sees(6, reading());

@@ -31,7 +31,7 @@ beforeEach(async () => {
     callers,
     resources: rollbackResources(executor, callers, log),
     incidents: {
-      book: { incidents: [], open: () => never(), change: () => never() },
+      book: { incidents: [], open: () => never(), change: () => never(), recovered: () => never() },
       isKept: () => true,
       committed: async () => Promise.resolve(),
     },
@@ -247,6 +247,7 @@ describe('people', () => {
     expect(site.journal.events).toEqual(['requested', 'dry_run', 'stopped']);
     expect((await post('/api/v1/rollbacks/resume', {}, 'ana')).answer).toEqual({
       kind: 'taken',
+      approved: 0,
       stopped: null,
     });
   });
@@ -255,6 +256,7 @@ describe('people', () => {
     site.stopReason = 'extensions::rollback::stop is true';
     expect((await post('/api/v1/rollbacks/resume', {}, 'ana')).answer).toEqual({
       kind: 'taken',
+      approved: 0,
       stopped: 'extensions::rollback::stop is true',
     });
   });

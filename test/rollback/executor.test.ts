@@ -962,10 +962,13 @@ describe('people', () => {
     log.error = (_: unknown, line?: unknown) => void lines.push(String(line));
     const executor = site.executor({
       log,
-      page: async (page) => {
-        await Promise.resolve();
-        if (refuses && page.release === 'v2') throw new Failure('unavailable', '1000 incidents are open');
-        site.pages.push(page);
+      people: {
+        page: async (page) => {
+          await Promise.resolve();
+          if (refuses && page.release === 'v2') throw new Failure('unavailable', '1000 incidents are open');
+          site.pages.push(page);
+        },
+        endPages: async () => Promise.resolve(),
       },
     });
     await ask(executor);

@@ -92,6 +92,8 @@ export class Site {
   readonly clock = new HandClock(noon);
   readonly target = new FakeTarget();
   readonly pages: Page[] = [];
+  /** The titles of those that are not over, by their keys: what survives a process. */
+  readonly openPages = new Map<string, string>();
   readonly rows: TableRow[] = [];
   readonly folder = mkdtempSync(join(tmpdir(), 'plimsoll-rollback-'));
   plan: RollbackPlan | undefined = planWith();
@@ -123,10 +125,17 @@ export class Site {
         this.figures.get(release) ?? (this.figures.size > 0 ? { meets: false, events: 0 } : undefined),
       recentMs: 10 * minuteMs,
       isActing: () => this.isActing,
-      page: async (page) => {
-        await Promise.resolve();
-        if (this.pageFault) throw this.pageFault;
-        this.pages.push(page);
+      people: {
+        page: async (page) => {
+          await Promise.resolve();
+          if (this.pageFault) throw this.pageFault;
+          this.pages.push(page);
+          this.openPages.set(page.key, page.title);
+        },
+        endPages: async (isOver) => {
+          await Promise.resolve();
+          for (const key of this.openPages.keys()) if (isOver(key)) this.openPages.delete(key);
+        },
       },
       rows: (row) => this.rows.push(row),
       clock: this.clock,
