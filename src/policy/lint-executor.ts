@@ -5,7 +5,7 @@ import type { Policy } from './policy-schema.ts';
 export interface ExecutorFacts {
   /** Who has a token of his own, by which he can approve. */
   readonly users: readonly string[];
-  /** How many people have to approve what is done to a target. */
+  /** How many people have to approve what is done to a target, of every target that there is. */
   readonly approvals: ReadonlyMap<string, number>;
 }
 
@@ -20,11 +20,36 @@ export function* executorFindings(policy: Policy, executor: ExecutorFacts): Gene
       `nobody can approve as ${unknown.join(' or ')}, for the configuration has no such user`,
       'add them to extensions::api::users, each with a token of its own',
     );
+  yield* targetFindings(rollback, executor);
   yield* approvalFindings('rollback', rollback, policy, executor);
   for (const [name, { mode = rollback.mode, target = rollback.target }] of Object.entries(
     rollback.environments ?? {},
   ))
     yield* approvalFindings(`rollback::environments::${name}`, { mode, target }, policy, executor);
+}
+
+function* targetFindings(
+  { mode, target, environments = {} }: NonNullable<Policy['rollback']>,
+  { approvals }: ExecutorFacts,
+): Generator<Finding> {
+  const others = Object.entries(environments);
+  const isUsed =
+    mode !== 'off' || others.some(([, own]) => own.target === undefined && (own.mode ?? mode) !== 'off');
+  const named = [
+    ...(isUsed ? [['rollback', target] as const] : []),
+    ...others.flatMap(([name, own]) =>
+      own.target === undefined || (own.mode ?? mode) === 'off'
+        ? []
+        : [[`rollback::environments::${name}`, own.target] as const],
+    ),
+  ];
+  for (const [path, name] of named)
+    if (!approvals.has(name))
+      yield warning(
+        `${path}::target`,
+        `nothing can be done, for extensions::rollback::targets does not have ${name}`,
+        'add it there, or correct the name',
+      );
 }
 
 function* approvalFindings(

@@ -173,7 +173,11 @@ export class Executor implements Component {
   status(viewer: string | undefined): RollbackStatus {
     const journal = this.#journal;
     const parts = { journal, approvals: this.#approvals, requests: this.#requests, desk: this.#desk };
-    return statusOf({ ...parts, stopReason: this.#stopReason(journal.book), fault: this.fault }, viewer);
+    const { hasTarget } = this.#facts();
+    return statusOf(
+      { ...parts, hasTarget, stopReason: this.#stopReason(journal.book), fault: this.fault },
+      viewer,
+    );
   }
 
   /** What `/metrics` says; of attempts and the journal only where this process acts. */

@@ -30,6 +30,7 @@ export interface StatusParts extends Pick<RollbackStatus, 'stopReason' | 'fault'
   readonly approvals: Pick<Approvals, 'ticketFor'>;
   readonly requests: Pick<Requests, 'asksFor'>;
   readonly desk: Pick<OrderDesk, 'isSeen'>;
+  hasTarget(attempt: Attempt): boolean;
 }
 
 /** What there is, as `viewer` may see it. */
@@ -40,7 +41,8 @@ export function statusOf(parts: StatusParts, viewer: string | undefined): Rollba
     const ticket = approvals.ticketFor(attempt, viewer);
     const mayDecide = ticket !== undefined;
     const isSeen = (): boolean | undefined => desk.isSeen(attempt);
-    const next = whatNext(attempt, { book, stopReason, mayDecide, viewer, isSeen });
+    const hasTarget = parts.hasTarget(attempt);
+    const next = whatNext(attempt, { book, stopReason, mayDecide, viewer, isSeen, hasTarget });
     return { ...attempt, ticket, asks: requests.asksFor(attempt), next };
   });
   return { attempts, breakers: book.breakers, reviews: book.reviews, stopReason, head, fault };

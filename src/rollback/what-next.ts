@@ -13,6 +13,8 @@ export interface NextFacts {
   readonly mayDecide: boolean;
   /** Whether anything was seen lately of the release that is to go; undefined when nobody can say. */
   isSeen(): boolean | undefined;
+  /** Whether the configuration has its target. */
+  readonly hasTarget: boolean;
 }
 
 /** What happens next to `attempt`, or what somebody can do about it, as a sentence for people, without its full stop. */
@@ -49,9 +51,12 @@ export function whatNext(attempt: Attempt, facts: NextFacts): string {
       return `ask again from ${instant(attempt.sinceMs + plan.cooldownMs)} on, if ${from} is still to go`;
     case 'dry_run':
   }
-  return attempt.review
+  const done = facts.hasTarget
     ? 'nothing was done'
-    : `nothing was done; say whether it was right: plimsoll rollback review ${attempt.id} --right|--wrong`;
+    : `nothing was done, and nothing could be: extensions::rollback::targets does not have ${target}`;
+  return attempt.review
+    ? done
+    : `${done}; say whether it was right: plimsoll rollback review ${attempt.id} --right|--wrong`;
 }
 
 function approvalNext(attempt: Attempt, facts: NextFacts): string {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { executorFindings, type ExecutorFacts } from '../../src/policy/lint-executor.ts';
 import { canary, policyFile, rollback, type Mapping } from './policies.ts';
 
@@ -14,7 +14,11 @@ function found(changes: Mapping, approvers?: readonly string[], needed = 2): rea
     tests: [blocked],
     rollback: { ...rollback, ...changes },
   });
-  const executor: ExecutorFacts = { users: ['ana', 'bo'], approvals: new Map([[target, needed]]) };
+  const approvals = new Map([
+    [target, needed],
+    ['other', 1],
+  ]);
+  const executor: ExecutorFacts = { users: ['ana', 'bo'], approvals };
   return [...executorFindings(policy, executor)].map(
     ({ level, path, sentence }) => `${level} ${path}: ${sentence}`,
   );
@@ -52,4 +56,25 @@ test('fewer approvers than a target needs are told of: every rollback would expi
   ]);
   expect(found({ mode: 'dry_run' }, ['ana'])).toEqual([]);
   expect(found({ mode: 'auto' })).toHaveLength(2);
+});
+
+describe('a target that the configuration does not have is told of, for nothing can be done there', () => {
+  const missing = (path: string, name: string): string =>
+    `warning ${path}: nothing can be done, for extensions::rollback::targets does not have ${name}: add it there, or correct the name`;
+
+  test('once where it is written, in whatever environments it is used', () => {
+    expect(
+      found({ mode: 'dry_run', target: 'gone', environments: { staging: { mode: 'approve' } } }),
+    ).toEqual([missing('rollback::target', 'gone')]);
+    expect(found({ mode: 'dry_run', environments: { production: { target: 'gone' }, staging: {} } })).toEqual(
+      [missing('rollback::environments::production::target', 'gone')],
+    );
+  });
+
+  test('also where nothing is done by the mode of the policy, but by that of an environment', () => {
+    expect(found({ mode: 'off', target: 'gone', environments: { staging: { mode: 'dry_run' } } })).toEqual([
+      missing('rollback::target', 'gone'),
+    ]);
+    expect(found({ mode: 'off', target: 'gone' })).toEqual([]);
+  });
 });

@@ -108,6 +108,19 @@ describe('of an attempt that is over it is said what to do', () => {
     expect(next(executor)).toContain(says);
   });
 
+  test('when it was a dry run of a target that is not configured: that it could not be done', async () => {
+    site.plan = planWith({ mode: 'dry_run', target: 'elsewhere' });
+    const executor = site.executor();
+    const outcome = await ask(executor);
+    const id = 'id' in outcome ? outcome.id : '';
+    expect(next(executor)).toBe(
+      `nothing was done, and nothing could be: extensions::rollback::targets does not have elsewhere; say whether it was right: plimsoll rollback review ${id} --right|--wrong`,
+    );
+    site.plan = planWith({ mode: 'dry_run' });
+    await ask(executor);
+    expect(next(executor)).toMatch(/^nothing was done; say whether it was right/);
+  });
+
   test('when a breaker is open: how it is closed', async () => {
     site.plan = planWith({ cooldownMs: 1, perDay: 1 });
     const executor = site.executor();
