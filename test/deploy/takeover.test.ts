@@ -37,7 +37,7 @@ describe.skipIf(missing)('of two processes that take turns, A, B and A again', (
   );
   const ask = async (query: string): Promise<readonly string[]> =>
     (await prometheus.get<Vector>('query', { query })).result.map(({ value }) => value[1]);
-  const scraped = async (value: number): Promise<void> =>
+  const scraped = async (value: number): Promise<boolean> =>
     until(`${value} is scraped twice`, async () => {
       const [times] = await ask(`count_over_time((plimsoll_runs_total == ${value})[1m:200ms])`);
       return Number(times) > 4;
