@@ -113,6 +113,10 @@ export interface RollbackLine {
   readonly requestedMs: number;
   /** Until when it may be approved; null where it does not wait for that. */
   readonly approvalExpiresMs: number | null;
+  /** How many people have to approve; null where nobody was asked to. */
+  readonly approvals: number | null;
+  /** Those who did. */
+  readonly approvedBy: readonly string[];
   readonly approvers: readonly string[];
 }
 

@@ -28,7 +28,8 @@ export interface ShownRollback {
   readonly reason: string;
   readonly outcome: string;
   readonly requestedMs: number;
-  readonly approval: { readonly expiresMs: number } | undefined;
+  readonly approval: { readonly expiresMs: number; readonly approvals: number } | undefined;
+  readonly approvedBy: readonly string[];
   readonly plan: { readonly mode: string; readonly approvers: readonly string[] };
 }
 

@@ -151,6 +151,7 @@ function incidentLine(incident: Incident): IncidentLine {
 
 function rollbackLine(attempt: ShownRollback): RollbackLine {
   const { id, state, agent, environment, from, to, reason, outcome, requestedMs, approval, plan } = attempt;
+  const { approvedBy } = attempt;
   return {
     id,
     state,
@@ -163,6 +164,8 @@ function rollbackLine(attempt: ShownRollback): RollbackLine {
     outcome,
     requestedMs,
     approvalExpiresMs: isWaiting(attempt) ? (approval?.expiresMs ?? null) : null,
+    approvals: approval?.approvals ?? null,
+    approvedBy,
     approvers: plan.approvers,
   };
 }

@@ -69,7 +69,8 @@ export const rollback: ShownRollback = {
   reason: 'run_success is worse than that of 1.4.0',
   outcome: '',
   requestedMs: noon - 60_000,
-  approval: { expiresMs: noon + 840_000 },
+  approval: { expiresMs: noon + 840_000, approvals: 2 },
+  approvedBy: ['ada'],
   plan: { mode: 'approve', approvers: ['ada', 'grace'] },
 };
 

@@ -356,6 +356,13 @@ describe.skipIf(missing)('the live page', () => {
     faults = faults.filter((fault) => !fault.includes('401'));
   });
 
+  test('a rollback that two have to approve says who did, and for whom it waits', async () => {
+    const rollbacks = view.rollbacks.map((each) => ({ ...each, approvals: 2, approvedBy: ['ana'] }));
+    view = { ...view, rollbacks };
+    await open(ofAgent);
+    await reads(page, '#rollbacks', '1 of 2 approved, by ana. Waits for ben, ');
+  });
+
   test('a rollback that waits is approved with the token of who looks', async () => {
     await open(ofAgent);
     await page.click('[data-decision=approve]');
@@ -404,7 +411,7 @@ describe.skipIf(missing)('the live page', () => {
         severity: hostile,
         state: 'constructor',
       })),
-      rollbacks: view.rollbacks.map((each) => ({ ...each, agent: hostile, reason: hostile, fromRelease: hostile, state: '__proto__', approvers: [hostile] })), // prettier-ignore
+      rollbacks: view.rollbacks.map((each) => ({ ...each, agent: hostile, reason: hostile, fromRelease: hostile, state: '__proto__', approvers: [hostile, 'ana'], approvals: 2, approvedBy: [hostile] })), // prettier-ignore
       rollbacksStopped: hostile,
       releases: viewOfAgent(view, '', '').releases.map((line) => ({
         ...line,

@@ -93,8 +93,9 @@ function waitingPart(decisions) {
       shown = rollback;
       const isOpen = isWaiting(rollback);
       const left = duration((rollback.approvalExpiresMs ?? nowMs) - nowMs);
-      const who = rollback.approvers.join(' or ');
-      setText(whom, `Waits for ${who === '' ? 'an approver' : who}, ${left} left.`);
+      const { approvers, approvedBy } = rollback;
+      const who = approvers.filter((name) => !approvedBy.includes(name)).join(' or ');
+      setText(whom, `${agreed(rollback)}Waits for ${who === '' ? 'an approver' : who}, ${left} left.`);
       buttons.hidden = whom.hidden = !isOpen;
       const said = decisions.answerTo(rollback.id);
       setText(answer, said);
@@ -102,4 +103,14 @@ function waitingPart(decisions) {
       node.hidden = !isOpen && said === '';
     },
   };
+}
+
+/**
+ * How many approved a rollback that needs several to, as a sentence; '' for others.
+ * @param {RollbackLine} rollback
+ */
+function agreed({ approvals, approvedBy }) {
+  if (approvals === null || approvals === 1) return '';
+  const who = approvedBy.length === 0 ? '' : `, by ${approvedBy.join(' and ')}`;
+  return `${approvedBy.length} of ${approvals} approved${who}. `;
 }
