@@ -18,6 +18,13 @@ const queries = [
   'SELECT Timestamp, AgentName, Release, EscalationReason, EscalationState FROM otel_traces WHERE Escalated ORDER BY Timestamp DESC LIMIT 5',
 ];
 
+/** What is said where no policy is in use. */
+const howJudged = [
+  'No policy is in use here: nothing is judged. To have the canary judged, end this, and:',
+  `  echo 'service: { policies: [config/policies/refund-agent.yaml] }' > judged.yaml`,
+  '  npm run demo -- --config config/plimsoll.yaml --config judged.yaml',
+];
+
 /** Of the traffic of its agent. */
 const canaryShare = 0.1;
 
@@ -102,15 +109,18 @@ interface Urls {
   readonly sql: string | undefined;
   /** The live page. */
   readonly page: string | undefined;
+  /** Whether no policy of the configuration judges what is sent. */
+  readonly isUnjudged: boolean;
 }
 
-function urlsOf({ health, sql, api, metrics }: Plan, given: string | boolean | undefined): Urls {
+function urlsOf({ health, sql, api, metrics, policies }: Plan, given: string | boolean | undefined): Urls {
   if (!health)
     throw new Error('service::extensions: lists no health_check; the demo needs it to see when all is up');
   return {
     health: reachableUrl(health.options.endpoint),
     sql: sql && reachableUrl(sql.options.endpoint),
     page: api && reachableUrl(api.options.endpoint),
+    isUnjudged: policies.length === 0,
     metrics: given === undefined ? `${reachableUrl(metrics.endpoint)}/metrics` : String(given),
   };
 }
@@ -167,7 +177,7 @@ async function tableOf(metricsUrl: string, window: string): Promise<string> {
     : `no KPIs yet: the process of ${metricsUrl} stands by, or has just begun to assess`;
 }
 
-async function hints({ metrics, health, sql, page }: Urls): Promise<string> {
+async function hints({ metrics, health, sql, page, isUnjudged }: Urls): Promise<string> {
   const embedded =
     sql !== undefined &&
     (await fetch(`${sql}/ping`).then(
@@ -184,6 +194,7 @@ async function hints({ metrics, health, sql, page }: Urls): Promise<string> {
     `metrics  ${metrics}`,
     `health   ${health}`,
     `sql      ${embedded ? sql : 'the ClickHouse server of the process that stores, $CLICKHOUSE_URL'}`,
+    ...(isUnjudged ? ['', ...howJudged] : []),
     '',
     'Try, in another terminal:',
     ...queries.map(asks),
