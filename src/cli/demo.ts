@@ -39,8 +39,8 @@ exporters (gRPC and HTTP). One of them runs a bad canary release with a tenth of
 ends it cleanly.
 
 With --bad-release all is well at first; after 20 s a bad canary is shipped, evidence against it rises, and a make-believe
-deployment is ordered back: one or two minutes, with everything in a folder of its own. Where prometheus and alertmanager
-are on PATH, they take part.
+deployment is ordered back: one or two minutes, with everything in a folder of its own. In a terminal it then goes on until
+Ctrl-C, for a look at the page and the tables. Where prometheus and alertmanager are on PATH, they take part.
 
   --seconds N   stop by itself after N seconds
   --rate R      tasks a second of each agent (default 8, and 6 with --bad-release)
