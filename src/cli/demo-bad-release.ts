@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,7 +68,34 @@ export async function badReleaseDemo({ files, rate, signal, tearDown }: BadRelea
     agent === canaryOf.agent ? deployment.shareOf(release) : 1,
   );
   tearDown.add({ end: async () => fleet.stop() });
-  return new Story().run({ deployment, urls: { ...urls, ...alerting?.urls }, signal });
+  const code = await new Story().run({ deployment, urls: { ...urls, ...alerting?.urls }, signal });
+  if (process.stdout.isTTY && !signal.aborted) await lookAround({ page: urls.api, folder, configs, signal });
+  return code;
+}
+
+/** Leaves all as it is, for who looks at a terminal, until `signal` ends it. */
+async function lookAround({
+  page,
+  folder,
+  configs,
+  signal,
+}: {
+  readonly page: string;
+  readonly folder: string;
+  readonly configs: readonly string[];
+  readonly signal: AbortSignal;
+}): Promise<void> {
+  const words = configs.map((file) => `--config ${file}`).join(' ');
+  print(
+    [
+      '',
+      `The page is still there: ${page}. So is all that was kept, in ${folder}:`,
+      `  npm run -s plimsoll -- sql ${words} "SELECT Timestamp, Event, State, Actor, Reason FROM rollbacks ORDER BY Seq"`,
+      '',
+      'Ctrl-C to end, which removes the folder.',
+    ].join('\n'),
+  );
+  await once(signal, 'abort');
 }
 
 /** What a make-believe fleet does must not come to where real spans are: only what is embedded is the demo's own. */

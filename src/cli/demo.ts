@@ -18,6 +18,13 @@ const queries = [
   'SELECT Timestamp, AgentName, Release, EscalationReason, EscalationState FROM otel_traces WHERE Escalated ORDER BY Timestamp DESC LIMIT 5',
 ];
 
+/** What is said where no policy is in use. */
+const howJudged = [
+  'No policy is in use here: nothing is judged. To have the canary judged, end this, and:',
+  `  echo 'service: { policies: [config/policies/refund-agent.yaml] }' > judged.yaml`,
+  '  npm run demo -- --config config/plimsoll.yaml --config judged.yaml',
+];
+
 /** Of the traffic of its agent. */
 const canaryShare = 0.1;
 
@@ -32,8 +39,8 @@ exporters (gRPC and HTTP). One of them runs a bad canary release with a tenth of
 ends it cleanly.
 
 With --bad-release all is well at first; after 20 s a bad canary is shipped, evidence against it rises, and a make-believe
-deployment is ordered back: one or two minutes, with everything in a folder of its own. Where prometheus and alertmanager
-are on PATH, they take part.
+deployment is ordered back: one or two minutes, with everything in a folder of its own. In a terminal it then goes on until
+Ctrl-C, for a look at the page and the tables. Where prometheus and alertmanager are on PATH, they take part.
 
   --seconds N   stop by itself after N seconds
   --rate R      tasks a second of each agent (default 8, and 6 with --bad-release)
@@ -102,15 +109,18 @@ interface Urls {
   readonly sql: string | undefined;
   /** The live page. */
   readonly page: string | undefined;
+  /** Whether no policy of the configuration judges what is sent. */
+  readonly isUnjudged: boolean;
 }
 
-function urlsOf({ health, sql, api, metrics }: Plan, given: string | boolean | undefined): Urls {
+function urlsOf({ health, sql, api, metrics, policies }: Plan, given: string | boolean | undefined): Urls {
   if (!health)
     throw new Error('service::extensions: lists no health_check; the demo needs it to see when all is up');
   return {
     health: reachableUrl(health.options.endpoint),
     sql: sql && reachableUrl(sql.options.endpoint),
     page: api && reachableUrl(api.options.endpoint),
+    isUnjudged: policies.length === 0,
     metrics: given === undefined ? `${reachableUrl(metrics.endpoint)}/metrics` : String(given),
   };
 }
@@ -167,7 +177,7 @@ async function tableOf(metricsUrl: string, window: string): Promise<string> {
     : `no KPIs yet: the process of ${metricsUrl} stands by, or has just begun to assess`;
 }
 
-async function hints({ metrics, health, sql, page }: Urls): Promise<string> {
+async function hints({ metrics, health, sql, page, isUnjudged }: Urls): Promise<string> {
   const embedded =
     sql !== undefined &&
     (await fetch(`${sql}/ping`).then(
@@ -184,6 +194,7 @@ async function hints({ metrics, health, sql, page }: Urls): Promise<string> {
     `metrics  ${metrics}`,
     `health   ${health}`,
     `sql      ${embedded ? sql : 'the ClickHouse server of the process that stores, $CLICKHOUSE_URL'}`,
+    ...(isUnjudged ? ['', ...howJudged] : []),
     '',
     'Try, in another terminal:',
     ...queries.map(asks),
