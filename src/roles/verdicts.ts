@@ -6,13 +6,13 @@ import type { Family } from '../kpi/family.ts';
 
 /** What the judge says of releases as of the last committed snapshot: nobody takes that back any more, so it may be acted upon. */
 export class Verdicts {
-  readonly #judge: Pick<Judge, 'destinations'>;
+  readonly #judge: Pick<Judge, 'destinations' | 'awaitedMs'>;
   readonly #isSure: () => boolean;
   readonly #listeners: ((standings: readonly Standing[]) => void)[] = [];
   #judged: Judged | undefined;
 
   /** `isSure` says whether this process is surely the one that assesses. */
-  constructor(judge: Pick<Judge, 'destinations'>, isSure: () => boolean) {
+  constructor(judge: Pick<Judge, 'destinations' | 'awaitedMs'>, isSure: () => boolean) {
     this.#judge = judge;
     this.#isSure = isSure;
   }
@@ -36,6 +36,11 @@ export class Verdicts {
   /** The releases that `release` may be replaced by, the best first. */
   destinations(agent: string, environment: string, release: string): ReturnType<Judge['destinations']> {
     return this.#judge.destinations(agent, environment, release);
+  }
+
+  /** When a release is first judged; undefined where it is already, or has no runs. */
+  awaitedMs(agent: string, environment: string, release: string): number | undefined {
+    return this.#judge.awaitedMs(agent, environment, release);
   }
 
   /** The gauges of the judge; none in a process that stands by. */
