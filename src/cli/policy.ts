@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { systemClock } from '../core/clock.ts';
+import { readCases } from '../gate/offline-cases.ts';
 import { receiverNames } from '../policy/alertmanager.ts';
 import { differencesBetween, versionFindings } from '../policy/difference.ts';
 import type { Finding } from '../policy/finding.ts';
@@ -13,6 +14,7 @@ import { summaryOf } from '../policy/summary.ts';
 import { loadConfig } from '../config.ts';
 import { planOf } from '../plan.ts';
 import { testResults } from '../rehearsal/policy-tests.ts';
+import { readTraffic } from '../rehearsal/traffic.ts';
 import { print, UsageError, type Command } from './command.ts';
 
 export const policyCommand: Command = {
@@ -96,15 +98,23 @@ schema   prints the JSON Schema of policies, for editors: that is config/policie
 function sound(files: readonly string[], asOf: string | undefined): readonly PolicyFile[] | undefined {
   const policies = read(files);
   let errors = files.length - policies.length;
-  for (const [policy, findings] of findingsOf(policies, timeOf(asOf), { hasFixture })) {
+  for (const [policy, findings] of findingsOf(policies, timeOf(asOf), { fixtureFaults })) {
     printFindings(policy.file, findings);
     errors += findings.filter(({ level }) => level === 'error').length;
   }
   return errors === 0 ? policies : undefined;
 }
 
-function hasFixture(file: string, fixture: string): boolean {
-  return existsSync(resolve(dirname(file), fixture));
+/** What is wrong with the file of a test of the policy in `file`; undefined where there is none. */
+function fixtureFaults(
+  file: string,
+  fixture: string,
+  gate: 'offline' | 'staging' | 'canary',
+): readonly string[] | undefined {
+  const path = resolve(dirname(file), fixture);
+  if (!existsSync(path)) return undefined;
+  const read = (gate === 'offline' ? readCases : readTraffic)(readText(path));
+  return 'faults' in read ? read.faults : [];
 }
 
 /** Those of `files` whose shape is right. Prints what is wrong with the others. */
