@@ -123,8 +123,10 @@ export function rollbackResources(
   callers: Pick<Callers, 'nameOf' | 'userOf'>,
   log: Log,
 ): Readonly<Record<string, Resource>> {
-  const seenBy = (request: IncomingMessage) =>
-    statusJson(desk.status(callers.nameOf(request.headers.authorization)));
+  const seenBy = (request: IncomingMessage) => {
+    const viewer = callers.nameOf(request.headers.authorization);
+    return { you: viewer ?? null, ...statusJson(desk.status(viewer)) };
+  };
   const GET: Handler = async (request) => Promise.resolve(json(200, seenBy(request)));
   const posted = (act: Act<string>): Handler => posting(act, callers, log);
   const command = <T>(schema: z.ZodType<T>, act: Act<T>): Handler => posted(reading(schema, act));
@@ -235,7 +237,7 @@ async function decide(
   ticket: string,
 ): Promise<Answered> {
   if (decision === 'approve') return decisions.approve(ticket, by);
-  return decisions.refuse(ticket, by, reason === '' ? `${by} refused it` : reason);
+  return decisions.refuse(ticket, by, reason);
 }
 
 async function record(desk: RollbackDesk, said: Drill, by: string): Promise<Answer> {

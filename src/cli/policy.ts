@@ -113,8 +113,8 @@ function fixtureFaults(
 ): readonly string[] | undefined {
   const path = resolve(dirname(file), fixture);
   if (!existsSync(path)) return undefined;
-  const read = (gate === 'offline' ? readCases : readTraffic)(readText(path));
-  return 'faults' in read ? read.faults : [];
+  const found = (gate === 'offline' ? readCases : readTraffic)(readText(path));
+  return 'faults' in found ? found.faults : [];
 }
 
 /** Those of `files` whose shape is right. Prints what is wrong with the others. */

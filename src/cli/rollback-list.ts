@@ -2,6 +2,8 @@ import { isRehearsal } from '../semconv/rehearsal.ts';
 
 /** What the API lists of rollbacks. */
 export interface ListedRollbacks {
+  /** Whose token was shown: `token` where several have it; null where nobody has it. */
+  readonly you: string | null;
   readonly stopped: string | null;
   readonly fault: string | null;
   readonly breakers: readonly { readonly scope: string; readonly reason: string; readonly since: string }[];
@@ -19,6 +21,7 @@ export interface ListedRollbacks {
     readonly asks: number;
     readonly asked_by: readonly string[];
     readonly approvers: readonly string[];
+    readonly approved_by: readonly string[];
     readonly ticket: string | null;
     readonly next: string;
     readonly review: { readonly review: string; readonly by: string; readonly note: string } | null;
@@ -62,6 +65,7 @@ function rollbackLines(each: ListedRollback): readonly string[] {
   lines.push(
     `    since ${each.since}; asked ${times(each.asks)}, by ${each.asked_by.map(askerText).join(', ')}: ${each.reason}`,
   );
+  if (each.approved_by.length > 0) lines.push(`    approved by ${each.approved_by.join(', ')}`);
   if (each.outcome !== '') lines.push(`    ${each.outcome}`);
   if (each.review)
     lines.push(

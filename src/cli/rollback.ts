@@ -139,17 +139,33 @@ const acts: Readonly<Record<string, (told: Told) => Promise<void>>> = {
 };
 
 async function decide({ what, word, said, api }: Told): Promise<void> {
-  const found = (await api.list()).rollbacks.find(({ id }) => id === word);
+  const { you, rollbacks } = await api.list();
+  const found = rollbacks.find(({ id }) => id === word);
   if (!found) throw new Error(`there is no rollback ${word}: plimsoll rollback list shows those there are`);
-  if (found.ticket === null)
-    throw new Error(
-      `the rollback ${word} is ${found.state}, or is not yours to decide: ${found.approvers.join(', ')} may, except who asked (${found.asked_by.join(', ')})`,
-    );
+  if (found.ticket === null) throw new Error(whyNot(found, you, api.tokenName));
   const standing = await api.post(`/api/v1/approvals/${encodeURIComponent(found.ticket)}`, {
     decision: what,
     ...(said('reason') !== undefined && { reason: said('reason') }),
   });
   printStanding(`the rollback ${word} is`, standing);
+}
+
+/** Why who shows the token of `tokenName` cannot decide on `found`. */
+function whyNot(
+  { id, state, approvers, asked_by: askers }: ListedRollbacks['rollbacks'][number],
+  you: string | null,
+  tokenName: string,
+): string {
+  if (state !== 'awaiting_approval') return `the rollback ${id} is ${state}: it waits for nobody's decision`;
+  const may = `${approvers.join(', ')} may decide on the rollback ${id}`;
+  const ownToken = 'show a token of your own, as extensions::api::users has it';
+  if (you === null) return `the token in ${tokenName} is nobody's: ${ownToken}; ${may}`;
+  if (you === 'token')
+    return `the token in ${tokenName} is the shared one, which says nothing of who you are: ${ownToken}; ${may}`;
+  if (!approvers.includes(you)) return `${you} is no approver of its policy: ${may}`;
+  if (askers.includes(you))
+    return `${you} asked for the rollback ${id}, so another one of ${approvers.join(', ')} decides`;
+  return `the time for a decision on the rollback ${id} is over`;
 }
 
 /** Says where a rollback stands and, on a line of its own, what comes next. */
@@ -163,11 +179,12 @@ function printStanding(begin: string, said: Readonly<Record<string, unknown>>): 
 /** The API, by the token of whoever runs the command. */
 class Api {
   readonly #url: string;
-  readonly #tokenName: string;
+  /** The environment variable that has the token. */
+  readonly tokenName: string;
 
   constructor(url: string, tokenName: string) {
     this.#url = url;
-    this.#tokenName = tokenName;
+    this.tokenName = tokenName;
   }
 
   async list(): Promise<ListedRollbacks> {
@@ -179,7 +196,7 @@ class Api {
   }
 
   async #ask(method: string, path: string, body?: unknown): Promise<Readonly<Record<string, unknown>>> {
-    const token = fromEnvironment(this.#tokenName);
+    const token = fromEnvironment(this.tokenName);
     const response = await fetch(`${this.#url}${path}`, {
       method,
       headers: bearer(token),
@@ -193,9 +210,7 @@ class Api {
     if (response.ok && answer) return answer;
     const errors = Array.isArray(answer?.['errors']) ? answer['errors'].join('; ') : text.trim();
     const hint =
-      response.status === 401 || response.status === 403
-        ? ` (the token is read from ${this.#tokenName})`
-        : '';
+      response.status === 401 || response.status === 403 ? ` (the token is read from ${this.tokenName})` : '';
     throw new Error(`${this.#url} answered ${response.status}: ${errors}${hint}`);
   }
 }

@@ -40,6 +40,8 @@ export interface Attempt {
   readonly sinceMs: number;
   /** How often the journal says that somebody asked again. */
   readonly repeats: number;
+  /** How often somebody asked, as far as the journal says; that the judge finds the same again is no asking. */
+  readonly asks: number;
   /** The last time that somebody asked and the journal has it. */
   readonly askedMs: number;
   /** The release to go back to; '' until that is chosen. */
@@ -82,6 +84,7 @@ export function attemptOf({
     sinceMs: timeMs,
     askedMs: timeMs,
     repeats: 0,
+    asks: 1,
     to: '',
     approval: undefined,
     approvedBy: [],
@@ -127,6 +130,7 @@ export function attemptAfter(
         askers: [...new Set([...attempt.askers, body.by])],
         approvedBy: approvedWithout(attempt, body.by),
         repeats: attempt.repeats + 1,
+        asks: attempt.asks + Number(isAsking(attempt, body)),
         askedMs: at.timeMs,
       };
     case 'paged':
@@ -160,7 +164,7 @@ function moveOf(
     case 'approved':
       return { state: 'approved', approvedBy: approvedBy(attempt, body.by), outcome: '' };
     case 'refused':
-      return { state: 'refused', outcome: body.reason, refusal: body.why };
+      return { state: 'refused', outcome: refusalOf(body), refusal: body.why };
     case 'expired':
       return { state: 'expired', outcome: expiryOf(attempt) };
     case 'dry_run':
@@ -174,6 +178,19 @@ function moveOf(
     case 'done':
   }
   return { state: body.event, outcome: body.reason };
+}
+
+/** Whether one more request for `attempt` is news of somebody: the judge says the same as long as the release runs. */
+export function isAsking(
+  { askers }: Attempt,
+  { cause, by }: Pick<Extract<AttemptBody, { event: 'repeated' }>, 'cause' | 'by'>,
+): boolean {
+  return cause !== 'judge' || !askers.includes(by);
+}
+
+function refusalOf({ by, why, reason }: Extract<AttemptBody, { event: 'refused' }>): string {
+  if (why !== 'human') return reason;
+  return reason === '' ? `refused by ${by}` : `refused by ${by}: ${reason}`;
 }
 
 function approvedBy({ approvedBy: before }: Attempt, by: string): readonly string[] {

@@ -1,6 +1,6 @@
 import { Failure } from '../core/failure.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
-import type { Attempt } from './attempt.ts';
+import { isAsking, type Attempt } from './attempt.ts';
 import type { AttemptBody } from './rollback-event.ts';
 import type { Journal } from './journal.ts';
 import { joiningOf, type StepFacts } from './next-step.ts';
@@ -60,8 +60,8 @@ export class Requests {
   }
 
   /** How often `attempt` was asked for. */
-  asksFor({ id, repeats }: Attempt): number {
-    return this.#asks.get(id)?.count ?? 1 + repeats;
+  asksFor({ id, asks }: Attempt): number {
+    return this.#asks.get(id)?.count ?? asks;
   }
 
   /** Resolves when the journal, which was read just before, has `request` durably. Rejects with a Failure when it may not. */
@@ -100,6 +100,7 @@ export class Requests {
     const elsewhere = joins ? undefined : await this.#elsewhere(request, key, plan);
     if (elsewhere !== undefined) return ignored(elsewhere);
     let changed = false;
+    const before = prior === undefined ? 0 : this.asksFor(prior);
     const event = await journal.append((book) => {
       const latest = book.latest(key);
       changed = latest?.id !== prior?.id || latest?.state !== prior?.state;
@@ -110,17 +111,17 @@ export class Requests {
     });
     if (changed) return undefined;
     if (joins) {
-      this.#asked(prior.id, this.asksFor(prior));
+      this.#asked(prior.id, before + Number(isAsking(prior, { cause, by })));
       return { kind: 'joined', id: prior.id, state: prior.state };
     }
     const id = event?.body.event === 'requested' ? event.body.id : '';
-    this.#asked(id, 0);
+    this.#asked(id, 1);
     return { kind: 'accepted', id };
   }
 
-  #asked(id: string, before: number): void {
+  #asked(id: string, count: number): void {
     const { book } = this.#parts.journal;
-    this.#asks.set(id, { count: before + 1, lastMs: this.#parts.facts().nowMs });
+    this.#asks.set(id, { count, lastMs: this.#parts.facts().nowMs });
     for (const known of this.#asks.keys()) if (!book.attempt(known)) this.#asks.delete(known);
   }
 

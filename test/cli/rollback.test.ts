@@ -122,12 +122,24 @@ describe('with a running API', () => {
     expect(said).toContain(`${id}  awaiting_approval  refund in production: v2 → v1\n`);
     expect(said).toContain(`for you: plimsoll rollback approve ${id}`);
     await expect(run('BOS_TOKEN', ['approve', id])).rejects.toThrow(
-      `the rollback ${id} is awaiting_approval, or is not yours to decide: ana, bo may, except who asked (bo)`,
+      `bo asked for the rollback ${id}, so another one of ana, bo decides`,
     );
+    await expect(run('CYS_TOKEN', ['approve', id])).rejects.toThrow(
+      `cy is no approver of its policy: ana, bo may decide on the rollback ${id}`,
+    );
+    await expect(run('SHARED_TOKEN', ['approve', id])).rejects.toThrow(
+      /^the token in SHARED_TOKEN is the shared one, which says nothing of who you are: show a token of your own/,
+    );
+    await expect(run('NO_TOKEN', ['approve', id])).rejects.toThrow(/^the token in NO_TOKEN is nobody's: /);
     expect(await run('ANAS_TOKEN', ['approve', id])).toBe(0);
     await executor.round();
     await executor.round();
     expect(site.target.orders).toHaveLength(1);
+    await run('ANAS_TOKEN', ['list']);
+    expect(said).toContain('    approved by ana\n');
+    await expect(run('ANAS_TOKEN', ['approve', id])).rejects.toThrow(
+      `the rollback ${id} is done: it waits for nobody's decision`,
+    );
   });
 
   test('refuse, stop, resume and close-breaker do what they say', async () => {
@@ -136,7 +148,9 @@ describe('with a running API', () => {
     await executor.round();
     const id = executor.status(undefined).attempts[0]?.id ?? '';
     expect(await run('ANAS_TOKEN', ['refuse', id], { reason: 'v2 is fine' })).toBe(0);
-    expect(executor.status(undefined).attempts).toMatchObject([{ state: 'refused', outcome: 'v2 is fine' }]);
+    expect(executor.status(undefined).attempts).toMatchObject([
+      { state: 'refused', outcome: 'refused by ana: v2 is fine' },
+    ]);
     expect(await run('ANAS_TOKEN', ['stop'], { reason: 'an audit' })).toBe(0);
     expect(executor.status(undefined).stopReason).toBe('ana stopped all rollbacks: an audit');
     expect(await run('ANAS_TOKEN', ['resume'])).toBe(0);
@@ -244,6 +258,7 @@ describe('with a running API', () => {
 
 test('what senders say moves no cursor', () => {
   const listed = rollbackList({
+    you: null,
     stopped: 'evil\u001b[2J',
     fault: null,
     breakers: [],
@@ -278,6 +293,7 @@ test('drills stand apart, at the end, and who has the shared token is no person 
     stopped: null,
     fault: null,
     breakers: [],
+    you: null,
     rollbacks: [one, drill],
     reviews: [{ policy: 'refunds', state: 'done', times: 1, right: 1, wrong: 0, not_reviewed: 0 }],
   });

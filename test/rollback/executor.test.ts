@@ -147,6 +147,19 @@ describe('the release to go back to', () => {
   });
 });
 
+test('the judge that finds the same again asked once; others who ask are counted, also after a restart', async () => {
+  const site = newSite();
+  site.plan = planWith({ mode: 'approve' });
+  const executor = site.executor();
+  for (let times = 0; times < 5; times++) await ask(executor, { cause: 'judge', requestedBy: 'judge' });
+  expect(executor.status(undefined).attempts).toMatchObject([{ askers: ['judge'], asks: 1 }]);
+  await ask(executor, { cause: 'alert', requestedBy: 'alertmanager' });
+  const restarted = site.executor();
+  await restarted.round();
+  for (const each of [executor, restarted])
+    expect(each.status(undefined).attempts).toMatchObject([{ askers: ['judge', 'alertmanager'], asks: 2 }]);
+});
+
 describe('limits', () => {
   test('let a target cool down', async () => {
     const site = newSite();
@@ -267,7 +280,7 @@ describe('modes', () => {
       await ask(executor);
       site.clock.advance(20 * hourMs);
     }
-    expect(executor.status(undefined).attempts).toMatchObject([{ state: 'dry_run', to: 'v1', asks: 5 }]);
+    expect(executor.status(undefined).attempts).toMatchObject([{ state: 'dry_run', to: 'v1', asks: 1 }]);
     expect(site.journal.events).toEqual(['requested', 'dry_run', 'repeated']);
     site.clock.advance(5 * hourMs);
     await ask(executor);
