@@ -37,7 +37,7 @@ export function assessRole(site: Site, plan: NonNullable<Plan['assess']>): Asses
     changed: () => assessor.change(),
   });
   const judge = new Judge((agent, environment) => policies.coverage.canaryRules(agent, environment));
-  const verdicts: Verdicts = new Verdicts(judge, () => assessor.isAssessing && consumer.isSure);
+  const verdicts: Verdicts = new Verdicts(judge, () => assessor.isAssessing && consumer.isSure, log);
   const assessor: Assessor = new Assessor(settingsOf(site, plan), {
     partitions: spans.partitions,
     spans: new EnrichedSpans(enricher),

@@ -1,26 +1,50 @@
 import type { Judged } from '../assess/assessor.ts';
+import type { Log } from '../core/log.ts';
 import type { Judge } from '../judge/judge.ts';
 import { judgeFamilies } from '../judge/judge-families.ts';
 import type { Standing } from '../judge/standing.ts';
 import type { Family } from '../kpi/family.ts';
+import { isRehearsal } from '../semconv/rehearsal.ts';
 
 /** What the judge says of releases as of the last committed snapshot: nobody takes that back any more, so it may be acted upon. */
 export class Verdicts {
   readonly #judge: Pick<Judge, 'destinations' | 'awaitedMs'>;
   readonly #isSure: () => boolean;
   readonly #listeners: ((standings: readonly Standing[]) => void)[] = [];
+  readonly #log: Pick<Log, 'info' | 'warn'>;
   #judged: Judged | undefined;
 
-  /** `isSure` says whether this process is surely the one that assesses. */
-  constructor(judge: Pick<Judge, 'destinations' | 'awaitedMs'>, isSure: () => boolean) {
+  /** `isSure` says whether this process is surely the one that assesses; `log` hears of verdicts that it reaches. */
+  constructor(
+    judge: Pick<Judge, 'destinations' | 'awaitedMs'>,
+    isSure: () => boolean,
+    log: Pick<Log, 'info' | 'warn'>,
+  ) {
+    this.#log = log;
     this.#judge = judge;
     this.#isSure = isSure;
   }
 
   /** Takes what a committed snapshot says; nothing when this process ceases to assess. */
   take(judged: Judged): void {
+    this.#logChanges(judged.standings);
     this.#judged = judged;
     for (const listener of this.#listeners) listener(judged.standings);
+  }
+
+  /** Says which of `standings` failed or passed since the last snapshot; nothing of what was so when this process began. */
+  #logChanges(standings: readonly Standing[]): void {
+    const keyOf = ({ agent, environment, release }: Standing) =>
+      JSON.stringify([agent, environment, release]);
+    const before = new Map(this.#judged?.standings.map((one) => [keyOf(one), one.verdict]));
+    for (const standing of standings) {
+      const { agent, environment, release, verdict, reason } = standing;
+      const known = before.get(keyOf(standing));
+      if (known === undefined || known === verdict || (verdict !== 'fail' && verdict !== 'pass')) continue;
+      const said = { agent, environment, release, verdict, reason };
+      if (verdict === 'pass') this.#log.info(said, 'a release passed');
+      else this.#log[isRehearsal(environment) ? 'info' : 'warn'](said, 'a release failed');
+    }
   }
 
   /** Has `listener` called with every committed snapshot. */
