@@ -34,9 +34,9 @@ export async function askedInWebhook(
   if (body === undefined)
     return { status: 413, fault: `the body is larger than ${limitBytes} bytes: send less` };
   const text = body.toString('utf8');
-  const { data, error } = webhook.safeParse(text.trim() === '' ? {} : parsedJson(text), {
-    reportInput: true,
-  });
+  const value = text.trim() === '' ? {} : parsedJson(text);
+  if (value === undefined) return { status: 400, fault: 'the body is no JSON' };
+  const { data, error } = webhook.safeParse(value, { reportInput: true });
   if (!data) {
     const [issue] = error.issues;
     return { status: 400, fault: issue ? faultOf(issue) : 'the body: is no webhook' };

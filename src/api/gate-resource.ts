@@ -16,6 +16,8 @@ export interface GateParts {
   readonly policies: () => readonly PolicyFile[];
   /** The rolling gauges, of one moment. */
   readonly kpis: () => readonly MetricFamily[];
+  /** When a release is first judged; undefined where it is already, or has no runs. */
+  readonly awaitedMs: (agent: string, environment: string, release: string) => number | undefined;
 }
 
 /** What a gate says, as it is answered; without a verdict that was reached it is inconclusive, whatever the status. */
@@ -93,7 +95,7 @@ function answerTo(parts: GateParts, name: string, asked: Asked): Answered {
   if (standings === undefined) return none(503, 'this process stands by: ask the one that assesses');
   const said =
     gate === 'canary'
-      ? canarySaid(file, read.question, standings)
+      ? canarySaid(file, read.question, standings, parts)
       : stagingSaid(file, read.question, parts.kpis());
   return { answer: json(200, said), said, gate };
 }
@@ -115,7 +117,12 @@ function stagingSaid(file: PolicyFile, question: GateQuestion, kpis: readonly Me
   };
 }
 
-function canarySaid(file: PolicyFile, question: GateQuestion, standings: readonly Standing[]): Said {
+function canarySaid(
+  file: PolicyFile,
+  question: GateQuestion,
+  standings: readonly Standing[],
+  parts: Pick<GateParts, 'awaitedMs'>,
+): Said {
   const { agent, environment, release } = question;
   const found = standings.find(
     (one) =>
@@ -128,7 +135,7 @@ function canarySaid(file: PolicyFile, question: GateQuestion, standings: readonl
     return {
       verdict: 'inconclusive',
       action: 'none',
-      reason: `nothing is judged of ${agent} ${release} in ${environment}: it had no traffic, or is the release that others are compared with`,
+      reason: unjudged(question, parts.awaitedMs(agent, environment, release)),
       ...headOf(file, question),
     };
   return {
@@ -144,6 +151,14 @@ function canarySaid(file: PolicyFile, question: GateQuestion, standings: readonl
     units: found.units,
     tests: found.tests.map(testSaid),
   };
+}
+
+/** Why nothing is said of a release that is first judged at `awaitedMs`. */
+function unjudged({ agent, release, environment }: GateQuestion, awaitedMs: number | undefined): string {
+  const named = `${agent} ${release} in ${environment}`;
+  return awaitedMs === undefined
+    ? `nothing is judged of ${named}: it had no traffic, or is the release that others are compared with`
+    : `${named} is known, and not judged yet: it is from ${timeText(awaitedMs)} on, when the tick of its first runs is closed`;
 }
 
 /** E-values beside their logarithms, which are what grows without bound. */

@@ -251,7 +251,12 @@ const barLength = 16;
 function bar(logEvidence: number, threshold: number): string {
   const filled = Math.round(barLength * Math.min(1, Math.max(0, logEvidence / threshold)));
   const text = '█'.repeat(filled) + '░'.repeat(barLength - filled);
-  return `${text} ${logEvidence.toFixed(1)} of ${threshold.toFixed(1)}`;
+  return `${text} ${amount(logEvidence)} of ${amount(threshold)}`;
+}
+
+/** The e-value of which `log` is the natural logarithm, as policies, gates and the page have it. */
+function amount(log: number): string {
+  return String(Number(Math.exp(log).toPrecision(3)));
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

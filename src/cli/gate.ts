@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fromEnvironment } from '../config.ts';
 import { messageOf } from '../core/failure.ts';
@@ -10,6 +12,8 @@ import { apiUrl, bearer, reasonOf, usualUrl } from './api-call.ts';
 import { print, UsageError, type Command } from './command.ts';
 import { readText } from './named-file.ts';
 
+/** What names a file, and no policy. */
+const isFile = /[/\\]|\.ya?ml$/;
 const usualToken = 'PLIMSOLL_API_TOKEN';
 const askEveryMs = 2000;
 const answerWithinMs = 30_000;
@@ -128,6 +132,10 @@ function offline(file: string, need: Needs): Said {
     throw new UsageError(
       `--baseline ${baseline} is the release itself: name the one that it is compared with`,
     );
+  if (!isFile.test(policyName) && !existsSync(policyName))
+    throw new UsageError(
+      `gate offline takes the file of a policy, and ${policyName} is none: write one such as --policy config/policies/${policyName}.yaml`,
+    );
   const policy = readPolicy(policyName, readText(policyName));
   if ('findings' in policy)
     throw new Error(
@@ -143,13 +151,18 @@ function offline(file: string, need: Needs): Said {
 /** What the pipeline says; with `--wait`, as soon as it is sure, or when the time is over. */
 async function asked(gate: string, need: Needs): Promise<Said> {
   const { told } = need;
+  const policy = need('policy');
+  if (isFile.test(policy))
+    throw new UsageError(
+      `gate ${gate} takes the name of a policy that is in use, and ${policy} is a file: write --policy ${basename(policy).replace(/\.ya?ml$/, '')}, or what metadata::name says`,
+    );
   const query = new URLSearchParams({ gate, release: need('release') });
   for (const name of ['agent', 'environment']) {
     const value = told(name);
     if (value !== undefined) query.set(name, value);
   }
   const base = apiUrl(told('url'));
-  const url = `${base}/api/v1/gate/${encodeURIComponent(need('policy'))}?${query.toString()}`;
+  const url = `${base}/api/v1/gate/${encodeURIComponent(policy)}?${query.toString()}`;
   const tokenName = told('token-env') ?? usualToken;
   const waitMs = waitMsOf(told('wait'));
   const untilMs = performance.now() + waitMs;
@@ -184,9 +197,6 @@ type Reply = { readonly said: Said } | { readonly fault: string; readonly mayPas
 
 async function ask(url: string, tokenName: string): Promise<Reply> {
   const token = fromEnvironment(tokenName);
-  const shown =
-    token === undefined ? `without a token, for ${tokenName} is not set` : `with the token of ${tokenName}`;
-  const question = `${url}, asked ${shown},`;
   const elsewhere = ': name the API of the process that assesses with --url';
   try {
     const response = await fetch(url, {
@@ -195,18 +205,23 @@ async function ask(url: string, tokenName: string): Promise<Reply> {
       signal: AbortSignal.timeout(answerWithinMs),
     });
     const { status } = response;
-    if (status === 401 || status === 403)
+    if (status === 401 || status === 403) {
+      const shown =
+        token === undefined
+          ? `without a token, for ${tokenName} is not set`
+          : `with the token of ${tokenName}`;
       return {
-        fault: `${question} answered ${status}: set ${tokenName} to a token of extensions::api, or name another variable with --token-env`,
+        fault: `${url}, asked ${shown}, answered ${status}: set ${tokenName} to a token of extensions::api, or name another variable with --token-env`,
         mayPass: false,
       };
+    }
     const said: unknown = await response.json();
     if (!isSaid(said))
-      return { fault: `${question} answered ${status}, and no verdict${elsewhere}`, mayPass: true };
+      return { fault: `${url} answered ${status}, and no verdict${elsewhere}`, mayPass: true };
     if (response.ok) return { said };
-    return { fault: `${question} answered ${status}: ${said.reason}`, mayPass: status >= 500 };
+    return { fault: `${url} answered ${status}: ${said.reason}`, mayPass: status >= 500 };
   } catch (error) {
-    return { fault: `${question} did not answer: ${reasonOf(error)}${elsewhere}`, mayPass: true };
+    return { fault: `${url} did not answer: ${reasonOf(error)}${elsewhere}`, mayPass: true };
   }
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { systemClock } from '../core/clock.ts';
+import { readCases } from '../gate/offline-cases.ts';
 import { receiverNames } from '../policy/alertmanager.ts';
 import { differencesBetween, versionFindings } from '../policy/difference.ts';
 import type { Finding } from '../policy/finding.ts';
@@ -13,6 +14,7 @@ import { summaryOf } from '../policy/summary.ts';
 import { loadConfig } from '../config.ts';
 import { planOf } from '../plan.ts';
 import { testResults } from '../rehearsal/policy-tests.ts';
+import { readTraffic } from '../rehearsal/traffic.ts';
 import { print, UsageError, type Command } from './command.ts';
 import { readText } from './named-file.ts';
 
@@ -104,15 +106,23 @@ function sound(
 ): readonly PolicyFile[] | undefined {
   const policies = read(files);
   let errors = files.length - policies.length;
-  for (const [policy, findings] of findingsOf(policies, nowMs, { hasFixture, overdueIs })) {
+  for (const [policy, findings] of findingsOf(policies, nowMs, { fixtureFaults, overdueIs })) {
     printFindings(policy.file, findings);
     errors += findings.filter(({ level }) => level === 'error').length;
   }
   return errors === 0 ? policies : undefined;
 }
 
-function hasFixture(file: string, fixture: string): boolean {
-  return existsSync(resolve(dirname(file), fixture));
+/** What is wrong with the file of a test of the policy in `file`; undefined where there is none. */
+function fixtureFaults(
+  file: string,
+  fixture: string,
+  gate: 'offline' | 'staging' | 'canary',
+): readonly string[] | undefined {
+  const path = resolve(dirname(file), fixture);
+  if (!existsSync(path)) return undefined;
+  const found = (gate === 'offline' ? readCases : readTraffic)(readText(path));
+  return 'faults' in found ? found.faults : [];
 }
 
 /** Those of `files` whose shape is right. Prints what is wrong with the others. */

@@ -1,3 +1,5 @@
+import { isRehearsal } from '../semconv/rehearsal.ts';
+
 /** What the API lists of rollbacks. */
 export interface ListedRollbacks {
   /** Whose token was shown: `token` where several have it; null where nobody has it. */
@@ -36,7 +38,7 @@ export interface ListedRollbacks {
 
 type ListedReview = ListedRollbacks['reviews'][number];
 
-/** `listed` as text for people, the latest first; what waits for somebody stands before all, and what was right at the end. */
+/** `listed` as text for people, the latest first; what waits for somebody stands before all, what was right after all, and drills at the end. */
 export function rollbackList({ stopped, fault, breakers, rollbacks, reviews }: ListedRollbacks): string {
   const lines = [
     ...(fault === null ? [] : [`Nothing is decided: ${fault}`]),
@@ -45,23 +47,37 @@ export function rollbackList({ stopped, fault, breakers, rollbacks, reviews }: L
       ({ scope, reason, since }) => `The breaker of ${scope} is open since ${since}: ${reason}`,
     ),
   ];
-  for (const each of rollbacks.toReversed()) {
-    const way = `${each.from_release} → ${each.to_release ?? '?'}`;
-    lines.push(`${each.id}  ${each.state.padEnd(17)}  ${each.agent} in ${each.environment}: ${way}`);
-    lines.push(
-      `    since ${each.since}; asked ${times(each.asks)}, by ${each.asked_by.join(', ')}: ${each.reason}`,
-    );
-    if (each.approved_by.length > 0) lines.push(`    approved by ${each.approved_by.join(', ')}`);
-    if (each.outcome !== '') lines.push(`    ${each.outcome}`);
-    if (each.review)
-      lines.push(
-        `    ${each.review.by} found it ${each.review.review}${each.review.note && `: ${each.review.note}`}`,
-      );
-    else lines.push(`    ${each.next}`);
-  }
-  if (lines.length === 0) lines.push('Nobody asked for a rollback yet.');
+  const latest = rollbacks.toReversed();
+  const drills = latest.filter(({ environment }) => isRehearsal(environment));
+  lines.push(...latest.filter((each) => !drills.includes(each)).flatMap(rollbackLines));
+  if (lines.length === 0 && drills.length === 0) lines.push('Nobody asked for a rollback yet.');
   lines.push(...reviews.map(reviewLine));
+  if (drills.length > 0) lines.push('Drills:', ...drills.flatMap(rollbackLines));
   return `${lines.map(shown).join('\n')}\n`;
+}
+
+type ListedRollback = ListedRollbacks['rollbacks'][number];
+
+function rollbackLines(each: ListedRollback): readonly string[] {
+  const lines: string[] = [];
+  const way = `${each.from_release} → ${each.to_release ?? '?'}`;
+  lines.push(`${each.id}  ${each.state.padEnd(17)}  ${each.agent} in ${each.environment}: ${way}`);
+  lines.push(
+    `    since ${each.since}; asked ${times(each.asks)}, by ${each.asked_by.map(askerText).join(', ')}: ${each.reason}`,
+  );
+  if (each.approved_by.length > 0) lines.push(`    approved by ${each.approved_by.join(', ')}`);
+  if (each.outcome !== '') lines.push(`    ${each.outcome}`);
+  if (each.review)
+    lines.push(
+      `    ${each.review.by} found it ${each.review.review}${each.review.note && `: ${each.review.note}`}`,
+    );
+  else lines.push(`    ${each.next}`);
+  return lines;
+}
+
+/** What whoever shows the shared token is called says nothing of who that is. */
+function askerText(name: string): string {
+  return name === 'token' ? 'somebody with the shared token' : name;
 }
 
 const didWhat: Readonly<Record<string, string>> = {

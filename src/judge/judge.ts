@@ -194,6 +194,19 @@ export class Judge {
     return this.#standings;
   }
 
+  /**
+   * When a release is first judged, in stream time: its first runs are in ticks that are open. Undefined where it is known
+   * already, or has no runs.
+   */
+  awaitedMs(agent: string, environment: string, release: string): number | undefined {
+    const deployment = this.#deployments.find(agent, environment);
+    if (!deployment || deployment.releases.has(release)) return undefined;
+    const firstMs = [...deployment.pending]
+      .filter((run) => run.release === release)
+      .reduce((least, run) => Math.min(least, closesMs(deployment, tickOf(run))), Number.POSITIVE_INFINITY);
+    return Number.isFinite(firstMs) ? firstMs : undefined;
+  }
+
   /** Releases to go back to from `release`, the best first. */
   destinations(agent: string, environment: string, release: string): readonly Destination[] {
     const deployment = this.#deployments.find(agent, environment);

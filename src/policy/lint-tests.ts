@@ -1,10 +1,13 @@
 import { error, type Finding } from './finding.ts';
 import type { Policy } from './policy-schema.ts';
 
-/** What is wrong with the tests of a policy. `hasFixture` says whether a file is there, as seen from the policy. */
+/** A test as a policy has it. */
+export type PolicyTest = NonNullable<Policy['tests']>[number];
+
+/** What is wrong with the tests of a policy. `faultsOf` says what is wrong with a file, as seen from the policy; undefined where there is none. */
 export function* testFindings(
   { gates = {}, tests = [] }: Policy,
-  hasFixture: (path: string) => boolean,
+  faultsOf: (fixture: string, gate: PolicyTest['gate']) => readonly string[] | undefined,
 ): Generator<Finding> {
   const seen = new Set<string>();
   for (const [i, test] of tests.entries()) {
@@ -18,7 +21,10 @@ export function* testFindings(
       );
     if (seen.has(name)) yield error(`${path}::name`, 'is there already', 'give each test a name of its own');
     seen.add(name);
-    if (!hasFixture(fixture))
+    const faults = faultsOf(fixture, gate);
+    for (const fault of faults ?? [])
+      yield error(`${path}::fixture`, `${fixture}: ${fault}`, 'correct the file');
+    if (faults === undefined)
       yield error(
         `${path}::fixture`,
         `there is no file ${fixture}, as seen from the policy`,

@@ -6,7 +6,7 @@ import { gateFindings } from './lint-gates.ts';
 import { budgetFindings } from './lint-later.ts';
 import { objectiveFindings, windowFindings } from './lint-objectives.ts';
 import { rollbackFindings, sharedTargetFindings } from './lint-rollback.ts';
-import { testFindings } from './lint-tests.ts';
+import { testFindings, type PolicyTest } from './lint-tests.ts';
 import { pipelineGroup } from './pipeline-rules.ts';
 import type { Policy } from './policy-schema.ts';
 import { durationSeconds } from './policy-values.ts';
@@ -19,8 +19,8 @@ const noticeMs = 14 * 86_400_000;
 /**
  * What is wrong with each of `files`, which are used together, as of `nowMs`. Their shape is right; this is about
  * whether they make sense. `windowsMs` are the lengths of the rolling windows of the pipeline, `executor` is what its
- * configuration meets them with, and `hasFixture` says whether a policy's test has its file, where these are known.
- * `overdueIs` how grave a review is that is overdue.
+ * configuration meets them with, and `fixtureFaults` says what is wrong with the file of a policy's test, undefined where
+ * there is none, where these are known. `overdueIs` how grave a review is that is overdue.
  */
 export function findingsOf(
   files: readonly PolicyFile[],
@@ -28,12 +28,16 @@ export function findingsOf(
   {
     windowsMs,
     executor,
-    hasFixture = () => true,
+    fixtureFaults = () => [],
     overdueIs = 'error',
   }: {
     readonly windowsMs?: readonly number[] | undefined;
     readonly executor?: ExecutorFacts | undefined;
-    readonly hasFixture?: (file: string, fixture: string) => boolean;
+    readonly fixtureFaults?: (
+      file: string,
+      fixture: string,
+      gate: PolicyTest['gate'],
+    ) => readonly string[] | undefined;
     readonly overdueIs?: Finding['level'];
   } = {},
 ): ReadonlyMap<PolicyFile, readonly Finding[]> {
@@ -50,7 +54,7 @@ export function findingsOf(
         ...gateFindings(file.policy),
         ...rollbackFindings(file.policy, windowsMs),
         ...(executor ? executorFindings(file.policy, executor) : []),
-        ...testFindings(file.policy, (fixture) => hasFixture(file.file, fixture)),
+        ...testFindings(file.policy, (...of) => fixtureFaults(file.file, ...of)),
         ...rehearsalFindings(file.policy),
         ...claimFindings(file, files.slice(0, i)),
         ...sharedTargetFindings(file.policy, files.slice(0, i)),

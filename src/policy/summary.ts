@@ -1,5 +1,5 @@
 import { burnRatesOf, isBudgeted, thresholdOf } from './burn-rate.ts';
-import type { CanaryGate } from './gate-schema.ts';
+import { judgedKpis, type CanaryGate } from './gate-schema.ts';
 import { notEnforced } from './lint-later.ts';
 import { demandOf } from './objective-rules.ts';
 import { objectivesOf, type Objective } from './objective-schema.ts';
@@ -45,15 +45,28 @@ function gatesText({ gates = {} }: Policy): readonly string[] {
     ...(staging ? [`  staging: passes ${staging.min_runs} runs, by ${demanded.join(', ')}`] : []),
     ...(canary
       ? [
-          `  canary: ${percent(canary.share)} of the traffic by ${canary.unit}, judged for up to ${canary.max} by ${weightsText(canary.weights)}; pauses at evidence of ${canary.pause_at}, rolls back at ${canary.rollback_at}`,
+          `  canary: ${percent(canary.share)} of the traffic by ${canary.unit}, judged for up to ${canary.max}, by evidence on ${weightsText(canary)}`,
         ]
       : []),
   ];
 }
 
-function weightsText(weights: CanaryGate['weights']): string {
-  return Object.entries(weights)
-    .map(([kpi, weight]) => `${kpi} (${percent(weight)})`)
+/** What evidence on each KPI is enough when a release is judged for the first time: the more the less it weighs, and twice as much where a floor is a second test. */
+function weightsText({
+  weights,
+  floor = {},
+  pause_at: pauseAt,
+  rollback_at: rollbackAt,
+}: CanaryGate): string {
+  return judgedKpis
+    .flatMap((kpi) => {
+      const weight = weights[kpi] ?? 0;
+      if (weight === 0) return [];
+      const hasFloor = floor[kpi] !== undefined;
+      const needed = (evidence: number) => Number((evidence / (weight / (hasFloor ? 2 : 1))).toPrecision(3));
+      const means = `${percent(weight)}${hasFloor ? ', floor' : ''}`;
+      return [`${kpi} (${means}) pauses at ${needed(pauseAt)} and rolls back at ${needed(rollbackAt)}`];
+    })
     .join(', ');
 }
 

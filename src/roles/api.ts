@@ -34,6 +34,7 @@ export function apiRole(site: Site, { id, options }: NonNullable<Plan['api']>, p
     standings: () => assess.verdicts.standings,
     policies: () => policies.inUse,
     kpis: () => assess.kpis(),
+    awaitedMs: (...names) => assess.verdicts.awaitedMs(...names),
   });
   const page = pageRole(site, parts);
   const resources = { '/api/v1/gate/*': gate, ...page.resources, ...rollback?.resources(callers) };

@@ -37,10 +37,8 @@ export function assessRole(site: Site, plan: NonNullable<Plan['assess']>): Asses
     changed: () => assessor.change(),
   });
   const judge = new Judge((agent, environment) => policies.coverage.canaryRules(agent, environment));
-  const verdicts: Verdicts = new Verdicts(judge, {
-    isAssessing: () => assessor.isAssessing,
-    isSure: () => consumer.isSure,
-  });
+  const ownership = { isAssessing: () => assessor.isAssessing, isSure: () => consumer.isSure };
+  const verdicts: Verdicts = new Verdicts(judge, ownership, log);
   const assessor: Assessor = new Assessor(settingsOf(site, plan), {
     partitions: spans.partitions,
     spans: new EnrichedSpans(enricher),

@@ -21,6 +21,7 @@ import type { JournalEvent } from './rollback-event.ts';
 import { rollbackFamilies } from './rollback-families.ts';
 import type { RequestOutcome, RollbackPlan, RollbackRequest } from './rollback-plan.ts';
 import { Requests } from './requests.ts';
+import { logEvent } from './rollback-log.ts';
 import { rollbackRow } from './rollback-row.ts';
 import { statusOf, type RollbackStatus } from './rollback-status.ts';
 import { sandbox } from './sandbox.ts';
@@ -94,6 +95,7 @@ export class Executor implements Component {
       journal,
       () => clock.nowMs(),
       (event, aheadMs) => this.#heard(event, aheadMs),
+      ({ body }) => logEvent(parts.log, body, this.#journal.book),
     );
     this.#file = new JournalFile(file, parts.log);
     this.#desk = new OrderDesk(

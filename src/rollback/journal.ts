@@ -34,6 +34,7 @@ export class Journal {
   readonly #stream: JournalStream;
   readonly #nowMs: () => number;
   readonly #told: (event: JournalEvent, aheadMs: number) => void;
+  readonly #appended: (event: JournalEvent) => void;
   readonly book = new RollbackBook();
   readonly #events: PlacedEvent[] = [];
   #reader: PartitionReader | undefined;
@@ -43,15 +44,20 @@ export class Journal {
   #voids = 0;
   #latestMs = 0;
 
-  /** `told` hears of every event of the chain once, in order, and how far its time lies after now. */
+  /**
+   * `told` hears of every event of the chain once, in order, and how far its time lies after now; `appended` of those that
+   * this process appended, of all processes once.
+   */
   constructor(
     stream: JournalStream,
     nowMs: () => number,
     told: (event: JournalEvent, aheadMs: number) => void,
+    appended: (event: JournalEvent) => void = () => undefined,
   ) {
     this.#stream = stream;
     this.#nowMs = nowMs;
     this.#told = told;
+    this.#appended = appended;
   }
 
   get head(): ChainHead {
@@ -93,7 +99,9 @@ export class Journal {
         const event = eventAfter(this.head, body, this.#nowMs());
         await this.#send(event);
         await this.#readPast(event);
-        if (this.#events[event.seq - 1]?.hash === event.hash) return event;
+        if (this.#events[event.seq - 1]?.hash !== event.hash) continue;
+        this.#appended(event);
+        return event;
       }
       throw new Failure('unavailable', 'others append to the journal of rollbacks all the time');
     });

@@ -165,7 +165,8 @@ function limitStep(attempt: Attempt, book: RollbackBook, facts: StepFacts): Step
     : append({ event: 'breaker_opened', scope, reason });
 }
 
-function cooldownEndMs({ plan }: Attempt, book: RollbackBook): number {
+/** Until when the target of `plan` cools down. */
+export function cooldownEndMs({ plan }: Pick<Attempt, 'plan'>, book: RollbackBook): number {
   return (book.lastActMs(plan.target) ?? Number.NEGATIVE_INFINITY) + plan.cooldownMs;
 }
 
@@ -194,6 +195,8 @@ export function joiningOf(
     /** Whether something would be done now, were it to begin. */
     readonly isEarnest: boolean;
     readonly lastAskedMs: number;
+    /** What the policies in use say now. */
+    readonly plan: Attempt['plan'];
   },
 ): 'join' | 'begin' | 'ask' {
   const { nowMs, lastAskedMs } = facts;
@@ -201,7 +204,10 @@ export function joiningOf(
   const stands = joined(nowMs - lastAskedMs < answerMs);
   if (prior.state === 'dry_run') return facts.isEarnest ? 'begin' : stands;
   if (prior.refusal === 'human') return joined(nowMs - prior.sinceMs < answerMs);
-  if (prior.state === 'refused') return isStillRefused(prior, book, facts) ? stands : 'begin';
+  // The release may have been deployed again: what to do about that the policy in use says, cooldown and all.
+  if (prior.state === 'done' && !isRehearsal(prior.environment)) return 'ask';
+  if (prior.state === 'refused')
+    return isStillRefused({ ...prior, plan: facts.plan }, book, facts) ? stands : 'begin';
   if (prior.state === 'expired') return joined(nowMs < prior.sinceMs + prior.plan.cooldownMs);
   return nowMs < restsUntilMs(prior, book) ? 'join' : 'ask';
 }

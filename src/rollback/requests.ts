@@ -3,7 +3,7 @@ import { isRehearsal } from '../semconv/rehearsal.ts';
 import { isAsking, type Attempt } from './attempt.ts';
 import type { AttemptBody } from './rollback-event.ts';
 import type { Journal } from './journal.ts';
-import { joiningOf, type StepFacts } from './next-step.ts';
+import { cooldownEndMs, joiningOf, restsUntilMs, type StepFacts } from './next-step.ts';
 import type { DeskParts, OrderDesk } from './order-desk.ts';
 import type { CurrentRelease } from './target-adapter.ts';
 import {
@@ -96,6 +96,8 @@ export class Requests {
     const { journal } = this.#parts;
     const key = keyOf(request, plan.target);
     const prior = journal.book.latest(key);
+    const cooling = await this.#cooling(request, prior, plan);
+    if (cooling !== undefined) return ignored(cooling);
     const joins = prior !== undefined && (await this.#joins(prior, plan));
     const elsewhere = joins ? undefined : await this.#elsewhere(request, key, plan);
     if (elsewhere !== undefined) return ignored(elsewhere);
@@ -125,12 +127,16 @@ export class Requests {
     for (const known of this.#asks.keys()) if (!book.attempt(known)) this.#asks.delete(known);
   }
 
-  /** What the target that requests with `key` are of ran some seconds ago, at most. */
-  async #look(key: string, of: Parameters<OrderDesk['current']>[0]): Promise<CurrentRelease> {
+  /** What the target that requests with `key` are of ran some seconds ago, at most, and after `sinceMs`. */
+  async #look(
+    key: string,
+    of: Parameters<OrderDesk['current']>[0],
+    sinceMs = Number.NEGATIVE_INFINITY,
+  ): Promise<CurrentRelease> {
     const { nowMs } = this.#parts.facts();
     for (const [place, { atMs }] of this.#looks) if (nowMs - atMs >= lookMs) this.#looks.delete(place);
     const known = this.#looks.get(key);
-    if (known) return known.current;
+    if (known && known.atMs > sinceMs) return known.current;
     const current = this.#parts.desk.current(of);
     this.#looks.set(key, { atMs: nowMs, current });
     return current;
@@ -145,16 +151,32 @@ export class Requests {
     return `${plan.target} runs ${current.release}, and not ${from}: name the release that is to go`;
   }
 
+  /** Why what a person asks for has to wait: the target runs again what was taken back a while ago. Others are told by a page. */
+  async #cooling(
+    { cause, release: from }: RollbackRequest,
+    prior: Attempt | undefined,
+    plan: LivePlan,
+  ): Promise<string | undefined> {
+    const isAgain = prior?.state === 'done' || prior?.refusal === 'cooldown';
+    if (cause !== 'human' || !isAgain || isRehearsal(prior.environment)) return undefined;
+    const untilMs = cooldownEndMs({ plan }, this.#parts.journal.book);
+    if (this.#parts.facts().nowMs >= untilMs) return undefined;
+    const current = await this.#look(prior.key, prior, prior.sinceMs);
+    if (current.kind !== 'known' || current.release !== from) return undefined;
+    return `${plan.target} runs ${from} again; the cooldown of ${plan.target} ends at ${new Date(untilMs).toISOString()}`;
+  }
+
   async #joins(prior: Attempt, plan: LivePlan): Promise<boolean> {
     const { journal, figureOf } = this.#parts;
     const facts = this.#parts.facts();
     const lastAskedMs = Math.max(prior.askedMs, this.#asks.get(prior.id)?.lastMs ?? 0);
     const isEarnest = plan.mode !== 'dry_run' && facts.stopReason === undefined;
-    const joining = joiningOf(prior, journal.book, { ...facts, lastAskedMs, isEarnest });
+    const joining = joiningOf(prior, journal.book, { ...facts, lastAskedMs, isEarnest, plan });
     if (joining !== 'ask') return joining === 'join';
-    const current = await this.#look(prior.key, prior);
+    const current = await this.#look(prior.key, prior, prior.sinceMs);
     if (current.kind === 'known') return current.release !== prior.from;
     if (current.kind === 'unreachable') return true;
+    if (facts.nowMs < restsUntilMs(prior, journal.book)) return true;
     const { agent, environment, from: release, sinceMs } = prior;
     const figure = figureOf(plan.verify.kpi, { agent, release, environment }, sinceMs);
     return figure === undefined || figure.events === 0; // only its traffic tells that it runs again

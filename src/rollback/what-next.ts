@@ -1,6 +1,6 @@
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import type { Attempt } from './attempt.ts';
-import { answerMs, openBreaker, restsUntilMs } from './next-step.ts';
+import { answerMs, cooldownEndMs, openBreaker, restsUntilMs } from './next-step.ts';
 import type { RollbackBook } from './rollback-book.ts';
 
 /** What is known beside an attempt when people are told what comes next. */
@@ -75,7 +75,7 @@ function approvalNext(attempt: Attempt, facts: NextFacts): string {
 
 function again(attempt: Attempt, { book }: NextFacts): string {
   const { plan, from } = attempt;
-  return `who asks from ${instant(restsUntilMs(attempt, book))} on begins it anew, if ${plan.target} runs ${from} then`;
+  return `who asks from ${instant(attempt.state === 'done' ? cooldownEndMs(attempt, book) : restsUntilMs(attempt, book))} on begins it anew, if ${plan.target} runs ${from} then`;
 }
 
 function refusedNext(attempt: Attempt, { book }: NextFacts): string {
@@ -88,7 +88,7 @@ function refusedNext(attempt: Attempt, { book }: NextFacts): string {
         : 'ask again when fewer were done in that time';
     }
     case 'cooldown':
-      return `ask again from ${instant(restsUntilMs(attempt, book))} on, if ${from} is still to go`;
+      return `ask again from ${instant(cooldownEndMs(attempt, book))} on, if ${from} is still to go`;
     case 'no_destination':
       return `deploy a release of ${agent} that is known to be good yourself: there is none to go back to`;
     case 'no_target':

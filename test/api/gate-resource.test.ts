@@ -36,23 +36,26 @@ const standing: Standing = {
 };
 
 interface Api {
-  readonly url: string;
+  url: string;
   standings: readonly Standing[] | undefined;
   kpis: readonly MetricFamily[];
+  awaited: Readonly<Record<string, number>>;
 }
 
 const started: HttpEndpoint[] = [];
 
 async function apiOf(...standings: readonly Partial<Standing>[]): Promise<Api> {
-  const api = {
+  const api: Api = {
     url: '',
-    standings: standings.map((more) => ({ ...standing, ...more })) as Api['standings'],
+    standings: standings.map((more) => ({ ...standing, ...more })),
     kpis: [] as readonly MetricFamily[],
+    awaited: {},
   };
   const gate = gateResource({
     standings: () => api.standings,
     policies: () => [policyFile({ metadata: { name: 'other' }, scope: { agents: ['*'] } }), file],
     kpis: () => api.kpis,
+    awaitedMs: (...names) => api.awaited[names.join(' ')],
   });
   const address = { host: '127.0.0.1', port: 0, configPath: 'extensions::api::endpoint' };
   const endpoint = new HttpEndpoint('api', address, { '/api/v1/gate/*': gate }, pino({ level: 'silent' }));
@@ -181,6 +184,20 @@ describe('a gate tells Argo', () => {
     });
   });
 
+  test('that a release is known and not judged yet, and from when it is', async () => {
+    const api = await apiOf();
+    api.awaited = { 'search-agent production 2': noon + 90_000 };
+    expect((await get(api, asked)).body).toMatchObject({
+      verdict: 'inconclusive',
+      action: 'none',
+      reason:
+        'search-agent 2 in production is known, and not judged yet: it is from 2026-11-26T12:01:30.000Z on, when the tick of its first runs is closed',
+    });
+    expect((await get(api, 'search-agent?release=1&environment=production')).body['reason']).toContain(
+      'nothing is judged of search-agent 1 in production',
+    );
+  });
+
   test('that nothing is sure in a process that stands by', async () => {
     const api = await apiOf({ verdict: 'pass' });
     api.standings = undefined;
@@ -266,6 +283,15 @@ describe('a webhook of Flagger', () => {
     const api = await apiOf();
     const more = { gate: 'staging', environment: 'staging' };
     expect((await flagger(api, 'confirm-rollout', more)).status).toBe(409);
+  });
+
+  test('is told that a body is no JSON, and not that something of it is missing', async () => {
+    const { url } = await apiOf({});
+    const response = await fetch(`${url}search-agent`, { method: 'POST', body: 'release=2' });
+    expect(await answered(response)).toMatchObject({
+      status: 400,
+      body: { verdict: 'inconclusive', reason: 'the body is no JSON' },
+    });
   });
 
   test('may say what it asks in its URL', async () => {

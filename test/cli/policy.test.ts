@@ -34,6 +34,7 @@ test('check says what a sound policy means, and what is not yet enforced', async
     '  run_success must be at least 90 % over 30d: sev2 above 30 % bad over 1h, sev2 above 20 % bad over 6h, sev3 above 15 % bad over 1d,',
   );
   expect(stdout).toContain('  not yet enforced: review, budgets\n');
+  expect(stdout).toMatch(/run_success \(60 %, floor\) pauses at 66\.7 and rolls back at 333/);
 });
 
 test('help says what a policy does not yet do: the parts that check says are not enforced', async () => {
@@ -43,6 +44,28 @@ test('help says what a policy does not yet do: the parts that check says are not
   const later = /does not yet do this:(.*? are)\s+checked/s.exec(help)?.[1] ?? '';
   expect(later.match(/[a-z]+(?=,| and| are)/g)).toEqual(parts);
   expect(parts.length).toBeGreaterThan(1);
+});
+
+test('check finds what is wrong with traffic that a test is about, and with cases', async () => {
+  const canary = {
+    share: 0.1,
+    unit: 'run',
+    deadline: '15m',
+    min_runs: 20,
+    weights: { run_success: 1 },
+    margin: 0.05,
+    pause_at: 20,
+    rollback_at: 100,
+    max: '24h',
+    on_timeout: 'pause',
+  };
+  const blocked = { name: 'bad', fixture: 'bad.yaml', gate: 'canary', release: '2', verdict: 'fail' };
+  writeFileSync(join(folder, 'bad.yaml'), 'agent: a\nenvironment: b\nminuts: 5\n');
+  const file = write('policy.yaml', { gates: { canary }, tests: [blocked] });
+  const { code, stdout } = await called('policy', 'check', ...asOf, file);
+  expect(code).toBe(1);
+  expect(stdout).toContain(`error: ${file}: tests::0::fixture: bad.yaml: minutes: `);
+  expect(stdout).toContain('minuts');
 });
 
 test('check tells every finding of every file, and ends with 1 when one is an error', async () => {

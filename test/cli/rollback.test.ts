@@ -267,3 +267,42 @@ test('what senders say moves no cursor', () => {
   });
   expect(listed).toBe('All rollbacks are stopped: evil�[2J\n');
 });
+
+test('drills stand apart, at the end, and who has the shared token is no person of that name', () => {
+  const one = {
+    id: 'a1',
+    state: 'done',
+    agent: 'refund',
+    environment: 'production',
+    from_release: 'v2',
+    to_release: 'v1',
+    reason: 'worse',
+    outcome: '',
+    since: '2026-11-26T12:00:00.000Z',
+    expires: null,
+    asks: 2,
+    asked_by: ['judge', 'token'],
+    approvers: [],
+    approved_by: [],
+    ticket: null,
+    next: 'nothing is to be done',
+    review: null,
+  };
+  const drill = { ...one, id: 'd2', environment: 'drill:production', asked_by: ['judge'] };
+  const listed = rollbackList({
+    stopped: null,
+    fault: null,
+    breakers: [],
+    you: null,
+    rollbacks: [one, drill],
+    reviews: [{ policy: 'refunds', state: 'done', times: 1, right: 1, wrong: 0, not_reviewed: 0 }],
+  });
+  const lines = listed.trimEnd().split('\n');
+  expect(lines[0]).toContain('a1  done');
+  expect(lines[1]).toContain('judge, somebody with the shared token: worse');
+  expect(lines.slice(3, 6)).toEqual([
+    'refunds: rolled back once: 1 right',
+    'Drills:',
+    expect.stringContaining('d2  done'),
+  ]);
+});

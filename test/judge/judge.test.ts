@@ -649,3 +649,18 @@ test('what is not seen any more is forgotten, also while nothing else happens', 
   flow(releases, [9 * 1440, 9 * 1440 + 10], healthy);
   expect(releases.until(9 * 1440 + 10).standing()).toMatchObject({ baseline: '1' });
 });
+
+test('of a release whose first runs are in a tick that is open it is known from when it is judged', () => {
+  const releases = releasesWith();
+  flow(releases, [0, 10], [['1', 18, 0.08]]);
+  flow(releases, [5, 10], [['2', 2, 0.08]]);
+  const awaited = (release: string): number | undefined =>
+    releases.judge.awaitedMs(agent, environment, release);
+  releases.until(5.9);
+  expect(awaited('2')).toBe(noonMs + 6.5 * minuteMs);
+  expect(releases.judge.standings()).toEqual([]);
+  releases.until(6.6);
+  expect(awaited('2')).toBeUndefined();
+  expect(releases.standing().release).toBe('2');
+  expect(['1', '3'].map(awaited)).toEqual([undefined, undefined]);
+});

@@ -521,12 +521,12 @@ test('the file of a test is looked for as seen from the policy, where somebody c
   const file = policyFile({ gates: { canary }, tests: [blocked] }, 'policies/search.yaml');
   const asked: string[] = [];
   const findings = findingsOf([file], today, {
-    hasFixture: (...names) => {
+    fixtureFaults: (...names) => {
       asked.push(names.join(' '));
-      return false;
+      return undefined;
     },
   });
-  expect(asked).toEqual(['policies/search.yaml bad.json']);
+  expect(asked).toEqual(['policies/search.yaml bad.json canary']);
   expect(findings.get(file)).toEqual([
     {
       level: 'error',

@@ -175,6 +175,54 @@ describe('limits', () => {
     expect(site.target.orders).toHaveLength(2);
   });
 
+  test('let nobody wait without knowing when the target runs again what was taken back: people are told, once', async () => {
+    const site = newSite();
+    const executor = site.executor();
+    await ask(executor);
+    site.target.release = 'v1';
+    await ask(executor);
+    expect(stateOf(executor)).toBe('done');
+    expect(site.pages).toEqual([]);
+    site.target.release = 'v2'; // deployed again
+    site.clock.advance(10 * minuteMs);
+    await ask(executor);
+    await ask(executor);
+    expect(stateOf(executor)).toBe('refused');
+    expect(site.target.orders).toHaveLength(1);
+    expect(site.pages).toMatchObject([
+      {
+        title: 'RollbackNotPossible',
+        summary: expect.stringMatching(
+          /^refund v2 in production still runs: .* cools down until 2026-11-26T12:30/,
+        ),
+      },
+    ]);
+    const byAna = requestWith({ cause: 'human', requestedBy: 'ana' });
+    expect(await executor.request(byAna)).toEqual({
+      kind: 'ignored',
+      reason: 'refunds runs v2 again; the cooldown of refunds ends at 2026-11-26T12:30:00.000Z',
+    });
+    site.clock.advance(20 * minuteMs);
+    await ask(executor);
+    expect(stateOf(executor)).toBe('done');
+    expect(site.target.orders).toHaveLength(2);
+  });
+
+  test('are those of the policy in use now, and not of what was done before', async () => {
+    const site = newSite();
+    site.plan = planWith({ cooldownMs: 8 * hourMs });
+    const executor = site.executor();
+    await ask(executor);
+    site.target.release = 'v2';
+    site.clock.advance(10 * minuteMs);
+    await ask(executor);
+    expect(stateOf(executor)).toBe('refused');
+    site.plan = planWith({ cooldownMs: 10 * minuteMs });
+    await ask(executor);
+    expect(stateOf(executor)).toBe('done');
+    expect(site.target.orders).toHaveLength(2);
+  });
+
   test.each([
     { what: 'of the target in a day', plan: { perDay: 2 }, limits: {}, scope: 'refunds' },
     { what: 'of all in an hour', plan: { perDay: 9 }, limits: { perHour: 2 }, scope: 'global' },

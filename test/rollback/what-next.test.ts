@@ -70,10 +70,10 @@ describe('of an attempt that is over it is said what to do', () => {
     expect(next(executor)).toBe(
       'nothing is to be done; who asks from 2026-11-26T12:30:00.000Z on begins it anew, if refunds runs v2 then',
     );
-    site.target.release = 'v2';
     site.clock.advance(30 * minuteMs - 1);
     expect(await ask(executor)).toMatchObject({ kind: 'joined', state: 'done' });
-    site.clock.advance(1);
+    site.target.release = 'v2';
+    site.clock.advance(minuteMs);
     expect(await ask(executor)).toMatchObject({ kind: 'accepted' });
   });
 
