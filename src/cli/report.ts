@@ -1,7 +1,6 @@
 import { loadConfig } from '../config.ts';
 import { systemClock } from '../core/clock.ts';
 import { reachableUrl } from '../core/listen.ts';
-import { createLog } from '../core/log.ts';
 import { planOf, type Plan } from '../plan.ts';
 import type { Answers } from '../report/answers.ts';
 import { htmlOf } from '../report/html.ts';
@@ -10,7 +9,7 @@ import { monthAfter, monthAt, monthOf, type Month } from '../report/month.ts';
 import { parametersOf, questions, type Subject } from '../report/questions.ts';
 import { documentOf } from '../report/report-document.ts';
 import { reportOf, type Report } from '../report/report.ts';
-import { clickhouseOf } from '../roles/store.ts';
+import { readerOf } from '../roles/store.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { runSql } from '../store/sql-client.ts';
 import { print, UsageError, type Command } from './command.ts';
@@ -37,7 +36,8 @@ UTC; drills are left out.
   plimsoll report --format md                                   the last whole month
   plimsoll report --config config/store.yaml --out report.html  from the ClickHouse server of CLICKHOUSE_URL
 
-It asks what the configuration says: the SQL port of the pipeline that runs, where ClickHouse is embedded, else the server.
+It asks what the configuration says: the SQL port of the pipeline that runs, where ClickHouse is embedded, else the
+server, of which a user is enough that may only read (readonly = 1).
 
   --month YYYY-MM      a month that has begun (default: the last whole one)
   --environment NAME   where the runs happened (default production)
@@ -119,7 +119,7 @@ async function asking<T>(
     const at = { url: reachableUrl(endpoint), token: token?.reveal(), format: 'JSONEachRow', parameters };
     return use(async (query) => rowsOf(await runSql({ ...at, query })));
   }
-  const server = clickhouseOf(plan, store.clickhouse, createLog('silent'));
+  const server = readerOf(store.clickhouse.url, store.clickhouse);
   try {
     await server.start();
     return await use(async (query) => server.query(query, parameters));

@@ -141,7 +141,7 @@ export interface PolicyRow {
   readonly drillEverySeconds: number | null;
 }
 
-/** Runs under a revision of a policy. */
+/** Runs of the month under a revision of a policy, and when the last one of the four months ended. */
 interface CoveredRow {
   readonly revision: string;
   readonly runs: number;

@@ -63,19 +63,27 @@ export interface PolicyFigures {
   readonly changes: readonly PolicyChange[];
   /** Policies of which the text was too long to be stored. */
   readonly unread: readonly string[];
+  /** Policies that covered no run of the four months, and were in use before them. They are in no other figure. */
+  readonly unused: readonly string[];
+}
+
+/** For which time and where policies are asked about. */
+interface PolicyScope {
+  /** When the first of the four months begins, and when the month of the report. */
+  readonly startMs: number;
+  readonly fromMs: number;
+  readonly asOfMs: number;
+  readonly environment: string;
 }
 
 /** The policies of the month that begins at `fromMs`, as of `asOfMs`, for `environment`. */
 export function policyFigures(
   answers: Pick<Answers, 'policies' | 'covered' | 'drills'>,
-  {
-    fromMs,
-    asOfMs,
-    environment,
-  }: { readonly fromMs: number; readonly asOfMs: number; readonly environment: string },
+  { startMs, fromMs, asOfMs, environment }: PolicyScope,
 ): PolicyFigures {
   const stated = statedPolicies(answers.policies);
-  const used = inUse(stated, answers, fromMs).filter(({ last }) => concerns(last, environment));
+  const all = inUse(stated, answers, { startMs, fromMs });
+  const used = all.used.filter(({ last }) => concerns(last, environment));
   const today = new Date(asOfMs).toISOString().slice(0, 10);
   return {
     policies: used.map(({ last: { policy, version, revision, owner } }) => ({
@@ -105,6 +113,7 @@ export function policyFigures(
       .filter((one) => one.sinceMs >= fromMs && concerns(one, environment))
       .flatMap((one) => changeOf(one, stated)),
     unread: used.filter(({ last }) => last.isCut).map(({ last }) => last.policy),
+    unused: all.unused.filter((last) => concerns(last, environment)).map(({ policy }) => policy),
   };
 }
 

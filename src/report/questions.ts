@@ -42,6 +42,7 @@ const usd = (amount: string, condition: string): string => `toFloat64(sumIf(${am
 /** The place of a value among the others, in between where it lies there; NULL of none. */
 const quantile = (level: number, value: string): string =>
   `if(countIf(isNotNull(${value})) = 0, NULL, quantileExactInclusive(${level})(${value}))`;
+const now = `ClosedTime >= ${from}`;
 const months = (column: string): string => `formatDateTime(${column}, '%Y-%m')`;
 
 const usual = [...usuallyGood].map((outcome) => `'${outcome}'`).join(', ');
@@ -87,7 +88,7 @@ ORDER BY agent`,
   /** Runs that were passed on to a human, by reason. */
   escalations: `SELECT
     if(EscalationReason = '', 'not said', EscalationReason) AS reason,
-    ${count(`ClosedTime >= ${from}`)} AS now, ${count(`ClosedTime < ${from}`)} AS before
+    ${count(now)} AS now, ${count(`ClosedTime < ${from}`)} AS before
 FROM agent_runs FINAL
 WHERE ${here} AND Escalated AND ${within('ClosedTime')}
 GROUP BY reason
@@ -185,13 +186,13 @@ FROM policies FINAL
 WHERE FirstUsed < ${to}
 ORDER BY policy, sinceMs, revision`,
 
-  /** Runs of the month by the policy that covered them. */
+  /** Runs of the month by the policy that covered them, and when any of the months had the last one. */
   covered: `SELECT
-    PolicyRevision AS revision, ${count()} AS runs, ${count('NOT IsGood')} AS bad, ${count('Escalated')} AS escalated,
-    ${count("Evidence = 'none'")} AS unconfirmed,
-    toFloat64(sum(ToolCalls - ToolCallsRejected - ToolCallsCancelled)) AS calls, toFloat64(sum(ToolCallsFailed)) AS failedCalls,
-    toFloat64(toUnixTimestamp64Milli(max(ClosedTime))) AS lastMs
-FROM ${runs(within('ClosedTime', from))}
+    PolicyRevision AS revision, ${count(now)} AS runs, ${count(`${now} AND NOT IsGood`)} AS bad,
+    ${count(`${now} AND Escalated`)} AS escalated, ${count(`${now} AND Evidence = 'none'`)} AS unconfirmed,
+    toFloat64(sumIf(ToolCalls - ToolCallsRejected - ToolCallsCancelled, ${now})) AS calls,
+    toFloat64(sumIf(ToolCallsFailed, ${now})) AS failedCalls, toFloat64(toUnixTimestamp64Milli(max(ClosedTime))) AS lastMs
+FROM ${runs(within('ClosedTime'))}
 WHERE PolicyRevision != ''
 GROUP BY PolicyRevision
 ORDER BY revision`,

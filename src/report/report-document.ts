@@ -89,6 +89,11 @@ function notesOf({ policy, incidents, total, agents }: Report): readonly string[
       (name) =>
         `The text of the policy ${shownName(name)} is too long to be stored: its objectives, risks and drills are not in this report.`,
     ),
+    ...(policy.unused.length === 0
+      ? []
+      : [
+          `No run of the four months is covered by ${policy.unused.map((name) => shownName(name)).join(', ')}: what covers none counts as removed, and its objectives, risks and drills are left out.`,
+        ]),
     ...(total.now.runs === 0 ? [] : definitions),
   ];
 }

@@ -72,7 +72,12 @@ export function reportOf({ month, environment }: Subject, answers: Answers): Rep
     incidents: incidentFigures(answers, months, { now: total.now.runs, before: total.before.runs }),
     releases: releaseFigures(answers, month),
     quality: qualityFigures(answers, months),
-    policy: policyFigures(answers, { fromMs, asOfMs: asOf(month, data), environment }),
+    policy: policyFigures(answers, {
+      startMs: startOf(monthAfter(month, -monthsBefore)),
+      fromMs,
+      asOfMs: asOf(month, data),
+      environment,
+    }),
   };
 }
 

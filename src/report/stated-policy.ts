@@ -47,25 +47,31 @@ export function statedPolicies(policies: readonly PolicyRow[]): readonly StatedP
   }));
 }
 
+/** A policy that is in use: its revision, and the one before the month, undefined where the policy is new. */
+interface PolicyInUse {
+  readonly last: StatedPolicy;
+  readonly before: StatedPolicy | undefined;
+}
+
 /**
- * Of each policy, the revision that was in use when the month ended, as far as runs tell: that of the last run that one
- * covered, or where there was none the one that came into use last. And the one before the month; undefined where the
- * policy is new.
+ * Of each policy the revision that was in use when the month ended, as far as runs tell: that which covered a run, or
+ * came into use, last. `unused` are those of policies that neither covered a run of the four months nor came into use in
+ * them: nothing says that a policy was removed, so that it has gone when they are over.
  */
 export function inUse(
   stated: readonly StatedPolicy[],
   { covered }: Pick<Answers, 'covered'>,
-  fromMs: number,
-): readonly { readonly last: StatedPolicy; readonly before: StatedPolicy | undefined }[] {
-  const lastMs = new Map(covered.map((row) => [row.revision, row.lastMs]));
+  { startMs, fromMs }: { readonly startMs: number; readonly fromMs: number },
+): { readonly used: readonly PolicyInUse[]; readonly unused: readonly StatedPolicy[] } {
+  const ranMs = new Map(covered.map((row) => [row.revision, row.lastMs]));
+  const usedMs = ({ revision, sinceMs }: StatedPolicy): number => Math.max(sinceMs, ranMs.get(revision) ?? 0);
   const byPolicy = Map.groupBy(stated, ({ policy }) => policy);
-  return [...byPolicy.values()].map((revisions) => {
-    const ran = revisions
-      .filter(({ revision }) => lastMs.has(revision))
-      .toSorted((a, b) => (lastMs.get(a.revision) ?? 0) - (lastMs.get(b.revision) ?? 0));
-    return {
-      last: ran.at(-1) ?? revisions.at(-1)!,
-      before: revisions.findLast(({ sinceMs }) => sinceMs < fromMs),
-    };
-  });
+  const all = [...byPolicy.values()].map((revisions) => ({
+    last: revisions.toSorted((a, b) => usedMs(a) - usedMs(b)).at(-1)!,
+    before: revisions.findLast(({ sinceMs }) => sinceMs < fromMs),
+  }));
+  return {
+    used: all.filter(({ last }) => usedMs(last) >= startMs),
+    unused: all.filter(({ last }) => usedMs(last) < startMs).map(({ last }) => last),
+  };
 }

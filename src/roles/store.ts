@@ -7,8 +7,12 @@ import { EnrichedSpans } from '../enrich/enriched-spans.ts';
 import type { Probe } from '../metrics/health.ts';
 import type { Plan } from '../plan.ts';
 import { openEmbeddedClickHouse } from '../store/clickhouse-embedded.ts';
-import { openClickHouseServer } from '../store/clickhouse-server.ts';
-import type { ClickHouse } from '../store/clickhouse.ts';
+import {
+  openClickHouseReader,
+  openClickHouseServer,
+  type ServerOptions,
+} from '../store/clickhouse-server.ts';
+import type { ClickHouse, ClickHouseReader } from '../store/clickhouse.ts';
 import { DeadLetters } from '../store/dead-letters.ts';
 import { SpanEncoder } from '../store/span-encoder.ts';
 import { SqlPort } from '../store/sql-port.ts';
@@ -110,9 +114,28 @@ export function clickhouseOf(
   options: NonNullable<Plan['store']>['clickhouse'],
   log: Log,
 ): ClickHouse {
-  const { url, username, password, database, tls, compression, insert_deadline } = options;
+  const { url } = options;
   if (url === undefined) return openEmbeddedClickHouse({ directory: embeddedDirectory(plan), log });
-  return openClickHouseServer({
+  return openClickHouseServer(serverOf(url, options));
+}
+
+/** The server at `url`, only to be asked as `options` say, not started. */
+export function readerOf(url: string, options: NonNullable<Plan['store']>['clickhouse']): ClickHouseReader {
+  return openClickHouseReader(serverOf(url, options));
+}
+
+function serverOf(
+  url: string,
+  {
+    username,
+    password,
+    database,
+    tls,
+    compression,
+    insert_deadline,
+  }: NonNullable<Plan['store']>['clickhouse'],
+): ServerOptions {
+  return {
     url,
     username,
     password,
@@ -120,7 +143,7 @@ export function clickhouseOf(
     tls: tls && { caFile: tls.ca_file, certFile: tls.cert_file, keyFile: tls.key_file },
     compression,
     answerMs: insert_deadline + graceMs,
-  });
+  };
 }
 
 function embeddedDirectory(plan: Plan): string {

@@ -5,7 +5,7 @@ import { Agent as TlsAgent } from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { Secret } from '../core/secret.ts';
 import { clickHouseErrorCode, ClickHouseFault, faultOf, silenceOf } from './clickhouse-fault.ts';
-import type { BlockInsert, ClickHouse, Settings } from './clickhouse.ts';
+import type { BlockInsert, ClickHouse, ClickHouseReader, Settings } from './clickhouse.ts';
 import { FarClock } from './far-clock.ts';
 import { contentEncoding, insertBody, type Compression } from './insert-body.ts';
 import { insertBefore, newerSettings, pinnedSettings, settingsClause } from './insert-statement.ts';
@@ -50,7 +50,15 @@ const headers = ['x-clickhouse-summary', 'x-clickhouse-query-id'];
  * be repeated when it does not answer.
  */
 export function openClickHouseServer(options: ServerOptions): ClickHouse {
-  return new ServerClickHouse(options);
+  return new ServerClickHouse(options, askSettings);
+}
+
+/**
+ * A ClickHouse server that is only asked. Neither its start nor its queries need a setting of their own, so that a user
+ * with the setting `readonly = 1`, of whom ClickHouse takes none, is enough.
+ */
+export function openClickHouseReader(options: ServerOptions): ClickHouseReader {
+  return new ServerClickHouse(options, undefined);
 }
 
 interface Clients {
@@ -61,17 +69,21 @@ interface Clients {
 class ServerClickHouse implements ClickHouse {
   readonly name = 'clickhouse';
   readonly #options: ServerOptions;
+  /** Of each query; undefined where it is only asked, and no setting may be sent. */
+  readonly #askSettings: typeof askSettings | undefined;
   readonly #clock = new FarClock(() => performance.now());
   #clients: Clients | undefined;
   #pinned: Settings = pinnedSettings;
   #reading: Promise<void> | undefined;
 
-  constructor(options: ServerOptions) {
+  constructor(options: ServerOptions, settings: typeof askSettings | undefined) {
     this.#options = options;
+    this.#askSettings = settings;
   }
 
   async start(): Promise<void> {
     this.#clients ??= clientsOf(this.#options);
+    if (this.#askSettings === undefined) return;
     const names = Object.keys(newerSettings).map(quoteString);
     const known = await this.query<{ name: string }>(
       `SELECT name FROM system.settings WHERE name IN (${names.join(', ')})`,
@@ -106,7 +118,7 @@ class ServerClickHouse implements ClickHouse {
       const result = await asking.query({
         query: sql,
         format: 'JSONEachRow',
-        clickhouse_settings: askSettings,
+        ...(this.#askSettings && { clickhouse_settings: this.#askSettings }),
         ...(params && { query_params: { ...params } }),
       });
       return result.json<Row>();

@@ -39,3 +39,6 @@ export interface ClickHouse extends Component {
   /** ClickHouse's own clock, in Unix milliseconds: never later than it is. */
   nowMs(): number;
 }
+
+/** The tables where they are only read. */
+export type ClickHouseReader = Component & Pick<ClickHouse, 'query'>;

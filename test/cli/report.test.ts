@@ -28,8 +28,9 @@ describe('beside a ClickHouse server', () => {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-report-'));
   let server: ClickHouseServer;
   let place: Place;
+  const reader = { name: 'reader', password: 'of the tables', isReader: true };
   beforeAll(async () => {
-    server = await ClickHouseServer.start();
+    server = await ClickHouseServer.start({ users: [{ name: 'default', password: '' }, reader] });
     const { url } = server;
     const writing = openClickHouseServer({
       url,
@@ -61,6 +62,19 @@ describe('beside a ClickHouse server', () => {
     expect(readFileSync(out, 'utf8')).toBe(golden('2026-10.html'));
     const json = await called('report', ...place.words, '--month', '2026-10', '--format', 'json');
     expect(json.stdout).toBe(golden('2026-10.json'));
+  });
+
+  test('a user that may only read, and send no settings, is enough', async () => {
+    const { name: username, password } = reader;
+    const clickhouse = { url: server.url, username, password };
+    const reading = new Place(
+      JSON.stringify({ exporters: { clickhouse }, service: { extensions: ['health_check'] } }),
+    );
+    const words = ['--month', '2026-10', '--format', 'json'];
+    const { code, stdout, stderr } = await called('report', ...reading.words, ...words);
+    reading.remove();
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toBe(golden('2026-10.json'));
   });
 });
 

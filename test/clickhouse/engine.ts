@@ -11,6 +11,8 @@ export interface Statement {
   /** The rows of an INSERT with a FORMAT clause. */
   readonly data: Uint8Array | undefined;
   readonly database: string | undefined;
+  /** Whether it is of a user that may neither write nor send settings. */
+  readonly isReading: boolean;
   readonly settings: Readonly<Record<string, string>>;
   /** Values of placeholders, escaped as in tab-separated text. */
   readonly parameters: Readonly<Record<string, string>>;
@@ -88,13 +90,14 @@ export class Engine {
   }
 }
 
-function preparationOf({ database, settings, parameters }: Statement): string {
+function preparationOf({ database, isReading, settings, parameters }: Statement): string {
   const assignments = Object.entries(settings)
     .filter(([name]) => !httpSettings.test(name))
     .map(([name, value]) => `${quoteIdentifier(name)} = ${quoteString(value)}`);
   return [
     ...(database === undefined ? [] : [`USE ${quoteIdentifier(database)}`]),
     ...Object.entries(parameters).map(([name, value]) => `SET param_${name} = ${quoteString(value)}`),
+    ...(isReading ? ['SET readonly = 1'] : []),
     ...(assignments.length > 0 ? [`SET ${assignments.join(', ')}`] : []),
   ].join('; ');
 }

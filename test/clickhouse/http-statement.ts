@@ -19,6 +19,8 @@ export class ServerError extends Error {
 export interface User {
   readonly name: string;
   readonly password: string;
+  /** Whether it has the setting `readonly = 1`, so that it may neither write nor send settings. */
+  readonly isReader?: boolean;
 }
 
 /** Parameters of a URL that are no settings. */
@@ -33,14 +35,15 @@ const reserved = new Set([
   'quota_key',
 ]);
 
-/** Throws unless the request shows who `user` is. */
-export function authenticate({ headers }: IncomingMessage, url: URL, user: User): void {
+/** The one of `users` that the request shows; throws where it shows none. */
+export function authenticate({ headers }: IncomingMessage, url: URL, users: readonly User[]): User {
   const basic = /^Basic +(.*)$/i.exec(headers.authorization ?? '')?.[1];
   const [, basicName, basicPassword] =
     /^([^:]*):(.*)$/s.exec(Buffer.from(basic ?? '', 'base64').toString()) ?? [];
   const name = headers['x-clickhouse-user'] ?? basicName ?? url.searchParams.get('user') ?? 'default';
   const password = headers['x-clickhouse-key'] ?? basicPassword ?? url.searchParams.get('password') ?? '';
-  if (name === user.name && password === user.password) return;
+  const shown = users.find((user) => name === user.name && password === user.password);
+  if (shown) return shown;
   throw new ServerError(
     516,
     'AUTHENTICATION_FAILED',
@@ -49,7 +52,11 @@ export function authenticate({ headers }: IncomingMessage, url: URL, user: User)
 }
 
 /** The statement that `request` asks to run. Rejects with a ServerError for what the server does not take. */
-export async function statementOf(request: IncomingMessage, url: URL): Promise<Statement> {
+export async function statementOf(
+  request: IncomingMessage,
+  url: URL,
+  { isReader = false }: User,
+): Promise<Statement> {
   const { headers } = request;
   const settings: Record<string, string> = {};
   const parameters: Record<string, string> = {};
@@ -63,6 +70,7 @@ export async function statementOf(request: IncomingMessage, url: URL): Promise<S
   return {
     ...split(url.searchParams.get('query') ?? '', await bodyOf(request)),
     database: typeof database === 'string' && database !== '' ? database : undefined,
+    isReading: isReader,
     settings,
     parameters,
     defaultFormat: typeof format === 'string' ? format : 'TabSeparated',

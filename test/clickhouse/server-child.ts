@@ -66,6 +66,7 @@ async function ask<Row>(sql: string): Promise<readonly Row[]> {
   const plain = {
     data: undefined,
     database: undefined,
+    isReading: false,
     settings: {},
     parameters: {},
     defaultFormat: 'JSONEachRow',
@@ -80,8 +81,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const url = new URL(request.url ?? '/', 'http://localhost');
   try {
     if (url.pathname === '/ping') return void response.end('Ok.\n');
-    authenticate(request, url, options.user ?? { name: 'default', password: '' });
-    const statement = await statementOf(request, url);
+    const users = options.users ?? [{ name: 'default', password: '' }];
+    const statement = await statementOf(request, url, authenticate(request, url, users));
     if (statement.sql === '') return void response.end('Ok.\n');
     await perform(statement, request, response, url);
   } catch (error) {

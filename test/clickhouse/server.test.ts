@@ -14,11 +14,19 @@ async function bytesWaiting(url: string): Promise<number> {
   return sockets.reduce((sum, [, waiting = '0']) => sum + Number.parseInt(waiting, 16), 0);
 }
 
+const codeOf = async (asked: Promise<unknown>): Promise<number | undefined> =>
+  clickHouseErrorCode(await asked.catch((error: unknown) => error));
+
 describe('the loopback server', () => {
   let server: ClickHouseServer;
   let client: ClickHouseClient;
   beforeAll(async () => {
-    server = await ClickHouseServer.start();
+    server = await ClickHouseServer.start({
+      users: [
+        { name: 'default', password: '' },
+        { name: 'reader', password: '', isReader: true },
+      ],
+    });
     client = createClient({ url: server.url, log: { level: 127 } });
     await client.command({
       query:
@@ -36,8 +44,7 @@ describe('the loopback server', () => {
     await client.insert({ table: 't', values: [{ value }], format: 'JSONEachRow' });
     return value;
   };
-  const code = async (): Promise<number | undefined> =>
-    clickHouseErrorCode(await insert().catch((error: unknown) => error));
+  const code = async (): Promise<number | undefined> => codeOf(insert());
   const has = async (value: number): Promise<boolean> =>
     (await server.query(`SELECT 1 FROM t WHERE value = ${value}`)).length === 1;
 
@@ -47,6 +54,21 @@ describe('the loopback server', () => {
     await server.restart();
     expect(server.url).toBe(url);
     expect(await has(value)).toBe(true);
+  });
+
+  test('takes from a reader neither rows nor settings', async () => {
+    const reader = createClient({ url: server.url, username: 'reader', log: { level: 127 } });
+    const query = 'SELECT value FROM t WHERE value > {least:UInt64}';
+    const asked = { query, query_params: { least: 0 } };
+    expect(await (await reader.query(asked)).json()).toMatchObject({ data: expect.any(Array) });
+    const max_execution_time = 60;
+    expect([
+      await codeOf(reader.insert({ table: 't', values: [{ value: 999 }], format: 'JSONEachRow' })),
+      await codeOf(reader.query({ ...asked, clickhouse_settings: { max_execution_time } })),
+      await codeOf(reader.query({ query: `SELECT 1 SETTINGS max_execution_time = ${max_execution_time}` })),
+    ]).toEqual([164, 164, 164]);
+    expect(await has(999)).toBe(false);
+    await reader.close();
   });
 
   test('answers with an error of ClickHouse and applies nothing', async () => {

@@ -13,8 +13,8 @@ export interface ServerOptions {
   readonly directory?: string;
   /** Any free one when not given. */
   readonly port?: number;
-  /** Who may use it; `default` without a password when not given. */
-  readonly user?: User;
+  /** Who may use it; only `default` without a password when not given. */
+  readonly users?: readonly User[];
   /** Paths of PEM files; it speaks HTTPS then. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** By how much its clock is ahead of this machine's; behind when negative. */

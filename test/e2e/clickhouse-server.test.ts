@@ -11,7 +11,7 @@ let server: ClickHouseServer;
 const places: Place[] = [];
 
 beforeAll(async () => {
-  server = await ClickHouseServer.start({ user });
+  server = await ClickHouseServer.start({ users: [user] });
 });
 afterAll(async () => {
   await server.stop();
@@ -47,7 +47,7 @@ test('validate --probe says how the server is, and makes nothing there', async (
 });
 
 test('validate --probe says that clocks differ', async () => {
-  const ahead = await ClickHouseServer.start({ user, skewSeconds: 3600 });
+  const ahead = await ClickHouseServer.start({ users: [user], skewSeconds: 3600 });
   const place = placeOf(user.password, ahead.url);
   expect(await plimsoll('validate', '--probe', ...place.words)).toMatchObject({
     code: 1,

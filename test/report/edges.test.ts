@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TableRow } from '../../src/core/table-row.ts';
 import { incidentRow } from '../../src/incidents/incident-row.ts';
 import type { Incident } from '../../src/incidents/incident.ts';
+import { policyRow } from '../../src/policy/policy-row.ts';
 import { markdownOf } from '../../src/report/markdown.ts';
 import { documentOf } from '../../src/report/report-document.ts';
 import type { Report } from '../../src/report/report.ts';
@@ -15,6 +16,7 @@ import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
 import { at } from '../month/days.ts';
 import { insertRows } from '../month/month.ts';
+import { policyFile } from '../policy/policies.ts';
 import { finishedRun } from '../runs/finished-runs.ts';
 import { silentLog, startClickHouse } from '../store/embedded.ts';
 import { reportFrom } from './answered.ts';
@@ -32,7 +34,7 @@ async function reportOn(
   month: string,
   tables: Readonly<Record<string, readonly TableRow[]>>,
 ): Promise<Report> {
-  for (const table of ['agent_runs', 'incidents', 'rollbacks'])
+  for (const table of ['agent_runs', 'incidents', 'rollbacks', 'policies'])
     await clickhouse.command(`TRUNCATE TABLE ${table}`);
   const all = Object.entries(tables).map(([table, rows]) => ({ table, rows: rows.map(({ row }) => row) }));
   await insertRows(clickhouse, all);
@@ -160,12 +162,12 @@ test('what the executor tells people of itself is an incident that names no envi
 let runs = 0;
 
 /** A run of the agent a that was good. */
-function run(release: string, start: string, closed: string): TableRow {
+function run(release: string, start: string, closed: string, revision = ''): TableRow {
   const [startMs, closedMs] = [at(start), at(closed)];
   const given = { agent: 'a', environment: 'production', endMs: closedMs, outcome: 'success' } as const;
   return tableRowOf(
     finishedRun({ runId: `r${++runs}`, release, startMs, closedMs, version: runs, ...given }),
-    '',
+    revision,
   );
 }
 
@@ -199,4 +201,21 @@ test('a rollback that people found wrong took a good release back: no change tha
   expect(await of(reviewed('right'))).toEqual(['rolled_back', 1, 0]);
   expect(await of(reviewed('wrong'))).toEqual(['rolled_back_wrongly', 0, 1]);
   expect(await of(reviewed('wrong'), [incident('10-05 10:30', {})])).toEqual(['incident', 1, 1]);
+});
+
+test('a policy that was removed leaves the report when none of the four months has a run of it', async () => {
+  const file = policyFile({ metadata: { name: 'p', version: 1, owner: 'o', on_call: 'c' } });
+  const tables = {
+    policies: [policyRow(file, at('07-01 00:00'))],
+    agent_runs: [run('1', '08-31 10:00', '08-31 10:01', file.revision)],
+  };
+  const november = await reportOn('2026-11', tables);
+  expect(november.policy).toMatchObject({ policies: [{ policy: 'p' }], unused: [] });
+  expect(november.policy.budgets).not.toEqual([]);
+  for (const { events, bad } of november.policy.budgets) expect([events, bad]).toEqual([0, 0]);
+  const december = await reportOn('2026-12', tables);
+  expect(december.policy).toMatchObject({ policies: [], budgets: [], risks: [], unused: ['p'] });
+  expect(markdownOf(documentOf(december))).toContain(
+    'No run of the four months is covered by p: what covers none counts as removed, and its objectives, risks and drills are left out.',
+  );
 });

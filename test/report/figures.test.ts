@@ -106,6 +106,7 @@ const covered: Answers['covered'][number] = {
   lastMs: Date.UTC(2026, 9, 30),
 };
 const october = {
+  startMs: Date.UTC(2026, 6),
   fromMs: Date.UTC(2026, 9),
   asOfMs: Date.UTC(2026, 10) - 1,
   environment: 'production',
@@ -128,7 +129,7 @@ test('an error budget is what may go wrong less what did', () => {
 });
 
 test('a review is overdue from the day after, and the gravest risk comes first', () => {
-  const { risks } = policyFigures({ policies: [policy], covered: [], drills: [] }, october);
+  const { risks } = policyFigures({ policies: [policy], covered: [covered], drills: [] }, october);
   expect(risks.map(({ id, isOverdue, isNew }) => [id, isOverdue, isNew])).toEqual([
     ['R-2', true, false],
     ['R-1', false, false],
@@ -161,7 +162,7 @@ test('a policy that was too long for its row is named, and one of other environm
   const figures = policyFigures({ policies: [cut], covered: [covered], drills: [] }, october);
   expect(figures).toMatchObject({ unread: ['refund-agent'], budgets: [], risks: [], drills: [] });
   const elsewhere = policyFigures(
-    { policies: [policy], covered: [], drills: [] },
+    { policies: [policy], covered: [covered], drills: [] },
     { ...october, environment: 'staging' },
   );
   expect(elsewhere.policies).toEqual([]);
@@ -175,4 +176,20 @@ test('the revision in use is that of the last run, also where an older one came 
     );
   expect(used([])).toEqual(['r2']);
   expect(used([covered, { ...covered, revision: 'r2', lastMs: covered.lastMs - 1 }])).toEqual(['r1']);
+});
+
+test('a policy without a run in the four months has gone and is named, but one that is new has not', () => {
+  const of = (sinceMs: number, rows: Answers['covered']) =>
+    policyFigures({ policies: [{ ...policy, sinceMs }], covered: rows, drills: [] }, october);
+  expect(of(october.startMs - 1, [])).toMatchObject({
+    policies: [],
+    budgets: [],
+    risks: [],
+    drills: [],
+    unread: [],
+    unused: ['refund-agent'],
+  });
+  const none = { runs: 0, bad: 0, unconfirmed: 0, lastMs: Date.UTC(2026, 7) };
+  for (const inUse of [of(october.startMs, []), of(october.startMs - 1, [{ ...covered, ...none }])])
+    expect(inUse).toMatchObject({ policies: [{ policy: 'refund-agent' }], unused: [] });
 });

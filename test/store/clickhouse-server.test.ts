@@ -175,7 +175,7 @@ describe('what keeps a server from answering is said with the fix', () => {
 
   test('user, password and database', async () => {
     const user = { name: 'plimsoll', password: 'correct horse' };
-    const server = await startServer({ user });
+    const server = await startServer({ users: [user] });
     const password = new Secret(user.password);
     await connect(server.url, { username: user.name, password });
     for (const wrong of [
