@@ -34,8 +34,6 @@ export class Verdicts {
 
   /** Says which of `standings` failed or passed since the last snapshot; nothing of what was so when this process began. */
   #logChanges(standings: readonly Standing[]): void {
-    const keyOf = ({ agent, environment, release }: Standing) =>
-      JSON.stringify([agent, environment, release]);
     const before = new Map(this.#judged?.standings.map((one) => [keyOf(one), one.verdict]));
     for (const standing of standings) {
       const { agent, environment, release, verdict, reason } = standing;
@@ -71,4 +69,8 @@ export class Verdicts {
   families(): readonly Family[] {
     return this.#judged && this.#isSure() ? judgeFamilies(this.#judged.standings, this.#judged.ignored) : [];
   }
+}
+
+function keyOf({ agent, environment, release }: Standing): string {
+  return JSON.stringify([agent, environment, release]);
 }
