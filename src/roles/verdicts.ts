@@ -47,8 +47,6 @@ export class Verdicts {
   /** Says which of `standings` failed or passed since the last snapshot; nothing of what was so when this process began. */
   #logChanges(standings: readonly Standing[]): void {
     if (this.#judged === undefined) return;
-    const keyOf = ({ agent, environment, release }: Standing) =>
-      JSON.stringify([agent, environment, release]);
     const before = new Map(this.#judged.standings.map((one) => [keyOf(one), one.verdict]));
     for (const standing of standings) {
       const { agent, environment, release, verdict, reason } = standing;
@@ -88,4 +86,8 @@ export class Verdicts {
   get #isSure(): boolean {
     return this.#ownership.isAssessing() && this.#ownership.isSure();
   }
+}
+
+function keyOf({ agent, environment, release }: Standing): string {
+  return JSON.stringify([agent, environment, release]);
 }

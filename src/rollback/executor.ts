@@ -175,9 +175,13 @@ export class Executor implements Component {
   status(viewer: string | undefined): RollbackStatus {
     const journal = this.#journal;
     const parts = { journal, approvals: this.#approvals, requests: this.#requests, desk: this.#desk };
-    const { hasTarget } = this.#facts();
     return statusOf(
-      { ...parts, hasTarget, stopReason: this.#stopReason(journal.book), fault: this.fault },
+      {
+        ...parts,
+        hasTarget: (attempt) => this.#adapterOf(attempt) !== undefined,
+        stopReason: this.#stopReason(journal.book),
+        fault: this.fault,
+      },
       viewer,
     );
   }

@@ -58,10 +58,10 @@ test('fewer approvers than a target needs are told of: every rollback would expi
   expect(found({ mode: 'auto' })).toHaveLength(2);
 });
 
-describe('a target that the configuration does not have is told of, for nothing can be done there', () => {
-  const missing = (path: string, name: string): string =>
-    `warning ${path}: nothing can be done, for extensions::rollback::targets does not have ${name}: add it there, or correct the name`;
+const missing = (path: string, name: string): string =>
+  `warning ${path}: nothing can be done, for extensions::rollback::targets does not have ${name}: add it there, or correct the name`;
 
+describe('a target that the configuration does not have is told of, for nothing can be done there', () => {
   test('once where it is written, in whatever environments it is used', () => {
     expect(
       found({ mode: 'dry_run', target: 'gone', environments: { staging: { mode: 'approve' } } }),
