@@ -52,6 +52,7 @@ const hostile = fc.oneof(
         '\uD800',
         '~',
         '!',
+        '&lt;',
         'http://x',
         '@',
       ),
