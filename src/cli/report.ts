@@ -39,7 +39,7 @@ UTC; drills are left out.
 It asks what the configuration says: the SQL port of the pipeline that runs, where ClickHouse is embedded, else the
 server, of which a user is enough that may only read (readonly = 1).
 
-  --month YYYY-MM      a month that has begun (default: the last whole one)
+  --month YYYY-MM      a month that has begun (default: the last whole one, which is said on standard error)
   --environment NAME   where the runs happened (default production)
   --format FORMAT      html: one file that can be printed or sent; md; json: all figures, for programs (default html)
   --out FILE           where to write it (default: standard output)`,
@@ -59,11 +59,14 @@ server, of which a user is enough that may only read (readonly = 1).
       environment: environmentSaid(options['environment']),
     };
     const report = reportOf(subject, await answersTo(subject, planOf(loadConfig(config))));
-    const { out } = options;
-    if (out === undefined) process.stdout.write(written(report));
-    else {
+    const { out, month } = options;
+    const about = `the report of ${subject.month} on ${subject.environment}`;
+    if (out === undefined) {
+      if (month === undefined) process.stderr.write(`${about}\n`);
+      process.stdout.write(written(report));
+    } else {
       writeText(String(out), written(report));
-      print(`${String(out)}: the report of ${subject.month} on ${subject.environment}`);
+      print(`${String(out)}: ${about}`);
     }
     return 0;
   },

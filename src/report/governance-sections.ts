@@ -43,10 +43,13 @@ export function budgetsSection({ policy: { budgets } }: Report): Section {
   };
 }
 
-function budgetRow({ policy, kpi, allowedShare, events, bad, left }: BudgetFigures): readonly Cell[] {
+function budgetRow({ policy, kpi, allowedShare, events, bad, left, since }: BudgetFigures): readonly Cell[] {
   const isSpent = left !== null && left < 0;
   return [
-    { text: shownName(policy) },
+    {
+      text: shownName(policy),
+      ...(since !== null && { detail: `since the policy began, ${dayText(since)}` }),
+    },
     { text: kpi.replaceAll('_', ' ') },
     { text: percent(allowedShare) },
     {

@@ -10,7 +10,7 @@ body { margin: 0 auto; padding: 24px; max-width: 1120px; background: var(--page)
 h1 { font-size: 24px; line-height: 1.2; margin: 0; }
 h2 { font-size: 15px; margin: 0 0 6px; }
 header p, .stamp { color: var(--soft); margin: 4px 0 0; }
-.warning { background: var(--warn); border-left: 4px solid var(--c2); padding: 8px 12px; margin: 12px 0 0; }
+.warning { background: var(--warn); border-left: 4px solid var(--c2); padding: 8px 12px; margin: 12px 0; }
 .tiles { display: grid; grid-template-columns: repeat(4, 1fr); gap: 12px; margin: 16px 0; padding: 0; list-style: none; }
 .tiles li { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px; }
 .tiles .label { font-weight: 600; }

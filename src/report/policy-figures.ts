@@ -1,6 +1,12 @@
 import type { Answers } from './answers.ts';
 import { fewest } from './rate.ts';
-import { inUse, statedPolicies, type StatedPolicy, type StatedRisk } from './stated-policy.ts';
+import {
+  inUse,
+  statedPolicies,
+  type PolicyInUse,
+  type StatedPolicy,
+  type StatedRisk,
+} from './stated-policy.ts';
 
 /** How much of an error budget is left of the month. */
 export interface BudgetFigures {
@@ -12,6 +18,8 @@ export interface BudgetFigures {
   readonly bad: number;
   /** 1 is all of it, 0 nothing, below 0 it is overspent; null of fewer than 20 events, or where nothing may be bad. */
   readonly left: number | null;
+  /** When the policy came into use, where that was within the month; else null. */
+  readonly since: string | null;
 }
 
 /** A risk of the register. */
@@ -32,9 +40,10 @@ export interface DrillFigures {
   readonly run: number;
   readonly passed: number;
   readonly failed: number;
-  /** Of the last one of the demanded scenario that passed, whenever that was; null where none has. As the alert DrillOverdue. */
+  /** Of the last one of the demanded scenario that passed, whenever that was; null where none has. */
   readonly lastPassed: string | null;
   readonly ageDays: number | null;
+  /** Counted from that, or from when the policy came into use; the alert DrillOverdue tells of what never passed at once. */
   readonly isOverdue: boolean;
 }
 
@@ -92,7 +101,10 @@ export function policyFigures(
       revision,
       owner,
     })),
-    budgets: used.flatMap(({ last }) => budgetsOf(last, stated, answers)),
+    budgets: used.flatMap(({ last, firstMs }) => {
+      const since = firstMs > fromMs ? new Date(firstMs).toISOString() : null;
+      return budgetsOf(last, stated, answers).map((budget) => ({ ...budget, since }));
+    }),
     risks: used
       .flatMap(({ last, before }) =>
         last.risks.map((risk) => ({
@@ -104,11 +116,7 @@ export function policyFigures(
         })),
       )
       .toSorted((a, b) => b.score - a.score || compare(a.policy, b.policy) || compare(a.id, b.id)),
-    drills: drillsOf(
-      used.map(({ last }) => last),
-      answers,
-      { fromMs, asOfMs },
-    ),
+    drills: drillsOf(used, answers, { fromMs, asOfMs }),
     changes: stated
       .filter((one) => one.sinceMs >= fromMs && concerns(one, environment))
       .flatMap((one) => changeOf(one, stated)),
@@ -143,7 +151,7 @@ function budgetsOf(
   last: StatedPolicy,
   stated: readonly StatedPolicy[],
   { covered }: Pick<Answers, 'covered'>,
-): readonly BudgetFigures[] {
+): readonly Omit<BudgetFigures, 'since'>[] {
   const revisions = new Set(
     stated.filter(({ policy }) => policy === last.policy).map(({ revision }) => revision),
   );
@@ -161,11 +169,11 @@ function budgetsOf(
 const dayMs = 86_400_000;
 
 function drillsOf(
-  used: readonly StatedPolicy[],
+  used: readonly PolicyInUse[],
   { drills }: Pick<Answers, 'drills'>,
   { fromMs, asOfMs }: { readonly fromMs: number; readonly asOfMs: number },
 ): readonly DrillFigures[] {
-  return used.flatMap(({ policy, drill, drillEverySeconds }) => {
+  return used.flatMap(({ firstMs, last: { policy, drill, drillEverySeconds } }) => {
     const own = drills.filter((row) => row.policy === policy);
     const month = own.filter(({ endedMs }) => endedMs >= fromMs);
     const last = own.findLast(
@@ -173,6 +181,7 @@ function drillsOf(
     );
     if (!drill && own.length === 0) return [];
     const ageMs = last && Math.max(0, asOfMs - last.endedMs);
+    const waitedMs = asOfMs - Math.max(firstMs, last?.endedMs ?? 0);
     return {
       policy,
       scenario: drill?.scenario ?? null,
@@ -182,7 +191,7 @@ function drillsOf(
       failed: month.filter(({ isPassed }) => isPassed !== null && !isPassed).length,
       lastPassed: last ? new Date(last.endedMs).toISOString() : null,
       ageDays: ageMs === undefined ? null : Math.floor(ageMs / dayMs),
-      isOverdue: drillEverySeconds !== null && (ageMs === undefined || ageMs > drillEverySeconds * 1000),
+      isOverdue: drillEverySeconds !== null && waitedMs > drillEverySeconds * 1000,
     };
   });
 }

@@ -154,7 +154,7 @@ export function agentsSection(report: Report): Section {
           { header: 'Before', isNumber: true },
           { header: 'Cost per success', isNumber: true },
           { header: 'Before', isNumber: true },
-          { header: 'p95 of a run', isNumber: true },
+          { header: 'p95 cost of a run', isNumber: true },
           { header: 'Review', isNumber: true },
           { header: 'Incidents', isNumber: true },
         ],

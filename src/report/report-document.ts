@@ -46,20 +46,19 @@ function warningsOf({ data, total, environment }: Report): readonly string[] {
   const elsewhere = data.elsewhere.map(
     ({ environment: name, runs }) => `${shownName(name)} (${whole(runs)})`,
   );
+  const bounds = [
+    ...(data.beginsWithin && data.first !== null ? [`begins on ${dayText(data.first)}`] : []),
+    ...(data.endsWithin && data.last !== null ? [`ends on ${instantText(data.last)} UTC`] : []),
+  ];
   return [
     ...(total.now.runs === 0
       ? [
           `There are no runs in ${shownName(environment)} in this month.${elsewhere.length === 0 ? '' : ` There are runs in ${elsewhere.join(', ')}: choose one with --environment.`}`,
         ]
       : []),
-    ...(data.beginsWithin && data.first !== null
-      ? [`The month is not whole: data begins on ${dayText(data.first)}.`]
-      : []),
+    ...(bounds.length === 0 ? [] : [`The month is not whole: data ${bounds.join(' and ')}.`]),
     ...(data.beginsBefore && data.first !== null
       ? [`The three months before are not whole: data begins on ${dayText(data.first)}.`]
-      : []),
-    ...(data.endsWithin && data.last !== null
-      ? [`The month is not whole: data ends on ${instantText(data.last)} UTC.`]
       : []),
     ...(total.now.runs > 0 && !total.now.success.isEnough
       ? [`Not enough data: ${counted(total.now.runs, 'run')} in the month say little.`]

@@ -47,8 +47,9 @@ export function statedPolicies(policies: readonly PolicyRow[]): readonly StatedP
   }));
 }
 
-/** A policy that is in use: its revision, and the one before the month, undefined where the policy is new. */
-interface PolicyInUse {
+/** A policy that is in use: since when, its revision, and the one before the month, undefined where the policy is new. */
+export interface PolicyInUse {
+  readonly firstMs: number;
   readonly last: StatedPolicy;
   readonly before: StatedPolicy | undefined;
 }
@@ -67,6 +68,7 @@ export function inUse(
   const usedMs = ({ revision, sinceMs }: StatedPolicy): number => Math.max(sinceMs, ranMs.get(revision) ?? 0);
   const byPolicy = Map.groupBy(stated, ({ policy }) => policy);
   const all = [...byPolicy.values()].map((revisions) => ({
+    firstMs: Math.min(...revisions.map(({ sinceMs }) => sinceMs)),
     last: revisions.toSorted((a, b) => usedMs(a) - usedMs(b)).at(-1)!,
     before: revisions.findLast(({ sinceMs }) => sinceMs < fromMs),
   }));

@@ -83,6 +83,7 @@ test('beside a pipeline that runs it asks the SQL port, by default for the last 
   const program = await Program.start(place);
   try {
     place.configure(`extensions: { sql: { endpoint: "${new URL(program.url('SQL')).host}" } }`);
+    const month = monthAfter(monthAt(Date.now()), -1);
     const { code, stdout, stderr } = await called(
       'report',
       ...place.words,
@@ -91,9 +92,9 @@ test('beside a pipeline that runs it asks the SQL port, by default for the last 
       '--environment',
       "it's\\\t",
     );
-    expect([code, stderr]).toEqual([0, '']);
+    expect([code, stderr]).toEqual([0, `the report of ${month} on it's\\\t\n`]);
     expect(JSON.parse(stdout)).toMatchObject({
-      month: monthAfter(monthAt(Date.now()), -1),
+      month,
       environment: "it's\\\t",
       total: { now: { runs: 0 } },
     });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Report } from '../../src/report/report.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
 import { runSql } from '../../src/store/sql-client.ts';
@@ -69,6 +70,23 @@ afterAll(async () => {
 /** What `plimsoll sql` shows. */
 const shown = async (query: string): Promise<string> =>
   runSql({ url: port.url, token: undefined, query, format: 'PrettyCompactMonoBlock' });
+
+/** What ClickHouse answers to the question. */
+const rowsOf = async (title: string): Promise<readonly Readonly<Record<string, unknown>>[]> =>
+  clickhouse.query(questions.find((one) => one.title === title)?.sql ?? '');
+
+test('incidents are those that the report counts', async () => {
+  const file = new URL('../golden/report/2026-10.json', import.meta.url);
+  const { incidents }: Pick<Report, 'incidents'> = JSON.parse(readFileSync(file, 'utf8'));
+  const months = await rowsOf('Do incidents become fewer?');
+  expect(months.map(({ Month, Incidents }) => [String(Month).slice(0, 7), Number(Incidents)])).toEqual(
+    incidents.months.map(({ month, all }) => [month, all]),
+  );
+  const severities = await rowsOf('How long does it take to find an incident, and to end it?');
+  expect(Object.fromEntries(severities.map((row) => [row['Severity'], Number(row['Incidents'])]))).toEqual(
+    incidents.months.at(-1)?.bySeverity,
+  );
+});
 
 test('deploy/sql/cookbook.md has the answers of the generated month (else: run this with -u)', async () => {
   expect(questions.length).toBeGreaterThanOrEqual(20);

@@ -219,3 +219,14 @@ test('a policy that was removed leaves the report when none of the four months h
     'No run of the four months is covered by p: what covers none counts as removed, and its objectives, risks and drills are left out.',
   );
 });
+
+test('the budget of a policy that began within the month says since when', async () => {
+  const file = policyFile({ metadata: { name: 'p', version: 1, owner: 'o', on_call: 'c' } });
+  const report = await reportOn('2026-10', {
+    policies: [policyRow(file, at('10-14 08:00'))],
+    agent_runs: [run('1', '10-15 10:00', '10-15 10:01', file.revision)],
+  });
+  expect(markdownOf(documentOf(report))).toMatch(
+    /^\| p \(since the policy began, 14 Oct\) \| run success \|/m,
+  );
+});

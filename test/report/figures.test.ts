@@ -122,6 +122,7 @@ test('an error budget is what may go wrong less what did', () => {
       events: 200,
       bad: 5,
       left: expect.closeTo(0.75),
+      since: null,
     },
   ]);
   const few = policyFigures({ policies: [policy], covered: [{ ...covered, runs: 19 }], drills: [] }, october);
@@ -145,6 +146,28 @@ test('a drill that never passed is overdue', () => {
   ];
   const [found] = policyFigures({ policies: [policy], covered: [covered], drills }, october).drills;
   expect(found).toMatchObject({ run: 3, passed: 0, failed: 2, lastPassed: null, isOverdue: true });
+});
+
+test('a drill that never passed is not overdue before the policy was in use for as long as it allows', () => {
+  const of = (sinceMs: number, drills: Answers['drills'] = []) =>
+    policyFigures({ policies: [{ ...policy, sinceMs }], covered: [covered], drills }, october).drills[0];
+  const limitMs = 90 * 86_400_000;
+  expect(of(october.asOfMs - limitMs)?.isOverdue).toBe(false);
+  expect(of(october.asOfMs - limitMs - 1)?.isOverdue).toBe(true);
+  const before = { policy: 'refund-agent', scenario: 'tools-fail', isPassed: 1, endedMs: Date.UTC(2026, 4) };
+  expect(of(Date.UTC(2026, 9, 2), [before])?.isOverdue).toBe(false);
+});
+
+test('an error budget says since when there is one where the policy began within the month', () => {
+  const of = (...sinceMs: readonly number[]) =>
+    policyFigures(
+      { policies: sinceMs.map((one) => ({ ...policy, sinceMs: one })), covered: [covered], drills: [] },
+      october,
+    ).budgets[0]?.since;
+  const within = Date.UTC(2026, 9, 14);
+  expect(of(within)).toBe('2026-10-14T00:00:00.000Z');
+  expect(of(within, within + 1)).toBe('2026-10-14T00:00:00.000Z');
+  expect(of(october.fromMs, within)).toBe(null);
 });
 
 test('a drill of another scenario than the demanded one is counted, and nothing is on time for it', () => {

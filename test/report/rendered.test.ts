@@ -52,6 +52,7 @@ const hostile = fc.oneof(
         '\uD800',
         '~',
         '!',
+        '&lt;',
         'http://x',
         '@',
       ),
@@ -85,7 +86,7 @@ test('whatever names say, they are text: Markdown has the same tables, headings 
     fc.property(hostile, (name) => {
       const markdown = markdownOf(documentOf(named(name)));
       expect(structureOf(markdown)).toBe(plain);
-      expect(markdown).not.toMatch(/&(?:#|\w)|\bhttps?:\/\//);
+      expect(markdown).not.toMatch(/(?<!\\)&(?:#|\w)|\bhttps?:\/\//);
     }),
     { numRuns: Math.ceil(runs / 10) },
   );

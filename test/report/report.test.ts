@@ -145,6 +145,11 @@ describe('of a generated month', () => {
     expect(report.releases.shipped.find(({ release }) => release === '1.5.1')?.fate).toBe('kept');
   });
 
+  test('the column of what the dearest runs cost says that it is about a cost', () => {
+    const [header = ''] = /^\| Agent \| Runs .*$/m.exec(markdownOf(documentOf(report))) ?? [];
+    expect(header).toContain('| Cost per success | Before | p95 cost of a run |');
+  });
+
   test('a rate of few runs is not stated, but its interval is', () => {
     const [audit = ''] = /^\| audit.*$/m.exec(markdownOf(documentOf(report))) ?? [];
     expect(audit).toMatch(
@@ -181,8 +186,20 @@ describe('of a generated month', () => {
     await onlyRuns('2026-10-12', '2026-10-17');
     const { warnings } = documentOf(await reportFrom(clickhouse, october));
     expect(warnings).toEqual([
-      expect.stringMatching(/^The month is not whole: data begins on 1[12] Oct\.$/),
-      expect.stringMatching(/^The month is not whole: data ends on 16 Oct 2026, \d\d:\d\d UTC\.$/),
+      expect.stringMatching(
+        /^The month is not whole: data begins on 1[12] Oct and ends on 16 Oct 2026, \d\d:\d\d UTC\.$/,
+      ),
+    ]);
+  });
+
+  test.each([
+    ['2026-10-12', '2026-12', /^The month is not whole: data begins on 1[12] Oct\.$/],
+    ['2026-06', '2026-10-17', /^The month is not whole: data ends on 16 Oct 2026, \d\d:\d\d UTC\.$/],
+  ])('of runs from %s to before %s it says only that', async (from, to, sentence) => {
+    await onlyRuns(from, to);
+    const { warnings } = documentOf(await reportFrom(clickhouse, october));
+    expect(warnings.filter((warning) => warning.startsWith('The month is'))).toEqual([
+      expect.stringMatching(sentence),
     ]);
   });
 

@@ -3,7 +3,7 @@ import { kpiStat, kpiTrend, metricAbout } from './kpi-panels.ts';
 import { uids } from './links.ts';
 import { rows, sqlStack, sqlTrend, stack } from './panel.ts';
 import { agents, increase } from './promql.ts';
-import { inRange, ofAgents } from './sql.ts';
+import { inRange, ofAgents, ofCounted } from './sql.ts';
 import { anyAgents, environment, windowOf } from './variables.ts';
 
 const now: Band = {
@@ -50,7 +50,7 @@ ORDER BY time`;
 
 const incidentsByWeek = `SELECT toDateTime(toStartOfWeek(DetectedTime, 1), 'UTC') AS time, Severity, count() AS Incidents
 FROM incidents_now
-WHERE ${inRange('DetectedTime')} AND ${ofAgents}
+WHERE ${inRange('DetectedTime')} AND ${ofCounted}
 GROUP BY time, Severity
 ORDER BY time`;
 
@@ -73,7 +73,7 @@ FROM
     UNION ALL
     SELECT toStartOfMonth(DetectedTime), 0, 0, 0, 1, 0, 0
     FROM incidents_now
-    WHERE ${inRange('DetectedTime')} AND ${ofAgents}
+    WHERE ${inRange('DetectedTime')} AND ${ofCounted}
 )
 GROUP BY Month
 ORDER BY Month DESC`;

@@ -1,10 +1,10 @@
 import { marksOf, type Band, type Draft } from './dashboard.ts';
-import { metricAbout } from './kpi-panels.ts';
+import { asksToo, metricAbout } from './kpi-panels.ts';
 import { agentLink, uids } from './links.ts';
 import { metric } from './metric.ts';
 import { alarm, figures, rows, stack, stat, trend } from './panel.ts';
 import { agents, increase, most, total } from './promql.ts';
-import { inRange, ofAgents } from './sql.ts';
+import { inRange, ofAgents, ofCounted } from './sql.ts';
 import { anyAgents, environment } from './variables.ts';
 
 const now: Band = {
@@ -61,8 +61,7 @@ const openOnes: Band = {
       figures(
         {
           ...metricAbout('plimsoll_incidents_open', 'Open incidents by release', 'short'),
-          description:
-            'Where incidents are open now, the gravest first. Since: when the oldest of them began.',
+          description: `Where incidents are open now, the gravest first. Since: when the oldest of them began. ${asksToo}`,
         },
         [
           {
@@ -166,7 +165,7 @@ const responses = `SELECT
     medianOrNull(SecondsToAcknowledge) AS ToAcknowledge, medianOrNull(SecondsToMitigate) AS ToMitigate,
     medianOrNull(SecondsToResolve) AS ToResolve, countIf(ResolvedTime IS NULL) AS StillOpen
 FROM incidents_now
-WHERE ${inRange('DetectedTime')} AND ${ofAgents}
+WHERE ${inRange('DetectedTime')} AND ${ofCounted}
 GROUP BY Severity
 ORDER BY Severity`;
 
@@ -203,7 +202,7 @@ const history: Band = {
       rows(
         {
           title: 'Incidents',
-          description: 'Incidents that opened in the time shown, as they are known now, the latest first.',
+          description: `Incidents that opened in the time shown, as they are known now, the latest first. ${asksToo}`,
           unit: 'none',
         },
         latest,
@@ -216,7 +215,7 @@ const history: Band = {
         {
           title: 'How fast we respond',
           description:
-            'Medians by severity of incidents that opened in the time shown; those that have not come so far are in none.',
+            'Medians by severity of incidents that opened in the time shown; those that have not come so far are in none. Requests to approve a rollback are left out.',
           unit: 'none',
         },
         responses,

@@ -12,18 +12,26 @@ const units: Readonly<Record<Kpi<string>['unit'], Unit>> = {
 
 const unitOf = (stem: string): Unit => units[rollingKpi(stem).unit];
 
+/** What Prometheus counts as incidents, and the report does not. */
+export const asksToo = 'Requests to approve a rollback are among them.';
+
 /** What a panel of a rolling KPI says: the words of the table of KPIs. */
 export function kpiAbout(stem: string, title: string, more = ''): About {
   const { help, numerator, denominator: below } = rollingKpi(stem);
-  const formula = `${numerator.words} / ${below.words}`;
-  return { title, unit: unitOf(stem), description: `${help} Formula: ${formula}.${more && ` ${more}`}` };
+  const said = [
+    help,
+    `Formula: ${numerator.words} / ${below.words}.`,
+    ...(stem === 'incidents_per_run' ? [asksToo] : []),
+    ...(more === '' ? [] : [more]),
+  ];
+  return { title, unit: unitOf(stem), description: said.join(' ') };
 }
 
 /** What a panel of one metric says: its HELP text. */
 export const metricAbout = (name: string, title: string, unit: Unit): About => ({
   title,
   unit,
-  description: metric(name).help,
+  description: name.startsWith('plimsoll_incidents_') ? `${metric(name).help} ${asksToo}` : metric(name).help,
 });
 
 /** A rolling KPI as one figure over all that is chosen, with how many events it is made of. */

@@ -33,7 +33,7 @@ const table: Band = {
         {
           title: 'Agents',
           description:
-            'Each agent in each environment over the window, all its releases together. Runs is n; p95 is that of the slowest release. Click an agent to look at it alone.',
+            'Each agent in each environment over the window, all its releases together. Runs is n; incidents have requests to approve a rollback among them; p95 is that of the slowest release. Click an agent to look at it alone.',
           unit: 'short',
         },
         [

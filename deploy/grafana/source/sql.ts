@@ -44,5 +44,8 @@ export const isOne = (expression: string, name: string): string =>
 /** Of the environments and agents that the variables say, and no rehearsal. */
 export const ofAgents = `${isOne('AgentName', 'agent')} AND ${isOne('Environment', 'environment')} AND NOT startsWith(Environment, 'drill:')`;
 
+/** Incidents that are counted, as the report counts them: not requests for an approval, of which people are told as of incidents. */
+export const ofCounted = `${ofAgents} AND IncidentKey NOT LIKE 'rollback/%/awaiting_approval%'`;
+
 /** Of the releases, too. */
 export const ofReleases = `${ofAgents} AND ${isOne('Release', 'release')}`;

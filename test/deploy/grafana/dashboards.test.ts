@@ -35,6 +35,20 @@ test.each(dataPanels)('%s has a title, a description, a unit and a query', (_, p
   expect(panel.targets?.length).toBeGreaterThan(0);
 });
 
+test('a request to approve a rollback is counted as an incident nowhere, or the panel says that it is', () => {
+  const about = dataPanels.filter(([, { targets }]) =>
+    /incidents_now|plimsoll_incidents_|plimsoll_kpi_incidents_/.test(JSON.stringify(targets)),
+  );
+  expect(about.length).toBeGreaterThanOrEqual(9);
+  for (const [name, { targets, description }] of about)
+    expect([name, `${description} ${JSON.stringify(targets)}`]).toEqual([
+      name,
+      expect.stringMatching(
+        /requests? to approve a rollback|IncidentKey NOT LIKE 'rollback\/%\/awaiting_approval%'/i,
+      ),
+    ]);
+});
+
 describe.each(dashboards)('on $uid', (dashboard) => {
   test('no panel overlaps another or leaves the grid, and each has an id of its own', () => {
     const all = dashboard.panels ?? [];
