@@ -153,10 +153,12 @@ describe.skipIf(missing)('with a pipeline that judges, rolls back and was scrape
     const [metricsPort = 0] = await freePorts(1);
     await startPipeline(metricsPort);
     await startPrometheus(metricsPort);
-    const { agent, canary } = refunds;
+    const { agent, baseline, canary } = refunds;
     await until('the release before is established', async () =>
       has(`sum(plimsoll_runs_total{agent="${agent}",environment="production"}) > 100`),
     );
+    const again = { key: 'refund-late', agent, release: baseline, environment: refunds.environment };
+    await api('incidents', { ...again, severity: 'sev1', title: 'A refund came late' }); // Prometheus sees it counted
     deployment.running.set(agent, canary);
     await until('it is rolled back', () => deployment.done.length > 0, patienceMs);
     await until('Prometheus knows', async () =>
