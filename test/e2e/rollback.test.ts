@@ -11,6 +11,7 @@ import { requires } from '../requires.ts';
 import { until } from '../until.ts';
 import { sendSteadily, type Runs, type Work } from './agent-runs.ts';
 import { Deployment } from './deployment.ts';
+import { hastyCanary } from './hasty-canary.ts';
 import { Place, Program } from './program.ts';
 
 const missing =
@@ -36,29 +37,7 @@ good_outcomes: [success, completed]
 objectives:
   run_success: { at_least: 0.9, period: 30d, min_events: 20, severity: sev2 }
 severities: { sev2: { page: true, acknowledge_within: 30m } }
-gates:
-  canary:
-    share: 0.3
-    unit: run
-    deadline: 1m
-    min_runs: 20
-    weights: { run_success: 1 }
-    floor: { run_success: 0.5 }
-    margin: 0.1
-    pause_at: 20
-    rollback_at: 100
-    max: 1h
-    on_timeout: pause
-    tick: 1s
-rollback:
-  mode: auto
-  target: ${agent}
-  cooldown: 5m
-  per_day: 6
-  verify: { kpi: run_success, min_events: 20, within: 2m }
-tests:
-  - { name: blocks, gate: canary, fixture: none.traffic.yaml, release: ${canary}, verdict: fail }
-`;
+${hastyCanary({ canary, target: agent })}`;
 }
 
 /** Who waits in earnest, waits seconds here. */

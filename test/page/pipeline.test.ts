@@ -5,6 +5,7 @@ import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sendSteadily, type Runs } from '../e2e/agent-runs.ts';
 import { Deployment } from '../e2e/deployment.ts';
+import { hastyCanary } from '../e2e/hasty-canary.ts';
 import { Place, Program } from '../e2e/program.ts';
 import { freePorts } from '../free-ports.ts';
 import { until } from '../until.ts';
@@ -21,29 +22,7 @@ good_outcomes: [success, completed]
 objectives:
   run_success: { at_least: 0.9, period: 30d, min_events: 20, severity: sev2 }
 severities: { sev2: { page: true, acknowledge_within: 30m } }
-gates:
-  canary:
-    share: 0.3
-    unit: run
-    deadline: 1m
-    min_runs: 20
-    weights: { run_success: 1 }
-    floor: { run_success: 0.5 }
-    margin: 0.1
-    pause_at: 20
-    rollback_at: 100
-    max: 1h
-    on_timeout: pause
-    tick: 1s
-rollback:
-  mode: approve
-  target: refunds
-  cooldown: 5m
-  per_day: 6
-  verify: { kpi: run_success, min_events: 20, within: 2m }
-tests:
-  - { name: blocks, gate: canary, fixture: none.traffic.yaml, release: ${canary}, verdict: fail }
-`;
+${hastyCanary({ canary, target: 'refunds', mode: 'approve' })}`;
 
 describe.skipIf(missing)('the live page of a pipeline', () => {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-page-'));

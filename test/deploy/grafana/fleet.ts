@@ -6,6 +6,7 @@ import { makeBelieveRun } from '../../../src/rehearsal/make-believe-run.ts';
 import { randomOf } from '../../../src/rehearsal/random.ts';
 import { behaviourAt, readTraffic, type Traffic } from '../../../src/rehearsal/traffic.ts';
 import { rehearsalOf } from '../../../src/semconv/rehearsal.ts';
+import { hastyCanary } from '../../e2e/hasty-canary.ts';
 
 /** The agent whose canary is bad, its releases, and where they run. */
 export const refunds = {
@@ -56,29 +57,7 @@ objectives:
   run_success: { at_least: 0.9, period: 30d, min_events: 20, severity: sev2 }
   quality_score: { evaluator: helpful, at_least: 0.8, window: 5m, min_events: 20, severity: sev3 }
 severities: { sev2: { page: true, acknowledge_within: 30m }, sev3: { page: false, acknowledge_within: 4h } }
-gates:
-  canary:
-    share: 0.4
-    unit: run
-    deadline: 1m
-    min_runs: 20
-    weights: { run_success: 1 }
-    floor: { run_success: 0.5 }
-    margin: 0.1
-    pause_at: 20
-    rollback_at: 100
-    max: 1h
-    on_timeout: pause
-    tick: 1s
-rollback:
-  mode: auto
-  target: ${target}
-  cooldown: 5m
-  per_day: 6
-  verify: { kpi: run_success, min_events: 20, within: 10m }
-tests:
-  - { name: blocks, gate: canary, fixture: none.traffic.yaml, release: ${canary}, verdict: fail }
-`;
+${hastyCanary({ canary, target, share: 0.4, within: '10m' })}`;
 }
 
 function trafficOf({ agent, release, environment, goes }: Member): Traffic {
