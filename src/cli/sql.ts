@@ -33,7 +33,8 @@ Sends one query to the SQL port of the running pipeline and prints the answer. I
       query: words[0] ?? '',
       format: String(options['format'] ?? 'PrettyCompactMonoBlock'),
     });
-    process.stdout.write(answer.endsWith('\n') ? answer : `${answer}\n`);
+    if (answer === '') process.stderr.write('0 rows\n');
+    else process.stdout.write(answer.endsWith('\n') ? answer : `${answer}\n`);
     return 0;
   },
 };

@@ -4,7 +4,7 @@ import { element, list, setAttribute, setText } from './element.js';
 import { clock, figure } from './figures.js';
 import { isMet, objectiveSays, objectiveText, sample, trendText } from './words.js';
 
-/** @typedef {{ readonly tile: Tile, readonly timesMs: readonly number[] }} Shown */
+/** @typedef {{ readonly tile: Tile, readonly timesMs: readonly number[], readonly isOfAll: boolean }} Shown */
 
 /**
  * The KPIs, one tile each.
@@ -13,7 +13,8 @@ import { isMet, objectiveSays, objectiveText, sample, trendText } from './words.
  */
 export function tiles(root) {
   const show = list(root, (/** @type {Shown} */ { tile }) => tile.kpi, tilePart);
-  return (view) => show(view.tiles.map((tile) => ({ tile, timesMs: view.trendTimesMs })));
+  return ({ tiles: all, trendTimesMs: timesMs, chosen }) =>
+    show(all.map((tile) => ({ tile, timesMs, isOfAll: chosen === null })));
 }
 
 function tilePart() {
@@ -43,7 +44,7 @@ function tilePart() {
   };
   const show = (/** @type {Shown} */ next) => {
     shown = next;
-    const { tile, timesMs } = next;
+    const { tile, timesMs, isOfAll } = next;
     const { title: name, unit, trend: values, objective: level } = tile;
     const met = isMet(tile);
     node.dataset['kpi'] = tile.kpi;
@@ -51,7 +52,8 @@ function tilePart() {
     setText(value, figure(tile.value, unit));
     value.classList.toggle('few', sample(tile).isFew);
     setText(says, objectiveSays(tile));
-    setText(asks, objectiveText(tile));
+    // Of all agents together there may be none although each has its own: that line says nothing then.
+    setText(asks, isOfAll && level === null ? '\u00A0' : objectiveText(tile));
     setAttribute(objective, 'data-met', met === undefined ? null : String(met));
     const text = trendText(name, values, (each) => figure(each, unit));
     chart.show({ timesMs, values, level, text });
