@@ -128,7 +128,8 @@ function prepare(files: readonly string[], folder: string, target: string) {
         },
       },
     },
-    service: { extensions, policies: [file] },
+    // The demo itself tells what happens.
+    service: { extensions, policies: [file], telemetry: { logs: { level: 'error' } } },
   };
   const own = join(folder, 'demo.yaml');
   writeFileSync(own, stringify(overlay));
