@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { ConfigError } from './config-source.ts';
+import { messageOf } from './core/failure.ts';
 import { print, UsageError, type Command } from './cli/command.ts';
 import { demoCommand } from './cli/demo.ts';
 import { gateCommand } from './cli/gate.ts';
@@ -87,7 +88,7 @@ function parsed<O extends ParseArgsOptionsConfig>(name: string, words: readonly 
   try {
     return parseArgs({ args: [...words], options, allowPositionals: true });
   } catch (error) {
-    const [what = ''] = (error instanceof Error ? error.message : String(error)).split(/\.\s/);
+    const [what = ''] = messageOf(error).split(/\.\s/);
     const known = Object.entries(options).map(([option, { type }]) =>
       type === 'boolean' ? `--${option}` : `--${option}=VALUE`,
     );
@@ -100,7 +101,7 @@ export async function main(words: readonly string[]): Promise<number> {
   try {
     return await dispatch(words);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const lines = error instanceof ConfigError ? message.split('\n') : [message];
     for (const line of lines) process.stderr.write(`plimsoll: ${line}\n`);
     return error instanceof UsageError ? 2 : 1;

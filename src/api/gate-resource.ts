@@ -1,4 +1,5 @@
 import type { Answer, Resource } from '../core/http-endpoint.ts';
+import { instant } from '../core/instant.ts';
 import { judgeStaging } from '../gate/staging-gate.ts';
 import type { Action, Standing, TestStanding, Verdict } from '../judge/standing.ts';
 import { stagingRulesOf } from '../policy/gate-rules.ts';
@@ -145,8 +146,8 @@ function canarySaid(
     ...headOf(file, question),
     policy_revision: found.revision,
     baseline: found.baseline ?? null,
-    started: timeText(found.startedMs),
-    decided: found.decidedMs === undefined ? null : timeText(found.decidedMs),
+    started: instant(found.startedMs),
+    decided: found.decidedMs === undefined ? null : instant(found.decidedMs),
     starts: found.starts,
     units: found.units,
     tests: found.tests.map(testSaid),
@@ -158,7 +159,7 @@ function unjudged({ agent, release, environment }: GateQuestion, awaitedMs: numb
   const named = `${agent} ${release} in ${environment}`;
   return awaitedMs === undefined
     ? `nothing is judged of ${named}: it had no traffic, or is the release that others are compared with`
-    : `${named} is known, and not judged yet: it is from ${timeText(awaitedMs)} on, when the tick of its first runs is closed`;
+    : `${named} is known, and not judged yet: it is from ${instant(awaitedMs)} on, when the tick of its first runs is closed`;
 }
 
 /** E-values beside their logarithms, which are what grows without bound. */
@@ -185,8 +186,4 @@ function headOf({ policy, revision }: PolicyFile, question: GateQuestion): Reado
 /** No verdict was reached: whoever reads the body alone reads that, too. */
 function refused(status: number, sentence: string): Answer {
   return json(status, { verdict: 'inconclusive', action: 'none', reason: sentence, errors: [sentence] });
-}
-
-function timeText(timeMs: number): string {
-  return new Date(timeMs).toISOString();
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { bodyWithin } from '../core/http-body.ts';
 import type { Answer, Resource } from '../core/http-endpoint.ts';
 import type { Log } from '../core/log.ts';
+import { instant } from '../core/instant.ts';
 import type { Change, IncidentBook, Opening } from '../incidents/incident-book.ts';
 import { stateOf, type Incident } from '../incidents/incident.ts';
 import { readIncidentRequest, type IncidentRequest } from './incident-request.ts';
@@ -142,5 +143,5 @@ function incidentJson(incident: Incident): Readonly<Record<string, unknown>> {
 }
 
 function timeText(timeMs: number | undefined): string | null {
-  return timeMs === undefined ? null : new Date(timeMs).toISOString();
+  return timeMs === undefined ? null : instant(timeMs);
 }

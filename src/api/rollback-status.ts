@@ -1,3 +1,4 @@
+import { instant } from '../core/instant.ts';
 /** An attempt, as far as it is shown. */
 interface ShownAttempt {
   readonly id: string;
@@ -97,8 +98,4 @@ function attemptJson(attempt: ShownAttempt) {
     ticket: ticket ?? null,
     evidence,
   };
-}
-
-function instant(timeMs: number): string {
-  return new Date(timeMs).toISOString();
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parsedJson } from '../api/json-body.ts';
 import { fromEnvironment } from '../config.ts';
 import { messageOf } from '../core/failure.ts';
 import { UsageError } from './command.ts';
@@ -18,16 +19,8 @@ const failed = z.object({ errors: z.array(z.string()) });
 
 /** What an answer with a status that is no success says, in one line: `text` is its body. */
 export function refusalOf(status: number, text: string): string {
-  const said = failed.safeParse(parsed(text));
+  const said = failed.safeParse(parsedJson(text));
   return `${status} ${said.success ? said.data.errors.join('; ') : text.trim().slice(0, 200)}`;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Why the API at `url` did not answer, as one sentence; `error` is what fetch rejected with. */

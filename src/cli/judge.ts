@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { sentenceOf } from '../core/issue-sentence.ts';
+import { messageOf } from '../core/failure.ts';
 import { replayTicks } from '../judge/replay.ts';
 import { print, UsageError, type Command } from './command.ts';
 
@@ -52,7 +53,7 @@ function read(file: string): z.infer<typeof replayed> {
   try {
     said = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = messageOf(error);
     throw new UsageError(`${file} cannot be read as JSON: ${cause}`, { cause: error });
   }
   const { data, error } = replayed.safeParse(said, { reportInput: true });

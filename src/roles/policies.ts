@@ -1,6 +1,7 @@
 import type { Component } from '../core/component.ts';
 import type { Log } from '../core/log.ts';
 import type { Telemetry } from '../core/telemetry.ts';
+import { messageOf } from '../core/failure.ts';
 import { ConfigError } from '../config-source.ts';
 import { readPolicies, type PolicyFacts } from '../policy-files.ts';
 import { Coverage } from '../policy/coverage.ts';
@@ -86,7 +87,7 @@ export class Policies implements Component {
     try {
       return readPolicies(this.#patterns, this.#facts);
     } catch (error) {
-      const fault = error instanceof Error ? error.message : String(error);
+      const fault = messageOf(error);
       return { policies: [], faults: [fault], warnings: [] };
     }
   }

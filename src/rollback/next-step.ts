@@ -1,3 +1,4 @@
+import { instant } from '../core/instant.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { isOpen, type Attempt } from './attempt.ts';
 import { everyTarget, type RollbackBook } from './rollback-book.ts';
@@ -236,8 +237,4 @@ function isStillRefused(prior: Attempt, book: RollbackBook, facts: StepFacts): b
     case undefined:
   }
   return true;
-}
-
-function instant(timeMs: number): string {
-  return new Date(timeMs).toISOString();
 }

@@ -1,3 +1,4 @@
+import { instant } from '../core/instant.ts';
 import type { Attempt } from './attempt.ts';
 import { openBreaker } from './next-step.ts';
 import { everyTarget, type OpenBreaker, type RollbackBook } from './rollback-book.ts';
@@ -72,7 +73,7 @@ function textOf(attempt: Attempt): Pick<Page, 'title' | 'summary'> | undefined {
   if (state === 'awaiting_approval' && approval)
     return {
       title: 'RollbackNeedsApproval',
-      summary: `${subject} is to go back to ${to} (${reason}). ${deciders(attempt, approval.approvals)} until ${new Date(approval.expiresMs).toISOString()}: plimsoll rollback approve ${id}`,
+      summary: `${subject} is to go back to ${to} (${reason}). ${deciders(attempt, approval.approvals)} until ${instant(approval.expiresMs)}: plimsoll rollback approve ${id}`,
     };
   if (state === 'expired') return { title: 'RollbackExpired', summary: `${subject} still runs: ${outcome}.` };
   if (state === 'failed') return { title: 'RollbackFailed', summary: `${subject} to ${to}: ${outcome}.` };

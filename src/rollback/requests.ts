@@ -1,4 +1,5 @@
 import { Failure } from '../core/failure.ts';
+import { instant } from '../core/instant.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { isAsking, type Attempt } from './attempt.ts';
 import type { AttemptBody } from './rollback-event.ts';
@@ -163,7 +164,7 @@ export class Requests {
     if (this.#parts.facts().nowMs >= untilMs) return undefined;
     const current = await this.#look(prior.key, prior, prior.sinceMs);
     if (current.kind !== 'known' || current.release !== from) return undefined;
-    return `${plan.target} runs ${from} again; the cooldown of ${plan.target} ends at ${new Date(untilMs).toISOString()}`;
+    return `${plan.target} runs ${from} again; the cooldown of ${plan.target} ends at ${instant(untilMs)}`;
   }
 
   async #joins(prior: Attempt, plan: LivePlan): Promise<boolean> {

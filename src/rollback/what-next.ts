@@ -1,3 +1,4 @@
+import { instant } from '../core/instant.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import type { Attempt } from './attempt.ts';
 import { answerMs, cooldownEndMs, openBreaker, restsUntilMs } from './next-step.ts';
@@ -102,8 +103,4 @@ function refusedNext(attempt: Attempt, { book }: NextFacts): string {
 function unseen(attempt: Attempt, facts: NextFacts): string {
   if (isRehearsal(attempt.environment) || facts.isSeen() !== false) return '';
   return `; nothing was seen of ${attempt.agent} ${attempt.from} in ${attempt.environment} lately: is that its name?`;
-}
-
-function instant(timeMs: number): string {
-  return new Date(timeMs).toISOString();
 }

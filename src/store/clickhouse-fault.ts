@@ -1,3 +1,4 @@
+import { messageOf } from '../core/failure.ts';
 /**
  * What helps against a fault: other `rows` (these wrote nothing and always fail), `time` (the same again, later), or an
  * `operator`, who mends what the message names. The same again succeeds then, too.
@@ -133,7 +134,7 @@ const distrust = /CERT|SELF_SIGNED|UNABLE_TO|ERR_SSL|ERR_TLS|EPROTO/;
 /** Why nothing that is an answer came from `url`. */
 export function silenceOf(error: unknown, url: string): ClickHouseFault {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const said = error instanceof Error ? error.message : String(error);
+  const said = messageOf(error);
   const options = { cause: error };
   if (distrust.test(code))
     return new ClickHouseFault(

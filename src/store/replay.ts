@@ -1,6 +1,6 @@
 import { delayMs, type Backoff } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
-import { Failure } from '../core/failure.ts';
+import { Failure, messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { Claim, Position, StreamRecord } from '../core/stream.ts';
 import { undecodableReason, type RowEncoder, type Rows } from './block.ts';
@@ -285,7 +285,7 @@ export class Replay {
   /** Waits before the table is asked again, which has failed `failures` times before; throws when it has failed too often. */
   async #wait(error: unknown, failures: number): Promise<void> {
     const { settings, pause } = this.#parts;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     if (failures >= settings.patience)
       throw new Failure(
         'unavailable',

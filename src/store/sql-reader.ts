@@ -1,3 +1,4 @@
+import { messageOf } from '../core/failure.ts';
 import type { ClickHouseClient, DataFormat } from '@clickhouse/client';
 import { randomUUID } from 'node:crypto';
 import { connectEmbedded } from './clickhouse-embedded.ts';
@@ -183,7 +184,7 @@ const codesByStatus = new Map<number, readonly number[]>([
 export function sqlErrorOf(error: unknown): SqlError {
   if (error instanceof SqlError) return error;
   const code = clickHouseErrorCode(error);
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (code === undefined) return new SqlError(1002, 'UNKNOWN_EXCEPTION', 500, message, { cause: error });
   const type =
     error instanceof Error && 'type' in error && typeof error.type === 'string'

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { OwnershipLost, type Claim, type Position } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
+import { messageOf } from '../core/failure.ts';
 import type { Block, BlockLimits, RowEncoder } from './block.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { loggable } from './clickhouse-fault.ts';
@@ -277,7 +278,7 @@ export class Tenure {
   /** Waits before attempt `attempt` is made again (0 is the first), because `error` kept `what` from answering. */
   async wait(what: string, error: unknown, attempt: number): Promise<void> {
     this.halt.throwIfAborted();
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.enter('waiting', `${what}: ${message}`);
     const waitMs = delayMs(this.parts.settings.backoff, attempt, Math.random());
     this.parts.log.warn({ ...this.origin, for: what, ...loggable(error), waitMs }, 'the store waits');
