@@ -75,19 +75,26 @@ export class Cluster {
   async #describe(): Promise<Metadata> {
     const topics = [this.#settings.topic];
     try {
-      this.#metadata = await this.ask((connection) =>
-        metadataV12.api.async(connection, topics, false, false),
+      return this.#believe(
+        await this.ask((connection) => metadataV12.api.async(connection, topics, false, false)),
       );
-      return this.#metadata;
     } catch (error) {
       if (!(error instanceof ResponseError)) throw error;
       const answer = error['response'] as Metadata; // oxlint-disable-line typescript/no-unsafe-type-assertion -- what the same call answers when all is well
       const code = answer.topics[0]?.errorCode;
       // One partition without a leader makes an error of an answer that tells the leaders of the others.
-      if (code === 0 || code === unknownTopic) this.#metadata = answer;
-      if (code === 0) return answer;
+      if (code === 0) return this.#believe(answer);
+      if (code === unknownTopic) this.#metadata = answer;
       throw error;
     }
+  }
+
+  /** Keeps what was heard, unless it is older than what is known: a broker that was cut off or hung tells of what was before. */
+  #believe(heard: Metadata): Metadata {
+    const known = this.#metadata;
+    const believed = known && isOlder(heard, known) ? known : heard;
+    this.#metadata = believed;
+    return believed;
   }
 
   /** The topic as last heard; undefined when there was none. */
@@ -209,6 +216,18 @@ export class Cluster {
     const link = { opening, end };
     return link;
   }
+}
+
+/**
+ * Whether `heard` tells of an earlier state of the topic than `known`: an epoch begins with each leader of a partition and
+ * is never used again (KIP-320). Who leads no longer would miss what was appended since, and say it is out of order.
+ */
+function isOlder(heard: Metadata, known: Metadata): boolean {
+  const [now] = heard.topics;
+  const [before] = known.topics;
+  if (now?.topicId !== before?.topicId) return false; // created anew, with epochs of its own
+  const epochs = new Map(before?.partitions.map((each) => [each.partitionIndex, each.leaderEpoch]));
+  return now?.partitions.some((each) => each.leaderEpoch < (epochs.get(each.partitionIndex) ?? -1)) ?? false;
 }
 
 function tlsOf(tls: TlsOptions | undefined): ConnectionOptions {

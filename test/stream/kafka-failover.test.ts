@@ -1,16 +1,23 @@
 import { readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OwnershipLost } from '../../src/core/stream.ts';
+import { KafkaStream } from '../../src/stream/kafka.ts';
+import { Cluster } from '../../src/stream/kafka-cluster.ts';
 import { recordOf, texts } from '../contract/stream-records.ts';
 import { KafkaCluster } from '../kafka/broker.ts';
 import { ownBrokerMissing } from '../kafka/requires-kafka.ts';
 import { until } from '../until.ts';
 import { payloads } from './kafka-payloads.ts';
-import { kafkaStream, newTopic } from './kafka-place.ts';
+import { kafkaOptions, kafkaStream, newTopic } from './kafka-place.ts';
 
 const never = new AbortController().signal;
 const soon = (): AbortSignal => AbortSignal.timeout(10_000);
+
+async function leadersOf(view: Cluster): Promise<number[]> {
+  return (await view.refresh()).topics[0]?.partitions.map(({ leaderId }) => leaderId) ?? [];
+}
 
 describe.skipIf(ownBrokerMissing())('brokers that die or hang', () => {
   let cluster: KafkaCluster;
@@ -58,11 +65,13 @@ describe.skipIf(ownBrokerMissing())('brokers that die or hang', () => {
         acknowledged.every(({ length }, at) => length > (before[at] ?? 0) + 50),
       );
     };
-    await goingOn();
-    await fault(goingOn);
-    await goingOn();
+    const writing = Promise.all(writers);
+    const faultOver = goingOn()
+      .then(async () => fault(goingOn))
+      .then(goingOn);
+    await Promise.race([faultOver, writing]); // a writer ends before only by what it was refused for
     over.abort();
-    await Promise.all(writers);
+    await writing;
     for (const [partition, sent] of acknowledged.entries()) {
       expect(await payloads(stream, partition)).toEqual(sent);
       await until('the reader', () => committed[partition] === sent.length);
@@ -74,6 +83,28 @@ describe.skipIf(ownBrokerMissing())('brokers that die or hang', () => {
     await reader.stop(soon());
     await stream.stop(soon());
   }
+
+  test('are not believed when they wake and tell of the leaders that were before', async () => {
+    const topic = newTopic();
+    const options = kafkaOptions(cluster.addresses, { topic });
+    const stream = new KafkaStream(options);
+    await stream.start();
+    const [asking, aware] = [new Cluster(options), new Cluster(options)];
+    for (const each of [asking, aware]) each.open();
+    // Brokers are asked in turn: all three are known and connected, then two others are asked before the one that hangs.
+    for (let n = 0; n < 3; n++) await asking.refresh();
+    const hung = (await asking.refresh()).brokers[2]?.nodeId ?? 0;
+    cluster.freeze(hung - 1);
+    await until('others to lead', async () => !(await leadersOf(aware)).includes(hung));
+    for (let answered = true; answered;) {
+      const leaders = leadersOf(asking);
+      answered = await Promise.race([leaders.then(() => true), sleep(500, false)]);
+      if (!answered) cluster.wake(hung - 1); // its answer comes now, of what it knew
+      expect(await leaders).not.toContain(hung);
+    }
+    for (const each of [asking, aware]) each.close();
+    await stream.stop(soon());
+  });
 
   test('stop the partitions that have no other copy, and no others, until they come back', async () => {
     const topic = newTopic();
