@@ -50,6 +50,25 @@ export const clickhouseExporter = z
     flush_interval: duration.prefault('1s').describe('How long rows wait for others to share a block with.'),
     max_block_rows: count(1, 50_000).prefault(50_000).describe('A block with so many rows waits no longer.'),
     max_block_size: size.prefault('32MiB').describe('Nor does one of this size.'),
+    ttl: z
+      .strictObject({
+        otel_traces: orNothing(duration).describe(
+          'Spans, from their start on: 1d to 3650d. They go a day at a time, and then what says when a trace was.',
+        ),
+        agent_runs: orNothing(duration).describe(
+          'Runs, from when they count on: 1d to 3650d. `plimsoll report` has only those that are kept.',
+        ),
+        incidents: orNothing(duration).describe(
+          'Incidents, from when they were opened on, also those still open: 1d to 3650d.',
+        ),
+        rollbacks: orNothing(duration).describe(
+          'Events of rollbacks: 1d to 3650d. The journal keeps its own.',
+        ),
+      })
+      .prefault({})
+      .describe(
+        'How long tables keep rows, by table; for ever where that is not said. A start applies a change; shorter removes rows.',
+      ),
   })
   .superRefine(({ url, ...options }, context) => {
     if (url !== undefined) return;

@@ -4,6 +4,7 @@ import { configSchema, messageOf, type Config } from './config-schema.ts';
 import { nameFault } from './enrich/by-name.ts';
 import { patternFault } from './enrich/content-rules.ts';
 import { sqlPortFault } from './store/sql-port.ts';
+import { ttlLimitsMs } from './store/table-ttl.ts';
 
 type PipelineName = keyof Config['service']['pipelines'];
 type Shape = { readonly [S in 'receivers' | 'processors' | 'exporters']: readonly string[] };
@@ -205,11 +206,14 @@ function* tlsFaults(
 function* clickhouseFaults(config: Config): Generator<string> {
   for (const [id, exporter] of Object.entries(config.exporters)) {
     if (exporter.type !== 'clickhouse') continue;
-    const { url, tls, insert_deadline } = exporter;
+    const { url, tls, insert_deadline, ttl } = exporter;
     const at = `exporters::${id}`;
     if (tls && url?.startsWith('http:')) yield `${at}::tls: the url is not one of https: correct one of them`;
     if (insert_deadline < leastDeadlineMs || insert_deadline > mostDeadlineMs)
       yield `${at}::insert_deadline: must be from 30s to 1h: a full block takes seconds to insert, and the table remembers which blocks it has for a limited time`;
+    for (const [table, keptMs = ttlLimitsMs.most] of Object.entries(ttl))
+      if (keptMs < ttlLimitsMs.least || keptMs > ttlLimitsMs.most)
+        yield `${at}::ttl::${table}: must be from 1d to 3650d; to keep rows for ever, remove it`;
     yield* tlsFaults(`${at}::tls`, tls);
   }
 }

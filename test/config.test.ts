@@ -312,6 +312,19 @@ test.each([
     `exporters: { clickhouse: { url: "http://clickhouse:8123", insert_deadline: ${deadline} } }`,
     'exporters::clickhouse::insert_deadline: must be from 30s to 1h: a full block takes seconds to insert, and the table',
   ]),
+  ...[
+    ['no day', '23h'],
+    ['longer than it can be counted', '3651d'],
+  ].map(([what, kept]) => [
+    `rows that are kept for ${what}`,
+    `exporters: { clickhouse: { ttl: { agent_runs: ${kept} } } }`,
+    'exporters::clickhouse::ttl::agent_runs: must be from 1d to 3650d; to keep rows for ever, remove it',
+  ]),
+  [
+    'a time to keep policies, which runs refer to',
+    'exporters: { clickhouse: { ttl: { policies: 30d } } }',
+    'exporters::clickhouse::ttl: unknown key policies: remove it or correct its spelling; known are otel_traces, agent_runs,',
+  ],
   [
     'an unknown pipeline',
     'service: { pipelines: { logs: { receivers: [otlp], exporters: [kpi] } } }',

@@ -5,6 +5,7 @@ import type { Plan } from '../plan.ts';
 import { clockFault, serverFaults, tableFaults } from '../store/clickhouse-check.ts';
 import type { ClickHouse } from '../store/clickhouse.ts';
 import { appliedMigrations, readMigrations } from '../store/migrations.ts';
+import { ttlFaults } from '../store/table-ttl.ts';
 import { clickhouseOf } from './store.ts';
 import { topicsOf } from './streams.ts';
 
@@ -41,7 +42,7 @@ export async function probeClickHouse(plan: Plan, log: Log): Promise<readonly Fi
   const clickhouse = clickhouseOf(plan, options, log);
   try {
     await clickhouse.start();
-    return [await ask(clickhouse, what, options.cluster)];
+    return [await ask(clickhouse, what, options)];
   } catch (error) {
     return [{ what, faults: [messageOf(error)] }];
   } finally {
@@ -49,7 +50,11 @@ export async function probeClickHouse(plan: Plan, log: Log): Promise<readonly Fi
   }
 }
 
-async function ask(clickhouse: ClickHouse, what: string, cluster: string | undefined): Promise<Finding> {
+async function ask(
+  clickhouse: ClickHouse,
+  what: string,
+  { cluster, ttl }: NonNullable<Plan['store']>['clickhouse'],
+): Promise<Finding> {
   const [about] = await clickhouse.query<{ version: string }>('SELECT version() AS version');
   const migrations = await readMigrations();
   const skew = clockFault(clickhouse);
@@ -61,6 +66,11 @@ async function ask(clickhouse: ClickHouse, what: string, cluster: string | undef
       : `has its tables, ${applied.size} of ${migrations.length} migrations applied`;
   return {
     what: `${what}: version ${about?.version}, ${tables}`,
-    faults: [...(skew === undefined ? [] : [skew]), ...faults, ...(await tableFaults(clickhouse, cluster))],
+    faults: [
+      ...(skew === undefined ? [] : [skew]),
+      ...faults,
+      ...(await tableFaults(clickhouse, cluster)),
+      ...(await ttlFaults(clickhouse, ttl)),
+    ],
   };
 }
