@@ -95,9 +95,9 @@ describe.skipIf(missing)('the live page', () => {
     expect(few).toMatch(/not judged .* few: 7$/);
     await reads(page, '.judgement', /fail roll it back run_success is worse than that of 1\.4\.0/);
     const tests = await texts(page, '.tests li');
-    expect(tests[0]).toMatch(/worse than 1\.4\.0\? evidence 2,039, enough to roll back$/);
+    expect(tests[0]).toMatch(/worse than 1\.4\.0\? evidence 2040, enough to roll back$/);
     expect(tests[1]).toMatch(/evidence 30, enough to pause, rolls back at 493$/);
-    expect(tests[3]).toMatch(/surely not worse than 1\.4\.0\? evidence 0\.05, passes at 99$/);
+    expect(tests[3]).toMatch(/surely not worse than 1\.4\.0\? evidence 0\.0498, passes at 99\.5$/);
   });
 
   test('the evidence over time is of the test that the server says, and so is the end of it', async () => {
