@@ -62,6 +62,24 @@ describe.skipIf(missing)('the live page', () => {
     await until('no chart', async () => (await texts(live.page, '.drawn')).length === 0);
   });
 
+  test('where no policy is in use it says why nothing is judged, and what to do', async () => {
+    await live.open();
+    await reads(live.page, '#connection', 'live');
+    expect(await texts(live.page, '#no-policies')).toEqual([]);
+    live.show({ hasPolicies: false });
+    await reads(
+      live.page,
+      '#no-policies',
+      'No policy is in use: nothing is judged, so no release has a verdict.',
+    );
+    const told = (await texts(live.page, '#no-policies'))[0] ?? '';
+    expect(told).toContain("echo 'service: { policies: [config/policies/*.yaml] }' > mine.yaml");
+    expect(told).toContain('npm start -- --config config/plimsoll.yaml --config mine.yaml');
+    live.show({ isActive: false });
+    await reads(live.page, '#connection', 'this process stands by');
+    expect(await texts(live.page, '#no-policies')).toEqual([]);
+  });
+
   test('a process that stands by says so, and shows what flows', async () => {
     live.view = { ...live.view, isActive: false, tiles: [], agents: [] };
     await live.open();
