@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { loadConfig } from '../config.ts';
 import { reachableUrl } from '../core/listen.ts';
+import { eValueText } from '../judge/e-value.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { linkLines } from '../rehearsal/drill-record.ts';
 import { print } from './command.ts';
@@ -252,12 +253,7 @@ const barLength = 16;
 function bar(logEvidence: number, threshold: number): string {
   const filled = Math.round(barLength * Math.min(1, Math.max(0, logEvidence / threshold)));
   const text = '█'.repeat(filled) + '░'.repeat(barLength - filled);
-  return `${text} ${amount(logEvidence)} of ${amount(threshold)}`;
-}
-
-/** The e-value of which `log` is the natural logarithm, as policies, gates and the page have it. */
-function amount(log: number): string {
-  return String(Number(Math.exp(log).toPrecision(3)));
+  return `${text} ${eValueText(logEvidence)} of ${eValueText(threshold)}`;
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

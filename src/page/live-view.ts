@@ -131,6 +131,8 @@ export interface LiveView {
   readonly window: string;
   /** False while the window may lack events that were there. */
   readonly isComplete: boolean;
+  /** Whether any policy is in use: without one nothing is judged. */
+  readonly hasPolicies: boolean;
   /** What is chosen; null: all agents. */
   readonly chosen: { readonly agent: string; readonly environment: string } | null;
   readonly trendTimesMs: readonly number[];

@@ -67,4 +67,6 @@ export interface Assessed {
    * What the policies in use ask of `kpi` at all of `places`; null where none does, or where several do.
    */
   readonly objectiveOf: (kpi: string, places: readonly Place[]) => number | null;
+  /** Whether any policy is in use. */
+  readonly hasPolicies: boolean;
 }

@@ -32,6 +32,7 @@ export function viewOf(moment: Moment, choice: Choice): LiveView {
     ...common,
     isActive: true,
     isComplete: figures.isComplete,
+    hasPolicies: assessed.hasPolicies,
     trendTimesMs: assessed.trends.timesMs,
     tiles: tilesOf(moment.windows, assessed, choice, { figures, shown }),
     agents: agentLines(figures, assessed.standings, assessed.incidents),
@@ -47,6 +48,7 @@ export function viewOf(moment: Moment, choice: Choice): LiveView {
 const idle = {
   isActive: false,
   isComplete: false,
+  hasPolicies: false,
   trendTimesMs: [],
   tiles: [],
   agents: [],

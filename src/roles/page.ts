@@ -46,6 +46,7 @@ export function pageRole(site: Site, parts: PageParts): PageRole {
     incidents: () => assess.incidents.book.incidents,
     rollbacks: () => rollback?.status() ?? noRollbacks,
     objectiveOf: objectivesIn(site.policies),
+    hasPolicies: () => site.policies.inUse.length > 0,
     flow: flowOf(site, parts),
     clock,
     log: site.log,

@@ -84,6 +84,7 @@ export function assessedOf(families: readonly Family[], over: Partial<Assessed> 
     trends: new Trends({ width: windows.length * amounts.length, limit: 1001 }),
     evidence: new Trends({ width: 1, limit: 100 }),
     objectiveOf: () => null,
+    hasPolicies: true,
     ...over,
   };
 }

@@ -219,6 +219,11 @@ describe('a view', () => {
     expect([view.releases, view.incidents, view.rollbacks]).toEqual([[], [], []]);
   });
 
+  test('says whether any policy is in use', () => {
+    expect(viewOf(momentOf(assessed), everything).hasPolicies).toBe(true);
+    expect(viewOf(momentOf({ ...assessed, hasPolicies: false }), everything).hasPolicies).toBe(false);
+  });
+
   test('of a process that stands by is its flow alone', () => {
     const view = viewOf(momentOf(undefined), everything);
     expect(view).toMatchObject({ isActive: false, tiles: [], agents: [], trendTimesMs: [] });

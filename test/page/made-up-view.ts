@@ -157,6 +157,7 @@ export function madeUpView(count: number, over: Partial<LiveView> = {}): LiveVie
     windows: ['5m', '1h', '24h'],
     window: '1h',
     isComplete: true,
+    hasPolicies: true,
     chosen: null,
     trendTimesMs: Array.from({ length: points }, (_, i) => atMs - (points - 1 - i) * 30_000),
     tiles,

@@ -129,6 +129,7 @@ class Page {
     byId('before-first').hidden = true;
     byId('standby').hidden = view.isActive;
     byId('active').hidden = !view.isActive;
+    byId('no-policies').hidden = view.hasPolicies;
     byId('flow-section').hidden = false;
     byId('agents-section').hidden = isOfAgent;
     byId('releases-section').hidden = !isOfAgent;
