@@ -40,6 +40,14 @@ const server = {
     ),
 };
 
+/** What holds for a server where nothing is said of it. */
+export const serverDefaults = {
+  username: 'default',
+  database: 'default',
+  compression: 'zstd',
+  insert_deadline: '5m',
+} as const;
+
 /** `exporters::clickhouse`: where rows go. */
 export const clickhouseExporter = z
   .strictObject({
@@ -82,10 +90,10 @@ export const clickhouseExporter = z
   })
   .transform(
     ({
-      username = 'default',
-      database = 'default',
-      compression = 'zstd',
-      insert_deadline = 300_000,
+      username = serverDefaults.username,
+      database = serverDefaults.database,
+      compression = serverDefaults.compression,
+      insert_deadline = duration.parse(serverDefaults.insert_deadline),
       ...rest
     }) => ({ ...rest, username, database, compression, insert_deadline }),
   )

@@ -1,5 +1,6 @@
 import { apiPortFault } from './api/api-port.ts';
-import { ConfigError, readSources } from './config-source.ts';
+import { writtenInFull, type WrittenConfig } from './config-in-full.ts';
+import { ConfigError, expand, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
 import { nameFault } from './enrich/by-name.ts';
 import { patternFault } from './enrich/content-rules.ts';
@@ -30,7 +31,7 @@ const shapes: Readonly<Record<PipelineName, Shape>> = {
  * Throws a ConfigError with one line per mistake, each naming the path and the fix.
  */
 export function loadConfig(files: readonly string[]): Config {
-  const parsed = configSchema.safeParse(readSources(files, process.env), { reportInput: true });
+  const parsed = configSchema.safeParse(expand(readSources(files), process.env), { reportInput: true });
   if (!parsed.success) {
     const lines = parsed.error.issues.map(
       (issue) => `${issue.path.join('::') || 'the configuration'}: ${messageOf(issue, configSchema)}`,
@@ -48,6 +49,12 @@ export function loadConfig(files: readonly string[]): Config {
   ];
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
   return parsed.data;
+}
+
+/** What `loadConfig` loads, as users write it: merged, and in full. Throws as that does. */
+export function loadWrittenConfig(files: readonly string[]): WrittenConfig {
+  loadConfig(files);
+  return writtenInFull(readSources(files), process.env);
 }
 
 /** What the variable `name` of the environment says; undefined where it is not set, or empty. */
