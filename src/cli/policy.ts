@@ -17,6 +17,7 @@ import { testResults } from '../rehearsal/policy-tests.ts';
 import { readTraffic } from '../rehearsal/traffic.ts';
 import { print, UsageError, type Command } from './command.ts';
 import { readText } from './named-file.ts';
+import { checkRendered } from './rendered-check.ts';
 
 export const policyCommand: Command = {
   name: 'policy',
@@ -48,12 +49,13 @@ diff     what changed, in words; a change without a raised version is an error, 
 render   writes to DIR, for each policy, rules of Prometheus and promtool's tests of them (NAME.rules.yaml,
          NAME.rules.test.yaml); the pipeline's own (plimsoll-pipeline.*); Alertmanager's routes and inhibitions
          (alertmanager.yaml) and a script with amtool's tests of them (alertmanager.test.sh); and for a policy with
-         gates::canary an AnalysisTemplate of Argo Rollouts (NAME.argo.yaml) and what Flagger needs (NAME.flagger.yaml)
+         gates::canary an AnalysisTemplate of Argo Rollouts (NAME.argo.yaml) and what Flagger needs (NAME.flagger.yaml).
+         Then promtool and amtool, where they are on PATH, check what was written; exits with 1 when one refuses it
 schema   prints the JSON Schema of policies, for editors: that is config/policies/policy.schema.json
 
   plimsoll policy check config/policies/*.yaml
   plimsoll policy test config/policies/refund-agent.yaml
-  plimsoll policy render --out rules config/policies/*.yaml && promtool test rules rules/*.rules.test.yaml
+  plimsoll policy render --out rules config/policies/*.yaml
 
   --as-of DAY        what is overdue on that day (2027-01-31) instead of today
   --receivers FILE   receivers of Alertmanager, which a policy names as owner and on_call (deploy/receivers.yaml is an
@@ -199,7 +201,9 @@ function render(
     complain(
       `${join(out, 'alertmanager.yaml')}: its receivers tell nobody: give yours with --receivers FILE`,
     );
-  return 0;
+  const { refusals, unchecked } = checkRendered(out, [...rendered.keys()]);
+  for (const sentence of [...refusals, ...unchecked]) complain(sentence);
+  return refusals.length === 0 ? 0 : 1;
 }
 
 function timeOf(day: string | undefined): number {

@@ -18,8 +18,9 @@ the fix. Exits with 0 when it is valid, whatever the warnings, and with 1 when i
   plimsoll validate --config config/store.yaml --probe
 
   --probe   also ask Kafka and the ClickHouse server that it names: can they be reached, do they accept the credentials,
-            are topics and tables as they must be where there are any. Nothing is made or changed, so what the user
-            may make or insert shows at the start alone.`,
+            are topics and tables as they must be where there are any, do the settings of inserts hold, may the user
+            insert into the tables. Nothing is made or changed, and an insert has no rows, so what the user may make
+            shows at the start alone.`,
   options: { probe: { type: 'boolean' } },
   run: async ({ config, options }) => {
     const plan = planOf(loadConfig(config));

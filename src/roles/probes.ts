@@ -2,7 +2,7 @@ import { messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import { Telemetry } from '../core/telemetry.ts';
 import type { Plan } from '../plan.ts';
-import { clockFault, serverFaults, tableFaults } from '../store/clickhouse-check.ts';
+import { clockFault, insertFaults, serverFaults, tableFaults } from '../store/clickhouse-check.ts';
 import type { ClickHouse } from '../store/clickhouse.ts';
 import { appliedMigrations, readMigrations } from '../store/migrations.ts';
 import { ttlFaults } from '../store/table-ttl.ts';
@@ -64,13 +64,17 @@ async function ask(
     applied.size === 0
       ? 'has no tables yet'
       : `has its tables, ${applied.size} of ${migrations.length} migrations applied`;
+  const ofTables = await tableFaults(clickhouse, cluster);
+  // A table that is not as it should be takes no insert, which says nothing more.
+  const ofInserts = ofTables.length === 0 ? await insertFaults(clickhouse) : [];
   return {
     what: `${what}: version ${about?.version}, ${tables}`,
     faults: [
       ...(skew === undefined ? [] : [skew]),
       ...faults,
-      ...(await tableFaults(clickhouse, cluster)),
+      ...ofTables,
       ...(await ttlFaults(clickhouse, ttl)),
+      ...ofInserts,
     ],
   };
 }

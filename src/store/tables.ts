@@ -9,7 +9,7 @@ import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, migrate, readMigrations } from './migrations.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
 import type { RowsTarget } from './row-store.ts';
-import { rowTables } from './row-tables.ts';
+import { rowSettings, rowTables } from './row-tables.ts';
 import { applyTtls, type TableTtls } from './table-ttl.ts';
 import type { Held, Insert, Table } from './table.ts';
 import { TracesTable } from './traces-table.ts';
@@ -109,7 +109,7 @@ export class Tables implements Component, Table, RowsTarget {
         table,
         columns: rowTables.get(table)?.columns ?? [],
         format: 'JSONEachRow',
-        settings: { input_format_skip_unknown_fields: 1 },
+        settings: rowSettings,
         deadlineMs: clickhouse.nowMs() + rowsDeadlineMs,
         signal,
         body,

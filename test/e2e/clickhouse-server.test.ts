@@ -159,7 +159,7 @@ test('ClickHouse is down at the start, and later; the program is killed: agents 
   expect((await program.kill('SIGTERM')).code).toBe(0);
 
   const probed = await plimsoll('validate', '--probe', ...place.words);
-  expect(probed.stdout).toMatch(/has its tables, 6 of 6 migrations applied: fine\n$/);
+  expect(probed.stdout).toMatch(/has its tables, (\d+) of \1 migrations applied: fine\n$/);
   await server.query('ALTER TABLE otel_traces DROP COLUMN Rule');
   expect(await plimsoll('validate', '--probe', ...place.words)).toMatchObject({
     code: 1,
