@@ -3,6 +3,7 @@ import { clickhouseExporter } from './config-clickhouse.ts';
 import { prices } from './config-prices.ts';
 import { duration, size } from './config-quantities.ts';
 import { rollbackExtension } from './config-rollback.ts';
+import { senders } from './config-senders.ts';
 import { embeddedConnector, kafkaConnector } from './config-stream.ts';
 import { count, endpoint, orNothing, secret, tls, token } from './config-values.ts';
 import { sentenceOf, unknownKeys } from './core/issue-sentence.ts';
@@ -31,12 +32,7 @@ const otlpReceiver = z
       })
       .prefault({ grpc: {}, http: {} })
       .describe('The protocols that are listed are spoken; both where nothing is said.'),
-    auth: z
-      .strictObject({
-        bearer_tokens: z.array(token).min(1).describe('A sender must show one of these.'),
-      })
-      .optional()
-      .describe('Who may send; everybody without it.'),
+    auth: senders.optional().describe('Who may send, and spans of what; everybody everything without it.'),
     max_request_size: size
       .prefault('64MiB')
       .describe('1KiB to 64MiB: of a request, before and after decompression.'),

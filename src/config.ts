@@ -2,6 +2,7 @@ import { apiPortFault } from './api/api-port.ts';
 import { writtenInFull, type WrittenConfig } from './config-in-full.ts';
 import { ConfigError, expand, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
+import { senderFaults } from './config-senders.ts';
 import { nameFault } from './enrich/by-name.ts';
 import { patternFault } from './enrich/content-rules.ts';
 import { sqlPortFault } from './store/sql-port.ts';
@@ -226,6 +227,12 @@ function* clickhouseFaults(config: Config): Generator<string> {
 }
 
 function* securityFaults(config: Config): Generator<string> {
+  for (const [id, { auth, protocols }] of Object.entries(config.receivers)) {
+    const spoken = Object.entries(protocols).filter(([, options]) => options !== undefined);
+    const unverified = spoken.filter(([, options]) => options?.tls?.client_ca_file === undefined);
+    const without = unverified.map(([protocol]) => protocol);
+    if (auth) yield* senderFaults(`receivers::${id}::auth`, auth, without);
+  }
   for (const [id, extension] of Object.entries(config.extensions)) {
     const fault = exposureFault(extension);
     if (fault) yield `extensions::${id}::token: ${fault}`;

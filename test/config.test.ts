@@ -109,7 +109,7 @@ test('one instance of a type may be named type/name', () => {
 test('a secret prints as [REDACTED] wherever it is printed', () => {
   const config = load(minimal, 'receivers: { otlp: { auth: { bearer_tokens: [hunter2] } } }');
   expect(JSON.stringify(config)).not.toContain('hunter2');
-  expect(String(config.receivers['otlp']?.auth?.bearer_tokens[0])).toBe('[REDACTED]');
+  expect(String(config.receivers['otlp']?.auth?.bearer_tokens?.[0]?.token)).toBe('[REDACTED]');
 });
 
 test('what the roles around Kafka spell out of it are the defaults', () => {
@@ -189,7 +189,7 @@ test.each([
   [
     'a token with a line break',
     'receivers: { otlp: { auth: { bearer_tokens: [right, "right\\n"] } } }',
-    'receivers::otlp::auth::bearer_tokens::1: has spaces or line breaks, so no request can show it: remove them',
+    'receivers::otlp::auth::bearer_tokens::1::token: has spaces or line breaks, so no request can show it: remove them',
   ],
   [
     'a token with a tab',

@@ -55,7 +55,8 @@ function keysAt(schema: z.core.$ZodType | undefined, path: readonly PropertyKey[
   if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, rest);
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault)
     return keysAt(schema.unwrap(), path);
-  return schema instanceof z.ZodPipe ? keysAt(schema.in, path) : [];
+  if (!(schema instanceof z.ZodPipe)) return [];
+  return keysAt(schema.in instanceof z.ZodTransform ? schema.out : schema.in, path);
 }
 
 function oneOf(values: readonly string[]): string {

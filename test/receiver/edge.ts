@@ -61,14 +61,14 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     budget,
     limitBytes: options.limitBytes ?? 64 << 20,
     maxWaitMs: options.maxWaitMs ?? 5000,
-    tokens: (options.tokens ?? []).map((token) => new Secret(token)),
+    tokens: (options.tokens ?? []).map((token) => ({ token: new Secret(token) })),
     coalesceWindowMs: options.coalesceWindowMs ?? 120_000,
     telemetry,
     log,
     exports: {
-      traces: (request, signal) => {
+      traces: (request, signal, claims) => {
         requests.push(Buffer.from(request));
-        return answer(request, signal);
+        return answer(request, signal, claims);
       },
       logs: options.exportLogs ?? (() => Promise.resolve(accepted)),
     },

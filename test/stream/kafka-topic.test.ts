@@ -15,6 +15,7 @@ import { kafkaMissing, ownBrokerMissing, testCluster } from '../kafka/requires-k
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 import { until } from '../until.ts';
 import { payloads } from './kafka-payloads.ts';
+import { unlimited } from '../../src/enrich/claims.ts';
 import { kafkaStream, newTopic } from './kafka-place.ts';
 
 const never = new AbortController().signal;
@@ -56,7 +57,7 @@ describe.skipIf(kafkaMissing)('a topic', { concurrent: true }, () => {
     const ingest = new Ingest({ enricher, stream, telemetry, clock: systemClock });
     const spans = [...Array.from({ length: 500 }, () => spanOf(1000)), spanOf(70_000)];
     const request = encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
-    expect(await ingest.exportTraces(request, never)).toMatchObject({
+    expect(await ingest.exportTraces(request, never, unlimited)).toMatchObject({
       accepted: 500,
       rejected: 1,
       message: expect.stringContaining(`is longer than ${stream.recordLimitBytes} bytes`),
