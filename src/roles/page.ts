@@ -8,7 +8,7 @@ import { liveResource } from '../page/live-resource.ts';
 import { LiveViews } from '../page/live-views.ts';
 import type { Assessed, Rollbacks } from '../page/moment.ts';
 import { pageResources } from '../page/page-files.ts';
-import { objectivesOf } from '../policy/objective-schema.ts';
+import { meanBoundOf, objectivesOf } from '../policy/objective-schema.ts';
 import { covers } from '../policy/scope.ts';
 import type { AssessRole } from './assess.ts';
 import type { Role, Site } from './role.ts';
@@ -67,7 +67,7 @@ function faultOf(probes: readonly Probe[]): () => string | undefined {
   return () => probes.map((probe) => probe.check()).find(({ flowing }) => !flowing)?.reason;
 }
 
-/** What the one policy that covers all places, and states an objective on the KPI, asks. */
+/** What the one policy that covers all places, and states an objective on the KPI, asks of the mean, which its tile shows. */
 function objectivesIn(policies: Site['policies']): Assessed['objectiveOf'] {
   return (kpi, places) => {
     const [first] = places;
@@ -79,6 +79,6 @@ function objectivesIn(policies: Site['policies']): Assessed['objectiveOf'] {
     const { scope, objectives } = file.policy;
     const [, stated] = objectivesOf(objectives).find(([name]) => name === kpi) ?? [];
     if (!stated || !places.every(({ agent, environment }) => covers(scope, agent, environment))) return null;
-    return 'at_least' in stated ? stated.at_least : stated.at_most;
+    return meanBoundOf(stated) ?? null;
   };
 }

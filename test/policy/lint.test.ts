@@ -176,6 +176,11 @@ test.each<[string, Mapping, string]>([
     'error: objectives::tool_call_retry: at_most 1 is always met: write a share below 1',
   ],
   [
+    'incidents of which a single one is too many',
+    { objectives: { incidents_per_run: { at_most: 0.001, window: '1h', min_events: 20, severity: 'sev3' } } },
+    'warning: objectives::incidents_per_run::min_events: with 20 runs a single incident is more than at_most 0.001: write 1000 or more',
+  ],
+  [
     'a score that no evaluator gives',
     { objectives: { quality_score: { ...everyObjective['quality_score'], at_least: 1 } } },
     'error: objectives::quality_score: at_least 1 is never met',
@@ -439,6 +444,14 @@ test.each<[string, Mapping, string]>([
       objectives: everyObjective,
     },
     'error: rollback::verify::kpi: tool_call_duration is a quantile, and those of several windows do not add up: write another KPI',
+  ],
+  [
+    'a rollback that is verified by a quantile of runs',
+    {
+      ...withRollback({ verify: { kpi: 'run_duration', min_events: 20, within: '20m' } }),
+      objectives: everyObjective,
+    },
+    'error: rollback::verify::kpi: run_duration is a quantile, and those of several windows do not add up: write stat: mean there, or another KPI here',
   ],
   [
     'a rollback of what several agents run',
