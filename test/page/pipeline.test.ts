@@ -118,7 +118,7 @@ describe.skipIf(missing)('the live page of a pipeline', () => {
       await reads(page, '#waiting', `The rollback of ${agent} ${canary} waits for approval.`);
 
       await decideAs('eve');
-      await reads(page, '.answer', 'Your token may not decide on it: its approvers are ana and ben');
+      await reads(page, '.answer', 'Not done: eve is no approver of its policy: ana and ben may decide.');
       expect(deployment.done).toEqual([]);
       await decideAs('ana');
       await reads(page, '.answer', 'Approved.');

@@ -1,4 +1,5 @@
 /** @import { LiveView, RollbackLine } from '../live-view.ts' */
+/** @import { Answers } from './answers.js' */
 /** @import { Decision, Decisions } from './decisions.js' */
 import { badge } from './badges.js';
 import { byId, element, list, setAttribute, setText } from './element.js';
@@ -6,20 +7,21 @@ import { ago, duration, exactly } from './figures.js';
 import { isWaiting, words } from './words.js';
 
 /** @typedef {{ readonly rollback: RollbackLine, readonly nowMs: number }} Shown */
+/** @typedef {{ readonly answers: Answers, readonly decisions: Decisions }} Acts */
 
 /**
  * The latest rollbacks; one that waits for approval can be approved and denied.
  * @param {HTMLElement} root
  * @param {HTMLElement} nothing shown where there are none
  * @param {HTMLElement} stopped says why none is done
- * @param {Decisions} decisions
+ * @param {Acts} acts
  * @returns {(view: LiveView, nowMs: number) => void}
  */
-export function rollbacks(root, nothing, stopped, decisions) {
+export function rollbacks(root, nothing, stopped, acts) {
   const show = list(
     root,
     (/** @type {Shown} */ { rollback }) => rollback.id,
-    () => rollbackPart(decisions),
+    () => rollbackPart(acts),
   );
   return (view, nowMs) => {
     nothing.hidden = view.rollbacks.length > 0;
@@ -34,12 +36,17 @@ export function rollbacks(root, nothing, stopped, decisions) {
   };
 }
 
-/** @param {Decisions} decisions */
-function rollbackPart(decisions) {
+/** @param {Acts} acts */
+function rollbackPart({ answers, decisions }) {
   const state = badge();
   const [mode, asked] = [element('span', { class: 'quiet' }), element('time')];
-  const [title, reason, outcome] = [element('h3'), element('p'), element('p', { class: 'about' })];
-  const waiting = waitingPart(decisions);
+  const [title, reason, outcome] = [
+    element('h3', { tabindex: '-1' }),
+    element('p'),
+    element('p', { class: 'about' }),
+  ];
+  const waiting = waitingPart(decisions, title);
+  const answer = element('p', { class: 'answer' });
   const node = element(
     'li',
     {},
@@ -48,6 +55,7 @@ function rollbackPart(decisions) {
     reason,
     outcome,
     waiting.node,
+    answer,
     element('p', { class: 'about' }, asked),
   );
   return {
@@ -65,18 +73,24 @@ function rollbackPart(decisions) {
       setAttribute(asked, 'title', exactly(requestedMs));
       setAttribute(asked, 'datetime', new Date(requestedMs).toISOString());
       waiting.show(shown);
+      const said = answers.to(rollback.id);
+      setText(answer, said);
+      answer.hidden = said === '';
     },
   };
 }
 
-/** @param {Decisions} decisions */
-function waitingPart(decisions) {
+/**
+ * @param {Decisions} decisions
+ * @param {HTMLElement} heading gets the focus when what has it goes
+ */
+function waitingPart(decisions, heading) {
   /** @type {RollbackLine | undefined} */
   let shown;
   const whom = element('p');
   const button = (/** @type {Decision} */ decision, /** @type {string} */ text) => {
     const made = element('button', { type: 'button', 'data-decision': decision }, text);
-    made.addEventListener('click', () => shown && decisions.ask(shown, decision));
+    made.addEventListener('click', () => shown && decisions.ask(shown, decision, heading));
     return made;
   };
   const buttons = element(
@@ -85,8 +99,7 @@ function waitingPart(decisions) {
     button('approve', 'Approve…'),
     button('refuse', 'Deny…'),
   );
-  const answer = element('p', { class: 'answer', role: 'status' });
-  const node = element('div', { class: 'waiting' }, whom, buttons, answer);
+  const node = element('div', { class: 'waiting' }, whom, buttons);
   return {
     node,
     show(/** @type {Shown} */ { rollback, nowMs }) {
@@ -96,11 +109,8 @@ function waitingPart(decisions) {
       const { approvers, approvedBy } = rollback;
       const who = approvers.filter((name) => !approvedBy.includes(name)).join(' or ');
       setText(whom, `${agreed(rollback)}Waits for ${who === '' ? 'an approver' : who}, ${left} left.`);
-      buttons.hidden = whom.hidden = !isOpen;
-      const said = decisions.answerTo(rollback.id);
-      setText(answer, said);
-      answer.hidden = said === '';
-      node.hidden = !isOpen && said === '';
+      if (!isOpen && node.contains(document.activeElement)) heading.focus();
+      node.hidden = !isOpen;
     },
   };
 }
