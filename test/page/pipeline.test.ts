@@ -125,6 +125,15 @@ describe.skipIf(missing)('the live page of a pipeline', () => {
       await until('it is done', () => deployment.done.length > 0);
       expect(deployment.done).toMatchObject([{ target: 'refunds', from: canary, to: old }]);
       await reads(page, '#rollbacks', /executing|verifying|done/);
+
+      const review = '.review:not([hidden]) button';
+      await until('it is over', async () => (await texts(page, review)).length > 0, patienceMs);
+      await page.click(review);
+      await page.click('#review-right');
+      await page.type('#review-note', 'refunds failed');
+      await page.click('#review-confirm');
+      await reads(page, '.answer', 'Noted: it was right.');
+      await reads(page, '#rollbacks', 'ana says that it was right: refunds failed');
     },
     4 * patienceMs,
   );

@@ -13,6 +13,7 @@ import { incidents } from './incidents.js';
 import { judgements } from './judgements.js';
 import { LiveStream } from './live-stream.js';
 import { releases } from './releases.js';
+import { Reviews } from './reviews.js';
 import { RollbackApi } from './rollback-api.js';
 import { rollbacks } from './rollbacks.js';
 import { tiles } from './tiles.js';
@@ -31,7 +32,9 @@ class Page {
     () => this.#show(),
     (sentence) => this.#line.announce([sentence]),
   );
-  #decisions = new Decisions(this.#token, new RollbackApi(this.#token), this.#answers);
+  #rollbackApi = new RollbackApi(this.#token);
+  #decisions = new Decisions(this.#token, this.#rollbackApi, this.#answers);
+  #reviews = new Reviews(this.#token, this.#rollbackApi, this.#answers);
   #edition = new Edition();
   #agents = new Agents(this.#chosen);
   #parts = [
@@ -43,6 +46,7 @@ class Page {
     rollbacks(byId('rollbacks'), byId('no-rollbacks'), byId('rollbacks-stopped'), {
       answers: this.#answers,
       decisions: this.#decisions,
+      reviews: this.#reviews,
     }),
     flow(byId('flow'), byId('flow-summary')),
   ];

@@ -1,16 +1,17 @@
 /** @import { LiveView, RollbackLine } from '../live-view.ts' */
 /** @import { Answers } from './answers.js' */
 /** @import { Decision, Decisions } from './decisions.js' */
+/** @import { Reviews } from './reviews.js' */
 import { badge } from './badges.js';
 import { byId, element, list, setAttribute, setText } from './element.js';
 import { ago, duration, exactly } from './figures.js';
-import { isWaiting, words } from './words.js';
+import { isWaiting, reviewText, rollbackText, words } from './words.js';
 
 /** @typedef {{ readonly rollback: RollbackLine, readonly nowMs: number }} Shown */
-/** @typedef {{ readonly answers: Answers, readonly decisions: Decisions }} Acts */
+/** @typedef {{ readonly answers: Answers, readonly decisions: Decisions, readonly reviews: Reviews }} Acts */
 
 /**
- * The latest rollbacks; one that waits for approval can be approved and denied.
+ * The latest rollbacks; one that waits for approval can be approved and denied, one that is over reviewed.
  * @param {HTMLElement} root
  * @param {HTMLElement} nothing shown where there are none
  * @param {HTMLElement} stopped says why none is done
@@ -37,7 +38,7 @@ export function rollbacks(root, nothing, stopped, acts) {
 }
 
 /** @param {Acts} acts */
-function rollbackPart({ answers, decisions }) {
+function rollbackPart({ answers, decisions, reviews }) {
   const state = badge();
   const [mode, asked] = [element('span', { class: 'quiet' }), element('time')];
   const [title, reason, outcome] = [
@@ -46,6 +47,7 @@ function rollbackPart({ answers, decisions }) {
     element('p', { class: 'about' }),
   ];
   const waiting = waitingPart(decisions, title);
+  const review = reviewPart(reviews, title);
   const answer = element('p', { class: 'answer' });
   const node = element(
     'li',
@@ -55,6 +57,7 @@ function rollbackPart({ answers, decisions }) {
     reason,
     outcome,
     waiting.node,
+    review.node,
     answer,
     element('p', { class: 'about' }, asked),
   );
@@ -62,10 +65,10 @@ function rollbackPart({ answers, decisions }) {
     node,
     show(/** @type {Shown} */ shown) {
       const { rollback, nowMs } = shown;
-      const { agent, environment, fromRelease, toRelease, requestedMs } = rollback;
+      const { requestedMs } = rollback;
       state.show(rollback.state);
       setText(mode, `mode ${words(rollback.mode)}`);
-      setText(title, `${agent} in ${environment}: ${fromRelease} → ${toRelease ?? 'nothing to go back to'}`);
+      setText(title, rollbackText(rollback));
       setText(reason, rollback.reason);
       setText(outcome, rollback.outcome);
       outcome.hidden = rollback.outcome === '' || rollback.outcome === rollback.reason;
@@ -73,6 +76,7 @@ function rollbackPart({ answers, decisions }) {
       setAttribute(asked, 'title', exactly(requestedMs));
       setAttribute(asked, 'datetime', new Date(requestedMs).toISOString());
       waiting.show(shown);
+      review.show(rollback);
       const said = answers.to(rollback.id);
       setText(answer, said);
       answer.hidden = said === '';
@@ -111,6 +115,27 @@ function waitingPart(decisions, heading) {
       setText(whom, `${agreed(rollback)}Waits for ${who === '' ? 'an approver' : who}, ${left} left.`);
       if (!isOpen && node.contains(document.activeElement)) heading.focus();
       node.hidden = !isOpen;
+    },
+  };
+}
+
+/**
+ * @param {Reviews} reviews
+ * @param {HTMLElement} heading
+ */
+function reviewPart(reviews, heading) {
+  /** @type {RollbackLine | undefined} */
+  let shown;
+  const said = element('span');
+  const button = element('button', { type: 'button' }, 'Review…');
+  button.addEventListener('click', () => shown && reviews.ask(shown, heading));
+  const node = element('p', { class: 'review' }, said, ' ', button);
+  return {
+    node,
+    show(/** @type {RollbackLine} */ rollback) {
+      shown = rollback;
+      setText(said, reviewText(rollback));
+      node.hidden = !rollback.isOver;
     },
   };
 }
