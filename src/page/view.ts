@@ -153,7 +153,7 @@ function incidentLine(incident: Incident): IncidentLine {
 
 function rollbackLine(attempt: ShownRollback): RollbackLine {
   const { id, state, agent, environment, from, to, reason, outcome, requestedMs, approval, plan } = attempt;
-  const { approvedBy } = attempt;
+  const { approvedBy, isOver, review } = attempt;
   return {
     id,
     state,
@@ -169,5 +169,7 @@ function rollbackLine(attempt: ShownRollback): RollbackLine {
     approvals: approval?.approvals ?? null,
     approvedBy,
     approvers: plan.approvers,
+    isOver,
+    review: review ?? null,
   };
 }

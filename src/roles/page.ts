@@ -10,8 +10,10 @@ import type { Assessed, Rollbacks } from '../page/moment.ts';
 import { pageResources } from '../page/page-files.ts';
 import { meanBoundOf, objectivesOf } from '../policy/objective-schema.ts';
 import { covers } from '../policy/scope.ts';
+import { isOpen } from '../rollback/attempt.ts';
 import type { AssessRole } from './assess.ts';
 import type { Role, Site } from './role.ts';
+import type { RollbackRole } from './rollback.ts';
 import { replayGroup } from './streams.ts';
 
 /** What the live page shows beside what is assessed. */
@@ -19,7 +21,7 @@ export interface PageParts {
   readonly ingest: Role | undefined;
   readonly store: Role | undefined;
   readonly assess: AssessRole;
-  readonly rollback: { status(): Rollbacks } | undefined;
+  readonly rollback: Pick<RollbackRole, 'status'> | undefined;
 }
 
 /** The live page. */
@@ -44,7 +46,7 @@ export function pageRole(site: Site, parts: PageParts): PageRole {
     isAssessing: () => assess.verdicts.isAssessing,
     kpis: () => assess.kpis(),
     incidents: () => assess.incidents.book.incidents,
-    rollbacks: () => rollback?.status() ?? noRollbacks,
+    rollbacks: () => (rollback ? rollbacksOf(rollback.status()) : noRollbacks),
     objectiveOf: objectivesIn(site.policies),
     hasPolicies: () => site.policies.inUse.length > 0,
     flow: flowOf(site, parts),
@@ -52,6 +54,10 @@ export function pageRole(site: Site, parts: PageParts): PageRole {
     log: site.log,
   });
   return { views, files: pageResources, resources: { '/api/v1/live': liveResource(views) } };
+}
+
+function rollbacksOf({ attempts, stopReason, fault }: ReturnType<RollbackRole['status']>): Rollbacks {
+  return { attempts: attempts.map((each) => ({ ...each, isOver: !isOpen(each) })), stopReason, fault };
 }
 
 function flowOf({ plan: { stream }, telemetry }: Site, { ingest, store, assess }: PageParts): FlowMeter {

@@ -72,6 +72,8 @@ export const rollback: ShownRollback = {
   approval: { expiresMs: noon + 840_000, approvals: 2 },
   approvedBy: ['ada'],
   plan: { mode: 'approve', approvers: ['ada', 'grace'] },
+  isOver: false,
+  review: undefined,
 };
 
 /** What is assessed where nothing is. */

@@ -266,6 +266,24 @@ describe('a view', () => {
     expect(view.incidents.map(({ id }) => id)).toEqual(['incident-1', ...newest.map((i) => `resolved-${i}`)]);
   });
 
+  test('has what somebody said of a rollback that is over', () => {
+    const review = { review: 'wrong', by: 'ada', note: 'the tool was down' } as const;
+    const attempts = [
+      { ...rollback, id: 'a', state: 'dry_run', isOver: true, review },
+      { ...rollback, id: 'b', state: 'dry_run', isOver: true },
+      { ...rollback, id: 'c' },
+    ];
+    const view = viewOf(
+      momentOf({ ...assessed, rollbacks: { ...assessed.rollbacks, attempts } }),
+      everything,
+    );
+    expect(view.rollbacks.map(({ id, isOver, review: said }) => [id, isOver, said])).toEqual([
+      ['c', false, null],
+      ['a', true, review],
+      ['b', true, null],
+    ]);
+  });
+
   test('has the trends of all agents together, however many there are', () => {
     const many = Array.from({ length: 1001 }, (_, i) => run(noon - 1000, { agent: `a${i}` }));
     const kpis = kpisOf(1, { maxSeries: 1_000_000 });

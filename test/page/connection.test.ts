@@ -35,7 +35,11 @@ describe.skipIf(missing)('the live page and its server', () => {
   test('where reading needs a token it is asked for, kept in the session only, and sent', async () => {
     live.server.token = 'a secret';
     await live.load();
-    await reads(live.page, '#refused', 'no token: send the header');
+    await reads(live.page, '#refused', 'needs a token here: give yours');
+    await live.page.click('#refused-token');
+    await live.page.type('#token-field', 'another one');
+    await live.page.keyboard.press('Enter');
+    await reads(live.page, '#refused', 'does not know the token that you gave: give another one');
     await live.page.click('#refused-token');
     await live.page.type('#token-field', 'a secret');
     await live.page.keyboard.press('Enter');
@@ -52,7 +56,7 @@ describe.skipIf(missing)('the live page and its server', () => {
     await reads(live.page, '#connection', 'live');
     await live.page.click('#token-button');
     await live.page.click('#token-forget');
-    await reads(live.page, '#refused', 'no token');
+    await reads(live.page, '#refused', 'needs a token');
     live.expectFaults(/401/);
   });
 
@@ -88,7 +92,7 @@ describe.skipIf(missing)('the live page and its server', () => {
     live.server.token = 'a secret';
     await live.server.stop();
     await live.server.start();
-    await reads(live.page, '#refused', 'no token');
+    await reads(live.page, '#refused', 'needs a token');
     expect(await texts(live.page, '.tile, [data-decision], #waiting, #flow li, #before-first')).toEqual([]);
     live.expectFaults(/ERR_|401/);
   });

@@ -31,7 +31,7 @@ describe.skipIf(missing)('the live page', () => {
   test('releases stand beside each other, with the verdict, its reason, and how far the evidence is', async () => {
     await live.open(ofAgent);
     const [judged, baseline, few] = await texts(live.page, '#releases-lines tr');
-    expect(judged).toMatch(/1\.5\.0-rc1 ✕ fail −32\.2 points 61\.2 % .* 384$/);
+    expect(judged).toMatch(/1\.5\.0-rc1 ✕ fail 61\.2 % −32\.2 points .* 384$/);
     expect(baseline).toMatch(/1\.4\.0 baseline of 1\.5\.0-rc1 93\.4 %/);
     expect(few).toMatch(/not judged .* few: 7$/);
     await reads(live.page, '.judgement', /fail roll it back run_success is worse than that of 1\.4\.0/);
@@ -40,6 +40,34 @@ describe.skipIf(missing)('the live page', () => {
     expect(tests[1]).toMatch(/evidence 30, enough to pause, rolls back at 493$/);
     expect(tests[3]).toMatch(/surely not worse than 1\.4\.0\? evidence 0\.0498, passes at 99\.5$/);
   });
+
+  test.each([1440, 1200, 1000, 920, 800, 720, 390])(
+    'differences stand on one line under their figures, %i px wide',
+    async (width) => {
+      await live.open(ofAgent, { width });
+      const places = await live.page.$$eval('#releases-lines tr:first-child .number', (cells) =>
+        cells.flatMap((each) => {
+          const [value, beside] = ['.value', '.beside'].map((name) =>
+            each.querySelector(name)?.getBoundingClientRect(),
+          );
+          if (!value || !beside?.width) return [];
+          const cell = each.getBoundingClientRect();
+          return [
+            {
+              isOneLine: beside.height < 1.5 * value.height,
+              isUnder: beside.top >= value.bottom - 1,
+              isInside: beside.left >= cell.left && beside.right <= cell.right,
+              isAligned:
+                Math.min(Math.abs(beside.left - value.left), Math.abs(beside.right - value.right)) < 1,
+            },
+          ];
+        }),
+      );
+      expect(places).toHaveLength(4);
+      for (const place of places)
+        expect(place).toEqual({ isOneLine: true, isUnder: true, isInside: true, isAligned: true });
+    },
+  );
 
   test('the evidence over time is of the test that the server says, and so is the end of it', async () => {
     const [judged, ...others] = viewOfAgent(live.view, '', '').releases;
