@@ -37,7 +37,7 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, ...withoutThese],
-    globalSetup: ['test/kafka/shared-brokers.ts'],
+    globalSetup: ['test/kafka/shared-brokers.ts', 'test/deploy/shared-package.ts'],
     env: { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') }, // children of tests start sooner; the program's own has this place, too
     pool: 'forks',
     maxWorkers: availableParallelism() + 1, // those that start servers wait most of the time
