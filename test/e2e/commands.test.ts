@@ -172,6 +172,34 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
   place.remove();
 });
 
+test('a demo whose pipeline restarts says so once, waits and goes on, and ends as usual while it is gone', async () => {
+  const [grpc, http, sql, health, metrics] = await freePorts(5);
+  const place = new Place(`
+receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:${grpc}" }, http: { endpoint: "127.0.0.1:${http}" } } } }
+extensions: { health_check: { endpoint: "127.0.0.1:${health}" }, sql: { endpoint: "127.0.0.1:${sql}" } }
+service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
+`);
+  const tables = (): number => demo.said().split('the last 5m:').length - 1;
+  const gone = `nothing answers at http://127.0.0.1:${metrics}/metrics any more: waiting for the pipeline`;
+  const program = await Program.start(place);
+  const demo = begin('demo', ...place.words, '--rate', '20');
+  await until('a table', () => tables() > 0);
+  await program.kill('SIGTERM');
+  await until('word of it', () => demo.said().includes(gone));
+  const again = await Program.start(place);
+  const before = tables();
+  await until('two more tables', () => tables() > before + 1);
+  expect(demo.said().split(gone)).toHaveLength(2);
+  expect(demo.said()).toContain(`http://127.0.0.1:${metrics}/metrics answers again`);
+  await again.kill('SIGTERM');
+  await until('word of that, too', () => demo.said().split(gone).length === 3);
+  demo.kill('SIGINT');
+  const { code, stdout, stderr } = await demo.ended;
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(/sent \d+ tasks; nothing answers at \S+ any more, so the last ones are lost\n$/);
+  place.remove();
+});
+
 test('the demo says where KPIs and rows are when the pipeline it sends to has none', async () => {
   const [grpc, http, sql, health, metrics] = await freePorts(5);
   const ports = `
