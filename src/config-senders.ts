@@ -95,7 +95,7 @@ export function* senderFaults(
     if (first < i) yield `${at}::client_certificates::${i}: is the common name of ${first}: list it once`;
   }
   if (certificates.length > 0 && unverified.length > 0)
-    yield `${at}::client_certificates: ${unverified.join(' and ')} has no tls::client_ca_file, so nobody shows a certificate there: set it, or give that protocol a receiver of its own`;
+    yield `${at}::client_certificates: without tls::client_ca_file nobody shows a certificate over ${unverified.join(' and ')}: set it, or give that protocol a receiver of its own`;
 }
 
 function* patternFaults(at: string, limited: Limited): Generator<string> {

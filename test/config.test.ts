@@ -112,6 +112,21 @@ test('a secret prints as [REDACTED] wherever it is printed', () => {
   expect(String(config.receivers['otlp']?.auth?.bearer_tokens?.[0]?.token)).toBe('[REDACTED]');
 });
 
+test('a bearer is a token alone, or a mapping with what may be claimed; one may have two tokens', () => {
+  vi.stubEnv('PLIMSOLL_TEST_PORT', 'from-env');
+  const limits = 'name: refund-team, agents: [refund-agent, "refund-*"]';
+  const { receivers } = load(
+    minimal,
+    `receivers: { otlp: { auth: { bearer_tokens: [all, { token: "\${env:PLIMSOLL_TEST_PORT}", ${limits} }, { token: next, ${limits} }] } } }`,
+  );
+  const bearers = receivers['otlp']?.auth?.bearer_tokens;
+  expect(bearers?.map(({ token, ...rest }) => ({ token: token.reveal(), ...rest }))).toEqual([
+    { token: 'all' },
+    { token: 'from-env', name: 'refund-team', agents: ['refund-agent', 'refund-*'] },
+    { token: 'next', name: 'refund-team', agents: ['refund-agent', 'refund-*'] },
+  ]);
+});
+
 test('what the roles around Kafka spell out of it are the defaults', () => {
   const written = loadConfig([join(shipped, 'ingest.yaml')]).connectors['kafka'];
   expect(loadConfig([join(shipped, 'store.yaml')]).connectors['kafka']).toEqual(written);
@@ -190,6 +205,56 @@ test.each([
     'a token with a line break',
     'receivers: { otlp: { auth: { bearer_tokens: [right, "right\\n"] } } }',
     'receivers::otlp::auth::bearer_tokens::1::token: has spaces or line breaks, so no request can show it: remove them',
+  ],
+  [
+    'an auth that names nobody',
+    'receivers: { otlp: { auth: {} } }',
+    'receivers::otlp::auth: says of nobody that he may send: list bearer_tokens or client_certificates, or remove it',
+  ],
+  [
+    'a bearer without a token',
+    'receivers: { otlp: { auth: { bearer_tokens: [{ name: x, agents: [a] }] } } }',
+    'receivers::otlp::auth::bearer_tokens::0::token: is missing: set it',
+  ],
+  [
+    'a bearer that is neither text nor a mapping',
+    'receivers: { otlp: { auth: { bearer_tokens: [7] } } }',
+    'receivers::otlp::auth::bearer_tokens::0: must be a token, or a mapping with one and what may be claimed',
+  ],
+  [
+    'a limit misspelled',
+    'receivers: { otlp: { auth: { bearer_tokens: [{ token: t, agent: [a] }] } } }',
+    'receivers::otlp::auth::bearer_tokens::0: unknown key agent: remove it or correct its spelling; known are token, name, agents, environments, releases',
+  ],
+  [
+    'a bearer who may claim nothing',
+    'receivers: { otlp: { auth: { bearer_tokens: [{ token: t, agents: [] }] } } }',
+    'receivers::otlp::auth::bearer_tokens::0::agents: must list 1 or more',
+  ],
+  [
+    'a limit with a * in the middle',
+    'receivers: { otlp: { auth: { bearer_tokens: [{ token: t, releases: ["2.*.1"] }] } } }',
+    'receivers::otlp::auth::bearer_tokens::0::releases::0: has a * before its end: only the last character may be one',
+  ],
+  [
+    'one token of two bearers',
+    'receivers: { otlp: { auth: { bearer_tokens: [t, { token: t, agents: [a] }] } } }',
+    'receivers::otlp::auth::bearer_tokens::1: is the token of 0, with another name or other limits: give each bearer a token of its own',
+  ],
+  [
+    'one name of two bearers',
+    'receivers: { otlp: { auth: { bearer_tokens: [{ token: t, name: x, agents: [a] }, { token: u, name: x, agents: [b] }] } } }',
+    'receivers::otlp::auth::bearer_tokens::1::name: is that of 0, which has other limits: give it another',
+  ],
+  [
+    'a certificate listed twice',
+    'receivers: { otlp: { auth: { client_certificates: [{ common_name: a }, { common_name: a, agents: [b] }] } } }',
+    'receivers::otlp::auth::client_certificates::1: is the common name of 0: list it once',
+  ],
+  [
+    'certificates that nobody is asked for',
+    'receivers: { otlp: { auth: { client_certificates: [{ common_name: a }] } } }',
+    'receivers::otlp::auth::client_certificates: without tls::client_ca_file nobody shows a certificate over grpc and http: set it, or give that protocol a receiver of its own',
   ],
   [
     'a token with a tab',

@@ -21,6 +21,8 @@ export class Senders {
   readonly #tokens: Tokens;
   readonly #byToken: readonly (readonly Claims[])[];
   readonly #byCommonName: ByName<readonly Claims[]> | undefined;
+  /** Common names by connection: Node parses a certificate anew whenever it is asked for one, for 100 µs. */
+  readonly #commonNames = new WeakMap<Socket, string | undefined>();
 
   constructor({ tokens, certificates = [] }: SenderOptions) {
     this.#tokens = new Tokens(tokens.map(({ token }) => token));
@@ -40,7 +42,7 @@ export class Senders {
   authenticate(authorization: string | undefined, connection: Socket | undefined): readonly Claims[] {
     const byToken = this.#tokens.size === 0 ? unlimited : this.#ofToken(authorization);
     if (!this.#byCommonName) return byToken;
-    const name = commonNameOf(connection);
+    const name = connection && this.#commonNameOf(connection);
     const byName = name === undefined ? undefined : this.#byCommonName.get(name);
     if (byName) return byToken.length === 0 ? byName : [...byToken, ...byName];
     const what = name === undefined ? 'no common name' : `the common name ${JSON.stringify(name)}`;
@@ -48,6 +50,11 @@ export class Senders {
       'unauthenticated',
       `the client certificate has ${what}: show one whose common name auth::client_certificates of this receiver lists`,
     );
+  }
+
+  #commonNameOf(connection: Socket): string | undefined {
+    if (!this.#commonNames.has(connection)) this.#commonNames.set(connection, commonNameOf(connection));
+    return this.#commonNames.get(connection);
   }
 
   #ofToken(authorization: string | undefined): readonly Claims[] {
@@ -67,7 +74,7 @@ function listOf(claims: Claims | undefined): readonly Claims[] {
  * none, or more than one. The common name, as Kubernetes and PostgreSQL do, because a certificate of a client has one: its
  * subject alternative names are a list of several, of which each could be allowed something else.
  */
-function commonNameOf(connection: Socket | undefined): string | undefined {
+function commonNameOf(connection: Socket): string | undefined {
   if (!(connection instanceof TLSSocket) || !connection.authorized) return undefined;
   const name: unknown = connection.getPeerCertificate()?.subject?.CN; // null once it is closed, {} without one
   return typeof name === 'string' ? name : undefined;

@@ -25,6 +25,7 @@ test('a request becomes a record that says which enrichment it has had', async (
   expect(await ingest.exportTraces(requestOf(good, good), never, unlimited)).toEqual({
     accepted: 2,
     rejected: 0,
+    forbidden: 0,
     message: '',
   });
   expect(appended).toMatchObject([
@@ -56,6 +57,7 @@ test('a request without spans is taken and appends nothing', async () => {
   expect(await ingest.exportTraces(requestOf(), never, unlimited)).toEqual({
     accepted: 0,
     rejected: 0,
+    forbidden: 0,
     message: '',
   });
 });
