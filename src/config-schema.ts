@@ -245,7 +245,11 @@ const service = z
           .describe('The log of the process, JSON lines on standard error.'),
         metrics: z
           .strictObject({
-            endpoint: endpoint.prefault('127.0.0.1:9464').describe('Where `/metrics` is.'),
+            endpoint: endpoint
+              .prefault('127.0.0.1:9464')
+              .describe(
+                'Where `/metrics` is. It asks for no token: beyond loopback whoever reaches it reads it.',
+              ),
           })
           .prefault({})
           .describe('What Prometheus scrapes.'),

@@ -1,5 +1,6 @@
 import { loadConfig } from '../config.ts';
 import { ConfigError } from '../config-source.ts';
+import { configWarnings } from '../config-warnings.ts';
 import { createLog } from '../core/log.ts';
 import { planOf, policyFactsOf } from '../plan.ts';
 import { readPolicies } from '../policy-files.ts';
@@ -23,10 +24,12 @@ the fix. Exits with 0 when it is valid, whatever the warnings, and with 1 when i
             shows at the start alone.`,
   options: { probe: { type: 'boolean' } },
   run: async ({ config, options }) => {
-    const plan = planOf(loadConfig(config));
+    const loaded = loadConfig(config);
+    const plan = planOf(loaded);
     const { faults: refused, warnings } = readPolicies(plan.policies, policyFactsOf(plan));
     if (refused.length > 0)
       throw new ConfigError(refused.map((fault) => `service::policies: ${fault}`).join('\n'));
+    for (const warning of configWarnings(loaded)) print(`warning: ${warning}`);
     for (const warning of warnings) print(`warning: service::policies: ${warning}`);
     print(`${config.join(', ')}: valid`);
     if (options['probe'] !== true) return 0;

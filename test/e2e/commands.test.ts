@@ -73,6 +73,18 @@ test('validate prints one line per mistake and nothing else', async () => {
   place.remove();
 });
 
+test('validate warns of metrics that others than this machine may read, and of none on loopback', async () => {
+  const place = new Place('service: { telemetry: { metrics: { endpoint: "0.0.0.0:9464" } } }');
+  const { code, stdout, stderr } = await called('validate', ...place.words);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(
+    /^warning: service::telemetry::metrics::endpoint: 0\.0\.0\.0:9464 asks for no token, so whoever reaches it reads .*\n.*: valid\n$/,
+  );
+  place.configure('service: { telemetry: { metrics: { endpoint: "[::1]:9464" } } }');
+  expect((await called('validate', ...place.words)).stdout).not.toContain('warning');
+  place.remove();
+});
+
 describe('while a pipeline runs', () => {
   let place: Place;
   let program: Program;
