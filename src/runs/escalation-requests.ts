@@ -23,7 +23,7 @@ const resolutionOf: Readonly<Record<Exclude<EscalationState, 'auto'>, Escalation
   timed_out: 'unanswered',
 };
 
-/** Notes that at the span that arrives a human was asked, and what the span says came of it. A folded one is not known any more. */
+/** Notes that at the span that arrives a human was asked, and what the span says came of it. Of a span that the run does not remember nothing is noted. */
 export function noteRequest(
   spans: SpanTable,
   reason: EscalationReason,

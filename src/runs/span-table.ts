@@ -29,7 +29,7 @@ export const known = {
   log: 8192,
 } as const;
 
-/** The bits above those: what of a human was asked, from 1 on; 0 is nothing. */
+/** The bits above those: what was asked of a human, from 1 on; 0 is nothing. */
 const requestShift = 14;
 
 const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6, call: 7, parent: 8 } as const;
