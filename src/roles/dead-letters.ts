@@ -1,21 +1,12 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config-schema.ts';
 import { systemClock as clock } from '../core/clock.ts';
-import { startAll, stopAll, type Component } from '../core/component.ts';
-import { createLog, type Log } from '../core/log.ts';
 import type { Claim, Position, Stream } from '../core/stream.ts';
-import { Telemetry } from '../core/telemetry.ts';
-import { EnrichedSpans } from '../enrich/enriched-spans.ts';
-import { planOf, type Plan } from '../plan.ts';
-import type { RowEncoder } from '../store/block.ts';
 import {
   isSelected,
   listDead,
   openFrom,
   readLetters,
-  recordsBefore,
   type Letter,
   type ListedLetter,
   type Selection,
@@ -23,21 +14,11 @@ import {
 import { DeadLetters } from '../store/dead-letters.ts';
 import { fromCommit } from '../store/intent.ts';
 import type { Origin } from '../store/place.ts';
+import { recordsBefore } from '../store/record-cursor.ts';
 import { defaultReplaySettings, Replay, type Replayed } from '../store/replay.ts';
-import { SpanEncoder } from '../store/span-encoder.ts';
-import type { Table } from '../store/table.ts';
-import { enricherOf } from './enricher.ts';
-import { tablesOf } from './store.ts';
-import { replayGroup, streamsOf, type Streams } from './streams.ts';
+import { atDesk, type Desk } from './desk.ts';
+import { replayGroup } from './streams.ts';
 
-/** What an operator's command on the dead letters works with. */
-interface Desk extends Streams {
-  readonly encoder: RowEncoder;
-  readonly table: Table;
-  readonly log: Log;
-}
-
-const startMs = 60_000;
 const stopMs = 10_000;
 const ownershipPollMs = 100;
 /** Where a stream that the store no longer reads ends for it. */
@@ -120,40 +101,4 @@ async function asOwner<T>(deadLetters: Stream, work: (claim: Claim) => Promise<T
     clearInterval(watch);
     await consumer.stop(AbortSignal.timeout(stopMs));
   }
-}
-
-/** Runs `work` with what it needs open, which it may share with a running pipeline unless that is embedded. */
-async function atDesk<T>(
-  config: Config,
-  needed: 'streams' | 'streams and table',
-  work: (desk: Desk) => Promise<T>,
-): Promise<T> {
-  const plan = planOf(config);
-  if (plan.store === undefined)
-    throw new Error(
-      'service::pipelines: lists no traces/store, whose dead letters these are: give its configuration',
-    );
-  refuseMissingFolder(plan);
-  const { level } = config.service.telemetry.logs;
-  const log = createLog(level === 'info' ? 'warn' : level); // what is usual of a pipeline is noise beside an answer
-  const streams = streamsOf(plan, new Telemetry(), log);
-  const table = tablesOf(plan, plan.store.clickhouse, log);
-  const encoder = new SpanEncoder(new EnrichedSpans(enricherOf(plan)));
-  const tables: readonly Component[] = needed === 'streams' ? [] : [table];
-  // The streams first: their folder is the one whose owner can be told.
-  const flow = [...tables, streams.deadLetters, streams.spans];
-  await startAll(flow, AbortSignal.timeout(startMs));
-  try {
-    return await work({ ...streams, encoder, table, log });
-  } finally {
-    await stopAll(flow, AbortSignal.timeout(stopMs));
-  }
-}
-
-/** A folder with nothing in it has no dead letters either, and is likely the wrong one. */
-function refuseMissingFolder({ stream, dataDirectory }: Plan): void {
-  if (stream.type === 'embedded' && !existsSync(join(dataDirectory, 'stream')))
-    throw new Error(
-      `there is no stream in ${dataDirectory}: set data_dir to where the pipeline keeps its data, and --config to its configuration`,
-    );
 }

@@ -3,7 +3,7 @@ import type { Commit, PartitionReader, Position, StreamRecord } from '../core/st
 import type { RowEncoder, Rows } from './block.ts';
 import { deadLetterHeaders, letterKey } from './dead-letters.ts';
 import type { Origin } from './place.ts';
-import { RecordCursor } from './record-cursor.ts';
+import { recordsBefore } from './record-cursor.ts';
 import type { Table } from './table.ts';
 
 /** What is known of a dead letter. One that was sent several times is one letter, as its newest record has it. */
@@ -25,7 +25,7 @@ export interface Letter {
   readonly attempt: number;
   /** How many spans it holds, as its writer counted them; 0 when the writer did not say. */
   readonly spans: number;
-  /** How many spans it holds; undefined when nobody can read it. */
+  /** How many spans it holds that can have a row; undefined when none can, because nobody can read it or them. */
   readonly readableSpans: number | undefined;
 }
 
@@ -38,40 +38,7 @@ export interface LettersRead {
   readonly foreignRecords: number;
 }
 
-const readWaitMs = 1000;
-const patienceReads = 30;
 const askedAtOnce = 500;
-
-/**
- * The records from `from` on and before `end`, one after another; each is lent until the next. Throws when they cannot
- * be read to the end: who reads some only would take the others for settled.
- */
-export async function* recordsBefore(
-  reader: PartitionReader,
-  from: number,
-  end: number,
-): AsyncGenerator<StreamRecord> {
-  const cursor = new RecordCursor(reader, { offset: from, index: 0 });
-  let emptyReads = 0;
-  for (let next = from; next < end;) {
-    const record = await cursor.peek(readWaitMs);
-    if (record) {
-      if (record.offset >= end) return;
-      yield record;
-      cursor.advance();
-      next = record.offset + 1;
-      emptyReads = 0;
-    } else {
-      const { start } = await reader.bounds();
-      if (start >= end) return;
-      if (++emptyReads >= patienceReads)
-        throw new Failure(
-          'unavailable',
-          `the dead letters end at offset ${end} and cannot be read beyond ${next}: run it again`,
-        );
-    }
-  }
-}
 
 /** Reads the letters from offset `from` on, up to those there are now. */
 export async function readLetters(
@@ -140,7 +107,7 @@ function timeOf(text: string | undefined, otherwiseMs: number): number {
 
 function spansIn(record: StreamRecord, rows: Rows): number | undefined {
   try {
-    return rows.read(record);
+    return rows.read(record) || undefined; // spans that are not valid, alone
   } catch (error) {
     if (error instanceof Failure && error.kind === 'invalid') return undefined;
     throw error;

@@ -1,3 +1,4 @@
+import { Failure } from '../core/failure.ts';
 import type { Claim, PartitionReader, Position, StreamRecord } from '../core/stream.ts';
 
 const readBytes = 4 * 1024 * 1024;
@@ -56,5 +57,39 @@ export async function recordBefore(
     if (record) return record.offset < endOffset(to) ? record : undefined;
     const { start } = await claim.bounds();
     if (start >= endOffset(to)) return undefined;
+  }
+}
+
+/** How often in a row a read of records that are known to exist may find none. */
+const patienceReads = 30;
+
+/**
+ * The records from `from` on and before `end`, one after another; each is lent until the next. Throws when they cannot
+ * be read to the end: who reads some only would take the others for settled.
+ */
+export async function* recordsBefore(
+  reader: PartitionReader,
+  from: number,
+  end: number,
+): AsyncGenerator<StreamRecord> {
+  const cursor = new RecordCursor(reader, { offset: from, index: 0 });
+  let emptyReads = 0;
+  for (let next = from; next < end;) {
+    const record = await cursor.peek(readWaitMs);
+    if (record) {
+      if (record.offset >= end) return;
+      yield record;
+      cursor.advance();
+      next = record.offset + 1;
+      emptyReads = 0;
+    } else {
+      const { start } = await reader.bounds();
+      if (start >= end) return;
+      if (++emptyReads >= patienceReads)
+        throw new Failure(
+          'unavailable',
+          `partition ${reader.partition} ends at offset ${end} and cannot be read beyond ${next}: run it again`,
+        );
+    }
   }
 }

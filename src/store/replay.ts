@@ -8,13 +8,13 @@ import {
   isSelected,
   openFrom,
   readLetters,
-  recordsBefore,
   rowless,
   type Letter,
   type Selection,
 } from './dead-letter-log.ts';
 import { letterKey, type DeadLetter, type DeadLetters } from './dead-letters.ts';
 import { isBefore, type Origin } from './place.ts';
+import { recordsBefore } from './record-cursor.ts';
 import { InsertRejected, type Table } from './table.ts';
 
 /** What a replay works with. */
@@ -185,7 +185,7 @@ export class Replay {
     return [...held.missing].map((index) => ({ held, index, attempt: 1, refusal: undefined }));
   }
 
-  /** The rows to fill with spans of `held`, which are read; undefined when nobody can read it. */
+  /** The rows to fill with spans of `held`, which are read; undefined when none can have a row. */
   #read(held: Held): Rows | undefined {
     const { letter, record } = held;
     const { origin, position, recordTimeMs } = letter;
@@ -194,8 +194,9 @@ export class Replay {
     this.#rows.set(place, rows);
     rows.reset();
     try {
-      rows.read({ ...record, offset: position.offset, timeMs: recordTimeMs });
-      return rows;
+      if (rows.read({ ...record, offset: position.offset, timeMs: recordTimeMs }) > 0) return rows;
+      held.reason = rows.leftOut.map(({ reason }) => reason).join('; ');
+      return undefined;
     } catch (error) {
       if (!(error instanceof Failure) || error.kind !== 'invalid') throw error;
       held.reason = `${undecodableReason}: ${error.message}`;

@@ -30,6 +30,7 @@ const nothing = { stored: 0, alreadyStored: 0, leftToStore: 0, stillDead: new Ma
 const unreadable = 'the record cannot be read: not JSON';
 
 const good: TestSpan = { id: 1, date: '2026-01-01' };
+const invalid: TestSpan = { id: 3, date: '2026-01-01', isInvalid: true };
 const bad: TestSpan = { id: 2, date: '2026-01-01', poison: 'row' };
 
 /** A store over streams and a table, that gives up soon. */
@@ -126,6 +127,16 @@ export function deadLetterContract(driver: string, open: () => Promise<LetterPla
         { key: key(0, 1), attempt: 1, part: 'store', reason: 'refused', deadSpans: 1 },
         { key: key(1), attempt: 1, part: 'store', reason: unreadable, deadSpans: 7 },
       ]);
+    });
+
+    it('spans that are not valid are listed, and stay so however often they are replayed', async () => {
+      await append(place.spans, payloadOf([good, invalid, invalid]), 3);
+      await store();
+      expect(places()).toEqual(['0.0']);
+      expect(await list()).toMatchObject([{ key: key(0, 1), reason: 'not valid', deadSpans: 2 }]);
+      expect(await replay()).toEqual({ ...nothing, stillDead: new Map([['not valid', 1]]) });
+      expect(await list()).toMatchObject([{ key: key(0, 1), attempt: 2, deadSpans: 2 }]);
+      expect(places()).toEqual(['0.0']);
     });
 
     it('a replay stores what is taken by now at its own place, once, and counts an attempt at the rest', async () => {
