@@ -202,8 +202,6 @@ export function messageOf(issue: z.core.$ZodIssue, schema: z.ZodType): string {
   if (issue.code === 'invalid_type')
     return sentenceOf(issue, (message) => !message.startsWith('Invalid input'));
   if (issue.code === 'too_small' && issue.origin === 'array') return `must list ${issue.minimum} or more`;
-  if (issue.code === 'too_small' && issue.origin === 'number') return `must be ${issue.minimum} or more`;
-  if (issue.code === 'too_big' && issue.origin === 'number') return `must be ${issue.maximum} or less`;
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`;
   if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => message).join('; ');
   return issue.message;

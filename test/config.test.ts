@@ -172,6 +172,21 @@ test.each([
     'extensions::sql::endpoint: must be host:port such as 127.0.0.1:4317, not "localhost"',
   ],
   [
+    'a port that there is not',
+    'extensions: { sql: { endpoint: "127.0.0.1:70000" } }',
+    'extensions::sql::endpoint: must have a port from 0 to 65535, not 70000',
+  ],
+  [
+    'a number beyond its range',
+    'exporters: { clickhouse: { max_block_rows: 60000 } }',
+    'exporters::clickhouse::max_block_rows: must be a whole number from 1 to 50000, not 60000',
+  ],
+  [
+    'a number in words',
+    'connectors: { embedded: { partitions: many } }',
+    'connectors::embedded::partitions: must be a whole number from 1 to 256, not "many"',
+  ],
+  [
     'a value outside its list',
     'processors: { enrich: { content: maybe } }',
     'processors::enrich::content: must be one of drop, hash, keep',

@@ -10,6 +10,7 @@ import { policyJsonSchema } from '../policy/policy-schema.ts';
 import { readPolicy, type PolicyFile } from '../policy/read-policy.ts';
 import { readReceivers } from '../policy/read-receivers.ts';
 import { renderedFiles, renderedMark } from '../policy/render.ts';
+import { runbookUrlPattern } from '../policy/runbook-links.ts';
 import { summaryOf } from '../policy/summary.ts';
 import { loadConfig } from '../config.ts';
 import { planOf } from '../plan.ts';
@@ -63,7 +64,8 @@ schema   prints the JSON Schema of policies, for editors: that is config/policie
                      mute_time_intervals are taken from it, too. Without it receivers are rendered empty: alerts are
                      routed, and nobody is told
   --runbook URL      your copy of deploy/runbook.md, which says of every alert what to do: alerts link to their section of
-                     it, and those of a policy with metadata::runbook_url to that
+                     it (runbook_url), and those of a policy with metadata::runbook_url to that. Without it there is no
+                     link: they name the section (runbook_section)
   --out DIR          where to write; made when it does not exist`,
   options: {
     out: { type: 'string' },
@@ -180,6 +182,10 @@ function render(
   if (missing.length > 0)
     throw new Error(
       `${file}: has no receiver ${missing.join(', ')}: add it, or correct who is named in the policy`,
+    );
+  if (runbook !== undefined && !runbookUrlPattern.test(runbook))
+    throw new UsageError(
+      `--runbook ${runbook} is no link: write a URL such as https://wiki.example.com/plimsoll, without #`,
     );
   const rendered = renderedFiles(policies, parts, runbook);
   mkdirSync(out, { recursive: true });

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { KpiName } from './kpi-metrics.ts';
-import { count, duration, evaluator, ratio, severity, window } from './policy-values.ts';
+import { count, duration, evaluator, positive, ratio, severity, window } from './policy-values.ts';
 
 const burnRate = z
   .strictObject({
-    factor: z.number().positive().describe('How many times faster than allowed the error budget is spent.'),
+    factor: positive.describe('How many times faster than allowed the error budget is spent.'),
     long_window: duration.describe('So that the alert is sure.'),
     short_window: duration.describe('So that the alert ends soon after the cause does.'),
     severity,
@@ -31,7 +31,7 @@ const windowed = {
 
 const least = ratio.describe('It must be so much or more.');
 const most = ratio.describe('It must be so much or less.');
-const mostOf = (unit: string) => z.number().positive().describe(`It must be so much or less, in ${unit}.`);
+const mostOf = (unit: string) => positive.describe(`It must be so much or less, in ${unit}.`);
 const atMostUsd = z.strictObject({ at_most: mostOf('US dollars'), ...windowed });
 
 /** What each KPI must be. An objective has either an error budget (`period`) or a rolling window (`window`). */
