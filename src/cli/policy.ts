@@ -33,11 +33,11 @@ A policy says what is safe for a family of agents, who owns it, and who is told 
 config/policies/refund-agent.yaml is an example.
 
 Today a policy does this: alerts and their routes are rendered of it, and a pipeline to which service::policies gives
-it counts as good what good_outcomes says (in gauges, and in the view cost_per_task), opens and resolves incidents by
-the objectives, judges releases by gates (plimsoll gate; GET /api/v1/gate/NAME), takes bad ones back as rollback says
-(plimsoll rollback), stamps its revision on spans and runs (PolicyRevision), keeps it in the table policies, exports its
-revision (plimsoll_policy_info), and takes a changed file within 10 s. It does not yet do this: review and budgets are
-checked and shown, not enforced.
+it counts as good what good_outcomes says (in gauges, and in the views cost_per_task and kpi_hourly), opens and resolves
+incidents by the objectives, judges releases by gates (plimsoll gate; GET /api/v1/gate/NAME), takes bad ones back as
+rollback says (plimsoll rollback), stamps its revision on spans and runs (PolicyRevision), keeps it in the table policies,
+exports its revision (plimsoll_policy_info), and takes a changed file within 10 s. It does not yet do this: review and
+budgets are checked and shown, not enforced.
 
 check    one line per finding: the file, the path, what is wrong, and the fix; then what the policies say. Give all
          policies that are used together, so that two which claim the same agent are found. Exits with 1 on errors, and

@@ -22,6 +22,9 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }));
 
+/** Without what is said where this machine lacks the tools of Prometheus. */
+const withoutTools = (stderr: string): string => stderr.replaceAll(/^.* is not on PATH, so that .*\n/gm, '');
+
 function write(name: string, changes: Mapping = {}): string {
   const file = join(folder, name);
   writeFileSync(file, stringify(changed(plain, changes)));
@@ -155,7 +158,7 @@ test('render writes the files and says which, and which are left of a policy tha
       'search-agent.rules.yaml',
     ].map((name) => join(out, name)),
   );
-  expect(stderr.trim().split('\n').toSorted()).toEqual([
+  expect(withoutTools(stderr).trim().split('\n').toSorted()).toEqual([
     `plimsoll: ${join(out, 'alertmanager.yaml')}: its receivers tell nobody: give yours with --receivers FILE`,
     `plimsoll: ${join(out, 'refund-agent.rules.test.yaml')}: was rendered from a policy that is not given: delete it, or give that policy`,
     `plimsoll: ${join(out, 'refund-agent.rules.yaml')}: was rendered from a policy that is not given: delete it, or give that policy`,
@@ -200,10 +203,8 @@ test('render puts the given receivers in place, and a missing one is an error', 
   const names = ['plimsoll-operators', 'team-search', 'search-on-call'];
   const hook = { webhook_configs: [{ url: 'http://127.0.0.1:9/hook' }] };
   writeFileSync(receivers, stringify({ receivers: names.map((name) => ({ name, ...hook })) }));
-  expect(await called('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
-    code: 0,
-    stderr: '',
-  });
+  const rendered = await called('policy', 'render', '--out', out, '--receivers', receivers, policy);
+  expect([rendered.code, withoutTools(rendered.stderr)]).toEqual([0, '']);
   expect(readFileSync(join(out, 'alertmanager.yaml'), 'utf8')).toContain('url: http://127.0.0.1:9/hook');
   const more = {
     global: { resolve_timeout: '6m', slack_api_url_file: '/run/secrets/slack' },
