@@ -9,6 +9,7 @@ export const judgedKpis = [
   'run_escalation',
   'run_containment',
   'outcome_evidence',
+  'run_duration',
   'quality_score',
   'cost_usd_per_run',
   'review_cost_usd_per_run',
@@ -54,7 +55,7 @@ const canary = z.strictObject({
     .partialRecord(judgedKpi, positive)
     .optional()
     .describe(
-      'What each of these must be whatever other releases do: the least, or of costs and of what is bad the most.',
+      'What each of these must be whatever other releases do: the least, or of amounts and of what is bad the most: a duration counts by its mean.',
     ),
   pause_at: evidence.describe('Evidence (an e-value) against the release at which it pauses.'),
   rollback_at: evidence.describe('Evidence at which it is rolled back.'),

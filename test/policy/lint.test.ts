@@ -316,6 +316,19 @@ test.each<[string, Mapping, string]>([
     'error: gates::canary::weights::cost_usd_per_run: nothing says what is dear, so costs cannot be weighed: add objectives::cost_usd_per_run',
   ],
   [
+    'a weight on durations without a limit',
+    withCanary({ weights: { run_success: 0.5, run_duration: 0.5 } }),
+    'error: gates::canary::weights::run_duration: nothing says what is slow, so durations cannot be weighed: add objectives::run_duration',
+  ],
+  [
+    'a floor below the mean that the objective allows',
+    {
+      ...withCanary({ weights: { run_duration: 1 }, floor: { run_duration: 30 } }),
+      objectives: { run_duration: { ...everyObjective['run_duration'], stat: 'mean' } },
+    },
+    'error: gates::canary::floor::run_duration: 30 is stricter than the objective of 60, so releases that meet the objective are rolled back: write 60 or more',
+  ],
+  [
     'a floor without weight',
     withCanary({ floor: { run_escalation: 0.5 } }),
     'error: gates::canary::floor::run_escalation: has no weight, so nothing comes of it: add gates::canary::weights::run_escalation',
