@@ -97,9 +97,10 @@ describe.skipIf(missing)('rollbacks on the live page', () => {
     await until('the focus to be there', async () =>
       (await focused(live.page)).startsWith('refund-agent in'),
     );
-    live.show(madeUpView(3));
+    live.show({ rollbacks: madeUpView(3).rollbacks.toReversed() });
+    await reads(live.page, '#rollbacks', 'Waits for ana or ben');
     await tabTo(live.page, '[data-decision=approve]');
-    live.show({ rollbacks: rollbacks.toReversed() });
+    live.show({ rollbacks });
     await until('the focus to be there', async () =>
       (await focused(live.page)).startsWith('refund-agent in'),
     );
