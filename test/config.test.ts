@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { endpoints, loadConfig } from '../src/config.ts';
+import { widestTokenOf } from '../src/config-senders.ts';
 
 const shipped = new URL('../config/', import.meta.url).pathname;
 const minimal = `
@@ -117,14 +118,15 @@ test('a bearer is a token alone, or a mapping with what may be claimed; one may 
   const limits = 'name: refund-team, agents: [refund-agent, "refund-*"]';
   const { receivers } = load(
     minimal,
-    `receivers: { otlp: { auth: { bearer_tokens: [all, { token: "\${env:PLIMSOLL_TEST_PORT}", ${limits} }, { token: next, ${limits} }] } } }`,
+    `receivers: { otlp: { auth: { bearer_tokens: [{ token: "\${env:PLIMSOLL_TEST_PORT}", ${limits} }, all, { token: next, ${limits} }] } } }`,
   );
   const bearers = receivers['otlp']?.auth?.bearer_tokens;
   expect(bearers?.map(({ token, ...rest }) => ({ token: token.reveal(), ...rest }))).toEqual([
-    { token: 'all' },
     { token: 'from-env', name: 'refund-team', agents: ['refund-agent', 'refund-*'] },
+    { token: 'all' },
     { token: 'next', name: 'refund-team', agents: ['refund-agent', 'refund-*'] },
   ]);
+  expect(widestTokenOf(receivers['otlp']?.auth)).toBe('all'); // which a drill and the demo send with
 });
 
 test('what the roles around Kafka spell out of it are the defaults', () => {

@@ -205,6 +205,10 @@ test('where a token and a certificate are asked for, both must be shown, and bot
   expect((await call(edge, requestOf('refund'), 'staging', shown)).answer).toEqual(
     partial(/^1 span: the bearer "ci" may not claim the environment "unknown", only "staging"/),
   );
+  const staging = attributesOf({ 'service.name': 'billing', 'deployment.environment.name': 'staging' });
+  const billing = { resource: { attributes: staging }, scopeSpans: [{ spans }] };
+  const body = encodeRequest({ resourceSpans: [billing] });
+  expect((await call(edge, body, 'staging', shown)).answer).toEqual(notBilling);
   expect((await call(edge, requestOf('refund'), 'all', shown)).answer).toEqual({});
   expect(agents).toEqual(['refund']);
 });
