@@ -15,6 +15,7 @@ import { rollbackCommand } from './cli/rollback.ts';
 import { runCommand } from './cli/run.ts';
 import { sqlCommand } from './cli/sql.ts';
 import { validateCommand } from './cli/validate.ts';
+import { verifyCommand } from './cli/verify.ts';
 import { versionCommand } from './cli/version.ts';
 
 const commands: readonly Command[] = [
@@ -22,6 +23,7 @@ const commands: readonly Command[] = [
   demoCommand,
   sqlCommand,
   dlqCommand,
+  verifyCommand,
   policyCommand,
   gateCommand,
   drillCommand,

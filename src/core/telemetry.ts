@@ -95,7 +95,7 @@ export const catalogue = {
   },
   plimsoll_stream_appended_spans: {
     kind: 'gauge',
-    help: 'Spans ever appended, by position: survives restarts.',
+    help: 'Spans ever appended, by position: survives restarts. Of the embedded stream alone; plimsoll verify counts those on Kafka.',
     labels: ['topic', 'partition'],
   },
   plimsoll_stream_committed_offset: {

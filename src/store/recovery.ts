@@ -1,5 +1,5 @@
 import { Failure } from '../core/failure.ts';
-import type { Claim, PartitionBounds, Position } from '../core/stream.ts';
+import type { PartitionBounds, PartitionReader, Position } from '../core/stream.ts';
 import type { Intent, Ledger } from './intent.ts';
 import { afterRecord, isBefore, textOf, type Origin, type Stretch } from './place.ts';
 import { endOffset, recordBefore, RecordCursor } from './record-cursor.ts';
@@ -9,16 +9,16 @@ import type { Passed, Tenure } from './tenure.ts';
 const readWaitMs = 1000;
 
 /**
- * Checks at a takeover that the stream is the one the table and the ledger speak of. Throws an `invalid` Failure when
- * it was created anew: its offsets would name other spans, and those would be taken for stored.
+ * Checks that the stream is the one the table and the ledger speak of. Throws an `invalid` Failure when
+ * it was cut back under the same id: its offsets would name other spans, and those would be taken for stored.
  */
 export async function checkIdentity(
-  claim: Claim,
+  partition: Pick<PartitionReader, 'bounds' | 'read'>,
   origin: Origin,
   ledger: Ledger,
   highest: Position | undefined,
 ): Promise<void> {
-  const bounds = await claim.bounds();
+  const bounds = await partition.bounds();
   const known: readonly (readonly [string, Position | undefined])[] = [
     ['committed', ledger.position],
     ['announced', ledger.intent?.to],
@@ -26,25 +26,29 @@ export async function checkIdentity(
   ];
   for (const [what, position] of known)
     if (position && !reaches(bounds, position))
-      throw createdAnew(
+      throw cutBack(
         origin,
         `ends at offset ${bounds.end}, before the position ${textOf(position)} that was ${what}`,
       );
   const { last } = ledger;
   if (last === undefined || last.offset < bounds.start) return;
-  const [record] = await claim.read(last.offset, 1, readWaitMs);
+  const [record] = await partition.read(last.offset, 1, readWaitMs);
   if (record?.offset === last.offset && record.timeMs !== last.timeMs)
-    throw createdAnew(origin, `has another record at offset ${last.offset} than the one that was committed`);
+    throw cutBack(origin, `has another record at offset ${last.offset} than the one that was committed`);
 }
 
 function reaches(bounds: PartitionBounds, position: Position): boolean {
   return bounds.end >= endOffset(position);
 }
 
-function createdAnew(origin: Origin, fact: string): Failure {
+/** Only a new stream has a new id: Kafka gives one to each topic, and the embedded log makes one in an empty folder. */
+const whatToDo =
+  'records that were stored are gone from it (an older copy was put back, or brokers lost them), and new ones would be taken for them; begin a new stream: name another topic, or move the folder stream out of data_dir, as the runbook says under PlimsollStoreNotFlowing';
+
+function cutBack(origin: Origin, fact: string): Failure {
   return new Failure(
     'invalid',
-    `partition ${origin.partition} of stream ${origin.streamId} ${fact}: the stream was created anew, so give it a new stream id`,
+    `partition ${origin.partition} of stream ${origin.streamId} ${fact}: ${whatToDo}`,
   );
 }
 

@@ -8,10 +8,11 @@ import { ClickHouseFault, loggable, mayPass, remedyOf } from './clickhouse-fault
 import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, migrate, readMigrations } from './migrations.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
+import type { RecountedTable } from './recount.ts';
 import type { RowsTarget } from './row-store.ts';
 import { rowSettings, rowTables } from './row-tables.ts';
 import { applyTtls, type TableTtls } from './table-ttl.ts';
-import type { Held, Insert, Table } from './table.ts';
+import type { Held, Insert } from './table.ts';
 import { TracesTable } from './traces-table.ts';
 
 /** ClickHouse, and what is particular about the tables in it. */
@@ -36,7 +37,7 @@ const patienceMs = 5000;
  * ClickHouse with its tables, which are there once every migration has been applied. A ClickHouse that is down does not
  * keep the process from starting: until it answers, every use of the tables begins by trying again.
  */
-export class Tables implements Component, Table, RowsTarget {
+export class Tables implements Component, RecountedTable, RowsTarget {
   readonly name = 'tables';
   readonly #options: TablesOptions;
   readonly #traces: TracesTable;
@@ -94,6 +95,16 @@ export class Tables implements Component, Table, RowsTarget {
   async highest(origin: Origin, from: Position): Promise<Position | undefined> {
     await this.#open();
     return this.#traces.highest(origin, from);
+  }
+
+  async doubled(origin: Origin, stretch: Stretch, limit: number): Promise<readonly Position[]> {
+    await this.#open();
+    return this.#traces.doubled(origin, stretch, limit);
+  }
+
+  async keptMs(): Promise<number> {
+    await this.#open();
+    return this.#traces.keptMs();
   }
 
   async rederive(origin: Origin, stretch: Stretch): Promise<void> {

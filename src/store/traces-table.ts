@@ -1,9 +1,11 @@
+import { messageOf } from '../core/failure.ts';
 import type { Position } from '../core/stream.ts';
 import { ClickHouseFault, remedyOf } from './clickhouse-fault.ts';
 import type { ClickHouse } from './clickhouse.ts';
 import { PositionSet, type Origin, type Stretch } from './place.ts';
 import { quoteString } from './sql-text.ts';
-import { InsertRejected, type Held, type Insert, type Table } from './table.ts';
+import type { RecountedTable } from './recount.ts';
+import { InsertRejected, type Held, type Insert } from './table.ts';
 import { traceColumns } from './trace-columns.ts';
 
 /** What every answer says of who gave it. */
@@ -23,7 +25,7 @@ interface Replica extends Answer {
  * `otel_traces` in ClickHouse. Where it is replicated, a replica answers only once it has what all others had when it was
  * asked: one that is behind would have rows inserted again.
  */
-export class TracesTable implements Table {
+export class TracesTable implements RecountedTable {
   readonly #clickhouse: Pick<ClickHouse, 'command' | 'query' | 'insertBlock' | 'nowMs'>;
   readonly #isReplicated: boolean;
   /** The one that has the rows; undefined until it was asked, and where several have them. */
@@ -105,6 +107,34 @@ export class TracesTable implements Table {
       `otel_traces WHERE ${of(origin)} AND ${notBefore(from)}`,
     );
     return Number(rows) === 0 ? undefined : { offset: Number(offset), index: Number(index) };
+  }
+
+  async doubled(origin: Origin, stretch: Stretch, limit: number): Promise<readonly Position[]> {
+    const rows = await this.#clickhouse.query<{ readonly offset: string | number; readonly index: number }>(
+      `SELECT StreamOffset AS offset, StreamIndex AS index FROM otel_traces WHERE ${within(origin, stretch)} GROUP BY offset, index HAVING count() > 1 ORDER BY offset, index LIMIT ${limit}`,
+    );
+    return rows.map(({ offset, index }) => ({ offset: Number(offset), index }));
+  }
+
+  async keptMs(): Promise<number> {
+    const [table] = await this.#clickhouse.query<{ readonly engine: string }>(
+      `SELECT engine_full AS engine FROM system.tables WHERE database = currentDatabase() AND name = 'otel_traces'`,
+    );
+    const [, ttl] = /\bTTL (.+?)(?: SETTINGS .*)?$/s.exec(table?.engine ?? '') ?? [];
+    if (ttl === undefined) return Infinity;
+    try {
+      const [kept] = await this.#clickhouse.query<{ readonly seconds: string | number }>(
+        `SELECT toInt64(toUnixTimestamp(${ttl})) - toInt64(toUnixTimestamp(Timestamp)) AS seconds FROM (SELECT now64(9) AS Timestamp)`,
+      );
+      return Number(kept?.seconds) * 1000;
+    } catch (cause) {
+      throw new Error(
+        `how long otel_traces keeps a row cannot be told from its TTL, ${ttl}: ${messageOf(cause)}`,
+        {
+          cause,
+        },
+      );
+    }
   }
 
   async rederive(origin: Origin, stretch: Stretch): Promise<void> {

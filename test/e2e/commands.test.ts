@@ -12,7 +12,17 @@ test('without a command, and with --help, it says what there is', async () => {
   const help = await called('--help');
   expect([bare.code, help.code]).toEqual([2, 0]);
   expect(bare.stdout).toBe(help.stdout);
-  for (const name of ['run', 'demo', 'sql', 'dlq', 'policy', 'validate', 'print-config', 'version']) {
+  for (const name of [
+    'run',
+    'demo',
+    'sql',
+    'dlq',
+    'verify',
+    'policy',
+    'validate',
+    'print-config',
+    'version',
+  ]) {
     expect(help.stdout).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
     expect((await called(name, '--help')).stdout).toMatch(new RegExp(`^Usage: plimsoll ${name}`));
   }

@@ -123,6 +123,14 @@ describe('a span that ClickHouse refuses', () => {
     expect(stdout).toMatch(/\n1 dead letter, 1 span\n$/);
   });
 
+  test('is counted as a dead letter by a recount, which misses nothing', async () => {
+    expect(await called('verify', ...place.words)).toEqual({
+      code: 0,
+      stdout: 'partition 0: 3 spans accepted, 2 stored, 1 dead-lettered, 0 in flight, none missing\n',
+      stderr: '',
+    });
+  });
+
   test('is shown with its headers, as OTLP/JSON', async () => {
     const shown = await called('dlq', 'show', '--json', key, ...place.words);
     expect(JSON.parse(shown.stdout)).toMatchObject({
@@ -176,6 +184,50 @@ describe('a span that ClickHouse refuses', () => {
       { ...at, StreamIndex: 2, SpanName: 'execute_tool after' },
     ]);
     await program.kill('SIGKILL');
+  });
+
+  test('and a row that somebody takes away is missed by a recount, which says where', async () => {
+    expect((await called('verify', ...place.words)).stdout).toBe(
+      'partition 0: 3 spans accepted, 3 stored, 0 dead-lettered, 0 in flight, none missing\n',
+    );
+    await alter(place, 'DELETE WHERE StreamIndex = 2 SETTINGS mutations_sync = 1');
+    const missed = await called('verify', ...place.words);
+    expect([missed.code, missed.stderr]).toEqual([1, '']);
+    expect(missed.stdout).toBe(
+      'partition 0: 3 spans accepted, 2 stored, 0 dead-lettered, 0 in flight, 1 missing\n' +
+        '  missing: 0.2 (offset.index)\n',
+    );
+    const { code, stdout } = await called('verify', '--json', '--partition', '0', ...place.words);
+    expect([code, JSON.parse(stdout)]).toEqual([
+      1,
+      {
+        partition: 0,
+        stream: key.slice(0, 16),
+        isConserved: false,
+        position: { offset: 1, index: 0 },
+        acceptedSpans: 3,
+        storedSpans: 2,
+        deadSpans: 0,
+        expiredSpans: 0,
+        inFlightSpans: 0,
+        untoldSpans: 0,
+        missingSpans: 1,
+        missingUnseen: 0,
+        unseenSpans: 0,
+        uncountedSpans: 0,
+        doubledRows: 0,
+        strayRows: 0,
+        missing: ['0.2'],
+        doubled: [],
+      },
+    ]);
+    for (const [partition, answer, said] of [
+      ['1', 1, 'plimsoll: there is no partition 1: the stream has 1, and the first is 0\n'],
+      ['all', 2, 'plimsoll: --partition takes the number of a partition, such as 0, not "all"\n'],
+    ] as const) {
+      const asked = await called('verify', '--partition', partition, ...place.words);
+      expect([asked.code, asked.stderr]).toEqual([answer, said]);
+    }
   });
 });
 

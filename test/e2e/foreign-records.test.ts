@@ -3,6 +3,7 @@ import { Consumer, Producer } from '@platformatic/kafka';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { deadLetterHeaders } from '../../src/store/dead-letters.ts';
 import { spansHeader } from '../../src/stream/kafka-batch.ts';
+import { called } from '../cli/called.ts';
 import { kafkaMissing, testCluster } from '../kafka/requires-kafka.ts';
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 import { startServer } from '../store/engines.ts';
@@ -154,5 +155,9 @@ describe.skipIf(kafkaMissing)('records that other programs write to the topic', 
     expect(gauges).toEqual({ stored: 10, dead: 5 });
     expect(await program.metrics()).toContain('plimsoll_assess_spans_total 10\n');
     expect((await fetch(program.url('health'))).status).toBe(200);
+    expect(await called('verify', ...place.words)).toMatchObject({
+      code: 0,
+      stdout: 'partition 0: 15 spans accepted, 10 stored, 5 dead-lettered, 0 in flight, none missing\n',
+    });
   });
 });

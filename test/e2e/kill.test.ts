@@ -3,6 +3,7 @@ import { afterAll, expect, test } from 'vitest';
 import { parseSamples } from '../../src/cli/demo-table.ts';
 import { GrpcLoad } from '../../bench/grpc-load.ts';
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
+import { called } from '../cli/called.ts';
 import { until } from '../until.ts';
 import { Place, Program } from './program.ts';
 
@@ -121,4 +122,9 @@ test('ten times kill -9 under load: every acknowledged span is stored, and no sp
     strangers: 0,
   });
   await program.kill('SIGTERM');
+  expect(await called('verify', ...place.words)).toEqual({
+    code: 0,
+    stdout: `partition 0: ${rows} spans accepted, ${rows} stored, 0 dead-lettered, 0 in flight, none missing\n`,
+    stderr: '',
+  });
 }, 300_000);

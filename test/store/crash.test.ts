@@ -141,7 +141,7 @@ describe('a stream created anew', { concurrent: true }, () => {
     rmSync(join(directory, 'stream'), { recursive: true });
     cpSync(join(parent, 'prepared', 'stream'), join(directory, 'stream'), { recursive: true });
     await expect(run('store', directory)).rejects.toThrow(
-      'the stream was created anew, so give it a new stream id',
+      'begin a new stream: name another topic, or move the folder stream out of data_dir',
     );
   });
 });

@@ -298,11 +298,11 @@ describe('taking over', () => {
     await work;
   });
 
-  test('a stream that ends before the committed position was created anew, and the store says what to do', async () => {
+  test('a stream that ends before the committed position was cut back, and the store says what to do', async () => {
     append(span());
     commit({ position: at(5) });
     await expect(storeAll()).rejects.toThrow(
-      'partition 0 of stream s1 ends at offset 1, before the position 5.0 that was committed: the stream was created anew, so give it a new stream id',
+      'partition 0 of stream s1 ends at offset 1, before the position 5.0 that was committed: records that were stored are gone from it (an older copy was put back, or brokers lost them), and new ones would be taken for them; begin a new stream: name another topic, or move the folder stream out of data_dir, as the runbook says under PlimsollStoreNotFlowing',
     );
     expect(table.tried).toEqual([]);
   });
@@ -623,7 +623,7 @@ describe('what the store says of itself', () => {
     const store = newStore();
     await expect(store.worker(partition.claim(), new AbortController().signal)).rejects.toThrow(Failure);
     expect(store.health()[0]).toMatchObject({ state: 'waiting' });
-    expect(store.health()[0]?.reason).toContain('give it a new stream id');
+    expect(store.health()[0]?.reason).toContain('begin a new stream: ');
   });
 
   test('what it counted can be counted again in the table', async () => {

@@ -112,6 +112,32 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       expect(await table.positions(stored(), { from: at(0), to: at(1) })).toMatchObject({ rows: 6 });
     });
 
+    test('names the positions that have more than one row', async () => {
+      await insert(`${streamId} a`, recordOf(0, 3), recordOf(1, 4));
+      await insert(`${streamId} b`, recordOf(1, 2));
+      const all = { from: at(0), to: at(2) };
+      expect(await table.doubled(stored(), all, 10)).toEqual([at(1, 0), at(1, 1)]);
+      expect(await table.doubled(stored(), all, 1)).toEqual([at(1, 0)]);
+      expect(await table.doubled(stored(), { from: at(0), to: at(1) }, 10)).toEqual([]);
+    });
+
+    test('says for how long it keeps a row, as its TTL has it', async () => {
+      const day = 86_400_000;
+      expect(await table.keptMs()).toBe(Infinity);
+      for (const [ttl, keptMs] of [
+        ['toDateTime(Timestamp) + INTERVAL 400 DAY', 400 * day],
+        [
+          `toDateTime(least(Timestamp, toDateTime64('2090-01-01 00:00:00', 9, 'UTC'))) + toIntervalSecond(34560000)`,
+          400 * day,
+        ],
+      ] as const) {
+        await clickhouse.command(`ALTER TABLE otel_traces MODIFY TTL ${ttl}`);
+        expect(await table.keptMs()).toBe(keptMs);
+      }
+      await clickhouse.command('ALTER TABLE otel_traces REMOVE TTL');
+      expect(await table.keptMs()).toBe(Infinity);
+    });
+
     test(
       'refuses a token it knows, whatever the number of rows: one insert is one chunk',
       { timeout: 120_000 },
