@@ -4,6 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 import { npmMissing, parserMissing, pipMissing } from '../test/frameworks/requires-packages.ts';
 import { goMissing } from '../test/requires-go.ts';
 import { CountReporter } from './count-reporter.ts';
+import { LongestFirst } from './longest-first.ts';
 
 /** Tests may take this long; ten times as many cases, ten times as long. */
 const limitMs = 240 * Number(process.env['PLIMSOLL_TEST_RUNS'] ?? 500);
@@ -37,10 +38,11 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, ...withoutThese],
-    globalSetup: ['test/kafka/shared-brokers.ts'],
+    globalSetup: ['test/kafka/shared-brokers.ts', 'test/deploy/shared-package.ts'],
     env: { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') }, // children of tests start sooner; the program's own has this place, too
     pool: 'forks',
-    maxWorkers: availableParallelism() + 1, // those that start servers wait most of the time
+    maxWorkers: availableParallelism() + 2, // those that start servers, fetch and build wait most of the time
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', new CountReporter()],
     testTimeout: limitMs,
     hookTimeout: limitMs,

@@ -36,6 +36,7 @@ function runOf(fleet: Fleet, i: number, closedMs: number): KpiRun {
     outcome: outcomes[i % 3]!,
     evidence: i % 4 === 0 ? 'app' : 'none',
     escalationReason: i % 10 === 0 ? 'approval' : undefined,
+    escalationRequests: [],
     costUsd: { llm: 0.01 + (i % 100) / 1000, tool: 0, review: i % 10 === 0 ? 2 : 0 },
     peakUsd: { llm: 0.01 + (i % 100) / 1000, tool: 0, review: i % 10 === 0 ? 2 : 0 },
     priced: true,

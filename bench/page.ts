@@ -52,7 +52,7 @@ function momentNow(): Moment {
     version: '0.0.0',
     windows,
     flow: [],
-    assessed: { ...assessed, objectiveOf: () => null },
+    assessed: { ...assessed, objectiveOf: () => null, hasPolicies: true },
   };
 }
 

@@ -40,6 +40,14 @@ const server = {
     ),
 };
 
+/** What holds for a server where nothing is said of it. */
+export const serverDefaults = {
+  username: 'default',
+  database: 'default',
+  compression: 'zstd',
+  insert_deadline: '5m',
+} as const;
+
 /** `exporters::clickhouse`: where rows go. */
 export const clickhouseExporter = z
   .strictObject({
@@ -50,6 +58,25 @@ export const clickhouseExporter = z
     flush_interval: duration.prefault('1s').describe('How long rows wait for others to share a block with.'),
     max_block_rows: count(1, 50_000).prefault(50_000).describe('A block with so many rows waits no longer.'),
     max_block_size: size.prefault('32MiB').describe('Nor does one of this size.'),
+    ttl: z
+      .strictObject({
+        otel_traces: orNothing(duration).describe(
+          'Spans, from their start on: 1d to 3650d. They go a day at a time, and then what says when a trace was.',
+        ),
+        agent_runs: orNothing(duration).describe(
+          'Runs, from when they count on: 1d to 3650d. `plimsoll report` has only those that are kept.',
+        ),
+        incidents: orNothing(duration).describe(
+          'Incidents, from when they were opened on, also those still open: 1d to 3650d.',
+        ),
+        rollbacks: orNothing(duration).describe(
+          'Events of rollbacks: 1d to 3650d. The journal keeps its own.',
+        ),
+      })
+      .prefault({})
+      .describe(
+        'How long tables keep rows, by table; for ever where that is not said. A start applies a change; shorter removes rows.',
+      ),
   })
   .superRefine(({ url, ...options }, context) => {
     if (url !== undefined) return;
@@ -63,10 +90,10 @@ export const clickhouseExporter = z
   })
   .transform(
     ({
-      username = 'default',
-      database = 'default',
-      compression = 'zstd',
-      insert_deadline = 300_000,
+      username = serverDefaults.username,
+      database = serverDefaults.database,
+      compression = serverDefaults.compression,
+      insert_deadline = duration.parse(serverDefaults.insert_deadline),
       ...rest
     }) => ({ ...rest, username, database, compression, insert_deadline }),
   )

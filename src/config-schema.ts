@@ -3,6 +3,7 @@ import { clickhouseExporter } from './config-clickhouse.ts';
 import { prices } from './config-prices.ts';
 import { duration, size } from './config-quantities.ts';
 import { rollbackExtension } from './config-rollback.ts';
+import { senders } from './config-senders.ts';
 import { embeddedConnector, kafkaConnector } from './config-stream.ts';
 import { count, endpoint, orNothing, secret, tls, token } from './config-values.ts';
 import { sentenceOf, unknownKeys } from './core/issue-sentence.ts';
@@ -31,12 +32,7 @@ const otlpReceiver = z
       })
       .prefault({ grpc: {}, http: {} })
       .describe('The protocols that are listed are spoken; both where nothing is said.'),
-    auth: z
-      .strictObject({
-        bearer_tokens: z.array(token).min(1).describe('A sender must show one of these.'),
-      })
-      .optional()
-      .describe('Who may send; everybody without it.'),
+    auth: senders.optional().describe('Who may send, and spans of what; everybody everything without it.'),
     max_request_size: size
       .prefault('64MiB')
       .describe('1KiB to 64MiB: of a request, before and after decompression.'),
@@ -206,8 +202,6 @@ export function messageOf(issue: z.core.$ZodIssue, schema: z.ZodType): string {
   if (issue.code === 'invalid_type')
     return sentenceOf(issue, (message) => !message.startsWith('Invalid input'));
   if (issue.code === 'too_small' && issue.origin === 'array') return `must list ${issue.minimum} or more`;
-  if (issue.code === 'too_small' && issue.origin === 'number') return `must be ${issue.minimum} or more`;
-  if (issue.code === 'too_big' && issue.origin === 'number') return `must be ${issue.maximum} or less`;
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`;
   if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => message).join('; ');
   return issue.message;
@@ -249,7 +243,11 @@ const service = z
           .describe('The log of the process, JSON lines on standard error.'),
         metrics: z
           .strictObject({
-            endpoint: endpoint.prefault('127.0.0.1:9464').describe('Where `/metrics` is.'),
+            endpoint: endpoint
+              .prefault('127.0.0.1:9464')
+              .describe(
+                'Where `/metrics` is. It asks for no token: beyond loopback whoever reaches it reads it.',
+              ),
           })
           .prefault({})
           .describe('What Prometheus scrapes.'),

@@ -14,14 +14,24 @@ const environmentName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /**
  * Reads and merges configuration files, later ones over earlier ones, with the Collector's grammar: mappings merge,
- * lists and scalars are replaced, and `key: null` deletes. `${env:NAME:-default}` is expanded in every string; a
- * variable that is unset and has no default is an error; `$$` is a dollar sign.
+ * lists and scalars are replaced, and `key: null` deletes. References to the environment stay as they are written.
  */
-export function readSources(files: readonly string[], environment: NodeJS.ProcessEnv): Mapping {
-  return files.reduce<Mapping>((merged, file) => merge(merged, readSource(file, environment)), {});
+export function readSources(files: readonly string[]): Mapping {
+  return files.reduce<Mapping>((merged, file) => merge(merged, readSource(file)), {});
 }
 
-function readSource(file: string, environment: NodeJS.ProcessEnv): Mapping {
+/** The variable that `text`, as it stands in a file, refers to and says nothing beside; undefined where there is none. */
+export function soleReference(text: string): string | undefined {
+  const [, name] = /^\$\{(?:env:)?([a-zA-Z_][a-zA-Z0-9_]*)(?::-[^}]*)?\}$/.exec(text) ?? [];
+  return name;
+}
+
+/** `text` as it is written in a file: what says it when it is expanded. */
+export function unexpanded(text: string): string {
+  return text.replaceAll('$', '$$$$');
+}
+
+function readSource(file: string): Mapping {
   const lines = new LineCounter();
   const document = parseDocument(readText(file), { lineCounter: lines, prettyErrors: false });
   const [fault] = document.errors;
@@ -33,7 +43,7 @@ function readSource(file: string, environment: NodeJS.ProcessEnv): Mapping {
   if (value === null || value === undefined) return {};
   if (!isMapping(value))
     throw new ConfigError(`${file}: must be a mapping with receivers, exporters and service`);
-  return expandMapping(value, environment, []);
+  return value;
 }
 
 function readText(file: string): string {
@@ -48,7 +58,7 @@ function readText(file: string): string {
 }
 
 /** Whether a parsed value is a mapping. */
-function isMapping(value: unknown): value is Mapping {
+export function isMapping(value: unknown): value is Mapping {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -62,15 +72,20 @@ function merge(under: Mapping, over: Mapping): Mapping {
   return merged;
 }
 
-function expand(value: unknown, environment: NodeJS.ProcessEnv, path: readonly string[]): unknown {
+/**
+ * `value`, which stands at `path`, with `${env:NAME:-default}` expanded in every string; a variable that is unset and has
+ * no default is an error; `$$` is a dollar sign.
+ */
+export function expand(
+  value: unknown,
+  environment: NodeJS.ProcessEnv,
+  path: readonly string[] = [],
+): unknown {
   if (typeof value === 'string') return expandString(value, environment, path);
   if (Array.isArray(value)) return value.map((item, i) => expand(item, environment, [...path, String(i)]));
-  return isMapping(value) ? expandMapping(value, environment, path) : value;
-}
-
-function expandMapping(mapping: Mapping, environment: NodeJS.ProcessEnv, path: readonly string[]): Mapping {
+  if (!isMapping(value)) return value;
   return Object.fromEntries(
-    Object.entries(mapping).map(([key, item]) => [key, expand(item, environment, [...path, key])]),
+    Object.entries(value).map(([key, item]) => [key, expand(item, environment, [...path, key])]),
   );
 }
 

@@ -5,9 +5,13 @@ import { canBeShown } from './core/tokens.ts';
 /** A whole number, which an environment variable may say. */
 export const count = (min: number, max: number) =>
   z
-    .union([z.string().regex(/^\d+$/, 'must be a whole number'), z.number()])
-    .transform(Number)
-    .pipe(z.number().refine(Number.isInteger, 'must be a whole number').min(min).max(max))
+    .unknown()
+    .transform((said, context) => {
+      const value = typeof said === 'string' && /^\d+$/.test(said) ? Number(said) : said;
+      if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+      context.addIssue(`must be a whole number from ${min} to ${max}, not ${JSON.stringify(said)}`);
+      return z.NEVER;
+    })
     .meta({ title: `whole number, ${min} to ${max}` });
 
 /** Where to listen, as `{ host, port }`; without a host on every address. */
@@ -16,8 +20,12 @@ export const endpoint = z
   .transform((text, context) => {
     const [, host, port] =
       /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text)?.filter((part) => part !== undefined) ?? [];
-    if (host === undefined || port === undefined || Number(port) > 65_535) {
+    if (host === undefined || port === undefined) {
       context.addIssue(`must be host:port such as 127.0.0.1:4317, not ${JSON.stringify(text)}`);
+      return z.NEVER;
+    }
+    if (Number(port) > 65_535) {
+      context.addIssue(`must have a port from 0 to 65535, not ${port}`);
       return z.NEVER;
     }
     return { host: host === '' ? '0.0.0.0' : host, port: Number(port) };

@@ -1,9 +1,12 @@
 import { apiPortFault } from './api/api-port.ts';
-import { ConfigError, readSources } from './config-source.ts';
+import { writtenInFull, type WrittenConfig } from './config-in-full.ts';
+import { ConfigError, expand, readSources } from './config-source.ts';
 import { configSchema, messageOf, type Config } from './config-schema.ts';
+import { senderFaults } from './config-senders.ts';
 import { nameFault } from './enrich/by-name.ts';
 import { patternFault } from './enrich/content-rules.ts';
 import { sqlPortFault } from './store/sql-port.ts';
+import { ttlLimitsMs } from './store/table-ttl.ts';
 
 type PipelineName = keyof Config['service']['pipelines'];
 type Shape = { readonly [S in 'receivers' | 'processors' | 'exporters']: readonly string[] };
@@ -29,7 +32,7 @@ const shapes: Readonly<Record<PipelineName, Shape>> = {
  * Throws a ConfigError with one line per mistake, each naming the path and the fix.
  */
 export function loadConfig(files: readonly string[]): Config {
-  const parsed = configSchema.safeParse(readSources(files, process.env), { reportInput: true });
+  const parsed = configSchema.safeParse(expand(readSources(files), process.env), { reportInput: true });
   if (!parsed.success) {
     const lines = parsed.error.issues.map(
       (issue) => `${issue.path.join('::') || 'the configuration'}: ${messageOf(issue, configSchema)}`,
@@ -47,6 +50,12 @@ export function loadConfig(files: readonly string[]): Config {
   ];
   if (faults.length > 0) throw new ConfigError(faults.join('\n'));
   return parsed.data;
+}
+
+/** What `loadConfig` loads, as users write it: merged, and in full. Throws as that does. */
+export function loadWrittenConfig(files: readonly string[]): WrittenConfig {
+  loadConfig(files);
+  return writtenInFull(readSources(files), process.env);
 }
 
 /** What the variable `name` of the environment says; undefined where it is not set, or empty. */
@@ -205,16 +214,25 @@ function* tlsFaults(
 function* clickhouseFaults(config: Config): Generator<string> {
   for (const [id, exporter] of Object.entries(config.exporters)) {
     if (exporter.type !== 'clickhouse') continue;
-    const { url, tls, insert_deadline } = exporter;
+    const { url, tls, insert_deadline, ttl } = exporter;
     const at = `exporters::${id}`;
     if (tls && url?.startsWith('http:')) yield `${at}::tls: the url is not one of https: correct one of them`;
     if (insert_deadline < leastDeadlineMs || insert_deadline > mostDeadlineMs)
       yield `${at}::insert_deadline: must be from 30s to 1h: a full block takes seconds to insert, and the table remembers which blocks it has for a limited time`;
+    for (const [table, keptMs = ttlLimitsMs.most] of Object.entries(ttl))
+      if (keptMs < ttlLimitsMs.least || keptMs > ttlLimitsMs.most)
+        yield `${at}::ttl::${table}: must be from 1d to 3650d; to keep rows for ever, remove it`;
     yield* tlsFaults(`${at}::tls`, tls);
   }
 }
 
 function* securityFaults(config: Config): Generator<string> {
+  for (const [id, { auth, protocols }] of Object.entries(config.receivers)) {
+    const spoken = Object.entries(protocols).filter(([, options]) => options !== undefined);
+    const unverified = spoken.filter(([, options]) => options?.tls?.client_ca_file === undefined);
+    const without = unverified.map(([protocol]) => protocol);
+    if (auth) yield* senderFaults(`receivers::${id}::auth`, auth, without);
+  }
   for (const [id, extension] of Object.entries(config.extensions)) {
     const fault = exposureFault(extension);
     if (fault) yield `extensions::${id}::token: ${fault}`;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { endpoints, loadConfig } from '../src/config.ts';
+import { widestTokenOf } from '../src/config-senders.ts';
 
 const shipped = new URL('../config/', import.meta.url).pathname;
 const minimal = `
@@ -109,7 +110,23 @@ test('one instance of a type may be named type/name', () => {
 test('a secret prints as [REDACTED] wherever it is printed', () => {
   const config = load(minimal, 'receivers: { otlp: { auth: { bearer_tokens: [hunter2] } } }');
   expect(JSON.stringify(config)).not.toContain('hunter2');
-  expect(String(config.receivers['otlp']?.auth?.bearer_tokens[0])).toBe('[REDACTED]');
+  expect(String(config.receivers['otlp']?.auth?.bearer_tokens?.[0]?.token)).toBe('[REDACTED]');
+});
+
+test('a bearer is a token alone, or a mapping with what may be claimed; one may have two tokens', () => {
+  vi.stubEnv('PLIMSOLL_TEST_PORT', 'from-env');
+  const limits = 'name: refund-team, agents: [refund-agent, "refund-*"]';
+  const { receivers } = load(
+    minimal,
+    `receivers: { otlp: { auth: { bearer_tokens: [{ token: "\${env:PLIMSOLL_TEST_PORT}", ${limits} }, all, { token: next, ${limits} }] } } }`,
+  );
+  const bearers = receivers['otlp']?.auth?.bearer_tokens;
+  expect(bearers?.map(({ token, ...rest }) => ({ token: token.reveal(), ...rest }))).toEqual([
+    { token: 'from-env', name: 'refund-team', agents: ['refund-agent', 'refund-*'] },
+    { token: 'all' },
+    { token: 'next', name: 'refund-team', agents: ['refund-agent', 'refund-*'] },
+  ]);
+  expect(widestTokenOf(receivers['otlp']?.auth)).toBe('all'); // which a drill and the demo send with
 });
 
 test('what the roles around Kafka spell out of it are the defaults', () => {
@@ -157,6 +174,21 @@ test.each([
     'extensions::sql::endpoint: must be host:port such as 127.0.0.1:4317, not "localhost"',
   ],
   [
+    'a port that there is not',
+    'extensions: { sql: { endpoint: "127.0.0.1:70000" } }',
+    'extensions::sql::endpoint: must have a port from 0 to 65535, not 70000',
+  ],
+  [
+    'a number beyond its range',
+    'exporters: { clickhouse: { max_block_rows: 60000 } }',
+    'exporters::clickhouse::max_block_rows: must be a whole number from 1 to 50000, not 60000',
+  ],
+  [
+    'a number in words',
+    'connectors: { embedded: { partitions: many } }',
+    'connectors::embedded::partitions: must be a whole number from 1 to 256, not "many"',
+  ],
+  [
     'a value outside its list',
     'processors: { enrich: { content: maybe } }',
     'processors::enrich::content: must be one of drop, hash, keep',
@@ -189,7 +221,57 @@ test.each([
   [
     'a token with a line break',
     'receivers: { otlp: { auth: { bearer_tokens: [right, "right\\n"] } } }',
-    'receivers::otlp::auth::bearer_tokens::1: has spaces or line breaks, so no request can show it: remove them',
+    'receivers::otlp::auth::bearer_tokens::1::token: has spaces or line breaks, so no request can show it: remove them',
+  ],
+  [
+    'an auth that names nobody',
+    'receivers: { otlp: { auth: {} } }',
+    'receivers::otlp::auth: says of nobody that he may send: list bearer_tokens or client_certificates, or remove it',
+  ],
+  [
+    'a bearer without a token',
+    'receivers: { otlp: { auth: { bearer_tokens: [{ name: x, agents: [a] }] } } }',
+    'receivers::otlp::auth::bearer_tokens::0::token: is missing: set it',
+  ],
+  [
+    'a bearer that is neither text nor a mapping',
+    'receivers: { otlp: { auth: { bearer_tokens: [7] } } }',
+    'receivers::otlp::auth::bearer_tokens::0: must be a token, or a mapping with one and what may be claimed',
+  ],
+  [
+    'a limit misspelled',
+    'receivers: { otlp: { auth: { bearer_tokens: [{ token: t, agent: [a] }] } } }',
+    'receivers::otlp::auth::bearer_tokens::0: unknown key agent: remove it or correct its spelling; known are token, name, agents, environments, releases',
+  ],
+  [
+    'a bearer who may claim nothing',
+    'receivers: { otlp: { auth: { bearer_tokens: [{ token: t, agents: [] }] } } }',
+    'receivers::otlp::auth::bearer_tokens::0::agents: must list 1 or more',
+  ],
+  [
+    'a limit with a * in the middle',
+    'receivers: { otlp: { auth: { bearer_tokens: [{ token: t, releases: ["2.*.1"] }] } } }',
+    'receivers::otlp::auth::bearer_tokens::0::releases::0: has a * before its end: only the last character may be one',
+  ],
+  [
+    'one token of two bearers',
+    'receivers: { otlp: { auth: { bearer_tokens: [t, { token: t, agents: [a] }] } } }',
+    'receivers::otlp::auth::bearer_tokens::1: is the token of 0, with another name or other limits: give each bearer a token of its own',
+  ],
+  [
+    'one name of two bearers',
+    'receivers: { otlp: { auth: { bearer_tokens: [{ token: t, name: x, agents: [a] }, { token: u, name: x, agents: [b] }] } } }',
+    'receivers::otlp::auth::bearer_tokens::1::name: is that of 0, which has other limits: give it another',
+  ],
+  [
+    'a certificate listed twice',
+    'receivers: { otlp: { auth: { client_certificates: [{ common_name: a }, { common_name: a, agents: [b] }] } } }',
+    'receivers::otlp::auth::client_certificates::1: is the common name of 0: list it once',
+  ],
+  [
+    'certificates that nobody is asked for',
+    'receivers: { otlp: { auth: { client_certificates: [{ common_name: a }] } } }',
+    'receivers::otlp::auth::client_certificates: without tls::client_ca_file nobody shows a certificate over grpc and http: set it, or give that protocol a receiver of its own',
   ],
   [
     'a token with a tab',
@@ -312,6 +394,19 @@ test.each([
     `exporters: { clickhouse: { url: "http://clickhouse:8123", insert_deadline: ${deadline} } }`,
     'exporters::clickhouse::insert_deadline: must be from 30s to 1h: a full block takes seconds to insert, and the table',
   ]),
+  ...[
+    ['no day', '23h'],
+    ['longer than it can be counted', '3651d'],
+  ].map(([what, kept]) => [
+    `rows that are kept for ${what}`,
+    `exporters: { clickhouse: { ttl: { agent_runs: ${kept} } } }`,
+    'exporters::clickhouse::ttl::agent_runs: must be from 1d to 3650d; to keep rows for ever, remove it',
+  ]),
+  [
+    'a time to keep policies, which runs refer to',
+    'exporters: { clickhouse: { ttl: { policies: 30d } } }',
+    'exporters::clickhouse::ttl: unknown key policies: remove it or correct its spelling; known are otel_traces, agent_runs,',
+  ],
   [
     'an unknown pipeline',
     'service: { pipelines: { logs: { receivers: [otlp], exporters: [kpi] } } }',

@@ -2,6 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 type Falsy = false | null | undefined;
 
+const pauseMs = 5;
+/** The longest pause: what takes long to ask is asked less often. */
+const longestPauseMs = 250;
+
 /** Resolves when `condition` returns something truthy; rejects with `what` after `limitMs`. Errors count as "not yet". */
 export async function until<T>(
   what: string,
@@ -11,6 +15,7 @@ export async function until<T>(
   const deadline = Date.now() + limitMs;
   let last: unknown;
   for (;;) {
+    const askedMs = performance.now();
     try {
       const value = await condition();
       if (value) return value;
@@ -18,6 +23,7 @@ export async function until<T>(
       last = error;
     }
     if (Date.now() > deadline) throw new Error(`waited ${limitMs} ms in vain for: ${what}`, { cause: last });
-    await sleep(5);
+    const tookMs = performance.now() - askedMs;
+    await sleep(Math.min(Math.max(pauseMs, 2 * tookMs), longestPauseMs)); // most of the time is for what is waited for
   }
 }

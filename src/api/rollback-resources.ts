@@ -8,11 +8,11 @@ import type { Log } from '../core/log.ts';
 import { readNotification } from './alert-payload.ts';
 import { failed, json } from './json-answer.ts';
 import { faultOf, parsedJson, tooLarge } from './json-body.ts';
-import { statusJson, type ShownStatus } from './rollback-status.ts';
+import { reviewJson, statusJson, type ShownReview, type ShownStatus } from './rollback-status.ts';
 
 /** What became of something that somebody asked for. */
 type Answered =
-  | { readonly kind: 'taken'; readonly id?: string }
+  | { readonly kind: 'taken'; readonly id?: string; readonly changes?: ShownReview }
   | { readonly kind: 'unknown' | 'forbidden' | 'over'; readonly reason: string };
 
 /** A rehearsal, as its record is kept; times in milliseconds since the epoch. */
@@ -146,9 +146,15 @@ export function rollbackResources(
     },
     '/api/v1/reviews/*': {
       GET,
-      POST: ofUsers(reviewing, async ({ review, note }, by, id) =>
-        decided(desk, await desk.decisions.review(id, by, review, note), by),
-      ),
+      POST: ofUsers(reviewing, async ({ review, note }, by, id) => {
+        const answered = await desk.decisions.review(id, by, review, note);
+        if (answered.kind !== 'taken') return answerOf(answered);
+        return json(200, {
+          ...answered,
+          ...standingOf(desk, id, by),
+          changes: reviewJson(answered.changes),
+        });
+      }),
     },
     '/api/v1/drills': { GET, POST: command(drill, async (said, by) => record(desk, said, by)) },
   };

@@ -1,4 +1,13 @@
 import { instant } from '../core/instant.ts';
+
+/** What somebody said of an attempt that was over, and when. */
+export interface ShownReview {
+  readonly review: string;
+  readonly by: string;
+  readonly note: string;
+  readonly saidMs: number;
+}
+
 /** An attempt, as far as it is shown. */
 interface ShownAttempt {
   readonly id: string;
@@ -14,7 +23,7 @@ interface ShownAttempt {
   readonly asks: number;
   readonly approvedBy: readonly string[];
   readonly next: string;
-  readonly review: { readonly review: string; readonly by: string; readonly note: string } | undefined;
+  readonly review: ShownReview | undefined;
   readonly requestedMs: number;
   readonly sinceMs: number;
   readonly evidence: Readonly<Record<string, unknown>>;
@@ -68,6 +77,13 @@ export function statusJson({ attempts, breakers, reviews, stopReason, head, faul
   };
 }
 
+/** `review` as it is answered; null where there is none. */
+export function reviewJson(review: ShownReview | undefined) {
+  if (!review) return null;
+  const { saidMs, ...rest } = review;
+  return { ...rest, said: instant(saidMs) };
+}
+
 function attemptJson(attempt: ShownAttempt) {
   const { plan, requestedMs, sinceMs, approval, ticket, approvedBy, askers, from, to, ...rest } = attempt;
   const { id, state, cause, agent, environment, reason, outcome, asks, next, review, evidence } = rest;
@@ -94,7 +110,7 @@ function attemptJson(attempt: ShownAttempt) {
     since: instant(sinceMs),
     expires: state === 'awaiting_approval' && approval ? instant(approval.expiresMs) : null,
     next,
-    review: review ?? null,
+    review: reviewJson(review),
     ticket: ticket ?? null,
     evidence,
   };

@@ -7,7 +7,7 @@ import { latestSnapshot } from './pointer.ts';
 import type { StateLog } from './state-log.ts';
 
 /** What snapshots hold of the stream, of what speaks against releases, and of incidents; a process reads those of its own versions only. */
-export const versions = { assessment: 1, judge: 1, incidents: 1 };
+export const versions = { assessment: 1, judge: 2, incidents: 1 };
 
 /** What a snapshot says. */
 export interface SavedState {

@@ -1,12 +1,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { executorReceiver, receiverNames } from '../policy/alertmanager.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import { renderedFiles } from '../policy/render.ts';
+import { freePorts } from './free-ports.ts';
 import { endChild } from './tear-down.ts';
 
 /** What the two programs are called: Debian's Alertmanager has a name of its own. */
@@ -43,7 +42,7 @@ export class DemoAlerting {
   static async start(parts: AlertingParts): Promise<DemoAlerting | undefined> {
     const [prometheus, alertmanager] = [installed(programs.prometheus), installed(programs.alertmanager)];
     if (prometheus === undefined || alertmanager === undefined) return undefined;
-    const [prometheusPort, alertmanagerPort] = [await freePort(), await freePort()];
+    const [prometheusPort = 0, alertmanagerPort = 0] = await freePorts(2);
     writeConfiguration(parts, alertmanagerPort);
     const run = (program: string, ...words: readonly string[]): ChildProcess =>
       spawn(program, words, { cwd: parts.folder, stdio: 'ignore', detached: true }); // Ctrl-C is for the demo, which ends them
@@ -84,17 +83,6 @@ export class DemoAlerting {
 /** The first of `names` that is a program of this machine. */
 function installed(names: readonly string[]): string | undefined {
   return names.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
-}
-
-/** A loopback port that nobody uses now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address !== 'object' || address === null) throw new Error('a TCP server has a port');
-  return address.port;
 }
 
 function writeConfiguration(parts: AlertingParts, alertmanagerPort: number): void {

@@ -4,18 +4,20 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stringify } from 'yaml';
-import { loadConfig } from '../config.ts';
+import { Document, stringify } from 'yaml';
+import { endpoints, loadConfig } from '../config.ts';
 import { reachableUrl } from '../core/listen.ts';
+import { eValueText } from '../judge/e-value.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { linkLines } from '../rehearsal/drill-record.ts';
 import { print } from './command.ts';
 import { DemoAlerting } from './demo-alerting.ts';
 import { DemoDeployment } from './demo-deployment.ts';
 import { canaryOf, startFleet } from './demo-fleet.ts';
-import { isUp, startPipeline, stopPipeline, targetOf, untilUp } from './demo-pipeline.ts';
+import { startPipeline, stopPipeline, targetOf, untilUp } from './demo-pipeline.ts';
 import { canaryShare, demoPolicy, demoTarget } from './demo-policy.ts';
 import { sightOf, type Sight, type SightUrls } from './drill-sight.ts';
+import { freePorts, isTaken } from './free-ports.ts';
 import type { TearDown } from './tear-down.ts';
 
 const healthyMs = 20_000;
@@ -46,13 +48,9 @@ export async function badReleaseDemo({ files, rate, signal, tearDown }: BadRelea
   tearDown.add({ end: removed, kill: removed });
   const deployment = new DemoDeployment(canaryOf.baseline);
   tearDown.add({ end: () => deployment.stop() });
-  const { configs, token, tellsToken, policy } = prepare(files, folder, await deployment.start());
+  const { configs, token, tellsToken, policy } = await prepare(files, folder, await deployment.start());
   const plan = planOf(loadConfig(configs));
   const { health, urls } = placesOf(plan, token);
-  if (await isUp(health))
-    throw new Error(
-      `--bad-release starts a pipeline of its own, with a policy that decides in seconds: stop the one at ${health} first`,
-    );
   const pipeline = startPipeline(configs);
   tearDown.add({ end: async () => stopPipeline(pipeline), kill: () => pipeline.child.kill('SIGKILL') });
   await untilUp(health, pipeline, signal);
@@ -110,8 +108,8 @@ function refuseShared({ stream, store }: Plan): void {
     );
 }
 
-/** Writes the policy and what the configuration needs for it to `folder`. */
-function prepare(files: readonly string[], folder: string, target: string) {
+/** Writes the policy, and what the configuration needs for it and for ports that are taken, to `folder`. */
+async function prepare(files: readonly string[], folder: string, target: string) {
   const file = join(folder, 'policy.yaml');
   const policy = demoPolicy(file);
   writeFileSync(file, policy.text);
@@ -133,7 +131,23 @@ function prepare(files: readonly string[], folder: string, target: string) {
   };
   const own = join(folder, 'demo.yaml');
   writeFileSync(own, stringify(overlay));
-  return { configs: [...files, own], token, tellsToken, policy };
+  const ports = join(folder, 'ports.yaml');
+  writeFileSync(ports, String(await movedFrom(endpoints(loadConfig([...files, own])))));
+  return { configs: [...files, own, ports], token, tellsToken, policy };
+}
+
+/** A configuration in which what others listen at already is elsewhere; it says so. */
+async function movedFrom(listening: ReturnType<typeof endpoints>): Promise<Document> {
+  const taken = [];
+  for (const each of listening) if (await isTaken(each.host, each.port)) taken.push(each);
+  const ports = await freePorts(taken.length);
+  const moved = new Document({});
+  for (const [i, { path, host, port }] of taken.entries()) {
+    const elsewhere = `127.0.0.1:${ports[i]}`;
+    print(`${host}:${port} is in use: ${path} is ${elsewhere} here`);
+    moved.setIn(path.split('::'), elsewhere);
+  }
+  return moved;
 }
 
 const newToken = (): string => randomBytes(16).toString('hex');
@@ -252,12 +266,7 @@ const barLength = 16;
 function bar(logEvidence: number, threshold: number): string {
   const filled = Math.round(barLength * Math.min(1, Math.max(0, logEvidence / threshold)));
   const text = '█'.repeat(filled) + '░'.repeat(barLength - filled);
-  return `${text} ${amount(logEvidence)} of ${amount(threshold)}`;
-}
-
-/** The e-value of which `log` is the natural logarithm, as policies, gates and the page have it. */
-function amount(log: number): string {
-  return String(Number(Math.exp(log).toPrecision(3)));
+  return `${text} ${eValueText(logEvidence)} of ${eValueText(threshold)}`;
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

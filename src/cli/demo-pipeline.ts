@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { widestTokenOf } from '../config-senders.ts';
 import { reachableUrl } from '../core/listen.ts';
 import type { Plan } from '../plan.ts';
 import type { FleetTarget } from './demo-fleet.ts';
@@ -18,7 +19,7 @@ export function targetOf({ ingest }: Plan): FleetTarget {
   return {
     grpcUrl: reachableUrl(grpc.endpoint),
     httpUrl: reachableUrl(http.endpoint),
-    token: otlp?.auth?.bearer_tokens[0]?.reveal(),
+    token: widestTokenOf(otlp?.auth),
   };
 }
 

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../config.ts';
+import { messageOf } from '../core/failure.ts';
 import { reachableUrl } from '../core/listen.ts';
 import { windowOf } from '../kpi/window.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { canaryOf, startFleet, type FleetTarget } from './demo-fleet.ts';
 import { badReleaseDemo } from './demo-bad-release.ts';
-import { isUp, startPipeline, stopPipeline, targetOf, untilUp } from './demo-pipeline.ts';
+import { isUp, startPipeline, stopPipeline, targetOf, untilUp, type Started } from './demo-pipeline.ts';
 import { kpiTable, parseSamples } from './demo-table.ts';
 import { print, UsageError, type Command } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
@@ -39,8 +40,9 @@ exporters (gRPC and HTTP). One of them runs a bad canary release with a tenth of
 ends it cleanly.
 
 With --bad-release all is well at first; after 20 s a bad canary is shipped, evidence against it rises, and a make-believe
-deployment is ordered back: one or two minutes, with everything in a folder of its own. In a terminal it then goes on until
-Ctrl-C, for a look at the page and the tables. Where prometheus and alertmanager are on PATH, they take part.
+deployment is ordered back: one or two minutes, with everything in a folder of its own, and on other ports where those of
+the configuration are in use. In a terminal it then goes on until Ctrl-C, for a look at the page and the tables. Where
+prometheus and alertmanager are on PATH, they take part.
 
   --seconds N   stop by itself after N seconds
   --rate R      tasks a second of each agent (default 8, and 6 with --bad-release)
@@ -72,7 +74,7 @@ Ctrl-C, for a look at the page and the tables. Where prometheus and alertmanager
     try {
       await untilUp(urls.health, pipeline, stopping.signal);
       const signal = AbortSignal.any([stopping.signal, ...deadline(seconds)]);
-      await watch(urls, windowLabelOf(plan), { target, rate }, signal);
+      await watch({ urls, window: windowLabelOf(plan), pipeline }, { target, rate }, signal);
     } finally {
       await stopPipeline(pipeline);
     }
@@ -139,37 +141,77 @@ function shareOf(agent: string, release: string): number {
   return release === canaryOf.canary ? canaryShare : 1 - canaryShare;
 }
 
+/** Sends what the fleet does, and shows the KPIs, until `signal` aborts; while nothing answers, it waits. */
 async function watch(
-  urls: Urls,
-  window: string,
+  { urls, window, pipeline }: { urls: Urls; window: string; pipeline: Started | undefined },
   { target, rate }: { readonly target: FleetTarget; readonly rate: number },
   signal: AbortSignal,
 ): Promise<void> {
   const fleet = startFleet(target, rate, shareOf);
-  const table = (): Promise<string> => tableOf(urls.metrics, window);
   const redraws = process.stdout.isTTY;
   if (redraws) process.stdout.write('\u001B[2J');
-  let shown = 0;
+  const view = new View(urls, window);
+  let undelivered: Error | undefined;
   try {
     while (!signal.aborted) {
       await sleep(redraws ? 1000 : 5000, undefined, { signal }).catch(() => undefined); // an abort ends the wait
-      const top = redraws ? '\u001B[H\u001B[J' : '';
-      print(`${top}${fleet.runs()} tasks so far; the last ${window}:\n\n${await table()}`);
-      if (redraws || shown === 0) print(await hints(urls));
-      shown += 1;
+      if (pipeline?.hasEnded) throw new Error(`the pipeline ended (${await pipeline.ended})`);
+      const text = await view.next(fleet.runs(), redraws);
+      if (text !== undefined) print(text);
     }
   } finally {
-    await fleet.stop();
+    await fleet.stop().catch((error: unknown) => {
+      undelivered = new Error(messageOf(error), { cause: error });
+    });
   }
-  print(`\nsent ${fleet.runs()} tasks; the last ${window}:\n\n${await table()}`);
+  const table = await tableOf(urls.metrics, window);
+  if (table !== undefined && undelivered) throw undelivered;
+  const end =
+    table === undefined
+      ? `nothing answers at ${urls.metrics} any more, so the last ones are lost`
+      : `the last ${window}:\n\n${table}`;
+  print(`\nsent ${fleet.runs()} tasks; ${end}`);
 }
 
-/** The KPIs at `metricsUrl`, or where they are when the process there exports none. */
-async function tableOf(metricsUrl: string, window: string): Promise<string> {
-  const response = await fetch(metricsUrl).catch((cause: unknown) => {
-    throw new Error(`nothing answers at ${metricsUrl}: --metrics says where the KPIs are`, { cause });
-  });
-  const samples = parseSamples(await response.text());
+/** What the demo shows of the pipeline, time and again. */
+class View {
+  readonly #urls: Urls;
+  readonly #window: string;
+  /** Whether it answered when it was asked last; undefined until it was asked. */
+  #answers: boolean | undefined;
+
+  constructor(urls: Urls, window: string) {
+    this.#urls = urls;
+    this.#window = window;
+  }
+
+  /** What is to be printed now; undefined where there is nothing new to say. Rejects where nothing ever answered. */
+  async next(runs: number, redraws: boolean): Promise<string | undefined> {
+    const { metrics } = this.#urls;
+    const table = await tableOf(metrics, this.#window);
+    const before = this.#answers;
+    if (table === undefined && before === undefined)
+      throw new Error(`nothing answers at ${metrics}: --metrics says where the KPIs are`);
+    this.#answers = table !== undefined;
+    if (table === undefined)
+      return before === false
+        ? undefined
+        : `nothing answers at ${metrics} any more: waiting for the pipeline; the agents try again for 10 s to send what they have, and lose what is older`;
+    const top = redraws ? '\u001B[H\u001B[J' : '';
+    const back = before === false && !redraws ? `${metrics} answers again\n` : '';
+    const below = redraws || before === undefined ? `\n${await hints(this.#urls)}` : '';
+    return `${top}${back}${runs} tasks so far; the last ${this.#window}:\n\n${table}${below}`;
+  }
+}
+
+/** The KPIs at `metricsUrl`, or where they are when the process there exports none; undefined when nothing answers. */
+async function tableOf(metricsUrl: string, window: string): Promise<string | undefined> {
+  const text = await fetch(metricsUrl).then(
+    async (response) => response.text(),
+    () => undefined,
+  );
+  if (text === undefined) return undefined;
+  const samples = parseSamples(text);
   const active = samples.find(({ name }) => name === 'plimsoll_kpi_active')?.value;
   if (active === 1) return kpiTable(samples, window);
   return active === undefined

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { loadConfig } from '../config.ts';
+import { widestTokenOf } from '../config-senders.ts';
 import { reachableUrl } from '../core/listen.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { readPolicies } from '../policy-files.ts';
@@ -128,7 +129,7 @@ function partsOf(
     file,
     urls,
     otlp: given('otlp') ?? (http ? reachableUrl(http.endpoint) : missing('--otlp')),
-    otlpToken: otlp?.auth?.bearer_tokens[0]?.reveal(),
+    otlpToken: widestTokenOf(otlp?.auth),
     runsPerMinute: rate,
     say: print,
   };

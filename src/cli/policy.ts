@@ -10,6 +10,7 @@ import { policyJsonSchema } from '../policy/policy-schema.ts';
 import { readPolicy, type PolicyFile } from '../policy/read-policy.ts';
 import { readReceivers } from '../policy/read-receivers.ts';
 import { renderedFiles, renderedMark } from '../policy/render.ts';
+import { runbookUrlPattern } from '../policy/runbook-links.ts';
 import { summaryOf } from '../policy/summary.ts';
 import { loadConfig } from '../config.ts';
 import { planOf } from '../plan.ts';
@@ -17,6 +18,7 @@ import { testResults } from '../rehearsal/policy-tests.ts';
 import { readTraffic } from '../rehearsal/traffic.ts';
 import { print, UsageError, type Command } from './command.ts';
 import { readText } from './named-file.ts';
+import { checkRendered } from './rendered-check.ts';
 
 export const policyCommand: Command = {
   name: 'policy',
@@ -31,11 +33,11 @@ A policy says what is safe for a family of agents, who owns it, and who is told 
 config/policies/refund-agent.yaml is an example.
 
 Today a policy does this: alerts and their routes are rendered of it, and a pipeline to which service::policies gives
-it counts as good what good_outcomes says (in gauges, and in the view cost_per_task), opens and resolves incidents by
-the objectives, judges releases by gates (plimsoll gate; GET /api/v1/gate/NAME), takes bad ones back as rollback says
-(plimsoll rollback), stamps its revision on spans and runs (PolicyRevision), keeps it in the table policies, exports its
-revision (plimsoll_policy_info), and takes a changed file within 10 s. It does not yet do this: review and budgets are
-checked and shown, not enforced.
+it counts as good what good_outcomes says (in gauges, and in the views cost_per_task and kpi_hourly), opens and resolves
+incidents by the objectives, judges releases by gates (plimsoll gate; GET /api/v1/gate/NAME), takes bad ones back as
+rollback says (plimsoll rollback), stamps its revision on spans and runs (PolicyRevision), keeps it in the table policies,
+exports its revision (plimsoll_policy_info), and takes a changed file within 10 s. It does not yet do this: review and
+budgets are checked and shown, not enforced.
 
 check    one line per finding: the file, the path, what is wrong, and the fix; then what the policies say. Give all
          policies that are used together, so that two which claim the same agent are found. Exits with 1 on errors, and
@@ -48,12 +50,13 @@ diff     what changed, in words; a change without a raised version is an error, 
 render   writes to DIR, for each policy, rules of Prometheus and promtool's tests of them (NAME.rules.yaml,
          NAME.rules.test.yaml); the pipeline's own (plimsoll-pipeline.*); Alertmanager's routes and inhibitions
          (alertmanager.yaml) and a script with amtool's tests of them (alertmanager.test.sh); and for a policy with
-         gates::canary an AnalysisTemplate of Argo Rollouts (NAME.argo.yaml) and what Flagger needs (NAME.flagger.yaml)
+         gates::canary an AnalysisTemplate of Argo Rollouts (NAME.argo.yaml) and what Flagger needs (NAME.flagger.yaml).
+         Then promtool and amtool, where they are on PATH, check what was written; exits with 1 when one refuses it
 schema   prints the JSON Schema of policies, for editors: that is config/policies/policy.schema.json
 
   plimsoll policy check config/policies/*.yaml
   plimsoll policy test config/policies/refund-agent.yaml
-  plimsoll policy render --out rules config/policies/*.yaml && promtool test rules rules/*.rules.test.yaml
+  plimsoll policy render --out rules config/policies/*.yaml
 
   --as-of DAY        what is overdue on that day (2027-01-31) instead of today
   --receivers FILE   receivers of Alertmanager, which a policy names as owner and on_call (deploy/receivers.yaml is an
@@ -61,7 +64,8 @@ schema   prints the JSON Schema of policies, for editors: that is config/policie
                      mute_time_intervals are taken from it, too. Without it receivers are rendered empty: alerts are
                      routed, and nobody is told
   --runbook URL      your copy of deploy/runbook.md, which says of every alert what to do: alerts link to their section of
-                     it, and those of a policy with metadata::runbook_url to that
+                     it (runbook_url), and those of a policy with metadata::runbook_url to that. Without it there is no
+                     link: they name the section (runbook_section)
   --out DIR          where to write; made when it does not exist`,
   options: {
     out: { type: 'string' },
@@ -179,6 +183,10 @@ function render(
     throw new Error(
       `${file}: has no receiver ${missing.join(', ')}: add it, or correct who is named in the policy`,
     );
+  if (runbook !== undefined && !runbookUrlPattern.test(runbook))
+    throw new UsageError(
+      `--runbook ${runbook} is no link: write a URL such as https://wiki.example.com/plimsoll, without #`,
+    );
   const rendered = renderedFiles(policies, parts, runbook);
   mkdirSync(out, { recursive: true });
   for (const [name, text] of rendered) {
@@ -199,7 +207,9 @@ function render(
     complain(
       `${join(out, 'alertmanager.yaml')}: its receivers tell nobody: give yours with --receivers FILE`,
     );
-  return 0;
+  const { refusals, unchecked } = checkRendered(out, [...rendered.keys()]);
+  for (const sentence of [...refusals, ...unchecked]) complain(sentence);
+  return refusals.length === 0 ? 0 : 1;
 }
 
 function timeOf(day: string | undefined): number {

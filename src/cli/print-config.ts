@@ -1,38 +1,26 @@
 import { stringify } from 'yaml';
-import { loadConfig } from '../config.ts';
-import { endpointText } from '../core/listen.ts';
-import { Secret } from '../core/secret.ts';
+import { loadWrittenConfig } from '../config.ts';
 import { print, type Command } from './command.ts';
-
-function isEndpoint(value: object): value is { host: string; port: number } {
-  return (
-    'host' in value && typeof value.host === 'string' && 'port' in value && typeof value.port === 'number'
-  );
-}
-
-/** A configuration with every secret replaced by [REDACTED] and endpoints written as users write them. */
-function presentable(value: unknown): unknown {
-  if (value instanceof Secret) return String(value);
-  if (Array.isArray(value)) return value.map((item) => presentable(item));
-  if (typeof value !== 'object' || value === null) return value;
-  if (isEndpoint(value)) return endpointText(value);
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([name]) => name !== 'type')
-      .map(([name, item]) => [name, presentable(item)]),
-  );
-}
 
 export const printConfigCommand: Command = {
   name: 'print-config',
-  summary: 'print the configuration as it would run, secrets redacted',
+  summary: 'print the configuration as it would run, without secrets',
   help: `Usage: plimsoll print-config [--config FILE]...
 
-Prints the merged configuration with the environment expanded and every default filled in (durations in
-milliseconds, sizes in bytes). Secrets show as [REDACTED].`,
+Prints the merged configuration with the environment expanded and every default filled in, as a configuration that means
+the same: "run" and "validate" take it. A secret is not shown: it stays the \${env:NAME} that it is in the files. In place
+of one that a file has as text there is a variable that is named after it, and standard error says which: set it to use
+what is printed.
+
+  plimsoll print-config --config config/plimsoll.yaml --config mine.yaml > whole.yaml`,
   options: {},
-  run: ({ config }) => {
-    print(stringify(presentable(loadConfig(config))).trimEnd());
+  run: ({ config: files }) => {
+    const { config, hidden } = loadWrittenConfig(files);
+    print(stringify(config, { lineWidth: 0 }).trimEnd());
+    for (const { path, variable } of hidden)
+      process.stderr.write(
+        `plimsoll: ${path}: stands in a file as text, which is not shown: set ${variable} to it to use what is printed\n`,
+      );
     return Promise.resolve(0);
   },
 };

@@ -1,5 +1,14 @@
 import { isRehearsal } from '../semconv/rehearsal.ts';
 
+/** What the API says of a review. */
+export interface ListedReview {
+  readonly review: string;
+  readonly by: string;
+  readonly note: string;
+  /** When, as RFC 3339 writes it. */
+  readonly said: string;
+}
+
 /** What the API lists of rollbacks. */
 export interface ListedRollbacks {
   /** Whose token was shown: `token` where several have it; null where nobody has it. */
@@ -24,7 +33,7 @@ export interface ListedRollbacks {
     readonly approved_by: readonly string[];
     readonly ticket: string | null;
     readonly next: string;
-    readonly review: { readonly review: string; readonly by: string; readonly note: string } | null;
+    readonly review: ListedReview | null;
   }[];
   readonly reviews: readonly {
     readonly policy: string;
@@ -36,7 +45,7 @@ export interface ListedRollbacks {
   }[];
 }
 
-type ListedReview = ListedRollbacks['reviews'][number];
+type ListedTally = ListedRollbacks['reviews'][number];
 
 /** `listed` as text for people, the latest first; what waits for somebody stands before all, what was right after all, and drills at the end. */
 export function rollbackList({ stopped, fault, breakers, rollbacks, reviews }: ListedRollbacks): string {
@@ -86,7 +95,7 @@ const didWhat: Readonly<Record<string, string>> = {
   failed: 'failed to roll back',
 };
 
-function reviewLine({ policy, state, right, wrong, not_reviewed: not, ...all }: ListedReview): string {
+function reviewLine({ policy, state, right, wrong, not_reviewed: not, ...all }: ListedTally): string {
   const said = [
     ...(right > 0 ? [`${right} right`] : []),
     ...(wrong > 0 ? [`${wrong} wrong`] : []),

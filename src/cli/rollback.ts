@@ -3,7 +3,7 @@ import { verifiedLines } from '../rollback/chain.ts';
 import { apiUrl, bearer, unreachable, usualUrl } from './api-call.ts';
 import { print, UsageError, type Command } from './command.ts';
 import { readText } from './named-file.ts';
-import { rollbackList, shown, type ListedRollbacks } from './rollback-list.ts';
+import { rollbackList, shown, type ListedReview, type ListedRollbacks } from './rollback-list.ts';
 
 const usualToken = 'PLIMSOLL_API_TOKEN';
 
@@ -27,8 +27,9 @@ different ones of them, whatever the mode.
 list            what was asked for, how it went, and what comes next or waits for somebody; at its end, what people said
                 of it afterwards
 approve         has the rollback done; refuse has it not done
-review          says of a rollback that is over, or that was only a dry run, whether it was right. When most of what a
-                policy with mode: dry_run would have done was right, let it: mode: approve, then auto
+review          says of a rollback that is over, or that was only a dry run, whether it was right; the last word stands,
+                and who changes what somebody said hears so. When most of what a policy with mode: dry_run would have
+                done was right, let it: mode: approve, then auto
 ask             asks that a release be taken back, as the judge does: modes, limits and approvals are the policy's
 stop            from now on nothing is done to any target, and attempts only say what they would do; those that somebody
                 approved wait. resume ends that, and these begin
@@ -106,8 +107,9 @@ const acts: Readonly<Record<string, (told: Told) => Promise<void>>> = {
     if (isRight === (said('wrong') === 'true'))
       throw new UsageError('rollback review needs --right or --wrong, and not both');
     const review = isRight ? 'right' : 'wrong';
-    await api.post(`/api/v1/reviews/${encodeURIComponent(word)}`, { review, note: said('note') ?? '' });
-    print(`noted: the rollback ${word} was ${review}`);
+    const path = `/api/v1/reviews/${encodeURIComponent(word)}`;
+    const { changes } = await api.post(path, { review, note: said('note') ?? '' });
+    print(shown(`noted: the rollback ${word} was ${review}${changeText(changes)}`));
   },
   ask: async ({ needed, api }) => {
     const { kind, id, ...standing } = await api.post('/api/v1/rollbacks', {
@@ -137,6 +139,13 @@ const acts: Readonly<Record<string, (told: Told) => Promise<void>>> = {
     );
   },
 };
+
+/** That a review takes the place of the one before, where there was one. */
+function changeText(changes: unknown): string {
+  if (typeof changes !== 'object' || changes === null) return '';
+  const { by, said, review, note } = changes as ListedReview; // oxlint-disable-line typescript/no-unsafe-type-assertion -- our own API said it
+  return `; this changes what ${by} said on ${said}: ${review}${note && ` (${note})`}`;
+}
 
 async function decide({ what, word, said, api }: Told): Promise<void> {
   const { you, rollbacks } = await api.list();

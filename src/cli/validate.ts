@@ -1,5 +1,6 @@
 import { loadConfig } from '../config.ts';
 import { ConfigError } from '../config-source.ts';
+import { configWarnings } from '../config-warnings.ts';
 import { createLog } from '../core/log.ts';
 import { planOf, policyFactsOf } from '../plan.ts';
 import { readPolicies } from '../policy-files.ts';
@@ -18,14 +19,17 @@ the fix. Exits with 0 when it is valid, whatever the warnings, and with 1 when i
   plimsoll validate --config config/store.yaml --probe
 
   --probe   also ask Kafka and the ClickHouse server that it names: can they be reached, do they accept the credentials,
-            are topics and tables as they must be where there are any. Nothing is made or changed, so what the user
-            may make or insert shows at the start alone.`,
+            are topics and tables as they must be where there are any, do the settings of inserts hold, may the user
+            insert into the tables. Nothing is made or changed, and an insert has no rows, so what the user may make
+            shows at the start alone.`,
   options: { probe: { type: 'boolean' } },
   run: async ({ config, options }) => {
-    const plan = planOf(loadConfig(config));
+    const loaded = loadConfig(config);
+    const plan = planOf(loaded);
     const { faults: refused, warnings } = readPolicies(plan.policies, policyFactsOf(plan));
     if (refused.length > 0)
       throw new ConfigError(refused.map((fault) => `service::policies: ${fault}`).join('\n'));
+    for (const warning of configWarnings(loaded)) print(`warning: ${warning}`);
     for (const warning of warnings) print(`warning: service::policies: ${warning}`);
     print(`${config.join(', ')}: valid`);
     if (options['probe'] !== true) return 0;

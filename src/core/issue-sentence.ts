@@ -24,6 +24,7 @@ export function sentenceOf(
     return `${isMissing ? 'is missing: write' : 'must be'} ${oneOf(issue.values.map(String))}`;
   if (issue.code === 'invalid_type' && !isOurs(issue.message))
     return isMissing ? 'is missing: set it' : `must be ${kinds[issue.expected] ?? issue.expected}`;
+  if (isOwnOfNumber(issue)) return issue.message;
   if (issue.code === 'too_small') {
     if (issue.origin === 'array') return `must list ${String(issue.minimum)} or more`;
     return issue.inclusive === false
@@ -34,6 +35,15 @@ export function sentenceOf(
     return `must have ${String(issue.maximum)} characters or less`;
   if (issue.code === 'too_big') return `must be ${String(issue.maximum)} or less`;
   return issue.message;
+}
+
+/** Whether an issue is of a number whose schema says itself what it may be: one that knows the whole range does. */
+function isOwnOfNumber(issue: z.core.$ZodIssue): boolean {
+  return (
+    (issue.code === 'too_small' || issue.code === 'too_big') &&
+    issue.origin === 'number' &&
+    !issue.message.startsWith('Too ')
+  );
 }
 
 /** What is said of keys that nobody knows. With the `schema` that found them, it names those that are known there. */
@@ -55,7 +65,8 @@ function keysAt(schema: z.core.$ZodType | undefined, path: readonly PropertyKey[
   if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, rest);
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault)
     return keysAt(schema.unwrap(), path);
-  return schema instanceof z.ZodPipe ? keysAt(schema.in, path) : [];
+  if (!(schema instanceof z.ZodPipe)) return [];
+  return keysAt(schema.in instanceof z.ZodTransform ? schema.out : schema.in, path);
 }
 
 function oneOf(values: readonly string[]): string {

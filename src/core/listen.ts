@@ -37,7 +37,7 @@ export async function listen(
 }
 
 /** An endpoint as the configuration writes it. */
-export function endpointText({ host, port }: { readonly host: string; readonly port: number }): string {
+function endpointText({ host, port }: { readonly host: string; readonly port: number }): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 

@@ -24,8 +24,8 @@ export const catalogue = {
   },
   plimsoll_receiver_rejected_spans_total: {
     kind: 'counter',
-    help: 'Spans rejected as invalid and reported in partial_success.',
-    labels: ['receiver', 'transport'],
+    help: 'Spans rejected and reported in partial_success: invalid, or forbidden (their sender may not claim what they say).',
+    labels: ['receiver', 'transport', 'reason'],
   },
   plimsoll_receiver_accepted_log_records_total: {
     kind: 'counter',
@@ -39,8 +39,8 @@ export const catalogue = {
   },
   plimsoll_receiver_rejected_log_records_total: {
     kind: 'counter',
-    help: 'Log records rejected as invalid and reported in partial_success.',
-    labels: ['receiver', 'transport'],
+    help: 'Log records rejected and reported in partial_success: invalid, or forbidden (their sender may not claim what they say).',
+    labels: ['receiver', 'transport', 'reason'],
   },
   plimsoll_receiver_unstored_log_records_total: {
     kind: 'counter',

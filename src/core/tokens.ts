@@ -24,15 +24,24 @@ export class Tokens {
 
   /** Whether `shown` is one of them. */
   has(shown: string): boolean {
-    const own = digest(shown);
-    let known = false;
-    for (const expected of this.#digests) known = timingSafeEqual(expected, own) || known; // every token, so that time says nothing
-    return known;
+    return this.#indexOf(shown) !== -1;
   }
 
   /** Whether an `authorization` header bears one of them. */
   hasBearer(authorization: string | undefined): boolean {
+    return this.indexOfBearer(authorization) !== -1;
+  }
+
+  /** Which of them an `authorization` header bears: its place in the list they were given as; -1 when it bears none. */
+  indexOfBearer(authorization: string | undefined): number {
     const [, token] = /^Bearer +(\S+) *$/i.exec(authorization ?? '') ?? [];
-    return this.has(token ?? '') && token !== undefined;
+    const index = this.#indexOf(token ?? '');
+    return token === undefined ? -1 : index;
+  }
+
+  #indexOf(shown: string): number {
+    const own = digest(shown);
+    // Every token is compared, so that time says nothing.
+    return this.#digests.map((expected) => timingSafeEqual(expected, own)).indexOf(true);
   }
 }

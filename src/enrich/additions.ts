@@ -66,10 +66,17 @@ export function appendPolicy(
   revisionOf: PolicyRevisionOf,
   attributes: Attributes,
 ): void {
-  const name = finding.agentFromSpan || (view.string(fields.agent) ?? unknown);
-  if (name === unknown || (name.startsWith(unnamedService) && isUnnamed(view))) return;
+  const name = agentOf(view, finding);
+  if (name === unknown) return;
   const revision = revisionOf(name, view.string(fields.environment) ?? unknown);
   if (revision !== '') attributes.append(policyRevision.term(revision));
+}
+
+/** Whose span it is, as everybody reads it once what was found is appended; `unknown` where nobody says. */
+export function agentOf(view: OwnView, { agentFromSpan }: Finding): string {
+  if (agentFromSpan !== '') return agentFromSpan;
+  const name = view.string(fields.agent) || unknown;
+  return name.startsWith(unnamedService) && isUnnamed(view) ? unknown : name;
 }
 
 function isUnnamed(view: OwnView): boolean {

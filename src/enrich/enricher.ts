@@ -16,9 +16,11 @@ import {
   mergedTools,
   rejectedApproval,
 } from '../semconv/control-flow.ts';
-import type { EscalationReason } from '../semconv/vocabulary.ts';
+import { fields } from '../semconv/fields.ts';
+import { unknown, type EscalationReason } from '../semconv/vocabulary.ts';
 import { keyTableSpec, namedSteps, signals } from '../semconv/tables.ts';
-import { appendFinding, appendPolicy, type PolicyRevisionOf } from './additions.ts';
+import { agentOf, appendFinding, appendPolicy, type PolicyRevisionOf } from './additions.ts';
+import { ClaimCheck, unlimited, type Claims } from './claims.ts';
 import { ContentRules, type ContentOptions } from './content-rules.ts';
 import { findCost } from './cost.ts';
 import { findEscalation, HumanTools } from './escalation.ts';
@@ -71,8 +73,11 @@ export interface EnrichedRequest {
   readonly records: readonly NewRecord[];
   /** Spans in the records. */
   readonly accepted: number;
-  /** Spans left out because they are not valid, and how many by the sentence that tells the sender why. */
+  /** Spans left out because they are not valid. */
   readonly rejected: number;
+  /** Spans left out because their bearer may not claim what they say. */
+  readonly forbidden: number;
+  /** How many spans were left out, by the sentence that tells the sender why. */
   readonly reasons: ReadonlyMap<string, number>;
   /** Attributes under our prefix with a key that is not ours, of spans, events, links, resources and scopes. */
   readonly removedForeignKeys: number;
@@ -105,7 +110,8 @@ export class Enricher {
   readonly #userIds: UserIds;
   readonly #scores: Scores;
   readonly #policyRevision: PolicyRevisionOf | undefined;
-  /** Rows of the last request whose spans are too long for a record. */
+  readonly #claims = new ClaimCheck();
+  /** Valid rows of the last request that are in no record. */
   #omitted: number[] = [];
   #unreadableNumbers = 0;
 
@@ -131,13 +137,14 @@ export class Enricher {
    * Enriches an ExportTraceServiceRequest in protobuf and splits it by trace over `partitions`. A record longer than
    * `cutBytes` is cut between spans; one span may still be longer, and so may spans of a very large resource, but no
    * record is longer than `recordLimitBytes`, and every one can be read again. Throws an `invalid` Failure when the
-   * request is none; a span that is not valid, or too long for a record, is left out alone.
+   * request is none; a span that is not valid, too long for a record, or not within `claims`, is left out alone.
    */
   enrich(
     request: Uint8Array,
     partitions: number,
     recordLimitBytes = readableBytes,
     cutBytes = Math.min(limitRecordBytes, recordLimitBytes),
+    claims: readonly Claims[] = unlimited,
   ): EnrichedRequest {
     const index = this.#index;
     const limitBytes = Math.min(readableBytes, recordLimitBytes);
@@ -157,9 +164,12 @@ export class Enricher {
     this.#omitted = [];
     this.#unreadableNumbers = 0;
     this.#scores.unread.clear();
+    this.#claims.begin(claims);
     for (let row = 0; row < index.count; row++) if (!this.#span(row)) this.#omitted.push(row);
-    const omitted = this.#omitted.length;
-    if (omitted > 0) reasons.set(tooLong(limitBytes), omitted);
+    const forbidden = this.#claims.refused;
+    for (const [reason, spans] of this.#claims.reasons()) reasons.set(reason, spans);
+    const long = this.#omitted.length - forbidden;
+    if (long > 0) reasons.set(tooLong(limitBytes), long);
     const headers = this.#headers;
     const records = this.#rewrite
       .finish(partitions, cutBytes)
@@ -167,8 +177,9 @@ export class Enricher {
     const removedForeignKeys = this.#redaction.foreignKeys - foreignBefore;
     return {
       records,
-      accepted: index.count - omitted,
-      rejected: invalid + omitted,
+      accepted: index.count - forbidden - long,
+      rejected: invalid + long,
+      forbidden,
       reasons,
       removedForeignKeys,
       removedInvalidValues,
@@ -177,7 +188,7 @@ export class Enricher {
     };
   }
 
-  /** The rejected spans alone of `request`, which is the one that was enriched last. */
+  /** The spans that were left out alone of `request`, which is the one that was enriched last. */
   leftOut(request: Uint8Array): Uint8Array {
     this.#index.read(request);
     return leftOutSpans(this.#index, this.#omitted);
@@ -194,6 +205,10 @@ export class Enricher {
     const finding = this.#finding;
     finding.reset();
     findStep(view, finding);
+    if (this.#claims.isNeeded && !this.#mayClaim(view, finding)) {
+      this.#rewrite.omitSpan();
+      return false;
+    }
     findEscalation(view, finding, this.#humanTools);
     findFailure(view, finding);
     findCost(view, finding, this.#prices);
@@ -207,6 +222,15 @@ export class Enricher {
     if (fits) this.#rewrite.endSpan();
     else this.#rewrite.omitSpan();
     return fits;
+  }
+
+  /** By what readers of the record would count the span as. */
+  #mayClaim(view: OwnView, finding: Finding): boolean {
+    return this.#claims.allows({
+      agent: agentOf(view, finding),
+      environment: view.string(fields.environment) || unknown,
+      release: view.string(fields.release) || unknown,
+    });
   }
 }
 

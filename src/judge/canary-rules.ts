@@ -6,6 +6,7 @@ export type JudgedKpi =
   | 'run_escalation'
   | 'run_containment'
   | 'outcome_evidence'
+  | 'run_duration'
   | 'quality_score'
   | 'cost_usd_per_run'
   | 'review_cost_usd_per_run'
@@ -18,14 +19,14 @@ export interface KpiRules {
   readonly kpi: JudgedKpi;
   /** More than 0; together 1. */
   readonly weight: number;
-  /** The share of bad that the objective allows; undefined where it states none, and of costs. */
+  /** The share of bad that the objective allows; undefined where it states none, and of amounts. */
   readonly reference: number | undefined;
-  /** The most that it may be whatever other releases do: a share of bad, or US dollars of a cost. */
+  /** The most that it may be whatever other releases do: a share of bad, or an amount. */
   readonly floor: number | undefined;
   /** Whose scores; of quality only. */
   readonly evaluator?: string;
-  /** The most that the objective allows a run on average, in US dollars; of costs only. */
-  readonly limitUsd?: number;
+  /** The most that the objective allows; of amounts only, which are US dollars of a cost and seconds of a duration. */
+  readonly limit?: number;
 }
 
 /** What releases of an agent in an environment are judged by. Plain data: a pair of releases keeps those it began with. */

@@ -9,10 +9,14 @@ export interface RunResult {
   readonly toolCalls: Readonly<Record<Result, number>> & { readonly attempts: number };
   readonly costUsd: { readonly llm: number; readonly tool: number; readonly review: number };
   readonly scores: ReadonlyMap<string, number>;
+  /** In milliseconds since the epoch, by the clocks of whoever ran it. */
+  readonly startMs: number;
+  readonly endMs: number;
 }
 
 /**
- * What a run or a unit shows, for each KPI of the rules in their order: a share of bad, 0 to 1, or US dollars of a cost.
+ * What a run or a unit shows, for each KPI of the rules in their order: a share of bad, 0 to 1, or an amount:
+ * US dollars of a cost, seconds of a duration.
  * NaN where it shows nothing, as of quality until it has a score.
  */
 export type Figures = readonly number[];
@@ -24,6 +28,7 @@ const figures: Readonly<Record<JudgedKpi, (run: RunResult, rules: CanaryRules, k
   run_containment: ({ escalationReason, outcome }) =>
     Number(escalationReason !== undefined || outcome === 'abandoned'),
   outcome_evidence: ({ evidence }) => Number(evidence === 'none'),
+  run_duration: ({ startMs, endMs }) => Math.max(0, endMs - startMs) / 1000,
   quality_score: ({ scores }, _, { evaluator = '' }) => 1 - (scores.get(evaluator) ?? Number.NaN),
   cost_usd_per_run: ({ costUsd }) => costUsd.llm + costUsd.tool + costUsd.review,
   review_cost_usd_per_run: ({ costUsd }) => costUsd.review,
@@ -41,9 +46,9 @@ function share(part: number, whole: number): number {
   return whole > 0 ? Math.min(1, Math.max(0, part / whole)) : 0;
 }
 
-/** Whether the KPI is an amount of money, which is judged up to a cap. */
-export function isCost(kpi: JudgedKpi): boolean {
-  return kpi === 'cost_usd_per_run' || kpi === 'review_cost_usd_per_run';
+/** Whether the KPI is an amount, of money or of time, which is judged up to a cap. */
+export function isAmount(kpi: JudgedKpi): boolean {
+  return kpi === 'cost_usd_per_run' || kpi === 'review_cost_usd_per_run' || kpi === 'run_duration';
 }
 
 /** Whether units show the KPI only once an evaluator has spoken, often after their end. */
@@ -60,10 +65,11 @@ export function figuresOf(rules: CanaryRules, run: RunResult): Figures | undefin
   return isSound ? shown : undefined;
 }
 
-/** What a run shows that has not ended by its deadline: it failed, and nothing else is known to be bad. */
+/** What a run shows that has not ended by its deadline: it failed, took as long, and nothing else is known to be bad. */
 export function figuresAtDeadline(rules: CanaryRules): Figures {
   return rules.kpis.map(({ kpi }) => {
     if (isScoredLater(kpi)) return Number.NaN;
+    if (kpi === 'run_duration') return rules.deadlineMs / 1000;
     return Number(kpi === 'run_success');
   });
 }

@@ -30,9 +30,6 @@ export interface JudgedRun {
 /** What the judge wants to know of a run that ended; `FinishedRun` has it. */
 export interface EndedRun extends RunResult {
   readonly slot: number;
-  /** In milliseconds since the epoch, by the clocks of whoever ran it. */
-  readonly startMs: number;
-  readonly endMs: number;
 }
 
 /** All that a judge knows. Plain data. */

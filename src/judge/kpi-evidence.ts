@@ -1,5 +1,5 @@
 import type { KpiRules } from './canary-rules.ts';
-import { isCost } from './figures.ts';
+import { isAmount } from './figures.ts';
 import { mean, quantile, upperBound } from './history.ts';
 import { clip } from './log-odds.ts';
 import { lateShare, shiftWeights, stake, type Mixture } from './mixture.ts';
@@ -24,8 +24,8 @@ interface LevelTest {
 export interface KpiEvidence {
   /** Its place in the rules. */
   readonly index: number;
-  /** Scores are costs up to this many US dollars, in shares of it; undefined where the KPI is a share of bad itself. */
-  readonly capUsd: number | undefined;
+  /** Scores are amounts up to this one, in shares of it; undefined where the KPI is a share of bad itself. */
+  readonly cap: number | undefined;
   /** Sum of scores and number of units by which the mean of the baseline is known, older ones fading. */
   bad: number;
   units: number;
@@ -44,8 +44,8 @@ const usualShare = 0.1;
 const enough = 20;
 /** Of the mean of the baseline, this many units are remembered. */
 const remembered = 500;
-/** Costs count up to twice what 95 of 100 units stay below: finer than this part of that they are not told apart. */
-const costStep = 64;
+/** Amounts count up to twice what 95 of 100 units stay below: finer than this part of that they are not told apart. */
+const amountStep = 64;
 
 function newTest(weights: readonly number[], reserve: number): Test {
   return { mixture: stake(weights, reserve), pausedMs: undefined, failedMs: undefined, passedMs: undefined };
@@ -62,7 +62,7 @@ function levelTest(level: number | undefined): LevelTest | undefined {
 
 /**
  * The evidence of `kpi`, at `index` of the rules, at the start of a pair, given what units of the baseline showed before;
- * undefined of a cost that has no history, objective or floor which would say where to cap it.
+ * undefined of an amount that has no history, objective or floor which would say where to cap it.
  */
 export function newEvidence(
   kpi: KpiRules,
@@ -70,40 +70,40 @@ export function newEvidence(
   history: readonly number[],
   tolerance: number,
 ): KpiEvidence | undefined {
-  const capUsd = isCost(kpi.kpi) ? capOf(kpi, history) : undefined;
-  if (isCost(kpi.kpi) && capUsd === undefined) return undefined;
-  const scores = history.map((figure) => scoreOf({ capUsd }, figure));
+  const cap = isAmount(kpi.kpi) ? capOf(kpi, history) : undefined;
+  if (isAmount(kpi.kpi) && cap === undefined) return undefined;
+  const scores = history.map((figure) => scoreOf({ cap }, figure));
   const recent = scores.slice(-historyUnits);
   const hasHistory = recent.length >= enough;
   const units = hasHistory ? recent.length : priorUnits;
   const before = hasHistory ? upperBound(mean(scores), scores.length) + tolerance : undefined;
   return {
     index,
-    capUsd,
-    bad: units * (hasHistory ? mean(recent) : referenceOf(kpi, capUsd)),
+    cap,
+    bad: units * (hasHistory ? mean(recent) : referenceOf(kpi, cap)),
     units,
     worse: newTest(shiftWeights, lateShare),
     notWorse: newTest(nearnessWeights, 0),
-    floor: levelTest(kpi.floor === undefined ? undefined : kpi.floor / (capUsd ?? 1)),
+    floor: levelTest(kpi.floor === undefined ? undefined : kpi.floor / (cap ?? 1)),
     before: levelTest(before),
   };
 }
 
-function capOf({ limitUsd = 0, floor = 0 }: KpiRules, history: readonly number[]): number | undefined {
+function capOf({ limit = 0, floor = 0 }: KpiRules, history: readonly number[]): number | undefined {
   const usual = history.length >= enough ? quantile(history, 0.95) : 0;
-  const cap = 2 * Math.max(usual > 0 ? usual : limitUsd, floor);
+  const cap = 2 * Math.max(usual > 0 ? usual : limit, floor);
   return cap > 0 ? cap : undefined;
 }
 
-function referenceOf({ reference, limitUsd }: KpiRules, capUsd: number | undefined): number {
-  if (capUsd !== undefined) return limitUsd === undefined ? usualShare : Math.min(1, limitUsd / capUsd);
+function referenceOf({ reference, limit }: KpiRules, cap: number | undefined): number {
+  if (cap !== undefined) return limit === undefined ? usualShare : Math.min(1, limit / cap);
   return reference ?? usualShare;
 }
 
 /** The score of a unit that showed `figure`: 0 is good, 1 is bad. */
-export function scoreOf({ capUsd }: Pick<KpiEvidence, 'capUsd'>, figure: number): number {
-  if (capUsd === undefined) return Math.min(1, Math.max(0, figure));
-  return Math.round((costStep * Math.min(figure, capUsd)) / capUsd) / costStep;
+export function scoreOf({ cap }: Pick<KpiEvidence, 'cap'>, figure: number): number {
+  if (cap === undefined) return Math.min(1, Math.max(0, figure));
+  return Math.round((amountStep * Math.min(figure, cap)) / cap) / amountStep;
 }
 
 /** The mean of the baseline as known now. */

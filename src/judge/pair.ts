@@ -24,7 +24,7 @@ export interface Pair {
   /** Units first seen from then on are in it. */
   readonly startedMs: number;
   readonly starts: number;
-  /** KPIs of the rules that cannot be judged: nothing says how much a cost may be. */
+  /** KPIs of the rules that cannot be judged: nothing says how much an amount may be. */
   readonly unjudged: readonly string[];
   /** KPIs that are known when a unit ends, and those that an evaluator tells later. */
   readonly ended: Group;

@@ -1,5 +1,6 @@
 import { pairsAt, type Deployment } from './deployment.ts';
 import { detectableDrop } from './detectable-drop.ts';
+import { eValueText } from './e-value.ts';
 import { idleMs } from './idle.ts';
 import { baseOf, type KpiEvidence, type Test } from './kpi-evidence.ts';
 import { unannounced, unannouncedText } from './membership.ts';
@@ -99,7 +100,7 @@ function latched(pair: Pair, when: 'failedMs' | 'pausedMs'): string | undefined 
       if (test?.[when] === undefined) continue;
       const thresholds = thresholdsOf(pair, kpi);
       const wanted = when === 'failedMs' ? thresholds.rollback : thresholds.pause;
-      return `${name} ${text}: evidence ${amount(logEvidence(test.mixture))} now, ${amount(wanted)} is enough to ${when === 'failedMs' ? 'roll back' : 'pause'}; ${unitsText(pair)}`;
+      return `${name} ${text}: evidence ${eValueText(logEvidence(test.mixture))} now, ${eValueText(wanted)} is enough to ${when === 'failedMs' ? 'roll back' : 'pause'}; ${unitsText(pair)}`;
     }
   }
   return undefined;
@@ -109,12 +110,6 @@ function unitsText({ arms, rules, baseline }: Pair): string {
   const { candidate, baseline: other } = arms;
   const beside = baseline === undefined ? '' : ` against ${other.settled}`;
   return `${candidate.settled} ${rules.unit}s${beside}`;
-}
-
-/** An e-value of which `log` is the natural logarithm, for people. */
-function amount(log: number): string {
-  const value = Math.exp(log);
-  return value < 1e6 ? String(Number(value.toPrecision(3))) : `10^${Math.round(log / Math.LN10)}`;
 }
 
 function testsOf(pair: Pair, kpi: KpiEvidence, nowMs: number): readonly TestStanding[] {

@@ -1,4 +1,11 @@
-import { escalationReasons, evidenceLevels, outcomes, results, severities } from '../semconv/vocabulary.ts';
+import {
+  escalationReasons,
+  escalationResolutions,
+  evidenceLevels,
+  outcomes,
+  results,
+  severities,
+} from '../semconv/vocabulary.ts';
 
 /** The numbers that are counted of one series: their names, and where each kind of them begins. */
 export interface Columns<Kind extends string> {
@@ -29,10 +36,13 @@ export const callBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 /** Upper bounds of the buckets of costs of runs, in US dollars. */
 export const costBounds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 50, 100] as const;
 
-/** Of runs: `ended` by outcome and, within it, evidence. */
+/** Of runs: `ended` by outcome and, within it, evidence; `requests` by reason and, within it, resolution. */
 export const runColumns = columns({
   ended: outcomes.flatMap((outcome) => evidenceLevels.map((evidence) => `${outcome} ${evidence}`)),
   escalations: escalationReasons,
+  requests: escalationReasons.flatMap((reason) =>
+    escalationResolutions.map((resolution) => `${reason} ${resolution}`),
+  ),
   costUsd: categories,
   incidents: severities,
   seconds: histogram(runBounds),
@@ -47,6 +57,9 @@ export const durationColumns = columns({ seconds: histogram(callBounds) });
 
 /** The most series one set of labels of runs, or of tools, gives in any metric. */
 export const widest = {
-  runs: outcomes.length * evidenceLevels.length,
+  runs: Math.max(
+    outcomes.length * evidenceLevels.length,
+    escalationReasons.length * escalationResolutions.length,
+  ),
   tools: callBounds.length + 3,
 } as const;

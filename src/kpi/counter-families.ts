@@ -1,4 +1,11 @@
-import { escalationReasons, evidenceLevels, outcomes, results, severities } from '../semconv/vocabulary.ts';
+import {
+  escalationReasons,
+  escalationResolutions,
+  evidenceLevels,
+  outcomes,
+  results,
+  severities,
+} from '../semconv/vocabulary.ts';
 import {
   callBounds,
   callColumns,
@@ -52,13 +59,24 @@ class CounterSeries {
   }
 
   /** The number `column`, with more labels. */
-  sample(column: number, ...more: Labels): Sample {
+  #with(column: number, ...more: Labels): Sample {
     return this.#sample(column, this.#valueOf(column), [...this.#labels, ...more]);
   }
 
   /** The numbers from `column` on, one for each of `words`, by `label`. */
   byWord(column: number, label: string, words: readonly string[]): Sample[] {
-    return words.map((word, i) => this.sample(column + i, [label, word]));
+    return words.map((word, i) => this.#with(column + i, [label, word]));
+  }
+
+  /** The same for each pair of words of two labels, by the first and, within it, the second. */
+  byWords(
+    column: number,
+    [first, ones]: readonly [label: string, words: readonly string[]],
+    [second, others]: readonly [label: string, words: readonly string[]],
+  ): Sample[] {
+    return ones.flatMap((one, i) =>
+      others.map((other, j) => this.#with(column + i * others.length + j, [first, one], [second, other])),
+    );
   }
 
   /** A cumulative histogram that begins at `column`, as Prometheus counts. */
@@ -104,22 +122,19 @@ function runFamilies(series: readonly CounterSeries[]): readonly Family[] {
     counter(
       'plimsoll_runs_total',
       'Runs that ended, by outcome and by who says so.',
-      series.flatMap((one) =>
-        outcomes.flatMap((outcome, i) =>
-          evidenceLevels.map((evidence, j) =>
-            one.sample(
-              at.ended + i * evidenceLevels.length + j,
-              ['outcome', outcome],
-              ['evidence', evidence],
-            ),
-          ),
-        ),
-      ),
+      series.flatMap((one) => one.byWords(at.ended, ['outcome', outcomes], ['evidence', evidenceLevels])),
     ),
     counter(
       'plimsoll_run_escalations_total',
       'Runs in which control passed to a human, by the reason of the first time, other where none is said.',
       series.flatMap((one) => one.byWord(at.escalations, 'reason', escalationReasons)),
+    ),
+    counter(
+      'plimsoll_escalation_requests_total',
+      'Times that a human was asked, by why and by what came of it: approved (as it was or changed), rejected, unanswered (timed out or given up), or unknown where nobody says.',
+      series.flatMap((one) =>
+        one.byWords(at.requests, ['reason', escalationReasons], ['resolution', escalationResolutions]),
+      ),
     ),
     counter(
       'plimsoll_cost_usd_total',

@@ -14,6 +14,8 @@ export interface KpiRun {
   readonly outcome: Outcome;
   readonly evidence: EvidenceLevel;
   readonly escalationReason: EscalationReason | undefined;
+  /** How often a human was asked, by reason and, within it, resolution, in the order of the vocabulary; an empty list for never. */
+  readonly escalationRequests: readonly number[];
   /** US dollars. */
   readonly costUsd: { readonly llm: number; readonly tool: number; readonly review: number };
   /** The most that each ever was. */

@@ -1,4 +1,11 @@
-import { escalationReasons, evidenceLevels, outcomes, results, severities } from '../semconv/vocabulary.ts';
+import {
+  escalationReasons,
+  escalationResolutions,
+  evidenceLevels,
+  outcomes,
+  results,
+  severities,
+} from '../semconv/vocabulary.ts';
 import {
   callBounds,
   callColumns,
@@ -46,6 +53,24 @@ export interface TotalsState {
   readonly savedMs: number;
 }
 
+/**
+ * How many requests `after` has of each kind, by its place, that are not among those of `before`. An answer to one that
+ * was there without is no other request, so of each reason as many are new as there are more of it.
+ */
+function* moreRequests(before: readonly number[], after: readonly number[]): Generator<[number, number]> {
+  const width = escalationResolutions.length;
+  for (let from = 0; from < after.length; from += width) {
+    let left = 0;
+    for (let i = from; i < from + width; i++) left += after[i]! - (before[i] ?? 0);
+    for (let i = from; i < from + width; i++) {
+      const more = Math.min(left, after[i]! - (before[i] ?? 0));
+      if (more <= 0) continue;
+      yield [i, more];
+      left -= more;
+    }
+  }
+}
+
 /** An event is as old as its arrival, which is known at the next sweep. */
 const onArrival = Number.POSITIVE_INFINITY;
 
@@ -87,6 +112,8 @@ export class Totals {
     counts.add(at.ended + ended, 1, traceId, endMs);
     const reason = escalationReasonOf(run);
     if (reason) counts.add(at.escalations + escalationReasons.indexOf(reason), 1, traceId, endMs);
+    for (const [i, requests] of run.escalationRequests.entries())
+      if (requests > 0) counts.add(at.requests + i, requests, traceId, endMs);
     counts.observe(at.seconds, runBounds, runSeconds(run), traceId, endMs);
     if (run.priced) counts.observe(at.usd, costBounds, runUsd(run), traceId, endMs);
     for (let i = 0; i < categories.length; i++) {
@@ -97,7 +124,8 @@ export class Totals {
   }
 
   /**
-   * Adds what became known after the end: a first escalation and more cost. The outcome counted first stays counted.
+   * Adds what became known after the end: a first escalation, more requests and more cost. The outcome counted first stays
+   * counted, and so does what came of a request.
    * It belongs where `place` says that the run was counted, whatever its labels are by now. Returns where that is.
    */
   reviseRun(before: KpiRun, place: Place | undefined, after: KpiRun): Series<RunCounts> {
@@ -110,6 +138,8 @@ export class Totals {
     const reason = escalationReasonOf(after);
     if (reason && !escalationReasonOf(before))
       counts.add(at.escalations + escalationReasons.indexOf(reason), 1, traceId, endMs);
+    for (const [i, more] of moreRequests(before.escalationRequests, after.escalationRequests))
+      counts.add(at.requests + i, more, traceId, endMs);
     for (let i = 0; i < categories.length; i++) {
       const more = after.peakUsd[categories[i]!] - before.peakUsd[categories[i]!];
       if (more > 0) counts.add(at.costUsd + i, more, traceId, endMs);

@@ -118,6 +118,10 @@ export interface RollbackLine {
   /** Those who did. */
   readonly approvedBy: readonly string[];
   readonly approvers: readonly string[];
+  /** Whether no more comes of it: then people may say whether it was right. */
+  readonly isOver: boolean;
+  /** What somebody said last of whether it was right; null where nobody did. */
+  readonly review: { readonly review: 'right' | 'wrong'; readonly by: string; readonly note: string } | null;
 }
 
 /** All that the live page shows at one moment. Amounts of memory and bytes do not grow with time. */
@@ -131,6 +135,8 @@ export interface LiveView {
   readonly window: string;
   /** False while the window may lack events that were there. */
   readonly isComplete: boolean;
+  /** Whether any policy is in use: without one nothing is judged. */
+  readonly hasPolicies: boolean;
   /** What is chosen; null: all agents. */
   readonly chosen: { readonly agent: string; readonly environment: string } | null;
   readonly trendTimesMs: readonly number[];

@@ -28,6 +28,7 @@ export interface LiveParts {
   readonly incidents: () => Iterable<Incident>;
   readonly rollbacks: () => Rollbacks;
   readonly objectiveOf: Assessed['objectiveOf'];
+  readonly hasPolicies: () => boolean;
   readonly flow: FlowMeter;
   readonly clock: Clock;
   readonly log: Log;
@@ -214,7 +215,7 @@ export class LiveViews implements Component {
   }
 
   #assessed(): Assessed | undefined {
-    const { standings, kpis, incidents, rollbacks, objectiveOf } = this.#parts;
+    const { standings, kpis, incidents, rollbacks, objectiveOf, hasPolicies } = this.#parts;
     const judged = standings();
     if (!judged) return undefined;
     return {
@@ -225,6 +226,7 @@ export class LiveViews implements Component {
       trends: this.#trends,
       evidence: this.#evidence,
       objectiveOf,
+      hasPolicies: hasPolicies(),
     };
   }
 }

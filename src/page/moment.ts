@@ -1,7 +1,7 @@
 import type { Incident } from '../incidents/incident.ts';
 import type { Standing } from '../judge/standing.ts';
 import type { WindowFigures } from './figures.ts';
-import type { FlowStage } from './live-view.ts';
+import type { FlowStage, RollbackLine } from './live-view.ts';
 import type { Trends } from './trends.ts';
 
 /** An agent in an environment. */
@@ -31,6 +31,9 @@ export interface ShownRollback {
   readonly approval: { readonly expiresMs: number; readonly approvals: number } | undefined;
   readonly approvedBy: readonly string[];
   readonly plan: { readonly mode: string; readonly approvers: readonly string[] };
+  /** Whether no more comes of it. */
+  readonly isOver: boolean;
+  readonly review: RollbackLine['review'] | undefined;
 }
 
 /** What there is of rollbacks. */
@@ -67,4 +70,6 @@ export interface Assessed {
    * What the policies in use ask of `kpi` at all of `places`; null where none does, or where several do.
    */
   readonly objectiveOf: (kpi: string, places: readonly Place[]) => number | null;
+  /** Whether any policy is in use. */
+  readonly hasPolicies: boolean;
 }

@@ -32,6 +32,7 @@ export function viewOf(moment: Moment, choice: Choice): LiveView {
     ...common,
     isActive: true,
     isComplete: figures.isComplete,
+    hasPolicies: assessed.hasPolicies,
     trendTimesMs: assessed.trends.timesMs,
     tiles: tilesOf(moment.windows, assessed, choice, { figures, shown }),
     agents: agentLines(figures, assessed.standings, assessed.incidents),
@@ -47,6 +48,7 @@ export function viewOf(moment: Moment, choice: Choice): LiveView {
 const idle = {
   isActive: false,
   isComplete: false,
+  hasPolicies: false,
   trendTimesMs: [],
   tiles: [],
   agents: [],
@@ -151,7 +153,7 @@ function incidentLine(incident: Incident): IncidentLine {
 
 function rollbackLine(attempt: ShownRollback): RollbackLine {
   const { id, state, agent, environment, from, to, reason, outcome, requestedMs, approval, plan } = attempt;
-  const { approvedBy } = attempt;
+  const { approvedBy, isOver, review } = attempt;
   return {
     id,
     state,
@@ -167,5 +169,7 @@ function rollbackLine(attempt: ShownRollback): RollbackLine {
     approvals: approval?.approvals ?? null,
     approvedBy,
     approvers: plan.approvers,
+    isOver,
+    review: review ?? null,
   };
 }

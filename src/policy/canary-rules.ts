@@ -36,14 +36,14 @@ interface JudgedKpiRules {
   readonly kpi: JudgedKpi;
   /** More than 0; together 1. */
   readonly weight: number;
-  /** The share of bad that the objective allows; undefined where it states none, or a cost. */
+  /** The share of bad that the objective allows; undefined where it states none, and of amounts. */
   readonly reference: number | undefined;
-  /** The most that it may be whatever other releases do: a share of bad, or US dollars of a cost. */
+  /** The most that it may be whatever other releases do: a share of bad, or an amount. */
   readonly floor: number | undefined;
   /** Whose scores. */
   readonly evaluator?: string;
-  /** The most that the objective allows on average, in US dollars. */
-  readonly limitUsd?: number;
+  /** The most that the objective allows; of amounts only, which are US dollars of a cost and seconds of a duration. */
+  readonly limit?: number;
 }
 
 /** Unless the policy says another. */
@@ -80,7 +80,7 @@ function weightsOf({ weights }: CanaryGate): readonly (readonly [kpi: JudgedKpi,
   });
 }
 
-/** The most that a KPI may be by this bound: a share of bad, or US dollars. What is good is stated as the least. */
+/** The most that a KPI may be by this bound: a share of bad, or an amount. What is good is stated as the least. */
 function mostOf(kpi: JudgedKpi, bound: number): number {
   return isBetterHigher(kpi) ? rounded(1 - bound) : bound;
 }
@@ -94,14 +94,14 @@ function rulesOf(
   const objective = objectives[kpi];
   const bound = objective && ('at_least' in objective ? objective.at_least : objective.at_most);
   const least = floor[kpi];
-  const isCost = metricsOf(kpi).unit === 'USD';
+  const isAmount = ['USD', 'seconds'].includes(metricsOf(kpi).unit);
   return {
     kpi,
     weight,
-    reference: bound === undefined || isCost ? undefined : mostOf(kpi, bound),
+    reference: bound === undefined || isAmount ? undefined : mostOf(kpi, bound),
     floor: least === undefined ? undefined : mostOf(kpi, least),
     ...(objective && 'evaluator' in objective ? { evaluator: objective.evaluator } : {}),
-    ...(isCost && bound !== undefined ? { limitUsd: bound } : {}),
+    ...(isAmount && bound !== undefined ? { limit: bound } : {}),
   };
 }
 

@@ -1,6 +1,6 @@
 import { completeWindows, figuresOfRelease, type MetricFamily, type Release } from './kpi-figures.ts';
 import type { KpiName } from './kpi-metrics.ts';
-import type { Objective } from './objective-schema.ts';
+import { meanBoundOf, type Objective } from './objective-schema.ts';
 
 /** What a KPI of a release was, of the events since a moment. */
 export interface FigureSince {
@@ -49,7 +49,8 @@ export class FiguresSince {
     sinceMs: number,
     families: readonly MetricFamily[],
   ): FigureSince | undefined {
-    if ('stat' in objective) return undefined;
+    const bound = meanBoundOf(objective);
+    if (bound === undefined) return undefined;
     const key = JSON.stringify([kpi, agent, release, environment, sinceMs]);
     const sum = this.#sums.get(key) ?? { untilMs: sinceMs, numerator: 0, denominator: 0 };
     const endMs = watermarkMs(families);
@@ -66,7 +67,7 @@ export class FiguresSince {
     }
     if (sum.untilMs === sinceMs) return undefined;
     const value = sum.numerator / sum.denominator; // no number without events, which meets nothing
-    const meets = 'at_least' in objective ? value >= objective.at_least : value <= objective.at_most;
+    const meets = 'at_least' in objective ? value >= bound : value <= bound;
     return { meets, events: sum.denominator };
   }
 

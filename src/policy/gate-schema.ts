@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { KpiName } from './kpi-metrics.ts';
 import { kpiName } from './objective-schema.ts';
-import { count, duration, name, ratio, text } from './policy-values.ts';
+import { count, duration, evidence, name, positive, ratio, text } from './policy-values.ts';
 
 /** The KPIs that one run can show, so that a gate can judge releases by their runs. */
 export const judgedKpis = [
@@ -9,6 +9,7 @@ export const judgedKpis = [
   'run_escalation',
   'run_containment',
   'outcome_evidence',
+  'run_duration',
   'quality_score',
   'cost_usd_per_run',
   'review_cost_usd_per_run',
@@ -37,7 +38,7 @@ const staging = z.strictObject({
     .partialRecord(kpiName, ratio)
     .optional()
     .describe('What each of these ratios must be, over the longest window.'),
-  at_most: z.partialRecord(kpiName, z.number().positive()).optional().describe('What each of these may be.'),
+  at_most: z.partialRecord(kpiName, positive).optional().describe('What each of these may be.'),
 });
 
 const canary = z.strictObject({
@@ -51,13 +52,13 @@ const canary = z.strictObject({
   margin: ratio.describe('It passes when it is surely not worse by so much.'),
   tolerance: ratio.optional().describe('Worse by so much is not worse. 0 unless said.'),
   floor: z
-    .partialRecord(judgedKpi, z.number().positive())
+    .partialRecord(judgedKpi, positive)
     .optional()
     .describe(
-      'What each of these must be whatever other releases do: the least, or of costs and of what is bad the most.',
+      'What each of these must be whatever other releases do: the least, or of amounts and of what is bad the most: a duration counts by its mean.',
     ),
-  pause_at: z.number().min(1).describe('Evidence (an e-value) against the release at which it pauses.'),
-  rollback_at: z.number().min(1).describe('Evidence at which it is rolled back.'),
+  pause_at: evidence.describe('Evidence (an e-value) against the release at which it pauses.'),
+  rollback_at: evidence.describe('Evidence at which it is rolled back.'),
   max: duration.describe('How long it may take to decide.'),
   on_timeout: z.enum(['pause', 'rollback']).describe('What happens when it takes longer.'),
   tick: duration.optional().describe('How often evidence is taken. 1m unless said.'),

@@ -1,4 +1,4 @@
-import type { KpiName } from './kpi-metrics.ts';
+import { metricsOf, type KpiName } from './kpi-metrics.ts';
 
 /** A metric with its series, as `/metrics` shows it. */
 export interface MetricFamily {
@@ -51,7 +51,7 @@ export function figuresOf(kpi: KpiName, families: readonly MetricFamily[]): read
     if (suffix !== '_numerator' && suffix !== '_denominator' && suffix !== '_seconds') continue;
     for (const { labels, value } of samples) {
       const said = saidBy(labels);
-      const figure = figureAt(releases, said, kpi === 'tool_call_duration' ? said.tool : said.evaluator);
+      const figure = figureAt(releases, said, metricsOf(kpi).byTool ? said.tool : said.evaluator);
       if (suffix === '_numerator') figure.numerator += value;
       else if (suffix === '_denominator') figure.denominator += value;
       else figure.stats.set(said.stat, value);

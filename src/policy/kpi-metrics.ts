@@ -16,11 +16,13 @@ interface Share {
 
 /** What rules and texts need to know of a KPI. */
 interface KpiMetrics {
-  readonly unit: 'ratio' | 'USD' | 'seconds';
+  readonly unit: 'ratio' | 'USD' | 'seconds' | 'incidents';
   /** What it counts, in the plural. */
   readonly events: string;
   /** Without it only the rolling windows tell the KPI, and an objective on it has no error budget. */
   readonly share?: Share;
+  /** Its gauges are of each tool, which do not add up: there is one value of each, not one of a release. */
+  readonly byTool?: true;
   /** What to look at first when it is not as it should be. */
   readonly runbook: (goodOutcomes: readonly Outcome[]) => string;
 }
@@ -89,6 +91,18 @@ export const kpiMetrics = {
     runbook: () =>
       'Too few outcomes are confirmed, so success is a guess: see whether the application still sets plimsoll.run.outcome, and whether evaluators and reviewers are at work.',
   },
+  run_duration: {
+    unit: 'seconds',
+    events: 'runs',
+    runbook: () =>
+      `See whether tools became slower (plimsoll_kpi_tool_call_duration_seconds by tool) or runs do more (ToolCalls, InputTokens of runs). ${compare} ${listRuns('DurationSeconds DESC', '', 'DurationSeconds')}`,
+  },
+  incidents_per_run: {
+    unit: 'incidents',
+    events: 'runs',
+    runbook: () =>
+      `See which incidents opened: plimsoll sql "SELECT AgentName, Release, Environment, IncidentKey, Severity, Title, DetectedTime FROM incidents_now WHERE DetectedTime > now() - INTERVAL 3 DAY ORDER BY DetectedTime DESC LIMIT 20 BY AgentName, Release, Environment". ${compare}`,
+  },
   quality_score: {
     unit: 'ratio',
     events: 'runs with a score',
@@ -144,6 +158,7 @@ export const kpiMetrics = {
   tool_call_duration: {
     unit: 'seconds',
     events: 'tool calls',
+    byTool: true,
     runbook: () =>
       `See whether the tool is slow for every agent (plimsoll_tool_call_duration_seconds) or for this release alone. ${compare}`,
   },

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { count, duration, ratio } from './policy-values.ts';
+import { count, duration, positive, ratio } from './policy-values.ts';
 
 const budget = (what: string) =>
   z
     .strictObject({
-      usd: z.number().positive().optional().describe('US dollars.'),
+      usd: positive.optional().describe('US dollars.'),
       tool_calls: count(1, 1_000_000).optional().describe('Calls of tools.'),
       calls_of_a_tool: count(1, 1_000_000)
         .optional()

@@ -2,7 +2,7 @@ import { error, warning, type Finding } from './finding.ts';
 import { gateNames, judgedKpis, type CanaryGate, type JudgedKpi } from './gate-schema.ts';
 import { isBetterHigher } from './kpi-direction.ts';
 import { metricsOf, type KpiName } from './kpi-metrics.ts';
-import { kpiName } from './objective-schema.ts';
+import { kpiName, meanBoundOf } from './objective-schema.ts';
 import type { Policy } from './policy-schema.ts';
 import { durationSeconds } from './policy-values.ts';
 import { onlyOf } from './scope.ts';
@@ -136,14 +136,17 @@ function* weightFindings(policy: Policy, { weights }: CanaryGate): Generator<Fin
     if (weight <= 0)
       yield error(`${path}::${kpi}`, 'has no weight, so it decides nothing', 'give it some, or remove it');
     yield* evaluatorFindings(policy, path, kpi);
-    if (metricsOf(kpi).unit === 'USD' && !policy.objectives[kpi])
-      yield error(
-        `${path}::${kpi}`,
-        'nothing says what is dear, so costs cannot be weighed',
-        `add objectives::${kpi}`,
-      );
+    const unstated = unweighable[metricsOf(kpi).unit];
+    if (unstated !== undefined && !policy.objectives[kpi])
+      yield error(`${path}::${kpi}`, unstated, `add objectives::${kpi}`);
   }
 }
+
+/** Why a KPI in such a unit cannot be weighed without an objective. */
+const unweighable: Readonly<Partial<Record<ReturnType<typeof metricsOf>['unit'], string>>> = {
+  USD: 'nothing says what is dear, so costs cannot be weighed',
+  seconds: 'nothing says what is slow, so durations cannot be weighed',
+};
 
 /** Scores are those of an evaluator, which only an objective names. */
 function* evaluatorFindings({ objectives }: Policy, path: string, kpi: KpiName): Generator<Finding> {
@@ -169,7 +172,7 @@ function* floorFindings({ objectives }: Policy, { floor = {}, weights }: CanaryG
       continue;
     }
     const stated = objectives[kpi];
-    const limit = stated && ('at_least' in stated ? stated.at_least : stated.at_most);
+    const limit = stated && meanBoundOf(stated);
     if (limit !== undefined && (isBetterHigher(kpi) ? bound > limit : bound < limit))
       yield error(
         path,

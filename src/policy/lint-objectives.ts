@@ -173,6 +173,12 @@ function* limitFindings(path: string, kpi: KpiName, objective: WindowedObjective
       `windows are kept in memory, and ${objective.window} is too long`,
       'write 1d or less',
     );
+  if (kpi === 'incidents_per_run' && 'at_most' in objective && objective.at_most * objective.min_events < 1)
+    yield warning(
+      `${path}::min_events`,
+      `with ${objective.min_events} runs a single incident is more than at_most ${objective.at_most}`,
+      `write ${Math.ceil(1 / objective.at_most)} or more`,
+    );
   if (metricsOf(kpi).unit !== 'ratio') return;
   if ('at_least' in objective && (objective.at_least <= 0 || objective.at_least >= 1))
     yield error(

@@ -1,6 +1,7 @@
 import { windowLabel } from '../core/window-label.ts';
 import { isRehearsal } from '../semconv/rehearsal.ts';
 import { error, warning, type Finding } from './finding.ts';
+import { meanBoundOf } from './objective-schema.ts';
 import type { Policy } from './policy-schema.ts';
 import { durationSeconds } from './policy-values.ts';
 import { covers, onlyOf } from './scope.ts';
@@ -106,13 +107,14 @@ function targetsOf({ rollback }: Policy): readonly string[] {
 }
 
 function* verifyFindings({ objectives, gates }: Policy, { verify }: Rollback): Generator<Finding> {
-  if (verify.kpi === 'tool_call_duration')
+  const objective = objectives[verify.kpi];
+  if (verify.kpi === 'tool_call_duration' || (objective && meanBoundOf(objective) === undefined))
     yield error(
       'rollback::verify::kpi',
-      'tool_call_duration is a quantile, and those of several windows do not add up',
-      'write another KPI',
+      `${verify.kpi} is a quantile, and those of several windows do not add up`,
+      verify.kpi === 'run_duration' ? 'write stat: mean there, or another KPI here' : 'write another KPI',
     );
-  if (!objectives[verify.kpi])
+  if (!objective)
     yield error(
       'rollback::verify::kpi',
       `nothing says what ${verify.kpi} must be`,

@@ -118,7 +118,7 @@ function windowReadings(each: Case, objective: WindowedObjective): readonly Obje
     const value = 'stat' in objective ? figure.stats.get(objective.stat) : shareOf(figure);
     if (value === undefined || figure.denominator < leastEvents) return [];
     const isMet = 'at_least' in objective ? value >= objective.at_least : value <= objective.at_most;
-    const tool = 'stat' in objective ? part : '';
+    const tool = metricsOf(kpi).byTool ? part : '';
     const what = `${tool && `, tool ${tool}`}: ${valueText(kpi, value)}`;
     const holdMs = 1000 * durationSeconds(heldFor);
     return [readingOf(each, objective, { severity, part: tool, holdMs, fault: isMet ? undefined : what })];
@@ -207,5 +207,6 @@ function readingOf(
 function valueText(kpi: KpiName, value: number): string {
   const { unit } = metricsOf(kpi);
   if (unit === 'USD') return `${value.toFixed(4)} USD`;
+  if (unit === 'incidents') return `${value.toFixed(4)} incidents a run`;
   return unit === 'seconds' ? `${value.toFixed(2)} s` : `${Number((100 * value).toPrecision(4))}%`;
 }

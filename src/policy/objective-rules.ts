@@ -38,8 +38,7 @@ export function demandOf(kpi: KpiName, objective: Objective): string {
   const bound = 'at_least' in objective ? objective.at_least : objective.at_most;
   const side = 'at_least' in objective ? 'at least' : 'at most';
   const { unit } = metricsOf(kpi);
-  const value =
-    unit === 'ratio' ? `${rounded(100 * bound)} %` : unit === 'USD' ? `${bound} USD` : `${bound} s`;
+  const value = unit === 'ratio' ? `${rounded(100 * bound)} %` : `${bound}${signs[unit]}`;
   const of = 'stat' in objective ? objective.stat : 'evaluator' in objective ? objective.evaluator : '';
   return `${kpi}${of && ` (${of})`} must be ${side} ${value} over ${isBudgeted(objective) ? objective.period : objective.window}`;
 }
@@ -117,7 +116,7 @@ function burnAlert(
 }
 
 function windowRules(file: PolicyFile, kpi: KpiName, objective: WindowedObjective): ObjectiveRules {
-  const { unit, events } = metricsOf(kpi);
+  const { unit, events, byTool } = metricsOf(kpi);
   const { window, severity, min_events: minEvents } = objective;
   const evaluator = 'evaluator' in objective ? [`evaluator=${JSON.stringify(objective.evaluator)}`] : [];
   const selected = (suffix: string, ...matchers: readonly string[]): string =>
@@ -125,7 +124,7 @@ function windowRules(file: PolicyFile, kpi: KpiName, objective: WindowedObjectiv
       metric: `plimsoll_kpi_${kpi}_${suffix}`,
       matchers: [`window="${window}"`, ...evaluator, ...matchers],
     });
-  const labels = 'stat' in objective ? 'agent, release, environment, tool' : 'agent, release, environment';
+  const labels = byTool ? 'agent, release, environment, tool' : 'agent, release, environment';
   const sum = (suffix: string): string => `sum by (${labels}) (${selected(suffix)})`;
   const value =
     'stat' in objective
@@ -140,7 +139,7 @@ and on () (min(plimsoll_kpi_window_complete{window="${window}"}) == 1)`,
     for: heldFor,
     labels: labelsOf(file, kpi, severity),
     annotations: {
-      summary: `${subject}${'stat' in objective ? ', tool {{ $labels.tool }}' : ''}: ${formats[unit]}; ${demandOf(kpi, objective)}.`,
+      summary: `${subject}${byTool ? ', tool {{ $labels.tool }}' : ''}: ${formats[unit]}; ${demandOf(kpi, objective)}.`,
       description: `Fires after ${heldFor}, from ${minEvents} ${events} on, and only while the window holds everything of its time.`,
       ...adviceOf(file.policy, kpi, severity),
     },
@@ -154,7 +153,11 @@ const formats = {
   ratio: '{{ $value | humanizePercentage }}',
   USD: '{{ $value | printf "%.4f" }} USD',
   seconds: '{{ $value | printf "%.2f" }} s',
+  incidents: '{{ $value | printf "%.4f" }} incidents a run',
 } as const;
+
+/** What stands behind a bound. */
+const signs = { USD: ' USD', seconds: ' s', incidents: '' } as const;
 
 function recordOf(kpi: KpiName, part: 'bad' | 'all', window: string): string {
   return `plimsoll_release:${kpi}_${part}:increase${window}`;

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { KpiName } from './kpi-metrics.ts';
-import { count, duration, evaluator, ratio, severity, window } from './policy-values.ts';
+import { count, duration, evaluator, positive, ratio, severity, window } from './policy-values.ts';
 
 const burnRate = z
   .strictObject({
-    factor: z.number().positive().describe('How many times faster than allowed the error budget is spent.'),
+    factor: positive.describe('How many times faster than allowed the error budget is spent.'),
     long_window: duration.describe('So that the alert is sure.'),
     short_window: duration.describe('So that the alert ends soon after the cause does.'),
     severity,
@@ -31,7 +31,7 @@ const windowed = {
 
 const least = ratio.describe('It must be so much or more.');
 const most = ratio.describe('It must be so much or less.');
-const mostOf = (unit: string) => z.number().positive().describe(`It must be so much or less, in ${unit}.`);
+const mostOf = (unit: string) => positive.describe(`It must be so much or less, in ${unit}.`);
 const atMostUsd = z.strictObject({ at_most: mostOf('US dollars'), ...windowed });
 
 /** What each KPI must be. An objective has either an error budget (`period`) or a rolling window (`window`). */
@@ -53,6 +53,18 @@ export const objectives = z
       .strictObject({ at_least: least, ...budgeted })
       .optional()
       .describe('Share of runs whose outcome somebody confirmed.'),
+    run_duration: z
+      .strictObject({
+        stat: z.enum(['mean', 'p50', 'p95', 'p99']).describe('The mean, or which quantile.'),
+        at_most: mostOf('seconds'),
+        ...windowed,
+      })
+      .optional()
+      .describe('How long runs take, from the first span to the end.'),
+    incidents_per_run: z
+      .strictObject({ at_most: mostOf('incidents'), ...windowed })
+      .optional()
+      .describe('Incidents that opened, per run.'),
     quality_score: z
       .strictObject({ evaluator: evaluator.describe('Whose scores.'), at_least: least, ...windowed })
       .optional()
@@ -103,4 +115,13 @@ export function objectivesOf(stated: z.infer<typeof objectives>): readonly (read
     const objective = stated[kpi];
     return objective ? [[kpi, objective] as const] : [];
   });
+}
+
+/**
+ * What an objective asks of the mean over its events; undefined where it is on a quantile: those of several windows, tools
+ * or releases do not add up.
+ */
+export function meanBoundOf(objective: Objective): number | undefined {
+  if ('stat' in objective && objective.stat !== 'mean') return undefined;
+  return 'at_least' in objective ? objective.at_least : objective.at_most;
 }

@@ -72,10 +72,10 @@ function windowTests(
   objective: WindowedObjective,
   alerts: readonly AlertRule[],
 ): readonly RuleTest[] {
-  const subject = { ...subjectOf(file), ...('stat' in objective ? { tool: 'example_tool' } : {}) };
+  const { unit, byTool } = metricsOf(kpi);
+  const subject = { ...subjectOf(file), ...(byTool && { tool: 'example_tool' }) };
   const isLeast = 'at_least' in objective;
   const bound = isLeast ? objective.at_least : objective.at_most;
-  const { unit } = metricsOf(kpi);
   const bad = isLeast ? bound / 2 : unit === 'ratio' ? (1 + bound) / 2 : 2 * bound;
   const healthy = isLeast ? (1 + bound) / 2 : bound / 2;
   const few = Math.floor(objective.min_events / 2);
@@ -188,8 +188,8 @@ function constant(metric: string, labels: Labels, value: number): InputSeries {
   return { series: seriesOf(metric, labels), values: `${Number(value.toFixed(9))}x${minutes + 10}` };
 }
 
-function formatted(unit: 'ratio' | 'USD' | 'seconds', value: number): string {
-  return unit === 'ratio' ? percentage(value) : value.toFixed(unit === 'USD' ? 4 : 2);
+function formatted(unit: ReturnType<typeof metricsOf>['unit'], value: number): string {
+  return unit === 'ratio' ? percentage(value) : value.toFixed(unit === 'seconds' ? 2 : 4);
 }
 
 /** As Prometheus' `humanizePercentage`. */

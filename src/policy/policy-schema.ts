@@ -5,6 +5,7 @@ import { budgets } from './later-schema.ts';
 import { kpiName, objectives } from './objective-schema.ts';
 import { count, day, duration, name, ratio, text } from './policy-values.ts';
 import { rollback } from './rollback-schema.ts';
+import { runbookUrlPattern } from './runbook-links.ts';
 
 const tier = (what: string) =>
   z
@@ -52,10 +53,7 @@ export const policySchema = z
           .describe('Who may approve rollbacks, by the names in extensions::api::users.'),
         runbook_url: z
           .string()
-          .regex(
-            /^https?:\/\/[^\s{}#]+$/,
-            'must be a URL such as https://runbooks.example.com/refunds, without #',
-          )
+          .regex(runbookUrlPattern, 'must be a URL such as https://runbooks.example.com/refunds, without #')
           .optional()
           .describe(
             'The runbook of the team, in place of deploy/runbook.md: alerts link to it, with # and their name.',

@@ -4,15 +4,16 @@ import { severities } from '../semconv/vocabulary.ts';
 
 export const severity = z.enum(severities).describe('Of the alert, and of the incident.');
 
+const durationSentence =
+  'must be a duration of 1s or more, a whole number up to 99999 and its unit, such as 30s, 5m, 1h, 30d or 13w';
+
 /** A duration as Prometheus writes it, such as 5m, 1h or 30d: one number and one unit. */
 export const duration = z
   .string({
     error: ({ input }) =>
-      input === undefined
-        ? 'is missing: write a duration such as 30d'
-        : 'must be a duration such as 15m, with its unit',
+      input === undefined ? 'is missing: write a duration such as 30d' : durationSentence,
   })
-  .regex(/^[1-9]\d{0,4}[smhdw]$/, 'must be a duration such as 30s, 5m, 1h, 30d or 13w')
+  .regex(/^[1-9]\d{0,4}[smhdw]$/, durationSentence)
   .meta({ title: 'duration' });
 
 const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
@@ -30,9 +31,25 @@ export function rollingWindow(written: string): string {
 /** The length of a rolling window, as its gauges have it. */
 export const window = duration.overwrite(rollingWindow);
 
-export const ratio = z.number().min(0).max(1);
+/** What is said of a value that is none; that there is no value is said otherwise. */
+const refused = (sentence: string) => ({
+  error: ({ input }: { readonly input?: unknown }) => (input === undefined ? undefined : sentence),
+});
 
-export const count = (min: number, max: number) => z.number().int().min(min).max(max);
+const ratioSentence = 'must be a number from 0 to 1';
+
+export const ratio = z.number(refused(ratioSentence)).min(0, ratioSentence).max(1, ratioSentence);
+
+/** A number above 0. */
+export const positive = z.number(refused('must be more than 0')).positive();
+
+/** How much likelier something has become: evidence, as an e-value. */
+export const evidence = z.number(refused('must be 1 or more')).min(1);
+
+export function count(min: number, max: number) {
+  const sentence = `must be a whole number from ${min} to ${max}`;
+  return z.number(refused(sentence)).int(sentence).min(min, sentence).max(max, sentence);
+}
 
 const given = (what: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>

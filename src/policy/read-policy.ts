@@ -57,9 +57,11 @@ function canonical(value: unknown): string {
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join()}}`;
 }
 
-/** Whether a message is one of `policy-values`, which names what is missing. */
+/** Whether a message is one of `policy-values`, which names what is missing, or what there may be. */
 const isOurs = (message: string): boolean =>
-  /^(?:is missing|must be text): |^must be a duration /.test(message);
+  /^(?:is missing|must be text): |^must be (?:a duration|a (?:whole )?number from|more than|1 or more)/.test(
+    message,
+  );
 
 function findingsIn(issue: z.core.$ZodIssue): readonly Finding[] {
   return sentencesOf(issue).map((sentence) => ({

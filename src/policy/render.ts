@@ -11,7 +11,7 @@ import { releaseAlerts } from './release-rules.ts';
 import { releaseTests } from './release-tests.ts';
 import { argoTemplate, argoUse, flaggerTemplates, flaggerUse } from './rollout-templates.ts';
 import type { AlertRule, RecordingRule, RuleTest } from './rule.ts';
-import { linkedRules, linkedTests, usualRunbook } from './runbook-links.ts';
+import { linkedRules, linkedTests } from './runbook-links.ts';
 
 /** How the first line of every rendered file begins; a script has its interpreter before that. */
 export const renderedMark = '# Rendered by plimsoll policy render';
@@ -19,12 +19,12 @@ export const renderedMark = '# Rendered by plimsoll policy render';
 /**
  * Everything that other programs need for `files`, which have no errors, by file name: rules, promtool's tests of them,
  * Alertmanager's configuration, a script with amtool's tests of that, and templates for Argo Rollouts and Flagger. Alerts
- * link to the runbook of their policy, else to `runbook`.
+ * link to the runbook of their policy, else to the one at the URL `runbook`, and name a section of our own without both.
  */
 export function renderedFiles(
   files: readonly PolicyFile[],
   parts: AlertmanagerParts,
-  runbook = usualRunbook,
+  runbook?: string,
 ): ReadonlyMap<string, string> {
   const rendered = new Map<string, string>();
   for (const file of files) {
@@ -73,7 +73,7 @@ function addTemplates(rendered: Map<string, string>, file: PolicyFile): void {
 
 interface Rules {
   readonly group: string;
-  readonly runbook: string;
+  readonly runbook: string | undefined;
   readonly origin: string;
   readonly rules: readonly (RecordingRule | AlertRule)[];
   readonly tests: readonly RuleTest[];

@@ -26,8 +26,8 @@ export interface StagingFigures {
 
 /**
  * What `families`, which are of one moment, say of `release` by what `file` demands in staging: shares and means over all
- * tools, the scores of the evaluator of the objective, and of durations those of the slowest tool that was called often
- * enough, in the stat of the objective or else the p95.
+ * tools, the scores of the evaluator of the objective, and durations in the stat of the objective or else the p95, of
+ * calls those of the slowest tool that was called often enough.
  */
 export function stagingFiguresOf(
   file: PolicyFile,
@@ -42,8 +42,8 @@ export function stagingFiguresOf(
     kpis: new Map(
       [...demanded].flatMap(([kpi, minEvents]) => {
         const figure =
-          kpi === 'tool_call_duration'
-            ? slowestOf(file.policy, parts(kpi), minEvents)
+          kpi === 'tool_call_duration' || kpi === 'run_duration'
+            ? slowestOf(file.policy.objectives[kpi]?.stat, parts(kpi), minEvents)
             : shareOf(file.policy, kpi, parts(kpi));
         return figure ? [[kpi, figure] as const] : [];
       }),
@@ -69,15 +69,14 @@ function shareOf(
   return { value: figure.numerator / figure.denominator, events: figure.denominator };
 }
 
-/** Of the tools with enough calls; where none has, of all. */
+/** Of the tools with enough calls; where none has, of all. Runs are one part. */
 function slowestOf(
-  { objectives }: Policy,
+  stat: string | undefined,
   parts: ReadonlyMap<string, Figure>,
   minEvents: number,
 ): StagingFigure | undefined {
-  const stat = objectives.tool_call_duration?.stat ?? 'p95';
   const tools = [...parts.values()].flatMap(({ stats, denominator: events }) => {
-    const value = stats.get(stat);
+    const value = stats.get(stat ?? 'p95');
     return value === undefined ? [] : [{ value, events }];
   });
   const enough = tools.filter(({ events }) => events >= minEvents);

@@ -1,6 +1,7 @@
+import type { Socket } from 'node:net';
 import type { ByteBudget, Lease } from '../core/budget.ts';
-import type { Secret } from '../core/secret.ts';
-import { Tokens } from '../core/tokens.ts';
+import type { Claims } from '../enrich/claims.ts';
+import { Senders, type SenderOptions } from './senders.ts';
 import { Refusal } from './status.ts';
 
 /** Senders that name no deadline are taken to wait this long: the default of every OTel SDK. */
@@ -9,35 +10,31 @@ export const assumedDeadlineMs = 10_000;
 const waitShare = 0.8;
 
 /** Who may send, how much, and when. */
-export interface AdmissionOptions {
+export interface AdmissionOptions extends SenderOptions {
   readonly budget: ByteBudget;
   /** The largest request, before and after inflating. */
   readonly limitBytes: number;
   /** How long a request waits for room at most. */
   readonly maxWaitMs: number;
-  /** Any of these opens the door; none means that it stands open. */
-  readonly tokens: readonly Secret[];
 }
 
-/** Decides whether a request comes in: token, size, and room in the byte budget. */
+/** Decides whether a request comes in: its sender, its size, and room in the byte budget. */
 export class Admission {
   readonly limitBytes: number;
   readonly #budget: ByteBudget;
   readonly #maxWaitMs: number;
-  readonly #tokens: Tokens;
+  readonly #senders: Senders;
 
   constructor(options: AdmissionOptions) {
     this.limitBytes = options.limitBytes;
     this.#budget = options.budget;
     this.#maxWaitMs = options.maxWaitMs;
-    this.#tokens = new Tokens(options.tokens);
+    this.#senders = new Senders(options);
   }
 
-  /** Takes the `authorization` header. Throws an `unauthenticated` Refusal unless it bears one of the tokens. */
-  authenticate(authorization: string | undefined): void {
-    if (this.#tokens.size === 0 || this.#tokens.hasBearer(authorization)) return;
-    const what = authorization === undefined ? 'no token' : 'an unknown token';
-    throw new Refusal('unauthenticated', `${what}: send the header "authorization: Bearer <token>"`);
+  /** The claims of whoever sends, as of `Senders.authenticate`. Throws an `unauthenticated` Refusal. */
+  authenticate(authorization: string | undefined, connection?: Socket): readonly Claims[] {
+    return this.#senders.authenticate(authorization, connection);
   }
 
   /** Throws a `too_large` Refusal when `bytes` are more than a request may have. */

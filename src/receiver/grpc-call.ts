@@ -1,6 +1,7 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Lease } from '../core/budget.ts';
 import { Failure } from '../core/failure.ts';
+import { unlimited, type Claims } from '../enrich/claims.ts';
 import type { Signal } from '../otlp/json-schema.ts';
 import { encodeExportResponse, encodeStatus } from '../otlp/messages.ts';
 import type { ExportResult } from './export.ts';
@@ -82,6 +83,7 @@ export class ExportCall {
   readonly #message: UnaryMessage;
   #deadlineMs = Infinity;
   #compression: Compression = 'identity';
+  #claims: readonly Claims[] = unlimited;
   #lease: Promise<Lease> | undefined;
   #isOver = false;
   /** Aborts when the call is over while it waits for room, whoever ended it. */
@@ -102,7 +104,8 @@ export class ExportCall {
     const timeout = headers['grpc-timeout'];
     this.#deadlineMs = parseTimeout(typeof timeout === 'string' ? timeout : undefined) ?? Infinity;
     try {
-      this.#intake.admission.authenticate(headers.authorization);
+      const connection = this.#stream.session?.socket;
+      this.#claims = this.#intake.admission.authenticate(headers.authorization, connection);
       this.#compression = compressionOf(headers);
     } catch (error) {
       this.#fail(error);
@@ -166,7 +169,8 @@ export class ExportCall {
       }
       if (lease === undefined) throw new Failure('invalid', 'the call has no message');
       this.#handedOver = true;
-      const body = { bytes, compression, encoding: 'protobuf', kind: this.#kind } as const;
+      const kind = this.#kind;
+      const body = { bytes, compression, encoding: 'protobuf', kind, claims: this.#claims } as const;
       this.#succeed(await this.#intake.take('grpc', body, lease, this.#signal), wholeMs);
     } catch (error) {
       this.#fail(error);

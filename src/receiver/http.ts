@@ -157,7 +157,8 @@ export class HttpReceiver implements Component {
     if (request.method !== 'POST') {
       throw new Refusal('wrong_method', `${request.method} is not allowed: POST OTLP ${kind} to ${path}`);
     }
-    this.#intake.admission.authenticate(request.headers.authorization);
+    const { admission } = this.#intake;
+    const claims = admission.authenticate(request.headers.authorization, request.socket);
     if (encoding === undefined) {
       const shown = request.headers['content-type'] ?? 'none';
       throw new Refusal(
@@ -170,10 +171,9 @@ export class HttpReceiver implements Component {
     const onRoom = (): void => {
       if (request.headers.expect !== undefined) response.writeContinue();
     };
-    const { admission } = this.#intake;
     const { bytes, lease } = await readBody(request, admission, this.#patience.bodyMs, onRoom);
     const wholeMs = performance.now();
-    const body = { bytes, compression, encoding, kind };
+    const body = { bytes, compression, encoding, kind, claims };
     const result = await inTime(this.#intake.take('http', body, lease, signal));
     this.#intake.succeeded('http', wholeMs);
     response.setHeader('content-type', mediaTypes[encoding]);

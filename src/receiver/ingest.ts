@@ -3,6 +3,7 @@ import { Failure } from '../core/failure.ts';
 import type { NewRecord, Stream } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
 import { sentenceOf, type EnrichedRequest, type Enricher } from '../enrich/enricher.ts';
+import type { Claims } from '../enrich/claims.ts';
 import { LogSpans } from '../enrich/log-spans.ts';
 import { RefusedSpans, type ExportRequest } from './export.ts';
 
@@ -28,30 +29,33 @@ export class Ingest {
   }
 
   /** Takes a request of spans. What was left out of it is told to the sender, reason by reason. */
-  readonly exportTraces: ExportRequest = async (request, signal) => {
-    const { accepted, rejected, reasons } = await this.#take(request, signal);
-    return { accepted, rejected, message: sentenceOf(reasons) };
+  readonly exportTraces: ExportRequest = async (request, signal, claims) => {
+    const { reasons, ...counts } = await this.#take(request, signal, claims);
+    return { ...counts, message: sentenceOf(reasons) };
   };
 
   /** Takes a request of log records: those that tell of an agent become spans, and the sender is told of the others. */
-  readonly exportLogs: ExportRequest = async (request, signal) => {
+  readonly exportLogs: ExportRequest = async (request, signal, claims) => {
     const { request: spans, rejections, unstored, unstoredReason } = this.#logs.read(request);
-    const { accepted, rejected, reasons } = await this.#take(spans, signal);
+    const { accepted, rejected, forbidden, reasons } = await this.#take(spans, signal, claims);
     const all = new Map([...rejections, ...reasons]);
     if (unstored > 0) all.set(unstoredReason, unstored);
     const invalid = rejections.values().reduce((sum, count) => sum + count, rejected);
-    return { accepted, rejected: invalid, unstored, message: sentenceOf(all, 'log record') };
+    return { accepted, rejected: invalid, forbidden, unstored, message: sentenceOf(all, 'log record') };
   };
 
   async #take(
     request: Uint8Array,
     signal: AbortSignal,
-  ): Promise<Pick<EnrichedRequest, 'accepted' | 'rejected' | 'reasons'>> {
+    claims: readonly Claims[],
+  ): Promise<Pick<EnrichedRequest, 'accepted' | 'rejected' | 'forbidden' | 'reasons'>> {
     const { enricher, stream } = this.#parts;
-    const { records, accepted, rejected, reasons, ...counts } = enricher.enrich(
+    const { records, accepted, rejected, forbidden, reasons, ...counts } = enricher.enrich(
       request,
       stream.partitions,
       stream.recordLimitBytes,
+      undefined,
+      claims,
     );
     try {
       if (records.length > 0) await this.#append(records, accepted, signal);
@@ -63,7 +67,7 @@ export class Ingest {
     this.#parts.telemetry.count('plimsoll_enrich_unreadable_numbers_total', counts.unreadableNumbers, {});
     for (const [reason, count] of counts.unreadScores)
       this.#parts.telemetry.count('plimsoll_enrich_unread_scores_total', count, { reason });
-    return { accepted, rejected, reasons };
+    return { accepted, rejected, forbidden, reasons };
   }
 
   /** Whether the stream takes what is sent. */

@@ -4,6 +4,7 @@ import { systemClock, type Clock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { Telemetry } from '../core/telemetry.ts';
+import type { Claims } from '../enrich/claims.ts';
 import { jsonToProtobuf } from '../otlp/json-to-protobuf.ts';
 import type { Signal } from '../otlp/json-schema.ts';
 import type { Encoding } from '../otlp/messages.ts';
@@ -22,6 +23,8 @@ export interface Body {
   readonly compression: Compression;
   readonly encoding: Encoding;
   readonly kind: Signal;
+  /** Those of its sender, which its spans must be within. */
+  readonly claims: readonly Claims[];
 }
 
 /** What the intake needs. One intake serves the listeners of one configured receiver: they share its budget and its memory of bodies. */
@@ -36,6 +39,9 @@ export interface IntakeOptions extends AdmissionOptions {
 
 /** Bodies remembered at most: 30 MB. Beyond 800 requests a second the window is shorter than two minutes. */
 const rememberedBodies = 100_000;
+
+/** Why something is rejected: it is not valid, or its sender may not claim what it says. */
+const rejections = ['invalid', 'forbidden'] as const;
 
 /** The counters of what requests hold. They exist from the start, so that their first increase is seen. */
 const counters = {
@@ -76,8 +82,11 @@ export class Intake {
     this.#telemetry = options.telemetry;
     this.#log = options.log;
     for (const transport of ['grpc', 'http'] as const)
-      for (const name of Object.values(counters).flatMap((names) => Object.values(names)))
-        this.#telemetry.count(name, 0, { receiver: 'otlp', transport });
+      for (const { rejected, ...others } of Object.values(counters)) {
+        const labels = { receiver: 'otlp', transport };
+        for (const name of Object.values(others)) this.#telemetry.count(name, 0, labels);
+        for (const reason of rejections) this.#telemetry.count(rejected, 0, { ...labels, reason });
+      }
   }
 
   /**
@@ -87,7 +96,9 @@ export class Intake {
   async take(transport: Transport, body: Body, lease: Lease, signal: AbortSignal): Promise<ExportResult> {
     try {
       const plain = await this.#inflate(body, lease, signal);
-      const { answer, joined } = this.#coalescer.run(`${body.kind} ${body.encoding}`, plain, () =>
+      const { kind, encoding, claims } = body;
+      const read = [kind, encoding, ...claims.map(({ key }) => key)].join(' '); // what another may not claim, its sender may
+      const { answer, joined } = this.#coalescer.run(read, plain, () =>
         this.#export(transport, plain, body, signal),
       );
       if (joined) {
@@ -133,24 +144,27 @@ export class Intake {
   async #export(
     transport: Transport,
     plain: Uint8Array,
-    { encoding, kind }: Body,
+    { encoding, kind, claims }: Body,
     signal: AbortSignal,
   ): Promise<ExportResult> {
     const converted =
       encoding === 'json' ? jsonToProtobuf(plain, kind) : { bytes: plain, rejected: 0, reasons: [] };
     const labels = { receiver: 'otlp', transport };
     const names = counters[kind];
-    const taken = await this.#exports[kind](converted.bytes, signal).catch((error: unknown) => {
+    const taken = await this.#exports[kind](converted.bytes, signal, claims).catch((error: unknown) => {
       if (error instanceof RefusedSpans) this.#telemetry.count(names.refused, error.spans, labels);
       throw error;
     });
-    const { accepted, unstored = 0 } = taken;
+    const { accepted, forbidden = 0, unstored = 0 } = taken;
     const invalid = taken.rejected + converted.rejected;
     this.#telemetry.count(names.accepted, accepted, labels);
-    if (invalid > 0) this.#telemetry.count(names.rejected, invalid, labels);
+    const rejected = { invalid, forbidden };
+    for (const reason of rejections)
+      if (rejected[reason] > 0)
+        this.#telemetry.count(names.rejected, rejected[reason], { ...labels, reason });
     if (unstored > 0) this.#telemetry.count(counters.logs.unstored, unstored, labels);
     const message = [...converted.reasons, taken.message].filter((reason) => reason !== '').join('; ');
-    return { accepted, rejected: invalid + unstored, message };
+    return { accepted, rejected: invalid + forbidden + unstored, message };
   }
 }
 

@@ -1,11 +1,14 @@
+import { limitsOf } from '../config-senders.ts';
 import { ByteBudget } from '../core/budget.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import { reachableUrl } from '../core/listen.ts';
+import { Claims } from '../enrich/claims.ts';
 import type { Plan } from '../plan.ts';
 import { GrpcReceiver } from '../receiver/grpc.ts';
 import { HttpReceiver } from '../receiver/http.ts';
 import { Ingest } from '../receiver/ingest.ts';
 import { Intake } from '../receiver/intake.ts';
+import type { SenderOptions } from '../receiver/senders.ts';
 import type { Role, Site } from './role.ts';
 
 type Receiver = NonNullable<Plan['ingest']>['receivers'][number];
@@ -42,12 +45,29 @@ function intakeOf({ telemetry, log }: Site, options: Receiver['options'], ingest
     budget: new ByteBudget(options.in_flight_limit),
     limitBytes: options.max_request_size,
     maxWaitMs: options.max_wait,
-    tokens: options.auth?.bearer_tokens ?? [],
+    ...sendersOf(options.auth),
     coalesceWindowMs: options.coalesce_window,
     exports: { traces: ingest.exportTraces, logs: ingest.exportLogs },
     telemetry,
     log,
   });
+}
+
+function sendersOf(auth: Receiver['options']['auth']): SenderOptions {
+  const { bearer_tokens: tokens = [], client_certificates: certificates = [] } = auth ?? {};
+  return {
+    tokens: tokens.map(({ token, name, ...limited }, i) => ({
+      token,
+      claims: new Claims(
+        `the bearer ${name === undefined ? `of bearer_tokens::${i}` : JSON.stringify(name)}`,
+        limitsOf(limited),
+      ),
+    })),
+    certificates: certificates.map(({ common_name: commonName, ...limited }) => ({
+      commonName,
+      claims: new Claims(`the bearer of the certificate ${JSON.stringify(commonName)}`, limitsOf(limited)),
+    })),
+  };
 }
 
 function listenerOf(

@@ -8,10 +8,12 @@ import { liveResource } from '../page/live-resource.ts';
 import { LiveViews } from '../page/live-views.ts';
 import type { Assessed, Rollbacks } from '../page/moment.ts';
 import { pageResources } from '../page/page-files.ts';
-import { objectivesOf } from '../policy/objective-schema.ts';
+import { meanBoundOf, objectivesOf } from '../policy/objective-schema.ts';
 import { covers } from '../policy/scope.ts';
+import { isOpen } from '../rollback/attempt.ts';
 import type { AssessRole } from './assess.ts';
 import type { Role, Site } from './role.ts';
+import type { RollbackRole } from './rollback.ts';
 import { replayGroup } from './streams.ts';
 
 /** What the live page shows beside what is assessed. */
@@ -19,7 +21,7 @@ export interface PageParts {
   readonly ingest: Role | undefined;
   readonly store: Role | undefined;
   readonly assess: AssessRole;
-  readonly rollback: { status(): Rollbacks } | undefined;
+  readonly rollback: Pick<RollbackRole, 'status'> | undefined;
 }
 
 /** The live page. */
@@ -44,13 +46,18 @@ export function pageRole(site: Site, parts: PageParts): PageRole {
     isAssessing: () => assess.verdicts.isAssessing,
     kpis: () => assess.kpis(),
     incidents: () => assess.incidents.book.incidents,
-    rollbacks: () => rollback?.status() ?? noRollbacks,
+    rollbacks: () => (rollback ? rollbacksOf(rollback.status()) : noRollbacks),
     objectiveOf: objectivesIn(site.policies),
+    hasPolicies: () => site.policies.inUse.length > 0,
     flow: flowOf(site, parts),
     clock,
     log: site.log,
   });
   return { views, files: pageResources, resources: { '/api/v1/live': liveResource(views) } };
+}
+
+function rollbacksOf({ attempts, stopReason, fault }: ReturnType<RollbackRole['status']>): Rollbacks {
+  return { attempts: attempts.map((each) => ({ ...each, isOver: !isOpen(each) })), stopReason, fault };
 }
 
 function flowOf({ plan: { stream }, telemetry }: Site, { ingest, store, assess }: PageParts): FlowMeter {
@@ -66,7 +73,7 @@ function faultOf(probes: readonly Probe[]): () => string | undefined {
   return () => probes.map((probe) => probe.check()).find(({ flowing }) => !flowing)?.reason;
 }
 
-/** What the one policy that covers all places, and states an objective on the KPI, asks. */
+/** What the one policy that covers all places, and states an objective on the KPI, asks of the mean, which its tile shows. */
 function objectivesIn(policies: Site['policies']): Assessed['objectiveOf'] {
   return (kpi, places) => {
     const [first] = places;
@@ -78,6 +85,6 @@ function objectivesIn(policies: Site['policies']): Assessed['objectiveOf'] {
     const { scope, objectives } = file.policy;
     const [, stated] = objectivesOf(objectives).find(([name]) => name === kpi) ?? [];
     if (!stated || !places.every(({ agent, environment }) => covers(scope, agent, environment))) return null;
-    return 'at_least' in stated ? stated.at_least : stated.at_most;
+    return meanBoundOf(stated) ?? null;
   };
 }

@@ -2,9 +2,10 @@ import { messageOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import { Telemetry } from '../core/telemetry.ts';
 import type { Plan } from '../plan.ts';
-import { clockFault, serverFaults, tableFaults } from '../store/clickhouse-check.ts';
+import { clockFault, insertFaults, serverFaults, tableFaults } from '../store/clickhouse-check.ts';
 import type { ClickHouse } from '../store/clickhouse.ts';
 import { appliedMigrations, readMigrations } from '../store/migrations.ts';
+import { ttlFaults } from '../store/table-ttl.ts';
 import { clickhouseOf } from './store.ts';
 import { topicsOf } from './streams.ts';
 
@@ -41,7 +42,7 @@ export async function probeClickHouse(plan: Plan, log: Log): Promise<readonly Fi
   const clickhouse = clickhouseOf(plan, options, log);
   try {
     await clickhouse.start();
-    return [await ask(clickhouse, what, options.cluster)];
+    return [await ask(clickhouse, what, options)];
   } catch (error) {
     return [{ what, faults: [messageOf(error)] }];
   } finally {
@@ -49,7 +50,11 @@ export async function probeClickHouse(plan: Plan, log: Log): Promise<readonly Fi
   }
 }
 
-async function ask(clickhouse: ClickHouse, what: string, cluster: string | undefined): Promise<Finding> {
+async function ask(
+  clickhouse: ClickHouse,
+  what: string,
+  { cluster, ttl }: NonNullable<Plan['store']>['clickhouse'],
+): Promise<Finding> {
   const [about] = await clickhouse.query<{ version: string }>('SELECT version() AS version');
   const migrations = await readMigrations();
   const skew = clockFault(clickhouse);
@@ -59,8 +64,17 @@ async function ask(clickhouse: ClickHouse, what: string, cluster: string | undef
     applied.size === 0
       ? 'has no tables yet'
       : `has its tables, ${applied.size} of ${migrations.length} migrations applied`;
+  const ofTables = await tableFaults(clickhouse, cluster);
+  // A table that is not as it should be takes no insert, which says nothing more.
+  const ofInserts = ofTables.length === 0 ? await insertFaults(clickhouse) : [];
   return {
     what: `${what}: version ${about?.version}, ${tables}`,
-    faults: [...(skew === undefined ? [] : [skew]), ...faults, ...(await tableFaults(clickhouse, cluster))],
+    faults: [
+      ...(skew === undefined ? [] : [skew]),
+      ...faults,
+      ...ofTables,
+      ...(await ttlFaults(clickhouse, ttl)),
+      ...ofInserts,
+    ],
   };
 }

@@ -1,13 +1,13 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import type { Secret } from '../core/secret.ts';
-import type { Attempt } from './attempt.ts';
+import type { Attempt, SaidReview } from './attempt.ts';
 import type { EventBody } from './rollback-event.ts';
 
 /** What became of an approval or a refusal, of a breaker that was to be closed, or of a stop. */
 export type Answered =
-  /** `id` is that of the attempt, where it is about one. */
-  | { readonly kind: 'taken'; readonly id?: string }
+  /** `id` is that of the attempt, where it is about one; `changes` is the review that stood until now, where there was one. */
+  | { readonly kind: 'taken'; readonly id?: string; readonly changes?: SaidReview }
   | { readonly kind: 'unknown' | 'forbidden' | 'over'; readonly reason: string };
 
 /** It was done, or is as it should be. */

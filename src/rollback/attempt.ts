@@ -60,9 +60,17 @@ export interface Attempt {
   readonly outcome: string;
   readonly refusal: Refusal | undefined;
   /** What somebody said last of whether it was right. */
-  readonly review: { readonly review: Review; readonly by: string; readonly note: string } | undefined;
+  readonly review: SaidReview | undefined;
   /** What people were told of it. */
   readonly paged: readonly string[];
+}
+
+/** What somebody said of an attempt that was over, and when. */
+export interface SaidReview {
+  readonly review: Review;
+  readonly by: string;
+  readonly note: string;
+  readonly saidMs: number;
 }
 
 /** Whether more is to come of it. */
@@ -138,7 +146,7 @@ export function attemptAfter(
     case 'approval_given':
       return { ...attempt, approvedBy: approvedBy(attempt, body.by) };
     case 'reviewed':
-      return { ...attempt, review: { review: body.review, by: body.by, note: body.note } };
+      return { ...attempt, review: { review: body.review, by: body.by, note: body.note, saidMs: at.timeMs } };
     default:
       return { ...attempt, ...moveOf(attempt, body, at), sinceMs: at.timeMs };
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { approvalBy, idIn, taken, type Answered, type Approvals } from './approvals.ts';
-import { isOpen, type Attempt } from './attempt.ts';
+import { isOpen, type Attempt, type SaidReview } from './attempt.ts';
 import type { Journal } from './journal.ts';
 import { drillsPerDay, type RollbackBook } from './rollback-book.ts';
 import type { DrillRecord, EventBody, Review } from './rollback-event.ts';
@@ -55,16 +55,21 @@ export class Decisions {
     return answered;
   }
 
-  /** Somebody says of an attempt that is over whether it was right; what was said last stands. */
+  /** Somebody says of an attempt that is over whether it was right; what was said last stands, and who changes it hears so. */
   async review(id: string, by: string, review: Review, note: string): Promise<Answered> {
-    return this.#onAttempt(id, (attempt) => {
+    let changes: SaidReview | undefined;
+    const answered = await this.#onAttempt(id, (attempt) => {
+      changes = undefined;
       if (!attempt) return { kind: 'unknown', reason: `there is no rollback ${id}` };
       if (isOpen(attempt))
         return { kind: 'over', reason: `the rollback ${id} is ${attempt.state}: review it when it is over` };
       const { review: said } = attempt;
       const isSaid = said?.by === by && said.review === review && said.note === note;
-      return isSaid ? taken : { event: 'reviewed', id, by, review, note };
+      if (isSaid) return taken;
+      changes = said;
+      return { event: 'reviewed', id, by, review, note };
     });
+    return changes && answered.kind === 'taken' ? { ...answered, changes } : answered;
   }
 
   async #onAttempt(

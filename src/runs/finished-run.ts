@@ -45,6 +45,8 @@ export interface FinishedRun extends SeenRun {
   readonly evidence: EvidenceLevel;
   /** Of the first time control passed to a human; undefined when it never did. */
   readonly escalationReason: EscalationReason | undefined;
+  /** How often a human was asked: by reason and, within it, resolution, in the order of the vocabulary; an empty list for never. */
+  readonly escalationRequests: readonly number[];
   /** Those that were handed to `toolCall` so far. */
   readonly toolCalls: RunToolCalls;
   readonly costUsd: RunCost;

@@ -8,6 +8,7 @@ import {
   type Outcome,
 } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
+import { noteRequest } from './escalation-requests.ts';
 import type { ClosedBy } from './finished-run.ts';
 import { none } from './rows.ts';
 import { byte, cell, type RunTable } from './run-table.ts';
@@ -205,9 +206,11 @@ export class RunEnding {
     cells[saidAt] = endMs;
   }
 
-  #addEscalation(span: SpanFacts, reason: EscalationReason, { run, endMs }: Arrival): void {
+  #addEscalation(span: SpanFacts, reason: EscalationReason, arrival: Arrival): void {
+    const { run, endMs } = arrival;
     const state = span.escalationState;
     if (state === 'auto') return; // nobody was asked
+    noteRequest(this.#spans, reason, state ?? 'requested', arrival);
     const isPending = state === 'requested' || state === 'timed_out';
     const isFinal = reason === 'human_handoff';
     this.#addReason(run, reason, endMs);

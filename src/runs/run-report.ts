@@ -27,7 +27,7 @@ export function seenOf(table: RunTable, run: number): SeenRun {
 export function reportOf(
   table: RunTable,
   run: number,
-  said: Pick<FinishedRun, 'endMs' | 'escalationReason' | 'scores'>,
+  said: Pick<FinishedRun, 'endMs' | 'escalationReason' | 'escalationRequests' | 'scores'>,
 ): FinishedRun {
   const { cells, bytes } = table;
   const at = table.cellAt(run);
@@ -45,6 +45,7 @@ export function reportOf(
     outcome: outcomes[bytes[bytesAt + byte.outcome]!]!,
     evidence: evidenceLevels[bytes[bytesAt + byte.evidence]!]!,
     escalationReason: said.escalationReason,
+    escalationRequests: said.escalationRequests,
     toolCalls: toolCallsOf(table, run),
     costUsd: {
       llm: cells[at + cell.llmCostNanos]! / nanosPerUsd,

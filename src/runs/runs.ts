@@ -1,6 +1,7 @@
 import type { SpanFacts, SpanIds } from '../semconv/span-facts.ts';
 import { evidenceLevels, outcomes, results, type EscalationState } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
+import { EscalationRequests, type EscalationRequestsState } from './escalation-requests.ts';
 import type { ClosedBy, FinishedRun, RunSink, SeenRun } from './finished-run.ts';
 import { HeldCalls, type HeldCallsState } from './held-calls.ts';
 import { LeafUsage, type LeafUsageState } from './leaf-usage.ts';
@@ -34,6 +35,7 @@ export interface RunsState {
   readonly usage: LeafUsageState;
   readonly toolCosts: ReadonlyMap<number, number>;
   readonly scores: RunScoresState;
+  readonly requests: EscalationRequestsState;
 }
 
 /** The runs in memory: folds their spans, in whatever order they arrive, and says what is known of each. */
@@ -45,6 +47,7 @@ export class Runs {
   readonly #toolCosts: ToolCosts;
   readonly #ending: RunEnding;
   readonly #scores = new RunScores();
+  readonly #requests: EscalationRequests;
   #spanIds = 0;
 
   /** `guesses` as of `RunEnding`, `limitTraces` as of `RunTable`. */
@@ -55,6 +58,7 @@ export class Runs {
     this.#usage = new LeafUsage(this.#spans);
     this.#toolCosts = new ToolCosts(this.#spans);
     this.#ending = new RunEnding(this.table, this.#spans, guesses);
+    this.#requests = new EscalationRequests(this.table, this.#spans);
   }
 
   /** Span ids in memory. */
@@ -77,6 +81,7 @@ export class Runs {
       usage: this.#usage.save(),
       toolCosts: this.#toolCosts.save(),
       scores: this.#scores.save(),
+      requests: this.#requests.save(),
     };
   }
 
@@ -89,6 +94,7 @@ export class Runs {
     this.#usage.restore(state.usage);
     this.#toolCosts.restore(state.toolCosts);
     this.#scores.restore(state.scores);
+    this.#requests.restore(state.requests);
   }
 
   /** Begins a run with its first span. */
@@ -285,9 +291,8 @@ export class Runs {
     const { cells } = this.table;
     const at = this.table.cellAt(run);
     for (let i = 0; i < costs.length; i++) {
-      const nanos = cells[at + costs[i]!]!;
       const peakAt = at + cell.peakCostNanos + i;
-      if (nanos > cells[peakAt]!) cells[peakAt] = nanos;
+      cells[peakAt] = Math.max(cells[peakAt]!, cells[at + costs[i]!]!);
     }
   }
 
@@ -296,6 +301,7 @@ export class Runs {
     return reportOf(this.table, run, {
       endMs: this.endMs(run),
       escalationReason: this.#ending.escalationReason(run),
+      escalationRequests: this.#requests.of(run),
       scores: this.#scores.of(run),
     });
   }
@@ -312,6 +318,7 @@ export class Runs {
   forgetSpans(run: number): void {
     const { table } = this;
     const countAt = table.wordAt(run) + word.spanCount;
+    this.#requests.settle(run);
     this.#spanIds -= table.words[countAt]!;
     table.words[countAt] = 0;
     this.#spans.forget(run);
@@ -355,6 +362,7 @@ export class Runs {
   /** Forgets `run`, whose spans are forgotten. */
   drop(run: number): void {
     this.#scores.drop(run);
+    this.#requests.drop(run);
     this.table.drop(run);
   }
 }

@@ -29,6 +29,9 @@ export const known = {
   log: 8192,
 } as const;
 
+/** The bits above those: what was asked of a human, from 1 on; 0 is nothing. */
+const requestShift = 14;
+
 const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6, call: 7, parent: 8 } as const;
 /** A tool call has no tokens, and its times in their place. */
 const cell = { costNanos: 5, inputTokens: 6, outputTokens: 7, callStartMs: 6, callEndMs: 7 } as const;
@@ -167,6 +170,16 @@ export class SpanTable {
 
   setKnown(span: number, bits: number): void {
     this.#rows.words[span * wordCount + word.known] = bits;
+  }
+
+  /** What was asked of a human at `span`, as `setRequest` said; 0 when nothing was. */
+  request(span: number): number {
+    return this.known(span) >> requestShift;
+  }
+
+  /** Sets once what was asked of a human at `span`: a small number above 0. */
+  setRequest(span: number, request: number): void {
+    this.learn(span, request << requestShift);
   }
 
   /** In billionths of a US dollar. */

@@ -49,6 +49,10 @@ export const escalationStates = [
 ] as const;
 export type EscalationState = (typeof escalationStates)[number];
 
+/** What came of asking a human: `unanswered` requests timed out or were given up, `unknown` is what nobody says. */
+export const escalationResolutions = ['approved', 'rejected', 'unanswered', 'unknown'] as const;
+export type EscalationResolution = (typeof escalationResolutions)[number];
+
 /** What an escalation was seen in: the sender's word for it, what a span shows, a log record, or a guess. */
 export const escalationSources = ['explicit', 'span', 'log', 'heuristic'] as const;
 

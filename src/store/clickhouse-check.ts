@@ -1,14 +1,17 @@
+import { messageOf } from '../core/failure.ts';
 import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, type Migration, statementsOf } from './migrations.ts';
 import { traceColumns } from './trace-columns.ts';
 import type { Column } from '../otlp/row-columns.ts';
-import { rowTables } from './row-tables.ts';
+import { rowSettings, rowTables } from './row-tables.ts';
 
 type Asked = Pick<ClickHouse, 'query'>;
 
 /** So many connections at once find the servers behind one address. */
 const connections = 10;
 const fewestTokens = 10_000;
+/** How long an insert without rows may take, by the clock of ClickHouse. */
+const canaryMs = 60_000;
 /** From such a difference on, somebody should know that the clocks of two machines differ. */
 const noticeableSkewMs = 60_000;
 
@@ -49,6 +52,33 @@ export async function tableFaults(
     ]),
   );
   return faults.flat();
+}
+
+/**
+ * Why this user cannot insert into the tables, where they exist, as the store does: each as one sentence with the fix. It
+ * inserts no rows at all, with the columns, settings and token of a block, so that rights and settings are refused as they
+ * would be, and nothing of it stays. What a repeated block would do, only rows could show.
+ */
+export async function insertFaults(
+  clickhouse: Pick<ClickHouse, 'query' | 'insertBlock' | 'nowMs'>,
+): Promise<readonly string[]> {
+  const tables = await clickhouse.query<{ name: string }>(
+    'SELECT name FROM system.tables WHERE database = currentDatabase() AND name IN {names:Array(String)} ORDER BY name',
+    { names: [...written.keys()] },
+  );
+  const faults: string[] = [];
+  for (const { name } of tables) {
+    const insert = clickhouse.insertBlock({
+      table: name,
+      columns: written.get(name) ?? [],
+      format: rowTables.has(name) ? 'JSONEachRow' : 'Native',
+      settings: rowTables.has(name) ? rowSettings : { insert_deduplication_token: 'plimsoll probe' },
+      deadlineMs: clickhouse.nowMs() + canaryMs,
+      body: [],
+    });
+    await insert.catch((error: unknown) => faults.push(`inserts into ${name} fail: ${messageOf(error)}`));
+  }
+  return faults;
 }
 
 async function missingSettings(

@@ -156,15 +156,16 @@ class ServerClickHouse implements ClickHouse {
   async #readBack(): Promise<void> {
     const names = Object.keys(this.#pinned).map(quoteString);
     const held = await this.query<{ name: string; value: string }>(
-      `SELECT name, value FROM system.settings WHERE name IN (${names.join(', ')}) ${settingsClause(this.#pinned)}`,
+      `SELECT name, value FROM system.settings WHERE name IN (${names.join(', ')}) ORDER BY name ${settingsClause(this.#pinned)}`,
     );
-    for (const { name, value } of held)
-      if (value !== String(this.#pinned[name]))
-        throw new ClickHouseFault(
-          'operator',
-          `inserts need ${name} = ${this.#pinned[name]} and ClickHouse makes ${value} of it: remove what overrides it`,
-          {},
-        );
+    const changed = held.filter(({ name, value }) => value !== String(this.#pinned[name]));
+    if (changed.length === 0) return;
+    const becoming = changed.map(({ name, value }) => `${name} = ${this.#pinned[name]} becomes ${value}`);
+    throw new ClickHouseFault(
+      'operator',
+      `ClickHouse does not let inserts have the settings they need: ${becoming.join(', ')}: remove what overrides that (a profile, a proxy)`,
+      {},
+    );
   }
 
   async #sent<T>(send: (clients: Clients) => Promise<T>): Promise<T> {

@@ -33,3 +33,6 @@ export const rowTables: ReadonlyMap<string, RowShape> = new Map<string, RowShape
   ['policies', { columns: policyColumns, key: ['PolicyRevision'] }],
   ['rollbacks', { columns: rollbackColumns, key: ['Seq', 'Hash'] }],
 ]);
+
+/** Settings of an insert of rows: a row that a newer version wrote may say more than this one knows. */
+export const rowSettings = { input_format_skip_unknown_fields: 1 } as const;

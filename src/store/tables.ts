@@ -10,7 +10,8 @@ import { aloneDialect, clusterDialect, migrate, readMigrations } from './migrati
 import type { Origin, PositionSet, Stretch } from './place.ts';
 import type { RecountedTable } from './recount.ts';
 import type { RowsTarget } from './row-store.ts';
-import { rowTables } from './row-tables.ts';
+import { rowSettings, rowTables } from './row-tables.ts';
+import { applyTtls, type TableTtls } from './table-ttl.ts';
 import type { Held, Insert } from './table.ts';
 import { TracesTable } from './traces-table.ts';
 
@@ -21,6 +22,8 @@ export interface TablesOptions {
   readonly cluster: string | undefined;
   /** Whether it is a server, where others may have changed the tables, or the server itself, since they were made. */
   readonly isServer: boolean;
+  /** How long rows are kept; without it, as the tables say. */
+  readonly ttls?: TableTtls;
   readonly log: Log;
 }
 
@@ -117,7 +120,7 @@ export class Tables implements Component, RecountedTable, RowsTarget {
         table,
         columns: rowTables.get(table)?.columns ?? [],
         format: 'JSONEachRow',
-        settings: { input_format_skip_unknown_fields: 1 },
+        settings: rowSettings,
         deadlineMs: clickhouse.nowMs() + rowsDeadlineMs,
         signal,
         body,
@@ -142,14 +145,15 @@ export class Tables implements Component, RecountedTable, RowsTarget {
   }
 
   async #prepare(): Promise<void> {
-    const { clickhouse, cluster, isServer, log } = this.#options;
+    const { clickhouse, cluster, isServer, ttls, log } = this.#options;
     await clickhouse.start();
     const migrations = await readMigrations();
     if (isServer) refuse(await serverFaults(clickhouse, cluster, migrations));
     const dialect = cluster === undefined ? aloneDialect : clusterDialect(cluster);
     await migrate(clickhouse, migrations, dialect, log);
+    if (isServer) refuse(await tableFaults(clickhouse, cluster));
+    if (ttls) await applyTtls(clickhouse, ttls, dialect, log);
     if (!isServer) return;
-    refuse(await tableFaults(clickhouse, cluster));
     const skew = clockFault(clickhouse);
     if (skew !== undefined) log.warn(skew);
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { FinishedRun } from '../../src/runs/finished-run.ts';
+import { escalationReasons, escalationResolutions } from '../../src/semconv/vocabulary.ts';
 import { capturedRequests, constructedLogs, constructedRequests, thirdPartyRequests } from '../fixtures.ts';
 import { logsOf, readAll, readRequest, spansOf, type Reading, type SpanReading } from './read-request.ts';
 
@@ -13,6 +14,8 @@ interface Expected {
   readonly failed?: readonly string[];
   /** Human escalations: "reason state". */
   readonly escalations?: readonly string[];
+  /** What a human was asked, as the KPIs count it: "reason resolution", or "reason resolution × times". */
+  readonly asked?: readonly string[];
   readonly handoffs?: readonly string[];
   readonly sessions?: readonly string[];
   /** All runs; one, unless a row says otherwise. */
@@ -38,6 +41,12 @@ const counted = (values: readonly string[]): Record<string, number> =>
 const textsOf = (spans: readonly SpanReading[], text: (span: SpanReading) => string | undefined): string[] =>
   spans.flatMap((span) => text(span) ?? []).toSorted();
 
+function textOfRequests(count: number, at: number): string {
+  const reason = escalationReasons[Math.floor(at / escalationResolutions.length)];
+  const text = `${reason} ${escalationResolutions[at % escalationResolutions.length]}`;
+  return count === 0 ? '' : count === 1 ? text : `${text} × ${count}`;
+}
+
 function expectRead(name: string, expected: Expected): void {
   expectReading(readRequest(requests.get(name)!), expected);
 }
@@ -60,6 +69,10 @@ function expectReading({ spans, reported }: Reading, expected: Expected): void {
       reason ? `${reason} ${state}` : undefined,
     );
     expect(asked).toEqual(expected.escalations.toSorted());
+  }
+  if (expected.asked) {
+    const requested = runs.flatMap(({ escalationRequests }) => escalationRequests.map(textOfRequests));
+    expect(requested.filter((text) => text !== '').toSorted()).toEqual(expected.asked.toSorted());
   }
   if (expected.handoffs) {
     const targets = spans.filter(({ step }) => step === 'handoff').map(({ handoffTarget }) => handoffTarget);
@@ -138,6 +151,7 @@ const captured: Readonly<Record<string, Expected>> = {
   'openai-agents-openinference-handoff': {
     handoffs: ['Billing'],
     escalations: [],
+    asked: [],
     calls: [],
     runs: [completed],
   },
@@ -197,6 +211,7 @@ const constructed: Readonly<Record<string, Expected>> = {
     steps: { agent: 1, llm: 2, review: 3 },
     calls: ['Bash ok', 'Write rejected', 'Read error'],
     escalations: ['approval approved', 'approval rejected'],
+    asked: ['approval approved', 'approval rejected'],
     failed: ['tool ENOENT'],
     sessions: ['cc-session'],
     runs: [{ ...completed, escalationReason: 'approval' }],
@@ -208,6 +223,7 @@ const constructed: Readonly<Record<string, Expected>> = {
     calls: [],
     failed: [],
     escalations: ['input_request requested', 'input_request requested'],
+    asked: ['input_request unknown'],
     sessions: ['thread-7'],
     runs: [{ outcome: 'escalated', escalationReason: 'input_request' }],
   },
@@ -255,6 +271,7 @@ const constructed: Readonly<Record<string, Expected>> = {
     steps: { llm: 1 },
     calls: ['read_file ok', 'write_file rejected', 'run_shell_command error'],
     escalations: ['approval rejected'],
+    asked: ['approval rejected'],
     failed: ['tool shell_execute_error'],
     sessions: ['g-session'],
     input: 400,
@@ -263,6 +280,7 @@ const constructed: Readonly<Record<string, Expected>> = {
     steps: { review: 3 },
     calls: ['shell ok', 'shell error'],
     escalations: ['approval approved', 'approval rejected'],
+    asked: ['approval approved', 'approval rejected'],
     sessions: ['x-session'],
   },
   'langfuse-sdk': {

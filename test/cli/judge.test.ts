@@ -11,6 +11,7 @@ function judge(text: string, words = ['judge', 'replay', join(folder, 'counts.js
   writeFileSync(join(folder, 'counts.json'), text);
   const { status, stdout, stderr } = spawnSync(process.execPath, ['src/plimsoll.js', ...words], {
     encoding: 'utf8',
+    input: text,
   });
   return { status, stdout, stderr: stderr.replaceAll(`${folder}/`, '') };
 }
@@ -32,6 +33,16 @@ test('prints the evidence after each tick, to full precision', () => {
     expect(Math.abs(numbers[i]! - golden)).toBeLessThan(1e-12);
 });
 
+test('reads standard input in place of a file, and says so of what is wrong there', () => {
+  const piped = ['judge', 'replay', '-'];
+  const counts = '{"prior": 0.08, "ticks": [[2, 1, 18, 1]]}';
+  expect(judge(counts, piped)).toEqual({ ...judge(counts), status: 0 });
+  expect(judge('{"ticks": []}', piped)).toMatchObject({
+    status: 2,
+    stderr: 'plimsoll: standard input: prior is missing: set it\n',
+  });
+});
+
 test.each([
   ['{"prior": 2, "ticks": []}', 'counts.json: prior must be 1 or less'],
   ['{"ticks": []}', 'counts.json: prior is missing: set it'],
@@ -49,7 +60,10 @@ test.each([
 });
 
 test('says what it takes, and which file it cannot read', () => {
-  expect(judge('{}', ['judge'])).toMatchObject({ status: 2, stderr: 'plimsoll: judge takes replay FILE\n' });
+  expect(judge('{}', ['judge'])).toMatchObject({
+    status: 2,
+    stderr: 'plimsoll: judge takes replay FILE, or - for standard input\n',
+  });
   const { status, stderr } = judge('x');
   expect(status).toBe(2);
   expect(stderr).toMatch(/^plimsoll: counts\.json cannot be read as JSON: /);

@@ -1,15 +1,19 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { checkRendered } from '../../src/cli/rendered-check.ts';
 import { plimsoll } from '../e2e/program.ts';
 import { called } from './called.ts';
 import { changed, plain, type Mapping } from '../policy/policies.ts';
+import { requires } from '../requires.ts';
 
 const shipped = new URL('../../config/policies/refund-agent.yaml', import.meta.url).pathname;
 /** No review of the shipped policy is due then. */
 const asOf = ['--as-of', '2026-11-26'];
+const promtool = requires('promtool', { version: '--version', from: 'prometheus' });
+const amtool = requires('amtool', { version: '--version', from: 'prometheus-alertmanager' });
 let folder: string;
 
 beforeEach(() => {
@@ -17,6 +21,9 @@ beforeEach(() => {
 });
 
 afterEach(() => rmSync(folder, { recursive: true }));
+
+/** Without what is said where this machine lacks the tools of Prometheus. */
+const withoutTools = (stderr: string): string => stderr.replaceAll(/^.* is not on PATH, so that .*\n/gm, '');
 
 function write(name: string, changes: Mapping = {}): string {
   const file = join(folder, name);
@@ -137,7 +144,7 @@ test('diff says in words what changed, and insists that the version is raised', 
 
 test('render writes the files and says which, and which are left of a policy that is gone', async () => {
   const out = join(folder, 'new', 'rules');
-  await called('policy', 'render', ...asOf, '--out', out, shipped);
+  await called('policy', 'render', '--out', out, write('gone.yaml', { metadata: { name: 'refund-agent' } }));
   writeFileSync(join(out, 'mine.rules.yaml'), 'groups: []\n');
   const { code, stdout, stderr } = await called('policy', 'render', '--out', out, write('a.yaml'));
   expect(code).toBe(0);
@@ -151,7 +158,7 @@ test('render writes the files and says which, and which are left of a policy tha
       'search-agent.rules.yaml',
     ].map((name) => join(out, name)),
   );
-  expect(stderr.trim().split('\n').toSorted()).toEqual([
+  expect(withoutTools(stderr).trim().split('\n').toSorted()).toEqual([
     `plimsoll: ${join(out, 'alertmanager.yaml')}: its receivers tell nobody: give yours with --receivers FILE`,
     `plimsoll: ${join(out, 'refund-agent.rules.test.yaml')}: was rendered from a policy that is not given: delete it, or give that policy`,
     `plimsoll: ${join(out, 'refund-agent.rules.yaml')}: was rendered from a policy that is not given: delete it, or give that policy`,
@@ -196,10 +203,8 @@ test('render puts the given receivers in place, and a missing one is an error', 
   const names = ['plimsoll-operators', 'team-search', 'search-on-call'];
   const hook = { webhook_configs: [{ url: 'http://127.0.0.1:9/hook' }] };
   writeFileSync(receivers, stringify({ receivers: names.map((name) => ({ name, ...hook })) }));
-  expect(await called('policy', 'render', '--out', out, '--receivers', receivers, policy)).toMatchObject({
-    code: 0,
-    stderr: '',
-  });
+  const rendered = await called('policy', 'render', '--out', out, '--receivers', receivers, policy);
+  expect([rendered.code, withoutTools(rendered.stderr)]).toEqual([0, '']);
   expect(readFileSync(join(out, 'alertmanager.yaml'), 'utf8')).toContain('url: http://127.0.0.1:9/hook');
   const more = {
     global: { resolve_timeout: '6m', slack_api_url_file: '/run/secrets/slack' },
@@ -227,6 +232,55 @@ test('render puts the given receivers in place, and a missing one is an error', 
     code: 1,
     stderr: `plimsoll: ${receivers}: is no list of receivers: write receivers, each with a name, as for Alertmanager\n`,
   });
+});
+
+describe.skipIf(promtool ?? amtool)('what render wrote is checked by the tools of Prometheus', () => {
+  test('a receiver that Alertmanager does not know ends it with 1, in the words of amtool', async () => {
+    const out = join(folder, 'rules');
+    const receivers = join(folder, 'receivers.yaml');
+    const names = ['plimsoll-operators', 'team-search', 'search-on-call'];
+    writeFileSync(receivers, stringify({ receivers: names.map((name) => ({ name, pagers: [] })) }));
+    const words = ['--out', out, '--receivers', receivers, write('a.yaml')];
+    const { code, stderr } = await called('policy', 'render', ...words);
+    expect(code).toBe(1);
+    expect(stderr).toContain(
+      'plimsoll: amtool refuses alertmanager.yaml and its routes: sh alertmanager.test.sh\n',
+    );
+    expect(stderr).toContain('field pagers not found');
+  });
+
+  test('rules that Prometheus does not take, or that fail their tests, are told in the words of promtool', async () => {
+    const out = join(folder, 'rules');
+    await called('policy', 'render', '--out', out, write('a.yaml'));
+    const names = readdirSync(out);
+    expect(checkRendered(out, names)).toEqual({ refusals: [], unchecked: [] });
+    const file = join(out, 'search-agent.rules.yaml');
+    const right = readFileSync(file, 'utf8');
+    writeFileSync(file, right.replaceAll('severity: sev2', 'severity: sev3'));
+    const failed = checkRendered(out, names).refusals;
+    expect(failed).toEqual([
+      expect.stringMatching(
+        /^promtool refuses the rules and their tests: promtool test rules .*\n[^]*FAILED/,
+      ),
+    ]);
+    writeFileSync(file, right.replace('expr: ', 'expr: sum('));
+    expect(checkRendered(out, names).refusals).toEqual([
+      expect.stringMatching(
+        /^promtool refuses the rules and their tests: promtool check rules .*\n[^]*could not parse expression/,
+      ),
+    ]);
+  });
+});
+
+test('where the tools are not there, render says what nobody checked, and ends with 0', async () => {
+  vi.stubEnv('PATH', folder);
+  const { code, stderr } = await called('policy', 'render', '--out', join(folder, 'rules'), write('a.yaml'));
+  vi.unstubAllEnvs();
+  expect(code).toBe(0);
+  expect(stderr.trim().split('\n').slice(-2)).toEqual([
+    'plimsoll: promtool is not on PATH, so that nobody checked the rules and their tests',
+    'plimsoll: amtool is not on PATH, so that nobody checked alertmanager.yaml and its routes',
+  ]);
 });
 
 test.each([

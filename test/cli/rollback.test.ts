@@ -221,6 +221,9 @@ describe('with a running API', () => {
         '\nrefund-agent: dry_run would have rolled back 5 times: 3 right, 1 wrong, 1 not reviewed\n',
       ),
     ).toBe(true);
+    expect(await saidBy('ANAS_TOKEN', ['review', ids[3] ?? ''], { wrong: true })).toBe(
+      `noted: the rollback ${ids[3]} was wrong; this changes what bo said on 2026-11-26T12:00:00.000Z: wrong (a�[2J fault of the tool)\n`,
+    );
     expect(JSON.parse(await saidBy('BOS_TOKEN', ['list'], { json: true })).reviews).toEqual([
       { policy: 'refund-agent', state: 'dry_run', times: 5, right: 3, wrong: 1, not_reviewed: 1 },
     ]);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { z } from 'zod';
 import { beginIn, plimsoll } from '../e2e/program.ts';
 import { finished } from '../finished.ts';
@@ -147,6 +148,29 @@ test.each(roles)('the configuration of %s is valid with the environment that it 
   if (role === 'ingest') expect(stdout).toMatch(/bearer_tokens/);
 });
 
+test('Alertmanager asks for rollbacks as a user of its own, who approves nothing', async () => {
+  const composed = z
+    .object({
+      services: z.object({ alertmanager: z.object({ secrets: z.array(z.string()) }) }),
+      secrets: z.record(z.string(), z.object({ environment: z.string() })),
+    })
+    .parse(parse(readFileSync(file, 'utf8'), { merge: true }));
+  const shown = composed.services.alertmanager.secrets.map((name) => composed.secrets[name]?.environment);
+  expect(shown).toEqual(['PLIMSOLL_ALERTMANAGER_TOKEN']);
+  const { environment, words } = placeOf('assess');
+  const { stdout } = await beginIn(environment, 'print-config', ...words).ended;
+  expect(parse(stdout)).toMatchObject({
+    extensions: {
+      api: {
+        token: '${env:PLIMSOLL_API_TOKEN}',
+        users: { alertmanager: '${env:PLIMSOLL_ALERTMANAGER_TOKEN}' },
+      },
+    },
+  });
+  expect(environment['PLIMSOLL_ALERTMANAGER_TOKEN']).not.toBe(environment['PLIMSOLL_API_TOKEN']);
+  expect(parse(readFileSync(policy, 'utf8')).metadata.approvers).not.toContain('alertmanager');
+});
+
 test('without the token of senders, ingest does not start', async () => {
   const { environment, words } = placeOf('ingest');
   const { PLIMSOLL_OTLP_TOKEN: _, ...others } = environment;
@@ -178,7 +202,7 @@ describe.skipIf(promtool ?? amtool)('with the rules that are rendered', () => {
     expect({ status, stderr }).toMatchObject({ status: 0 });
     const text = readFileSync(here, 'utf8');
     expect(text).toContain('http://assess:8080/api/v1/alerts');
-    expect(text).toContain('/run/secrets/plimsoll-token');
+    expect(text).toContain('/run/secrets/alertmanager-token');
   });
 });
 

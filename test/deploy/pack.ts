@@ -8,6 +8,7 @@ const left = new Set(['.git', 'node_modules', 'dist', 'data']);
 
 /** What `npm pack` says of the package that it made. */
 export interface Tarball {
+  /** Its path. */
   readonly filename: string;
   /** In bytes. */
   readonly size: number;
@@ -15,8 +16,8 @@ export interface Tarball {
 }
 
 /**
- * Builds the package and writes it to `folder`, from a copy: tests that build at once would remove each other's `dist`.
- * The copy has secrets where people write them, in `deploy/.env`.
+ * Builds the package and writes it to `folder`, from a copy: what builds at the same time would remove its `dist`. The
+ * copy has secrets where people write them, in `deploy/.env`.
  */
 export async function packedInto(folder: string): Promise<Tarball> {
   const cwd = join(folder, 'copy');
@@ -29,5 +30,14 @@ export async function packedInto(folder: string): Promise<Tarball> {
   const answer: Readonly<Record<string, Tarball>> = JSON.parse(said.slice(said.search(/^[[{]/m)));
   const [made] = Object.values(answer);
   if (made === undefined) throw new Error(`npm pack made nothing: ${said}`);
-  return made;
+  return { ...made, filename: join(folder, made.filename) };
+}
+
+/** The package that the test files of a run share, of `sharedPackageUrl`. */
+export async function sharedPackage(url: string): Promise<Tarball> {
+  const response = await fetch(url);
+  const text = await response.text();
+  if (!response.ok) throw new Error(text);
+  const tarball: Tarball = JSON.parse(text);
+  return tarball;
 }

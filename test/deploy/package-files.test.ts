@@ -1,18 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { packedInto, type Tarball } from './pack.ts';
+import { beforeAll, expect, inject, test } from 'vitest';
+import { sharedPackage, type Tarball } from './pack.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'plimsoll-pack-'));
-afterAll(() => rmSync(folder, { recursive: true }));
 /** As large as it may become before somebody should look at what is in it. */
 const limitBytes = 1_500_000;
 
 let tarball: Tarball;
 beforeAll(async () => {
-  tarball = await packedInto(folder);
+  tarball = await sharedPackage(inject('sharedPackageUrl'));
 });
 
 test('the package has what runs and what is deployed, and nothing else', () => {
@@ -25,7 +22,7 @@ test('the package has what runs and what is deployed, and nothing else', () => {
     paths.filter((path) => /\.(?:ts|tgz|map|test\.\w+)$|(?:^|\/)(?:data|node_modules)\//.test(path)),
   ).toEqual([]);
   expect(tarball.size).toBeLessThan(limitBytes);
-  process.stdout.write(`${tarball.filename}: ${tarball.size} bytes, ${paths.length} files\n`);
+  process.stdout.write(`${basename(tarball.filename)}: ${tarball.size} bytes, ${paths.length} files\n`);
 });
 
 const lines = (name: string): readonly string[] =>

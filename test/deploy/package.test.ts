@@ -2,10 +2,10 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { finished } from '../finished.ts';
 import { until } from '../until.ts';
-import { packedInto } from './pack.ts';
+import { sharedPackage } from './pack.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Not below the system's temporary folder: what somebody has installed there, Node would find, too. */
@@ -14,9 +14,9 @@ const packed = join(folder, 'node_modules', 'plimsoll');
 const fetching = ['--prefer-offline', '--no-audit', '--no-fund'];
 
 beforeAll(async () => {
-  const { filename } = await packedInto(folder);
+  const { filename } = await sharedPackage(inject('sharedPackageUrl'));
   writeFileSync(join(folder, 'package.json'), '{}');
-  await finished('npm', ['install', ...fetching, join(folder, filename)], { cwd: folder });
+  await finished('npm', ['install', ...fetching, filename], { cwd: folder });
 }, 600_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -24,8 +24,8 @@ const everything = (metadata: Mapping = {}): PolicyFile =>
     drill: { every: '90d', scenario: 'outage' },
   });
 
-/** The alerts of all rendered rules, and what each links to. */
-function linksOf(file: PolicyFile, base?: string): ReadonlyMap<string, string> {
+/** The alerts of all rendered rules, and what each says in `annotation`. */
+function linksOf(file: PolicyFile, base?: string, annotation = 'runbook_url'): ReadonlyMap<string, string> {
   const rule = z.looseObject({
     alert: z.string().optional(),
     annotations: z.record(z.string(), z.string()).prefault({}),
@@ -37,7 +37,7 @@ function linksOf(file: PolicyFile, base?: string): ReadonlyMap<string, string> {
     .flatMap(([, text]) => rules.parse(parse(text)).groups.flatMap((group) => group.rules));
   return new Map(
     all.flatMap(({ alert, annotations }) =>
-      alert === undefined ? [] : [[alert, annotations['runbook_url'] ?? '']],
+      alert === undefined ? [] : [[alert, annotations[annotation] ?? '']],
     ),
   );
 }
@@ -56,14 +56,32 @@ test('every section says what its alert means, what to look at, what to do, and 
 });
 
 test('every alert links to its section: of the given runbook, or of that of its policy', () => {
-  for (const [alert, link] of linksOf(everything()))
-    expect(link).toBe(`deploy/runbook.md#${alert.toLowerCase()}`);
   const given = linksOf(everything(), 'https://wiki.example.com/plimsoll');
   expect(given.get('DrillOverdue')).toBe('https://wiki.example.com/plimsoll#drilloverdue');
   const own = linksOf(everything({ runbook_url: 'https://runbooks.example.com/search' }));
   expect(own.get('ReleaseFails')).toBe('https://runbooks.example.com/search#releasefails');
-  expect(own.get('PlimsollDeadLetters')).toBe('deploy/runbook.md#plimsolldeadletters');
+  expect(own.get('PlimsollDeadLetters')).toBe('');
 });
+
+test('an alert whose runbook nobody named a URL for has no link that leads nowhere, and names its section', () => {
+  for (const link of linksOf(everything()).values()) expect(link).toBe('');
+  for (const [alert, section] of linksOf(everything(), undefined, 'runbook_section'))
+    expect(section).toBe(`deploy/runbook.md#${alert.toLowerCase()}`);
+  const given = linksOf(everything(), 'https://wiki.example.com/plimsoll', 'runbook_section');
+  expect(new Set(given.values())).toEqual(new Set(['']));
+});
+
+test.each(['deploy/runbook.md', 'https://wiki.example.com/plimsoll#alerts'])(
+  'a runbook at %s is none that alerts can link to',
+  async (url) => {
+    const policy = new URL('../../config/policies/refund-agent.yaml', import.meta.url).pathname;
+    const { code, stderr } = await called('policy', 'render', '--out', '/nowhere', '--runbook', url, policy);
+    expect([code, stderr]).toEqual([
+      2,
+      `plimsoll: --runbook ${url} is no link: write a URL such as https://wiki.example.com/plimsoll, without #\n`,
+    ]);
+  },
+);
 
 test('it names no metric that a pipeline does not export', async () => {
   const families = [...(await exportedFamilies())];

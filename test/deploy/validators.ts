@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cachedFolder } from '../cached-folder.ts';
 import { finished } from '../finished.ts';
+import { gcflags, goEnvironment } from '../go-build.ts';
 
 const source = fileURLToPath(new URL('validators/', import.meta.url));
 
@@ -20,12 +21,13 @@ export async function validatorPrograms(): Promise<string> {
     join(source, 'main.go'),
     async (cwd) => {
       cpSync(source, cwd, { recursive: true });
-      // Without optimisation it compiles in half the time.
       const words = [
         'build',
         '-mod=readonly',
         '-gcflags',
-        'all=-N -l',
+        gcflags,
+        '-ldflags',
+        '-s -w',
         '-o',
         'bin/',
         '.',
@@ -33,7 +35,7 @@ export async function validatorPrograms(): Promise<string> {
       ];
       await finished('go', words, {
         cwd,
-        env: { ...process.env, GOWORK: 'off', GOFLAGS: '-buildvcs=false' },
+        env: { ...process.env, ...goEnvironment, GOFLAGS: '-buildvcs=false' },
       });
     },
   );

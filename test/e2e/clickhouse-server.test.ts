@@ -19,8 +19,8 @@ afterAll(async () => {
 });
 
 /** The laptop configuration, but with the server. */
-function placeOf(password = user.password, url = server.url): Place {
-  const clickhouse = { url, username: user.name, password, flush_interval: '100ms' };
+function placeOf(password = user.password, url = server.url, ttl: object = {}): Place {
+  const clickhouse = { url, username: user.name, password, flush_interval: '100ms', ttl };
   const over = { exporters: { clickhouse }, service: { extensions: ['health_check'], drain_timeout: '3s' } };
   const place = new Place(JSON.stringify(over));
   places.push(place);
@@ -56,6 +56,37 @@ test('validate --probe says that clocks differ', async () => {
     ),
   });
   await ahead.stop();
+});
+
+test('rows are kept as long as the configuration says, which is said when it begins, and changes when it does', async () => {
+  const fresh = await ClickHouseServer.start({ users: [user] });
+  const run = async (ttl: object): Promise<string> => {
+    const place = placeOf(user.password, fresh.url, ttl);
+    const program = await Program.start(place);
+    return (await program.kill('SIGTERM')).stderr;
+  };
+  const ttlOf = async (): Promise<string> => {
+    const [row] = await fresh.query<{ engine: string }>(
+      "SELECT engine_full AS engine FROM system.tables WHERE name = 'otel_traces'",
+    );
+    return /toIntervalSecond\(\d+\)/.exec(row?.engine ?? '')?.[0] ?? 'none';
+  };
+  expect(await run({ otel_traces: '30d' })).toMatch(/"table":"otel_traces","kept":"30d","before":"for ever"/);
+  expect(await ttlOf()).toBe('toIntervalSecond(2592000)');
+  const again = await run({ otel_traces: '30d' });
+  expect(again).toMatch(/"table":"otel_traces","kept":"30d","msg":"rows are kept for a limited time"/);
+  expect(await run({})).toMatch(/"table":"otel_traces","kept":"for ever","before":"30d"/);
+  expect(await ttlOf()).toBe('none');
+  await fresh.query('ALTER TABLE otel_traces MODIFY TTL toDateTime(Timestamp) + INTERVAL 90 DAY');
+  const place = placeOf(user.password, fresh.url, { otel_traces: '30d' });
+  for (const words of [['validate', '--probe'], ['run']])
+    expect(await plimsoll(...words, ...place.words)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^plimsoll: otel_traces has a TTL .*: ALTER TABLE otel_traces REMOVE TTL, or /,
+      ),
+    });
+  await fresh.stop();
 });
 
 test('a password that is wrong ends the start with one sentence', async () => {
@@ -128,7 +159,7 @@ test('ClickHouse is down at the start, and later; the program is killed: agents 
   expect((await program.kill('SIGTERM')).code).toBe(0);
 
   const probed = await plimsoll('validate', '--probe', ...place.words);
-  expect(probed.stdout).toMatch(/has its tables, 6 of 6 migrations applied: fine\n$/);
+  expect(probed.stdout).toMatch(/has its tables, (\d+) of \1 migrations applied: fine\n$/);
   await server.query('ALTER TABLE otel_traces DROP COLUMN Rule');
   expect(await plimsoll('validate', '--probe', ...place.words)).toMatchObject({
     code: 1,

@@ -83,12 +83,15 @@ test('validate prints one line per mistake and nothing else', async () => {
   place.remove();
 });
 
-test('print-config shows every default and no secret', async () => {
-  const place = new Place('receivers: { otlp: { auth: { bearer_tokens: [hunter2] } } }');
-  const { stdout } = await called('print-config', ...place.words);
-  expect(stdout).toContain('[REDACTED]');
-  expect(stdout).not.toContain('hunter2');
-  expect(stdout).toContain('max_block_rows: 50000');
+test('validate warns of metrics that others than this machine may read, and of none on loopback', async () => {
+  const place = new Place('service: { telemetry: { metrics: { endpoint: "0.0.0.0:9464" } } }');
+  const { code, stdout, stderr } = await called('validate', ...place.words);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(
+    /^warning: service::telemetry::metrics::endpoint: 0\.0\.0\.0:9464 asks for no token, so whoever reaches it reads .*\n.*: valid\n$/,
+  );
+  place.configure('service: { telemetry: { metrics: { endpoint: "[::1]:9464" } } }');
+  expect((await called('validate', ...place.words)).stdout).not.toContain('warning');
   place.remove();
 });
 
@@ -188,6 +191,34 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
   expect(code).toBe(0);
   expect(stdout).toMatch(/sent \d+ tasks; the last 1m:\n\n.*\n(.*\n)*refund-agent +1\.4\.0 /);
   expect(await isUp()).toBe(false);
+  place.remove();
+});
+
+test('a demo whose pipeline restarts says so once, waits and goes on, and ends as usual while it is gone', async () => {
+  const [grpc, http, sql, health, metrics] = await freePorts(5);
+  const place = new Place(`
+receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:${grpc}" }, http: { endpoint: "127.0.0.1:${http}" } } } }
+extensions: { health_check: { endpoint: "127.0.0.1:${health}" }, sql: { endpoint: "127.0.0.1:${sql}" } }
+service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
+`);
+  const tables = (): number => demo.said().split('the last 5m:').length - 1;
+  const gone = `nothing answers at http://127.0.0.1:${metrics}/metrics any more: waiting for the pipeline`;
+  const program = await Program.start(place);
+  const demo = begin('demo', ...place.words, '--rate', '20');
+  await until('a table', () => tables() > 0);
+  await program.kill('SIGTERM');
+  await until('word of it', () => demo.said().includes(gone));
+  const again = await Program.start(place);
+  const before = tables();
+  await until('two more tables', () => tables() > before + 1);
+  expect(demo.said().split(gone)).toHaveLength(2);
+  expect(demo.said()).toContain(`http://127.0.0.1:${metrics}/metrics answers again`);
+  await again.kill('SIGTERM');
+  await until('word of that, too', () => demo.said().split(gone).length === 3);
+  demo.kill('SIGINT');
+  const { code, stdout, stderr } = await demo.ended;
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(/sent \d+ tasks; nothing answers at \S+ any more, so the last ones are lost\n$/);
   place.remove();
 });
 

@@ -81,7 +81,12 @@ describe('the live page of a real pipeline', () => {
     const all = await follow(program);
     const one = await follow(program, '?window=5m&agent=refund&environment=production');
     await until('the first views', () => all.views.length > 0 && one.views.length > 0);
-    expect(all.views[0]).toMatchObject({ isActive: true, window: '1h', windows: ['5m', '1h', '24h'] });
+    expect(all.views[0]).toMatchObject({
+      isActive: true,
+      hasPolicies: false,
+      window: '1h',
+      windows: ['5m', '1h', '24h'],
+    });
     await send(program, '1.4.0', ['ok', 'ok', 'ok', 'error']);
     await send(program, '1.5.0', ['error']);
     const lines = await until('both releases', () => {

@@ -33,6 +33,8 @@ export async function plimsoll(...words: string[]): Promise<Ended> {
 /** A program that was begun. */
 interface Begun {
   readonly ended: Promise<Ended>;
+  /** What it has said on standard output so far. */
+  readonly said: () => string;
   readonly kill: (signal: NodeJS.Signals) => void;
 }
 
@@ -47,7 +49,9 @@ export function beginIn(more: Readonly<Record<string, string>>, ...words: string
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...environment, ...more },
   });
-  return { ended: ended(child), kill: (signal) => void child.kill(signal) };
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+  return { ended: ended(child), said: () => said, kill: (signal) => void child.kill(signal) };
 }
 
 async function ended(child: ChildProcess): Promise<Ended> {

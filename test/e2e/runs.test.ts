@@ -43,7 +43,7 @@ test(
     for (let kill = 0; kill < kills; kill++) {
       program = await Program.start(place);
       const senders = [1, 2, 3].map(async () => keepSending(ledger, program.url('OTLP gRPC')));
-      const enough = ledger.acknowledged.size + 200 + Math.floor(Math.random() * 2000);
+      const enough = ledger.acknowledged.size + 200 + Math.floor(Math.random() * 1000);
       if (killEveryMs > 0) await sleep(killEveryMs);
       else await until(`${enough} acknowledged runs`, () => ledger.acknowledged.size >= enough);
       await program.kill('SIGKILL');

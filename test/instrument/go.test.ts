@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, test } from 'vitest';
 import { finished } from '../finished.ts';
+import { gcflags, goEnvironment } from '../go-build.ts';
 import { expectJob } from './expect-job.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-go-'));
@@ -14,9 +15,8 @@ beforeAll(async () => {
   cpSync(fileOf('deploy/instrument/plimsoll.go'), join(folder, 'plimsoll', 'plimsoll.go'));
   for (const name of ['job.go', 'go.mod', 'go.sum'])
     cpSync(fileOf(`test/instrument/${name}`), join(folder, name));
-  // Without optimisation it compiles in half the time.
-  const words = ['build', '-mod=readonly', '-gcflags', 'all=-N -l', '-o', 'job', '.'];
-  await finished('go', words, { cwd: folder, env: { ...process.env, GOWORK: 'off' } });
+  const words = ['build', '-mod=readonly', '-gcflags', gcflags, '-o', 'job', '.'];
+  await finished('go', words, { cwd: folder, env: { ...process.env, ...goEnvironment } });
 }, 600_000);
 
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cachedFolder } from '../cached-folder.ts';
 import { finished } from '../finished.ts';
+import { gcflags, goEnvironment } from '../go-build.ts';
 import { until } from '../until.ts';
 
 const manifest = fileURLToPath(new URL('manifest.yaml', import.meta.url));
@@ -14,9 +15,8 @@ const builder = 'go.opentelemetry.io/collector/cmd/builder@v0.165.0';
 /** The Collector that manifest.yaml describes, built the first time; that takes two minutes on two cores. */
 export async function collectorProgram(): Promise<string> {
   const folder = await cachedFolder('collector', manifest, async (cwd) => {
-    // Without optimisation it compiles in half the time.
-    const words = ['run', builder, '--config', manifest, '--gcflags', 'all=-N -l'];
-    await finished('go', words, { cwd, env: { ...process.env, GOWORK: 'off' } });
+    const words = ['run', '-gcflags', gcflags, builder, '--config', manifest, '--gcflags', gcflags];
+    await finished('go', words, { cwd, env: { ...process.env, ...goEnvironment } });
   });
   return join(folder, 'build', 'collector');
 }

@@ -328,12 +328,12 @@ test('a cost of which nothing says how much it may be is not judged, and such a 
     { ...runSuccess, weight: 0.5 },
     { kpi: 'cost_usd_per_run', weight: 0.5, reference: undefined, floor: undefined },
   ] as const;
-  for (const [limitUsd, verdict] of [
+  for (const [limit, verdict] of [
     [undefined, 'inconclusive'],
     [0.01, 'pass'],
   ] as const) {
     const releases = pairWith({
-      kpis: [kpis[0], { ...kpis[1], ...(limitUsd !== undefined && { limitUsd }) }],
+      kpis: [kpis[0], { ...kpis[1], ...(limit !== undefined && { limit }) }],
     });
     flow(
       releases,
@@ -344,7 +344,7 @@ test('a cost of which nothing says how much it may be is not judged, and such a 
       ],
     );
     expect(releases.until(300).standing().verdict).toBe(verdict);
-    if (limitUsd === undefined)
+    if (limit === undefined)
       expect(releases.standing().reason).toMatch(
         /nothing says how much cost_usd_per_run may be: state an objective$/,
       );
@@ -363,7 +363,7 @@ test('what KPIs are read from', () => {
 
 test('a run with a figure that is no number is refused, and counted', () => {
   const releases = pairWith({
-    kpis: [{ kpi: 'cost_usd_per_run', weight: 1, reference: undefined, floor: undefined, limitUsd: 1 }],
+    kpis: [{ kpi: 'cost_usd_per_run', weight: 1, reference: undefined, floor: undefined, limit: 1 }],
   });
   releases.add({ at: 0.1, release: '2', costUsd: { llm: Number.NaN, tool: 0, review: 0 } });
   releases.until(30);

@@ -23,6 +23,7 @@ export function run(closedMs: number, given: Partial<KpiRun> = {}): KpiRun {
     outcome: 'completed',
     evidence: 'none',
     escalationReason: undefined,
+    escalationRequests: [],
     costUsd: { llm: 0, tool: 0, review: 0 },
     peakUsd: given.costUsd ?? { llm: 0, tool: 0, review: 0 },
     priced: true,

@@ -16,6 +16,7 @@ import { aloneDialect, migrate, readMigrations } from '../../src/store/migration
 import { finishedRun } from '../runs/finished-runs.ts';
 import { silentLog, startClickHouse } from '../store/embedded.ts';
 import { call, kpisOf, published, run } from './events.ts';
+import { hourly, hourlyLabels } from './hourly-columns.ts';
 
 const noon = Date.UTC(2026, 10, 23, 12, 0, 30);
 const hour = windowOf(3_600_000);
@@ -91,6 +92,7 @@ const spanColumns = [
   { name: 'SpanAttributes', type: 'Map(String, String)' },
 ];
 
+const at = (ms: number): string => `fromUnixTimestamp64Milli(${ms}, 'UTC')`;
 const instant = (timeMs: number): string => new Date(timeMs).toISOString().replace('T', ' ').replace('Z', '');
 
 function incidentRow({ agent, release, environment, severity, timeMs }: KpiIncident, index: number): string {
@@ -176,8 +178,8 @@ describe('in ClickHouse', () => {
     async (_, reference) => {
       const from = firstPane(hour, noon) * hour.paneMs;
       const sql = (reference.sql ?? '')
-        .replaceAll("{from:DateTime64(3, 'UTC')}", `fromUnixTimestamp64Milli(${from}, 'UTC')`)
-        .replaceAll("{to:DateTime64(3, 'UTC')}", `fromUnixTimestamp64Milli(${noon + 1000}, 'UTC')`)
+        .replaceAll("{from:DateTime64(3, 'UTC')}", at(from))
+        .replaceAll("{to:DateTime64(3, 'UTC')}", at(noon + 1000))
         .replaceAll('{target:Float64}', String(target));
       const rows = await clickhouse.query<Record<string, string | number | null>>(sql);
       const asked = rows
@@ -201,6 +203,45 @@ describe('in ClickHouse', () => {
         );
         expect(denominator, key).toBe(values[2]);
       }
+    },
+  );
+
+  const inHours = kpiReference.filter(
+    ({ kpi, labels }) => !labels.includes('tool') && !('belowTarget' in kpi.numerator),
+  );
+  test.each(inHours.map((one) => [one.kpi.stem, one] as const))(
+    '%s is what kpi_hourly says, in every hour',
+    async (stem, { labels, sql = '' }) => {
+      const [above, below, value, by] = hourly[stem.replace('plimsoll_kpi_', '')] ?? [];
+      const selected = labels.map((label) => `toString(${hourlyLabels[label] ?? label}) AS ${label}`);
+      const sides = `${above} AS numerator, ${below} AS denominator, ${value} AS value`;
+      let compared = 0;
+      for (const fromMs of [-2, -1, 0].map((hours) => noon - 30_000 + hours * hour.lengthMs)) {
+        const keyed = async (query: string): Promise<ReadonlyMap<string, readonly number[]>> => {
+          const rows = await clickhouse.query<Record<string, string | number | null>>(query);
+          const shown = rows.filter(({ denominator }) => Number(denominator) > 0);
+          return new Map(
+            shown.map((row) => [
+              labels.map((label) => String(row[label])).join('|'),
+              ['numerator', 'denominator', 'value'].map((name) => Number(row[name])),
+            ]),
+          );
+        };
+        const expected = await keyed(
+          sql
+            .replaceAll("{from:DateTime64(3, 'UTC')}", at(fromMs))
+            .replaceAll("{to:DateTime64(3, 'UTC')}", at(fromMs + hour.lengthMs)),
+        );
+        const found = await keyed(
+          `SELECT ${selected.join(', ')}, ${sides} FROM kpi_hourly${by === undefined ? '' : ` ARRAY JOIN ${by}`}
+          WHERE Hour = toDateTime(${fromMs / 1000}, 'UTC')${labels.includes('agent') ? '' : ` GROUP BY ${labels.join(', ')}`}`,
+        );
+        expect(new Set(found.keys())).toEqual(new Set(expected.keys()));
+        for (const [key, values] of expected)
+          for (const [i, one] of values.entries()) expect(found.get(key)?.[i], key).toBeCloseTo(one, 9);
+        compared += expected.size;
+      }
+      expect(compared).toBeGreaterThan(3);
     },
   );
 });

@@ -1,10 +1,15 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
+import { catalogue } from '../../src/core/telemetry.ts';
 import { incidentFamilies } from '../../src/incidents/incident-families.ts';
 import { judgeFamilies } from '../../src/judge/judge-families.ts';
 import type { Family } from '../../src/kpi/family.ts';
 import { kpiReference, type KpiReference } from '../../src/kpi/kpi-sql.ts';
+import { ProcessMeter } from '../../src/metrics/process-families.ts';
+import { pipelineRules } from '../../src/policy/pipeline-rules.ts';
 import { bookOf, report } from '../incidents/books.ts';
 import { flow, releasesWith, runSuccess } from '../judge/releases.ts';
+import { markdownTable } from '../markdown-table.ts';
 import { planWith, requestWith, Site } from '../rollback/site.ts';
 import { call, kpisOf, published, run } from './events.ts';
 
@@ -12,8 +17,9 @@ const noon = Date.UTC(2026, 10, 23, 12);
 
 const intro = `# Metrics of agents
 
-Made by \`npx vitest run -u --config .config/vitest.config.ts test/kpi/metrics-reference.test.ts\` from the table of
-KPIs (\`src/kpi/kpi-table.ts\`). What the pipeline says of itself stands in the HELP text of each metric on \`/metrics\`.
+Made by \`npx vitest run -u --config .config/vitest.config.ts test/kpi/metrics-reference.test.ts\` from what
+is exported: the table of KPIs (\`src/kpi/kpi-table.ts\`), and the catalogue of what the pipeline says of itself
+(\`src/core/telemetry.ts\`). \`/metrics\` has the same as HELP texts.
 
 Label values are what senders say, without control characters, cut to 128 characters; \`unknown\` where nobody says, and
 \`overflow\` for what there is no room for under its own name (\`exporters::kpi::max_series\`): in the other labels of an
@@ -56,6 +62,12 @@ const rollbackIntro = `## Rollbacks
 
 Of the extension \`rollback\`. What the journal says is exported by the process that acts.`;
 
+const pipelineIntro = `## The pipeline itself
+
+What it says of its own work, in every process that does that work. Counters begin at 0 with the process; ask \`rate\` or
+\`increase\` of them. The last two columns say which alerts of \`plimsoll policy render\` and which dashboards of
+\`deploy/grafana\` show it. A histogram has the series \`…_bucket\`, \`…_sum\` and \`…_count\`.`;
+
 /** One section of a KPI. */
 function sectionOf({ kpi, labels, source, sql, differs }: KpiReference): string {
   const { stem, suffix, unit, help, numerator, denominator } = kpi;
@@ -78,6 +90,63 @@ function lineOf({ name, help, samples }: Family): string {
   const labels = [...new Set(samples.flatMap((sample) => sample.labels.map(([label]) => label)))];
   const shown = labels.length === 0 ? '' : `{${labels.join(', ')}}`;
   return `- \`${name}${shown}\`: ${help}`;
+}
+
+interface PipelineMetric {
+  readonly name: string;
+  readonly kind: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+/** Everything under `plimsoll_` that is neither a KPI nor of releases, incidents or rollbacks. */
+function pipelineMetrics(): readonly PipelineMetric[] {
+  const ofProcess = new ProcessMeter().families().map(({ name, kind, help, samples }) => {
+    const labels = samples[0]?.labels.map(([label]) => label) ?? [];
+    return { name, kind, help, labels };
+  });
+  return [...Object.entries(catalogue).map(([name, spec]) => ({ ...spec, name })), ...ofProcess];
+}
+
+/** In what a metric counts or measures: its name ends in it, as names of Prometheus do. */
+function unitOf(name: string): string {
+  if (/_(?:state|info|refused)$/.test(name)) return '0 or 1';
+  const [, unit = ''] = /([a-z]+)(?:_in_memory)?(?:_total)?$/.exec(name) ?? [];
+  return unit;
+}
+
+/** The dashboards of deploy/grafana, each with its title and its text. */
+function dashboards(): readonly { readonly title: string; readonly text: string }[] {
+  const folder = new URL('../../deploy/grafana/dashboards/', import.meta.url);
+  return readdirSync(folder).map((file) => {
+    const text = readFileSync(new URL(file, folder), 'utf8');
+    const { title }: { readonly title: string } = JSON.parse(text);
+    return { title, text };
+  });
+}
+
+function pipelineTable(): string {
+  const rules = pipelineRules({ windows: ['1h'], revisions: new Map([['p', 'r']]) });
+  const shown = dashboards();
+  const rows = pipelineMetrics().map(({ name, kind, labels, help }) => {
+    const used = new RegExp(`\\b${name}(?:_bucket|_sum|_count)?\\b`);
+    return [
+      `\`${name}\``,
+      kind,
+      unitOf(name),
+      labels.map((label) => `\`${label}\``).join(', '),
+      help,
+      rules
+        .filter(({ expr }) => used.test(expr))
+        .map(({ alert }) => alert)
+        .join(', '),
+      shown
+        .filter(({ text }) => used.test(text))
+        .map(({ title }) => title)
+        .join(', '),
+    ];
+  });
+  return markdownTable(['metric', 'type', 'unit', 'labels', 'meaning', 'alerts', 'dashboards'], rows);
 }
 
 function judged(): readonly Family[] {
@@ -138,6 +207,8 @@ test('deploy/metrics.md says what is exported (else: run this with -u)', async (
     judged().map(lineOf).join('\n'),
     rollbackIntro,
     (await rolledBack()).map(lineOf).join('\n'),
+    pipelineIntro,
+    pipelineTable(),
   ].join('\n\n');
   await expect(`${text}\n`).toMatchFileSnapshot('../../deploy/metrics.md');
 });

@@ -6,6 +6,7 @@ import type { Family } from '../../src/kpi/family.ts';
 import type { Kpis, KpiState } from '../../src/kpi/kpis.ts';
 import {
   escalationReasons,
+  escalationResolutions,
   evidenceLevels,
   outcomes,
   results,
@@ -14,6 +15,7 @@ import {
 import { runs } from '../property-runs.ts';
 import { call, flat, kpisOf, published, run, settings, value } from './events.ts';
 
+const requestKinds = escalationReasons.length * escalationResolutions.length;
 const noon = Date.UTC(2026, 10, 23, 12);
 const minute = 60_000;
 
@@ -26,6 +28,10 @@ const known = {
   outcome: fc.constantFrom(...outcomes),
   evidence: fc.constantFrom(...evidenceLevels),
   escalationReason: fc.constantFrom(undefined, ...escalationReasons),
+  escalationRequests: fc.oneof(
+    fc.constant([]),
+    fc.array(fc.nat(2), { minLength: requestKinds, maxLength: requestKinds }),
+  ),
   costUsd: fc.record({ llm: usd, tool: usd, review: usd }),
   priced: fc.boolean(),
   reviewSeconds: fc.integer({ min: 0, max: 9 }),

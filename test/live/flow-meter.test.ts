@@ -23,7 +23,7 @@ test('what came is what was acknowledged and what was refused, spans and log rec
   telemetry.count('plimsoll_receiver_accepted_spans_total', 10, receiver);
   telemetry.count('plimsoll_receiver_accepted_log_records_total', 5, { ...receiver, transport: 'http' });
   telemetry.count('plimsoll_receiver_refused_spans_total', 3, receiver);
-  telemetry.count('plimsoll_receiver_rejected_spans_total', 1, receiver);
+  telemetry.count('plimsoll_receiver_rejected_spans_total', 1, { ...receiver, reason: 'invalid' });
   const totals = (await meter.read(noon)).slice(0, 3).map(({ stage, total }) => [stage, total]);
   expect(totals).toEqual([
     ['received', 19],

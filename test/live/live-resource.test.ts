@@ -67,6 +67,7 @@ async function siteOf(families: readonly Family[] = [], incidents: readonly Inci
     incidents: () => incidents,
     rollbacks: () => ({ attempts: [], stopReason: undefined, fault: undefined }),
     objectiveOf: () => null,
+    hasPolicies: () => true,
     flow: new FlowMeter(new Telemetry(), []),
     clock,
     log,

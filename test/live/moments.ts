@@ -72,6 +72,8 @@ export const rollback: ShownRollback = {
   approval: { expiresMs: noon + 840_000, approvals: 2 },
   approvedBy: ['ada'],
   plan: { mode: 'approve', approvers: ['ada', 'grace'] },
+  isOver: false,
+  review: undefined,
 };
 
 /** What is assessed where nothing is. */
@@ -84,6 +86,7 @@ export function assessedOf(families: readonly Family[], over: Partial<Assessed> 
     trends: new Trends({ width: windows.length * amounts.length, limit: 1001 }),
     evidence: new Trends({ width: 1, limit: 100 }),
     objectiveOf: () => null,
+    hasPolicies: true,
     ...over,
   };
 }

@@ -219,6 +219,11 @@ describe('a view', () => {
     expect([view.releases, view.incidents, view.rollbacks]).toEqual([[], [], []]);
   });
 
+  test('says whether any policy is in use', () => {
+    expect(viewOf(momentOf(assessed), everything).hasPolicies).toBe(true);
+    expect(viewOf(momentOf({ ...assessed, hasPolicies: false }), everything).hasPolicies).toBe(false);
+  });
+
   test('of a process that stands by is its flow alone', () => {
     const view = viewOf(momentOf(undefined), everything);
     expect(view).toMatchObject({ isActive: false, tiles: [], agents: [], trendTimesMs: [] });
@@ -259,6 +264,24 @@ describe('a view', () => {
     const newest = Array.from({ length: 19 }, (_, i) => 24 - i);
     expect(view.rollbacks.map(({ id }) => id)).toEqual(['rollback-1', ...newest.map((i) => `ended-${i}`)]);
     expect(view.incidents.map(({ id }) => id)).toEqual(['incident-1', ...newest.map((i) => `resolved-${i}`)]);
+  });
+
+  test('has what somebody said of a rollback that is over', () => {
+    const review = { review: 'wrong', by: 'ada', note: 'the tool was down' } as const;
+    const attempts = [
+      { ...rollback, id: 'a', state: 'dry_run', isOver: true, review },
+      { ...rollback, id: 'b', state: 'dry_run', isOver: true },
+      { ...rollback, id: 'c' },
+    ];
+    const view = viewOf(
+      momentOf({ ...assessed, rollbacks: { ...assessed.rollbacks, attempts } }),
+      everything,
+    );
+    expect(view.rollbacks.map(({ id, isOver, review: said }) => [id, isOver, said])).toEqual([
+      ['c', false, null],
+      ['a', true, review],
+      ['b', true, null],
+    ]);
   });
 
   test('has the trends of all agents together, however many there are', () => {

@@ -68,3 +68,18 @@ export async function tabTo(page: Page, selector: string): Promise<number> {
   }
   throw new Error(`the focus does not come to ${selector} by Tab`);
 }
+
+/** What the element that has the focus reads. */
+export async function focused(page: Page): Promise<string> {
+  return page.evaluate(() =>
+    document.activeElement instanceof HTMLElement ? document.activeElement.innerText : '',
+  );
+}
+
+/** Gives `token` as somebody does who looks at the page, and waits until it shows a view by it. */
+export async function giveToken(page: Page, token: string): Promise<void> {
+  await page.click('#token-button');
+  await page.type('#token-field', token);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('main[aria-busy=false]');
+}

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { eValueText } from '../../src/judge/e-value.ts';
 import { EventText } from '../../src/page/site/event-text.js';
 import {
   ago,
@@ -49,12 +50,17 @@ describe('figures read as people write them', () => {
     const nowMs = 1e12;
     expect([0, 90_000, 3.6e6 * 3, -9e9].map((agoMs) => ago(nowMs - agoMs, nowMs))).toEqual(['just now', '1 min ago', '3 h ago', 'just now']); // prettier-ignore
     expect(duration(3.6e6 * 72)).toBe('3 days');
-    expect([evidence(Math.log(100)), evidence(0), evidence(40), evidence(-9)]).toEqual([
-      '100',
-      '1.0',
-      '10^17',
-      'nearly 0',
-    ]);
+    const logs = [Math.log(100), 0, 7.62, Math.log(999_999), 40, 800, -9];
+    expect(logs.map(evidence)).toEqual(['100', '1', '2040', '10^6', '10^17', '10^347', 'nearly 0']);
+  });
+
+  test('evidence is written as the reason of the verdict beside it has it', () => {
+    fc.assert(
+      fc.property(fc.double({ min: -10, max: 1000, noNaN: true }), (log) => {
+        expect(evidence(log)).toBe(eValueText(log));
+      }),
+      { numRuns: runs },
+    );
   });
 
   test('what is not all is never written as all, and what is not nothing never as nothing', () => {

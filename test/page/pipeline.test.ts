@@ -118,13 +118,22 @@ describe.skipIf(missing)('the live page of a pipeline', () => {
       await reads(page, '#waiting', `The rollback of ${agent} ${canary} waits for approval.`);
 
       await decideAs('eve');
-      await reads(page, '.answer', 'Your token may not decide on it: its approvers are ana and ben');
+      await reads(page, '.answer', 'Not done: eve is no approver of its policy: ana and ben may decide.');
       expect(deployment.done).toEqual([]);
       await decideAs('ana');
       await reads(page, '.answer', 'Approved.');
       await until('it is done', () => deployment.done.length > 0);
       expect(deployment.done).toMatchObject([{ target: 'refunds', from: canary, to: old }]);
       await reads(page, '#rollbacks', /executing|verifying|done/);
+
+      const review = '.review:not([hidden]) button';
+      await until('it is over', async () => (await texts(page, review)).length > 0, patienceMs);
+      await page.click(review);
+      await page.click('#review-right');
+      await page.type('#review-note', 'refunds failed');
+      await page.click('#review-confirm');
+      await reads(page, '.answer', 'Noted: it was right.');
+      await reads(page, '#rollbacks', 'ana says that it was right: refunds failed');
     },
     4 * patienceMs,
   );

@@ -14,9 +14,11 @@ export class ViewServer {
   refusal: { readonly status: number; readonly body: unknown } | undefined;
   /** How many readers there were. */
   opened = 0;
-  /** What was decided, and how it is answered. */
-  readonly decided: { readonly ticket: string; readonly by: string; readonly body: unknown }[] = [];
-  answerToDecisions: { readonly status: number; readonly body: unknown } = {
+  /** What `GET /api/v1/rollbacks` says to who shows a token. */
+  rollbacks: unknown = { you: 'ana', rollbacks: [{ id: 'r2', ticket: 'r2.ticket' }] };
+  /** What was posted, and how it is answered. */
+  readonly posted: { readonly path: string; readonly by: string; readonly body: unknown }[] = [];
+  answerToPosts: { readonly status: number; readonly body: unknown } = {
     status: 200,
     body: { kind: 'taken' },
   };
@@ -58,13 +60,12 @@ export class ViewServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://page');
     if (pathname === '/api/v1/live') return this.#read(request, response, searchParams);
-    if (pathname === '/api/v1/rollbacks')
-      return answer(response, 200, { rollbacks: [{ id: 'r2', ticket: 'r2.ticket' }] });
-    if (pathname.startsWith('/api/v1/approvals/')) {
+    if (pathname === '/api/v1/rollbacks') return answer(response, 200, this.rollbacks);
+    if (request.method === 'POST') {
       const body: unknown = JSON.parse(await text(request));
       const by = request.headers.authorization ?? '';
-      this.decided.push({ ticket: pathname.slice('/api/v1/approvals/'.length), by, body });
-      return answer(response, this.answerToDecisions.status, this.answerToDecisions.body);
+      this.posted.push({ path: pathname, by, body });
+      return answer(response, this.answerToPosts.status, this.answerToPosts.body);
     }
     const file = await pageResources()[pathname]?.GET(request, '');
     if (!file || typeof file.body === 'function') return answer(response, 404, { errors: ['nothing here'] });

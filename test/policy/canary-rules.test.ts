@@ -37,12 +37,13 @@ test('a canary is judged by what its gate says, in the units of the judge', () =
   });
 });
 
-test('of every KPI the share of bad counts, whichever way it is stated, and of costs the dollars', () => {
+test('of every KPI the share of bad counts, whichever way it is stated, and of costs and durations the amount', () => {
   const weights = {
     run_success: 0.1,
     run_escalation: 0.1,
     run_containment: 0.1,
     outcome_evidence: 0.1,
+    run_duration: 0.1,
     quality_score: 0.1,
     cost_usd_per_run: 0.1,
     review_cost_usd_per_run: 0.1,
@@ -55,6 +56,7 @@ test('of every KPI the share of bad counts, whichever way it is stated, and of c
     run_escalation: 0.4,
     quality_score: 0.5,
     cost_usd_per_run: 0.2,
+    run_duration: 90,
     tool_call_retry: 0.45,
   };
   const rules = canaryRulesOf(
@@ -65,9 +67,10 @@ test('of every KPI the share of bad counts, whichever way it is stated, and of c
     kpi('run_escalation', 0.2, 0.4),
     kpi('run_containment', 0.3, undefined),
     kpi('outcome_evidence', 0.2, undefined),
+    kpi('run_duration', undefined, 90, { limit: 60 }),
     kpi('quality_score', 0.2, 0.5, { evaluator: 'Answer "relevance" (v2)*' }),
-    kpi('cost_usd_per_run', undefined, 0.2, { limitUsd: 0.05 }),
-    kpi('review_cost_usd_per_run', undefined, undefined, { limitUsd: 0.5 }),
+    kpi('cost_usd_per_run', undefined, 0.2, { limit: 0.05 }),
+    kpi('review_cost_usd_per_run', undefined, undefined, { limit: 0.5 }),
     kpi('tool_call_success', 0.005, undefined),
     kpi('tool_call_attempt_success', 0.05, undefined),
     kpi('tool_call_retry', 0.2, 0.45),

@@ -101,3 +101,18 @@ test('costs are to stay below', () => {
   expect(costs(0.5)).toEqual({ meets: true, events: 10 });
   expect(costs(0.3)).toEqual({ meets: false, events: 10 });
 });
+
+test('durations add up where the objective is on their mean, and quantiles never', () => {
+  const figures = new FiguresSince(windows);
+  const families = gauges(noon + 6 * minuteMs, 400, 10).map(({ name, samples }) => ({
+    name: name.replace('run_success', 'run_duration'),
+    samples,
+  }));
+  const lasting = (stat: 'mean' | 'p95', seconds: number) => {
+    const objective = { stat, at_most: seconds, window: '1h', min_events: 1, severity: 'sev3' } as const;
+    return figures.of({ kpi: 'run_duration', objective }, v1, noon + seconds, families);
+  };
+  expect(lasting('mean', 40)).toEqual({ meets: true, events: 10 });
+  expect(lasting('mean', 39)).toEqual({ meets: false, events: 10 });
+  expect(lasting('p95', 41)).toBeUndefined();
+});

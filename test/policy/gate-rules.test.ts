@@ -10,7 +10,13 @@ const file = policyFile({
     offline: { dataset: 'refunds-7', min_cases: 200, margin: 0.02 },
     staging: {
       min_runs: 50,
-      at_most: { tool_call_duration: 3, run_escalation: 0.2, cost_usd_per_run: 0.01 },
+      at_most: {
+        tool_call_duration: 3,
+        run_duration: 60,
+        incidents_per_run: 0.01,
+        run_escalation: 0.2,
+        cost_usd_per_run: 0.01,
+      },
       at_least: { run_success: 0.85, quality_score: 0.7, tool_call_success: 0.9 },
     },
   },
@@ -28,6 +34,8 @@ test('gates ask for what the policy says', () => {
     demands: [
       { kpi: 'run_success', side: 'at_least', bound: 0.85, minEvents: 50 },
       { kpi: 'run_escalation', side: 'at_most', bound: 0.2, minEvents: 50 },
+      { kpi: 'run_duration', side: 'at_most', bound: 60, minEvents: 50 },
+      { kpi: 'incidents_per_run', side: 'at_most', bound: 0.01, minEvents: 50 },
       { kpi: 'quality_score', side: 'at_least', bound: 0.7, minEvents: 50 },
       { kpi: 'cost_usd_per_run', side: 'at_most', bound: 0.01, minEvents: 50 },
       { kpi: 'tool_call_success', side: 'at_least', bound: 0.9, minEvents: 200 },
@@ -65,6 +73,10 @@ test('figures are those of the release over the longest window, of all tools, of
     ...shareOf('quality_score', [40, 50], { evaluator: 'Answer "relevance" (v2)*' }),
     ...shareOf('quality_score', [0, 50], { evaluator: 'another' }),
     ...shareOf('run_escalation', [0, 0]),
+    ...shareOf('incidents_per_run', [1, 100]),
+    ...shareOf('run_duration', [3000, 100]),
+    gauge('run_duration_seconds', 30, { stat: 'mean' }),
+    gauge('run_duration_seconds', 75, { stat: 'p95' }),
     gauge('tool_call_duration_seconds', 2, { tool: 'a', stat: 'p95' }),
     gauge('tool_call_duration_denominator', 100, { tool: 'a' }),
     gauge('tool_call_duration_denominator', 100, { tool: 'b' }),
@@ -77,6 +89,8 @@ test('figures are those of the release over the longest window, of all tools, of
   expect(Object.fromEntries(kpis)).toEqual({
     run_success: { value: 0.9, events: 100 },
     tool_call_success: { value: 0.5, events: 200 },
+    run_duration: { value: 75, events: 100 },
+    incidents_per_run: { value: 0.01, events: 100 },
     quality_score: { value: 0.8, events: 50 },
     tool_call_duration: { value: 4, events: 100 },
   });

@@ -176,6 +176,11 @@ test.each<[string, Mapping, string]>([
     'error: objectives::tool_call_retry: at_most 1 is always met: write a share below 1',
   ],
   [
+    'incidents of which a single one is too many',
+    { objectives: { incidents_per_run: { at_most: 0.001, window: '1h', min_events: 20, severity: 'sev3' } } },
+    'warning: objectives::incidents_per_run::min_events: with 20 runs a single incident is more than at_most 0.001: write 1000 or more',
+  ],
+  [
     'a score that no evaluator gives',
     { objectives: { quality_score: { ...everyObjective['quality_score'], at_least: 1 } } },
     'error: objectives::quality_score: at_least 1 is never met',
@@ -311,6 +316,19 @@ test.each<[string, Mapping, string]>([
     'error: gates::canary::weights::cost_usd_per_run: nothing says what is dear, so costs cannot be weighed: add objectives::cost_usd_per_run',
   ],
   [
+    'a weight on durations without a limit',
+    withCanary({ weights: { run_success: 0.5, run_duration: 0.5 } }),
+    'error: gates::canary::weights::run_duration: nothing says what is slow, so durations cannot be weighed: add objectives::run_duration',
+  ],
+  [
+    'a floor below the mean that the objective allows',
+    {
+      ...withCanary({ weights: { run_duration: 1 }, floor: { run_duration: 30 } }),
+      objectives: { run_duration: { ...everyObjective['run_duration'], stat: 'mean' } },
+    },
+    'error: gates::canary::floor::run_duration: 30 is stricter than the objective of 60, so releases that meet the objective are rolled back: write 60 or more',
+  ],
+  [
     'a floor without weight',
     withCanary({ floor: { run_escalation: 0.5 } }),
     'error: gates::canary::floor::run_escalation: has no weight, so nothing comes of it: add gates::canary::weights::run_escalation',
@@ -439,6 +457,14 @@ test.each<[string, Mapping, string]>([
       objectives: everyObjective,
     },
     'error: rollback::verify::kpi: tool_call_duration is a quantile, and those of several windows do not add up: write another KPI',
+  ],
+  [
+    'a rollback that is verified by a quantile of runs',
+    {
+      ...withRollback({ verify: { kpi: 'run_duration', min_events: 20, within: '20m' } }),
+      objectives: everyObjective,
+    },
+    'error: rollback::verify::kpi: run_duration is a quantile, and those of several windows do not add up: write stat: mean there, or another KPI here',
   ],
   [
     'a rollback of what several agents run',

@@ -140,6 +140,43 @@ describe('an objective on a rolling window', () => {
     ]);
   });
 
+  test('on the duration of runs is one on what its stat says, of runs alone', () => {
+    const judged = (stat: string) =>
+      readingsOf(
+        [withObjectives({ run_duration: { stat, at_most: 60, ...windowed } })],
+        [
+          complete('1h'),
+          ...gauges('run_duration', { '1h': [1000, 20] }),
+          family(
+            'run_duration_seconds',
+            [{ ...release, window: '1h', stat: 'mean' }, 50],
+            [{ ...release, window: '1h', stat: 'p95' }, 90.25],
+          ),
+          ...lasting('pay', 999, 20),
+        ],
+      );
+    expect(judged('mean')).toMatchObject([{ part: '', violation: undefined }]);
+    expect(judged('p95')).toMatchObject([
+      {
+        part: '',
+        violation: 'search-agent 7 in production: 90.25 s; run_duration (p95) must be at most 60 s over 1h.',
+      },
+    ]);
+  });
+
+  test('on incidents is one on how many opened for each run', () => {
+    const policy = withObjectives({ incidents_per_run: { at_most: 0.05, ...windowed } });
+    const after = (incidents: number) =>
+      readingsOf([policy], [complete('1h'), ...gauges('incidents_per_run', { '1h': [incidents, 20] })]);
+    expect(brief(after(1))).toEqual([['sev3', undefined]]);
+    expect(brief(after(2))).toEqual([
+      [
+        'sev3',
+        'search-agent 7 in production: 0.1000 incidents a run; incidents_per_run must be at most 0.05 over 1h.',
+      ],
+    ]);
+  });
+
   test('on durations is one on each tool', () => {
     const policy = withObjectives({ tool_call_duration: { stat: 'p95', at_most: 2, ...windowed } });
     const readings = readingsOf(

@@ -47,6 +47,8 @@ export const everyObjective: Readonly<Record<string, Mapping>> = {
   run_escalation: { at_most: 0.2, ...period },
   run_containment: { at_least: 0.7, ...window },
   outcome_evidence: { at_least: 0.8, ...period },
+  run_duration: { stat: 'p95', at_most: 60, ...window },
+  incidents_per_run: { at_most: 0.05, ...window },
   quality_score: { evaluator: 'Answer "relevance" (v2)*', at_least: 0.8, ...window },
   cost_usd_per_run: { at_most: 0.05, ...window },
   cost_usd_per_success: { at_most: 0.06, ...window },

@@ -7,7 +7,7 @@ import { kpiMetrics } from '../../src/policy/kpi-metrics.ts';
 import { policyJsonSchema } from '../../src/policy/policy-schema.ts';
 import { readPolicy } from '../../src/policy/read-policy.ts';
 import { runs } from '../property-runs.ts';
-import { changed, everyObjective, found, plain, policyFile, type Mapping } from './policies.ts';
+import { canary, changed, everyObjective, found, plain, policyFile, type Mapping } from './policies.ts';
 
 test('the published JSON Schema is that of the policies that are read (else: plimsoll policy schema)', () => {
   const published = readFileSync(
@@ -51,7 +51,11 @@ test.each<[string, Mapping, string]>([
     'metadata::owner: must be letters, digits',
   ],
   ['a number for a name', { metadata: { owner: 7 } }, 'metadata::owner: must be text: name the team'],
-  ['a version between two', { metadata: { version: 1.5 } }, 'metadata::version: must be a whole number'],
+  [
+    'a version between two',
+    { metadata: { version: 1.5 } },
+    'metadata::version: must be a whole number from 1 to 1000000',
+  ],
   ['another kind', { kind: 'SLO' }, 'kind: must be ReliabilityPolicy'],
   ['no kind', { kind: null }, 'kind: is missing: write ReliabilityPolicy'],
   [
@@ -62,7 +66,7 @@ test.each<[string, Mapping, string]>([
   [
     'text for a number',
     { objectives: { run_success: { at_least: 'most' } } },
-    'objectives::run_success::at_least: must be a number',
+    'objectives::run_success::at_least: must be a number from 0 to 1',
   ],
   [
     'a bound on the wrong side',
@@ -77,7 +81,7 @@ test.each<[string, Mapping, string]>([
   [
     'a share of 200',
     { objectives: { run_success: { at_least: 200 } } },
-    'objectives::run_success::at_least: must be 1 or less',
+    'objectives::run_success::at_least: must be a number from 0 to 1',
   ],
   [
     'a window beside a period',
@@ -108,7 +112,39 @@ test.each<[string, Mapping, string]>([
   [
     'a number of minutes',
     { severities: { sev2: { page: true, acknowledge_within: 15 } } },
-    'severities::sev2::acknowledge_within: must be a duration such as 15m, with its unit',
+    'severities::sev2::acknowledge_within: must be a duration of 1s or more',
+  ],
+  [
+    'a tick of no whole second',
+    { gates: { canary: { ...canary, tick: '1ms' } } },
+    'gates::canary::tick: must be a duration of 1s or more, a whole number up to 99999 and its unit, such as 30s',
+  ],
+  [
+    'as much evidence as nothing',
+    { gates: { canary: { ...canary, pause_at: 0.5 } } },
+    'gates::canary::pause_at: must be 1 or more',
+  ],
+  [
+    'evidence in words',
+    { gates: { canary: { ...canary, rollback_at: 'much' } } },
+    'gates::canary::rollback_at: must be 1 or more',
+  ],
+  [
+    'a likelihood of nothing',
+    {
+      risks: [
+        {
+          id: 'R-1',
+          statement: 'x',
+          likelihood: 0,
+          impact: 1,
+          owner: 'x',
+          mitigation: 'x',
+          review_by: '2027-01-31',
+        },
+      ],
+    },
+    'risks::0::likelihood: must be a whole number from 1 to 5',
   ],
   [
     'no duration',
@@ -138,7 +174,7 @@ test.each<[string, Mapping, string]>([
   [
     'a duration in words',
     { objectives: { run_success: { period: 'a month' } } },
-    'objectives::run_success::period: must be a duration such as',
+    'objectives::run_success::period: must be a duration of 1s or more',
   ],
   [
     'a severity of its own',

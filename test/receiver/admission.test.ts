@@ -13,7 +13,7 @@ function admission(tokens: readonly string[] = [], maxWaitMs = 5000) {
       budget,
       limitBytes: 100,
       maxWaitMs,
-      tokens: tokens.map((token) => new Secret(token)),
+      tokens: tokens.map((token) => ({ token: new Secret(token) })),
     }),
   };
 }

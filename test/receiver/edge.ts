@@ -9,6 +9,7 @@ import { GrpcReceiver } from '../../src/receiver/grpc.ts';
 import { HttpReceiver, type Patience } from '../../src/receiver/http.ts';
 import { Intake } from '../../src/receiver/intake.ts';
 import type { TlsFiles } from '../../src/receiver/listener.ts';
+import type { SenderOptions } from '../../src/receiver/senders.ts';
 
 export interface EdgeOptions {
   readonly exportTraces?: ExportRequest;
@@ -17,6 +18,7 @@ export interface EdgeOptions {
   readonly budgetBytes?: number;
   readonly maxWaitMs?: number;
   readonly tokens?: readonly string[];
+  readonly senders?: SenderOptions;
   readonly coalesceWindowMs?: number;
   readonly tls?: TlsFiles;
   readonly life?: Partial<ConnectionLife>;
@@ -61,14 +63,14 @@ export async function openEdge(options: EdgeOptions = {}): Promise<Edge> {
     budget,
     limitBytes: options.limitBytes ?? 64 << 20,
     maxWaitMs: options.maxWaitMs ?? 5000,
-    tokens: (options.tokens ?? []).map((token) => new Secret(token)),
+    ...(options.senders ?? { tokens: (options.tokens ?? []).map((token) => ({ token: new Secret(token) })) }),
     coalesceWindowMs: options.coalesceWindowMs ?? 120_000,
     telemetry,
     log,
     exports: {
-      traces: (request, signal) => {
+      traces: (request, signal, claims) => {
         requests.push(Buffer.from(request));
-        return answer(request, signal);
+        return answer(request, signal, claims);
       },
       logs: options.exportLogs ?? (() => Promise.resolve(accepted)),
     },

@@ -105,7 +105,9 @@ describe('export over gRPC', () => {
       partialSuccess: { rejectedSpans: '3', errorMessage: 'trace ids must have 16 bytes' },
     });
     expect(
-      await edge.metric('plimsoll_receiver_rejected_spans_total{receiver="otlp",transport="grpc"}'),
+      await edge.metric(
+        'plimsoll_receiver_rejected_spans_total{receiver="otlp",transport="grpc",reason="invalid"}',
+      ),
     ).toBe(3);
   });
 

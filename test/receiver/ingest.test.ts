@@ -4,6 +4,7 @@ import type { NewRecord } from '../../src/core/stream.ts';
 import { Telemetry } from '../../src/core/telemetry.ts';
 import { Enricher, enrichedHeader } from '../../src/enrich/enricher.ts';
 import { Ingest } from '../../src/receiver/ingest.ts';
+import { unlimited } from '../../src/enrich/claims.ts';
 import { encodeRequest, type OracleSpan } from '../otlp/oracle.ts';
 
 const never = new AbortController().signal;
@@ -21,9 +22,10 @@ function place(consume: (records: readonly NewRecord[]) => Promise<void>) {
 test('a request becomes a record that says which enrichment it has had', async () => {
   const appended: NewRecord[] = [];
   const { ingest, enricher } = place((records) => Promise.resolve(void appended.push(...records)));
-  expect(await ingest.exportTraces(requestOf(good, good), never)).toEqual({
+  expect(await ingest.exportTraces(requestOf(good, good), never, unlimited)).toEqual({
     accepted: 2,
     rejected: 0,
+    forbidden: 0,
     message: '',
   });
   expect(appended).toMatchObject([
@@ -33,7 +35,7 @@ test('a request becomes a record that says which enrichment it has had', async (
 
 test('a bad span does not cost the others, and its sender is told why', async () => {
   const { ingest } = place(() => Promise.resolve());
-  const result = await ingest.exportTraces(requestOf(good, bad), never);
+  const result = await ingest.exportTraces(requestOf(good, bad), never, unlimited);
   expect(result).toMatchObject({ accepted: 1, rejected: 1, message: expect.stringContaining('1 span: ') });
 });
 
@@ -41,7 +43,7 @@ test('a span longer than the stream takes does not cost the others, and its send
   const appended: NewRecord[] = [];
   const { ingest } = place((records) => Promise.resolve(void appended.push(...records)));
   const long = { ...good, name: 'x'.repeat(3000) };
-  const result = await ingest.exportTraces(requestOf(good, long), never);
+  const result = await ingest.exportTraces(requestOf(good, long), never, unlimited);
   expect(result).toMatchObject({
     accepted: 1,
     rejected: 1,
@@ -52,7 +54,12 @@ test('a span longer than the stream takes does not cost the others, and its send
 
 test('a request without spans is taken and appends nothing', async () => {
   const { ingest } = place(() => Promise.reject(new Error('nothing should be appended')));
-  expect(await ingest.exportTraces(requestOf(), never)).toEqual({ accepted: 0, rejected: 0, message: '' });
+  expect(await ingest.exportTraces(requestOf(), never, unlimited)).toEqual({
+    accepted: 0,
+    rejected: 0,
+    forbidden: 0,
+    message: '',
+  });
 });
 
 test('while the stream refuses, health says why; a success or half a minute without traffic clears it', async () => {
@@ -61,7 +68,7 @@ test('while the stream refuses, health says why; a success or half a minute with
     full ? Promise.reject(new Failure('overloaded', 'the disk is full')) : Promise.resolve(),
   );
   expect(ingest.check().flowing).toBe(true);
-  await expect(ingest.exportTraces(requestOf(good, good, bad), never)).rejects.toMatchObject({
+  await expect(ingest.exportTraces(requestOf(good, good, bad), never, unlimited)).rejects.toMatchObject({
     kind: 'overloaded',
     spans: 2,
   });
@@ -70,6 +77,6 @@ test('while the stream refuses, health says why; a success or half a minute with
   expect(ingest.check().flowing).toBe(true);
   clock.atMs -= 30_001;
   full = false;
-  await ingest.exportTraces(requestOf(good), never);
+  await ingest.exportTraces(requestOf(good), never, unlimited);
   expect(ingest.check().flowing).toBe(true);
 });

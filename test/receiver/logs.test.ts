@@ -12,6 +12,7 @@ import { constructedLogs } from '../fixtures.ts';
 import { decodeRequest, encodeLogs, encodeRequest } from '../otlp/oracle.ts';
 import { openEdge, type Edge, type EdgeOptions } from './edge.ts';
 import { openClient, type CallOptions } from './grpc-client.ts';
+import { unlimited } from '../../src/enrich/claims.ts';
 import { decodeAs, decodeStatus } from './rpc-oracle.ts';
 
 const method = '/opentelemetry.proto.collector.logs.v1.LogsService/Export';
@@ -213,5 +214,8 @@ it('a request of log records is appended before it is answered', async () => {
     telemetry: new Telemetry(),
     clock: { nowMs: () => 0 },
   });
-  await expect(ingest.exportLogs(codex, never)).rejects.toMatchObject({ kind: 'overloaded', spans: 7 });
+  await expect(ingest.exportLogs(codex, never, unlimited)).rejects.toMatchObject({
+    kind: 'overloaded',
+    spans: 7,
+  });
 });

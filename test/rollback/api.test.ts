@@ -271,8 +271,13 @@ describe('people', () => {
     const said = { review: 'wrong', note: 'the tool was down for both' };
     expect(await post(`/api/v1/reviews/${id}`, said, 'ana')).toMatchObject({
       status: 200,
-      answer: { id, state: 'dry_run' },
+      answer: { id, state: 'dry_run', changes: null },
     });
+    const changed = await post(`/api/v1/reviews/${id}`, { review: 'right' }, 'bo');
+    expect(changed.answer).toMatchObject({
+      changes: { ...said, by: 'ana', said: expect.stringMatching(/^2026-11-26T12:.*Z$/) },
+    });
+    await post(`/api/v1/reviews/${id}`, said, 'ana');
     expect((await get('/api/v1/rollbacks')).answer).toMatchObject({
       rollbacks: [{ id, review: { ...said, by: 'ana' } }],
       reviews: [{ policy: 'refund-agent', state: 'dry_run', times: 1, right: 0, wrong: 1, not_reviewed: 0 }],

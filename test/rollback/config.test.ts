@@ -133,7 +133,11 @@ test.each<[string, unknown, string]>([
     'extensions::rollback::targets::x::approvals: must be ',
   ]),
   ['a key that there is not', { per_week: 3 }, 'extensions::rollback: unknown key per_week'],
-  ['no rollback at all', { per_hour: 0 }, 'extensions::rollback::per_hour: must be 1 or more'],
+  [
+    'no rollback at all',
+    { per_hour: 0 },
+    'extensions::rollback::per_hour: must be a whole number from 1 to 1000, not 0',
+  ],
 ])('%s is refused', (_, rollback, says) => {
   expect(() => load(rollback)).toThrow(says);
 });

@@ -52,6 +52,7 @@ test('people say of what would have been done whether it was right, and it is co
     review: 'wrong',
     by: 'bo',
     note: 'the tool was down for both',
+    saidMs: expect.any(Number),
   });
 });
 
@@ -62,6 +63,20 @@ test('what was said last of a rollback stands, and the same again is not kept ag
     await executor.decisions.review(id, 'ana', review, '');
   expect(executor.status(undefined).reviews).toMatchObject([{ times: 1, right: 0, wrong: 1 }]);
   expect(site.journal.events.filter((event) => event === 'reviewed')).toHaveLength(2);
+});
+
+test('who changes what somebody said before hears so', async () => {
+  const executor = site.executor();
+  const id = await attemptOf(executor, 'v2');
+  const saidMs = site.clock.nowMs();
+  expect(await executor.decisions.review(id, 'ana', 'right', 'as it was')).toEqual({ kind: 'taken', id });
+  site.clock.advance(minuteMs);
+  expect(await executor.decisions.review(id, 'bo', 'wrong', '')).toEqual({
+    kind: 'taken',
+    id,
+    changes: { review: 'right', by: 'ana', note: 'as it was', saidMs },
+  });
+  expect(await executor.decisions.review(id, 'bo', 'wrong', '')).toEqual({ kind: 'taken', id });
 });
 
 test('a rollback that was done, or failed, can be found right or wrong, too; one that is under way cannot', async () => {

@@ -52,6 +52,11 @@ function answer(escalationState: 'rejected' | 'aborted' | 'approved'): SpanFacts
   });
 }
 
+/** How often a human was asked in the run of `spans` and `root`. */
+function requests(...spans: SpanFacts[]): number {
+  return assemble([...spans, root]).finishedRuns[0]?.escalationRequests.reduce((a, b) => a + b, 0) ?? NaN;
+}
+
 describe('a run', () => {
   test('ends with its root span, at the end of it', () => {
     const { finishedRuns } = assemble([call, root]);
@@ -167,6 +172,21 @@ describe('a run', () => {
         { outcome: 'completed', escalationReason: 'approval' },
       ]);
     }
+  });
+
+  test('says how often a human was asked, once where a log record repeats it', () => {
+    const asked = { escalationReason: 'approval', escalationState: 'approved', step: 'review' } as const;
+    const inSpan = span({ ...asked, spanId: 'p', parentSpanId: 'call', endMs: 2900 });
+    const inLog = span({ ...asked, spanId: 'q', parentSpanId: 'root', log: 'traced', endMs: 2900 });
+    const more = span({ ...asked, spanId: 'r', parentSpanId: 'root', log: 'traced', endMs: 3900 });
+    expect(requests(call)).toBe(0);
+    for (const spans of [
+      [inSpan, inLog],
+      [inLog, inSpan],
+    ])
+      expect(requests(call, ...spans)).toBe(1);
+    expect(requests(call, inSpan, inLog, more)).toBe(2);
+    expect(requests(inLog, more)).toBe(2);
   });
 
   test('that was handed to a human stays escalated although the model said goodbye', () => {

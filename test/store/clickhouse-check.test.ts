@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { serverFaults, tableFaults } from '../../src/store/clickhouse-check.ts';
+import { insertFaults, serverFaults, tableFaults } from '../../src/store/clickhouse-check.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
 import { ClickHouseServer } from '../clickhouse/server.ts';
@@ -57,6 +58,56 @@ test('several servers behind one address are found', async () => {
   ]);
   await balanced.stop(AbortSignal.timeout(1000));
   balancer.close();
+});
+
+test('settings of inserts that something between makes others of are named, all of them', async () => {
+  const proxy = createServer((client) => {
+    const url = new URL(servers[0]?.url ?? '');
+    const server = connect(Number(url.port), url.hostname);
+    const changing = new Transform({
+      transform: (chunk: Buffer, _, done) => {
+        const text = chunk.toString('latin1');
+        const changed = text
+          .replaceAll('`async_insert` = 0', '`async_insert` = 1')
+          .replaceAll('`max_insert_threads` = 1', '`max_insert_threads` = 4');
+        done(undefined, Buffer.from(changed, 'latin1'));
+      },
+    });
+    join(server, client);
+    client.on('error', () => undefined).on('close', () => server.destroy());
+    client.pipe(changing).pipe(server);
+  });
+  await once(proxy.listen(0, '127.0.0.1'), 'listening');
+  const address = proxy.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  const proxied = clientOf(`http://127.0.0.1:${port}`);
+  await expect(proxied.start()).rejects.toThrow(
+    'the settings they need: async_insert = 0 becomes 1, max_insert_threads = 1 becomes 4: remove what overrides that (a profile, a proxy)',
+  );
+  await proxied.stop(AbortSignal.timeout(1000));
+  proxy.close();
+});
+
+test('inserts are tried without a row: what refuses them is told, and nothing of them stays', async () => {
+  expect(await insertFaults(clickhouse)).toEqual([]);
+  await migrate(clickhouse, await readMigrations(), aloneDialect, silentLog);
+  await servers[0]?.fault('read-only');
+  expect(await insertFaults(clickhouse)).toEqual(
+    ['agent_runs', 'incidents', 'otel_traces', 'policies', 'rollbacks'].map((table) =>
+      expect.stringContaining(`inserts into ${table} fail: the table is read-only for now`),
+    ),
+  );
+  await servers[0]?.fault(undefined);
+  expect(await insertFaults(clickhouse)).toEqual([]);
+  expect(
+    await clickhouse.query(
+      "SELECT table FROM system.parts WHERE database = currentDatabase() AND table != 'plimsoll_migrations'",
+    ),
+  ).toEqual([]);
+  await clickhouse.command(
+    "INSERT INTO otel_traces (TraceId) SETTINGS insert_deduplication_token = 'plimsoll probe' VALUES ('1')",
+  );
+  expect(await clickhouse.query('SELECT TraceId FROM otel_traces')).toEqual([{ TraceId: '1' }]);
 });
 
 test('a cluster that the server does not know is named', async () => {

@@ -352,15 +352,17 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       stream.append(Buffer.from(`${runRow(run, revision)}\n`), 0, headers);
     }
     await storeAll(stream);
-    expect(
-      await query(
-        'SELECT AgentName, toUInt32(Successes) AS Successes, CostUsdPerSuccess FROM cost_per_task ORDER BY CostUsdPerSuccess, AgentName',
-      ),
-    ).toEqual([
-      { AgentName: 'nobody has it', Successes: 1, CostUsdPerSuccess: 1 },
-      { AgentName: policy.revision, Successes: 2, CostUsdPerSuccess: 1.5 },
-      { AgentName: 'none', Successes: 1, CostUsdPerSuccess: 2 },
-    ]);
+    for (const view of ['cost_per_task', 'kpi_hourly'])
+      expect(
+        await query(
+          `SELECT AgentName, toUInt32(Successes) AS Successes, CostUsdPerSuccess FROM ${view} ORDER BY CostUsdPerSuccess, AgentName`,
+        ),
+        view,
+      ).toEqual([
+        { AgentName: 'nobody has it', Successes: 1, CostUsdPerSuccess: 1 },
+        { AgentName: policy.revision, Successes: 2, CostUsdPerSuccess: 1.5 },
+        { AgentName: 'none', Successes: 1, CostUsdPerSuccess: 2 },
+      ]);
   });
 
   test('what a task costs leaves runs of unknown price out, and shares what failed runs cost among those that went well', async () => {

@@ -34,8 +34,8 @@ function tablesOf(answerMs = 20_000): Tables {
 }
 
 /** Rows of the stream at hand, and how many different ones. */
-async function held(): Promise<unknown> {
-  const [row] = await server.query(
+async function held(of = server): Promise<unknown> {
+  const [row] = await of.query(
     `SELECT count() AS rows, uniqExact(StreamOffset, StreamIndex) AS positions FROM otel_traces WHERE StreamId = '${streamId}'`,
   );
   return row;
@@ -105,6 +105,32 @@ describe('while ClickHouse does not take rows, the store waits and says why; the
     const all = (1 + 8 * 5) * spans;
     expect(await held()).toEqual({ rows: all, positions: all });
   });
+});
+
+test('spans that are too old to be kept hold up nobody, also where no answer says that they were stored', async () => {
+  const other = await ClickHouseServer.start();
+  const tables = new Tables({
+    clickhouse: clientOf(other.url, { answerMs: 500 }),
+    cluster: undefined,
+    isServer: true,
+    ttls: { otel_traces: 10 * 86_400_000 }, // a third of the spans are of two weeks ago
+    log: silentLog,
+  });
+  opened.push(tables);
+  const storing = await storingOn(tables);
+  await other.fault('drop-answer');
+  storing.append(1, spans);
+  await until('the reason', () => reasons['drop-answer'].test(storing.stall ?? ''));
+  await other.query('OPTIMIZE TABLE otel_traces FINAL');
+  await other.fault(undefined);
+  await storing.drained();
+  storing.append(2, spans);
+  await storing.drained();
+  await storing.stop();
+  await other.query('OPTIMIZE TABLE otel_traces FINAL');
+  expect(await held(other)).toEqual({ rows: 2 * spans, positions: 2 * spans });
+  expect(storing.letters).toEqual([]);
+  await other.stop();
 });
 
 describe('a ClickHouse that is down', () => {

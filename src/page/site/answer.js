@@ -1,9 +1,15 @@
 /**
- * Why a request was not answered as it was meant, in the server's own words; a page of something in between is none.
+ * Why a request was not answered as it was meant, without a full stop: in the server's own words, where they are for who
+ * looks at a page; a page of something in between is none. `hasToken` says whether a token was sent.
  * @param {Response} response
+ * @param {boolean} hasToken
  * @returns {Promise<string>}
  */
-export async function sentenceOf(response) {
+export async function sentenceOf(response, hasToken) {
+  if (response.status === 401)
+    return hasToken
+      ? 'the server does not know the token that you gave: give another one, or forget it'
+      : 'reading needs a token here: give yours';
   const isPage = response.headers.get('content-type')?.startsWith('text/html') ?? false;
   const text = isPage ? '' : await response.text().catch(() => '');
   const said = errorsIn(text) ?? text.trim();

@@ -1,51 +1,41 @@
 /** @import { RollbackLine } from '../live-view.ts' */
+/** @import { Answers } from './answers.js' */
+/** @import { ListedRollback, RollbackApi } from './rollback-api.js' */
 /** @import { Token } from './token.js' */
-import { sentenceOf } from './answer.js';
 import { byId, only, setText } from './element.js';
+import { RollbackDialog } from './rollback-dialog.js';
+import { words } from './words.js';
 
 /** @typedef {'approve' | 'refuse'} Decision */
 
-/** Approves and denies rollbacks in the name of who gave the token, and keeps what was answered. */
+/** Approves and denies rollbacks in the name of who gave the token. */
 export class Decisions {
   #token;
-  #onAnswer;
-  /** @type {Map<string, string>} */
-  #answers = new Map();
-  #dialog = only('decision-dialog', HTMLDialogElement);
+  #api;
+  #answers;
   #reason = only('decision-reason', HTMLInputElement);
+  #dialog = new RollbackDialog('decision', () => this.#confirm());
   /** @type {{ readonly rollback: RollbackLine, readonly decision: Decision } | undefined} */
   #asked;
 
   /**
    * @param {Token} token
-   * @param {() => void} onAnswer
+   * @param {RollbackApi} api
+   * @param {Answers} answers
    */
-  constructor(token, onAnswer) {
+  constructor(token, api, answers) {
     this.#token = token;
-    this.#onAnswer = onAnswer;
-    byId('decision-cancel').addEventListener('click', () => this.#dialog.close());
-    byId('decision-form').addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.#dialog.close();
-      if (this.#asked)
-        void this.#decide(this.#asked.rollback, this.#asked.decision, this.#reason.value.trim());
-    });
-  }
-
-  /**
-   * What was answered about a rollback; '' where nothing was.
-   * @param {string} id
-   */
-  answerTo(id) {
-    return this.#answers.get(id) ?? '';
+    this.#api = api;
+    this.#answers = answers;
   }
 
   /**
    * Asks for confirmation, and first for a token where none was given.
    * @param {RollbackLine} rollback
    * @param {Decision} decision
+   * @param {HTMLElement} heading of the rollback
    */
-  ask(rollback, decision) {
+  ask(rollback, decision, heading) {
     if (this.#token.value === null) return this.#token.ask();
     const { agent, environment, fromRelease, toRelease } = rollback;
     const isApproval = decision === 'approve';
@@ -56,68 +46,45 @@ export class Decisions {
     byId('decision-why').hidden = isApproval;
     this.#reason.value = '';
     this.#asked = { rollback, decision };
-    this.#dialog.showModal();
+    this.#dialog.open(heading);
+  }
+
+  #confirm() {
+    if (!this.#asked) return;
+    const { rollback, decision } = this.#asked;
+    const reason = this.#reason.value.trim();
+    void this.#answers.of(rollback, async () => this.#decide(rollback.id, decision, reason));
   }
 
   /**
-   * @param {RollbackLine} rollback
+   * @param {string} id
    * @param {Decision} decision
    * @param {string} reason
    */
-  async #decide({ id, approvers }, decision, reason) {
-    this.#answer(id, 'Sent; waiting for the answer.');
-    try {
-      const ticket = await this.#ticketOf(id);
-      if (ticket === null) {
-        this.#answer(
-          id,
-          `Your token may not decide on it: its approvers are ${approvers.join(' and ')}, and who asked for it cannot be one.`,
-        );
-        return;
-      }
-      const response = await this.#send(`/api/v1/approvals/${encodeURIComponent(ticket)}`, {
-        decision,
-        reason,
-      });
-      const done = decision === 'approve' ? 'Approved.' : 'Denied.';
-      this.#answer(id, response.ok ? done : `Not done: ${await sentenceOf(response)}.`);
-    } catch (error) {
-      this.#answer(id, `Not done: ${error instanceof Error ? error.message : 'nobody answers'}.`);
-    }
+  async #decide(id, decision, reason) {
+    const { you, rollbacks } = await this.#api.list();
+    const found = rollbacks.find((each) => each.id === id);
+    if (!found) throw new Error('the server knows it no more');
+    if (found.ticket === null) throw new Error(whyNot(found, you));
+    const path = `/api/v1/approvals/${encodeURIComponent(found.ticket)}`;
+    const { state } = await this.#api.post(path, { decision, reason });
+    if (decision === 'refuse') return 'Denied.';
+    return state === 'awaiting_approval' ? 'Your approval is noted; another one is needed.' : 'Approved.';
   }
+}
 
-  /**
-   * The ticket of a rollback; null where this token may not use it. Throws what the server says where it does not answer.
-   * @param {string} id
-   * @returns {Promise<string | null>}
-   */
-  async #ticketOf(id) {
-    const response = await this.#send('/api/v1/rollbacks');
-    if (!response.ok) throw new Error(await sentenceOf(response));
-    /** @type {{ readonly rollbacks: readonly { readonly id: string, readonly ticket: string | null }[] }} */
-    const { rollbacks } = await response.json();
-    return rollbacks.find((each) => each.id === id)?.ticket ?? null;
-  }
-
-  /**
-   * @param {string} url
-   * @param {unknown} [body]
-   */
-  async #send(url, body) {
-    const headers = {
-      authorization: `Bearer ${this.#token.value ?? ''}`,
-      'content-type': 'application/json',
-    };
-    const how = body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) };
-    return fetch(url, { ...how, cache: 'no-store' });
-  }
-
-  /**
-   * @param {string} id
-   * @param {string} sentence
-   */
-  #answer(id, sentence) {
-    this.#answers.set(id, sentence);
-    this.#onAnswer();
-  }
+/**
+ * Why `you` has no ticket of a rollback.
+ * @param {ListedRollback} rollback
+ * @param {string} you
+ */
+function whyNot({ state, approvers, asked_by: askers }, you) {
+  if (state !== 'awaiting_approval') return `it is ${words(state)} now, and waits for nobody`;
+  const others = approvers.filter((name) => !askers.includes(name));
+  const may = `${others.length === 0 ? 'nobody else' : others.join(' and ')} may decide`;
+  if (you === 'token')
+    return `the token that you gave is the shared one, which says nothing of who you are: give your own, as extensions::api::users has it; ${may}`;
+  if (!approvers.includes(you)) return `${you} is no approver of its policy: ${may}`;
+  if (askers.includes(you)) return `${you} asked for this rollback: ${may}`;
+  return 'the time to decide is over';
 }

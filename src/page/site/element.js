@@ -52,7 +52,6 @@ export function list(parent, keyOf, make) {
   /** @type {Map<string, Part<T>>} */
   let parts = new Map();
   return (items) => {
-    const focused = document.activeElement;
     const shown = new Map();
     for (const item of items) {
       let key = keyOf(item);
@@ -61,6 +60,7 @@ export function list(parent, keyOf, make) {
       part.show(item);
       shown.set(key, part);
     }
+    const focused = document.activeElement;
     for (const [key, { node, end }] of parts) {
       if (shown.has(key)) continue;
       node.remove();

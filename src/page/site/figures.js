@@ -157,12 +157,11 @@ export function clock(timeMs) {
 }
 
 /**
- * An e-value of which `log` is the natural logarithm.
+ * The e-value of which `log` is the natural logarithm, in the words of the judge.
  * @param {number} log
  */
 export function evidence(log) {
-  const value = Math.exp(log);
+  const value = Number(Math.exp(log).toPrecision(3));
   if (value < 0.01) return 'nearly 0';
-  if (value < 10) return value.toFixed(value < 1 ? 2 : 1);
-  return value < 1e6 ? counts.format(Math.round(value)) : `10^${Math.round(log / Math.LN10)}`;
+  return value < 1e6 ? String(value) : `10^${Math.round(log / Math.LN10)}`;
 }

@@ -87,7 +87,7 @@ export class LiveStream {
     let timer = setTimeout(() => silent.abort(), silenceMs);
     try {
       const response = await fetch(url, { headers, signal, cache: 'no-store' });
-      if (!response.ok || !response.body) return await this.#refused(response);
+      if (!response.ok || !response.body) return await this.#refused(response, token !== null);
       const events = new EventText();
       const decoder = new TextDecoder();
       for await (const bytes of chunksOf(response.body)) {
@@ -121,9 +121,12 @@ export class LiveStream {
     }
   }
 
-  /** @param {Response} response */
-  async #refused(response) {
-    const sentence = await sentenceOf(response);
+  /**
+   * @param {Response} response
+   * @param {boolean} hasToken
+   */
+  async #refused(response, hasToken) {
+    const sentence = await sentenceOf(response, hasToken);
     const needsToken = response.status === 401 || response.status === 403;
     if (!needsToken && response.status !== 400) return sentence;
     this.#onConnection({ kind: 'refused', sentence, needsToken });

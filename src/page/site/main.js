@@ -1,6 +1,7 @@
 /** @import { LiveView } from '../live-view.ts' */
 /** @import { Connection } from './live-stream.js' */
 import { Agents } from './agents.js';
+import { Answers } from './answers.js';
 import { Chosen, queryOf } from './choice.js';
 import { ConnectionLine } from './connection-line.js';
 import { Decisions } from './decisions.js';
@@ -12,6 +13,8 @@ import { incidents } from './incidents.js';
 import { judgements } from './judgements.js';
 import { LiveStream } from './live-stream.js';
 import { releases } from './releases.js';
+import { Reviews } from './reviews.js';
+import { RollbackApi } from './rollback-api.js';
 import { rollbacks } from './rollbacks.js';
 import { tiles } from './tiles.js';
 import { Token } from './token.js';
@@ -24,8 +27,14 @@ const tickMs = 1000;
 class Page {
   #chosen = new Chosen();
   #token = new Token(() => this.#open());
-  #decisions = new Decisions(this.#token, () => this.#show());
   #line = new ConnectionLine();
+  #answers = new Answers(
+    () => this.#show(),
+    (sentence) => this.#line.announce([sentence]),
+  );
+  #rollbackApi = new RollbackApi(this.#token);
+  #decisions = new Decisions(this.#token, this.#rollbackApi, this.#answers);
+  #reviews = new Reviews(this.#token, this.#rollbackApi, this.#answers);
   #edition = new Edition();
   #agents = new Agents(this.#chosen);
   #parts = [
@@ -34,7 +43,11 @@ class Page {
     judgements(byId('judgements')),
     escalations(byId('escalations'), byId('no-escalations')),
     incidents(byId('incidents'), byId('no-incidents')),
-    rollbacks(byId('rollbacks'), byId('no-rollbacks'), byId('rollbacks-stopped'), this.#decisions),
+    rollbacks(byId('rollbacks'), byId('no-rollbacks'), byId('rollbacks-stopped'), {
+      answers: this.#answers,
+      decisions: this.#decisions,
+      reviews: this.#reviews,
+    }),
     flow(byId('flow'), byId('flow-summary')),
   ];
   #windows = list(
@@ -129,6 +142,7 @@ class Page {
     byId('before-first').hidden = true;
     byId('standby').hidden = view.isActive;
     byId('active').hidden = !view.isActive;
+    byId('no-policies').hidden = view.hasPolicies;
     byId('flow-section').hidden = false;
     byId('agents-section').hidden = isOfAgent;
     byId('releases-section').hidden = !isOfAgent;

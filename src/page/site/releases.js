@@ -61,9 +61,9 @@ function releasePart() {
 
 /** @param {string} label */
 function figureCell(label) {
-  const [beside, value] = [element('span', { class: 'beside' }), element('span', { class: 'value' })];
+  const [value, beside] = [element('span', { class: 'value' }), element('span', { class: 'beside' })];
   const node = cell(label, 'number');
-  node.append(beside, ' ', value);
+  node.append(value, ' ', beside);
   return {
     node,
     show(/** @type {Figure} */ shown) {

@@ -1,25 +1,28 @@
 /** @import { LiveView, RollbackLine } from '../live-view.ts' */
+/** @import { Answers } from './answers.js' */
 /** @import { Decision, Decisions } from './decisions.js' */
+/** @import { Reviews } from './reviews.js' */
 import { badge } from './badges.js';
 import { byId, element, list, setAttribute, setText } from './element.js';
 import { ago, duration, exactly } from './figures.js';
-import { isWaiting, words } from './words.js';
+import { isWaiting, reviewText, rollbackText, words } from './words.js';
 
 /** @typedef {{ readonly rollback: RollbackLine, readonly nowMs: number }} Shown */
+/** @typedef {{ readonly answers: Answers, readonly decisions: Decisions, readonly reviews: Reviews }} Acts */
 
 /**
- * The latest rollbacks; one that waits for approval can be approved and denied.
+ * The latest rollbacks; one that waits for approval can be approved and denied, one that is over reviewed.
  * @param {HTMLElement} root
  * @param {HTMLElement} nothing shown where there are none
  * @param {HTMLElement} stopped says why none is done
- * @param {Decisions} decisions
+ * @param {Acts} acts
  * @returns {(view: LiveView, nowMs: number) => void}
  */
-export function rollbacks(root, nothing, stopped, decisions) {
+export function rollbacks(root, nothing, stopped, acts) {
   const show = list(
     root,
     (/** @type {Shown} */ { rollback }) => rollback.id,
-    () => rollbackPart(decisions),
+    () => rollbackPart(acts),
   );
   return (view, nowMs) => {
     nothing.hidden = view.rollbacks.length > 0;
@@ -34,12 +37,18 @@ export function rollbacks(root, nothing, stopped, decisions) {
   };
 }
 
-/** @param {Decisions} decisions */
-function rollbackPart(decisions) {
+/** @param {Acts} acts */
+function rollbackPart({ answers, decisions, reviews }) {
   const state = badge();
   const [mode, asked] = [element('span', { class: 'quiet' }), element('time')];
-  const [title, reason, outcome] = [element('h3'), element('p'), element('p', { class: 'about' })];
-  const waiting = waitingPart(decisions);
+  const [title, reason, outcome] = [
+    element('h3', { tabindex: '-1' }),
+    element('p'),
+    element('p', { class: 'about' }),
+  ];
+  const waiting = waitingPart(decisions, title);
+  const review = reviewPart(reviews, title);
+  const answer = element('p', { class: 'answer' });
   const node = element(
     'li',
     {},
@@ -48,16 +57,18 @@ function rollbackPart(decisions) {
     reason,
     outcome,
     waiting.node,
+    review.node,
+    answer,
     element('p', { class: 'about' }, asked),
   );
   return {
     node,
     show(/** @type {Shown} */ shown) {
       const { rollback, nowMs } = shown;
-      const { agent, environment, fromRelease, toRelease, requestedMs } = rollback;
+      const { requestedMs } = rollback;
       state.show(rollback.state);
       setText(mode, `mode ${words(rollback.mode)}`);
-      setText(title, `${agent} in ${environment}: ${fromRelease} → ${toRelease ?? 'nothing to go back to'}`);
+      setText(title, rollbackText(rollback));
       setText(reason, rollback.reason);
       setText(outcome, rollback.outcome);
       outcome.hidden = rollback.outcome === '' || rollback.outcome === rollback.reason;
@@ -65,18 +76,25 @@ function rollbackPart(decisions) {
       setAttribute(asked, 'title', exactly(requestedMs));
       setAttribute(asked, 'datetime', new Date(requestedMs).toISOString());
       waiting.show(shown);
+      review.show(rollback);
+      const said = answers.to(rollback.id);
+      setText(answer, said);
+      answer.hidden = said === '';
     },
   };
 }
 
-/** @param {Decisions} decisions */
-function waitingPart(decisions) {
+/**
+ * @param {Decisions} decisions
+ * @param {HTMLElement} heading gets the focus when what has it goes
+ */
+function waitingPart(decisions, heading) {
   /** @type {RollbackLine | undefined} */
   let shown;
   const whom = element('p');
   const button = (/** @type {Decision} */ decision, /** @type {string} */ text) => {
     const made = element('button', { type: 'button', 'data-decision': decision }, text);
-    made.addEventListener('click', () => shown && decisions.ask(shown, decision));
+    made.addEventListener('click', () => shown && decisions.ask(shown, decision, heading));
     return made;
   };
   const buttons = element(
@@ -85,8 +103,7 @@ function waitingPart(decisions) {
     button('approve', 'Approve…'),
     button('refuse', 'Deny…'),
   );
-  const answer = element('p', { class: 'answer', role: 'status' });
-  const node = element('div', { class: 'waiting' }, whom, buttons, answer);
+  const node = element('div', { class: 'waiting' }, whom, buttons);
   return {
     node,
     show(/** @type {Shown} */ { rollback, nowMs }) {
@@ -96,11 +113,29 @@ function waitingPart(decisions) {
       const { approvers, approvedBy } = rollback;
       const who = approvers.filter((name) => !approvedBy.includes(name)).join(' or ');
       setText(whom, `${agreed(rollback)}Waits for ${who === '' ? 'an approver' : who}, ${left} left.`);
-      buttons.hidden = whom.hidden = !isOpen;
-      const said = decisions.answerTo(rollback.id);
-      setText(answer, said);
-      answer.hidden = said === '';
-      node.hidden = !isOpen && said === '';
+      if (!isOpen && node.contains(document.activeElement)) heading.focus();
+      node.hidden = !isOpen;
+    },
+  };
+}
+
+/**
+ * @param {Reviews} reviews
+ * @param {HTMLElement} heading
+ */
+function reviewPart(reviews, heading) {
+  /** @type {RollbackLine | undefined} */
+  let shown;
+  const said = element('span');
+  const button = element('button', { type: 'button' }, 'Review…');
+  button.addEventListener('click', () => shown && reviews.ask(shown, heading));
+  const node = element('p', { class: 'review' }, said, ' ', button);
+  return {
+    node,
+    show(/** @type {RollbackLine} */ rollback) {
+      shown = rollback;
+      setText(said, reviewText(rollback));
+      node.hidden = !rollback.isOver;
     },
   };
 }

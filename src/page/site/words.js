@@ -1,4 +1,4 @@
-/** @import { LiveView, ReleaseLine, Tile } from '../live-view.ts' */
+/** @import { LiveView, ReleaseLine, RollbackLine, Tile } from '../live-view.ts' */
 import { amountOf, asked, evidence, fewBelow } from './figures.js';
 
 /** @typedef {NonNullable<ReleaseLine['judged']>} Judged */
@@ -155,6 +155,33 @@ export function announcements(before, after) {
 /** @param {LiveView['rollbacks'][number]} rollback */
 export function isWaiting({ approvalExpiresMs }) {
   return approvalExpiresMs !== null;
+}
+
+/**
+ * Which agent a rollback takes from which release to which.
+ * @param {RollbackLine} rollback
+ */
+export function rollbackText({ agent, environment, fromRelease, toRelease }) {
+  return `${agent} in ${environment}: ${fromRelease} → ${toRelease ?? 'nothing to go back to'}`;
+}
+
+/**
+ * What stands before `right` and `wrong` of a rollback that is over.
+ * @param {Pick<RollbackLine, 'state'>} rollback
+ */
+export function reviewVerb({ state }) {
+  return state === 'dry_run' ? 'would have been' : 'was';
+}
+
+/**
+ * What somebody said of whether a rollback was right, as a sentence.
+ * @param {RollbackLine} rollback
+ */
+export function reviewText(rollback) {
+  const { review } = rollback;
+  if (!review) return `Nobody has said yet whether it ${reviewVerb(rollback)} right.`;
+  const note = review.note === '' ? '.' : `: ${review.note}`;
+  return `${review.by} says that it ${reviewVerb(rollback)} ${review.review}${note}`;
 }
 
 /**
