@@ -431,6 +431,42 @@ test('every request kept as a file is expected to say something', () => {
   for (const name of requests.keys()) expect(expected, name).toContain(name);
 });
 
+/** A span of a trace with the attributes given, within span `parent`, or the root where that is 0. */
+const delegated = (id: number, parent: number, attributes: Readonly<Record<string, string>>): object => ({
+  traceId: '64656c65676174696f6e2d2d2d2d2d2d',
+  spanId: `000000000000000${id}`,
+  ...(parent ? { parentSpanId: `000000000000000${parent}` } : {}),
+  name: 'span',
+  startTimeUnixNano: `179540000${id}000000000`,
+  endTimeUnixNano: `179540002${9 - id}000000000`,
+  attributes: Object.entries(attributes).map(([key, stringValue]) => ({ key, value: { stringValue } })),
+});
+
+/** A trace in which an agent calls another one; each says with `key` which call it is, and the span between them does not. */
+function delegation(key: string): string {
+  const spans = [
+    delegated(4, 3, { 'gen_ai.operation.name': 'chat', [key]: 'inner' }),
+    delegated(3, 2, { 'gen_ai.operation.name': 'invoke_agent', [key]: 'inner' }),
+    delegated(2, 1, { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'ask_billing' }),
+    delegated(1, 0, { 'gen_ai.operation.name': 'invoke_agent', [key]: 'outer' }),
+  ];
+  return JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
+}
+
+test.each([
+  'gen_ai.agent.call.id',
+  'gcp.vertex.agent.invocation_id',
+  'workflow.run_id',
+  'coding_agent.session.id',
+  'langsmith.trace.id',
+  'prompt.id',
+])('a trace is one run, with its id, though %s names several calls of agents in it', (key) => {
+  const { runs, calls } = readRequest(delegation(key)).reported;
+  expect(runs).toMatchObject([{ runId: '64656c65676174696f6e2d2d2d2d2d2d', closedBy: 'root' }]);
+  expect(runs).toHaveLength(1);
+  expect(calls).toHaveLength(1);
+});
+
 test('an approval that is asked for, granted and denied is three traces', () => {
   const traces = ['requested', 'granted', 'denied'].map(
     (how) => readRequest(requests.get(`ai-sdk-v7-approval-${how}`)!).reported.runs[0]!.runId,
