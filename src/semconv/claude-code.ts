@@ -23,7 +23,8 @@ const byDecision: Signal['meanings'] = { accept: approved, reject: rejected };
  * Claude Code's traces (beta), scope `com.anthropic.claude_code.tracing`, and its events, scope
  * `com.anthropic.claude_code.events` (code.claude.com/docs/en/monitoring-usage). A tool call is a span around the wait
  * for a permission and the execution, of which only the last says whether it failed. Input tokens leave out the cached
- * ones. With traces on, an event has the ids of the interaction's span.
+ * ones. With traces on, an event has the ids of the interaction's span. `workflow.run_id` is no run: it is on the agents
+ * that a workflow started, and not on the interaction that asked for it.
  */
 export const claudeCode: Convention = {
   name: 'claude-code',

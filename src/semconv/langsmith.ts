@@ -5,7 +5,7 @@ const throws = true;
 
 /**
  * LangSmith's OpenTelemetry exporter, with which LangChain, LangGraph and the Claude Agent SDK trace.
- * `langsmith.trace.session_id` is a project, and no session.
+ * `langsmith.trace.session_id` is a project, and no session; `langsmith.trace.id` is the trace id again, as a UUID.
  */
 export const langSmith: Convention = {
   name: 'langsmith',

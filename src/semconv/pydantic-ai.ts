@@ -1,6 +1,10 @@
 import type { Convention } from './convention.ts';
 
-/** Pydantic AI and Logfire, instrumentation formats 1 to 5: what they say beside OpenTelemetry's GenAI keys. */
+/**
+ * Pydantic AI and Logfire, instrumentation formats 1 to 5: what they say beside OpenTelemetry's GenAI keys.
+ * `gen_ai.agent.call.id` is one call of one agent, and no run: an agent that another one calls has its own in the same
+ * trace, and so has every resume.
+ */
 export const pydanticAi: Convention = {
   name: 'pydantic-ai',
   sources: [

@@ -11,6 +11,7 @@ import { langfuse } from './langfuse.ts';
 import { langSmith } from './langsmith.ts';
 import { microsoft } from './microsoft.ts';
 import { openInference } from './openinference.ts';
+import { openLit } from './openlit.ts';
 import { openLlmetry } from './openllmetry.ts';
 import { otelCore } from './otel-core.ts';
 import { otelGenAi } from './otel-gen-ai.ts';
@@ -45,6 +46,7 @@ export const conventions: readonly Convention[] = [
   geminiCli,
   codex,
   laminar,
+  openLit,
   otelService,
 ];
 

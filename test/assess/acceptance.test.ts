@@ -290,6 +290,20 @@ const constructed: Readonly<Record<string, Expected>> = {
     runs: [{ release: 'lf-7', environment: 'production' }],
     cost: 0.002,
   },
+  // An edit that a policy accepted asked nobody; one that was rejected was never made.
+  'openlit-coding-agent': {
+    steps: { agent: 1, llm: 1, tool: 3 },
+    calls: ['Bash error', 'Edit ok', 'Write ok'],
+    failed: ['tool tool_error'],
+    escalations: ['approval approved', 'approval rejected'],
+    asked: ['approval approved', 'approval rejected'],
+    sessions: ['ol-session'],
+    runs: [{ ...completed, agent: 'claude-code', escalationReason: 'approval' }],
+    input: 900,
+    output: 60,
+    cost: 0.0036,
+    costSources: ['reported'],
+  },
   'laminar-sdk': { calls: ['find_flight ok'], sessions: ['lm-session'], input: 60, output: 6, cost: 0.001 },
   'pydantic-ai-deferral': {
     steps: { agent: 1, llm: 1 },
@@ -415,6 +429,42 @@ test('every request kept as a file is expected to say something', () => {
     'ai-sdk-anthropic-cache-5m-1h',
   ]);
   for (const name of requests.keys()) expect(expected, name).toContain(name);
+});
+
+/** A span of a trace with the attributes given, within span `parent`, or the root where that is 0. */
+const delegated = (id: number, parent: number, attributes: Readonly<Record<string, string>>): object => ({
+  traceId: '64656c65676174696f6e2d2d2d2d2d2d',
+  spanId: `000000000000000${id}`,
+  ...(parent ? { parentSpanId: `000000000000000${parent}` } : {}),
+  name: 'span',
+  startTimeUnixNano: `179540000${id}000000000`,
+  endTimeUnixNano: `179540002${9 - id}000000000`,
+  attributes: Object.entries(attributes).map(([key, stringValue]) => ({ key, value: { stringValue } })),
+});
+
+/** A trace in which an agent calls another one; each says with `key` which call it is, and the span between them does not. */
+function delegation(key: string): string {
+  const spans = [
+    delegated(4, 3, { 'gen_ai.operation.name': 'chat', [key]: 'inner' }),
+    delegated(3, 2, { 'gen_ai.operation.name': 'invoke_agent', [key]: 'inner' }),
+    delegated(2, 1, { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'ask_billing' }),
+    delegated(1, 0, { 'gen_ai.operation.name': 'invoke_agent', [key]: 'outer' }),
+  ];
+  return JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
+}
+
+test.each([
+  'gen_ai.agent.call.id',
+  'gcp.vertex.agent.invocation_id',
+  'workflow.run_id',
+  'coding_agent.session.id',
+  'langsmith.trace.id',
+  'prompt.id',
+])('a trace is one run, with its id, though %s names several calls of agents in it', (key) => {
+  const { runs, calls } = readRequest(delegation(key)).reported;
+  expect(runs).toMatchObject([{ runId: '64656c65676174696f6e2d2d2d2d2d2d', closedBy: 'root' }]);
+  expect(runs).toHaveLength(1);
+  expect(calls).toHaveLength(1);
 });
 
 test('an approval that is asked for, granted and denied is three traces', () => {
