@@ -76,7 +76,8 @@ export class Replay {
     this.#kpis = kpis;
     this.#book = bookOf(telemetry, {
       opened: (incident) => kpis.incident({ ...incident, timeMs: incident.detectedMs }),
-      changed: () => undefined, // nothing is kept of a replay
+      reported: () => undefined, // nobody reports to a replay
+      changed: () => undefined, // nor is anything kept of it
     });
     const spans = new EnrichedSpans(this.#enricher);
     this.#taker = new RecordTaker({ spans, clock: { nowMs: () => this.nowMs }, telemetry });

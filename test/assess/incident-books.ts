@@ -3,5 +3,11 @@ import { settings } from '../incidents/books.ts';
 
 /** An empty book that tells nobody but `told`. */
 export function incidentBook(told: Partial<BookListener> = {}): IncidentBook {
-  return new IncidentBook(settings, { opened: () => {}, changed: () => {}, unopened: () => {}, ...told });
+  const nobody: BookListener = {
+    opened: () => {},
+    reported: () => {},
+    changed: () => {},
+    unopened: () => {},
+  };
+  return new IncidentBook(settings, { ...nobody, ...told });
 }
