@@ -100,7 +100,7 @@ test('so is what is printed of one that says all there is to say, in units of us
     receivers: {
       otlp: {
         protocols: { grpc: { max_connection_age: '1.5h' } },
-        auth: { bearer_tokens: ['${env:A_TOKEN}', '${env:A_TOKEN}'] },
+        auth: { bearer_tokens: [{ token: '${env:A_TOKEN}' }, { token: '${env:A_TOKEN}' }] },
         max_request_size: '64MiB',
       },
     },
