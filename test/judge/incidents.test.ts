@@ -121,18 +121,16 @@ test('an incident of what turns out to be part of another run is one of that run
   expect(evidenceOf(part(3))).toBeGreaterThan(evidenceOf(pairOf((of, slot) => report(of, slot, 3))));
 });
 
-/** The same, where another run has the slot of the second one from then on, and may end, when an incident is told of. */
-const pairOfOneSlot = (ends: boolean) =>
-  pairOf((of, slot) => {
-    const labels = { slot, agent, environment, release: '1', sessionId: '', userId: '' };
-    of.at(5, (judge) => judge.seen(labels, noonMs + 5 * minuteMs));
-    const ended = { ...labels, ...good };
-    if (ends) of.at(5.5, (judge) => judge.finished(ended, noonMs + 5.5 * minuteMs));
-    report(of, slot, 6);
-  });
-
 test('an incident is one of the run that has the slot now, not of one that had it and waits for its deadline', () => {
-  for (const ends of [true, false]) expect(evidenceOf(pairOfOneSlot(ends))).toBeLessThanOrEqual(nothing);
+  const after = (ends: boolean) =>
+    pairOf((of, slot) => {
+      const labels = { slot, agent, environment, release: '1', sessionId: '', userId: '' };
+      of.at(5, (judge) => judge.seen(labels, noonMs + 5 * minuteMs));
+      const ended = { ...labels, ...good };
+      if (ends) of.at(5.5, (judge) => judge.finished(ended, noonMs + 5.5 * minuteMs));
+      report(of, slot, 6);
+    });
+  for (const ends of [true, false]) expect(evidenceOf(after(ends))).toBeLessThanOrEqual(nothing);
 });
 
 test('what an evaluator says of a run that waits for its deadline counts once', () => {
