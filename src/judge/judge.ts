@@ -342,10 +342,11 @@ function isFull({ rules, active, pending }: Deployment): boolean {
   return awaitsDeadline(rules) && active.size + pending.size >= maxRuns;
 }
 
-/** The run that had `slot` last, of runs in the order in which they began: where one was forgotten, another may have it. */
+/** The run that had `slot` last: where it was forgotten, another one may have it. */
 function latestOf(slot: number, ...held: readonly Iterable<Run>[]): Run | undefined {
   let latest: Run | undefined;
-  for (const runs of held) for (const run of runs) if (run.slot === slot) latest = run;
+  for (const runs of held)
+    for (const run of runs) if (run.slot === slot && !(latest && latest.firstMs > run.firstMs)) latest = run;
   return latest;
 }
 
