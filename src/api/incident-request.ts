@@ -34,7 +34,6 @@ const reporting = z.strictObject({
   severity: z.enum(severities),
   owner: z.string().max(200).default('').describe('Who answers for it.'),
   title: name('what happened, in a few words'),
-  run: name('in which run it happened, by the RunId that the tables have').optional(),
   summary: z.string().max(1000).default('').describe('What is known of it.'),
   started: z.iso
     .datetime({ offset: true, error: 'must be a time such as 2026-11-26T12:00:00Z', abort: true })

@@ -4,7 +4,6 @@ import type { Judge } from '../judge/judge.ts';
 import { Watermark } from '../kpi/watermark.ts';
 import type { FinishedRun, RunSink, SeenRun, ToolCall } from '../runs/finished-run.ts';
 import type { Lane } from '../runs/lane.ts';
-import { unknown } from '../semconv/vocabulary.ts';
 import { RunAssembler, type AssemblerState, type RunSettings } from '../runs/run-assembler.ts';
 
 /** Event times may be this far ahead of the record that holds them; later ones are clamped. */
@@ -15,8 +14,6 @@ const sweepEveryMs = 1000;
 
 /** A partition with nothing to read for so long holds back no tick of the judge. */
 const idleAfterMs = 1000;
-
-const labels = ['agent', 'release', 'environment'] as const;
 
 /** One partition being read. */
 export interface Reading {
@@ -181,14 +178,6 @@ export class Assessment implements RunSink {
     if (appendedMs === undefined) return;
     this.#recordMs = appendedMs; // runs that idle end between records
     if (this.#judge.advance(appendedMs)) this.#changes++;
-  }
-
-  /** Somebody reported an incident of the run with that id: what the report says of whose it is must be so, where it says so. */
-  incidentIn(runId: string, said: Pick<SeenRun, 'agent' | 'release' | 'environment'>): void {
-    const run = this.assembler.find(runId);
-    if (!run || !labels.every((label) => said[label] === unknown || said[label] === run[label])) return;
-    this.#judge.incident(run, this.#recordMs);
-    this.#changes++;
   }
 
   seen(run: SeenRun): void {

@@ -4,7 +4,7 @@ import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import { OwnershipLost, type Claim, type ClaimWorker } from '../core/stream.ts';
 import type { Telemetry } from '../core/telemetry.ts';
-import type { BookState, IncidentBook, Report } from '../incidents/incident-book.ts';
+import type { BookState, IncidentBook } from '../incidents/incident-book.ts';
 import type { Judge } from '../judge/judge.ts';
 import type { Standing } from '../judge/standing.ts';
 import type { Ignored } from '../judge/ticks.ts';
@@ -123,11 +123,6 @@ export class Assessor {
   opened(incident: KpiIncident): void {
     this.#kpis.incident(incident);
     this.change();
-  }
-
-  /** Takes what somebody reports: where it names a run, that counts as one that had an incident. */
-  reported({ run, ...said }: Report): void {
-    if (run !== undefined) this.#assessment?.incidentIn(run, said);
   }
 
   /** Notes that the incidents are not what they were in the last snapshot. */

@@ -29,8 +29,6 @@ export interface BookSettings {
 export interface BookListener {
   /** A new incident; not one that comes back. */
   opened(incident: Incident): void;
-  /** Somebody reported what is an incident now, new or not. */
-  reported(report: Report): void;
   /** An incident is new or not what it was. */
   changed(incident: Incident): void;
   /** So many conditions fire, or are to be watched, for which there is no room. */
@@ -47,8 +45,6 @@ export interface Report {
   readonly owner: string;
   readonly title: string;
   readonly summary: string;
-  /** The id of the run in which it happened; undefined where nobody says, or it happened in none. */
-  readonly run?: string | undefined;
   /** When it began; undefined: now. */
   readonly startedMs: number | undefined;
 }
@@ -100,7 +96,7 @@ export class IncidentBook {
   readonly #latest = new Map<string, Entry>();
   /** Keys for which there was no room, so that each is told of once. */
   #turnedAway = new Set<string>();
-  #openCount = 0;
+  #open = 0;
 
   /** `newId` gives ids, each once, whatever process asks. */
   constructor(settings: BookSettings, listener: BookListener, newId: () => string = randomUUID) {
@@ -136,12 +132,6 @@ export class IncidentBook {
    * and the key of an open one is then taken.
    */
   open(report: Report, nowMs: number): Opening {
-    const opening = this.#open(report, nowMs);
-    if (opening.kind !== 'taken' && opening.kind !== 'full') this.#listener.reported(report);
-    return opening;
-  }
-
-  #open(report: Report, nowMs: number): Opening {
     const { key, severity } = report;
     const current = this.#current(key, nowMs);
     const known = current && isOfOneRelease(current, report) ? current : undefined;
@@ -153,15 +143,14 @@ export class IncidentBook {
       return { kind: 'repeated', incident: known };
     }
     const { openLimit, reportLimit } = this.#settings;
-    if (this.#openCount >= openLimit) return { kind: 'full', limit: openLimit, of: 'incidents' };
+    if (this.#open >= openLimit) return { kind: 'full', limit: openLimit, of: 'incidents' };
     if (this.#reported >= reportLimit) return { kind: 'full', limit: reportLimit, of: 'reported incidents' };
     if (known) {
       this.#reopen(known, severity, nowMs);
       return { kind: 'reopened', incident: known };
     }
     const startedMs = Math.min(report.startedMs ?? nowMs, nowMs);
-    const { run: _, ...what } = report;
-    const about: About = { ...what, startedMs, source: 'api', policy: '', revision: '', kpi: '' };
+    const about: About = { ...report, startedMs, source: 'api', policy: '', revision: '', kpi: '' };
     return { kind: 'opened', incident: this.#add(about, nowMs) };
   }
 
@@ -212,7 +201,7 @@ export class IncidentBook {
     this.#latest.clear();
     this.#turnedAway = new Set();
     for (const incident of incidents) this.#enter({ ...incident });
-    this.#openCount = incidents.filter(isOpen).length;
+    this.#open = incidents.filter(isOpen).length;
     this.#conditions.restore(conditions);
   }
 
@@ -243,7 +232,7 @@ export class IncidentBook {
       return true;
     }
     const { policy, revision, kpi, agent, release, environment, severity, violation: summary } = reading;
-    if (summary === undefined || this.#openCount >= this.#settings.openLimit) return false;
+    if (summary === undefined || this.#open >= this.#settings.openLimit) return false;
     const { owner, title } = reading;
     if (known) {
       Object.assign(known, { revision, owner, title, summary });
@@ -282,7 +271,7 @@ export class IncidentBook {
       version: 0,
     };
     this.#enter(entry);
-    this.#openCount++;
+    this.#open++;
     this.#listener.opened(entry);
     this.#changed(entry, nowMs);
     return entry;
@@ -297,7 +286,7 @@ export class IncidentBook {
     if (isGraver(severity, entry.severity)) entry.severity = severity;
     entry.mitigatedMs = entry.resolvedMs = entry.resolution = undefined;
     entry.repeats++;
-    this.#openCount++;
+    this.#open++;
     this.#changed(entry, nowMs);
   }
 
@@ -305,7 +294,7 @@ export class IncidentBook {
     const { detectedMs, acknowledgedMs = detectedMs, mitigatedMs = acknowledgedMs } = entry;
     entry.resolvedMs = Math.max(nowMs, mitigatedMs);
     entry.resolution = resolution;
-    this.#openCount--;
+    this.#open--;
     this.#changed(entry, nowMs);
   }
 
@@ -317,7 +306,7 @@ export class IncidentBook {
   /** Forgets resolved incidents that are too old or too many. */
   #forget(nowMs: number): void {
     const { rememberMs, resolvedLimit } = this.#settings;
-    let excess = this.#incidents.size - this.#openCount - resolvedLimit;
+    let excess = this.#incidents.size - this.#open - resolvedLimit;
     const resolved = [...this.#incidents.values()]
       .filter((entry) => !isOpen(entry))
       .toSorted((a, b) => (a.resolvedMs ?? 0) - (b.resolvedMs ?? 0));

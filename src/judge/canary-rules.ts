@@ -7,7 +7,6 @@ export type JudgedKpi =
   | 'run_containment'
   | 'outcome_evidence'
   | 'run_duration'
-  | 'incidents_per_run'
   | 'quality_score'
   | 'cost_usd_per_run'
   | 'review_cost_usd_per_run'

@@ -29,7 +29,6 @@ const figures: Readonly<Record<JudgedKpi, (run: RunResult, rules: CanaryRules, k
     Number(escalationReason !== undefined || outcome === 'abandoned'),
   outcome_evidence: ({ evidence }) => Number(evidence === 'none'),
   run_duration: ({ startMs, endMs }) => Math.max(0, endMs - startMs) / 1000,
-  incidents_per_run: () => 0, // others say so, see `withIncident`
   quality_score: ({ scores }, _, { evaluator = '' }) => 1 - (scores.get(evaluator) ?? Number.NaN),
   cost_usd_per_run: ({ costUsd }) => costUsd.llm + costUsd.tool + costUsd.review,
   review_cost_usd_per_run: ({ costUsd }) => costUsd.review,
@@ -64,16 +63,6 @@ export function figuresOf(rules: CanaryRules, run: RunResult): Figures | undefin
     Number.isNaN(figure) ? isScoredLater(rules.kpis[i]!.kpi) : figure >= 0 && Number.isFinite(figure),
   );
   return isSound ? shown : undefined;
-}
-
-/** Whether others may tell until the deadline of a run what its spans do not: it waits for that, also when it has ended. */
-export function awaitsDeadline({ kpis }: CanaryRules): boolean {
-  return kpis.some(({ kpi }) => kpi === 'incidents_per_run');
-}
-
-/** What a run shows that shows `shown` itself, and had an incident. */
-export function withIncident({ kpis }: CanaryRules, shown: Figures): Figures {
-  return shown.map((figure, i) => (kpis[i]!.kpi === 'incidents_per_run' ? 1 : figure));
 }
 
 /** What a run shows that has not ended by its deadline: it failed, took as long, and nothing else is known to be bad. */

@@ -58,7 +58,7 @@ export function judgeFamilies(judged: readonly Standing[], ignored: Readonly<Ign
     ),
     {
       name: 'plimsoll_release_ignored_runs_total',
-      help: 'Runs of which the judge did not take all: a later one of a unit that is counted (again), not ended by the deadline, so that it failed (late), changed its release or unit too late (relabelled), had an incident that was reported after its deadline (incident), told a figure that is no number, so that it never ends (unsound), no room (refused).',
+      help: 'Runs of which the judge did not take all: a later one of a unit that is counted (again), not ended by the deadline, so that it failed (late), changed its release or unit too late (relabelled), told a figure that is no number, so that it never ends (unsound), no room (refused).',
       kind: 'counter',
       samples: Object.entries(ignored).map(([reason, value]) => ({ labels: [['reason', reason]], value })),
     },

@@ -9,7 +9,7 @@ import {
 } from './deployment.ts';
 import { Deployments } from './deployments.ts';
 import { destinationsOf } from './destinations.ts';
-import { awaitsDeadline, figuresOf, isScoredLater, type RunResult } from './figures.ts';
+import { figuresOf, isScoredLater, type RunResult } from './figures.ts';
 import type { Standing } from './standing.ts';
 import { closeTick, nothingIgnored, type Books, type Ignored } from './ticks.ts';
 import { endRun, tickOf, unitIdOf, type Run } from './unit.ts';
@@ -83,7 +83,7 @@ export class Judge {
     }
     const home = this.#deployments.obtain(agent, environment, timeMs);
     if (home === undefined) return;
-    if (home === 'full' || this.#runs.size >= maxRuns || isFull(home)) {
+    if (home === 'full' || this.#runs.size >= maxRuns) {
       this.#ignored.refused++;
       return;
     }
@@ -99,7 +99,6 @@ export class Judge {
       endedMs: Number.POSITIVE_INFINITY,
       figures: undefined,
       scoredMs: Number.POSITIVE_INFINITY,
-      incidentMs: Number.POSITIVE_INFINITY,
       unit: undefined,
       absorbed: [],
     };
@@ -120,7 +119,6 @@ export class Judge {
     }
     // It was counted as a unit, so it ends as the run that it is part of does.
     const whole = this.#runs.get(into) ?? this.#scorable.get(into);
-    if (whole) whole.incidentMs = run.incidentMs = Math.min(whole.incidentMs, run.incidentMs);
     if (!whole) this.#runs.set(into, run);
     else if (whole.endedMs === Number.POSITIVE_INFINITY) whole.absorbed.push(run, ...run.absorbed);
     else if (whole.figures) endRun(run, whole.figures, timeMs);
@@ -166,22 +164,6 @@ export class Judge {
     known.figures = known.figures!.map((was, i) => (isScoredLater(rules.kpis[i]!.kpi) ? figures[i]! : was));
     known.scoredMs = timeMs;
     this.#scorable.delete(run.slot);
-  }
-
-  /**
-   * Somebody reported an incident of a run, whose labels are as the assembler knows them, when all before `timeMs` had
-   * been given. It counts until the deadline of the run.
-   */
-  incident(of: Pick<JudgedRun, 'slot' | 'agent' | 'environment'>, timeMs: number): void {
-    const home = this.#deployments.find(of.agent, of.environment);
-    if (!home || !awaitsDeadline(home.rules)) return;
-    const run = this.#runs.get(of.slot) ?? latestOf(of.slot, home.active, home.pending);
-    const nowMs = Math.max(timeMs, this.#streamMs);
-    if (run?.home !== home || nowMs > run.firstMs + home.rules.deadlineMs) {
-      this.#ignored.incident++;
-      return;
-    }
-    for (const one of [run, ...run.absorbed]) one.incidentMs = Math.min(one.incidentMs, nowMs);
   }
 
   /**
@@ -335,19 +317,6 @@ export class Judge {
       nextMs = Math.min(nextMs, closesMs(deployment, deployment.tickMs));
     this.#closesMs = nextMs;
   }
-}
-
-/** Runs that have ended and wait for their deadline are held, too. */
-function isFull({ rules, active, pending }: Deployment): boolean {
-  return awaitsDeadline(rules) && active.size + pending.size >= maxRuns;
-}
-
-/** The run that had `slot` last: where it was forgotten, another one may have it. */
-function latestOf(slot: number, ...held: readonly Iterable<Run>[]): Run | undefined {
-  let latest: Run | undefined;
-  for (const runs of held)
-    for (const run of runs) if (run.slot === slot && !(latest && latest.firstMs > run.firstMs)) latest = run;
-  return latest;
 }
 
 function isUnscored({ kpis }: CanaryRules, figures: readonly number[]): boolean {

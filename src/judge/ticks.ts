@@ -12,7 +12,7 @@ import {
   type Deployment,
   type Release,
 } from './deployment.ts';
-import { awaitsDeadline, figuresAtDeadline, isScoredLater, withIncident } from './figures.ts';
+import { figuresAtDeadline, isScoredLater } from './figures.ts';
 import { remember } from './history.ts';
 import { addEnd, isNamed } from './membership.ts';
 import { endPairTick, join, score, settleUnit, sideOf } from './pair.ts';
@@ -26,8 +26,6 @@ export interface Ignored {
   late: number;
   /** It changed its release or unit when its tick was closed. */
   relabelled: number;
-  /** An incident of it was reported after its deadline, or it is none that is judged. */
-  incident: number;
   /** A figure of it was no number. */
   unsound: number;
   /** There was no room for it. */
@@ -35,14 +33,7 @@ export interface Ignored {
 }
 
 /** No run was left out. */
-export const nothingIgnored: Readonly<Ignored> = {
-  again: 0,
-  late: 0,
-  relabelled: 0,
-  incident: 0,
-  unsound: 0,
-  refused: 0,
-};
+export const nothingIgnored: Readonly<Ignored> = { again: 0, late: 0, relabelled: 0, unsound: 0, refused: 0 };
 
 /** Who counts what the ticks of a deployment leave out and begin. */
 export interface Books {
@@ -133,13 +124,12 @@ function placeUnit(deployment: Deployment, unit: Unit, tickMs: number): void {
   }
 }
 
-/** Ends the runs that ended before `nowMs`, or did not by their deadline, for which some rules have them wait. */
+/** Ends the runs that ended before `nowMs`, or did not by their deadline. */
 function settleRuns(deployment: Deployment, nowMs: number, { ignored }: Books): void {
   const { active, unscored, rules, releases } = deployment;
-  const waits = awaitsDeadline(rules);
   for (const run of active) {
     const isLate = run.firstMs + rules.deadlineMs < nowMs;
-    if ((waits || run.endedMs >= nowMs) && !isLate) continue;
+    if (run.endedMs >= nowMs && !isLate) continue;
     active.delete(run);
     const unit = run.unit!;
     unit.open--;
@@ -148,9 +138,8 @@ function settleRuns(deployment: Deployment, nowMs: number, { ignored }: Books): 
     const ends = releases.get(unit.release)?.ends;
     if (ends) addEnd(ends, run.isFailed || !isInTime, isInTime ? run.tookMs : undefined);
     if (!isInTime) ignored.late++;
-    const shown = (isInTime ? run.figures : undefined) ?? figuresAtDeadline(rules);
-    addFigures(unit, run.incidentMs < nowMs ? withIncident(rules, shown) : shown);
-    if (!isInTime || run.scoredMs < nowMs) unscored.delete(run); // what evaluators said is shown with the rest
+    addFigures(unit, (isInTime ? run.figures : undefined) ?? figuresAtDeadline(rules));
+    if (!isInTime) unscored.delete(run);
   }
 }
 
@@ -179,14 +168,9 @@ function retire({ open, over }: Release, id: string): void {
 }
 
 /** Takes what evaluators said before `nowMs` of runs that had ended without a score. */
-function takeScores(
-  { unscored, active, releases, rules }: Deployment,
-  nowMs: number,
-  { scorable }: Books,
-): void {
+function takeScores({ unscored, releases, rules }: Deployment, nowMs: number, { scorable }: Books): void {
   const forMs = Math.max(rules.deadlineMs, scoreMs);
   for (const run of unscored) {
-    if (active.has(run)) continue;
     const isSaid = run.scoredMs < nowMs;
     if (!isSaid && run.firstMs + forMs > nowMs) continue;
     unscored.delete(run);

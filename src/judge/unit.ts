@@ -24,8 +24,6 @@ export interface Run {
   tookMs: number | undefined;
   /** When an evaluator spoke; Infinity while none has. */
   scoredMs: number;
-  /** When an incident of it was reported; Infinity while none was. */
-  incidentMs: number;
   /** From the end of the tick it joined. */
   unit: Unit | undefined;
   /** Runs that are part of this one, as came out after they joined: they end as it does. */

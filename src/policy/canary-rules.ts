@@ -82,7 +82,6 @@ function weightsOf({ weights }: CanaryGate): readonly (readonly [kpi: JudgedKpi,
 
 /** The most that a KPI may be by this bound: a share of bad, or an amount. What is good is stated as the least. */
 function mostOf(kpi: JudgedKpi, bound: number): number {
-  if (kpi === 'incidents_per_run') return Math.min(1, bound);
   return isBetterHigher(kpi) ? rounded(1 - bound) : bound;
 }
 

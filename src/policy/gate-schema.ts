@@ -10,7 +10,6 @@ export const judgedKpis = [
   'run_containment',
   'outcome_evidence',
   'run_duration',
-  'incidents_per_run',
   'quality_score',
   'cost_usd_per_run',
   'review_cost_usd_per_run',
@@ -49,11 +48,7 @@ const canary = z.strictObject({
     .describe('What the router keeps together: it sends all runs of one to the same release.'),
   deadline: duration.describe('A run that has not ended by then has failed.'),
   min_runs: count(1, 1_000_000).describe('Units of the release before it passes.'),
-  weights: z
-    .partialRecord(judgedKpi, ratio)
-    .describe(
-      'How much each KPI matters; together 1. incidents_per_run is the share of runs of which an incident was reported by their deadline, for which all of them then wait.',
-    ),
+  weights: z.partialRecord(judgedKpi, ratio).describe('How much each KPI matters; together 1.'),
   margin: ratio.describe('It passes when it is surely not worse by so much.'),
   tolerance: ratio.optional().describe('Worse by so much is not worse. 0 unless said.'),
   floor: z

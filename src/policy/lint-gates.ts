@@ -146,7 +146,6 @@ function* weightFindings(policy: Policy, { weights }: CanaryGate): Generator<Fin
 const unweighable: Readonly<Partial<Record<ReturnType<typeof metricsOf>['unit'], string>>> = {
   USD: 'nothing says what is dear, so costs cannot be weighed',
   seconds: 'nothing says what is slow, so durations cannot be weighed',
-  incidents: 'nothing says how many are too many, so incidents cannot be weighed',
 };
 
 /** Scores are those of an evaluator, which only an objective names. */
@@ -167,7 +166,7 @@ function* floorFindings({ objectives }: Policy, { floor = {}, weights }: CanaryG
     const path = `gates::canary::floor::${kpi}`;
     if (!((weights[kpi] ?? 0) > 0))
       yield error(path, 'has no weight, so nothing comes of it', `add gates::canary::weights::${kpi}`);
-    if (['ratio', 'incidents'].includes(metricsOf(kpi).unit) && bound >= 1) {
+    if (metricsOf(kpi).unit === 'ratio' && bound >= 1) {
       const how = isBetterHigher(kpi) ? 'never' : 'always';
       yield error(path, `${bound} is ${how} met`, 'write a share below 1');
       continue;

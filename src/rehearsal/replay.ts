@@ -76,8 +76,7 @@ export class Replay {
     this.#kpis = kpis;
     this.#book = bookOf(telemetry, {
       opened: (incident) => kpis.incident({ ...incident, timeMs: incident.detectedMs }),
-      reported: () => undefined, // nobody reports to a replay
-      changed: () => undefined, // nor is anything kept of it
+      changed: () => undefined, // nothing is kept of a replay
     });
     const spans = new EnrichedSpans(this.#enricher);
     this.#taker = new RecordTaker({ spans, clock: { nowMs: () => this.nowMs }, telemetry });

@@ -34,7 +34,6 @@ export function assessRole(site: Site, plan: NonNullable<Plan['assess']>): Asses
   const outbox = new RowOutbox(site.runs, { log });
   const book = bookOf(telemetry, {
     opened: (incident) => assessor.opened({ ...incident, timeMs: incident.detectedMs }),
-    reported: (report) => assessor.reported(report),
     changed: () => assessor.change(),
   });
   const judge = new Judge((agent, environment) => policies.coverage.canaryRules(agent, environment));

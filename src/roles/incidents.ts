@@ -28,11 +28,10 @@ const settings: BookSettings = {
   quietMs: 30 * minuteMs,
 };
 
-/** A book; `told` is told of new incidents, of reports and of changes. */
-export function bookOf(telemetry: Telemetry, told: Omit<BookListener, 'unopened'>): IncidentBook {
+/** A book; `told` is told of new incidents and of changes. */
+export function bookOf(telemetry: Telemetry, told: Pick<BookListener, 'opened' | 'changed'>): IncidentBook {
   return new IncidentBook(settings, {
     opened: (incident) => told.opened(incident),
-    reported: (report) => told.reported(report),
     changed: (incident) => told.changed(incident),
     unopened: (count) => telemetry.count('plimsoll_assess_unopened_incidents_total', count, {}),
   });

@@ -1,11 +1,10 @@
-import { SpanIds, type SpanFacts } from '../semconv/span-facts.ts';
+import type { SpanFacts } from '../semconv/span-facts.ts';
 import { Arrival } from './arrival.ts';
-import type { ClosedBy, FinishedRun, RunSink, SeenRun } from './finished-run.ts';
+import type { ClosedBy, FinishedRun, RunSink } from './finished-run.ts';
 import type { Lane } from './lane.ts';
 import { none } from './rows.ts';
 import { noCounts } from './run-counts.ts';
 import { RunList, type RunListState } from './run-list.ts';
-import { seenOf } from './run-report.ts';
 import { byte } from './run-table.ts';
 import { Runs, type RunsState } from './runs.ts';
 
@@ -211,8 +210,18 @@ export class RunAssembler {
       const { endMs, behindMs } = this.#arrival;
       const durationMs = Math.max(0, endMs - span.startMs);
       runs.table.addToolCall(run, result, attempts);
-      const whose = { traceId, agent, release, environment, tool };
-      this.#sink.toolCall({ ...whose, result, attempts, endMs, durationMs, behindMs });
+      this.#sink.toolCall({
+        traceId,
+        agent,
+        release,
+        environment,
+        tool,
+        result,
+        attempts,
+        endMs,
+        durationMs,
+        behindMs,
+      });
     }
     if (isRevised) this.#reportRevised(run, before);
   }
@@ -242,15 +251,6 @@ export class RunAssembler {
     const after = this.#runs.report(run);
     this.#sink.revised(before, after);
     this.#runs.table.places[run] = after.place;
-  }
-
-  /** What is known of the run with that id; undefined where it is not in memory. Between records only. */
-  find(runId: string): SeenRun | undefined {
-    const ids = new SpanIds();
-    ids.run = runId;
-    const { table } = this.#runs;
-    const run = table.find(ids);
-    return run === none ? undefined : seenOf(table, run);
   }
 
   /** Ends runs that have been idle, and forgets ended ones, as of event time `watermarkMs`. Between records only. */

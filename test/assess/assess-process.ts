@@ -34,7 +34,6 @@ export class Process {
   readonly outbox: RowOutbox;
   readonly book: IncidentBook = incidentBook({
     opened: (incident) => this.assessor.opened({ ...incident, timeMs: incident.detectedMs }),
-    reported: (report) => this.assessor.reported(report),
     changed: () => this.assessor.change(),
   });
   /** Keys of the incidents that were committed last. */

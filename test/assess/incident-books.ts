@@ -3,11 +3,5 @@ import { settings } from '../incidents/books.ts';
 
 /** An empty book that tells nobody but `told`. */
 export function incidentBook(told: Partial<BookListener> = {}): IncidentBook {
-  const nobody: BookListener = {
-    opened: () => {},
-    reported: () => {},
-    changed: () => {},
-    unopened: () => {},
-  };
-  return new IncidentBook(settings, { ...nobody, ...told });
+  return new IncidentBook(settings, { opened: () => {}, changed: () => {}, unopened: () => {}, ...told });
 }

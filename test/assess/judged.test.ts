@@ -1,9 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { CanaryRules } from '../../src/judge/canary-rules.ts';
-import type { Report } from '../../src/incidents/incident-book.ts';
 import type { Standing } from '../../src/judge/standing.ts';
-import { report } from '../incidents/books.ts';
 import { runs } from '../property-runs.ts';
 import { until } from '../until.ts';
 import { Process } from './assess-process.ts';
@@ -122,57 +120,6 @@ test('a process whose clock is an hour ahead makes no open run fail', async () =
   } finally {
     await process.stop();
   }
-});
-
-test('incidents that are reported of runs count against their release, once that is committed, also for who assesses next', async () => {
-  const partition = new MemoryPartition();
-  const run = (id: string, release: string): void =>
-    partition.append(noon, [
-      {
-        runId: id,
-        traceId: `trace of ${id}`,
-        agent: 'refund',
-        environment: 'test',
-        release,
-        spanId: id,
-        parentSpanId: '',
-        step: 'agent',
-        startMs: noon - 10,
-        endMs: noon,
-      },
-    ]);
-  for (let i = 0; i < 18; i++) run(`old${i}`, '1');
-  for (const id of ['new0', 'new1']) run(id, '2');
-  const kpis = [{ kpi: 'incidents_per_run', weight: 1, reference: 0.02, floor: undefined }] as const;
-  const judgedBy = (): CanaryRules => ({ ...rules, share: 0.1, kpis });
-  const after = async (...reports: readonly Partial<Report>[]): Promise<number | undefined> => {
-    const [stream, states] = [new MemoryRuns(), new MemoryStates()];
-    const first = new Process(noon + 100, 1, stream, states, {}, judgedBy);
-    await first.own(partition);
-    for (const said of reports)
-      first.book.open(report({ agent: 'refund', environment: 'test', release: '2', ...said }), first.nowMs);
-    await first.assessor.committed();
-    await first.stop();
-    const next = new Process(noon + 1000, 1, stream, states, {}, judgedBy);
-    try {
-      await next.own(partition);
-      next.nowMs += 10 * minute;
-      await until('the judge has spoken', async () => {
-        await next.assessor.committed();
-        return next.standings.some(({ units }) => units.candidate.settled === 2);
-      });
-      return next.standings[0]?.tests.find(({ test: name }) => name === 'worse')?.logEvidence;
-    } finally {
-      await next.stop();
-    }
-  };
-  const none = await after();
-  expect(await after({ run: 'new0' }, { run: 'new1' })).toBeGreaterThan(none! + 1);
-  const unsaid = { run: 'new0', release: 'unknown', environment: 'unknown' };
-  expect(await after(unsaid)).toBeGreaterThan(none!);
-  // It names no run, one that nobody knows, or one that is not of whom it says.
-  const others = [{}, { run: 'new7' }, { run: 'new0', release: '1' }, { run: 'new0', agent: 'search' }];
-  for (const said of others) expect(await after(said)).toBe(none);
 });
 
 async function standingsOf(process: Process): Promise<readonly Standing[]> {

@@ -23,21 +23,18 @@ export interface Told {
   /** As they were when it told of them. */
   readonly opened: Incident[];
   readonly changed: Incident[];
-  readonly reported: Report[];
   unopened: number;
 }
 
 export function bookOf(over: Partial<BookSettings> = {}, newId?: () => string): Told {
   const opened: Incident[] = [];
   const changed: Incident[] = [];
-  const reported: Report[] = [];
   const told: Told = {
     book: new IncidentBook(
       { ...settings, ...over },
       {
         opened: (incident) => void opened.push({ ...incident }),
         changed: (incident) => void changed.push({ ...incident }),
-        reported: (said) => void reported.push(said),
         unopened: (count) => {
           told.unopened += count;
         },
@@ -46,7 +43,6 @@ export function bookOf(over: Partial<BookSettings> = {}, newId?: () => string): 
     ),
     opened,
     changed,
-    reported,
     unopened: 0,
   };
   return told;

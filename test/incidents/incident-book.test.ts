@@ -301,18 +301,6 @@ describe('a report', () => {
     expect(opened).toHaveLength(2);
   });
 
-  test('that names a run is told of each time that it is taken, and what names it is not part of the incident', () => {
-    const { book, reported } = bookOf({ openLimit: 1 });
-    const said = ['a', 'b', 'c'].map((run) => report({ run }));
-    for (const each of said.slice(0, 2)) book.open(each, noon);
-    book.change({ key: 'double-refund' }, 'resolved', noon);
-    book.open(said[2]!, noon + 1);
-    expect(book.open(report({ run: 'd', release: '2' }), noon + 2).kind).toBe('taken');
-    expect(book.open(report({ run: 'e', key: 'other' }), noon + 2).kind).toBe('full');
-    expect(reported).toEqual(said);
-    expect(only(book)).not.toHaveProperty('run');
-  });
-
   test('never began later than it was heard of', () => {
     const { book } = bookOf();
     book.open(report({ startedMs: noon + hourMs }), noon);

@@ -83,7 +83,6 @@ export class KpiEngine {
     const outbox = new RowOutbox(this.#runs, { log });
     const book = bookOf(telemetry, {
       opened: (incident) => assessor.opened({ ...incident, timeMs: incident.detectedMs }),
-      reported: (report) => assessor.reported(report),
       changed: () => assessor.change(),
     });
     const States = this.#isStrange ? StrangeStates : StateLog<SavedState>;

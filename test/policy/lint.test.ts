@@ -321,19 +321,6 @@ test.each<[string, Mapping, string]>([
     'error: gates::canary::weights::run_duration: nothing says what is slow, so durations cannot be weighed: add objectives::run_duration',
   ],
   [
-    'a weight on incidents without a limit',
-    withCanary({ weights: { run_success: 0.5, incidents_per_run: 0.5 } }),
-    'error: gates::canary::weights::incidents_per_run: nothing says how many are too many, so incidents cannot be weighed: add objectives::incidents_per_run',
-  ],
-  [
-    'a floor of incidents in every run',
-    {
-      ...withCanary({ weights: { incidents_per_run: 1 }, floor: { incidents_per_run: 1 } }),
-      objectives: { incidents_per_run: everyObjective['incidents_per_run'] },
-    },
-    'error: gates::canary::floor::incidents_per_run: 1 is always met: write a share below 1',
-  ],
-  [
     'a floor below the mean that the objective allows',
     {
       ...withCanary({ weights: { run_duration: 1 }, floor: { run_duration: 30 } }),

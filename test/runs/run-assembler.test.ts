@@ -6,7 +6,7 @@ import { RunAssembler, type AssemblerState } from '../../src/runs/run-assembler.
 import { runRow } from '../../src/runs/run-row.ts';
 import type { SpanFacts } from '../../src/semconv/span-facts.ts';
 import { runs } from '../property-runs.ts';
-import { lane, Reported, settings, span, traceIdOf } from './spans.ts';
+import { lane, Reported, settings, span } from './spans.ts';
 
 /** Adds `spans` as one record each and returns what was reported. */
 function assemble(spans: readonly SpanFacts[], watermarkMs?: number, given = settings): Reported {
@@ -545,24 +545,6 @@ describe('the labels of tool calls', () => {
       ]).calls,
     ).toMatchObject([{ agent: 'refund', release: 'r' }]);
   });
-});
-
-test('a run is found by its id, that of its trace, or those of traces that belong to it, as long as it is in memory', () => {
-  const [trace, other] = [traceIdOf('one'), traceIdOf('other')];
-  const assembler = new RunAssembler({ ...settings, maxRuns: 2 }, new Reported());
-  const from = lane();
-  const add = (said: Parameters<typeof span>[0]): void => {
-    assembler.add(span({ spanId: 's', parentSpanId: '', step: 'agent', agent: 'refund', ...said }), from);
-    assembler.settle();
-  };
-  const slotOf = (id: string) => assembler.find(id)?.slot;
-  add({ traceId: 'one' });
-  add({ traceId: 'other', runId: 'order-7', release: '2' });
-  expect(assembler.find(trace)).toMatchObject({ agent: 'refund', release: 'unknown' });
-  expect(assembler.find('order-7')).toMatchObject({ release: '2' });
-  expect(slotOf(other)).toBe(slotOf('order-7'));
-  expect(slotOf(trace)).not.toBe(slotOf('order-7'));
-  for (const id of ['order-8', 'toString', '', 'f'.repeat(32)]) expect(assembler.find(id)).toBeUndefined();
 });
 
 test('an end in the future is taken back to what the record allows, and counted', () => {

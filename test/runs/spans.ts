@@ -18,13 +18,6 @@ function numberOf(name: string): number {
   return number;
 }
 
-/** The id of the trace of that name, in hex. */
-export function traceIdOf(name: string): string {
-  const traceId = Buffer.alloc(16);
-  traceId.writeInt32LE(numberOf(name), 12);
-  return traceId.toString('hex');
-}
-
 /** The ids of the span it belongs to, which a copy of that may have changed. */
 function readIds(this: SpanFacts, ids: SpanIds): void {
   ids.trace0 = 0;
