@@ -66,11 +66,12 @@ const tools: Source = {
   labels: { ...release, tool: 'ToolName' },
   from: `(
     SELECT
-        AgentName, Release, Environment, ToolName,
+        if(R.RunId = '', C.AgentName, R.AgentName) AS AgentName, if(R.RunId = '', C.Release, R.Release) AS Release,
+        if(R.RunId = '', C.Environment, R.Environment) AS Environment, C.ToolName AS ToolName,
         argMax(C.Result, C.Timestamp) AS Result, count() AS Attempts, argMax(C.DurationSeconds, C.Timestamp) AS DurationSeconds,
         max(C.Timestamp + toIntervalNanosecond(toInt64(round(C.DurationSeconds * 1e9)))) AS EndTime
-    FROM tool_calls AS C
-    GROUP BY AgentName, Release, Environment, ToolName, RunId, if(ToolCallId = '', SpanId, ToolCallId)
+    FROM tool_calls AS C LEFT ANY JOIN runs AS R ON C.RunId = R.RunId
+    GROUP BY AgentName, Release, Environment, ToolName, C.RunId, if(C.ToolCallId = '', C.SpanId, C.ToolCallId)
 )
 WHERE ${inWindow('EndTime')}`,
   durations: "groupArrayIf(DurationSeconds, Result IN ('ok', 'error'))",

@@ -201,35 +201,6 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       );
     });
 
-    test('say of a tool call what its run says once that has ended, and till then what its span does', async () => {
-      const labels = 'SessionId, AgentName, Release, Environment, PolicyRevision';
-      await clickhouse.command(`
-        INSERT INTO otel_traces (RunId, ${labels}, SpanId, Step) VALUES
-          ('ended', '', 'its service', 'unknown', 'unknown', '', 'a', 'tool'),
-          ('ended', '', 'a sub-agent', '0', 'staging', 'other', 'b', 'tool'),
-          ('says nothing', 's2', 'refund', '1', 'staging', 'first', 'c', 'tool'),
-          ('goes on', 's3', 'invoice', '7', 'production', 'third', 'd', 'tool')`);
-      const [ended, saysNothing] = [
-        "'ended', 's1', 'refund'",
-        "'says nothing', '', 'unknown', 'unknown', 'unknown', ''",
-      ];
-      await clickhouse.command(`
-        INSERT INTO agent_runs (RunId, ${labels}, Version) VALUES
-          (${ended}, '2', 'production', 'second', 2), (${saysNothing}, 1), ('of no call', '', 'x', 'x', 'x', '', 1)`);
-      await clickhouse.command(
-        `INSERT INTO agent_runs (RunId, ${labels}, Version) VALUES (${ended}, 'not known yet', 'unknown', '', 1)`,
-      );
-      const calls = await clickhouse.query<Record<string, string>>(
-        `SELECT RunId, ${labels} FROM tool_calls ORDER BY SpanId`,
-      );
-      expect(calls.map((call) => Object.values(call).join(' | '))).toEqual([
-        'ended | s1 | refund | 2 | production | second',
-        'ended | s1 | refund | 2 | production | second',
-        'says nothing | s2 | refund | 1 | staging | ',
-        'goes on | s3 | invoice | 7 | production | third',
-      ]);
-    });
-
     test('know a call by every key that conventions have for its id, the best first', async () => {
       const sources = keyTableSpec.sources.filter(({ field }) => field === fields.toolCallId);
       expect(sources.length).toBeGreaterThan(5);
