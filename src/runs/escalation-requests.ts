@@ -7,6 +7,7 @@ import {
   type EscalationState,
 } from '../semconv/vocabulary.ts';
 import type { Arrival } from './arrival.ts';
+import type { FinishedRun } from './finished-run.ts';
 import { none } from './rows.ts';
 import { byte, type RunTable } from './run-table.ts';
 import { known, type SpanTable } from './span-table.ts';
@@ -36,8 +37,11 @@ export function noteRequest(
   if (!log) spans.setParent(row, isRoot ? none : spans.obtain(run, ids.parent0, ids.parent1));
 }
 
-/** What is known of runs whose spans are forgotten, as a snapshot keeps it. */
-export type EscalationRequestsState = ReadonlyMap<number, readonly number[]>;
+/** What the spans of runs do not say, as a snapshot keeps it. */
+export interface EscalationRequestsState {
+  readonly settled: ReadonlyMap<number, readonly number[]>;
+  readonly peaks: ReadonlyMap<number, readonly number[]>;
+}
 
 /**
  * How often a human was asked. The same in whatever order spans come. An exception that asks passes through the spans
@@ -48,6 +52,7 @@ export class EscalationRequests {
   readonly #runs: RunTable;
   readonly #spans: SpanTable;
   #settled = new Map<number, readonly number[]>();
+  #peaks = new Map<number, readonly number[]>();
 
   constructor(runs: RunTable, spans: SpanTable) {
     this.#runs = runs;
@@ -66,19 +71,37 @@ export class EscalationRequests {
     if (requests !== noRequests) this.#settled.set(run, requests);
   }
 
+  /** What to report of `run`, noted as the latest report of it: its requests, and the most by reason that were ever reported. */
+  report(run: number): Pick<FinishedRun, 'escalationRequests' | 'peakRequests'> {
+    const requests = this.of(run);
+    if (requests === noRequests) return { escalationRequests: requests, peakRequests: noRequests };
+    const before = this.#peaks.get(run) ?? noRequests;
+    const peak = escalationReasons.map((_, reason) => {
+      const counts = requests.slice(requestsAt(reason, 0), requestsAt(reason + 1, 0));
+      return Math.max(
+        before[reason] ?? 0,
+        counts.reduce((sum, count) => sum + count),
+      );
+    });
+    this.#peaks.set(run, peak);
+    return { escalationRequests: requests, peakRequests: peak };
+  }
+
   /** Forgets what is known of `run`. */
   drop(run: number): void {
     if (this.#settled.size > 0) this.#settled.delete(run);
+    if (this.#peaks.size > 0) this.#peaks.delete(run);
   }
 
-  /** What is known of runs whose spans are forgotten, lent until another one's are. */
+  /** What the spans do not say, lent until a run is reported or its spans are forgotten. */
   save(): EscalationRequestsState {
-    return this.#settled;
+    return { settled: this.#settled, peaks: this.#peaks };
   }
 
   /** Makes this what was saved. */
-  restore(state: EscalationRequestsState): void {
-    this.#settled = new Map(state);
+  restore({ settled, peaks }: EscalationRequestsState): void {
+    this.#settled = new Map(settled);
+    this.#peaks = new Map(peaks);
   }
 }
 
