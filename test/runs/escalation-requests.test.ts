@@ -16,7 +16,35 @@ const asking = {
   isOpen: fc.boolean(),
 };
 const reason = fc.constantFrom('approval', 'guardrail');
+const answer = fc.constantFrom('approved', 'modified', 'rejected', 'timed_out');
 const state = fc.constantFrom(...escalationStates);
+
+/** Spans of which some are in another one; those say nothing that contradicts it. A log record may repeat one. */
+const nested = fc
+  .array(
+    fc.record({
+      reason,
+      answer,
+      spans: fc.array(fc.record({ ...asking, isLogged: fc.boolean() }), { minLength: 1, maxLength: 3 }),
+    }),
+    { maxLength: 4 },
+  )
+  .map((nests) =>
+    nests.flatMap((nest, i) =>
+      nest.spans.flatMap(({ startS, lastsS, isOpen, isLogged }, k) => {
+        const said = span({
+          spanId: `${i}.${k}`,
+          parentSpanId: k === 0 ? 'root' : `${i}.0`,
+          startMs: startS * 1000,
+          endMs: (startS + lastsS) * 1000,
+          escalationReason: nest.reason,
+          escalationState: isOpen ? 'requested' : nest.answer,
+        });
+        const log = { ...said, spanId: `log ${said.spanId}`, log: 'traced' } as const;
+        return isLogged ? [said, log] : [said];
+      }),
+    ),
+  );
 
 /** Spans that are in each other anyhow, in circles, too. */
 const anyhow = fc
@@ -76,6 +104,16 @@ function told(spans: readonly SpanFacts[]): { reports: readonly number[][]; coun
   );
   return { reports, counted };
 }
+
+test('property: a human was asked as often, whether spans come before the end of the run or after it, in any order', () => {
+  fc.assert(
+    fc.property(withOrder(nested), ([spans, shuffled]) => {
+      const { counted } = told([...spans, root]);
+      expect(told([root, ...shuffled]).counted).toEqual(counted);
+    }),
+    { numRuns: runs },
+  );
+});
 
 test('property: whatever spans say of each other, the most that was reported is counted, and no more', () => {
   fc.assert(
