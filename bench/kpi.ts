@@ -37,6 +37,7 @@ function runOf(fleet: Fleet, i: number, closedMs: number): KpiRun {
     evidence: i % 4 === 0 ? 'app' : 'none',
     escalationReason: i % 10 === 0 ? 'approval' : undefined,
     escalationRequests: [],
+    peakRequests: [],
     costUsd: { llm: 0.01 + (i % 100) / 1000, tool: 0, review: i % 10 === 0 ? 2 : 0 },
     peakUsd: { llm: 0.01 + (i % 100) / 1000, tool: 0, review: i % 10 === 0 ? 2 : 0 },
     priced: true,

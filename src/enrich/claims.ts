@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { ByName } from './by-name.ts';
 
 /** What is claimed: whose work a span is, where, and of which release. */
@@ -21,7 +22,7 @@ interface Limit {
 
 /** What the bearer of a token or of a client certificate may claim that its spans are of. */
 export class Claims {
-  /** Equal for claims that say the same of the same bearer. */
+  /** A digest: equal for claims that say the same of the same bearer, and short, for what it tells apart is kept by the hundred thousand. */
   readonly key: string;
   readonly limits: readonly Limit[];
 
@@ -32,7 +33,8 @@ export class Claims {
       const allowed = new ByName<true>(Object.fromEntries(names?.map((name) => [name, true] as const) ?? []));
       return names ? [{ bearer, kind, names, allowed }] : [];
     });
-    this.key = JSON.stringify(this.limits.map(({ kind, names }) => [bearer, kind, names.toSorted()]));
+    const said = this.limits.map(({ kind, names }) => [bearer, kind, names.toSorted()]);
+    this.key = hash('sha256', JSON.stringify(said), 'base64');
   }
 }
 

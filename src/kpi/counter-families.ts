@@ -131,7 +131,7 @@ function runFamilies(series: readonly CounterSeries[]): readonly Family[] {
     ),
     counter(
       'plimsoll_escalation_requests_total',
-      'Times that a human was asked, by why and by what came of it: approved (as it was or changed), rejected, unanswered (timed out or given up), or unknown where nobody says.',
+      'Times that a human was asked, by why and by what came of it: approved (as it was or changed), rejected, unanswered (timed out or given up), or unknown where nobody says. An answer in a span of its own is taken to be to a question of that run and reason that was still open, where there is one.',
       series.flatMap((one) =>
         one.byWords(at.requests, ['reason', escalationReasons], ['resolution', escalationResolutions]),
       ),

@@ -16,6 +16,8 @@ export interface KpiRun {
   readonly escalationReason: EscalationReason | undefined;
   /** How often a human was asked, by reason and, within it, resolution, in the order of the vocabulary; an empty list for never. */
   readonly escalationRequests: readonly number[];
+  /** The most that they ever were, by reason; likewise. */
+  readonly peakRequests: readonly number[];
   /** US dollars. */
   readonly costUsd: { readonly llm: number; readonly tool: number; readonly review: number };
   /** The most that each ever was. */

@@ -55,15 +55,14 @@ export interface TotalsState {
 
 /**
  * How many requests `after` has of each kind, by its place, that are not among those of `before`. An answer to one that
- * was there without is no other request, so of each reason as many are new as there are more of it.
+ * was there without is no other request, so of each reason as many are new as there are more of it than ever before.
  */
-function* moreRequests(before: readonly number[], after: readonly number[]): Generator<[number, number]> {
+function* moreRequests(before: KpiRun, after: KpiRun): Generator<[number, number]> {
   const width = escalationResolutions.length;
-  for (let from = 0; from < after.length; from += width) {
-    let left = 0;
-    for (let i = from; i < from + width; i++) left += after[i]! - (before[i] ?? 0);
-    for (let i = from; i < from + width; i++) {
-      const more = Math.min(left, after[i]! - (before[i] ?? 0));
+  for (const [reason, peak] of after.peakRequests.entries()) {
+    let left = peak - (before.peakRequests[reason] ?? 0);
+    for (let i = reason * width; i < (reason + 1) * width; i++) {
+      const more = Math.min(left, after.escalationRequests[i]! - (before.escalationRequests[i] ?? 0));
       if (more <= 0) continue;
       yield [i, more];
       left -= more;
@@ -138,8 +137,7 @@ export class Totals {
     const reason = escalationReasonOf(after);
     if (reason && !escalationReasonOf(before))
       counts.add(at.escalations + escalationReasons.indexOf(reason), 1, traceId, endMs);
-    for (const [i, more] of moreRequests(before.escalationRequests, after.escalationRequests))
-      counts.add(at.requests + i, more, traceId, endMs);
+    for (const [i, more] of moreRequests(before, after)) counts.add(at.requests + i, more, traceId, endMs);
     for (let i = 0; i < categories.length; i++) {
       const more = after.peakUsd[categories[i]!] - before.peakUsd[categories[i]!];
       if (more > 0) counts.add(at.costUsd + i, more, traceId, endMs);

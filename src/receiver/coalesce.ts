@@ -22,7 +22,7 @@ export class Coalescer<T> {
   #old = new Map<string, Promise<T>>();
   #youngSinceMs = 0;
 
-  /** A window of 0 switches it off. `limit` bounds memory: about 300 bytes each. */
+  /** A window of 0 switches it off. `limit` bounds memory: about 300 bytes each, and what `kind` is longer than 16 characters. */
   constructor(options: { readonly windowMs: number; readonly limit: number; readonly clock: Clock }) {
     this.#windowMs = options.windowMs;
     this.#limit = options.limit;

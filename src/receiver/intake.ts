@@ -37,7 +37,7 @@ export interface IntakeOptions extends AdmissionOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** Bodies remembered at most: 30 MB. Beyond 800 requests a second the window is shorter than two minutes. */
+/** Bodies remembered at most: 30 MB, and 5 MB for each of a token and a certificate whose bearers have limits. Beyond 800 requests a second the window is shorter than two minutes. */
 const rememberedBodies = 100_000;
 
 /** Why something is rejected: it is not valid, or its sender may not claim what it says. */

@@ -47,6 +47,8 @@ export interface FinishedRun extends SeenRun {
   readonly escalationReason: EscalationReason | undefined;
   /** How often a human was asked: by reason and, within it, resolution, in the order of the vocabulary; an empty list for never. */
   readonly escalationRequests: readonly number[];
+  /** The most that were ever reported, by reason: what came later may show that one was counted twice. */
+  readonly peakRequests: readonly number[];
   /** Those that were handed to `toolCall` so far. */
   readonly toolCalls: RunToolCalls;
   readonly costUsd: RunCost;

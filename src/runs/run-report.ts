@@ -27,7 +27,7 @@ export function seenOf(table: RunTable, run: number): SeenRun {
 export function reportOf(
   table: RunTable,
   run: number,
-  said: Pick<FinishedRun, 'endMs' | 'escalationReason' | 'escalationRequests' | 'scores'>,
+  said: Pick<FinishedRun, 'endMs' | 'escalationReason' | 'escalationRequests' | 'peakRequests' | 'scores'>,
 ): FinishedRun {
   const { cells, bytes } = table;
   const at = table.cellAt(run);
@@ -46,6 +46,7 @@ export function reportOf(
     evidence: evidenceLevels[bytes[bytesAt + byte.evidence]!]!,
     escalationReason: said.escalationReason,
     escalationRequests: said.escalationRequests,
+    peakRequests: said.peakRequests,
     toolCalls: toolCallsOf(table, run),
     costUsd: {
       llm: cells[at + cell.llmCostNanos]! / nanosPerUsd,

@@ -301,7 +301,7 @@ export class Runs {
     return reportOf(this.table, run, {
       endMs: this.endMs(run),
       escalationReason: this.#ending.escalationReason(run),
-      escalationRequests: this.#requests.of(run),
+      ...this.#requests.report(run),
       scores: this.#scores.of(run),
     });
   }

@@ -32,7 +32,7 @@ export const known = {
 /** The bits above those: what was asked of a human, from 1 on; 0 is nothing. */
 const requestShift = 14;
 
-const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6, call: 7, parent: 8 } as const;
+const word = { run: indexWords, id0: 3, id1: 4, next: 5, known: 6, call: 7, parent: 8, requestS: 9 } as const;
 /** A tool call has no tokens, and its times in their place. */
 const cell = { costNanos: 5, inputTokens: 6, outputTokens: 7, callStartMs: 6, callEndMs: 7 } as const;
 const cellCount = 8;
@@ -177,9 +177,15 @@ export class SpanTable {
     return this.known(span) >> requestShift;
   }
 
-  /** Sets once what was asked of a human at `span`: a small number above 0. */
-  setRequest(span: number, request: number): void {
+  /** The second since the epoch of which `setRequest` told. */
+  requestS(span: number): number {
+    return this.#rows.words[span * wordCount + word.requestS]! >>> 0;
+  }
+
+  /** Sets once what was asked of a human at `span`, a small number above 0, and an event time of it. */
+  setRequest(span: number, request: number, atMs: number): void {
     this.learn(span, request << requestShift);
+    this.#rows.words[span * wordCount + word.requestS] = Math.floor(atMs / 1000);
   }
 
   /** In billionths of a US dollar. */

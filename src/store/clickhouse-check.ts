@@ -1,4 +1,5 @@
 import { messageOf } from '../core/failure.ts';
+import { clickHouseErrorCode } from './clickhouse-fault.ts';
 import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, type Migration, statementsOf } from './migrations.ts';
 import { traceColumns } from './trace-columns.ts';
@@ -14,6 +15,8 @@ const fewestTokens = 10_000;
 const canaryMs = 60_000;
 /** From such a difference on, somebody should know that the clocks of two machines differ. */
 const noticeableSkewMs = 60_000;
+/** The code of ClickHouse for it. */
+const lacksRight = 497;
 
 /** What keeps the tables from being made and used on this server, each as one sentence with the fix. Changes nothing. */
 export async function serverFaults(
@@ -76,9 +79,16 @@ export async function insertFaults(
       deadlineMs: clickhouse.nowMs() + canaryMs,
       body: [],
     });
-    await insert.catch((error: unknown) => faults.push(`inserts into ${name} fail: ${messageOf(error)}`));
+    await insert.catch((error: unknown) => {
+      const fix = clickHouseErrorCode(error) === lacksRight ? grantOf(name) : 'correct what it names';
+      faults.push(`inserts into ${name} fail: ${messageOf(error)}: ${fix}`);
+    });
   }
   return faults;
+}
+
+function grantOf(table: string): string {
+  return `GRANT INSERT ON ${table} to this user, and what else it names`;
 }
 
 async function missingSettings(

@@ -189,3 +189,17 @@ test('property: whatever a limited bearer sends, what is stored and counted is w
   );
   expect(Math.min(...Object.values(found))).toBeGreaterThan(runs / 10);
 });
+
+test('claims are told apart by as few characters however many names they list', () => {
+  const many = Array.from({ length: 1000 }, (_, i) => `agent-${i}`);
+  const { key } = new Claims('me', { agent: many });
+  expect(key.length).toBeLessThan(64);
+  expect(new Claims('me', { agent: many.toReversed() }).key).toBe(key);
+  const others = [
+    new Claims('me', { agent: many.slice(1) }),
+    new Claims('me', { release: many }),
+    new Claims('me', { agent: many, release: ['1'] }),
+    new Claims('you', { agent: many }),
+  ];
+  expect(new Set([key, ...others.map((other) => other.key)]).size).toBe(5);
+});

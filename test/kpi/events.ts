@@ -24,6 +24,7 @@ export function run(closedMs: number, given: Partial<KpiRun> = {}): KpiRun {
     evidence: 'none',
     escalationReason: undefined,
     escalationRequests: [],
+    peakRequests: [],
     costUsd: { llm: 0, tool: 0, review: 0 },
     peakUsd: given.costUsd ?? { llm: 0, tool: 0, review: 0 },
     priced: true,

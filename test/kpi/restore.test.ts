@@ -73,6 +73,19 @@ const anyEvent = fc.oneof(
 );
 type Event = typeof anyEvent extends fc.Arbitrary<infer T> ? T : never;
 
+/** `one` with the most requests by reason that it and the run before it had. */
+function peaked(one: KpiRun): KpiRun {
+  const width = escalationResolutions.length;
+  const peakRequests = escalationReasons.map((_, reason) => {
+    const now = one.escalationRequests.slice(reason * width, (reason + 1) * width);
+    return Math.max(
+      one.peakRequests[reason] ?? 0,
+      now.reduce((sum, count) => sum + count, 0),
+    );
+  });
+  return { ...one, peakRequests };
+}
+
 /** KPIs with the runs that they were told of, as an assembler remembers them, and a clock. */
 class Told {
   kpis = fresh();
@@ -83,14 +96,14 @@ class Told {
     const { kpis } = this;
     if (event.kind === 'run') {
       const closedMs = this.nowMs - event.agoMs;
-      const one = run(closedMs, { startMs: closedMs - event.lastsMs, ...event.given });
+      const one = peaked(run(closedMs, { startMs: closedMs - event.lastsMs, ...event.given }));
       kpis.finished(one);
       this.#runs.push(one);
     } else if (event.kind === 'revision') {
       const i = event.of % this.#runs.length;
       const before = this.#runs[i];
       if (!before) return;
-      const after = { ...before, startMs: before.endMs - event.lastsMs, ...event.given };
+      const after = peaked({ ...before, startMs: before.endMs - event.lastsMs, ...event.given });
       kpis.revised(before, after);
       this.#runs[i] = after;
     } else if (event.kind === 'call') kpis.toolCall(call(this.nowMs - event.agoMs, event.given));

@@ -22,6 +22,7 @@ export function finishedRun(given: Partial<FinishedRun> = {}): FinishedRun {
     evidence: 'none',
     escalationReason: undefined,
     escalationRequests: [],
+    peakRequests: [],
     toolCalls: { ok: 0, error: 0, rejected: 0, cancelled: 0, attempts: 0 },
     costUsd: { llm: 0, tool: 0, review: 0 },
     peakUsd: given.costUsd ?? { llm: 0, tool: 0, review: 0 },

@@ -648,7 +648,13 @@ function known(reported: Reported): unknown {
   return {
     runs: reported.runs
       .toSorted((a, b) => (a.runId < b.runId ? -1 : 1))
-      .map((run) => ({ ...run, scores: Object.fromEntries(run.scores), behindMs: 0, peakUsd: run.costUsd })),
+      .map((run) => ({
+        ...run,
+        scores: Object.fromEntries(run.scores),
+        behindMs: 0,
+        peakUsd: run.costUsd,
+        peakRequests: [],
+      })),
     calls: calls.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
   };
 }

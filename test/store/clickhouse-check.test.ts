@@ -3,6 +3,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { Transform } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { insertFaults, serverFaults, tableFaults } from '../../src/store/clickhouse-check.ts';
+import { faultOf } from '../../src/store/clickhouse-fault.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
 import { ClickHouseServer } from '../clickhouse/server.ts';
@@ -94,7 +95,9 @@ test('inserts are tried without a row: what refuses them is told, and nothing of
   await servers[0]?.fault('read-only');
   expect(await insertFaults(clickhouse)).toEqual(
     ['agent_runs', 'incidents', 'otel_traces', 'policies', 'rollbacks'].map((table) =>
-      expect.stringContaining(`inserts into ${table} fail: the table is read-only for now`),
+      expect.stringMatching(
+        `^inserts into ${table} fail: the table is read-only for now.*: correct what it names$`,
+      ),
     ),
   );
   await servers[0]?.fault(undefined);
@@ -108,6 +111,19 @@ test('inserts are tried without a row: what refuses them is told, and nothing of
     "INSERT INTO otel_traces (TraceId) SETTINGS insert_deduplication_token = 'plimsoll probe' VALUES ('1')",
   );
   expect(await clickhouse.query('SELECT TraceId FROM otel_traces')).toEqual([{ TraceId: '1' }]);
+});
+
+test('who may not insert into a table is told what to grant', async () => {
+  await migrate(clickhouse, await readMigrations(), aloneDialect, silentLog);
+  const refusal = faultOf(Object.assign(new Error('not enough'), { code: '497', type: 'ACCESS_DENIED' }));
+  const refusing = {
+    query: clickhouse.query.bind(clickhouse),
+    nowMs: () => 0,
+    insertBlock: () => Promise.reject(refusal),
+  };
+  expect(await insertFaults(refusing)).toContain(
+    'inserts into otel_traces fail: this user lacks a right: grant it (ACCESS_DENIED 497: not enough): GRANT INSERT ON otel_traces to this user, and what else it names',
+  );
 });
 
 test('a cluster that the server does not know is named', async () => {
