@@ -12,7 +12,7 @@ export const verifyCommand: Command = {
 Reads the stream and compares it, partition by partition, with the table and the dead letters: every span before the
 position that the store committed must have one row, or be a dead letter. Says how many were accepted, stored,
 dead-lettered and are in flight, and which are missing or there twice, by offset and index (StreamOffset, StreamIndex).
-Exits with 1 when any is, or when a partition cannot be recounted. It repairs nothing.
+Exits with 1 when any is, when the stream removed any before it was stored, or when a partition cannot be recounted. It repairs nothing.
 
 What the stream no longer has is compared by number, with what the store counted. What cannot be proved is said: spans
 without a row that are older than the table's TTL; dead letters that are gone; rows of a stream that was made anew, which

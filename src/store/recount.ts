@@ -40,6 +40,8 @@ export interface Recount {
   readonly deadSpans: number;
   /** Spans that the stream's retention removed before they were stored, as the store counted them. */
   readonly expiredSpans: number;
+  /** Records that it removed before they were stored: how many spans they had beyond `expiredSpans`, nobody knows. */
+  readonly expiredRecords: number;
   /** Spans from the position on: the store has still to conclude them. */
   readonly inFlightSpans: number;
   /** Spans with no row, where nobody can tell whether they had one: they are older than the table, or the dead letters, keep. */
@@ -59,9 +61,10 @@ export interface Recount {
   readonly uncountedSpans: number;
 }
 
-/** Whether nothing is missing and nothing is there twice. */
-export function isConserved({ missing, missingUnseen, doubledRows, strayRows }: Recount): boolean {
-  return missing.spans + missingUnseen + doubledRows + strayRows === 0;
+/** Whether nothing is missing or expired, and nothing is there twice. */
+export function isConserved(found: Recount): boolean {
+  const { missing, missingUnseen, expiredSpans, expiredRecords, doubledRows, strayRows } = found;
+  return missing.spans + missingUnseen + expiredSpans + expiredRecords + doubledRows + strayRows === 0;
 }
 
 /**
@@ -106,6 +109,8 @@ class Counting {
   #deadSpans = 0;
   #inFlightSpans = 0;
   #untoldSpans = 0;
+  /** From the position on, which the store has still to notice. */
+  #expiredRecords = 0;
   #doubledRows = 0;
   #strayRows = 0;
   readonly #missing = new SpanPlaces();
@@ -124,7 +129,7 @@ class Counting {
   }
 
   async run(): Promise<Recount> {
-    const { position, expiredSpans, passedSpans } = this.#ledger;
+    const { position, expiredSpans, expiredRecords, passedSpans } = this.#ledger;
     await this.#walk();
     const seenSpans = this.#seenSpans;
     const seenDead = this.#deadSpans;
@@ -138,6 +143,7 @@ class Counting {
       storedSpans: this.#storedSpans + unseenStored,
       deadSpans: this.#deadSpans,
       expiredSpans,
+      expiredRecords: expiredRecords + this.#expiredRecords,
       inFlightSpans: this.#inFlightSpans,
       untoldSpans: this.#untoldSpans + untold,
       missing: this.#missing,
@@ -160,6 +166,7 @@ class Counting {
     const { reader } = this.#parts;
     const { position } = this.#ledger;
     const { start, end } = await reader.bounds();
+    await this.#countExpired({ from: position, to: { offset: start, index: 0 } });
     let next = 0;
     for await (const record of recordsBefore(reader, start, end)) {
       if (record.offset > next)
@@ -169,6 +176,13 @@ class Counting {
       if (this.#pieceSpans + this.#piece.length >= pieceLimit) await this.#settle();
     }
     await this.#skip({ offset: next, index: 0 }, position);
+  }
+
+  /** Records of `gone`, which the store has not passed; the rows that some have are of a block that it had announced. */
+  async #countExpired(gone: Stretch): Promise<void> {
+    if (!isBefore(gone.from, gone.to)) return;
+    const { present } = await this.#parts.table.positions(this.#origin, gone);
+    this.#expiredRecords = gone.to.offset - gone.from.offset - present.recordsBefore(gone.to);
   }
 
   /** Goes past what the stream no longer has. */

@@ -209,6 +209,7 @@ describe('a span that ClickHouse refuses', () => {
         storedSpans: 2,
         deadSpans: 0,
         expiredSpans: 0,
+        expiredRecords: 0,
         inFlightSpans: 0,
         untoldSpans: 0,
         missingSpans: 1,

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { verifiedText } from '../../src/cli/verify-text.ts';
+import type { Recount } from '../../src/store/recount.ts';
+import { SpanPlaces } from '../../src/store/span-places.ts';
+
+const whole: Recount = {
+  origin: { streamId: 's1', partition: 0 },
+  position: { offset: 9, index: 0 },
+  storedSpans: 7,
+  deadSpans: 0,
+  expiredSpans: 0,
+  expiredRecords: 0,
+  inFlightSpans: 0,
+  untoldSpans: 0,
+  missing: new SpanPlaces(),
+  missingUnseen: 0,
+  unseenSpans: 0,
+  doubledRows: 0,
+  doubled: new SpanPlaces(),
+  strayRows: 0,
+  uncountedSpans: 0,
+};
+
+test('what the stream removed before it was stored is said, and is not conserved', () => {
+  expect(verifiedText({ ...whole, expiredRecords: 2 }, false)).toBe(
+    'partition 0: 7 spans accepted, 7 stored, 0 dead-lettered, 2 records expired, 0 in flight, none missing\n' +
+      '  expired: the stream removed 2 records before they were stored, and nobody knows how many spans were in them\n',
+  );
+  expect(JSON.parse(verifiedText({ ...whole, expiredRecords: 2 }, true))).toMatchObject({
+    isConserved: false,
+    expiredRecords: 2,
+  });
+});
