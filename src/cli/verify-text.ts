@@ -1,4 +1,4 @@
-import { isConserved, type Recount } from '../store/recount.ts';
+import { isConserved, isProven, type Recount } from '../store/recount.ts';
 import type { Verified } from '../roles/verify.ts';
 import type { SpanPlaces } from '../store/span-places.ts';
 
@@ -21,12 +21,14 @@ function missingSpans({ missing, missingUnseen }: Recount): number {
 
 function facts(verified: Verified): object {
   const { streamId: stream, partition } = verified.origin;
-  if ('fault' in verified) return { partition, stream, isConserved: false, fault: verified.fault };
+  if ('fault' in verified)
+    return { partition, stream, isConserved: false, isProven: false, fault: verified.fault };
   const { position, missing, doubled, origin: _, ...counts } = verified;
   return {
     partition,
     stream,
     isConserved: isConserved(verified),
+    isProven: isProven(verified),
     position,
     acceptedSpans: acceptedSpans(verified),
     ...counts,
@@ -71,17 +73,19 @@ function* notes(recount: Recount): Generator<string> {
     yield `missing: ${missingUnseen} that the store counted, of records that the stream no longer has, so nobody can say which`;
   if (doubledRows > 0) yield `more than one row: ${placesText(doubled)}`;
   if (strayRows > 0) yield `rows where the stream has no span: ${strayRows}`;
-  const { unseenSpans, untoldSpans, expiredSpans, expiredRecords, uncountedSpans } = recount;
+  const { unseenSpans, untoldSpans, expiredSpans, expiredRecords, uncountedSpans, isUnseenCounted } = recount;
   if (unseenSpans > 0)
     yield `compared by number alone, since the stream no longer has their records: ${unseenSpans}`;
   if (untoldSpans > 0)
-    yield `nobody can tell: ${untoldSpans} have no row, and are older than the table or the dead letters keep`;
+    yield `nobody can tell: ${untoldSpans} have no row, and may be older than the table or the dead letters keep`;
   if (expiredSpans > 0)
     yield `expired: the stream removed ${expiredSpans} spans that the store had announced, before they were stored`;
   if (expiredRecords > 0)
     yield `expired: the stream removed ${expiredRecords} records before they were stored, and nobody knows how many spans were in them`;
   if (uncountedSpans > 0)
     yield `the store itself counted ${uncountedSpans} less: its commit was forgotten, or somebody moved it`;
+  if (!isUnseenCounted)
+    yield 'nobody can tell how many spans were in records that the stream no longer has: the store has not counted them';
 }
 
 function placesText({ texts, spans }: SpanPlaces): string {

@@ -13,6 +13,11 @@ import type { Table } from './table.ts';
 export interface RecountedTable extends Table {
   /** The first `limit` positions of `stretch` that have more than one row, in order. */
   doubled(origin: Origin, stretch: Stretch, limit: number): Promise<readonly Position[]>;
+  /** The lowest offset of `stretch` that has a row, and the oldest time of a row there in Unix milliseconds; undefined where there is none. */
+  oldest(
+    origin: Origin,
+    stretch: Stretch,
+  ): Promise<{ readonly offset: number; readonly timeMs: number } | undefined>;
   /** For how long a row is kept after its time, in milliseconds; Infinity where for ever. */
   keptMs(): Promise<number>;
 }
@@ -57,6 +62,8 @@ export interface Recount {
   readonly doubled: SpanPlaces;
   /** Rows where the stream has no span. */
   readonly strayRows: number;
+  /** Whether the store's own count reaches back to all that the stream no longer has: without, nothing can be compared with it. */
+  readonly isUnseenCounted: boolean;
   /** How many spans less than there are the store has counted: its commit was forgotten, or moved by an operator. */
   readonly uncountedSpans: number;
 }
@@ -65,6 +72,11 @@ export interface Recount {
 export function isConserved(found: Recount): boolean {
   const { missing, missingUnseen, expiredSpans, expiredRecords, doubledRows, strayRows } = found;
   return missing.spans + missingUnseen + expiredSpans + expiredRecords + doubledRows + strayRows === 0;
+}
+
+/** Whether all could be compared: what nobody can tell may be lost, too. */
+export function isProven({ untoldSpans, isUnseenCounted }: Recount): boolean {
+  return untoldSpans === 0 && isUnseenCounted;
 }
 
 /**
@@ -136,7 +148,7 @@ class Counting {
     const unseenStored = await this.#countUnseen();
     const unseenSpans = unseenStored + (this.#deadSpans - seenDead) + expiredSpans;
     const lacking = Math.max(0, passedSpans - seenSpans - unseenSpans);
-    const untold = Math.min(lacking, this.#mostUntold());
+    const untold = lacking === 0 ? 0 : Math.min(lacking, await this.#mostUntold());
     return {
       origin: this.#origin,
       position,
@@ -152,14 +164,24 @@ class Counting {
       doubledRows: this.#doubledRows,
       doubled: this.#doubled,
       strayRows: this.#strayRows,
+      isUnseenCounted:
+        this.#unseen.length === 0 || (passedSpans > 0 && passedSpans >= seenSpans + unseenSpans),
       uncountedSpans: Math.max(0, seenSpans + unseenSpans - passedSpans),
     };
   }
 
   /** How many spans whose record is gone may lack their row without anybody having lost it. */
-  #mostUntold(): number {
-    if (this.#agedDay >= 0) return Infinity;
+  async #mostUntold(): Promise<number> {
+    if (await this.#mayHaveAged()) return Infinity;
     return this.#parts.haveLettersGone ? Math.max(0, this.#ledger.deadSpans - this.#deadSpans) : 0;
+  }
+
+  /** Whether the table may have removed a row of a record that is gone: not while it has one of the first record, and none so old. */
+  async #mayHaveAged(): Promise<boolean> {
+    const { to } = this.#unseen.at(-1) ?? { to: this.#ledger.position };
+    if (this.#agedDay < 0) return false;
+    const oldest = await this.#parts.table.oldest(this.#origin, { from: { offset: 0, index: 0 }, to });
+    return oldest?.offset !== 0 || Math.floor(oldest.timeMs / dayMs) <= this.#agedDay;
   }
 
   async #walk(): Promise<void> {

@@ -102,6 +102,14 @@ export class Tables implements Component, RecountedTable, RowsTarget {
     return this.#traces.doubled(origin, stretch, limit);
   }
 
+  async oldest(
+    origin: Origin,
+    stretch: Stretch,
+  ): Promise<{ readonly offset: number; readonly timeMs: number } | undefined> {
+    await this.#open();
+    return this.#traces.oldest(origin, stretch);
+  }
+
   async keptMs(): Promise<number> {
     await this.#open();
     return this.#traces.keptMs();

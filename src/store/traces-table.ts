@@ -116,6 +116,17 @@ export class TracesTable implements RecountedTable {
     return rows.map(({ offset, index }) => ({ offset: Number(offset), index }));
   }
 
+  async oldest(
+    origin: Origin,
+    stretch: Stretch,
+  ): Promise<{ readonly offset: number; readonly timeMs: number } | undefined> {
+    const { rows, offset, timeMs } = await this.#ask<Record<'rows' | 'offset' | 'timeMs', string | number>>(
+      'count() AS rows, min(StreamOffset) AS offset, toUnixTimestamp64Milli(min(Timestamp)) AS timeMs',
+      `otel_traces WHERE ${within(origin, stretch)}`,
+    );
+    return Number(rows) === 0 ? undefined : { offset: Number(offset), timeMs: Number(timeMs) };
+  }
+
   async keptMs(): Promise<number> {
     const [table] = await this.#clickhouse.query<{ readonly engine: string }>(
       `SELECT engine_full AS engine FROM system.tables WHERE database = currentDatabase() AND name = 'otel_traces'`,

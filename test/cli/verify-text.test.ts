@@ -15,6 +15,7 @@ const whole: Recount = {
   missing: new SpanPlaces(),
   missingUnseen: 0,
   unseenSpans: 0,
+  isUnseenCounted: true,
   doubledRows: 0,
   doubled: new SpanPlaces(),
   strayRows: 0,
@@ -28,6 +29,7 @@ test('what the stream removed before it was stored is said, and is not conserved
   );
   expect(JSON.parse(verifiedText({ ...whole, expiredRecords: 2 }, true))).toMatchObject({
     isConserved: false,
+    isProven: true,
     expiredRecords: 2,
   });
 });

@@ -5,7 +5,13 @@ import { letterKey } from '../../src/store/dead-letters.ts';
 import { emptyLedger, type Ledger } from '../../src/store/intent.ts';
 import type { Position } from '../../src/core/stream.ts';
 import { isBefore, textOf, type Origin, type Stretch } from '../../src/store/place.ts';
-import { isConserved, recount, type Recount, type RecountedTable } from '../../src/store/recount.ts';
+import {
+  isConserved,
+  isProven,
+  recount,
+  type Recount,
+  type RecountedTable,
+} from '../../src/store/recount.ts';
 import { runs } from '../property-runs.ts';
 import { jsonEncoder, payloadOf, undecodablePayload, type TestSpan } from './json-rows.ts';
 import { MemoryPartition } from './memory-stream.ts';
@@ -20,6 +26,13 @@ class KeepingTable extends MemoryTable implements RecountedTable {
 
   keptMs(): Promise<number> {
     return Promise.resolve(this.kept);
+  }
+
+  async oldest(_: Origin, stretch: Stretch): Promise<{ offset: number; timeMs: number } | undefined> {
+    const rows = this.rows.filter((row) => !isBefore(row, stretch.from) && isBefore(row, stretch.to));
+    const timeMs = Math.min(...rows.map(({ date }) => Date.parse(date)));
+    const offset = Math.min(...rows.map((row) => row.offset));
+    return Promise.resolve(rows.length === 0 ? undefined : { offset, timeMs });
   }
 
   doubled(_: Origin, { from, to }: Stretch, limit: number): Promise<readonly Position[]> {
@@ -210,6 +223,35 @@ describe('a recount', () => {
       untoldSpans: 3,
       missingUnseen: 0,
     });
+  });
+
+  test('calls missing, of records that are gone, what cannot be older than the table keeps; else that it is not proven', async () => {
+    const situation = new Situation();
+    situation.table.kept = 3650 * 86_400_000;
+    situation.add(stored(2));
+    situation.add({ ...stored(0), fates: ['stored', 'lost'] });
+    situation.expire(2);
+    const young = await situation.recount({ position: at(2), passedSpans: 4 });
+    expect(young).toMatchObject({ missingUnseen: 1, untoldSpans: 0 });
+    expect([isConserved(young), isProven(young)]).toEqual([false, true]);
+    situation.table.kept = 0; // of today, and may go at any moment
+    const old = await situation.recount({ position: at(2), passedSpans: 4 });
+    expect(old).toMatchObject({ missingUnseen: 0, untoldSpans: 1 });
+    expect([isConserved(old), isProven(old)]).toEqual([true, false]);
+    situation.table.kept = 3650 * 86_400_000;
+    situation.table.rows = situation.table.rows.filter(({ offset }) => offset > 0);
+    expect(isProven(await situation.recount({ position: at(2), passedSpans: 4 }))).toBe(false);
+  });
+
+  test('has not proven what the store did not count', async () => {
+    const situation = new Situation();
+    situation.add({ ...stored(0), fates: ['lost'] });
+    situation.add(stored(1));
+    situation.expire(1);
+    expect(isProven(await situation.recount({ position: at(2) }))).toBe(false);
+    expect(isProven(await situation.recount({ position: at(2), passedSpans: 1, expiredRecords: 1 }))).toBe(
+      true,
+    );
   });
 
   test('of records that are gone, takes no more for dead letters that are gone than the store had counted', async () => {

@@ -121,6 +121,19 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       expect(await table.doubled(stored(), { from: at(0), to: at(1) }, 10)).toEqual([]);
     });
 
+    test('says where its rows begin, and how old the oldest is', async () => {
+      const all = { from: at(0), to: at(99) };
+      expect(await table.oldest(stored(), all)).toBeUndefined();
+      await insert(`${streamId} a`, recordOf(7, 5), recordOf(9, 2));
+      const oldest = await table.oldest(stored(), all);
+      expect(oldest?.offset).toBe(7);
+      expect(oldest?.timeMs).toBe(
+        await number(
+          `SELECT toUnixTimestamp64Milli(min(Timestamp)) FROM otel_traces WHERE StreamId = '${streamId.replace("'", "''")}'`,
+        ),
+      );
+    });
+
     test('says for how long it keeps a row, as its TTL has it', async () => {
       const day = 86_400_000;
       expect(await table.keptMs()).toBe(Infinity);
