@@ -7,10 +7,10 @@ import { afterRecord, isBefore, PositionSet, type Origin, type Stretch } from '.
 import { endOffset, recordsBefore } from './record-cursor.ts';
 import { checkIdentity } from './recovery.ts';
 import { SpanPlaces } from './span-places.ts';
-import type { Table } from './table.ts';
+import type { AskedTable } from './table.ts';
 
 /** A table that can be asked what a recount must know of it. */
-export interface RecountedTable extends Table {
+export interface RecountedTable extends AskedTable {
   /** The first `limit` positions of `stretch` that have more than one row, in order. */
   doubled(origin: Origin, stretch: Stretch, limit: number): Promise<readonly Position[]>;
   /** The lowest offset of `stretch` that has a row, and the oldest time of a row there in Unix milliseconds; undefined where there is none. */

@@ -4,44 +4,16 @@ import type { Letter } from '../../src/store/dead-letter-log.ts';
 import { letterKey } from '../../src/store/dead-letters.ts';
 import { emptyLedger, type Ledger } from '../../src/store/intent.ts';
 import type { Position } from '../../src/core/stream.ts';
-import { isBefore, textOf, type Origin, type Stretch } from '../../src/store/place.ts';
-import {
-  isConserved,
-  isProven,
-  recount,
-  type Recount,
-  type RecountedTable,
-} from '../../src/store/recount.ts';
+import { isBefore, textOf, type Origin } from '../../src/store/place.ts';
+import { isConserved, isProven, recount, type Recount } from '../../src/store/recount.ts';
 import { runs } from '../property-runs.ts';
 import { jsonEncoder, payloadOf, undecodablePayload, type TestSpan } from './json-rows.ts';
 import { MemoryPartition } from './memory-stream.ts';
-import { MemoryTable } from './memory-table.ts';
+import { KeepingTable } from './keeping-table.ts';
 
 const origin: Origin = { streamId: 's1', partition: 0 };
 const today = new Date().toISOString().slice(0, 10);
 const at = (offset: number, index = 0): Position => ({ offset, index });
-
-class KeepingTable extends MemoryTable implements RecountedTable {
-  kept = Infinity;
-
-  keptMs(): Promise<number> {
-    return Promise.resolve(this.kept);
-  }
-
-  async oldest(_: Origin, stretch: Stretch): Promise<{ offset: number; timeMs: number } | undefined> {
-    const rows = this.rows.filter((row) => !isBefore(row, stretch.from) && isBefore(row, stretch.to));
-    const timeMs = Math.min(...rows.map(({ date }) => Date.parse(date)));
-    const offset = Math.min(...rows.map((row) => row.offset));
-    return Promise.resolve(rows.length === 0 ? undefined : { offset, timeMs });
-  }
-
-  doubled(_: Origin, { from, to }: Stretch, limit: number): Promise<readonly Position[]> {
-    const rows = this.rows.filter((row) => !isBefore(row, from) && isBefore(row, to));
-    const isFirst = (row: Position, n: number): boolean =>
-      rows.findIndex(({ offset, index }) => offset === row.offset && index === row.index) === n;
-    return Promise.resolve(rows.filter((row, n) => !isFirst(row, n)).slice(0, limit));
-  }
-}
 
 /** What became of a span, or of a record that nobody can read. */
 type Fate = 'stored' | 'twice' | 'dead' | 'lost';
