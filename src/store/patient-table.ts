@@ -23,6 +23,10 @@ export class PatientTable implements RecountedTable {
     return this.#persist(() => this.#table.held(origin, stretch));
   }
 
+  async count(origin: Origin, stretch: Stretch): Promise<number> {
+    return this.#persist(() => this.#table.count(origin, stretch));
+  }
+
   async positions(
     origin: Origin,
     stretch: Stretch,

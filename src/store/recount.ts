@@ -7,10 +7,14 @@ import { afterRecord, isBefore, PositionSet, type Origin, type Stretch } from '.
 import { endOffset, recordsBefore } from './record-cursor.ts';
 import { checkIdentity } from './recovery.ts';
 import { SpanPlaces } from './span-places.ts';
-import type { AskedTable } from './table.ts';
+import type { AskedTable, Held } from './table.ts';
 
 /** A table that can be asked what a recount must know of it. */
 export interface RecountedTable extends AskedTable {
+  /** How many rows `stretch` has, however many those are. */
+  count(origin: Origin, stretch: Stretch): Promise<number>;
+  /** What it holds of `stretch`, which has some million rows at most. */
+  held(origin: Origin, stretch: Stretch): Promise<Held>;
   /** The first `limit` positions of `stretch` that have more than one row, in order. */
   doubled(origin: Origin, stretch: Stretch, limit: number): Promise<readonly Position[]>;
   /** The lowest offset of `stretch` that has a row, and the oldest time of a row there in Unix milliseconds; undefined where there is none. */
@@ -101,6 +105,8 @@ interface Passed {
 /** How many records and spans are compared with the table at once. */
 const pieceLimit = 100_000;
 const namedRows = 100;
+/** How many rows the table looks through for doubles at once, where one record has no more: some hundred MiB of memory. */
+const mostRows = 2_000_000;
 const dayMs = 86_400_000;
 const none: ReadonlySet<number> = new Set();
 
@@ -312,11 +318,23 @@ class Counting {
     return positions;
   }
 
+  /** As `#held`, of a stretch that may have any number of rows: in halves until a piece has few enough. */
+  async #heldInPieces({ from, to }: Stretch): Promise<number> {
+    const offset = Math.floor((from.offset + to.offset) / 2);
+    const isOneRecord = offset === from.offset;
+    if (isOneRecord || (await this.#parts.table.count(this.#origin, { from, to })) <= mostRows)
+      return this.#held({ from, to });
+    const middle = { offset, index: 0 };
+    return (
+      (await this.#heldInPieces({ from, to: middle })) + (await this.#heldInPieces({ from: middle, to }))
+    );
+  }
+
   /** Counts what the table and the dead letters have of records that are gone; returns how many of their spans have a row. */
   async #countUnseen(): Promise<number> {
     let stored = 0;
     for (const stretch of this.#unseen) {
-      stored += await this.#held(stretch);
+      stored += await this.#heldInPieces(stretch);
       const letters = this.#letters.filter(
         ({ position }) => !isBefore(position, stretch.from) && isBefore(position, stretch.to),
       );

@@ -97,6 +97,11 @@ export class Tables implements Component, RecountedTable, RowsTarget {
     return this.#traces.highest(origin, from);
   }
 
+  async count(origin: Origin, stretch: Stretch): Promise<number> {
+    await this.#open();
+    return this.#traces.count(origin, stretch);
+  }
+
   async doubled(origin: Origin, stretch: Stretch, limit: number): Promise<readonly Position[]> {
     await this.#open();
     return this.#traces.doubled(origin, stretch, limit);

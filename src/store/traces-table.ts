@@ -109,6 +109,14 @@ export class TracesTable implements RecountedTable {
     return Number(rows) === 0 ? undefined : { offset: Number(offset), index: Number(index) };
   }
 
+  async count(origin: Origin, stretch: Stretch): Promise<number> {
+    const { rows } = await this.#ask<{ rows: string | number }>(
+      'count() AS rows',
+      `otel_traces WHERE ${within(origin, stretch)}`,
+    );
+    return Number(rows);
+  }
+
   async doubled(origin: Origin, stretch: Stretch, limit: number): Promise<readonly Position[]> {
     const rows = await this.#clickhouse.query<{ readonly offset: string | number; readonly index: number }>(
       `SELECT StreamOffset AS offset, StreamIndex AS index FROM otel_traces WHERE ${within(origin, stretch)} GROUP BY offset, index HAVING count() > 1 ORDER BY offset, index LIMIT ${limit}`,

@@ -7,6 +7,10 @@ import { MemoryTable } from './memory-table.ts';
 export class KeepingTable extends MemoryTable implements RecountedTable {
   kept = Infinity;
 
+  async count(origin: Origin, stretch: Stretch): Promise<number> {
+    return (await this.held(origin, stretch)).rows;
+  }
+
   keptMs(): Promise<number> {
     return Promise.resolve(this.kept);
   }

@@ -9,6 +9,7 @@ import { isConserved, isProven, recount, type Recount } from '../../src/store/re
 import { runs } from '../property-runs.ts';
 import { jsonEncoder, payloadOf, undecodablePayload, type TestSpan } from './json-rows.ts';
 import { MemoryPartition } from './memory-stream.ts';
+import { MemoryTable } from './memory-table.ts';
 import { KeepingTable } from './keeping-table.ts';
 
 const origin: Origin = { streamId: 's1', partition: 0 };
@@ -261,6 +262,24 @@ describe('a recount', () => {
     const found = await situation.recount({ position: at(1), passedSpans: 1 });
     expect(found).toMatchObject({ storedSpans: 1, expiredRecords: 2, inFlightSpans: 2, missingUnseen: 0 });
     expect(isConserved(found)).toBe(false);
+  });
+
+  test('asks for few enough rows at once of what the stream no longer has', async () => {
+    const situation = new Situation();
+    for (let n = 0; n < 9; n++) situation.add(n === 4 ? { ...stored(0), fates: ['twice'] } : stored(1));
+    situation.expire(9);
+    const { table } = situation;
+    const rowsHeld: number[] = [];
+    table.count = async (...asked) => 1_000_000 * (await MemoryTable.prototype.held.apply(table, asked)).rows;
+    table.held = async (...asked) => {
+      const held = await MemoryTable.prototype.held.apply(table, asked);
+      rowsHeld.push(held.rows);
+      return held;
+    };
+    const found = await situation.recount({ position: at(9), passedSpans: 9 });
+    expect(found).toMatchObject({ storedSpans: 9, doubledRows: 1, missingUnseen: 0 });
+    expect(found.doubled.texts).toEqual(['4.0']);
+    expect(Math.max(...rowsHeld)).toBe(2);
   });
 
   test('finds rows where the stream has no span', async () => {

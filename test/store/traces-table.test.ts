@@ -121,6 +121,11 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       expect(await table.doubled(stored(), { from: at(0), to: at(1) }, 10)).toEqual([]);
     });
 
+    test('counts the rows of a stretch', async () => {
+      await insert(`${streamId} a`, recordOf(7, 5), recordOf(9, 2));
+      expect(await table.count(stored(), { from: at(7, 1), to: at(9, 1) })).toBe(5);
+    });
+
     test('says where its rows begin, and how old the oldest is', async () => {
       const all = { from: at(0), to: at(99) };
       expect(await table.oldest(stored(), all)).toBeUndefined();
