@@ -2,8 +2,7 @@ import type { Position } from '../core/stream.ts';
 import { mayPass } from './clickhouse-fault.ts';
 import type { Patience } from './patience.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
-import type { RecountedTable } from './recount.ts';
-import type { Held } from './table.ts';
+import type { Marked, RecountedTable } from './recount.ts';
 
 /** A table that is asked again while what keeps it from answering may pass, such as a replica that is behind. */
 export class PatientTable implements RecountedTable {
@@ -19,7 +18,7 @@ export class PatientTable implements RecountedTable {
     return this.#table.nowMs();
   }
 
-  async held(origin: Origin, stretch: Stretch): Promise<Held> {
+  async held(origin: Origin, stretch: Stretch): Promise<Marked> {
     return this.#persist(() => this.#table.held(origin, stretch));
   }
 

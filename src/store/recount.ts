@@ -9,12 +9,23 @@ import { checkIdentity } from './recovery.ts';
 import { SpanPlaces } from './span-places.ts';
 import type { AskedTable, Held } from './table.ts';
 
+/** What a table holds of a stretch, and a number that is another one where the positions are: the sum of their `markOf`. */
+export interface Marked extends Held {
+  readonly mark: number;
+}
+
+/** A number for a position, `records` after the first of its stretch: in sums, one position cannot stand in for another. */
+export function markOf(records: number, index: number): number {
+  const mixed = (records * 69_069 + index * 1_327_217 + 12_345) % 16_777_213;
+  return (mixed * mixed) % 16_777_213;
+}
+
 /** A table that can be asked what a recount must know of it. */
 export interface RecountedTable extends AskedTable {
   /** How many rows `stretch` has, however many those are. */
   count(origin: Origin, stretch: Stretch): Promise<number>;
   /** What it holds of `stretch`, which has some million rows at most. */
-  held(origin: Origin, stretch: Stretch): Promise<Held>;
+  held(origin: Origin, stretch: Stretch): Promise<Marked>;
   /** The first `limit` positions of `stretch` that have more than one row, in order. */
   doubled(origin: Origin, stretch: Stretch, limit: number): Promise<readonly Position[]>;
   /** The lowest offset of `stretch` that has a row, and the oldest time of a row there in Unix milliseconds; undefined where there is none. */
@@ -122,6 +133,7 @@ class Counting {
   readonly #unseen: Stretch[] = [];
   #piece: Passed[] = [];
   #pieceSpans = 0;
+  #pieceMark = 0;
   #seenSpans = 0;
   #storedSpans = 0;
   #deadSpans = 0;
@@ -234,6 +246,8 @@ class Counting {
     const passed = offset === position.offset ? Math.min(readable, position.index) : readable;
     this.#piece.push({ offset, spans: passed, aged: this.#agedAmong(passed) });
     this.#pieceSpans += passed;
+    const records = offset - (this.#piece[0]?.offset ?? offset);
+    for (let index = 0; index < passed; index++) this.#pieceMark += markOf(records, index);
     this.#seenSpans += passed;
     if (offset === position.offset) {
       this.#inFlightSpans += readable - passed + otherSpans;
@@ -274,13 +288,15 @@ class Counting {
     );
   }
 
-  /** Compares what was passed with the table: by number, and by position where the numbers differ. */
+  /** Compares what was passed with the table: by number and mark, and by position where those differ. */
   async #settle(): Promise<void> {
     const piece = this.#piece;
     const spans = this.#pieceSpans;
+    const mark = this.#pieceMark;
     const [first, last] = [piece[0], piece.at(-1)];
     this.#piece = [];
     this.#pieceSpans = 0;
+    this.#pieceMark = 0;
     if (first === undefined || last === undefined) return;
     const { position } = this.#ledger;
     const end = afterRecord(last.offset);
@@ -289,7 +305,7 @@ class Counting {
       to: isBefore(position, end) ? position : end,
     };
     const held = await this.#held(stretch);
-    if (held === spans) this.#storedSpans += spans;
+    if (held.positions === spans && held.mark === mark) this.#storedSpans += spans;
     else await this.#compare(piece, stretch);
   }
 
@@ -306,24 +322,25 @@ class Counting {
     this.#strayRows += present.size - stored;
   }
 
-  /** How many positions of `stretch` have a row; notes those that have more. */
-  async #held(stretch: Stretch): Promise<number> {
+  /** What the table holds of `stretch`; notes the positions that have more than one row. */
+  async #held(stretch: Stretch): Promise<Marked> {
     const { table } = this.#parts;
-    const { rows, positions } = await table.held(this.#origin, stretch);
+    const held = await table.held(this.#origin, stretch);
+    const { rows, positions } = held;
     if (rows > positions) {
       this.#doubledRows += rows - positions;
       for (const { offset, index } of await table.doubled(this.#origin, stretch, namedRows))
         this.#doubled.add(offset, index);
     }
-    return positions;
+    return held;
   }
 
-  /** As `#held`, of a stretch that may have any number of rows: in halves until a piece has few enough. */
+  /** How many positions of `stretch`, which may have any number of rows, have one: in halves until a piece has few enough. */
   async #heldInPieces({ from, to }: Stretch): Promise<number> {
     const offset = Math.floor((from.offset + to.offset) / 2);
     const isOneRecord = offset === from.offset;
     if (isOneRecord || (await this.#parts.table.count(this.#origin, { from, to })) <= mostRows)
-      return this.#held({ from, to });
+      return (await this.#held({ from, to })).positions;
     const middle = { offset, index: 0 };
     return (
       (await this.#heldInPieces({ from, to: middle })) + (await this.#heldInPieces({ from: middle, to }))

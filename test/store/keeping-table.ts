@@ -1,11 +1,18 @@
 import type { Position } from '../../src/core/stream.ts';
 import { isBefore, type Origin, type Stretch } from '../../src/store/place.ts';
-import type { RecountedTable } from '../../src/store/recount.ts';
+import { markOf, type Marked, type RecountedTable } from '../../src/store/recount.ts';
 import { MemoryTable } from './memory-table.ts';
 
 /** A table in memory that can be recounted; it keeps its rows for `kept` milliseconds, as it says. */
 export class KeepingTable extends MemoryTable implements RecountedTable {
   kept = Infinity;
+
+  override async held(origin: Origin, { from, to }: Stretch): Promise<Marked> {
+    const held = await super.held(origin, { from, to });
+    const rows = this.rows.filter((row) => !isBefore(row, from) && isBefore(row, to));
+    const mark = rows.reduce((sum, { offset, index }) => sum + markOf(offset - from.offset, index), 0);
+    return { ...held, mark };
+  }
 
   async count(origin: Origin, stretch: Stretch): Promise<number> {
     return (await this.held(origin, stretch)).rows;
