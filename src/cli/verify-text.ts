@@ -78,6 +78,8 @@ function* notes(recount: Recount): Generator<string> {
     yield `compared by number alone, since the stream no longer has their records: ${unseenSpans}`;
   if (untoldSpans > 0)
     yield `nobody can tell: ${untoldSpans} have no row, and may be older than the table or the dead letters keep`;
+  if (recount.unclearTtl !== '')
+    yield `not provable: the TTL of otel_traces does not say how long it keeps a row, so any may be gone: ${recount.unclearTtl}`;
   if (expiredSpans > 0)
     yield `expired: the stream removed ${expiredSpans} spans that the store had announced, before they were stored`;
   if (expiredRecords > 0)

@@ -2,7 +2,7 @@ import type { Position } from '../core/stream.ts';
 import { mayPass } from './clickhouse-fault.ts';
 import type { Patience } from './patience.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
-import type { Marked, RecountedTable } from './recount.ts';
+import type { Aged, Marked, RecountedTable } from './recount.ts';
 
 /** A table that is asked again while what keeps it from answering may pass, such as a replica that is behind. */
 export class PatientTable implements RecountedTable {
@@ -12,10 +12,6 @@ export class PatientTable implements RecountedTable {
   constructor(table: RecountedTable, patience: Patience) {
     this.#table = table;
     this.#patience = patience;
-  }
-
-  nowMs(): number {
-    return this.#table.nowMs();
   }
 
   async held(origin: Origin, stretch: Stretch): Promise<Marked> {
@@ -52,8 +48,8 @@ export class PatientTable implements RecountedTable {
     return this.#persist(() => this.#table.oldest(origin, stretch));
   }
 
-  async keptMs(): Promise<number> {
-    return this.#persist(() => this.#table.keptMs());
+  async aged(): Promise<Aged> {
+    return this.#persist(() => this.#table.aged());
   }
 
   async #persist<T>(ask: () => Promise<T>): Promise<T> {

@@ -33,8 +33,15 @@ export interface RecountedTable extends AskedTable {
     origin: Origin,
     stretch: Stretch,
   ): Promise<{ readonly offset: number; readonly timeMs: number } | undefined>;
-  /** For how long a row is kept after its time, in milliseconds; Infinity where for ever. */
-  keptMs(): Promise<number>;
+  aged(): Promise<Aged>;
+}
+
+/** Which rows a table may have removed, since they are too old. */
+export interface Aged {
+  /** Those whose time is before this, in Unix milliseconds; -Infinity where rows are kept for ever. */
+  readonly beforeMs: number;
+  /** A TTL that does not say how long a row is kept: any may be gone then. '' for none. */
+  readonly unclearTtl: string;
 }
 
 /** What a recount compares. */
@@ -79,6 +86,8 @@ export interface Recount {
   readonly strayRows: number;
   /** Whether the store's own count reaches back to all that the stream no longer has: without, nothing can be compared with it. */
   readonly isUnseenCounted: boolean;
+  /** As `Aged` has it. */
+  readonly unclearTtl: string;
   /** How many spans less than there are the store has counted: its commit was forgotten, or moved by an operator. */
   readonly uncountedSpans: number;
 }
@@ -102,7 +111,7 @@ export function isProven({ untoldSpans, isUnseenCounted }: Recount): boolean {
 export async function recount(parts: RecountParts, origin: Origin, ledger: Ledger): Promise<Recount> {
   const { table, reader } = parts;
   await checkIdentity(reader, origin, ledger, await table.highest(origin, ledger.position));
-  return new Counting(parts, origin, ledger, await table.keptMs()).run();
+  return new Counting(parts, origin, ledger, await table.aged()).run();
 }
 
 /** The first `spans` spans of a record. */
@@ -127,6 +136,7 @@ class Counting {
   readonly #ledger: Ledger;
   /** Rows of this day, counted from the epoch, and of those before may be gone. */
   readonly #agedDay: number;
+  readonly #unclearTtl: string;
   readonly #letters: readonly Letter[];
   readonly #dead = new PositionSet();
   /** Before the position, and where the stream has no record any more. */
@@ -146,11 +156,12 @@ class Counting {
   readonly #missing = new SpanPlaces();
   readonly #doubled = new SpanPlaces();
 
-  constructor(parts: RecountParts, origin: Origin, ledger: Ledger, keptMs: number) {
+  constructor(parts: RecountParts, origin: Origin, ledger: Ledger, aged: Aged) {
     this.#parts = parts;
     this.#origin = origin;
     this.#ledger = ledger;
-    this.#agedDay = Math.floor((parts.table.nowMs() - keptMs) / dayMs);
+    this.#agedDay = Math.floor(aged.beforeMs / dayMs);
+    this.#unclearTtl = aged.unclearTtl;
     this.#letters = parts.letters.filter(
       (letter) => letter.origin.streamId === origin.streamId && letter.origin.partition === origin.partition,
     );
@@ -184,6 +195,7 @@ class Counting {
       strayRows: this.#strayRows,
       isUnseenCounted:
         this.#unseen.length === 0 || (passedSpans > 0 && passedSpans >= seenSpans + unseenSpans),
+      unclearTtl: this.#unclearTtl,
       uncountedSpans: Math.max(0, seenSpans + unseenSpans - passedSpans),
     };
   }

@@ -52,7 +52,7 @@ export interface Table {
 }
 
 /** A table that is only asked. */
-export type AskedTable = Pick<Table, 'nowMs' | 'positions' | 'rowsAt' | 'highest'>;
+export type AskedTable = Pick<Table, 'positions' | 'rowsAt' | 'highest'>;
 
 /** The insert failed with a code of a closed list: it wrote nothing, and the same rows will always fail. */
 export class InsertRejected extends Error {

@@ -8,7 +8,7 @@ import { ClickHouseFault, loggable, mayPass, remedyOf } from './clickhouse-fault
 import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, migrate, readMigrations } from './migrations.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
-import type { Marked, RecountedTable } from './recount.ts';
+import type { Aged, Marked, RecountedTable } from './recount.ts';
 import type { RowsTarget } from './row-store.ts';
 import { rowSettings, rowTables } from './row-tables.ts';
 import { applyTtls, type TableTtls } from './table-ttl.ts';
@@ -115,9 +115,9 @@ export class Tables implements Component, RecountedTable, RowsTarget {
     return this.#traces.oldest(origin, stretch);
   }
 
-  async keptMs(): Promise<number> {
+  async aged(): Promise<Aged> {
     await this.#open();
-    return this.#traces.keptMs();
+    return this.#traces.aged();
   }
 
   async rederive(origin: Origin, stretch: Stretch): Promise<void> {

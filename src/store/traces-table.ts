@@ -1,10 +1,10 @@
-import { messageOf } from '../core/failure.ts';
 import type { Position } from '../core/stream.ts';
-import { ClickHouseFault, remedyOf } from './clickhouse-fault.ts';
+import { clickHouseErrorCode, ClickHouseFault, remedyOf } from './clickhouse-fault.ts';
 import type { ClickHouse } from './clickhouse.ts';
 import { PositionSet, type Origin, type Stretch } from './place.ts';
 import { quoteString } from './sql-text.ts';
-import type { Marked, RecountedTable } from './recount.ts';
+import type { Aged, Marked, RecountedTable } from './recount.ts';
+import { removalsOf, ttlOf } from './table-ttl.ts';
 import { InsertRejected, type Insert } from './table.ts';
 import { traceColumns } from './trace-columns.ts';
 
@@ -135,24 +135,24 @@ export class TracesTable implements RecountedTable {
     return Number(rows) === 0 ? undefined : { offset: Number(offset), timeMs: Number(timeMs) };
   }
 
-  async keptMs(): Promise<number> {
+  async aged(): Promise<Aged> {
     const [table] = await this.#clickhouse.query<{ readonly engine: string }>(
       `SELECT engine_full AS engine FROM system.tables WHERE database = currentDatabase() AND name = 'otel_traces'`,
     );
-    const [, ttl] = /\bTTL (.+?)(?: SETTINGS .*)?$/s.exec(table?.engine ?? '') ?? [];
-    if (ttl === undefined) return Infinity;
+    const ttl = ttlOf(table?.engine ?? '');
+    const removals = removalsOf(ttl);
+    if (removals?.length === 0) return { beforeMs: -Infinity, unclearTtl: '' };
+    const unclear = { beforeMs: Infinity, unclearTtl: ttl };
+    if (removals === undefined) return unclear;
     try {
-      const [kept] = await this.#clickhouse.query<{ readonly seconds: string | number }>(
-        `SELECT toInt64(toUnixTimestamp(${ttl})) - toInt64(toUnixTimestamp(Timestamp)) AS seconds FROM (SELECT now64(9) AS Timestamp)`,
+      // Of each day of a year and more: a time may begin at a month, and a month has more days than another.
+      const [kept] = await this.#clickhouse.query<{ readonly beforeMs: string | number }>(
+        `SELECT toUnixTimestamp64Milli(now64(3)) - 1000 * min(least(${removals.map((removal) => `toInt64(toUnixTimestamp(${removal}))`).join(', ')}) - toInt64(toUnixTimestamp(Timestamp))) AS beforeMs FROM (SELECT now64(9) - toIntervalDay(number) AS Timestamp FROM numbers(400))`,
       );
-      return Number(kept?.seconds) * 1000;
-    } catch (cause) {
-      throw new Error(
-        `how long otel_traces keeps a row cannot be told from its TTL, ${ttl}: ${messageOf(cause)}`,
-        {
-          cause,
-        },
-      );
+      return { beforeMs: Number(kept?.beforeMs), unclearTtl: '' };
+    } catch (error) {
+      if (remedyOf(error) === 'time' || clickHouseErrorCode(error) === undefined) throw error;
+      return unclear; // other columns say, too
     }
   }
 

@@ -19,6 +19,7 @@ const whole: Recount = {
   doubledRows: 0,
   doubled: new SpanPlaces(),
   strayRows: 0,
+  unclearTtl: '',
   uncountedSpans: 0,
 };
 
@@ -32,4 +33,10 @@ test('what the stream removed before it was stored is said, and is not conserved
     isProven: true,
     expiredRecords: 2,
   });
+});
+
+test('a TTL that does not say how long a row is kept is printed', () => {
+  expect(verifiedText({ ...whole, unclearTtl: 'Timestamp + toIntervalDay(1) WHERE a' }, false)).toContain(
+    '  not provable: the TTL of otel_traces does not say how long it keeps a row, so any may be gone: Timestamp + toIntervalDay(1) WHERE a\n',
+  );
 });

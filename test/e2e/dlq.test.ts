@@ -217,6 +217,7 @@ describe('a span that ClickHouse refuses', () => {
         missingUnseen: 0,
         unseenSpans: 0,
         isUnseenCounted: true,
+        unclearTtl: '',
         uncountedSpans: 0,
         doubledRows: 0,
         strayRows: 0,

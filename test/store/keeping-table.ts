@@ -1,11 +1,12 @@
 import type { Position } from '../../src/core/stream.ts';
 import { isBefore, type Origin, type Stretch } from '../../src/store/place.ts';
-import { markOf, type Marked, type RecountedTable } from '../../src/store/recount.ts';
+import { markOf, type Aged, type Marked, type RecountedTable } from '../../src/store/recount.ts';
 import { MemoryTable } from './memory-table.ts';
 
 /** A table in memory that can be recounted; it keeps its rows for `kept` milliseconds, as it says. */
 export class KeepingTable extends MemoryTable implements RecountedTable {
   kept = Infinity;
+  unclearTtl = '';
 
   override async held(origin: Origin, { from, to }: Stretch): Promise<Marked> {
     const held = await super.held(origin, { from, to });
@@ -18,8 +19,8 @@ export class KeepingTable extends MemoryTable implements RecountedTable {
     return (await this.held(origin, stretch)).rows;
   }
 
-  keptMs(): Promise<number> {
-    return Promise.resolve(this.kept);
+  aged(): Promise<Aged> {
+    return Promise.resolve({ beforeMs: Date.now() - this.kept, unclearTtl: this.unclearTtl });
   }
 
   async oldest(_: Origin, stretch: Stretch): Promise<{ offset: number; timeMs: number } | undefined> {

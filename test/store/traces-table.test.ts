@@ -153,21 +153,34 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       );
     });
 
-    test('says for how long it keeps a row, as its TTL has it', async () => {
+    test('says which rows its TTL may have removed, and where that does not say', async () => {
       const day = 86_400_000;
-      expect(await table.keptMs()).toBe(Infinity);
-      for (const [ttl, keptMs] of [
-        ['toDateTime(Timestamp) + INTERVAL 400 DAY', 400 * day],
+      const forEver = { beforeMs: -Infinity, unclearTtl: '' };
+      expect(await table.aged()).toEqual(forEver);
+      for (const [ttl, keptDays] of [
+        ['toDateTime(Timestamp) + INTERVAL 400 DAY', 400],
         [
           `toDateTime(least(Timestamp, toDateTime64('2090-01-01 00:00:00', 9, 'UTC'))) + toIntervalSecond(34560000)`,
-          400 * day,
+          400,
         ],
+        [
+          `toDateTime(Timestamp) + INTERVAL 500 DAY DELETE, toDateTime(Timestamp) + INTERVAL 90 DAY TO DISK 'default', toDateTime(Timestamp) + INTERVAL 80 DAY RECOMPRESS CODEC(ZSTD(9))`,
+          500,
+        ],
+        [`toDateTime(Timestamp) + INTERVAL 90 DAY TO DISK 'default'`, Infinity],
+        [`toDateTime(Timestamp) + INTERVAL 400 DAY DELETE WHERE SpanName = 'x'`, undefined],
+        [`toDateTime(Timestamp) + toIntervalDay(if(SpanName = 'x', 400, 500))`, undefined],
       ] as const) {
-        await clickhouse.command(`ALTER TABLE otel_traces MODIFY TTL ${ttl}`);
-        expect(await table.keptMs()).toBe(keptMs);
+        await clickhouse.command(
+          `ALTER TABLE otel_traces MODIFY TTL ${ttl} SETTINGS materialize_ttl_after_modify = 0`,
+        );
+        const { beforeMs, unclearTtl } = await table.aged();
+        const keptMs = table.nowMs() - beforeMs;
+        expect(Math.round(keptMs / day), ttl).toBe(keptDays ?? -Infinity);
+        expect(unclearTtl !== '', ttl).toBe(keptDays === undefined);
       }
       await clickhouse.command('ALTER TABLE otel_traces REMOVE TTL');
-      expect(await table.keptMs()).toBe(Infinity);
+      expect(await table.aged()).toEqual(forEver);
     });
 
     test(
