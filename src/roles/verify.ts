@@ -1,12 +1,21 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config-schema.ts';
 import { Failure } from '../core/failure.ts';
 import { readLetters } from '../store/dead-letter-log.ts';
 import { fromCommit } from '../store/intent.ts';
+import { defaultPatience, Patience } from '../store/patience.ts';
+import { PatientTable } from '../store/patient-table.ts';
 import { recount, type Recount } from '../store/recount.ts';
 import { atDesk } from './desk.ts';
 
 /** What was found of one partition; or why nothing can be, because stream, commit and table do not belong together. */
 export type Verified = Recount | { readonly origin: Recount['origin']; readonly fault: string };
+
+const patience = new Patience(
+  defaultPatience,
+  (ms) => sleep(ms),
+  (message) => `the table does not answer now (${message}): run it again`,
+);
 
 /**
  * Recounts the partitions of the stream that `config` stores, or `only` one of them, and tells each as it is done. Changes
@@ -32,7 +41,7 @@ export async function verifyStored(
       const origin = { streamId: spans.id, partition };
       const reader = spans.reader(partition);
       const parts = {
-        table,
+        table: new PatientTable(table, patience),
         rows: encoder.rows(origin),
         reader,
         letters: [...letters.values()],

@@ -4,7 +4,7 @@ import type { RowEncoder, Rows } from './block.ts';
 import { deadLetterHeaders, letterKey } from './dead-letters.ts';
 import type { Origin } from './place.ts';
 import { recordsBefore } from './record-cursor.ts';
-import type { Table } from './table.ts';
+import type { AskedTable } from './table.ts';
 
 /** What is known of a dead letter. One that was sent several times is one letter, as its newest record has it. */
 export interface Letter {
@@ -119,7 +119,7 @@ function spansIn(record: StreamRecord, rows: Rows): number | undefined {
  * taken for one span.
  */
 export async function rowless(
-  table: Table,
+  table: AskedTable,
   letters: readonly Letter[],
 ): Promise<ReadonlyMap<Letter, readonly number[]>> {
   const missing = new Map<Letter, readonly number[]>();
@@ -136,7 +136,7 @@ export async function rowless(
 }
 
 async function askSingle(
-  table: Table,
+  table: AskedTable,
   letters: readonly Letter[],
   missing: Map<Letter, readonly number[]>,
 ): Promise<void> {
@@ -152,7 +152,7 @@ async function askSingle(
   }
 }
 
-async function askWide(table: Table, letter: Letter): Promise<readonly number[]> {
+async function askWide(table: AskedTable, letter: Letter): Promise<readonly number[]> {
   const { origin, position, readableSpans = 1 } = letter;
   const { offset, index } = position;
   const to = { offset, index: index + readableSpans };
@@ -169,7 +169,10 @@ export interface ListedLetter extends Letter {
 }
 
 /** Those of `letters` that are dead still, in their order: the table is the truth. */
-export async function listDead(table: Table, letters: readonly Letter[]): Promise<readonly ListedLetter[]> {
+export async function listDead(
+  table: AskedTable,
+  letters: readonly Letter[],
+): Promise<readonly ListedLetter[]> {
   const missing = await rowless(table, letters);
   return letters.flatMap((letter) => {
     const indexes = missing.get(letter) ?? [];

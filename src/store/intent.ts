@@ -28,6 +28,8 @@ export interface Ledger {
   readonly storedSpans: number;
   readonly deadSpans: number;
   readonly expiredSpans: number;
+  /** Records that retention removed before anything of them was stored: how many spans they had, only an intent can say. */
+  readonly expiredRecords: number;
   readonly intent: Intent | undefined;
   /** The boot in which the last owner stopped in order; undefined from the first intent of an owner on. */
   readonly cleanBoot: string | undefined;
@@ -43,6 +45,7 @@ export function emptyLedger(position: Position): Ledger {
     storedSpans: 0,
     deadSpans: 0,
     expiredSpans: 0,
+    expiredRecords: 0,
     intent: undefined,
     cleanBoot: undefined,
   };
@@ -57,6 +60,7 @@ const metadataSchema = z.strictObject({
   settled: place,
   last: z.tuple([count, z.number()]).optional(),
   spans: z.tuple([count, count, count, count]),
+  expired: count.optional(),
   intent: z.strictObject({ from: place, to: place, attempt: z.string(), rows: count }).optional(),
   clean: z.string().optional(),
 });
@@ -74,6 +78,7 @@ export function toCommit(ledger: Ledger, origin: Origin, encoderVersion: number)
     settled: pair(settled),
     last: last && [last.offset, last.timeMs],
     spans: [ledger.storedSpans, ledger.deadSpans, ledger.expiredSpans, ledger.passedSpans],
+    ...(ledger.expiredRecords > 0 && { expired: ledger.expiredRecords }),
     intent: intent && { ...intent, from: pair(intent.from), to: pair(intent.to) },
     clean: ledger.cleanBoot,
   };
@@ -109,6 +114,7 @@ export function fromCommit(
     deadSpans: spans[1],
     expiredSpans: spans[2],
     passedSpans: spans[3],
+    expiredRecords: parsed.expired ?? 0,
     intent: intent && { ...intent, from: position(intent.from), to: position(intent.to) },
     cleanBoot: parsed.clean,
   };

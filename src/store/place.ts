@@ -45,6 +45,15 @@ export class PositionSet {
     return size;
   }
 
+  /** How many records have any of those that come before `position`. */
+  recordsBefore(position: Position): number {
+    let records = 0;
+    for (const [offset, indexes] of this.#indexes)
+      if (offset < position.offset) records++;
+      else if (offset === position.offset && [...indexes].some((index) => index < position.index)) records++;
+    return records;
+  }
+
   has(offset: number, index: number): boolean {
     return this.#indexes.get(offset)?.has(index) ?? false;
   }

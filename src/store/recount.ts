@@ -7,14 +7,41 @@ import { afterRecord, isBefore, PositionSet, type Origin, type Stretch } from '.
 import { endOffset, recordsBefore } from './record-cursor.ts';
 import { checkIdentity } from './recovery.ts';
 import { SpanPlaces } from './span-places.ts';
-import type { Table } from './table.ts';
+import type { AskedTable, Held } from './table.ts';
+
+/** What a table holds of a stretch, and a number that is another one where the positions are: the sum of their `markOf`. */
+export interface Marked extends Held {
+  readonly mark: number;
+}
+
+/** A number for a position, `records` after the first of its stretch: in sums, one position cannot stand in for another. */
+export function markOf(records: number, index: number): number {
+  const mixed = (records * 69_069 + index * 1_327_217 + 12_345) % 16_777_213;
+  return (mixed * mixed) % 16_777_213;
+}
 
 /** A table that can be asked what a recount must know of it. */
-export interface RecountedTable extends Table {
+export interface RecountedTable extends AskedTable {
+  /** How many rows `stretch` has, however many those are. */
+  count(origin: Origin, stretch: Stretch): Promise<number>;
+  /** What it holds of `stretch`, which has some million rows at most. */
+  held(origin: Origin, stretch: Stretch): Promise<Marked>;
   /** The first `limit` positions of `stretch` that have more than one row, in order. */
   doubled(origin: Origin, stretch: Stretch, limit: number): Promise<readonly Position[]>;
-  /** For how long a row is kept after its time, in milliseconds; Infinity where for ever. */
-  keptMs(): Promise<number>;
+  /** The lowest offset of `stretch` that has a row, and the oldest time of a row there in Unix milliseconds; undefined where there is none. */
+  oldest(
+    origin: Origin,
+    stretch: Stretch,
+  ): Promise<{ readonly offset: number; readonly timeMs: number } | undefined>;
+  aged(): Promise<Aged>;
+}
+
+/** Which rows a table may have removed, since they are too old. */
+export interface Aged {
+  /** Those whose time is before this, in Unix milliseconds; -Infinity where rows are kept for ever. */
+  readonly beforeMs: number;
+  /** A TTL that does not say how long a row is kept: any may be gone then. '' for none. */
+  readonly unclearTtl: string;
 }
 
 /** What a recount compares. */
@@ -40,6 +67,8 @@ export interface Recount {
   readonly deadSpans: number;
   /** Spans that the stream's retention removed before they were stored, as the store counted them. */
   readonly expiredSpans: number;
+  /** Records that it removed before they were stored: how many spans they had beyond `expiredSpans`, nobody knows. */
+  readonly expiredRecords: number;
   /** Spans from the position on: the store has still to conclude them. */
   readonly inFlightSpans: number;
   /** Spans with no row, where nobody can tell whether they had one: they are older than the table, or the dead letters, keep. */
@@ -55,13 +84,23 @@ export interface Recount {
   readonly doubled: SpanPlaces;
   /** Rows where the stream has no span. */
   readonly strayRows: number;
+  /** Whether the store's own count reaches back to all that the stream no longer has: without, nothing can be compared with it. */
+  readonly isUnseenCounted: boolean;
+  /** As `Aged` has it. */
+  readonly unclearTtl: string;
   /** How many spans less than there are the store has counted: its commit was forgotten, or moved by an operator. */
   readonly uncountedSpans: number;
 }
 
-/** Whether nothing is missing and nothing is there twice. */
-export function isConserved({ missing, missingUnseen, doubledRows, strayRows }: Recount): boolean {
-  return missing.spans + missingUnseen + doubledRows + strayRows === 0;
+/** Whether nothing is missing or expired, and nothing is there twice. */
+export function isConserved(found: Recount): boolean {
+  const { missing, missingUnseen, expiredSpans, expiredRecords, doubledRows, strayRows } = found;
+  return missing.spans + missingUnseen + expiredSpans + expiredRecords + doubledRows + strayRows === 0;
+}
+
+/** Whether all could be compared: what nobody can tell may be lost, too. */
+export function isProven({ untoldSpans, isUnseenCounted }: Recount): boolean {
+  return untoldSpans === 0 && isUnseenCounted;
 }
 
 /**
@@ -72,7 +111,7 @@ export function isConserved({ missing, missingUnseen, doubledRows, strayRows }: 
 export async function recount(parts: RecountParts, origin: Origin, ledger: Ledger): Promise<Recount> {
   const { table, reader } = parts;
   await checkIdentity(reader, origin, ledger, await table.highest(origin, ledger.position));
-  return new Counting(parts, origin, ledger, await table.keptMs()).run();
+  return new Counting(parts, origin, ledger, await table.aged()).run();
 }
 
 /** The first `spans` spans of a record. */
@@ -86,6 +125,8 @@ interface Passed {
 /** How many records and spans are compared with the table at once. */
 const pieceLimit = 100_000;
 const namedRows = 100;
+/** How many rows the table looks through for doubles at once, where one record has no more: some hundred MiB of memory. */
+const mostRows = 2_000_000;
 const dayMs = 86_400_000;
 const none: ReadonlySet<number> = new Set();
 
@@ -95,27 +136,32 @@ class Counting {
   readonly #ledger: Ledger;
   /** Rows of this day, counted from the epoch, and of those before may be gone. */
   readonly #agedDay: number;
+  readonly #unclearTtl: string;
   readonly #letters: readonly Letter[];
   readonly #dead = new PositionSet();
   /** Before the position, and where the stream has no record any more. */
   readonly #unseen: Stretch[] = [];
   #piece: Passed[] = [];
   #pieceSpans = 0;
+  #pieceMark = 0;
   #seenSpans = 0;
   #storedSpans = 0;
   #deadSpans = 0;
   #inFlightSpans = 0;
   #untoldSpans = 0;
+  /** From the position on, which the store has still to notice. */
+  #expiredRecords = 0;
   #doubledRows = 0;
   #strayRows = 0;
   readonly #missing = new SpanPlaces();
   readonly #doubled = new SpanPlaces();
 
-  constructor(parts: RecountParts, origin: Origin, ledger: Ledger, keptMs: number) {
+  constructor(parts: RecountParts, origin: Origin, ledger: Ledger, aged: Aged) {
     this.#parts = parts;
     this.#origin = origin;
     this.#ledger = ledger;
-    this.#agedDay = Math.floor((parts.table.nowMs() - keptMs) / dayMs);
+    this.#agedDay = Math.floor(aged.beforeMs / dayMs);
+    this.#unclearTtl = aged.unclearTtl;
     this.#letters = parts.letters.filter(
       (letter) => letter.origin.streamId === origin.streamId && letter.origin.partition === origin.partition,
     );
@@ -124,20 +170,21 @@ class Counting {
   }
 
   async run(): Promise<Recount> {
-    const { position, expiredSpans, passedSpans } = this.#ledger;
+    const { position, expiredSpans, expiredRecords, passedSpans } = this.#ledger;
     await this.#walk();
     const seenSpans = this.#seenSpans;
     const seenDead = this.#deadSpans;
     const unseenStored = await this.#countUnseen();
     const unseenSpans = unseenStored + (this.#deadSpans - seenDead) + expiredSpans;
     const lacking = Math.max(0, passedSpans - seenSpans - unseenSpans);
-    const untold = Math.min(lacking, this.#mostUntold());
+    const untold = lacking === 0 ? 0 : Math.min(lacking, await this.#mostUntold());
     return {
       origin: this.#origin,
       position,
       storedSpans: this.#storedSpans + unseenStored,
       deadSpans: this.#deadSpans,
       expiredSpans,
+      expiredRecords: expiredRecords + this.#expiredRecords,
       inFlightSpans: this.#inFlightSpans,
       untoldSpans: this.#untoldSpans + untold,
       missing: this.#missing,
@@ -146,20 +193,32 @@ class Counting {
       doubledRows: this.#doubledRows,
       doubled: this.#doubled,
       strayRows: this.#strayRows,
+      isUnseenCounted:
+        this.#unseen.length === 0 || (passedSpans > 0 && passedSpans >= seenSpans + unseenSpans),
+      unclearTtl: this.#unclearTtl,
       uncountedSpans: Math.max(0, seenSpans + unseenSpans - passedSpans),
     };
   }
 
   /** How many spans whose record is gone may lack their row without anybody having lost it. */
-  #mostUntold(): number {
-    if (this.#agedDay >= 0) return Infinity;
+  async #mostUntold(): Promise<number> {
+    if (await this.#mayHaveAged()) return Infinity;
     return this.#parts.haveLettersGone ? Math.max(0, this.#ledger.deadSpans - this.#deadSpans) : 0;
+  }
+
+  /** Whether the table may have removed a row of a record that is gone: not while it has one of the first record, and none so old. */
+  async #mayHaveAged(): Promise<boolean> {
+    const { to } = this.#unseen.at(-1) ?? { to: this.#ledger.position };
+    if (this.#agedDay < 0) return false;
+    const oldest = await this.#parts.table.oldest(this.#origin, { from: { offset: 0, index: 0 }, to });
+    return oldest?.offset !== 0 || Math.floor(oldest.timeMs / dayMs) <= this.#agedDay;
   }
 
   async #walk(): Promise<void> {
     const { reader } = this.#parts;
     const { position } = this.#ledger;
     const { start, end } = await reader.bounds();
+    await this.#countExpired({ from: position, to: { offset: start, index: 0 } });
     let next = 0;
     for await (const record of recordsBefore(reader, start, end)) {
       if (record.offset > next)
@@ -169,6 +228,13 @@ class Counting {
       if (this.#pieceSpans + this.#piece.length >= pieceLimit) await this.#settle();
     }
     await this.#skip({ offset: next, index: 0 }, position);
+  }
+
+  /** Records of `gone`, which the store has not passed; the rows that some have are of a block that it had announced. */
+  async #countExpired(gone: Stretch): Promise<void> {
+    if (!isBefore(gone.from, gone.to)) return;
+    const { present } = await this.#parts.table.positions(this.#origin, gone);
+    this.#expiredRecords = gone.to.offset - gone.from.offset - present.recordsBefore(gone.to);
   }
 
   /** Goes past what the stream no longer has. */
@@ -192,6 +258,8 @@ class Counting {
     const passed = offset === position.offset ? Math.min(readable, position.index) : readable;
     this.#piece.push({ offset, spans: passed, aged: this.#agedAmong(passed) });
     this.#pieceSpans += passed;
+    const records = offset - (this.#piece[0]?.offset ?? offset);
+    for (let index = 0; index < passed; index++) this.#pieceMark += markOf(records, index);
     this.#seenSpans += passed;
     if (offset === position.offset) {
       this.#inFlightSpans += readable - passed + otherSpans;
@@ -232,13 +300,15 @@ class Counting {
     );
   }
 
-  /** Compares what was passed with the table: by number, and by position where the numbers differ. */
+  /** Compares what was passed with the table: by number and mark, and by position where those differ. */
   async #settle(): Promise<void> {
     const piece = this.#piece;
     const spans = this.#pieceSpans;
+    const mark = this.#pieceMark;
     const [first, last] = [piece[0], piece.at(-1)];
     this.#piece = [];
     this.#pieceSpans = 0;
+    this.#pieceMark = 0;
     if (first === undefined || last === undefined) return;
     const { position } = this.#ledger;
     const end = afterRecord(last.offset);
@@ -247,7 +317,7 @@ class Counting {
       to: isBefore(position, end) ? position : end,
     };
     const held = await this.#held(stretch);
-    if (held === spans) this.#storedSpans += spans;
+    if (held.positions === spans && held.mark === mark) this.#storedSpans += spans;
     else await this.#compare(piece, stretch);
   }
 
@@ -264,23 +334,36 @@ class Counting {
     this.#strayRows += present.size - stored;
   }
 
-  /** How many positions of `stretch` have a row; notes those that have more. */
-  async #held(stretch: Stretch): Promise<number> {
+  /** What the table holds of `stretch`; notes the positions that have more than one row. */
+  async #held(stretch: Stretch): Promise<Marked> {
     const { table } = this.#parts;
-    const { rows, positions } = await table.held(this.#origin, stretch);
+    const held = await table.held(this.#origin, stretch);
+    const { rows, positions } = held;
     if (rows > positions) {
       this.#doubledRows += rows - positions;
       for (const { offset, index } of await table.doubled(this.#origin, stretch, namedRows))
         this.#doubled.add(offset, index);
     }
-    return positions;
+    return held;
+  }
+
+  /** How many positions of `stretch`, which may have any number of rows, have one: in halves until a piece has few enough. */
+  async #heldInPieces({ from, to }: Stretch): Promise<number> {
+    const offset = Math.floor((from.offset + to.offset) / 2);
+    const isOneRecord = offset === from.offset;
+    if (isOneRecord || (await this.#parts.table.count(this.#origin, { from, to })) <= mostRows)
+      return (await this.#held({ from, to })).positions;
+    const middle = { offset, index: 0 };
+    return (
+      (await this.#heldInPieces({ from, to: middle })) + (await this.#heldInPieces({ from: middle, to }))
+    );
   }
 
   /** Counts what the table and the dead letters have of records that are gone; returns how many of their spans have a row. */
   async #countUnseen(): Promise<number> {
     let stored = 0;
     for (const stretch of this.#unseen) {
-      stored += await this.#held(stretch);
+      stored += await this.#heldInPieces(stretch);
       const letters = this.#letters.filter(
         ({ position }) => !isBefore(position, stretch.from) && isBefore(position, stretch.to),
       );

@@ -1,6 +1,5 @@
-import { delayMs, type Backoff } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
-import { Failure, messageOf } from '../core/failure.ts';
+import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { Claim, Position, StreamRecord } from '../core/stream.ts';
 import { undecodableReason, type RowEncoder, type Rows } from './block.ts';
@@ -13,6 +12,7 @@ import {
   type Selection,
 } from './dead-letter-log.ts';
 import { letterKey, type DeadLetter, type DeadLetters } from './dead-letters.ts';
+import { defaultPatience, Patience, type PatienceSettings } from './patience.ts';
 import { isBefore, type Origin } from './place.ts';
 import { recordsBefore } from './record-cursor.ts';
 import { InsertRejected, type Table } from './table.ts';
@@ -33,12 +33,9 @@ export interface ReplayParts {
   readonly settings: ReplaySettings;
 }
 
-export interface ReplaySettings {
+export interface ReplaySettings extends PatienceSettings {
   /** How long after it was sent an insert may still land, in milliseconds. */
   readonly insertDeadlineMs: number;
-  readonly backoff: Backoff;
-  /** How often in a row the table may fail to answer before the replay gives up. */
-  readonly patience: number;
   /** How many letters, and bytes of letters, are held at once. */
   readonly letters: number;
   readonly bytes: number;
@@ -46,8 +43,7 @@ export interface ReplaySettings {
 
 export const defaultReplaySettings: ReplaySettings = {
   insertDeadlineMs: 5 * 60_000,
-  backoff: { initialMs: 200, maxMs: 10_000 },
-  patience: 8,
+  ...defaultPatience,
   letters: 500,
   bytes: 16 * 1024 * 1024,
 };
@@ -106,6 +102,7 @@ const mostAttempts = 8;
 export class Replay {
   readonly #parts: ReplayParts;
   readonly #claim: Claim;
+  readonly #patience: Patience;
   readonly #rows = new Map<string, Rows>();
   readonly #pastOf = new Map<string, Position>();
   /** Where the letters are that neither have their rows nor were sent again, in their order. */
@@ -119,6 +116,12 @@ export class Replay {
   constructor(parts: ReplayParts, claim: Claim) {
     this.#parts = parts;
     this.#claim = claim;
+    this.#patience = new Patience(
+      parts.settings,
+      parts.pause,
+      (message) =>
+        `the table does not take the letters now (${message}): run it again, what is stored stays stored`,
+    );
     this.#committed = openFrom(claim.committed, parts.streamId);
   }
 
@@ -230,7 +233,7 @@ export class Replay {
         return { ...trial, refusal: error.message };
       }
       this.#rows.clear(); // the insert may still be reading them
-      await this.#wait(error, this.#failures++);
+      await this.#patience.wait(error, this.#failures++);
       return trial;
     }
   }
@@ -273,27 +276,7 @@ export class Replay {
   }
 
   async #persist<T>(work: () => Promise<T>): Promise<T> {
-    for (let failures = 0; ; failures++) {
-      this.#claim.lost.throwIfAborted();
-      try {
-        return await work();
-      } catch (error) {
-        await this.#wait(error, failures);
-      }
-    }
-  }
-
-  /** Waits before the table is asked again, which has failed `failures` times before; throws when it has failed too often. */
-  async #wait(error: unknown, failures: number): Promise<void> {
-    const { settings, pause } = this.#parts;
-    const message = messageOf(error);
-    if (failures >= settings.patience)
-      throw new Failure(
-        'unavailable',
-        `the table does not take the letters now (${message}): run it again, what is stored stays stored`,
-        { cause: error },
-      );
-    await pause(delayMs(settings.backoff, failures, Math.random()));
+    return this.#patience.persist(work, this.#claim.lost);
   }
 }
 

@@ -58,7 +58,7 @@ export class Settlement {
   async #step(stretch: Stretch): Promise<Position> {
     const isRepeat = this.#open !== undefined;
     const held = await this.#ask(stretch);
-    const { block, presentSpans } = await this.#missing(stretch, held.present);
+    const { block, presentSpans, presentRecords } = await this.#missing(stretch, held.present);
     const present = held.present.sizeBefore(block.to);
     if (block.rows > 0) {
       const intent = (this.#open ??= await this.#tenure.announce(block, newAttempt(), present + block.rows));
@@ -77,8 +77,9 @@ export class Settlement {
     this.#open = undefined;
     const { to, last, unreadable, expiredRecords } = block;
     const spans = block.spans + present - presentSpans; // rows whose records retention has removed were passed too
+    const heldRecords = held.present.recordsBefore(to) - presentRecords;
     await this.#tenure.conclude(
-      { to, last, spans, unreadable, expiredRecords },
+      { to, last, spans, unreadable, expiredRecords, heldRecords },
       present + block.rows,
       this.#dead.size,
     );
@@ -116,17 +117,19 @@ export class Settlement {
 
   /**
    * A block of those spans of `stretch` that are neither present nor dead: an open intent's whole, else as much as fits;
-   * and how many it passed that are present.
+   * and how many it passed that are present, and of how many records.
    */
   async #missing(
     stretch: Stretch,
     present: PositionSet,
-  ): Promise<{ readonly block: Block; readonly presentSpans: number }> {
+  ): Promise<{ readonly block: Block; readonly presentSpans: number; readonly presentRecords: number }> {
     const { claim, halt, origin, parts } = this.#tenure;
     const limits = this.#open ? unlimited : { ...this.#limits, rows: this.#rowLimit };
     let presentSpans = 0;
+    const presentRecords = new Set<number>();
     const isMissing = (offset: number, index: number): boolean => {
       const isPresent = present.has(offset, index);
+      if (isPresent) presentRecords.add(offset);
       if (isPresent) presentSpans++;
       return !isPresent && !this.#dead.has(offset, index);
     };
@@ -139,7 +142,7 @@ export class Settlement {
       else if (!block.take(record, limits, stretch.to, isMissing)) break;
       cursor.advance();
     }
-    return { block, presentSpans };
+    return { block, presentSpans, presentRecords: presentRecords.size };
   }
 
   /** Spans that the intent announced and that neither the table nor the stream has any more. */

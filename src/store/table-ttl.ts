@@ -103,13 +103,40 @@ async function find(clickhouse: Pick<ClickHouse, 'query'>, ttls: TableTtls): Pro
     if (engine === undefined) return [];
     const keptMs = ttls[key];
     const wanted = keptMs === undefined ? undefined : Math.round(keptMs / 1000);
-    const [, ttl = ''] = /\bTTL (.+?)(?: SETTINGS .*)?$/s.exec(engine) ?? [];
+    const ttl = ttlOf(engine);
     const [before = '', seconds] = /^(.*\()(\d+)\)$/s.exec(ttl)?.slice(1) ?? [];
     const isOurs = before === beforeSeconds(column);
     return [
       { table, key, wanted, column, had: isOurs ? Number(seconds) : undefined, foreign: isOurs ? '' : ttl },
     ];
   });
+}
+
+/** The TTL of a table, of which ClickHouse says `engine`; '' where it has none. */
+export function ttlOf(engine: string): string {
+  const [, ttl = ''] = /\bTTL (.+?)(?: SETTINGS .*)?$/s.exec(engine) ?? [];
+  return ttl;
+}
+
+/** The times, as SQL, after which `ttl` removes a row; undefined where not the time alone says whether it does. */
+export function removalsOf(ttl: string): readonly string[] | undefined {
+  if (/\b(?:WHERE|GROUP BY)\b/.test(ttl)) return undefined;
+  return elementsOf(ttl)
+    .filter((element) => !/\s(?:TO (?:DISK|VOLUME)|RECOMPRESS)\s/.test(element))
+    .map((element) => element.replace(/\sDELETE$/, ''));
+}
+
+/** What commas separate that are in no brackets and no quotes. */
+function elementsOf(list: string): readonly string[] {
+  let depth = 0;
+  const elements = [''];
+  for (const [token] of list.matchAll(/'(?:[^'\\]|\\.)*'|[^']/gs)) {
+    if (token === '(' || token === '[') depth++;
+    if (token === ')' || token === ']') depth--;
+    if (token === ',' && depth === 0) elements.push('');
+    else elements.push(`${elements.pop()}${token}`);
+  }
+  return elements.map((element) => element.trim()).filter((element) => element !== '');
 }
 
 const forEver = 'for ever';

@@ -51,6 +51,9 @@ export interface Table {
   rederive(origin: Origin, stretch: Stretch): Promise<void>;
 }
 
+/** A table that is only asked. */
+export type AskedTable = Pick<Table, 'positions' | 'rowsAt' | 'highest'>;
+
 /** The insert failed with a code of a closed list: it wrote nothing, and the same rows will always fail. */
 export class InsertRejected extends Error {
   override readonly name = 'InsertRejected';

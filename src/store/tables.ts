@@ -8,11 +8,11 @@ import { ClickHouseFault, loggable, mayPass, remedyOf } from './clickhouse-fault
 import type { ClickHouse } from './clickhouse.ts';
 import { aloneDialect, clusterDialect, migrate, readMigrations } from './migrations.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
-import type { RecountedTable } from './recount.ts';
+import type { Aged, Marked, RecountedTable } from './recount.ts';
 import type { RowsTarget } from './row-store.ts';
 import { rowSettings, rowTables } from './row-tables.ts';
 import { applyTtls, type TableTtls } from './table-ttl.ts';
-import type { Held, Insert } from './table.ts';
+import type { Insert } from './table.ts';
 import { TracesTable } from './traces-table.ts';
 
 /** ClickHouse, and what is particular about the tables in it. */
@@ -74,7 +74,7 @@ export class Tables implements Component, RecountedTable, RowsTarget {
     await this.#traces.insert(insert);
   }
 
-  async held(origin: Origin, stretch: Stretch): Promise<Held> {
+  async held(origin: Origin, stretch: Stretch): Promise<Marked> {
     await this.#open();
     return this.#traces.held(origin, stretch);
   }
@@ -97,14 +97,27 @@ export class Tables implements Component, RecountedTable, RowsTarget {
     return this.#traces.highest(origin, from);
   }
 
+  async count(origin: Origin, stretch: Stretch): Promise<number> {
+    await this.#open();
+    return this.#traces.count(origin, stretch);
+  }
+
   async doubled(origin: Origin, stretch: Stretch, limit: number): Promise<readonly Position[]> {
     await this.#open();
     return this.#traces.doubled(origin, stretch, limit);
   }
 
-  async keptMs(): Promise<number> {
+  async oldest(
+    origin: Origin,
+    stretch: Stretch,
+  ): Promise<{ readonly offset: number; readonly timeMs: number } | undefined> {
     await this.#open();
-    return this.#traces.keptMs();
+    return this.#traces.oldest(origin, stretch);
+  }
+
+  async aged(): Promise<Aged> {
+    await this.#open();
+    return this.#traces.aged();
   }
 
   async rederive(origin: Origin, stretch: Stretch): Promise<void> {

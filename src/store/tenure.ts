@@ -70,6 +70,8 @@ export interface Passed {
   /** What of it no encoder can read. */
   readonly unreadable: readonly DeadLetter[];
   readonly expiredRecords: number;
+  /** How many of those have rows; none where it is not said. */
+  readonly heldRecords?: number;
 }
 
 /** One period of owning a partition: its ledger, and the only ways to change what the ledger says. */
@@ -195,6 +197,7 @@ export class Tenure {
       passedSpans: this.#ledger.passedSpans + passed.spans + unreadableSpans,
       storedSpans: this.#ledger.storedSpans + stored,
       deadSpans: this.#ledger.deadSpans + dead + unreadableSpans,
+      expiredRecords: this.#ledger.expiredRecords + passed.expiredRecords - (passed.heldRecords ?? 0),
     };
   }
 

@@ -1,11 +1,11 @@
-import { messageOf } from '../core/failure.ts';
 import type { Position } from '../core/stream.ts';
-import { ClickHouseFault, remedyOf } from './clickhouse-fault.ts';
+import { clickHouseErrorCode, ClickHouseFault, remedyOf } from './clickhouse-fault.ts';
 import type { ClickHouse } from './clickhouse.ts';
 import { PositionSet, type Origin, type Stretch } from './place.ts';
 import { quoteString } from './sql-text.ts';
-import type { RecountedTable } from './recount.ts';
-import { InsertRejected, type Held, type Insert } from './table.ts';
+import type { Aged, Marked, RecountedTable } from './recount.ts';
+import { removalsOf, ttlOf } from './table-ttl.ts';
+import { InsertRejected, type Insert } from './table.ts';
 import { traceColumns } from './trace-columns.ts';
 
 /** What every answer says of who gave it. */
@@ -61,12 +61,12 @@ export class TracesTable implements RecountedTable {
     }
   }
 
-  async held(origin: Origin, stretch: Stretch): Promise<Held> {
-    const held = await this.#ask<Record<keyof Held, string | number>>(
-      'count() AS rows, uniqExact(StreamOffset, StreamIndex) AS positions',
-      `otel_traces WHERE ${within(origin, stretch)}`,
+  async held(origin: Origin, stretch: Stretch): Promise<Marked> {
+    const held = await this.#ask<Record<keyof Marked, string | number>>(
+      'count() AS rows, uniqExact(StreamOffset, StreamIndex) AS positions, sum(mixed * mixed % 16777213) AS mark', // as `markOf` does
+      `(SELECT StreamOffset, StreamIndex, toUInt64(((StreamOffset - ${stretch.from.offset}) * 69069 + StreamIndex * 1327217 + 12345) % 16777213) AS mixed FROM otel_traces WHERE ${within(origin, stretch)})`,
     );
-    return { rows: Number(held.rows), positions: Number(held.positions) };
+    return { rows: Number(held.rows), positions: Number(held.positions), mark: Number(held.mark) };
   }
 
   async positions(
@@ -109,6 +109,14 @@ export class TracesTable implements RecountedTable {
     return Number(rows) === 0 ? undefined : { offset: Number(offset), index: Number(index) };
   }
 
+  async count(origin: Origin, stretch: Stretch): Promise<number> {
+    const { rows } = await this.#ask<{ rows: string | number }>(
+      'count() AS rows',
+      `otel_traces WHERE ${within(origin, stretch)}`,
+    );
+    return Number(rows);
+  }
+
   async doubled(origin: Origin, stretch: Stretch, limit: number): Promise<readonly Position[]> {
     const rows = await this.#clickhouse.query<{ readonly offset: string | number; readonly index: number }>(
       `SELECT StreamOffset AS offset, StreamIndex AS index FROM otel_traces WHERE ${within(origin, stretch)} GROUP BY offset, index HAVING count() > 1 ORDER BY offset, index LIMIT ${limit}`,
@@ -116,24 +124,35 @@ export class TracesTable implements RecountedTable {
     return rows.map(({ offset, index }) => ({ offset: Number(offset), index }));
   }
 
-  async keptMs(): Promise<number> {
+  async oldest(
+    origin: Origin,
+    stretch: Stretch,
+  ): Promise<{ readonly offset: number; readonly timeMs: number } | undefined> {
+    const { rows, offset, timeMs } = await this.#ask<Record<'rows' | 'offset' | 'timeMs', string | number>>(
+      'count() AS rows, min(StreamOffset) AS offset, toUnixTimestamp64Milli(min(Timestamp)) AS timeMs',
+      `otel_traces WHERE ${within(origin, stretch)}`,
+    );
+    return Number(rows) === 0 ? undefined : { offset: Number(offset), timeMs: Number(timeMs) };
+  }
+
+  async aged(): Promise<Aged> {
     const [table] = await this.#clickhouse.query<{ readonly engine: string }>(
       `SELECT engine_full AS engine FROM system.tables WHERE database = currentDatabase() AND name = 'otel_traces'`,
     );
-    const [, ttl] = /\bTTL (.+?)(?: SETTINGS .*)?$/s.exec(table?.engine ?? '') ?? [];
-    if (ttl === undefined) return Infinity;
+    const ttl = ttlOf(table?.engine ?? '');
+    const removals = removalsOf(ttl);
+    if (removals?.length === 0) return { beforeMs: -Infinity, unclearTtl: '' };
+    const unclear = { beforeMs: Infinity, unclearTtl: ttl };
+    if (removals === undefined) return unclear;
     try {
-      const [kept] = await this.#clickhouse.query<{ readonly seconds: string | number }>(
-        `SELECT toInt64(toUnixTimestamp(${ttl})) - toInt64(toUnixTimestamp(Timestamp)) AS seconds FROM (SELECT now64(9) AS Timestamp)`,
+      // Of each day of a year and more: a time may begin at a month, and a month has more days than another.
+      const [kept] = await this.#clickhouse.query<{ readonly beforeMs: string | number }>(
+        `SELECT toUnixTimestamp64Milli(now64(3)) - 1000 * min(least(${removals.map((removal) => `toInt64(toUnixTimestamp(${removal}))`).join(', ')}) - toInt64(toUnixTimestamp(Timestamp))) AS beforeMs FROM (SELECT now64(9) - toIntervalDay(number) AS Timestamp FROM numbers(400))`,
       );
-      return Number(kept?.seconds) * 1000;
-    } catch (cause) {
-      throw new Error(
-        `how long otel_traces keeps a row cannot be told from its TTL, ${ttl}: ${messageOf(cause)}`,
-        {
-          cause,
-        },
-      );
+      return { beforeMs: Number(kept?.beforeMs), unclearTtl: '' };
+    } catch (error) {
+      if (remedyOf(error) === 'time' || clickHouseErrorCode(error) === undefined) throw error;
+      return unclear; // other columns say, too
     }
   }
 

@@ -145,11 +145,13 @@ describe('storing', () => {
     };
     const far = at(2 ** 52, 2 ** 31);
     const spans = { passedSpans: 2 ** 52, storedSpans: 2 ** 52, deadSpans: 2 ** 52, expiredSpans: 2 ** 52 };
+    const expiredRecords = 2 ** 52;
     const full = {
       position: far,
       settled: far,
       last: { offset: 2 ** 52, timeMs: 2 ** 52 },
       ...spans,
+      expiredRecords,
       intent,
       cleanBoot: undefined,
     };
@@ -383,6 +385,7 @@ describe('taking over', () => {
     await storeAll();
     expect(places()).toEqual(['0.0', '2.0', '2.1', '3.0', '3.1']);
     expect(ledger()).toMatchObject({ position: at(4), passedSpans: 8, storedSpans: 5, expiredSpans: 3 });
+    expect(ledger().expiredRecords).toBe(1); // of the other a span is stored
     expect(await metric('plimsoll_store_expired_records_total')).toBe(2);
   });
 
@@ -392,7 +395,17 @@ describe('taking over', () => {
     commit({ position: at(1) });
     await storeAll();
     expect(places()).toEqual(['3.0', '4.0']);
+    expect(ledger()).toMatchObject({ expiredRecords: 2, expiredSpans: 0 });
     expect(await metric('plimsoll_store_expired_records_total')).toBe(2);
+  });
+
+  test('a block that was stored before retention removed its records is no loss', async () => {
+    for (let n = 0; n < 4; n++) append(span());
+    commit({ intent: { from: at(0), to: at(2), attempt: 'a', rows: 2 } });
+    table.rows.push({ ...span(), offset: 0, index: 0 }, { ...span(), offset: 1, index: 0 });
+    partition.start = 2;
+    await storeAll();
+    expect(ledger()).toMatchObject({ storedSpans: 4, expiredSpans: 0, expiredRecords: 0 });
   });
 
   test('when the whole announced block is gone, the store goes on behind it', async () => {

@@ -5,6 +5,7 @@ import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
+import { markOf } from '../../src/store/recount.ts';
 import { SpanEncoder } from '../../src/store/span-encoder.ts';
 import { InsertRejected } from '../../src/store/table.ts';
 import { TracesTable } from '../../src/store/traces-table.ts';
@@ -76,8 +77,14 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
   describe('the table', () => {
     test('knows rows by their position, and tells streams and partitions apart', async () => {
       await insert(`${streamId} a`, recordOf(7, 5), recordOf(9, 2));
-      expect(await table.held(stored(), { from: at(0), to: at(99) })).toEqual({ rows: 7, positions: 7 });
-      expect(await table.held(stored(), { from: at(7, 1), to: at(9, 1) })).toEqual({ rows: 5, positions: 5 });
+      expect(await table.held(stored(), { from: at(0), to: at(99) })).toMatchObject({
+        rows: 7,
+        positions: 7,
+      });
+      expect(await table.held(stored(), { from: at(7, 1), to: at(9, 1) })).toMatchObject({
+        rows: 5,
+        positions: 5,
+      });
       expect(await table.held({ streamId, partition: 4 }, { from: at(0), to: at(99) })).toMatchObject({
         rows: 0,
       });
@@ -108,7 +115,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
     test('counts a row twice that is there twice', async () => {
       await insert(`${streamId} a`, recordOf(0, 3));
       await insert(`${streamId} b`, recordOf(0, 3));
-      expect(await table.held(stored(), { from: at(0), to: at(1) })).toEqual({ rows: 6, positions: 3 });
+      expect(await table.held(stored(), { from: at(0), to: at(1) })).toMatchObject({ rows: 6, positions: 3 });
       expect(await table.positions(stored(), { from: at(0), to: at(1) })).toMatchObject({ rows: 6 });
     });
 
@@ -121,21 +128,59 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       expect(await table.doubled(stored(), { from: at(0), to: at(1) }, 10)).toEqual([]);
     });
 
-    test('says for how long it keeps a row, as its TTL has it', async () => {
+    test('has a mark for the rows of a stretch, which tells their positions', async () => {
+      await insert(`${streamId} a`, recordOf(7, 5), recordOf(9, 2));
+      const { mark } = await table.held(stored(), { from: at(6, 1), to: at(9, 1) });
+      const marks = [0, 1, 2, 3, 4].map((index) => markOf(1, index));
+      expect(mark).toBe([...marks, markOf(3, 0)].reduce((sum, one) => sum + one));
+    });
+
+    test('counts the rows of a stretch', async () => {
+      await insert(`${streamId} a`, recordOf(7, 5), recordOf(9, 2));
+      expect(await table.count(stored(), { from: at(7, 1), to: at(9, 1) })).toBe(5);
+    });
+
+    test('says where its rows begin, and how old the oldest is', async () => {
+      const all = { from: at(0), to: at(99) };
+      expect(await table.oldest(stored(), all)).toBeUndefined();
+      await insert(`${streamId} a`, recordOf(7, 5), recordOf(9, 2));
+      const oldest = await table.oldest(stored(), all);
+      expect(oldest?.offset).toBe(7);
+      expect(oldest?.timeMs).toBe(
+        await number(
+          `SELECT toUnixTimestamp64Milli(min(Timestamp)) FROM otel_traces WHERE StreamId = '${streamId.replace("'", "''")}'`,
+        ),
+      );
+    });
+
+    test('says which rows its TTL may have removed, and where that does not say', async () => {
       const day = 86_400_000;
-      expect(await table.keptMs()).toBe(Infinity);
-      for (const [ttl, keptMs] of [
-        ['toDateTime(Timestamp) + INTERVAL 400 DAY', 400 * day],
+      const forEver = { beforeMs: -Infinity, unclearTtl: '' };
+      expect(await table.aged()).toEqual(forEver);
+      for (const [ttl, keptDays] of [
+        ['toDateTime(Timestamp) + INTERVAL 400 DAY', 400],
         [
           `toDateTime(least(Timestamp, toDateTime64('2090-01-01 00:00:00', 9, 'UTC'))) + toIntervalSecond(34560000)`,
-          400 * day,
+          400,
         ],
+        [
+          `toDateTime(Timestamp) + INTERVAL 500 DAY DELETE, toDateTime(Timestamp) + INTERVAL 90 DAY TO DISK 'default', toDateTime(Timestamp) + INTERVAL 80 DAY RECOMPRESS CODEC(ZSTD(9))`,
+          500,
+        ],
+        [`toDateTime(Timestamp) + INTERVAL 90 DAY TO DISK 'default'`, Infinity],
+        [`toDateTime(Timestamp) + INTERVAL 400 DAY DELETE WHERE SpanName = 'x'`, undefined],
+        [`toDateTime(Timestamp) + toIntervalDay(if(SpanName = 'x', 400, 500))`, undefined],
       ] as const) {
-        await clickhouse.command(`ALTER TABLE otel_traces MODIFY TTL ${ttl}`);
-        expect(await table.keptMs()).toBe(keptMs);
+        await clickhouse.command(
+          `ALTER TABLE otel_traces MODIFY TTL ${ttl} SETTINGS materialize_ttl_after_modify = 0`,
+        );
+        const { beforeMs, unclearTtl } = await table.aged();
+        const keptMs = table.nowMs() - beforeMs;
+        expect(Math.round(keptMs / day), ttl).toBe(keptDays ?? -Infinity);
+        expect(unclearTtl !== '', ttl).toBe(keptDays === undefined);
       }
       await clickhouse.command('ALTER TABLE otel_traces REMOVE TTL');
-      expect(await table.keptMs()).toBe(Infinity);
+      expect(await table.aged()).toEqual(forEver);
     });
 
     test(
@@ -146,7 +191,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
         const base = [recordOf(0, 20_000), recordOf(1, 20_000), recordOf(2, 20_000)];
         for (const more of [0, 1000, 5409, 5410])
           await insert(`${streamId} a`, ...base, ...(more > 0 ? [recordOf(3, more)] : []));
-        expect(await table.held(stored(), { from: at(0), to: at(9) })).toEqual({
+        expect(await table.held(stored(), { from: at(0), to: at(9) })).toMatchObject({
           rows: 60_000,
           positions: 60_000,
         });
@@ -163,7 +208,10 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
         deadlineMs: soon(),
         signal: never,
       });
-      expect(await table.held(stored(), { from: at(0), to: at(1) })).toEqual({ rows: 20, positions: 10 });
+      expect(await table.held(stored(), { from: at(0), to: at(1) })).toMatchObject({
+        rows: 20,
+        positions: 10,
+      });
     });
 
     test('derives the times of traces again, and doing so changes nothing', async () => {
@@ -192,12 +240,12 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
       const error = await insert(`${streamId} a`, recordOf(5, 30)).catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(InsertRejected);
       expect(inspect(error)).not.toContain(rowName(5, 17)); // a log prints causes
-      expect(await table.held(stored(), { from: at(0), to: at(9) })).toEqual({ rows: 0, positions: 0 });
+      expect(await table.held(stored(), { from: at(0), to: at(9) })).toMatchObject({ rows: 0, positions: 0 });
     });
 
     test('is found, becomes a dead letter that holds this span alone, and everything around it is stored once', async () => {
       const letters = await storeAll(4, 5, 6);
-      expect(await table.held({ streamId, partition: 0 }, { from: at(0), to: at(9) })).toEqual({
+      expect(await table.held({ streamId, partition: 0 }, { from: at(0), to: at(9) })).toMatchObject({
         rows: 179,
         positions: 179,
       });
@@ -221,7 +269,7 @@ describe.each(engines)('with ClickHouse $name', ({ start }) => {
     try {
       await expect(insert(`${streamId} a`, recordOf(8, 10))).rejects.toThrow("Value passed to 'throwIf'");
       expect(await storeAll(7, 8, 9)).toEqual([]);
-      expect(await table.held({ streamId, partition: 0 }, { from: at(0), to: at(9) })).toEqual({
+      expect(await table.held({ streamId, partition: 0 }, { from: at(0), to: at(9) })).toMatchObject({
         rows: 180,
         positions: 180,
       });
