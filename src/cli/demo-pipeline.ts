@@ -44,8 +44,9 @@ export function startPipeline(files: readonly string[]): Started {
   const launcher = fileURLToPath(new URL('../plimsoll.js', import.meta.url));
   const words = files.flatMap((file) => ['--config', file]);
   // A process group of its own: Ctrl-C reaches the demo alone, which lets the fleet finish before it stops the pipeline.
+  // A channel: the pipeline stops by itself when the demo is gone.
   const child = spawn(process.execPath, [launcher, 'run', ...words], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     detached: true,
   });
   const { promise, resolve } = Promise.withResolvers<string>();

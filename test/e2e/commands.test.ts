@@ -194,6 +194,26 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
   place.remove();
 });
 
+test('the demo ends quietly, and the pipeline that it started, when nobody reads what it says', async () => {
+  const [grpc, http, health, metrics] = await freePorts(4);
+  const place = new Place(`
+receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:${grpc}" }, http: { endpoint: "127.0.0.1:${http}" } } } }
+extensions: { health_check: { endpoint: "127.0.0.1:${health}" } }
+service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" }, logs: { level: error } } }
+`);
+  const demo = begin('demo', ...place.words);
+  demo.leaveUnread();
+  expect(await demo.ended).toMatchObject({ code: 0, stderr: '' });
+  await expect(fetch(`http://127.0.0.1:${health}`)).rejects.toThrow('fetch failed');
+  place.remove();
+});
+
+test('a command whose output nobody reads ends quietly, and not with 0', async () => {
+  const { leaveUnread, ended } = begin('print-config');
+  leaveUnread();
+  expect(await ended).toMatchObject({ code: 141, stderr: '' });
+});
+
 test('a demo whose pipeline restarts says so once, waits and goes on, and ends as usual while it is gone', async () => {
   const [grpc, http, sql, health, metrics] = await freePorts(5);
   const place = new Place(`
