@@ -23,12 +23,26 @@ export function targetOf({ ingest }: Plan): FleetTarget {
   };
 }
 
+const answerMs = 5000;
+
+/** What `url` answers; undefined when that is not there in whole within 5 s, or when `signal` aborts before. */
+export async function answerOf(
+  url: string,
+  signal?: AbortSignal,
+): Promise<{ readonly isOk: boolean; readonly text: string } | undefined> {
+  const limit = AbortSignal.timeout(answerMs);
+  try {
+    const response = await fetch(url, { signal: signal ? AbortSignal.any([signal, limit]) : limit });
+    return { isOk: response.ok, text: await response.text() };
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether a pipeline answers at `health` and is well. */
-export async function isUp(health: string): Promise<boolean> {
-  return fetch(health).then(
-    async (response) => response.ok && (await response.text()).includes('"components"'), // others answer on this port too
-    () => false,
-  );
+export async function isUp(health: string, signal?: AbortSignal): Promise<boolean> {
+  const answer = await answerOf(health, signal);
+  return answer !== undefined && answer.isOk && answer.text.includes('"components"'); // others answer on this port too
 }
 
 /** A pipeline that the demo started. */
@@ -64,7 +78,7 @@ export async function untilUp(
   pipeline: Started | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  while (!signal.aborted && !(await isUp(health))) {
+  while (!signal.aborted && !(await isUp(health, signal))) {
     if (pipeline?.hasEnded) {
       throw new Error(
         `the pipeline ended (${await pipeline.ended}) before it was ready; its message is above`,

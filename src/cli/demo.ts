@@ -6,7 +6,15 @@ import { windowOf } from '../kpi/window.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { canaryOf, startFleet, type FleetTarget } from './demo-fleet.ts';
 import { badReleaseDemo } from './demo-bad-release.ts';
-import { isUp, startPipeline, stopPipeline, targetOf, untilUp, type Started } from './demo-pipeline.ts';
+import {
+  answerOf,
+  isUp,
+  startPipeline,
+  stopPipeline,
+  targetOf,
+  untilUp,
+  type Started,
+} from './demo-pipeline.ts';
 import { kpiTable, parseSamples } from './demo-table.ts';
 import { print, UsageError, type Command } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
@@ -156,7 +164,7 @@ async function watch(
     while (!signal.aborted) {
       await sleep(redraws ? 1000 : 5000, undefined, { signal }).catch(() => undefined); // an abort ends the wait
       if (pipeline?.hasEnded) throw new Error(`the pipeline ended (${await pipeline.ended})`);
-      const text = await view.next(fleet.runs(), redraws);
+      const text = await view.next(fleet.runs(), redraws, signal);
       if (text !== undefined) print(text);
     }
   } finally {
@@ -185,10 +193,11 @@ class View {
     this.#window = window;
   }
 
-  /** What is to be printed now; undefined where there is nothing new to say. Rejects where nothing ever answered. */
-  async next(runs: number, redraws: boolean): Promise<string | undefined> {
+  /** What is to be printed now; undefined where there is nothing new to say, or `signal` aborted. Rejects where nothing ever answered. */
+  async next(runs: number, redraws: boolean, signal: AbortSignal): Promise<string | undefined> {
     const { metrics } = this.#urls;
-    const table = await tableOf(metrics, this.#window);
+    const table = await tableOf(metrics, this.#window, signal);
+    if (signal.aborted) return undefined;
     const before = this.#answers;
     if (table === undefined && before === undefined)
       throw new Error(`nothing answers at ${metrics}: --metrics says where the KPIs are`);
@@ -205,13 +214,14 @@ class View {
 }
 
 /** The KPIs at `metricsUrl`, or where they are when the process there exports none; undefined when nothing answers. */
-async function tableOf(metricsUrl: string, window: string): Promise<string | undefined> {
-  const text = await fetch(metricsUrl).then(
-    async (response) => response.text(),
-    () => undefined,
-  );
-  if (text === undefined) return undefined;
-  const samples = parseSamples(text);
+async function tableOf(
+  metricsUrl: string,
+  window: string,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const answer = await answerOf(metricsUrl, signal);
+  if (answer === undefined) return undefined;
+  const samples = parseSamples(answer.text);
   const active = samples.find(({ name }) => name === 'plimsoll_kpi_active')?.value;
   if (active === 1) return kpiTable(samples, window);
   return active === undefined
@@ -220,12 +230,7 @@ async function tableOf(metricsUrl: string, window: string): Promise<string | und
 }
 
 async function hints({ metrics, health, sql, page, isUnjudged }: Urls): Promise<string> {
-  const embedded =
-    sql !== undefined &&
-    (await fetch(`${sql}/ping`).then(
-      ({ ok }) => ok,
-      () => false,
-    ));
+  const embedded = sql !== undefined && (await answerOf(`${sql}/ping`))?.isOk === true;
   const asks = (query: string): string =>
     embedded
       ? `  npm run -s plimsoll -- sql "${query}"`
