@@ -10,6 +10,7 @@ import { reachableUrl } from '../core/listen.ts';
 import { eValueText } from '../judge/e-value.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { linkLines } from '../rehearsal/drill-record.ts';
+import { calledAs } from './called-as.ts';
 import { print } from './command.ts';
 import { DemoAlerting } from './demo-alerting.ts';
 import { DemoDeployment } from './demo-deployment.ts';
@@ -88,7 +89,7 @@ async function lookAround({
     [
       '',
       `The page is still there: ${page}. So is all that was kept, in ${folder}:`,
-      `  npm run -s plimsoll -- sql ${words} "SELECT Timestamp, Event, State, Actor, Reason FROM rollbacks ORDER BY Seq"`,
+      `  ${calledAs().call('sql')} ${words} "SELECT Timestamp, Event, State, Actor, Reason FROM rollbacks ORDER BY Seq"`,
       '',
       'Ctrl-C to end, which removes the folder.',
     ].join('\n'),

@@ -4,6 +4,7 @@ import { messageOf } from '../core/failure.ts';
 import { reachableUrl } from '../core/listen.ts';
 import { windowOf } from '../kpi/window.ts';
 import { planOf, type Plan } from '../plan.ts';
+import { calledAs } from './called-as.ts';
 import { canaryOf, startFleet, type FleetTarget } from './demo-fleet.ts';
 import { badReleaseDemo } from './demo-bad-release.ts';
 import {
@@ -27,11 +28,13 @@ const queries = [
   'SELECT Timestamp, AgentName, Release, EscalationReason, EscalationState FROM otel_traces WHERE Escalated ORDER BY Timestamp DESC LIMIT 5',
 ];
 
+const { call, config } = calledAs();
+
 /** What is said where no policy is in use. */
 const howJudged = [
   'No policy is in use here: nothing is judged. To have the canary judged, end this, and:',
-  `  echo 'service: { policies: [config/policies/refund-agent.yaml] }' > judged.yaml`,
-  '  npm run demo -- --config config/plimsoll.yaml --config judged.yaml',
+  `  echo 'service: { policies: [${config('policies/refund-agent.yaml')}] }' > judged.yaml`,
+  `  ${call('demo')} --config ${config('plimsoll.yaml')} --config judged.yaml`,
 ];
 
 /** Of the traffic of its agent. */
@@ -232,9 +235,7 @@ async function tableOf(
 async function hints({ metrics, health, sql, page, isUnjudged }: Urls): Promise<string> {
   const embedded = sql !== undefined && (await answerOf(`${sql}/ping`))?.isOk === true;
   const asks = (query: string): string =>
-    embedded
-      ? `  npm run -s plimsoll -- sql "${query}"`
-      : `  curl --data-binary "${query}" "$CLICKHOUSE_URL"`;
+    embedded ? `  ${call('sql')} "${query}"` : `  curl --data-binary "${query}" "$CLICKHOUSE_URL"`;
   return [
     '',
     ...(page === undefined ? [] : [`page     ${page}`]),
