@@ -1,5 +1,6 @@
 import { readPolicies } from '../policy-files.ts';
 import { calledAs } from './called-as.ts';
+import { canaryOf } from './demo-fleet.ts';
 import type { Sample } from './demo-table.ts';
 
 /**
@@ -20,6 +21,7 @@ export function judgedLines(
   });
   return [
     `policies in use: ${named.join(', ')}${page === undefined ? '' : `; verdicts are on the page ${page}`}`,
+    `The make-believe agents obey no rollback: ${canaryOf.agent} ${canaryOf.canary} goes on, whatever is ordered.`,
   ];
 }
 

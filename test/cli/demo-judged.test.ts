@@ -17,9 +17,10 @@ test('the demo names the policies of the pipeline that it sends to, and not thos
   );
 });
 
-test('it says what a policy does that is its own', () => {
+test('it says what a policy does that is its own, and that the fleet obeys nobody', () => {
   const [read] = readPolicies([file]).policies;
   expect(judgedLines(parseSamples(info('refund-agent', read?.revision)), [file], page)).toEqual([
     `policies in use: refund-agent (dry_run); verdicts are on the page ${page}`,
+    'The make-believe agents obey no rollback: refund-agent 1.5.0-rc1 goes on, whatever is ordered.',
   ]);
 });
