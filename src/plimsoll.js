@@ -17,6 +17,8 @@ if (major < 24) {
   // memory costs every typed array of the process its fastest path.
   enableCompileCache();
   setTimeout(flushCompileCache, 5000).unref(); // all is loaded by then, and a process that is killed writes nothing
+  const { endUnread } = await import('./cli/stop-signals.ts');
+  endUnread();
   const { main } = await import('./main.ts');
   process.exitCode = await main(process.argv.slice(2));
 }

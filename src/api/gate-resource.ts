@@ -84,9 +84,15 @@ function none(status: number, sentence: string): Answered {
 }
 
 function answerTo(parts: GateParts, name: string, asked: Asked): Answered {
-  const file = parts.policies().find(({ policy }) => policy.metadata.name === name);
-  if (!file)
-    return none(404, `no policy ${name} is in use: correct the name, or add it to service::policies`);
+  const policies = parts.policies();
+  const file = policies.find(({ policy }) => policy.metadata.name === name);
+  if (!file) {
+    const used = policies.map(({ policy }) => policy.metadata.name).join(', ');
+    return none(
+      404,
+      `no policy ${name} is in use (${used === '' ? 'none is' : `only ${used}`}): correct the name, or add it to service::policies`,
+    );
+  }
   const read = questionOf(file, asked);
   if ('fault' in read) return none(400, read.fault);
   const { gate } = read.question;

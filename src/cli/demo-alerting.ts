@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -6,7 +6,7 @@ import { executorReceiver, receiverNames } from '../policy/alertmanager.ts';
 import type { PolicyFile } from '../policy/read-policy.ts';
 import { renderedFiles } from '../policy/render.ts';
 import { freePorts } from './free-ports.ts';
-import { endChild } from './tear-down.ts';
+import { GuardedChild } from './tear-down.ts';
 
 /** What the two programs are called: Debian's Alertmanager has a name of its own. */
 const programs = { prometheus: ['prometheus'], alertmanager: ['prometheus-alertmanager', 'alertmanager'] };
@@ -31,9 +31,9 @@ export interface AlertingParts {
 /** A Prometheus and an Alertmanager on loopback ports, which look and tell every second by the rules of a policy. */
 export class DemoAlerting {
   readonly urls: AlertingUrls;
-  readonly #children: readonly ChildProcess[];
+  readonly #children: readonly GuardedChild[];
 
-  private constructor(urls: AlertingUrls, children: readonly ChildProcess[]) {
+  private constructor(urls: AlertingUrls, children: readonly GuardedChild[]) {
     this.urls = urls;
     this.#children = children;
   }
@@ -44,8 +44,8 @@ export class DemoAlerting {
     if (prometheus === undefined || alertmanager === undefined) return undefined;
     const [prometheusPort = 0, alertmanagerPort = 0] = await freePorts(2);
     writeConfiguration(parts, alertmanagerPort);
-    const run = (program: string, ...words: readonly string[]): ChildProcess =>
-      spawn(program, words, { cwd: parts.folder, stdio: 'ignore', detached: true }); // Ctrl-C is for the demo, which ends them
+    const run = (program: string, ...words: readonly string[]): GuardedChild =>
+      new GuardedChild(program, words, parts.folder);
     return new DemoAlerting(
       {
         prometheus: `http://127.0.0.1:${prometheusPort}`,
@@ -71,12 +71,12 @@ export class DemoAlerting {
 
   /** Ends both. */
   async stop(): Promise<void> {
-    await Promise.all(this.#children.map(async (child) => endChild(child)));
+    await Promise.all(this.#children.map(async (child) => child.end()));
   }
 
   /** Ends both at once. */
   kill(): void {
-    for (const child of this.#children) child.kill('SIGKILL');
+    for (const child of this.#children) child.kill();
   }
 }
 

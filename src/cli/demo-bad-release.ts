@@ -10,6 +10,7 @@ import { reachableUrl } from '../core/listen.ts';
 import { eValueText } from '../judge/e-value.ts';
 import { planOf, type Plan } from '../plan.ts';
 import { linkLines } from '../rehearsal/drill-record.ts';
+import { calledAs } from './called-as.ts';
 import { print } from './command.ts';
 import { DemoAlerting } from './demo-alerting.ts';
 import { DemoDeployment } from './demo-deployment.ts';
@@ -48,7 +49,11 @@ export async function badReleaseDemo({ files, rate, signal, tearDown }: BadRelea
   tearDown.add({ end: removed, kill: removed });
   const deployment = new DemoDeployment(canaryOf.baseline);
   tearDown.add({ end: () => deployment.stop() });
-  const { configs, token, tellsToken, policy } = await prepare(files, folder, await deployment.start());
+  const { configs, token, tellsToken, reviewToken, policy } = await prepare(
+    files,
+    folder,
+    await deployment.start(),
+  );
   const plan = planOf(loadConfig(configs));
   const { health, urls } = placesOf(plan, token);
   const pipeline = startPipeline(configs);
@@ -66,19 +71,27 @@ export async function badReleaseDemo({ files, rate, signal, tearDown }: BadRelea
     agent === canaryOf.agent ? deployment.shareOf(release) : 1,
   );
   tearDown.add({ end: async () => fleet.stop() });
-  const code = await new Story().run({ deployment, urls: { ...urls, ...alerting?.urls }, signal });
-  if (process.stdout.isTTY && !signal.aborted) await lookAround({ page: urls.api, folder, configs, signal });
+  const code = await new Story().run({
+    deployment,
+    urls: { ...urls, ...alerting?.urls },
+    reviewToken,
+    signal,
+  });
+  if (process.stdout.isTTY && !signal.aborted)
+    await lookAround({ page: urls.api, reviewToken, folder, configs, signal });
   return code;
 }
 
 /** Leaves all as it is, for who looks at a terminal, until `signal` ends it. */
 async function lookAround({
   page,
+  reviewToken,
   folder,
   configs,
   signal,
 }: {
   readonly page: string;
+  readonly reviewToken: string;
   readonly folder: string;
   readonly configs: readonly string[];
   readonly signal: AbortSignal;
@@ -87,8 +100,8 @@ async function lookAround({
   print(
     [
       '',
-      `The page is still there: ${page}. So is all that was kept, in ${folder}:`,
-      `  npm run -s plimsoll -- sql ${words} "SELECT Timestamp, Event, State, Actor, Reason FROM rollbacks ORDER BY Seq"`,
+      `The page is still there: ${page}; say there whether the rollback was right, with the token ${reviewToken}. So is all that was kept, in ${folder}:`,
+      `  ${calledAs().call('sql')} ${words} "SELECT Timestamp, Event, State, Actor, Reason FROM rollbacks ORDER BY Seq"`,
       '',
       'Ctrl-C to end, which removes the folder.',
     ].join('\n'),
@@ -113,13 +126,13 @@ async function prepare(files: readonly string[], folder: string, target: string)
   const file = join(folder, 'policy.yaml');
   const policy = demoPolicy(file);
   writeFileSync(file, policy.text);
-  const [token, tellsToken] = [newToken(), newToken()];
+  const [token, tellsToken, reviewToken] = [newToken(), newToken(), newToken()];
   const extensions = [...new Set([...loadConfig(files).service.extensions, 'api', 'rollback'])];
   const overlay = {
     data_dir: join(folder, 'data'),
     exporters: { kpi: { windows: ['30s', '5m', '1h'], scrape_interval: '1s' } }, // a rollback is verified by the shortest
     extensions: {
-      api: { token, users: { alertmanager: tellsToken } },
+      api: { token, users: { alertmanager: tellsToken, reviewer: reviewToken } },
       rollback: {
         targets: {
           [demoTarget]: { type: 'webhook', url: target, current_url: target, secret: token },
@@ -133,7 +146,7 @@ async function prepare(files: readonly string[], folder: string, target: string)
   writeFileSync(own, stringify(overlay));
   const ports = join(folder, 'ports.yaml');
   writeFileSync(ports, String(await movedFrom(endpoints(loadConfig([...files, own])))));
-  return { configs: [...files, own, ports], token, tellsToken, policy };
+  return { configs: [...files, own, ports], token, tellsToken, reviewToken, policy };
 }
 
 /** A configuration in which what others listen at already is elsewhere; it says so. */
@@ -191,10 +204,13 @@ class Story {
   async run({
     deployment,
     urls,
+    reviewToken,
     signal,
   }: {
     readonly deployment: DemoDeployment;
     readonly urls: SightUrls;
+    /** Of a user who may say of rollbacks whether they were right. */
+    readonly reviewToken: string;
     readonly signal: AbortSignal;
   }): Promise<number> {
     const { agent, environment, baseline, canary: release } = canaryOf;
@@ -205,7 +221,10 @@ class Story {
         ? 'Prometheus and Alertmanager are not on this machine: the judge tells the executor in the process alone'
         : `Prometheus ${urls.prometheus} and Alertmanager ${urls.alertmanager} look on`,
     );
-    this.#say(Date.now(), `the page ${urls.api} shows it, too`);
+    this.#say(
+      Date.now(),
+      `the page ${urls.api} shows it, too, and takes reviews with the token ${reviewToken}`,
+    );
     await pause(healthyMs, signal);
     if (signal.aborted) return 0;
     deployment.ship(release, canaryShare);

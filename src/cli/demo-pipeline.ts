@@ -23,12 +23,26 @@ export function targetOf({ ingest }: Plan): FleetTarget {
   };
 }
 
+const answerMs = 5000;
+
+/** What `url` answers; undefined when that is not there in whole within 5 s, or when `signal` aborts before. */
+export async function answerOf(
+  url: string,
+  signal?: AbortSignal,
+): Promise<{ readonly isOk: boolean; readonly text: string } | undefined> {
+  const limit = AbortSignal.timeout(answerMs);
+  try {
+    const response = await fetch(url, { signal: signal ? AbortSignal.any([signal, limit]) : limit });
+    return { isOk: response.ok, text: await response.text() };
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether a pipeline answers at `health` and is well. */
-export async function isUp(health: string): Promise<boolean> {
-  return fetch(health).then(
-    async (response) => response.ok && (await response.text()).includes('"components"'), // others answer on this port too
-    () => false,
-  );
+export async function isUp(health: string, signal?: AbortSignal): Promise<boolean> {
+  const answer = await answerOf(health, signal);
+  return answer !== undefined && answer.isOk && answer.text.includes('"components"'); // others answer on this port too
 }
 
 /** A pipeline that the demo started. */
@@ -44,8 +58,9 @@ export function startPipeline(files: readonly string[]): Started {
   const launcher = fileURLToPath(new URL('../plimsoll.js', import.meta.url));
   const words = files.flatMap((file) => ['--config', file]);
   // A process group of its own: Ctrl-C reaches the demo alone, which lets the fleet finish before it stops the pipeline.
+  // A channel: the pipeline stops by itself when the demo is gone.
   const child = spawn(process.execPath, [launcher, 'run', ...words], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     detached: true,
   });
   const { promise, resolve } = Promise.withResolvers<string>();
@@ -63,7 +78,7 @@ export async function untilUp(
   pipeline: Started | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  while (!signal.aborted && !(await isUp(health))) {
+  while (!signal.aborted && !(await isUp(health, signal))) {
     if (pipeline?.hasEnded) {
       throw new Error(
         `the pipeline ended (${await pipeline.ended}) before it was ready; its message is above`,

@@ -12,7 +12,7 @@ export const demoTarget = 'demo-deployment';
 const policy = {
   apiVersion: 'plimsoll/v1',
   kind: 'ReliabilityPolicy',
-  metadata: { name: 'demo', version: 1, owner: 'demo-team', on_call: 'demo-on-call' },
+  metadata: { name: canaryOf.agent, version: 1, owner: 'demo-team', on_call: 'demo-on-call' },
   scope: { agents: [canaryOf.agent], environments: [canaryOf.environment] },
   good_outcomes: ['success', 'completed'],
   objectives: {

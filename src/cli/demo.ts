@@ -4,10 +4,20 @@ import { messageOf } from '../core/failure.ts';
 import { reachableUrl } from '../core/listen.ts';
 import { windowOf } from '../kpi/window.ts';
 import { planOf, type Plan } from '../plan.ts';
+import { calledAs } from './called-as.ts';
 import { canaryOf, startFleet, type FleetTarget } from './demo-fleet.ts';
+import { judgedLines } from './demo-judged.ts';
 import { badReleaseDemo } from './demo-bad-release.ts';
-import { isUp, startPipeline, stopPipeline, targetOf, untilUp, type Started } from './demo-pipeline.ts';
-import { kpiTable, parseSamples } from './demo-table.ts';
+import {
+  answerOf,
+  isUp,
+  startPipeline,
+  stopPipeline,
+  targetOf,
+  untilUp,
+  type Started,
+} from './demo-pipeline.ts';
+import { kpiTable, parseSamples, type Sample } from './demo-table.ts';
 import { print, UsageError, type Command } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
 import { TearDown } from './tear-down.ts';
@@ -17,13 +27,6 @@ const queries = [
   'SELECT AgentName, Release, Runs, CostUsdPerRun, CostUsdPerSuccess FROM cost_per_task ORDER BY AgentName, Release',
   "SELECT Model, sum(InputTokens) AS tokens_in, sum(OutputTokens) AS tokens_out, sum(CostUsd) AS usd FROM otel_traces WHERE Step = 'llm' GROUP BY Model",
   'SELECT Timestamp, AgentName, Release, EscalationReason, EscalationState FROM otel_traces WHERE Escalated ORDER BY Timestamp DESC LIMIT 5',
-];
-
-/** What is said where no policy is in use. */
-const howJudged = [
-  'No policy is in use here: nothing is judged. To have the canary judged, end this, and:',
-  `  echo 'service: { policies: [config/policies/refund-agent.yaml] }' > judged.yaml`,
-  '  npm run demo -- --config config/plimsoll.yaml --config judged.yaml',
 ];
 
 /** Of the traffic of its agent. */
@@ -111,8 +114,8 @@ interface Urls {
   readonly sql: string | undefined;
   /** The live page. */
   readonly page: string | undefined;
-  /** Whether no policy of the configuration judges what is sent. */
-  readonly isUnjudged: boolean;
+  /** The policies of the configuration, which a pipeline that runs already need not have. */
+  readonly policies: readonly string[];
 }
 
 function urlsOf({ health, sql, api, metrics, policies }: Plan, given: string | boolean | undefined): Urls {
@@ -122,7 +125,7 @@ function urlsOf({ health, sql, api, metrics, policies }: Plan, given: string | b
     health: reachableUrl(health.options.endpoint),
     sql: sql && reachableUrl(sql.options.endpoint),
     page: api && reachableUrl(api.options.endpoint),
-    isUnjudged: policies.length === 0,
+    policies,
     metrics: given === undefined ? `${reachableUrl(metrics.endpoint)}/metrics` : String(given),
   };
 }
@@ -156,7 +159,7 @@ async function watch(
     while (!signal.aborted) {
       await sleep(redraws ? 1000 : 5000, undefined, { signal }).catch(() => undefined); // an abort ends the wait
       if (pipeline?.hasEnded) throw new Error(`the pipeline ended (${await pipeline.ended})`);
-      const text = await view.next(fleet.runs(), redraws);
+      const text = await view.next(fleet.runs(), redraws, signal);
       if (text !== undefined) print(text);
     }
   } finally {
@@ -164,12 +167,12 @@ async function watch(
       undelivered = new Error(messageOf(error), { cause: error });
     });
   }
-  const table = await tableOf(urls.metrics, window);
-  if (table !== undefined && undelivered) throw undelivered;
+  const look = await lookAt(urls.metrics, window);
+  if (look && undelivered) throw undelivered;
   const end =
-    table === undefined
+    look === undefined
       ? `nothing answers at ${urls.metrics} any more, so the last ones are lost`
-      : `the last ${window}:\n\n${table}`;
+      : `the last ${window}:\n\n${look.table}`;
   print(`\nsent ${fleet.runs()} tasks; ${end}`);
 }
 
@@ -185,58 +188,59 @@ class View {
     this.#window = window;
   }
 
-  /** What is to be printed now; undefined where there is nothing new to say. Rejects where nothing ever answered. */
-  async next(runs: number, redraws: boolean): Promise<string | undefined> {
+  /** What is to be printed now; undefined where there is nothing new to say, or `signal` aborted. Rejects where nothing ever answered. */
+  async next(runs: number, redraws: boolean, signal: AbortSignal): Promise<string | undefined> {
     const { metrics } = this.#urls;
-    const table = await tableOf(metrics, this.#window);
+    const look = await lookAt(metrics, this.#window, signal);
+    if (signal.aborted) return undefined;
     const before = this.#answers;
-    if (table === undefined && before === undefined)
+    if (look === undefined && before === undefined)
       throw new Error(`nothing answers at ${metrics}: --metrics says where the KPIs are`);
-    this.#answers = table !== undefined;
-    if (table === undefined)
+    this.#answers = look !== undefined;
+    if (look === undefined)
       return before === false
         ? undefined
         : `nothing answers at ${metrics} any more: waiting for the pipeline; the agents try again for 10 s to send what they have, and lose what is older`;
     const top = redraws ? '\u001B[H\u001B[J' : '';
     const back = before === false && !redraws ? `${metrics} answers again\n` : '';
-    const below = redraws || before === undefined ? `\n${await hints(this.#urls)}` : '';
-    return `${top}${back}${runs} tasks so far; the last ${this.#window}:\n\n${table}${below}`;
+    const below = redraws || before === undefined ? `\n${await hints(this.#urls, look)}` : '';
+    return `${top}${back}${runs} tasks so far; the last ${this.#window}:\n\n${look.table}${below}`;
   }
 }
 
-/** The KPIs at `metricsUrl`, or where they are when the process there exports none; undefined when nothing answers. */
-async function tableOf(metricsUrl: string, window: string): Promise<string | undefined> {
-  const text = await fetch(metricsUrl).then(
-    async (response) => response.text(),
-    () => undefined,
-  );
-  if (text === undefined) return undefined;
-  const samples = parseSamples(text);
-  const active = samples.find(({ name }) => name === 'plimsoll_kpi_active')?.value;
-  if (active === 1) return kpiTable(samples, window);
-  return active === undefined
-    ? `no KPIs: ${metricsUrl} is not of the process that assesses; name that one: --metrics http://127.0.0.1:9466/metrics with assess.yaml`
-    : `no KPIs yet: the process of ${metricsUrl} stands by, or has just begun to assess`;
+/** What is at `url`, the exposition of a pipeline. */
+interface Look {
+  readonly samples: readonly Sample[];
+  /** The KPIs, or why there are none. */
+  readonly table: string;
+  /** Whether the process there is one that assesses. */
+  readonly assesses: boolean;
 }
 
-async function hints({ metrics, health, sql, page, isUnjudged }: Urls): Promise<string> {
-  const embedded =
-    sql !== undefined &&
-    (await fetch(`${sql}/ping`).then(
-      ({ ok }) => ok,
-      () => false,
-    ));
+/** What `metricsUrl` shows; undefined when nothing answers. */
+async function lookAt(metricsUrl: string, window: string, signal?: AbortSignal): Promise<Look | undefined> {
+  const answer = await answerOf(metricsUrl, signal);
+  if (answer === undefined) return undefined;
+  const samples = parseSamples(answer.text);
+  const active = samples.find(({ name }) => name === 'plimsoll_kpi_active')?.value;
+  const why =
+    active === undefined
+      ? `no KPIs: ${metricsUrl} is not of the process that assesses; name that one: --metrics http://127.0.0.1:9466/metrics with assess.yaml`
+      : `no KPIs yet: the process of ${metricsUrl} stands by, or has just begun to assess`;
+  return { samples, table: active === 1 ? kpiTable(samples, window) : why, assesses: active !== undefined };
+}
+
+async function hints({ metrics, health, sql, page, policies }: Urls, look: Look): Promise<string> {
+  const embedded = sql !== undefined && (await answerOf(`${sql}/ping`))?.isOk === true;
   const asks = (query: string): string =>
-    embedded
-      ? `  npm run -s plimsoll -- sql "${query}"`
-      : `  curl --data-binary "${query}" "$CLICKHOUSE_URL"`;
+    embedded ? `  ${calledAs().call('sql')} "${query}"` : `  curl --data-binary "${query}" "$CLICKHOUSE_URL"`;
   return [
     '',
     ...(page === undefined ? [] : [`page     ${page}`]),
     `metrics  ${metrics}`,
     `health   ${health}`,
     `sql      ${embedded ? sql : 'the ClickHouse server of the process that stores, $CLICKHOUSE_URL'}`,
-    ...(isUnjudged ? ['', ...howJudged] : []),
+    ...(look.assesses ? ['', ...judgedLines(look.samples, policies, page)] : []),
     '',
     'Try, in another terminal:',
     ...queries.map(asks),

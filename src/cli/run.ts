@@ -11,7 +11,7 @@ export const runCommand: Command = {
   summary: 'run the pipelines that the configuration lists',
   help: `Usage: plimsoll run [--config FILE]...
 
-Runs the pipelines listed under service::pipelines until SIGTERM or Ctrl-C, then refuses new input, finishes what is
+Runs the pipelines listed under service::pipelines until SIGTERM, SIGHUP or Ctrl-C, then refuses new input, finishes what is
 in flight and ends. A second signal, a second later or more, ends it at once; what was acknowledged is safe either way. Without --config it
 runs config/plimsoll.yaml: everything on this machine, in one process, on 127.0.0.1. Several --config merge in order.
 
@@ -35,10 +35,13 @@ When it is ready it prints where to point an exporter and where to look.`,
   },
 };
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+/**
+ * Resolves when the process is asked to stop; a second signal ends it at once. A pipeline serves others: that nobody reads
+ * what it printed is no reason to stop.
+ */
 function signalled(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  onStopSignals(resolve, () => process.exit(130));
+  onStopSignals(resolve, () => process.exit(130), true);
   return promise;
 }
 

@@ -1,4 +1,4 @@
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
 /** How one thing that was started ends. */
@@ -39,11 +39,35 @@ export class TearDown {
   }
 }
 
-/** Asks `child` to end, and kills it after `patienceMs`. Resolves when it has ended. */
-export async function endChild(child: ChildProcess, patienceMs = 10_000): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
-  child.kill('SIGTERM');
-  await once(child, 'exit');
-  clearTimeout(timer);
+/** Asks the program to end once this process closes its standard input, or is gone. */
+const guard = '"$@" & read -r _; kill $!; wait $!';
+
+/** A silent program of a process group of its own, which does not outlive this process, however that ends. */
+export class GuardedChild {
+  readonly #shell: ChildProcess;
+  readonly #exited: Promise<unknown>;
+
+  /** Starts `program` with `words` in `folder`. */
+  constructor(program: string, words: readonly string[], folder: string) {
+    this.#shell = spawn('sh', ['-c', guard, 'sh', program, ...words], {
+      cwd: folder,
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true, // Ctrl-C is for this process, which ends it
+    });
+    this.#exited = once(this.#shell, 'exit');
+  }
+
+  /** Asks it to end, and kills it after `patienceMs`. Resolves when it has ended. */
+  async end(patienceMs = 10_000): Promise<void> {
+    const timer = setTimeout(() => this.kill(), patienceMs);
+    this.#shell.stdin?.end();
+    await this.#exited;
+    clearTimeout(timer);
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    const { pid, exitCode, signalCode } = this.#shell;
+    if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL');
+  }
 }

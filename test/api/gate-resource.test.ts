@@ -158,7 +158,7 @@ describe('a gate tells Argo', () => {
       'a policy that there is not',
       'serach-agent?release=2&environment=production',
       404,
-      'no policy serach-agent is in use',
+      'no policy serach-agent is in use (only other, search-agent): correct the name',
     ],
     ['a gate that the policy has not', 'other?release=2&agent=a', 404, 'the policy other has no gate canary'],
     ['no release', 'search-agent?environment=production', 400, 'release: is missing'],

@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { freePorts } from '../free-ports.ts';
+import { until } from '../until.ts';
 import { badReleaseDemo } from '../../src/cli/demo-bad-release.ts';
 import { TearDown } from '../../src/cli/tear-down.ts';
 
@@ -30,7 +32,7 @@ test.each([
   rmSync(folder, { recursive: true });
 });
 
-test('the demo of a bad release runs beside what is on its ports, and says where it is then', async () => {
+test('the demo of a bad release runs beside what is on its ports, and says where it is then and who may review', async () => {
   const others = [1, 2].map(() =>
     createServer((_, response) => void response.end('another program')).listen(0, '127.0.0.1'),
   );
@@ -41,13 +43,13 @@ test('the demo of a bad release runs beside what is on its ports, and says where
   });
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-beside-'));
   const own = join(folder, 'own.yaml');
-  const any = '127.0.0.1:0';
+  const [grpc, health, sql, metrics] = (await freePorts(4)).map((port) => `127.0.0.1:${port}`);
   writeFileSync(
     own,
     stringify({
-      receivers: { otlp: { protocols: { grpc: { endpoint: any }, http: { endpoint: http } } } },
-      extensions: { health_check: { endpoint: any }, sql: { endpoint: any }, api: { endpoint: api } },
-      service: { telemetry: { metrics: { endpoint: any } } },
+      receivers: { otlp: { protocols: { grpc: { endpoint: grpc }, http: { endpoint: http } } } },
+      extensions: { health_check: { endpoint: health }, sql: { endpoint: sql }, api: { endpoint: api } },
+      service: { telemetry: { metrics: { endpoint: metrics } } },
     }),
   );
   const files = [shipped('plimsoll.yaml'), own];
@@ -56,10 +58,28 @@ test('the demo of a bad release runs beside what is on its ports, and says where
     said += String(text);
     return true;
   });
-  // Already over, so that it ends as soon as it began.
   const tearDown = new TearDown();
-  await tearDown.after(async () => badReleaseDemo({ files, rate: 1, signal: AbortSignal.abort(), tearDown }));
+  const over = new AbortController();
+  const demo = tearDown.after(async () => badReleaseDemo({ files, rate: 1, signal: over.signal, tearDown }));
+  const seen = until('what it says of its page', () => /the page (\S+) .* the token (\S+)/.exec(said)).then(
+    async ([, page = '', token = '']) => {
+      const gate = await fetch(`${page}/api/v1/gate/none?release=1`);
+      const review = await fetch(`${page}/api/v1/reviews/none`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        body: '{"review":"right"}',
+      });
+      return { page, gate: await gate.text(), review: [review.status, await review.text()] };
+    },
+  );
+  const { page, gate, review } = await Promise.race([seen, demo.then(() => seen)]).finally(() =>
+    over.abort(),
+  );
+  await demo;
   vi.restoreAllMocks();
+  expect(said).toContain(`${api} is in use: extensions::api::endpoint is ${new URL(page).host} here`);
+  expect(gate).toContain('only refund-agent');
+  expect(review).toEqual([404, expect.stringContaining('none')]);
   expect(said.split('\n').slice(0, 2)).toEqual([
     expect.stringMatching(
       `^${http} is in use: receivers::otlp::protocols::http::endpoint is 127\\.0\\.0\\.1:[1-9]\\d+ here$`,

@@ -1,7 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { endChild, TearDown } from '../../src/cli/tear-down.ts';
+import { isAlive } from '../is-alive.ts';
+import { until } from '../until.ts';
+import { GuardedChild, TearDown } from '../../src/cli/tear-down.ts';
 
 const begun = (ended: string[], failing: readonly string[] = []): TearDown => {
   const tearDown = new TearDown();
@@ -41,12 +44,18 @@ test('a kill waits for nothing and passes over what it cannot kill', () => {
   expect(ended).toEqual(['pipeline', 'folder']);
 });
 
-test('a child that does not end when it is asked to is killed', async () => {
-  const deaf =
-    "process.on('SIGTERM', () => undefined); setInterval(() => undefined, 1000); console.log('up')";
-  const child = spawn(process.execPath, ['-e', deaf], { stdio: ['ignore', 'pipe', 'ignore'] });
-  await once(child.stdout, 'data');
-  await endChild(child, 20);
-  expect(child.signalCode).toBe('SIGKILL');
-  await endChild(child); // it has ended, and there is nothing to wait for
+test.each([
+  ['ends when it is asked to', ''],
+  ['that does not end when it is asked to is killed', "trap '' TERM; "],
+])('a child %s', async (_, deaf) => {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-child-'));
+  const script = `${deaf}echo $$ > pid.new; mv pid.new pid; while :; do sleep 0.05; done`;
+  const child = new GuardedChild('sh', ['-c', script], folder);
+  const file = join(folder, 'pid');
+  await until('the child', () => existsSync(file));
+  const pid = Number(readFileSync(file, 'utf8'));
+  await child.end(deaf === '' ? undefined : 20);
+  await until('its end', () => !isAlive(pid));
+  await child.end(); // it has ended, and there is nothing to wait for
+  rmSync(folder, { recursive: true });
 });

@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseSamples } from '../../src/cli/demo-table.ts';
 import { called } from '../cli/called.ts';
@@ -192,6 +194,60 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
   expect(stdout).toMatch(/sent \d+ tasks; the last 1m:\n\n.*\n(.*\n)*refund-agent +1\.4\.0 /);
   expect(await isUp()).toBe(false);
   place.remove();
+});
+
+test('the demo ends quietly, and the pipeline that it started, when nobody reads what it says', async () => {
+  const [grpc, http, health, metrics] = await freePorts(4);
+  const place = new Place(`
+receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:${grpc}" }, http: { endpoint: "127.0.0.1:${http}" } } } }
+extensions: { health_check: { endpoint: "127.0.0.1:${health}" } }
+service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" }, logs: { level: error } } }
+`);
+  const demo = begin('demo', ...place.words);
+  demo.leaveUnread();
+  expect(await demo.ended).toMatchObject({ code: 0, stderr: '' });
+  await expect(fetch(`http://127.0.0.1:${health}`)).rejects.toThrow('fetch failed');
+  place.remove();
+});
+
+test('the demo waits for no answer that is cut or does not come, and Ctrl-C ends it meanwhile', async () => {
+  let asked = 0;
+  const server = createServer(({ url }, response) => {
+    if (url === '/') response.end('{"components":{}}');
+    if (url === '/cut') response.writeHead(200, { 'content-length': 9 }).write('m', () => response.destroy());
+    if (url === '/silent') asked++;
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const host = typeof address === 'object' && address ? `127.0.0.1:${address.port}` : '';
+  const place = new Place(`
+receivers: { otlp: { protocols: { grpc: { endpoint: "127.0.0.1:1" }, http: { endpoint: "127.0.0.1:2" } } } }
+extensions: { health_check: { endpoint: "${host}" } }
+`);
+  const words = [...place.words, '--rate', '0.01'];
+  const [cut, silent] = ['cut', 'silent'].map((path) => `http://${host}/${path}`);
+  const failing = plimsoll('demo', ...words, '--metrics', String(cut));
+  const waiting = begin('demo', ...words, '--metrics', String(silent));
+  await until('its question', () => asked > 0);
+  waiting.kill('SIGINT');
+  expect(await failing).toMatchObject({
+    code: 1,
+    stderr: `plimsoll: nothing answers at ${cut}: --metrics says where the KPIs are\n`,
+  });
+  expect(await waiting.ended).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(`nothing answers at ${silent} any more, so the last ones are lost`),
+    stderr: '',
+  });
+  server.closeAllConnections();
+  server.close();
+  place.remove();
+});
+
+test('a command whose output nobody reads ends quietly, and not with 0', async () => {
+  const { leaveUnread, ended } = begin('print-config');
+  leaveUnread();
+  expect(await ended).toMatchObject({ code: 141, stderr: '' });
 });
 
 test('a demo whose pipeline restarts says so once, waits and goes on, and ends as usual while it is gone', async () => {

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePorts } from '../free-ports.ts';
+import { isAlive } from '../is-alive.ts';
 import { until } from '../until.ts';
 import { begin, beginIn, Place, plimsoll } from './program.ts';
 
@@ -104,17 +105,56 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${ports[4]}" } } }
     expect(foldersOfDemos()).not.toContain(own);
   });
 
-  test('ends at once at a second Ctrl-C, with children that do not end when asked to', async () => {
+  /** Begins it with a Prometheus and an Alertmanager that do nothing, after the words `trap`; resolves with their ids when they run. */
+  const beginBeside = async (trap: string) => {
     const pids = join(place.folder, 'pids');
-    const program = `#!/bin/sh\n[ "$1" = --version ] && exit 0\ntrap '' TERM INT\necho $$ >> ${pids}\nwhile :; do sleep 0.1; done\n`;
+    rmSync(pids, { force: true });
+    const program = `#!/bin/sh\n[ "$1" = --version ] && exit 0\n${trap}\necho $$ >> ${pids}\nwhile :; do sleep 0.1; done\n`;
     for (const name of ['prometheus', 'prometheus-alertmanager'])
       writeFileSync(join(place.folder, name), program, { mode: 0o755 });
     const PATH = `${place.folder}:${process.env['PATH'] ?? ''}`;
     const demo = beginIn({ PATH, TMPDIR: place.folder }, 'demo', '--bad-release', ...place.words);
-    const children = await until('both programs', () => {
-      const found = existsSync(pids) ? readFileSync(pids, 'utf8').trim().split('\n').map(Number) : [];
-      return found.length === 2 && found;
-    });
+    const children = async (): Promise<readonly number[]> =>
+      until('both programs', () => {
+        const found = existsSync(pids) ? readFileSync(pids, 'utf8').trim().split('\n').map(Number) : [];
+        return found.length === 2 && found;
+      });
+    return { demo, children };
+  };
+
+  test('ends as at Ctrl-C when its terminal is closed', async () => {
+    const { demo, children } = await beginBeside('');
+    const pids = await children();
+    demo.kill('SIGHUP');
+    expect(await demo.ended).toMatchObject({ code: 0, stderr: '' });
+    expect(await isUp()).toBe(false);
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect(foldersOfDemos(place.folder)).toEqual([]);
+  });
+
+  test('ends as at Ctrl-C when nobody reads what it says', async () => {
+    const { demo, children } = await beginBeside('');
+    demo.leaveUnread();
+    const pids = await children();
+    expect(await demo.ended).toMatchObject({ code: 0, stderr: '' });
+    expect(await isUp()).toBe(false);
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect(foldersOfDemos(place.folder)).toEqual([]);
+  });
+
+  test('leaves nothing running when it is killed', async () => {
+    const { demo, children } = await beginBeside('');
+    const pids = await children();
+    demo.kill('SIGKILL');
+    for (const pid of pids) await until(`${pid} to be gone`, () => !isAlive(pid));
+    expect(await demo.ended).toMatchObject({ code: null, stderr: '' }); // the pipeline had its outputs, too
+    expect(await isUp()).toBe(false);
+    for (const name of foldersOfDemos(place.folder)) rmSync(join(place.folder, name), { recursive: true });
+  });
+
+  test('ends at once at a second Ctrl-C, with children that do not end when asked to', async () => {
+    const { demo, children: begun } = await beginBeside("trap '' TERM INT");
+    const children = await begun();
     expect(foldersOfDemos(place.folder)).toHaveLength(1);
     const repeated = setInterval(() => demo.kill('SIGINT'), 200);
     const { code } = await demo.ended;
@@ -125,11 +165,3 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${ports[4]}" } } }
     expect(foldersOfDemos(place.folder)).toEqual([]);
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}

@@ -36,6 +36,8 @@ interface Begun {
   /** What it has said on standard output so far. */
   readonly said: () => string;
   readonly kill: (signal: NodeJS.Signals) => void;
+  /** Nobody reads its standard output from now on, as behind `| head`. */
+  readonly leaveUnread: () => void;
 }
 
 /** Begins `plimsoll` with `words`. */
@@ -51,7 +53,12 @@ export function beginIn(more: Readonly<Record<string, string>>, ...words: string
   });
   let said = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
-  return { ended: ended(child), said: () => said, kill: (signal) => void child.kill(signal) };
+  return {
+    ended: ended(child),
+    said: () => said,
+    kill: (signal) => void child.kill(signal),
+    leaveUnread: () => void child.stdout.destroy(),
+  };
 }
 
 async function ended(child: ChildProcess): Promise<Ended> {
