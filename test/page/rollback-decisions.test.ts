@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { until } from '../until.ts';
-import { focused, giveToken, missing, reads, tabTo } from './browser.ts';
+import { focused, giveToken, missing, reads, tabTo, texts } from './browser.ts';
 import { ofAgent, useLivePage } from './live-page.ts';
 import { madeUpView } from './made-up-view.ts';
 
@@ -37,6 +37,17 @@ describe.skipIf(missing)('rollbacks on the live page', () => {
         body: { decision: 'approve', reason: '' },
       },
     ]);
+  });
+
+  test('what is refused is called so on the button, in the dialog, in the answer and in the state', async () => {
+    await live.open();
+    await giveToken(live.page, 'token of ana');
+    expect(await texts(live.page, '.waiting:not([hidden]) button')).toEqual(['Approve…', 'Refuse…']);
+    await live.page.click('[data-decision=refuse]');
+    await reads(live.page, '#decision-dialog', /^Refuse this rollback\? .* Refuse the rollback Cancel$/);
+    await live.page.keyboard.press('Enter');
+    await reads(live.page, '.answer', /^Refused\.$/);
+    await reads(live.page, '#rollbacks li', 'requested 3 min ago');
   });
 
   test('a refusal of the server is shown as it comes', async () => {

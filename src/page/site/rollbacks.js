@@ -11,7 +11,7 @@ import { isWaiting, reviewText, rollbackText, words } from './words.js';
 /** @typedef {{ readonly answers: Answers, readonly decisions: Decisions, readonly reviews: Reviews }} Acts */
 
 /**
- * The latest rollbacks; one that waits for approval can be approved and denied, one that is over reviewed.
+ * The latest rollbacks; one that waits for approval can be approved and refused, one that is over reviewed.
  * @param {HTMLElement} root
  * @param {HTMLElement} nothing shown where there are none
  * @param {HTMLElement} stopped says why none is done
@@ -72,7 +72,7 @@ function rollbackPart({ answers, decisions, reviews }) {
       setText(reason, rollback.reason);
       setText(outcome, rollback.outcome);
       outcome.hidden = rollback.outcome === '' || rollback.outcome === rollback.reason;
-      setText(asked, `asked for ${ago(requestedMs, nowMs)}`);
+      setText(asked, `requested ${ago(requestedMs, nowMs)}`);
       setAttribute(asked, 'title', exactly(requestedMs));
       setAttribute(asked, 'datetime', new Date(requestedMs).toISOString());
       waiting.show(shown);
@@ -101,7 +101,7 @@ function waitingPart(decisions, heading) {
     'p',
     { class: 'buttons' },
     button('approve', 'Approve…'),
-    button('refuse', 'Deny…'),
+    button('refuse', 'Refuse…'),
   );
   const node = element('div', { class: 'waiting' }, whom, buttons);
   return {
