@@ -113,6 +113,8 @@ export interface RollbackLine {
   readonly requestedMs: number;
   /** Until when it may be approved; null where it does not wait for that. */
   readonly approvalExpiresMs: number | null;
+  /** Until when what somebody refused stands, whoever asks; null where nobody refused it. */
+  readonly refusedUntilMs: number | null;
   /** How many people have to approve; null where nobody was asked to. */
   readonly approvals: number | null;
   /** Those who did. */

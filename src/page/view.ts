@@ -153,7 +153,7 @@ function incidentLine(incident: Incident): IncidentLine {
 
 function rollbackLine(attempt: ShownRollback): RollbackLine {
   const { id, state, agent, environment, from, to, reason, outcome, requestedMs, approval, plan } = attempt;
-  const { approvedBy, isOver, review } = attempt;
+  const { approvedBy, isOver, review, refusedUntilMs } = attempt;
   return {
     id,
     state,
@@ -166,6 +166,7 @@ function rollbackLine(attempt: ShownRollback): RollbackLine {
     outcome,
     requestedMs,
     approvalExpiresMs: isWaiting(attempt) ? (approval?.expiresMs ?? null) : null,
+    refusedUntilMs: refusedUntilMs ?? null,
     approvals: approval?.approvals ?? null,
     approvedBy,
     approvers: plan.approvers,

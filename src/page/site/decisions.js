@@ -43,7 +43,7 @@ export class Decisions {
     setText(byId('decision-title'), isApproval ? 'Approve this rollback?' : 'Refuse this rollback?');
     setText(byId('decision-text'), isApproval ? `It takes ${what}.` : `${what} is not taken back.`);
     setText(byId('decision-confirm'), isApproval ? 'Approve the rollback' : 'Refuse the rollback');
-    byId('decision-why').hidden = isApproval;
+    for (const id of ['decision-stands', 'decision-why']) byId(id).hidden = isApproval;
     this.#reason.value = '';
     this.#asked = { rollback, decision };
     this.#dialog.open(heading);

@@ -11,6 +11,13 @@ const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFracti
 const percents = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const dollars = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const times = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'long' });
+const days = new Intl.DateTimeFormat('en', {
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  hourCycle: 'h23',
+});
 const clocks = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 
 /**
@@ -154,6 +161,14 @@ export function exactly(timeMs) {
  */
 export function clock(timeMs) {
   return clocks.format(timeMs);
+}
+
+/**
+ * A time with its day.
+ * @param {number} timeMs
+ */
+export function day(timeMs) {
+  return days.format(timeMs);
 }
 
 /**

@@ -4,7 +4,7 @@
 /** @import { Reviews } from './reviews.js' */
 import { badge } from './badges.js';
 import { byId, element, list, setAttribute, setText } from './element.js';
-import { ago, duration, exactly } from './figures.js';
+import { ago, day, duration, exactly } from './figures.js';
 import { isWaiting, reviewText, rollbackText, words } from './words.js';
 
 /** @typedef {{ readonly rollback: RollbackLine, readonly nowMs: number }} Shown */
@@ -46,6 +46,7 @@ function rollbackPart({ answers, decisions, reviews }) {
     element('p'),
     element('p', { class: 'about' }),
   ];
+  const stands = element('p', { class: 'about' });
   const waiting = waitingPart(decisions, title);
   const review = reviewPart(reviews, title);
   const answer = element('p', { class: 'answer' });
@@ -56,6 +57,7 @@ function rollbackPart({ answers, decisions, reviews }) {
     title,
     reason,
     outcome,
+    stands,
     waiting.node,
     review.node,
     answer,
@@ -65,13 +67,15 @@ function rollbackPart({ answers, decisions, reviews }) {
     node,
     show(/** @type {Shown} */ shown) {
       const { rollback, nowMs } = shown;
-      const { requestedMs } = rollback;
+      const { requestedMs, refusedUntilMs: untilMs } = rollback;
       state.show(rollback.state);
       setText(mode, `mode ${words(rollback.mode)}`);
       setText(title, rollbackText(rollback));
       setText(reason, rollback.reason);
       setText(outcome, rollback.outcome);
       outcome.hidden = rollback.outcome === '' || rollback.outcome === rollback.reason;
+      stands.hidden = untilMs === null || untilMs <= nowMs;
+      setText(stands, `That stands until ${day(untilMs ?? 0)}, whoever asks.`);
       setText(asked, `requested ${ago(requestedMs, nowMs)}`);
       setAttribute(asked, 'title', exactly(requestedMs));
       setAttribute(asked, 'datetime', new Date(requestedMs).toISOString());
