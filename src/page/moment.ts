@@ -29,6 +29,8 @@ export interface ShownRollback {
   readonly outcome: string;
   readonly requestedMs: number;
   readonly approval: { readonly expiresMs: number; readonly approvals: number } | undefined;
+  /** When it was done; undefined where it was not. */
+  readonly doneMs: number | undefined;
   /** Until when what somebody refused stands, whoever asks; undefined where nobody refused it. */
   readonly refusedUntilMs: number | undefined;
   readonly approvedBy: readonly string[];

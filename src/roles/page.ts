@@ -62,6 +62,7 @@ function rollbacksOf({ attempts, stopReason, fault }: ReturnType<RollbackRole['s
     attempts: attempts.map((each) => ({
       ...each,
       isOver: !isOpen(each),
+      doneMs: each.state === 'done' ? each.sinceMs : undefined,
       refusedUntilMs: each.refusal === 'human' ? each.sinceMs + answerMs : undefined,
     })),
     stopReason,

@@ -51,6 +51,7 @@ const judgedRelease = (atMs: number): ReleaseLine => ({
     reason:
       'run_success is worse than that of 1.4.0: evidence 2040 now, 100 is enough to roll back; 384 runs against 1204',
     isRunning: atMs > 0,
+    rolledBackMs: null,
     units: 384,
     baselineUnits: 1204,
     tests: [

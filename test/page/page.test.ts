@@ -69,6 +69,26 @@ describe.skipIf(missing)('the live page', () => {
     },
   );
 
+  test('of a release that was rolled back it says when, and no more what to do', async () => {
+    const agents = live.view.agents.map((line) =>
+      line.verdict === 'fail' ? { ...line, verdict: 'rolled_back' as const } : line,
+    );
+    const rolledBackAt = (agoMs: number) =>
+      viewOfAgent(live.view, '', '').releases.map((line) => ({
+        ...line,
+        judged: line.judged && { ...line.judged, rolledBackMs: live.view.atMs - agoMs },
+      }));
+    live.view = { ...live.view, agents, releases: rolledBackAt(60_000) };
+    await live.open();
+    expect((await texts(live.page, '#agents-lines tr'))[0]).toMatch(
+      /^refund-agent production – rolled back /,
+    );
+    await live.open(ofAgent);
+    await reads(live.page, '.judgement header', /^1\.5\.0-rc1 beside 1\.4\.0 ✕ fail rolled back at \d\d:02$/);
+    live.show({ releases: rolledBackAt(13 * 3_600_000) });
+    await reads(live.page, '.judgement header', /rolled back on Nov \d, \d\d:03$/);
+  });
+
   test('the evidence over time is of the test that the server says, and so is the end of it', async () => {
     const [judged, ...others] = viewOfAgent(live.view, '', '').releases;
     const evidenceTest = { kpi: 'run_success', test: 'floor', rollbackAt: 5.3 };

@@ -172,6 +172,15 @@ export function day(timeMs) {
 }
 
 /**
+ * When something was: `at 18:40`, and `on` its day where that is long ago.
+ * @param {number} timeMs
+ * @param {number} nowMs
+ */
+export function lately(timeMs, nowMs) {
+  return nowMs - timeMs < 12 * 3_600_000 ? `at ${clock(timeMs)}` : `on ${day(timeMs)}`;
+}
+
+/**
  * The e-value of which `log` is the natural logarithm, in the words of the judge.
  * @param {number} log
  */
