@@ -74,7 +74,7 @@ describe.skipIf(missing)('the live page of a pipeline', () => {
       },
       stopped.signal,
     );
-    page = await openPage(browser, program.url('API'), faults);
+    page = await openPage(browser, program.url('page, API'), faults);
   }, patienceMs);
 
   afterAll(async () => {
