@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { answerMs } from '../../src/rollback/next-step.ts';
 import { until } from '../until.ts';
-import { focused, giveToken, missing, reads, tabTo, texts } from './browser.ts';
+import { focused, giveToken, missing, reads, tabTo, texts, typeToken } from './browser.ts';
 import { ofAgent, useLivePage } from './live-page.ts';
 import { madeUpView } from './made-up-view.ts';
 
@@ -18,9 +18,7 @@ describe.skipIf(missing)('rollbacks on the live page', () => {
   test('a rollback that waits is approved with the token of who looks', async () => {
     await live.open(ofAgent);
     await live.page.click('[data-decision=approve]');
-    await live.page.type('#token-field', 'token of ana');
-    await live.page.keyboard.press('Enter');
-    await live.page.click('[data-decision=approve]');
+    await typeToken(live.page, 'token of ana');
     await reads(
       live.page,
       '#decision-dialog',
@@ -85,9 +83,10 @@ describe.skipIf(missing)('rollbacks on the live page', () => {
       body: { errors: ['this ticket was used or has expired: the rollback is done'] },
     };
     await live.open();
-    await live.page.click('#token-button');
-    await live.page.type('#token-field', 'token of ben');
-    await live.page.keyboard.press('Enter');
+    await live.page.click('[data-decision=refuse]');
+    await live.page.click('#token-cancel');
+    await giveToken(live.page, 'token of ben');
+    expect(await texts(live.page, '#decision-dialog')).toEqual([]);
     await live.page.click('[data-decision=refuse]');
     await live.page.type('#decision-reason', 'the canary is over');
     await live.page.keyboard.press('Enter');

@@ -36,7 +36,7 @@ export class Decisions {
    * @param {HTMLElement} heading of the rollback
    */
   ask(rollback, decision, heading) {
-    if (this.#token.value === null) return this.#token.ask();
+    if (this.#token.value === null) return this.#token.ask(() => this.ask(rollback, decision, heading));
     const { agent, environment, fromRelease, toRelease } = rollback;
     const isApproval = decision === 'approve';
     const what = `${agent} in ${environment} from ${fromRelease} to ${toRelease ?? 'its last good release'}`;
