@@ -50,7 +50,7 @@ export function buildPipeline(config: Config, log: Log): Pipeline {
     ...roles.flatMap((role) => role.addresses()),
     ...served('metrics', metrics, plan.metrics, '/metrics'),
     ...served('health', health, plan.health?.options),
-    ...served('API', api, plan.api?.options),
+    ...served('page, API', api, plan.api?.options),
   ];
   const api = plan.api && assess && apiRole(site, plan.api, { ingest, store, assess, rollback, addresses });
   const health = plan.health && healthOf(plan.health, roles, log);

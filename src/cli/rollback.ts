@@ -26,7 +26,7 @@ different ones of them, whatever the mode.
 
 list            what was asked for, how it went, and what comes next or waits for somebody; at its end, what people said
                 of it afterwards
-approve         has the rollback done; refuse has it not done
+approve         has the rollback done; refuse has it not done, which stands for 24 h, whoever asks
 review          says of a rollback that is over, or that was only a dry run, whether it was right; the last word stands,
                 and who changes what somebody said hears so. When most of what a policy with mode: dry_run would have
                 done was right, let it: mode: approve, then auto

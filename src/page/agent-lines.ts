@@ -3,6 +3,7 @@ import type { Standing } from '../judge/standing.ts';
 import { labelValue } from '../semconv/label-value.ts';
 import { noFigures, placeKey, type PlaceFigures, type WindowFigures } from './figures.ts';
 import type { AgentLine } from './live-view.ts';
+import type { RolledBackMs } from './rolled-back.ts';
 import { rounded } from './rounded.ts';
 import { placeOf, quotient } from './tile-table.ts';
 import { gravity } from './verdict-gravity.ts';
@@ -18,6 +19,7 @@ export function agentLines(
   { places }: WindowFigures,
   standings: readonly Standing[],
   incidents: readonly Incident[],
+  rolledBackMs: RolledBackMs,
 ): readonly AgentLine[] {
   const all = new Map(places);
   const seen = (agent: string, environment: string): string => {
@@ -25,9 +27,11 @@ export function agentLines(
     if (!all.has(key)) all.set(key, noFigures(agent, environment));
     return key;
   };
-  const verdicts = new Map<string, Standing['verdict']>();
-  for (const { agent, environment, verdict, isRunning } of standings) {
+  const verdicts = new Map<string, AgentLine['verdict']>();
+  for (const standing of standings) {
+    const { agent, environment, isRunning } = standing;
     if (!isRunning) continue;
+    const verdict = rolledBackMs(standing) === null ? standing.verdict : 'rolled_back';
     const key = seen(labelValue(agent), labelValue(environment));
     if (gravity(verdict) > gravity(verdicts.get(key) ?? null)) verdicts.set(key, verdict);
   }

@@ -32,8 +32,8 @@ export interface AgentLine {
   readonly costUsdPerRun: number | null;
   readonly releases: number;
   readonly openIncidents: number;
-  /** The worst verdict of its releases that run; null where none is judged. */
-  readonly verdict: Standing['verdict'] | null;
+  /** The worst verdict of its releases that run, `rolled_back` of one that was; null where none is judged. */
+  readonly verdict: Standing['verdict'] | 'rolled_back' | null;
 }
 
 /** One release of the chosen agent. */
@@ -51,6 +51,8 @@ export interface ReleaseLine {
     readonly action: Standing['action'];
     readonly reason: string;
     readonly isRunning: boolean;
+    /** When its rollback was done, in milliseconds since the epoch; null where it was not, or where it runs again. */
+    readonly rolledBackMs: number | null;
     readonly units: number;
     readonly baselineUnits: number;
     /** Evidence by test and where it pauses, rolls back or passes, natural logarithms; null where it never does. */
@@ -113,6 +115,8 @@ export interface RollbackLine {
   readonly requestedMs: number;
   /** Until when it may be approved; null where it does not wait for that. */
   readonly approvalExpiresMs: number | null;
+  /** Until when what somebody refused stands, whoever asks; null where nobody refused it. */
+  readonly refusedUntilMs: number | null;
   /** How many people have to approve; null where nobody was asked to. */
   readonly approvals: number | null;
   /** Those who did. */

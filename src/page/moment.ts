@@ -29,6 +29,10 @@ export interface ShownRollback {
   readonly outcome: string;
   readonly requestedMs: number;
   readonly approval: { readonly expiresMs: number; readonly approvals: number } | undefined;
+  /** When it was done; undefined where it was not. */
+  readonly doneMs: number | undefined;
+  /** Until when what somebody refused stands, whoever asks; undefined where nobody refused it. */
+  readonly refusedUntilMs: number | undefined;
   readonly approvedBy: readonly string[];
   readonly plan: { readonly mode: string; readonly approvers: readonly string[] };
   /** Whether no more comes of it. */

@@ -1,5 +1,6 @@
 import type { Standing, TestStanding } from '../judge/standing.ts';
 import { noAmounts, type PlaceFigures, type ReleaseFigures } from './figures.ts';
+import type { RolledBackMs } from './rolled-back.ts';
 import { rounded } from './rounded.ts';
 import type { ReleaseLine } from './live-view.ts';
 import type { Trends } from './trends.ts';
@@ -20,6 +21,7 @@ export function releaseLines(
   { agent, environment, releases }: PlaceFigures,
   standings: ReadonlyMap<string, Standing>,
   evidence: Trends,
+  rolledBackMs: RolledBackMs,
 ): readonly ReleaseLine[] {
   const all = new Map(releases.map((each) => [each.release, each]));
   for (const release of standings.keys())
@@ -28,7 +30,8 @@ export function releaseLines(
     const standing = standings.get(each.release);
     const runs = each.sums[placeOf('run_success') + 1]!;
     if (runs === 0 && standing?.isRunning !== true) return [];
-    return [lineOf(each, runs, standing && judgedOf(standing, evidence))];
+    const judged = standing && { ...judgedOf(standing, evidence), rolledBackMs: rolledBackMs(standing) };
+    return [lineOf(each, runs, judged)];
   });
   return lines
     .toSorted(
@@ -61,7 +64,7 @@ function lineOf(
   };
 }
 
-function judgedOf(standing: Standing, evidence: Trends): Judged {
+function judgedOf(standing: Standing, evidence: Trends): Omit<Judged, 'rolledBackMs'> {
   const { baseline, verdict, action, reason, isRunning, units, tests } = standing;
   const nearest = nearestToRollback(tests);
   return {

@@ -1,8 +1,15 @@
-import type { Verdict } from '../judge/standing.ts';
+import type { AgentLine } from './live-view.ts';
 
-const byGravity: readonly (Verdict | null)[] = [null, 'pass', 'inconclusive', 'environment', 'fail'];
+const byGravity: readonly AgentLine['verdict'][] = [
+  null,
+  'pass',
+  'inconclusive',
+  'rolled_back',
+  'environment',
+  'fail',
+];
 
 /** How much a verdict, null where there is none, asks for a look: greater is worse. */
-export function gravity(verdict: Verdict | null): number {
+export function gravity(verdict: AgentLine['verdict']): number {
   return byGravity.indexOf(verdict);
 }

@@ -7,6 +7,7 @@ import { noAmounts, noFigures, placeKey, type PlaceFigures, type WindowFigures }
 import type { IncidentLine, LiveView, RollbackLine, Tile } from './live-view.ts';
 import type { Assessed, Choice, Moment, Place, ShownRollback } from './moment.ts';
 import { releaseLines } from './release-lines.ts';
+import { rolledBackIn } from './rolled-back.ts';
 import { rounded } from './rounded.ts';
 import { amounts, quotient, tileKinds } from './tile-table.ts';
 import { everywhere } from './trend-series.ts';
@@ -28,6 +29,7 @@ export function viewOf(moment: Moment, choice: Choice): LiveView {
   const figures = assessed.figures.get(choice.window) ?? nothing;
   const chosen = choice.place && chosenOf(choice.place, figures);
   const shown = chosen ? [chosen] : [...figures.places.values()].filter(isReal);
+  const rolledBackMs = rolledBackIn(assessed.rollbacks.attempts, atMs);
   return {
     ...common,
     isActive: true,
@@ -35,8 +37,10 @@ export function viewOf(moment: Moment, choice: Choice): LiveView {
     hasPolicies: assessed.hasPolicies,
     trendTimesMs: assessed.trends.timesMs,
     tiles: tilesOf(moment.windows, assessed, choice, { figures, shown }),
-    agents: agentLines(figures, assessed.standings, assessed.incidents),
-    releases: chosen ? releaseLines(chosen, standingsAt(chosen, assessed.standings), assessed.evidence) : [],
+    agents: agentLines(figures, assessed.standings, assessed.incidents, rolledBackMs),
+    releases: chosen
+      ? releaseLines(chosen, standingsAt(chosen, assessed.standings), assessed.evidence, rolledBackMs)
+      : [],
     escalations: escalationsOf(shown),
     incidents: incidentsShown(assessed.incidents, choice.place).map(incidentLine),
     rollbacks: rollbacksShown(assessed.rollbacks.attempts, choice.place).map(rollbackLine),
@@ -153,7 +157,7 @@ function incidentLine(incident: Incident): IncidentLine {
 
 function rollbackLine(attempt: ShownRollback): RollbackLine {
   const { id, state, agent, environment, from, to, reason, outcome, requestedMs, approval, plan } = attempt;
-  const { approvedBy, isOver, review } = attempt;
+  const { approvedBy, isOver, review, refusedUntilMs } = attempt;
   return {
     id,
     state,
@@ -166,6 +170,7 @@ function rollbackLine(attempt: ShownRollback): RollbackLine {
     outcome,
     requestedMs,
     approvalExpiresMs: isWaiting(attempt) ? (approval?.expiresMs ?? null) : null,
+    refusedUntilMs: refusedUntilMs ?? null,
     approvals: approval?.approvals ?? null,
     approvedBy,
     approvers: plan.approvers,

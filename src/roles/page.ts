@@ -11,6 +11,7 @@ import { pageResources } from '../page/page-files.ts';
 import { meanBoundOf, objectivesOf } from '../policy/objective-schema.ts';
 import { covers } from '../policy/scope.ts';
 import { isOpen } from '../rollback/attempt.ts';
+import { answerMs } from '../rollback/next-step.ts';
 import type { AssessRole } from './assess.ts';
 import type { Role, Site } from './role.ts';
 import type { RollbackRole } from './rollback.ts';
@@ -57,7 +58,16 @@ export function pageRole(site: Site, parts: PageParts): PageRole {
 }
 
 function rollbacksOf({ attempts, stopReason, fault }: ReturnType<RollbackRole['status']>): Rollbacks {
-  return { attempts: attempts.map((each) => ({ ...each, isOver: !isOpen(each) })), stopReason, fault };
+  return {
+    attempts: attempts.map((each) => ({
+      ...each,
+      isOver: !isOpen(each),
+      doneMs: each.state === 'done' ? each.sinceMs : undefined,
+      refusedUntilMs: each.refusal === 'human' ? each.sinceMs + answerMs : undefined,
+    })),
+    stopReason,
+    fault,
+  };
 }
 
 function flowOf({ plan: { stream }, telemetry }: Site, { ingest, store, assess }: PageParts): FlowMeter {

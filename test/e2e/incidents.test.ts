@@ -41,7 +41,7 @@ interface Incident {
   readonly [name: string]: unknown;
 }
 
-const at = (of: Program): string => `${of.url('API')}/api/v1/incidents`;
+const at = (of: Program): string => `${of.url('page, API')}/api/v1/incidents`;
 
 async function post(
   body: unknown,
@@ -173,8 +173,8 @@ test('an incident is over once its policy does not cover its agent any more', as
 });
 
 test('GET / lists every URL of the process', async () => {
-  const list = await (await fetch(program.url('API'))).text();
-  for (const what of ['OTLP gRPC', 'OTLP HTTP', 'metrics', 'health', 'SQL', 'API'] as const)
+  const list = await (await fetch(program.url('page, API'))).text();
+  for (const what of ['OTLP gRPC', 'OTLP HTTP', 'metrics', 'health', 'SQL', 'page, API'] as const)
     expect(list).toContain(program.url(what));
 });
 

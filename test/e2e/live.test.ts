@@ -22,7 +22,7 @@ async function started(over: object = {}): Promise<Program> {
   return program;
 }
 
-const liveOf = (program: Program, query = ''): string => `${program.url('API')}/api/v1/live${query}`;
+const liveOf = (program: Program, query = ''): string => `${program.url('page, API')}/api/v1/live${query}`;
 const events = { accept: 'text/event-stream' };
 
 /** Follows the live view as the page does; what it said, and whether the stream ended. */
@@ -118,9 +118,9 @@ describe('the live page of a real pipeline', () => {
 
   test('is for browsers, and a list of URLs for others', async () => {
     const program = await started();
-    const list = await fetch(`${program.url('API')}/`);
+    const list = await fetch(`${program.url('page, API')}/`);
     expect(await list.text()).toContain(program.url('metrics'));
-    const page = await fetch(`${program.url('API')}/`, { headers: { accept: 'text/html,*/*;q=0.8' } });
+    const page = await fetch(`${program.url('page, API')}/`, { headers: { accept: 'text/html,*/*;q=0.8' } });
     expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(page.headers.get('vary')).toBe('accept');
   });
@@ -129,7 +129,7 @@ describe('the live page of a real pipeline', () => {
     const program = await started({ service: { drain_timeout: '10m' } });
     const open = await Promise.all(Array.from({ length: 5 }, () => follow(program)));
     await until('views', () => open.every(({ views }) => views.length > 0));
-    const { hostname, port } = new URL(program.url('API'));
+    const { hostname, port } = new URL(program.url('page, API'));
     const idle = connect(Number(port), hostname).pause();
     idle.on('error', () => undefined);
     idle.write('GET /api/v1/live HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n');
@@ -154,9 +154,9 @@ describe('the live page of a real pipeline', () => {
   test('where other machines reach it, is empty for who shows no token', async () => {
     const program = await started({ extensions: { api: { token, endpoint: '0.0.0.0:0' } } });
     expect((await fetch(liveOf(program), { headers: events })).status).toBe(401);
-    const page = await fetch(`${program.url('API')}/`, { headers: { accept: 'text/html' } });
+    const page = await fetch(`${program.url('page, API')}/`, { headers: { accept: 'text/html' } });
     expect(page.status).toBe(200);
-    expect((await fetch(`${program.url('API')}/`)).status).toBe(401);
+    expect((await fetch(`${program.url('page, API')}/`)).status).toBe(401);
     const shown = await fetch(liveOf(program), { headers: { authorization: `Bearer ${token}` } });
     expect(await shown.json()).toMatchObject({ isActive: true });
   });

@@ -151,7 +151,7 @@ export class Program {
     return this.#child.pid ?? 0;
   }
 
-  url(what: 'OTLP gRPC' | 'OTLP HTTP' | 'metrics' | 'health' | 'SQL' | 'API'): string {
+  url(what: 'OTLP gRPC' | 'OTLP HTTP' | 'metrics' | 'health' | 'SQL' | 'page, API'): string {
     const url = this.#urls.get(what);
     if (url === undefined) throw new Error(`the program printed no ${what} URL`);
     return url;

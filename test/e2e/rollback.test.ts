@@ -94,7 +94,7 @@ describe.skipIf(missing)('with Prometheus and two Alertmanagers that tell of eve
   };
 
   const attempts = async (): Promise<readonly Attempt[]> => {
-    const response = await fetch(`${program.url('API')}/api/v1/rollbacks`);
+    const response = await fetch(`${program.url('page, API')}/api/v1/rollbacks`);
     const { rollbacks: all }: { rollbacks: readonly Attempt[] } = JSON.parse(await response.text());
     return all;
   };

@@ -73,6 +73,8 @@ export const rollback: ShownRollback = {
   approvedBy: ['ada'],
   plan: { mode: 'approve', approvers: ['ada', 'grace'] },
   isOver: false,
+  doneMs: undefined,
+  refusedUntilMs: undefined,
   review: undefined,
 };
 

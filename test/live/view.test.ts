@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { idleMs } from '../../src/judge/idle.ts';
 import type { Standing } from '../../src/judge/standing.ts';
 import type { KpiRun, KpiToolCall } from '../../src/kpi/facts.ts';
 import type { LiveView } from '../../src/page/live-view.ts';
-import type { Choice } from '../../src/page/moment.ts';
+import type { Choice, ShownRollback } from '../../src/page/moment.ts';
 import { viewOf } from '../../src/page/view.ts';
 import { call, kpisOf, published, run } from '../kpi/events.ts';
 import { runs } from '../property-runs.ts';
@@ -282,6 +283,30 @@ describe('a view', () => {
       ['a', true, review],
       ['b', true, null],
     ]);
+  });
+
+  const toldOf = (attempts: readonly ShownRollback[], isRunning = true) => {
+    const moment = momentOf({
+      ...assessed,
+      standings: [{ ...standing, isRunning }],
+      rollbacks: { ...assessed.rollbacks, attempts },
+    });
+    const [agent] = viewOf(moment, everything).agents;
+    const [release] = viewOf(moment, place('refund', 'production')).releases;
+    return [agent?.verdict, release?.judged?.verdict, release?.judged?.rolledBackMs];
+  };
+
+  test('of a release that was rolled back says when, until it runs again', () => {
+    const doneMs = noon - 60_000;
+    const done = { ...rollback, state: 'done', isOver: true, doneMs };
+    expect(toldOf([done])).toEqual(['rolled_back', 'fail', doneMs]);
+    expect(toldOf([done, rollback])).toEqual(['fail', 'fail', null]);
+    expect(toldOf([{ ...done, from: '1.4.0' }])).toEqual(['fail', 'fail', null]);
+    expect(toldOf([{ ...done, environment: 'staging' }])).toEqual(['fail', 'fail', null]);
+    const longAgo = { ...done, doneMs: noon - idleMs };
+    expect(toldOf([longAgo])).toEqual(['fail', 'fail', null]);
+    expect(toldOf([{ ...done, doneMs: noon - idleMs + 1 }])[0]).toBe('rolled_back');
+    expect(toldOf([longAgo], false)).toEqual([null, 'fail', longAgo.doneMs]);
   });
 
   test('has the trends of all agents together, however many there are', () => {

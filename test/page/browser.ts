@@ -76,10 +76,16 @@ export async function focused(page: Page): Promise<string> {
   );
 }
 
+/** Types `token` where it is asked for, and waits until it is taken. */
+export async function typeToken(page: Page, token: string): Promise<void> {
+  await page.type('#token-field', token);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#token-dialog:not([open])');
+}
+
 /** Gives `token` as somebody does who looks at the page, and waits until it shows a view by it. */
 export async function giveToken(page: Page, token: string): Promise<void> {
   await page.click('#token-button');
-  await page.type('#token-field', token);
-  await page.keyboard.press('Enter');
+  await typeToken(page, token);
   await page.waitForSelector('main[aria-busy=false]');
 }

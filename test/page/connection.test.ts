@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { until } from '../until.ts';
-import { missing, reads, texts } from './browser.ts';
+import { giveToken, missing, reads, texts } from './browser.ts';
 import { ofAgent, useLivePage } from './live-page.ts';
 
 describe.skipIf(missing)('the live page and its server', () => {
@@ -39,8 +39,8 @@ describe.skipIf(missing)('the live page and its server', () => {
     await live.page.click('#refused-token');
     await live.page.type('#token-field', 'another one');
     await live.page.keyboard.press('Enter');
-    await reads(live.page, '#refused', 'does not know the token that you gave: give another one');
-    await live.page.click('#refused-token');
+    await reads(live.page, '#token-fault', /^The server does not know this token\.$/);
+    await live.page.$eval('#token-field', (field) => field instanceof HTMLInputElement && field.select());
     await live.page.type('#token-field', 'a secret');
     await live.page.keyboard.press('Enter');
     await reads(live.page, '#connection', 'live');
@@ -58,6 +58,50 @@ describe.skipIf(missing)('the live page and its server', () => {
     await live.page.click('#token-forget');
     await reads(live.page, '#refused', 'needs a token');
     live.expectFaults(/401/);
+  });
+
+  test('a token that is not known is not taken, and takes no figures from where reading needs none', async () => {
+    live.server.knownToken = 'a secret';
+    await live.open();
+    await live.page.click('#token-button');
+    await live.page.type('#token-field', 'another one');
+    await live.page.keyboard.press('Enter');
+    await reads(live.page, '#token-fault', /^The server does not know this token\.$/);
+    await live.page.click('#token-cancel');
+    await reads(live.page, '.tile', '84.3 %');
+    await reads(live.page, '#connection', /^live$/);
+    await reads(live.page, '#token-button', 'Give token');
+    expect(await live.page.evaluate(() => sessionStorage.length)).toBe(0);
+    live.expectFaults(/401/);
+    await giveToken(live.page, 'a secret');
+    await reads(live.page, '#token-button', 'Token given');
+    await reads(live.page, '#connection', /^live$/);
+  });
+
+  test('a token that was taken and is known no more is told so', async () => {
+    await live.open();
+    await giveToken(live.page, 'a secret');
+    live.server.knownToken = 'another one';
+    await live.page.reload();
+    await reads(
+      live.page,
+      '#refused',
+      'does not know the token that you gave: give another one, or forget it',
+    );
+    live.expectFaults(/401/);
+  });
+
+  test('where nobody answers a token is not taken', async () => {
+    await live.open();
+    await live.server.stop();
+    await live.page.click('#token-button');
+    await live.page.type('#token-field', 'a secret');
+    await live.page.keyboard.press('Enter');
+    await reads(live.page, '#token-fault', 'Nobody answers');
+    await live.server.start();
+    await live.page.keyboard.press('Enter');
+    await live.page.waitForSelector('#token-dialog:not([open])');
+    live.expectFaults(/ERR_/);
   });
 
   test('a URL that asks for what there is not says so, and leads back', async () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Page } from 'puppeteer-core';
 import { describe, expect, test } from 'vitest';
 import { until } from '../until.ts';
-import { missing, reads, tabTo, texts } from './browser.ts';
+import { missing, reads, tabTo, texts, typeToken } from './browser.ts';
 import { ofAgent, useLivePage } from './live-page.ts';
 import { madeUpView } from './made-up-view.ts';
 
@@ -118,8 +118,7 @@ describe.skipIf(missing)('the live page under the hand of who uses it', () => {
     expect(await audit()).toEqual([]);
     await live.page.click('#token-button');
     expect(await audit()).toEqual([]);
-    await live.page.type('#token-field', 'a token');
-    await live.page.keyboard.press('Enter');
+    await typeToken(live.page, 'a token');
     await live.page.waitForSelector('main[aria-busy=false]');
     if (query === '') {
       await live.page.click('.review:not([hidden]) button');

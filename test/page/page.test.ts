@@ -69,6 +69,53 @@ describe.skipIf(missing)('the live page', () => {
     },
   );
 
+  test('of a release that was rolled back it says when, and no more what to do', async () => {
+    const agents = live.view.agents.map((line) =>
+      line.verdict === 'fail' ? { ...line, verdict: 'rolled_back' as const } : line,
+    );
+    const rolledBackAt = (agoMs: number) =>
+      viewOfAgent(live.view, '', '').releases.map((line) => ({
+        ...line,
+        judged: line.judged && { ...line.judged, rolledBackMs: live.view.atMs - agoMs },
+      }));
+    live.view = { ...live.view, agents, releases: rolledBackAt(60_000) };
+    await live.open();
+    expect((await texts(live.page, '#agents-lines tr'))[0]).toMatch(
+      /^refund-agent production – rolled back /,
+    );
+    await live.open(ofAgent);
+    await reads(live.page, '.judgement header', /^1\.5\.0-rc1 beside 1\.4\.0 ✕ fail rolled back at \d\d:02$/);
+    live.show({ releases: rolledBackAt(13 * 3_600_000) });
+    await reads(live.page, '.judgement header', /rolled back on Nov \d, \d\d:03$/);
+  });
+
+  test.each([1440, 1280, 1081, 1000, 701, 390])(
+    'no figure of a tile lies over its trend, %i px wide',
+    async (width) => {
+      const values = [0.000885, 0.0000123, 12_345.67, 0.000885, 1, 0.000885, 0.000885, 0.000885];
+      live.view = {
+        ...live.view,
+        tiles: live.view.tiles.map((tile, i) => ({ ...tile, unit: 'USD', value: values[i] ?? 1 })),
+      };
+      await live.open('', { width });
+      const overlaps = await live.page.$$eval('.tile', (tiles) =>
+        tiles.map((tile) => {
+          const range = document.createRange();
+          const value = tile.querySelector('.value');
+          const chart = tile.querySelector('.chart')?.getBoundingClientRect();
+          if (!value || !chart) return 'nothing there';
+          range.selectNodeContents(value);
+          const text = range.getBoundingClientRect();
+          const isOver = text.right > chart.left && text.bottom > chart.top && chart.width > 0;
+          return isOver || chart.width < 24
+            ? `${text.right} over ${chart.left}, ${chart.width} wide`
+            : 'clear';
+        }),
+      );
+      expect(overlaps).toEqual(values.map(() => 'clear'));
+    },
+  );
+
   test('the evidence over time is of the test that the server says, and so is the end of it', async () => {
     const [judged, ...others] = viewOfAgent(live.view, '', '').releases;
     const evidenceTest = { kpi: 'run_success', test: 'floor', rollbackAt: 5.3 };

@@ -9,7 +9,7 @@ import { hastyCanary } from '../e2e/hasty-canary.ts';
 import { Place, Program } from '../e2e/program.ts';
 import { freePorts } from '../free-ports.ts';
 import { until } from '../until.ts';
-import { missing, openPage, reads, startBrowser, tabTo, texts } from './browser.ts';
+import { giveToken, missing, openPage, reads, startBrowser, tabTo, texts } from './browser.ts';
 
 const patienceMs = 120_000;
 const [agent, environment, old, canary] = ['refund-agent', 'production', '1.4.0', '1.5.0-rc1'];
@@ -74,7 +74,7 @@ describe.skipIf(missing)('the live page of a pipeline', () => {
       },
       stopped.signal,
     );
-    page = await openPage(browser, program.url('API'), faults);
+    page = await openPage(browser, program.url('page, API'), faults);
   }, patienceMs);
 
   afterAll(async () => {
@@ -128,6 +128,7 @@ describe.skipIf(missing)('the live page of a pipeline', () => {
 
       const review = '.review:not([hidden]) button';
       await until('it is over', async () => (await texts(page, review)).length > 0, patienceMs);
+      await reads(page, '.judgement', '✕ fail rolled back at ');
       await page.click(review);
       await page.click('#review-right');
       await page.type('#review-note', 'refunds failed');
@@ -139,9 +140,7 @@ describe.skipIf(missing)('the live page of a pipeline', () => {
   );
 
   const decideAs = async (name: string): Promise<void> => {
-    await page.click('#token-button');
-    await page.type('#token-field', `token-of-${name}`);
-    await page.keyboard.press('Enter');
+    await giveToken(page, `token-of-${name}`);
     await page.click('[data-decision=approve]');
     await page.click('#decision-confirm');
   };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { answerMs } from '../../src/rollback/next-step.ts';
 import { until } from '../until.ts';
-import { focused, giveToken, missing, reads, tabTo } from './browser.ts';
+import { focused, giveToken, missing, reads, tabTo, texts, typeToken } from './browser.ts';
 import { ofAgent, useLivePage } from './live-page.ts';
 import { madeUpView } from './made-up-view.ts';
 
@@ -17,9 +18,7 @@ describe.skipIf(missing)('rollbacks on the live page', () => {
   test('a rollback that waits is approved with the token of who looks', async () => {
     await live.open(ofAgent);
     await live.page.click('[data-decision=approve]');
-    await live.page.type('#token-field', 'token of ana');
-    await live.page.keyboard.press('Enter');
-    await live.page.click('[data-decision=approve]');
+    await typeToken(live.page, 'token of ana');
     await reads(
       live.page,
       '#decision-dialog',
@@ -39,15 +38,55 @@ describe.skipIf(missing)('rollbacks on the live page', () => {
     ]);
   });
 
+  test('what is refused is called so on the button, in the dialog, in the answer and in the state', async () => {
+    await live.open();
+    await giveToken(live.page, 'token of ana');
+    expect(await texts(live.page, '.waiting:not([hidden]) button')).toEqual(['Approve…', 'Refuse…']);
+    await live.page.click('[data-decision=refuse]');
+    await reads(live.page, '#decision-dialog', /^Refuse this rollback\? .* Refuse the rollback Cancel$/);
+    await live.page.keyboard.press('Enter');
+    await reads(live.page, '.answer', /^Refused\.$/);
+    await reads(live.page, '#rollbacks li', 'requested 3 min ago');
+  });
+
+  test('that a refusal stands for a day, whoever asks, is said before it and after', async () => {
+    const told = `whoever asks for this rollback again within ${answerMs / 3_600_000} h`;
+    await live.open();
+    await giveToken(live.page, 'token of ana');
+    await live.page.click('[data-decision=approve]');
+    expect(await texts(live.page, '#decision-stands')).toEqual([]);
+    await live.page.keyboard.press('Escape');
+    await live.page.click('[data-decision=refuse]');
+    await reads(live.page, '#decision-stands', told);
+    await live.page.keyboard.press('Escape');
+    const [waiting] = live.view.rollbacks;
+    const untilMs = live.view.atMs + 3_600_000;
+    const over = { state: 'refused', outcome: 'refused by ana', approvalExpiresMs: null, isOver: true };
+    const show = (refusedUntilMs: number | null): void =>
+      live.show({ rollbacks: waiting ? [{ ...waiting, ...over, refusedUntilMs }] : [] });
+    show(untilMs);
+    await reads(live.page, '#rollbacks', /refused by ana That stands until Nov \d+, \d\d:03, whoever asks\./);
+    for (const none of [live.view.atMs - 1, null]) {
+      show(none);
+      await until(
+        'that to be over',
+        async () => !/stands/.test((await texts(live.page, '#rollbacks')).join()),
+      );
+      show(untilMs);
+      await reads(live.page, '#rollbacks', 'That stands until');
+    }
+  });
+
   test('a refusal of the server is shown as it comes', async () => {
     live.server.answerToPosts = {
       status: 409,
       body: { errors: ['this ticket was used or has expired: the rollback is done'] },
     };
     await live.open();
-    await live.page.click('#token-button');
-    await live.page.type('#token-field', 'token of ben');
-    await live.page.keyboard.press('Enter');
+    await live.page.click('[data-decision=refuse]');
+    await live.page.click('#token-cancel');
+    await giveToken(live.page, 'token of ben');
+    expect(await texts(live.page, '#decision-dialog')).toEqual([]);
     await live.page.click('[data-decision=refuse]');
     await live.page.type('#decision-reason', 'the canary is over');
     await live.page.keyboard.press('Enter');

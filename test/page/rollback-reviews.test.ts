@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { focused, giveToken, missing, reads, tabTo, texts } from './browser.ts';
+import { focused, giveToken, missing, reads, tabTo, texts, typeToken } from './browser.ts';
 import { useLivePage } from './live-page.ts';
 
 /** That of a rollback which may be reviewed. */
@@ -45,8 +45,7 @@ describe.skipIf(missing)('reviews of rollbacks on the live page', () => {
     await live.open();
     await reads(live.page, '#rollbacks', 'ana says that it would have been wrong: the tool was down');
     await live.page.click(reviewButton);
-    await giveTokenAsked();
-    await live.page.click(reviewButton);
+    await typeToken(live.page, 'token of ben');
     await reads(live.page, '#review-dialog', 'Would this rollback have been right?');
     await reads(
       live.page,
@@ -71,10 +70,4 @@ describe.skipIf(missing)('reviews of rollbacks on the live page', () => {
     await reads(live.page, '.answer', `Not done: ${sentence}.`);
     live.expectFaults(/403/);
   });
-
-  const giveTokenAsked = async (): Promise<void> => {
-    await live.page.type('#token-field', 'token of ben');
-    await live.page.keyboard.press('Enter');
-    await live.page.waitForSelector('main[aria-busy=false]');
-  };
 });

@@ -10,6 +10,8 @@ export class ViewServer {
   viewOf: (query: URLSearchParams) => LiveView;
   /** What reading needs; undefined where it needs nothing. */
   token: string | undefined;
+  /** The only token that is known; undefined where any is. Others are refused, also where reading needs none. */
+  knownToken: string | undefined;
   /** How every reader is refused; undefined while none is. */
   refusal: { readonly status: number; readonly body: unknown } | undefined;
   /** How many readers there were. */
@@ -74,11 +76,15 @@ export class ViewServer {
   }
 
   #read(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
-    if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`)
+    const { authorization } = request.headers;
+    if (this.knownToken !== undefined && ![undefined, `Bearer ${this.knownToken}`].includes(authorization))
+      return answer(response, 401, { errors: ['an unknown token'] });
+    if (this.token !== undefined && authorization !== `Bearer ${this.token}`)
       return answer(response, 401, { errors: ['no token: send the header "authorization: Bearer <token>"'] });
     if (this.refusal) return answer(response, this.refusal.status, this.refusal.body);
     if (query.get('window') === '7h') return answer(response, 400, { errors: ['there is no window 7h'] });
     response.writeHead(200, { 'content-type': 'text/event-stream' });
+    if (request.method === 'HEAD') return void response.end();
     response.write(eventOf(this.viewOf(query)));
     this.#readers.set(response, query);
     this.opened++;

@@ -5,6 +5,7 @@ import { words } from './words.js';
 const looks = /** @type {Readonly<Record<string, { readonly look: string, readonly sign: string }>>} */ ({
   pass: { look: 'good', sign: '✓' },
   fail: { look: 'bad', sign: '✕' },
+  rolled_back: { look: 'calm', sign: '–' },
   environment: { look: 'warn', sign: '!' },
   inconclusive: { look: 'calm', sign: '…' },
   sev1: { look: 'bad', sign: '▲' },

@@ -8,7 +8,7 @@ import { words } from './words.js';
 
 /** @typedef {'approve' | 'refuse'} Decision */
 
-/** Approves and denies rollbacks in the name of who gave the token. */
+/** Approves and refuses rollbacks in the name of who gave the token. */
 export class Decisions {
   #token;
   #api;
@@ -36,14 +36,14 @@ export class Decisions {
    * @param {HTMLElement} heading of the rollback
    */
   ask(rollback, decision, heading) {
-    if (this.#token.value === null) return this.#token.ask();
+    if (this.#token.value === null) return this.#token.ask(() => this.ask(rollback, decision, heading));
     const { agent, environment, fromRelease, toRelease } = rollback;
     const isApproval = decision === 'approve';
     const what = `${agent} in ${environment} from ${fromRelease} to ${toRelease ?? 'its last good release'}`;
-    setText(byId('decision-title'), isApproval ? 'Approve this rollback?' : 'Deny this rollback?');
+    setText(byId('decision-title'), isApproval ? 'Approve this rollback?' : 'Refuse this rollback?');
     setText(byId('decision-text'), isApproval ? `It takes ${what}.` : `${what} is not taken back.`);
-    setText(byId('decision-confirm'), isApproval ? 'Approve the rollback' : 'Deny the rollback');
-    byId('decision-why').hidden = isApproval;
+    setText(byId('decision-confirm'), isApproval ? 'Approve the rollback' : 'Refuse the rollback');
+    for (const id of ['decision-stands', 'decision-why']) byId(id).hidden = isApproval;
     this.#reason.value = '';
     this.#asked = { rollback, decision };
     this.#dialog.open(heading);
@@ -68,7 +68,7 @@ export class Decisions {
     if (found.ticket === null) throw new Error(whyNot(found, you));
     const path = `/api/v1/approvals/${encodeURIComponent(found.ticket)}`;
     const { state } = await this.#api.post(path, { decision, reason });
-    if (decision === 'refuse') return 'Denied.';
+    if (decision === 'refuse') return 'Refused.';
     return state === 'awaiting_approval' ? 'Your approval is noted; another one is needed.' : 'Approved.';
   }
 }

@@ -11,6 +11,13 @@ const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFracti
 const percents = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const dollars = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const times = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'long' });
+const days = new Intl.DateTimeFormat('en', {
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  hourCycle: 'h23',
+});
 const clocks = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 
 /**
@@ -154,6 +161,23 @@ export function exactly(timeMs) {
  */
 export function clock(timeMs) {
   return clocks.format(timeMs);
+}
+
+/**
+ * A time with its day.
+ * @param {number} timeMs
+ */
+export function day(timeMs) {
+  return days.format(timeMs);
+}
+
+/**
+ * When something was: `at 18:40`, and `on` its day where that is long ago.
+ * @param {number} timeMs
+ * @param {number} nowMs
+ */
+export function lately(timeMs, nowMs) {
+  return nowMs - timeMs < 12 * 3_600_000 ? `at ${clock(timeMs)}` : `on ${day(timeMs)}`;
 }
 
 /**

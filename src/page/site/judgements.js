@@ -3,7 +3,7 @@
 import { badge } from './badges.js';
 import { Chart } from './chart.js';
 import { element, list, setAttribute, setText } from './element.js';
-import { count, evidence } from './figures.js';
+import { count, evidence, lately } from './figures.js';
 import {
   comparedWith,
   isBaselineOnly,
@@ -13,7 +13,7 @@ import {
   trendText,
 } from './words.js';
 
-/** @typedef {{ readonly release: string, readonly judged: Judged, readonly timesMs: readonly number[] }} Shown */
+/** @typedef {{ readonly release: string, readonly judged: Judged, readonly timesMs: readonly number[], readonly nowMs: number }} Shown */
 
 /**
  * How each release that is judged stands, and on what evidence.
@@ -26,7 +26,7 @@ export function judgements(root) {
     show(
       view.releases.flatMap((line) =>
         line.judged && !isBaselineOnly(line, comparedWith(view.releases, line))
-          ? [{ release: line.release, judged: line.judged, timesMs: view.trendTimesMs }]
+          ? [{ release: line.release, judged: line.judged, timesMs: view.trendTimesMs, nowMs: view.atMs }]
           : [],
       ),
     );
@@ -54,11 +54,11 @@ function judgementPart() {
   );
   return {
     node,
-    show(/** @type {Shown} */ { release, judged, timesMs }) {
+    show(/** @type {Shown} */ { release, judged, timesMs, nowMs }) {
       const { baseline, evidenceTest, evidenceTrend: values } = judged;
       setText(name, baseline === null ? release : `${release} beside ${baseline}`);
       verdict.show(judged.verdict);
-      setText(action, actionText(judged));
+      setText(action, actionText(judged, nowMs));
       setText(reason, judged.reason);
       setText(units, unitsText(judged));
       tests(nearestFirst(judged.tests).map((test) => ({ test, baseline })));
@@ -74,8 +74,13 @@ function judgementPart() {
   };
 }
 
-/** @param {Judged} judged */
-function actionText({ action, isRunning }) {
+/**
+ * What is to be done, or was.
+ * @param {Judged} judged
+ * @param {number} nowMs
+ */
+function actionText({ action, isRunning, rolledBackMs }, nowMs) {
+  if (rolledBackMs !== null) return `rolled back ${lately(rolledBackMs, nowMs)}`;
   const texts = {
     none: 'nothing to do yet',
     pause: 'pause it',

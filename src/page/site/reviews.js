@@ -35,7 +35,7 @@ export class Reviews {
    * @param {HTMLElement} heading of the rollback
    */
   ask(rollback, heading) {
-    if (this.#token.value === null) return this.#token.ask();
+    if (this.#token.value === null) return this.#token.ask(() => this.ask(rollback, heading));
     const { state, review } = rollback;
     const isDone = state !== 'dry_run';
     setText(

@@ -4,14 +4,14 @@
 /** @import { Reviews } from './reviews.js' */
 import { badge } from './badges.js';
 import { byId, element, list, setAttribute, setText } from './element.js';
-import { ago, duration, exactly } from './figures.js';
+import { ago, day, duration, exactly } from './figures.js';
 import { isWaiting, reviewText, rollbackText, words } from './words.js';
 
 /** @typedef {{ readonly rollback: RollbackLine, readonly nowMs: number }} Shown */
 /** @typedef {{ readonly answers: Answers, readonly decisions: Decisions, readonly reviews: Reviews }} Acts */
 
 /**
- * The latest rollbacks; one that waits for approval can be approved and denied, one that is over reviewed.
+ * The latest rollbacks; one that waits for approval can be approved and refused, one that is over reviewed.
  * @param {HTMLElement} root
  * @param {HTMLElement} nothing shown where there are none
  * @param {HTMLElement} stopped says why none is done
@@ -46,6 +46,7 @@ function rollbackPart({ answers, decisions, reviews }) {
     element('p'),
     element('p', { class: 'about' }),
   ];
+  const stands = element('p', { class: 'about' });
   const waiting = waitingPart(decisions, title);
   const review = reviewPart(reviews, title);
   const answer = element('p', { class: 'answer' });
@@ -56,6 +57,7 @@ function rollbackPart({ answers, decisions, reviews }) {
     title,
     reason,
     outcome,
+    stands,
     waiting.node,
     review.node,
     answer,
@@ -65,14 +67,16 @@ function rollbackPart({ answers, decisions, reviews }) {
     node,
     show(/** @type {Shown} */ shown) {
       const { rollback, nowMs } = shown;
-      const { requestedMs } = rollback;
+      const { requestedMs, refusedUntilMs: untilMs } = rollback;
       state.show(rollback.state);
       setText(mode, `mode ${words(rollback.mode)}`);
       setText(title, rollbackText(rollback));
       setText(reason, rollback.reason);
       setText(outcome, rollback.outcome);
       outcome.hidden = rollback.outcome === '' || rollback.outcome === rollback.reason;
-      setText(asked, `asked for ${ago(requestedMs, nowMs)}`);
+      stands.hidden = untilMs === null || untilMs <= nowMs;
+      setText(stands, `That stands until ${day(untilMs ?? 0)}, whoever asks.`);
+      setText(asked, `requested ${ago(requestedMs, nowMs)}`);
       setAttribute(asked, 'title', exactly(requestedMs));
       setAttribute(asked, 'datetime', new Date(requestedMs).toISOString());
       waiting.show(shown);
@@ -101,7 +105,7 @@ function waitingPart(decisions, heading) {
     'p',
     { class: 'buttons' },
     button('approve', 'Approve…'),
-    button('refuse', 'Deny…'),
+    button('refuse', 'Refuse…'),
   );
   const node = element('div', { class: 'waiting' }, whom, buttons);
   return {

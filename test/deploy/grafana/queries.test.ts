@@ -87,7 +87,7 @@ describe.skipIf(missing)('with a pipeline that judges, rolls back and was scrape
   const api = async (path: string, body: unknown): Promise<void> => {
     const headers = { authorization: `Bearer ${token}` };
     const init = { method: 'POST', headers, body: JSON.stringify(body) };
-    const response = await fetch(`${program.url('API')}/api/v1/${path}`, init);
+    const response = await fetch(`${program.url('page, API')}/api/v1/${path}`, init);
     if (!response.ok) throw new Error(await response.text());
   };
   const has = async (query: string): Promise<boolean> =>
