@@ -20,7 +20,7 @@ export interface WrittenConfig {
 /**
  * The valid configuration `source`, whose references to `environment` are not expanded yet, with the defaults of all that
  * it leaves out, in the units of users. Read back in the same environment it means the same, and is written the same. A
- * secret stays the reference that gives it, without a default; in place of one that stands in a file as text there is a
+ * secret stays the reference that gives it, without a default, and so does a URL, since those of webhooks may be secret; in place of one that stands in a file as text there is a
  * reference to a variable that is named after its path, so that whoever reads it back is asked for it.
  */
 export function writtenInFull(source: Mapping, environment: NodeJS.ProcessEnv): WrittenConfig {
@@ -44,6 +44,8 @@ class Writer {
     if (source === undefined) return undefined;
     if (schema instanceof z.ZodOptional) return this.written(schema.unwrap(), source, path);
     if (schema instanceof z.ZodType && schema.meta()?.title === 'secret') return this.#secret(source, path);
+    if (schema instanceof z.ZodType && schema.meta()?.title === 'URL')
+      return this.#reference(source) ?? escaped(this.#said(source));
     if (schema instanceof z.ZodPipe) return this.#pipe(schema, source, path);
     if (schema instanceof z.ZodDiscriminatedUnion) {
       const said = this.#said(source);
@@ -100,9 +102,15 @@ class Writer {
     return isOfServer ? { ...serverDefaults, ...component } : component;
   }
 
-  #secret(source: unknown, path: readonly string[]): string {
+  /** The reference to a variable of the environment that is all that `source` says; undefined where it says more, or less. */
+  #reference(source: unknown): string | undefined {
     const name = soleReference(String(source));
-    if (name !== undefined && this.#environment[name] !== undefined) return `\${env:${name}}`;
+    return name !== undefined && this.#environment[name] !== undefined ? `\${env:${name}}` : undefined;
+  }
+
+  #secret(source: unknown, path: readonly string[]): string {
+    const reference = this.#reference(source);
+    if (reference !== undefined) return reference;
     let variable = `PLIMSOLL_SECRET_${path.join('_').toUpperCase().replaceAll(/\W+/g, '_')}`;
     while (this.hidden.some((other) => other.variable === variable)) variable += '_'; // of a path that differs in signs alone
     this.hidden.push({ path: path.join('::'), variable });

@@ -199,8 +199,7 @@ export function messageOf(issue: z.core.$ZodIssue, schema: z.ZodType): string {
   if (issue.code === 'unrecognized_keys') return unknownKeys(issue, schema);
   if (issue.code === 'invalid_type' && issue.input === undefined)
     return 'is missing: set it, or give --config config/plimsoll.yaml before your own file';
-  if (issue.code === 'invalid_type')
-    return sentenceOf(issue, (message) => !message.startsWith('Invalid input'));
+  if (issue.code === 'invalid_type') return sentenceOf(issue);
   if (issue.code === 'too_small' && issue.origin === 'array') return `must list ${issue.minimum} or more`;
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`;
   if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => message).join('; ');

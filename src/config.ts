@@ -236,6 +236,7 @@ function* securityFaults(config: Config): Generator<string> {
   for (const [id, extension] of Object.entries(config.extensions)) {
     const fault = exposureFault(extension);
     if (fault) yield `extensions::${id}::token: ${fault}`;
+    if (extension.type === 'api') yield* userFaults(`extensions::${id}`, extension);
   }
   for (const [id, processor] of Object.entries(config.processors)) {
     if (processor.type !== 'enrich') continue;
@@ -259,6 +260,19 @@ function exposureFault(extension: Config['extensions'][string]): string | undefi
     host: endpoint.host,
     callers: { size: Number(token !== undefined) + Object.keys(users).length },
   });
+}
+
+/** Who shows the token of two could be either of them, and what that one approves would be said to be the first one's. */
+function* userFaults(
+  at: string,
+  { token: shared, users }: Extract<Config['extensions'][string], { readonly type: 'api' }>,
+): Generator<string> {
+  const first = new Map(shared ? [[shared.reveal(), `the shared token (${at}::token)`]] : []);
+  for (const [name, token] of Object.entries(users)) {
+    const known = first.get(token.reveal());
+    if (known !== undefined) yield `${at}::users::${name}: is ${known}: give each user a token of his own`;
+    else first.set(token.reveal(), `the token of ${name}`);
+  }
 }
 
 function* nameFaults(config: Config): Generator<string> {

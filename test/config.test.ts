@@ -61,6 +61,15 @@ test.each(['judge', 'plimsoll', 'token'])('no user of the API may be called %s',
   );
 });
 
+test.each([
+  ['users: { ana: a-token, bo: b-token, cy: a-token }', 'cy: is the token of ana'],
+  ['token: a-token, users: { ana: a-token }', 'ana: is the shared token (extensions::api::token)'],
+])('each user of the API has a token of his own: %s', (options, fault) => {
+  expect(() => load(minimal, `extensions: { api: { ${options} } }`)).toThrow(
+    `extensions::api::users::${fault}: give each user a token of his own`,
+  );
+});
+
 test('what the laptop configuration spells out are the defaults', () => {
   expect(load(minimal)).toEqual(loadConfig([join(shipped, 'plimsoll.yaml')]));
 });

@@ -12,3 +12,8 @@ export function requires(tool: string, { version = '-V', from = tool } = {}): st
   process.stderr.write(`skipped: ${reason}\n`);
   return reason;
 }
+
+/** What a command said on standard error, without that this machine lacks the tools of Prometheus. */
+export function withoutTools(stderr: string): string {
+  return stderr.replaceAll(/^.* is not on PATH, so that .*\n/gm, '');
+}

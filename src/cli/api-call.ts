@@ -25,7 +25,7 @@ export function refusalOf(status: number, text: string): string {
 
 /** Why the API at `url` did not answer, as one sentence; `error` is what fetch rejected with. */
 export function unreachable(url: string, error: unknown): string {
-  return `cannot ask ${url}: ${reasonOf(error)}; name the API with --url`;
+  return `cannot ask ${url}: ${reasonOf(error)}; start the pipeline with \`plimsoll run\`, or name the API with --url`;
 }
 
 const usualEndpoint = '127.0.0.1:8080';

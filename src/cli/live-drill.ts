@@ -56,9 +56,20 @@ export async function drillFaults({
 async function unheardAt({ api, token }: SightUrls): Promise<readonly string[]> {
   return posted(`${api}/api/v1/alerts`, token, 'application/json', noAlerts).then(
     () => [],
-    (error: unknown) => [
-      `${api}/api/v1/alerts takes nothing from this drill, whose token is ${token === undefined ? 'not set' : 'another one'}: export PLIMSOLL_API_TOKEN as the pipeline has it (extensions::api::token): ${reasonOf(error)}`,
+    async (error: unknown) => [
+      (await hasNoToken(api))
+        ? `${api}/api/v1/alerts takes nothing from anybody, because the pipeline has no token: restart it with one in PLIMSOLL_API_TOKEN (extensions::api::token), and export the same here`
+        : `${api}/api/v1/alerts takes nothing from this drill, whose token is ${token === undefined ? 'not set' : 'another one'}: export PLIMSOLL_API_TOKEN as the pipeline has it (extensions::api::token): ${reasonOf(error)}`,
     ],
+  );
+}
+
+/** Whether nobody may write there: who shows no token is else told (401) to show one. */
+async function hasNoToken(api: string): Promise<boolean> {
+  const signal = AbortSignal.timeout(sendMs);
+  return fetch(`${api}/api/v1/alerts`, { method: 'POST', signal }).then(
+    ({ status }) => status === 403,
+    () => false,
   );
 }
 

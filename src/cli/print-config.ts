@@ -10,7 +10,7 @@ export const printConfigCommand: Command = {
 Prints the merged configuration with the environment expanded and every default filled in, as a configuration that means
 the same: "run" and "validate" take it. A secret is not shown: it stays the \${env:NAME} that it is in the files. In place
 of one that a file has as text there is a variable that is named after it, and standard error says which: set it to use
-what is printed.
+what is printed. A URL that is one \${env:NAME} alone stays so, too; other URLs are shown whole: give one that is secret so.
 
   plimsoll print-config --config config/plimsoll.yaml --config mine.yaml > whole.yaml`,
   options: {},

@@ -32,6 +32,7 @@ Sends one query to the SQL port of the running pipeline and prints the answer. I
       token: token?.reveal(),
       query: words[0] ?? '',
       format: String(options['format'] ?? 'PrettyCompactMonoBlock'),
+      isColored: process.stdout.isTTY,
     });
     if (answer === '') process.stderr.write('0 rows\n');
     else process.stdout.write(answer.endsWith('\n') ? answer : `${answer}\n`);

@@ -12,19 +12,16 @@ const kinds: Readonly<Record<string, string>> = {
 
 /**
  * An issue of zod, which was asked to report inputs, in our words: what is wrong and how to mend it. What a schema says
- * of a format itself is kept, and of a type where `isOurs` knows the message.
+ * itself is kept, except of unknown keys.
  */
-export function sentenceOf(
-  issue: z.core.$ZodIssue,
-  isOurs: (message: string) => boolean = () => false,
-): string {
+export function sentenceOf(issue: z.core.$ZodIssue): string {
   const isMissing = issue.input === undefined;
   if (issue.code === 'unrecognized_keys') return unknownKeys(issue);
+  if (isOwn(issue)) return issue.message;
   if (issue.code === 'invalid_value')
     return `${isMissing ? 'is missing: write' : 'must be'} ${oneOf(issue.values.map(String))}`;
-  if (issue.code === 'invalid_type' && !isOurs(issue.message))
+  if (issue.code === 'invalid_type')
     return isMissing ? 'is missing: set it' : `must be ${kinds[issue.expected] ?? issue.expected}`;
-  if (isOwnOfNumber(issue)) return issue.message;
   if (issue.code === 'too_small') {
     if (issue.origin === 'array') return `must list ${String(issue.minimum)} or more`;
     return issue.inclusive === false
@@ -37,13 +34,10 @@ export function sentenceOf(
   return issue.message;
 }
 
-/** Whether an issue is of a number whose schema says itself what it may be: one that knows the whole range does. */
-function isOwnOfNumber(issue: z.core.$ZodIssue): boolean {
-  return (
-    (issue.code === 'too_small' || issue.code === 'too_big') &&
-    issue.origin === 'number' &&
-    !issue.message.startsWith('Too ')
-  );
+/** Whether the schema says itself what is wrong: it is not what zod says where a schema says nothing. */
+function isOwn(issue: z.core.$ZodIssue): boolean {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an issue that reports its input is what its message was made of
+  return issue.message !== z.config().localeError?.(issue as z.core.$ZodRawIssue);
 }
 
 /** What is said of keys that nobody knows. With the `schema` that found them, it names those that are known there. */

@@ -131,7 +131,8 @@ export const runKpis: readonly Kpi<RunSum>[] = [
     unit: 'incidents',
     help: 'Incidents that opened, per finished run.',
     numerator: {
-      words: 'incidents that opened, by the time they did',
+      words:
+        'incidents that opened, by the time they did; a request to approve a rollback is one here, in no report',
       sums: ['incidents'],
       sql: 'countIf(IsIncident)',
     },

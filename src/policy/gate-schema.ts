@@ -38,7 +38,12 @@ const staging = z.strictObject({
     .partialRecord(kpiName, ratio)
     .optional()
     .describe('What each of these ratios must be, over the longest window.'),
-  at_most: z.partialRecord(kpiName, positive).optional().describe('What each of these may be.'),
+  at_most: z
+    .partialRecord(kpiName, positive)
+    .optional()
+    .describe(
+      'What each of these may be; a duration in the stat of its objective, or the p95 where there is none.',
+    ),
 });
 
 const canary = z.strictObject({

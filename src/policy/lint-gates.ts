@@ -159,7 +159,8 @@ function* evaluatorFindings({ objectives }: Policy, path: string, kpi: KpiName):
 }
 
 /** A floor is what no release may fall below; it is laxer than the objective, which good releases meet now and then by luck. */
-function* floorFindings({ objectives }: Policy, { floor = {}, weights }: CanaryGate): Generator<Finding> {
+function* floorFindings({ objectives }: Policy, canary: CanaryGate): Generator<Finding> {
+  const { floor = {}, weights, deadline } = canary;
   for (const kpi of judgedKpis) {
     const bound = floor[kpi];
     if (bound === undefined) continue;
@@ -169,6 +170,11 @@ function* floorFindings({ objectives }: Policy, { floor = {}, weights }: CanaryG
     if (metricsOf(kpi).unit === 'ratio' && bound >= 1) {
       const how = isBetterHigher(kpi) ? 'never' : 'always';
       yield error(path, `${bound} is ${how} met`, 'write a share below 1');
+      continue;
+    }
+    if (kpi === 'run_duration' && bound >= durationSeconds(deadline)) {
+      const what = `no run counts as longer than the deadline of ${deadline}, so it is never missed`;
+      yield error(path, what, `write less than ${durationSeconds(deadline)}, or raise deadline`);
       continue;
     }
     const stated = objectives[kpi];

@@ -40,11 +40,15 @@ const ratioSentence = 'must be a number from 0 to 1';
 
 export const ratio = z.number(refused(ratioSentence)).min(0, ratioSentence).max(1, ratioSentence);
 
+const positiveSentence = 'must be a number above 0';
+
 /** A number above 0. */
-export const positive = z.number(refused('must be more than 0')).positive();
+export const positive = z.number(refused(positiveSentence)).positive(positiveSentence);
+
+const evidenceSentence = 'must be a number of 1 or more';
 
 /** How much likelier something has become: evidence, as an e-value. */
-export const evidence = z.number(refused('must be 1 or more')).min(1);
+export const evidence = z.number(refused(evidenceSentence)).min(1, evidenceSentence);
 
 export function count(min: number, max: number) {
   const sentence = `must be a whole number from ${min} to ${max}`;

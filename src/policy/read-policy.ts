@@ -57,12 +57,6 @@ function canonical(value: unknown): string {
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join()}}`;
 }
 
-/** Whether a message is one of `policy-values`, which names what is missing, or what there may be. */
-const isOurs = (message: string): boolean =>
-  /^(?:is missing|must be text): |^must be (?:a duration|a (?:whole )?number from|more than|1 or more)/.test(
-    message,
-  );
-
 function findingsIn(issue: z.core.$ZodIssue): readonly Finding[] {
   return sentencesOf(issue).map((sentence) => ({
     level: 'error',
@@ -72,7 +66,7 @@ function findingsIn(issue: z.core.$ZodIssue): readonly Finding[] {
 }
 
 function sentencesOf(issue: z.core.$ZodIssue): readonly string[] {
-  if (issue.code !== 'unrecognized_keys') return [shareSentence(issue) ?? sentenceOf(issue, isOurs)];
+  if (issue.code !== 'unrecognized_keys') return [shareSentence(issue) ?? sentenceOf(issue)];
   const [part, kpi] = issue.path.map(String);
   if (part !== 'objectives' || issue.path.length > 2) return [unknownKeys(issue, policySchema)];
   if (kpi === undefined)

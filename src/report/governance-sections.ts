@@ -59,8 +59,8 @@ function budgetRow({ policy, kpi, allowedShare, events, bad, left, since }: Budg
           : `${percent(bad / events)} of ${whole(events)}`,
     },
     {
-      text: left === null ? 'not enough data' : isSpent ? 'none' : percent(left),
-      ...(isSpent && { detail: `spent ${rounded(1 - left, 1)} times` }),
+      text: left === null ? 'not enough data' : isSpent ? 'overspent' : percent(left),
+      ...(isSpent && { detail: `spent ${percent(1 - left)}` }),
       tone: isSpent ? 'bad' : 'plain',
     },
   ];

@@ -9,6 +9,7 @@ import {
 } from './governance-sections.ts';
 import { incidentsSection, releasesSection } from './incident-sections.ts';
 import { agentsSection, costSection, escalationsSection, tiles } from './reliability-sections.ts';
+import { monthAt } from './month.ts';
 import type { Report } from './report.ts';
 
 /** `report` as people read it. */
@@ -53,7 +54,7 @@ function warningsOf({ data, total, environment }: Report): readonly string[] {
   return [
     ...(total.now.runs === 0
       ? [
-          `There are no runs in ${shownName(environment)} in this month.${elsewhere.length === 0 ? '' : ` There are runs in ${elsewhere.join(', ')}: choose one with --environment.`}`,
+          `There are no runs in ${shownName(environment)} in this month.${beginWords(data)}${elsewhere.length === 0 ? '' : ` There are runs in ${elsewhere.join(', ')}: choose one with --environment.`}`,
         ]
       : []),
     ...(bounds.length === 0 ? [] : [`The month is not whole: data ${bounds.join(' and ')}.`]),
@@ -64,6 +65,12 @@ function warningsOf({ data, total, environment }: Report): readonly string[] {
       ? [`Not enough data: ${counted(total.now.runs, 'run')} in the month say little.`]
       : []),
   ];
+}
+
+/** Where a month without runs is before all of them: when they begin. */
+function beginWords({ first, last }: Report['data']): string {
+  if (first === null || last !== null) return '';
+  return ` Runs begin on ${dayText(first)} ${first.slice(0, 4)}: --month ${monthAt(Date.parse(first))}.`;
 }
 
 function notesOf({ policy, incidents, total, agents }: Report): readonly string[] {

@@ -6,14 +6,17 @@ export interface SqlRequest {
   readonly query: string;
   /** A format of ClickHouse, for a query without FORMAT clause. */
   readonly format: string;
+  /** Whether a Pretty format may colour: what it says is read on a terminal. */
+  readonly isColored?: boolean;
   /** Values of placeholders such as `{environment:String}`, by name. */
   readonly parameters?: Readonly<Record<string, string>>;
 }
 
 /** What the SQL port at `url` answers, as text. Rejects with one clear sentence when none runs there or it refuses the query. */
 export async function runSql(request: SqlRequest): Promise<string> {
-  const { url, token, query, format, parameters = {} } = request;
+  const { url, token, query, format, isColored = false, parameters = {} } = request;
   const given = new URLSearchParams({ default_format: format });
+  if (isColored) given.set('output_format_pretty_color', '1');
   for (const [name, value] of Object.entries(parameters)) given.set(`param_${name}`, escaped(value));
   const response = await fetch(`${url}/?${given.toString()}`, {
     method: 'POST',

@@ -58,7 +58,8 @@ export function queryOf(
   body: string,
 ): SqlQuery & { readonly queryId: string } {
   const given = url.searchParams;
-  const settings: Record<string, string> = {};
+  // The engine would colour by the terminal of this process, which is not where the answer is read.
+  const settings: Record<string, string> = { output_format_pretty_color: '0' };
   const parameters: Record<string, string> = {};
   for (const [name, value] of given) {
     if (/^param_\w+$/.test(name)) parameters[name.slice('param_'.length)] = value;

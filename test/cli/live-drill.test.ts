@@ -35,6 +35,7 @@ class Pretended {
   metrics = metricsUnder(policyOf().revision);
   /** To write; whoever has none may read. */
   isTokenWrong = false;
+  isWithoutToken = false;
   /** What is answered to the nth request with spans. */
   takes: (nth: number) => number = () => 200;
   rollbacks: () => readonly unknown[] = () => [];
@@ -55,6 +56,7 @@ class Pretended {
     if (path === '/api/v1/rollbacks') return [200, JSON.stringify({ rollbacks: this.rollbacks() })];
     if (path === '/api/v1/alerts' && this.isTokenWrong)
       return [401, '{ "errors": ["an unknown token: send another"] }'];
+    if (path === '/api/v1/alerts' && this.isWithoutToken) return [403, '{ "errors": ["nobody may write"] }'];
     if (path === '/api/v1/drills') this.records.push(body);
     if (path !== '/v1/traces' || body === '') return [200, ''];
     this.drill = /drill-(\w+)-baseline/.exec(body)?.[1] ?? this.drill;
@@ -224,6 +226,14 @@ test('a drill whose token does not do ends before the first span, and says which
     stderr: `plimsoll: ${pipeline.url}/api/v1/alerts takes nothing from this drill, whose token is not set: export PLIMSOLL_API_TOKEN as the pipeline has it (extensions::api::token): 401 an unknown token: send another\n`,
   });
   expect(pipeline.requests).toBe(0);
+});
+
+test('a drill of a pipeline without a token says that it is the pipeline which lacks one', async () => {
+  pipeline.isWithoutToken = true;
+  const parts = { file: policyOf(), urls: pipeline.urls, otlp: pipeline.url, otlpToken: undefined };
+  expect(await drillFaults(parts)).toEqual([
+    `${pipeline.url}/api/v1/alerts takes nothing from anybody, because the pipeline has no token: restart it with one in PLIMSOLL_API_TOKEN (extensions::api::token), and export the same here`,
+  ]);
 });
 
 test('a refusal in the midst is not forgotten when later traffic is taken', async () => {

@@ -7,7 +7,7 @@ import { checkRendered } from '../../src/cli/rendered-check.ts';
 import { plimsoll } from '../e2e/program.ts';
 import { called } from './called.ts';
 import { changed, plain, type Mapping } from '../policy/policies.ts';
-import { requires } from '../requires.ts';
+import { requires, withoutTools } from '../requires.ts';
 
 const shipped = new URL('../../config/policies/refund-agent.yaml', import.meta.url).pathname;
 /** No review of the shipped policy is due then. */
@@ -21,9 +21,6 @@ beforeEach(() => {
 });
 
 afterEach(() => rmSync(folder, { recursive: true }));
-
-/** Without what is said where this machine lacks the tools of Prometheus. */
-const withoutTools = (stderr: string): string => stderr.replaceAll(/^.* is not on PATH, so that .*\n/gm, '');
 
 function write(name: string, changes: Mapping = {}): string {
   const file = join(folder, name);

@@ -73,7 +73,7 @@ extensions:
   api: { endpoint: ':8080', users: { ana@example.com: '\${env:A_TOKEN}' } }
   rollback:
     targets:
-      hook: { type: webhook, url: 'http://127.0.0.1:1/', secret: '\${env:A_HASH_KEY}' }
+      hook: { type: webhook, url: '\${env:A_HOOK}', current_url: 'http://127.0.0.1:1/now', secret: '\${env:A_HASH_KEY}' }
       argo: { type: argo_rollouts, namespace: agents, rollout: refund, timeout: 5s }
       flag: { type: github, repository: a/b, event_type: back, token: '\${env:A_TOKEN}' }
     stop_file: \${env:NOT_SET_ANYWHERE:-}
@@ -92,6 +92,7 @@ test('so is what is printed of one that says all there is to say, in units of us
   vi.stubEnv('A_TOKEN', 'a-token-$$-of-this-test');
   vi.stubEnv('A_HASH_KEY', 'a-key-of-this-test-long-enough');
   vi.stubEnv('A_NUMBER', '7');
+  vi.stubEnv('A_HOOK', 'http://127.0.0.1:1/hook-of-this-test');
   const text = await roundTrip(laptop, written('everything.yaml', everything));
   expect(text).not.toMatch(/-of-this-test|otherwise/);
   const printedConfig: unknown = parse(text);
@@ -107,7 +108,12 @@ test('so is what is printed of one that says all there is to say, in units of us
     processors: { 'enrich/eu': { content: 'drop' }, enrich: { content_hash_key: '${env:A_HASH_KEY}' } },
     connectors: { embedded: { partitions: 7, retention: { age: '24h', size: '512KiB' } } },
     exporters: { 'clickhouse/eu': { username: 'default', insert_deadline: '5m' } },
-    extensions: { api: { endpoint: ':8080' }, rollback: { targets: { hook: { type: 'webhook' } } } },
+    extensions: {
+      api: { endpoint: ':8080' },
+      rollback: {
+        targets: { hook: { type: 'webhook', url: '${env:A_HOOK}', current_url: 'http://127.0.0.1:1/now' } },
+      },
+    },
   });
   expect(text).not.toMatch(/^ {2,}type: (?!webhook|argo_rollouts|github)/m);
 });

@@ -254,7 +254,7 @@ describe('with a running API', () => {
     await expect(run('ANAS_TOKEN', ['stop'])).rejects.toThrow('rollback stop needs --reason');
     await expect(run('ANAS_TOKEN', ['approve'])).rejects.toThrow('plimsoll rollback --help');
     await expect(run('ANAS_TOKEN', ['list'], { url: 'http://127.0.0.1:1' })).rejects.toThrow(
-      /cannot ask http:\/\/127.0.0.1:1: .*; name the API with --url/,
+      /cannot ask http:\/\/127.0.0.1:1: .*; start the pipeline with `plimsoll run`, or name the API with --url/,
     );
   });
 });

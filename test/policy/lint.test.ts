@@ -329,6 +329,14 @@ test.each<[string, Mapping, string]>([
     'error: gates::canary::floor::run_duration: 30 is stricter than the objective of 60, so releases that meet the objective are rolled back: write 60 or more',
   ],
   [
+    'a floor of durations that no run reaches',
+    {
+      ...withCanary({ weights: { run_duration: 1 }, floor: { run_duration: 900 } }),
+      objectives: { run_duration: everyObjective['run_duration'] },
+    },
+    'error: gates::canary::floor::run_duration: no run counts as longer than the deadline of 15m, so it is never missed: write less than 900, or raise deadline',
+  ],
+  [
     'a floor without weight',
     withCanary({ floor: { run_escalation: 0.5 } }),
     'error: gates::canary::floor::run_escalation: has no weight, so nothing comes of it: add gates::canary::weights::run_escalation',

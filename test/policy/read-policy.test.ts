@@ -122,12 +122,12 @@ test.each<[string, Mapping, string]>([
   [
     'as much evidence as nothing',
     { gates: { canary: { ...canary, pause_at: 0.5 } } },
-    'gates::canary::pause_at: must be 1 or more',
+    'gates::canary::pause_at: must be a number of 1 or more',
   ],
   [
     'evidence in words',
     { gates: { canary: { ...canary, rollback_at: 'much' } } },
-    'gates::canary::rollback_at: must be 1 or more',
+    'gates::canary::rollback_at: must be a number of 1 or more',
   ],
   [
     'a likelihood of nothing',
@@ -159,7 +159,12 @@ test.each<[string, Mapping, string]>([
   [
     'a cost of nothing',
     { objectives: { cost_usd_per_run: { at_most: 0, window: '1h', min_events: 5, severity: 'sev3' } } },
-    'objectives::cost_usd_per_run::at_most: must be more than 0',
+    'objectives::cost_usd_per_run::at_most: must be a number above 0',
+  ],
+  [
+    'a cost in quotes',
+    { objectives: { cost_usd_per_run: { at_most: '0.005', window: '1h', min_events: 5, severity: 'sev3' } } },
+    'objectives::cost_usd_per_run::at_most: must be a number above 0',
   ],
   [
     'a score of nobody',

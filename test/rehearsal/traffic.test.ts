@@ -240,11 +240,11 @@ test.each([
   [{ releases: [] }, 'releases: must list 1 or more'],
   [
     { releases: [{ release: 'a', runs_per_minute: 1, tool_failure: 5 }] },
-    'releases::0::tool_failure: must be 1 or less',
+    'releases::0::tool_failure: must be a chance from 0 to 1',
   ],
   [
     { releases: [{ release: 'a', runs_per_minute: 1, tool_failure: '5 %' }] },
-    'releases::0::tool_failure: must be a number',
+    'releases::0::tool_failure: must be a chance from 0 to 1',
   ],
   [
     { releases: [{ release: 'a', runs_per_minute: 1, from: 5, until: 5 }] },

@@ -222,6 +222,14 @@ describe('of a generated month', () => {
     );
   });
 
+  test('a month before all runs says when they begin', async () => {
+    await onlyRuns('2026-10-07', '2026-11-01');
+    const { warnings } = documentOf(await reportFrom(clickhouse, { ...october, month: '2026-09' }));
+    expect(warnings[0]).toBe(
+      'There are no runs in production in this month. Runs begin on 7 Oct 2026: --month 2026-10.',
+    );
+  });
+
   test('where there are runs, but not in this environment, it says where', async () => {
     await onlyRuns('2026-10-01', '2026-11-01');
     const { warnings } = documentOf(await reportFrom(clickhouse, { month: '2026-10', environment: 'prod' }));

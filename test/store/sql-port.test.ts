@@ -123,6 +123,15 @@ describe('the SQL port answers', () => {
     expect(await ask('SELECT 1', 'default_format=Nope')).toMatchObject({ status: 404, code: '73' });
   });
 
+  test('without the colours of a terminal, unless the request says so', async () => {
+    const query = "SELECT getSetting('output_format_pretty_color')";
+    expect((await ask(query)).text).toBe('0\n');
+    expect((await ask('SELECT 1 FORMAT Pretty', 'output_format_pretty_color=1')).text).toContain('\u001b[');
+    const request = { url: port.url, token: undefined, query: 'SELECT 1', format: 'Pretty' };
+    expect(await runSql(request)).not.toContain('\u001b[');
+    expect(await runSql({ ...request, isColored: true })).toContain('\u001b[');
+  });
+
   test.each([
     ['SHOW TABLES', 't\n'],
     ['EXISTS TABLE t', '1\n'],
