@@ -1,13 +1,17 @@
 import type { Log } from '../core/log.ts';
 import type { Claim } from '../core/stream.ts';
 import type { BookState } from '../incidents/incident-book.ts';
+import { renewState } from '../judge/former-state.ts';
 import type { JudgeState } from '../judge/judge.ts';
 import type { AssessmentState } from './assessment.ts';
 import { latestSnapshot } from './pointer.ts';
 import type { StateLog } from './state-log.ts';
 
-/** What snapshots hold of the stream, of what speaks against releases, and of incidents; a process reads those of its own versions only. */
+/** What snapshots hold of the stream, of what speaks against releases, and of incidents; a process reads those of its own versions, and the one of the judge before that. */
 export const versions = { assessment: 1, judge: 2, incidents: 1 };
+
+/** What speaks against releases in this version is made that of now. */
+const formerJudge = 1;
 
 /** What a snapshot says. */
 export interface SavedState {
@@ -29,6 +33,8 @@ export async function readSavedState(
   const snapshot = latestSnapshot(commits, states.id);
   if (!snapshot) return {};
   const state = await states.read(snapshot, lost);
+  const isFormer = state?.versions.judge === formerJudge;
+  if (state && isFormer) renewState(state.judge);
   const isKnown = (part: keyof typeof versions): boolean => state?.versions[part] === versions[part];
   const anew = 'all spans that the stream holds are assessed anew, counters from 0 on';
   if (!state)
@@ -37,11 +43,12 @@ export async function readSavedState(
       `the last snapshot is not on its stream any more: ${anew}, and incidents are forgotten`,
     );
   else if (!isKnown('assessment')) log.warn({ snapshot }, `the last snapshot is of another version: ${anew}`);
-  if (state && isKnown('assessment') && !isKnown('judge'))
+  const judge = isFormer || isKnown('judge') ? state?.judge : undefined;
+  if (state && isKnown('assessment') && !judge)
     log.warn({ snapshot }, 'the last snapshot is of another judge: evidence against releases begins anew');
   return {
     ...(state && isKnown('assessment') && { saved: state }),
-    ...(state && isKnown('judge') && { judge: state.judge }),
+    ...(judge && { judge }),
     ...(state && isKnown('incidents') && { incidents: state.incidents }),
   };
 }

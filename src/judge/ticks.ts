@@ -1,3 +1,4 @@
+import type { CanaryRules } from './canary-rules.ts';
 import {
   adoptRules,
   beginPairs,
@@ -12,7 +13,7 @@ import {
   type Deployment,
   type Release,
 } from './deployment.ts';
-import { figuresAtDeadline, isScoredLater } from './figures.ts';
+import { figuresAtDeadline, isScoredLater, type Figures } from './figures.ts';
 import { remember } from './history.ts';
 import { addEnd, isNamed } from './membership.ts';
 import { endPairTick, join, score, settleUnit, sideOf } from './pair.ts';
@@ -138,7 +139,9 @@ function settleRuns(deployment: Deployment, nowMs: number, { ignored }: Books): 
     const ends = releases.get(unit.release)?.ends;
     if (ends) addEnd(ends, run.isFailed || !isInTime, isInTime ? run.tookMs : undefined);
     if (!isInTime) ignored.late++;
-    addFigures(unit, (isInTime ? run.figures : undefined) ?? figuresAtDeadline(rules));
+    const shown = (isInTime ? run.figures : undefined) ?? figuresAtDeadline(rules);
+    // What evaluators say later is taken with the scores, and only there.
+    addFigures(unit, unscored.has(run) ? figuresOfKind(rules, shown, false) : shown);
     if (!isInTime) unscored.delete(run);
   }
 }
@@ -168,23 +171,33 @@ function retire({ open, over }: Release, id: string): void {
 }
 
 /** Takes what evaluators said before `nowMs` of runs that had ended without a score. */
-function takeScores({ unscored, releases, rules }: Deployment, nowMs: number, { scorable }: Books): void {
+function takeScores(
+  { pending, unscored, releases, rules }: Deployment,
+  nowMs: number,
+  { scorable }: Books,
+): void {
   const forMs = Math.max(rules.deadlineMs, scoreMs);
   for (const run of unscored) {
+    if (pending.has(run)) continue;
     const isSaid = run.scoredMs < nowMs;
     if (!isSaid && run.firstMs + forMs > nowMs) continue;
     unscored.delete(run);
     if (scorable.get(run.slot) === run) scorable.delete(run.slot);
-    if (!isSaid) continue;
     const { unit, figures } = run;
-    const said = rules.kpis.map(({ kpi }, i) => (isScoredLater(kpi) ? figures![i]! : Number.NaN));
-    if (!unit!.isSettled) addFigures(unit!, said);
-    else if (unit!.id === '') {
-      const release = releases.get(unit!.release);
+    if (!isSaid || !unit) continue; // a run of no release joins no unit
+    const said = figuresOfKind(rules, figures!, true);
+    if (!unit.isSettled) addFigures(unit, said);
+    else if (unit.id === '') {
+      const release = releases.get(unit.release);
       if (release) remember(release.history, said);
-      for (const { pair, side } of unit!.places) score(pair, side, said);
+      for (const { pair, side } of unit.places) score(pair, side, said);
     }
   }
+}
+
+/** Those of `figures` that are scored later, or the others; NaN in place of the rest. */
+function figuresOfKind({ kpis }: CanaryRules, figures: Figures, areScoredLater: boolean): Figures {
+  return figures.map((figure, i) => (isScoredLater(kpis[i]!.kpi) === areScoredLater ? figure : Number.NaN));
 }
 
 /** 53 bits of the two halves of an FNV-1a hash, forwards and backwards. */

@@ -1,5 +1,8 @@
+import { deserialize, serialize } from 'node:v8';
+import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { SavedState } from '../../src/assess/saved-state.ts';
 import type { CanaryRules } from '../../src/judge/canary-rules.ts';
 import type { Standing } from '../../src/judge/standing.ts';
 import { runs } from '../property-runs.ts';
@@ -120,6 +123,102 @@ test('a process whose clock is an hour ahead makes no open run fail', async () =
   } finally {
     await process.stop();
   }
+});
+
+/** Gives all of `thing` the names that a snapshot of version 1 has. */
+function giveFormerNames(thing: unknown, seen = new Set<unknown>()): void {
+  if (typeof thing !== 'object' || thing === null || seen.has(thing)) return;
+  seen.add(thing);
+  if (thing instanceof Map || thing instanceof Set) {
+    for (const entry of thing) giveFormerNames(entry, seen);
+    return;
+  }
+  for (const [name, value] of Object.entries(thing)) {
+    giveFormerNames(value, seen);
+    const former = { cap: 'capUsd', limit: 'limitUsd' }[name];
+    if (former === undefined) continue;
+    Reflect.set(thing, former, value);
+    Reflect.deleteProperty(thing, name);
+  }
+}
+
+/** What the last snapshot says. */
+function lastOf(states: MemoryStates): SavedState {
+  return deserialize(zstdDecompressSync(states.records.at(-1)!.payload));
+}
+
+/** Makes the snapshot that is committed one of version 1. */
+function writeFormer(partition: MemoryPartition, states: MemoryStates): void {
+  const state = lastOf(states);
+  const last = states.records.pop();
+  giveFormerNames(state.judge);
+  const payload = zstdCompressSync(serialize({ ...state, versions: { ...state.versions, judge: 1 } }));
+  states.records.push({ ...last!, payload });
+  const commit = partition.commits.at(-1)!;
+  const pointer = JSON.parse(commit.metadata);
+  Object.assign(pointer.snapshot, { bytes: payload.length, crc: crc32(payload) });
+  partition.commits.push({ ...commit, metadata: JSON.stringify(pointer) });
+}
+
+/** Minutes of three runs of 1 and one of 2, which costs twice as much, and fails in the first 40; appended to `partition`. */
+function addDearRuns(partition: MemoryPartition, from: number, to: number): void {
+  for (let at = from; at < to; at++)
+    for (const [i, release] of ['1', '1', '2', '1'].entries()) {
+      const id = `${at} ${i}`;
+      const timeMs = noon + at * minute + i * 1000;
+      const isNew = release === '2';
+      const common = { runId: id, traceId: id, agent: 'refund', environment: 'test', release, endMs: timeMs };
+      partition.append(timeMs, [
+        {
+          ...common,
+          spanId: `m${id}`,
+          parentSpanId: `r${id}`,
+          step: 'llm',
+          startMs: timeMs - 10,
+          costUsd: isNew ? 0.02 : 0.01,
+        },
+        {
+          ...common,
+          spanId: `r${id}`,
+          parentSpanId: '',
+          step: 'agent',
+          failed: isNew && at < 40,
+          startMs: timeMs - 20,
+        },
+      ]);
+    }
+}
+
+test('an upgrade during a canary keeps its evidence: a snapshot of version 1 is read, and what has failed stays failed', async () => {
+  const byCost: CanaryRules = {
+    ...rules,
+    share: 0.25,
+    kpis: [
+      { kpi: 'run_success', weight: 0.5, reference: 0.1, floor: undefined },
+      { kpi: 'cost_usd_per_run', weight: 0.5, reference: undefined, floor: 0.5, limit: 0.01 },
+    ],
+  };
+  const judgedBy = async (upgrades: boolean) => {
+    const [partition, states] = [new MemoryPartition(), new MemoryStates()];
+    let standings: readonly Standing[] = [];
+    for (const [from, to] of [
+      [0, 40],
+      [40, 60],
+    ] as const) {
+      if (upgrades && from > 0) writeFormer(partition, states);
+      addDearRuns(partition, from, to);
+      const process = new Process(noon + to * minute, 1, new MemoryRuns(), states, {}, () => byCost);
+      await process.own(partition);
+      await process.assessor.committed();
+      ({ standings } = process);
+      await process.stop();
+    }
+    return { standings, state: lastOf(states).judge };
+  };
+  const upgraded = await judgedBy(true);
+  expect(upgraded).toEqual(await judgedBy(false));
+  const said = upgraded.standings.find(({ release }) => release === '2');
+  expect(said).toMatchObject({ verdict: 'fail', starts: 1 });
 });
 
 async function standingsOf(process: Process): Promise<readonly Standing[]> {

@@ -497,13 +497,14 @@ test('runs that wait for an evaluator leave room for new ones, however many they
 });
 
 test('time that is told often or seldom changes nothing', () => {
-  const [often, seldom] = [true, false].map((advances) => {
+  const [often, after, seldom] = (['before', 'after', undefined] as const).map((advances) => {
     const releases = releasesWith(withFloor);
     flow(releases, [0, 5], [['1', 20, 0.08]]);
     flow(releases, [5, 60], worse, { takes: 7 });
     return releases.until(80, { advances }).judge.standings();
   });
   expect(often).toEqual(seldom);
+  expect(after).toEqual(seldom);
 });
 
 test('a canary is judged by the rules it began with; the next one by those of now', () => {
@@ -546,7 +547,7 @@ test('new rules apply to the next canary also while another one is judged', () =
     rules = rulesWith({ maxMs: 60 * minuteMs, ...changes, revision: 'r2' });
     releases.judge.rulesChanged();
     expect(releases.until(60).standing('2')).toMatchObject({ revision: 'r1' });
-    expect(releases.until(100, { advances: true }).standing('3')).toMatchObject({
+    expect(releases.until(100, { advances: 'before' }).standing('3')).toMatchObject({
       baseline: '1',
       revision: 'r2',
     });

@@ -89,16 +89,17 @@ export class Releases {
     this.#events.push({ timeMs: noonMs + minutes * minuteMs, give });
   }
 
-  /** Gives everything before `minutes` after noon; `advances` says whether time goes by record. */
-  until(minutes: number, { advances = false } = {}): this {
+  /** Gives everything before `minutes` after noon; `advances` says whether time goes by record, before or after what is in it. */
+  until(minutes: number, { advances }: { readonly advances?: 'before' | 'after' | undefined } = {}): this {
     const untilMs = noonMs + minutes * minuteMs;
     const rest = this.#events.splice(this.#next).toSorted((a, b) => a.timeMs - b.timeMs);
     this.#events.push(...rest);
     for (; this.#next < this.#events.length; this.#next++) {
       const { timeMs, give } = this.#events[this.#next]!;
       if (timeMs >= untilMs) break;
-      if (advances) this.judge.advance(timeMs);
+      if (advances === 'before') this.judge.advance(timeMs);
       give(this.judge);
+      if (advances === 'after') this.judge.advance(timeMs);
     }
     this.judge.advance(untilMs);
     return this;

@@ -130,7 +130,7 @@ test('runs told again, in any order within their tick, change nothing', () => {
         judge.finished({ ...good, slot, outcome: isBad ? 'failure' : 'completed' }, judge.save().streamMs),
       );
   }
-  expect(twice.until(200, { advances: true }).test('worse').logEvidence).toBe(evidenceOf(runs));
+  expect(twice.until(200, { advances: 'before' }).test('worse').logEvidence).toBe(evidenceOf(runs));
 });
 
 test('a run has the release that it is known to have when its tick closes', () => {
