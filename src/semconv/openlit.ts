@@ -10,11 +10,17 @@ const auto = asked('auto');
 /**
  * OpenLIT's command line, which tells of coding agents by their hooks (`coding_agent.*`); its SDKs follow OpenTelemetry's
  * GenAI keys. A session is one trace. What was decided of an edit is a span that lasts no time, so it tells of no wait. A
- * call that is requested, and what a commit repeats of the tool that made it, is no call.
+ * call that is requested, and what a commit repeats of the tool that made it, is no call. It stands before OpenTelemetry's
+ * core keys, since its `service.version` is that of the hook; which version the agent has is said on the session's span.
  */
 export const openLit: Convention = {
   name: 'openlit',
-  sources: [{ field: 'sessionId', key: 'coding_agent.session.id' }],
+  sources: [
+    { field: 'sessionId', key: 'coding_agent.session.id' },
+    { field: 'release', key: 'coding_agent.client.version' },
+    { field: 'cacheReadTokens', key: 'gen_ai.usage.cache.read_input_tokens' },
+    { field: 'cacheWriteTokens', key: 'gen_ai.usage.cache.creation_input_tokens' },
+  ],
   signals: [
     {
       key: 'coding_agent.edit.decision.source',

@@ -31,6 +31,7 @@ import { strands } from './strands.ts';
 /** Every convention we read, best first; our own keys come before all of them. A new one is a file and a line here. */
 export const conventions: readonly Convention[] = [
   langfuse,
+  openLit,
   otelCore,
   otelGenAi,
   openInference,
@@ -46,7 +47,6 @@ export const conventions: readonly Convention[] = [
   geminiCli,
   codex,
   laminar,
-  openLit,
   otelService,
 ];
 

@@ -290,19 +290,19 @@ const constructed: Readonly<Record<string, Expected>> = {
     runs: [{ release: 'lf-7', environment: 'production' }],
     cost: 0.002,
   },
-  // An edit that a policy accepted asked nobody; one that was rejected was never made.
+  // An edit that a policy accepted asked nobody; one that was rejected was never made. Cached tokens cost less.
   'openlit-coding-agent': {
-    steps: { agent: 1, llm: 1, tool: 3 },
+    steps: { agent: 1, llm: 2, tool: 3 },
     calls: ['Bash error', 'Edit ok', 'Write ok'],
     failed: ['tool tool_error'],
     escalations: ['approval approved', 'approval rejected'],
     asked: ['approval approved', 'approval rejected'],
     sessions: ['ol-session'],
-    runs: [{ ...completed, agent: 'claude-code', escalationReason: 'approval' }],
-    input: 900,
-    output: 60,
-    cost: 0.0036,
-    costSources: ['reported'],
+    runs: [{ ...completed, agent: 'claude-code', release: '2.1.222', escalationReason: 'approval' }],
+    input: 1900,
+    output: 100,
+    cost: 0.005115,
+    costSources: ['reported', 'computed'],
   },
   'laminar-sdk': { calls: ['find_flight ok'], sessions: ['lm-session'], input: 60, output: 6, cost: 0.001 },
   'pydantic-ai-deferral': {
