@@ -15,7 +15,7 @@ import {
   type Migration,
 } from './migrations.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
-import type { Aged, Marked, RecountedTable } from './recount.ts';
+import type { Aged, Marked, RecountedTable } from './recounted-table.ts';
 import type { RowsTarget } from './row-store.ts';
 import { rowSettings, rowTables } from './row-tables.ts';
 import { applyTtls, type TableTtls } from './table-ttl.ts';
