@@ -1,4 +1,4 @@
-import { isConserved, isProven, type Recount } from '../store/recount.ts';
+import { isConserved, isProven, missingSpans, type Recount } from '../store/recount.ts';
 import type { Verified } from '../roles/verify.ts';
 import type { SpanPlaces } from '../store/span-places.ts';
 
@@ -13,10 +13,6 @@ export function verifiedText(verified: Verified, isJson: boolean): string {
 function acceptedSpans(recount: Recount): number {
   const { storedSpans, deadSpans, expiredSpans, inFlightSpans, untoldSpans } = recount;
   return storedSpans + deadSpans + expiredSpans + inFlightSpans + untoldSpans + missingSpans(recount);
-}
-
-function missingSpans({ missing, missingUnseen }: Recount): number {
-  return missing.spans + missingUnseen;
 }
 
 function facts(verified: Verified): object {
@@ -67,8 +63,11 @@ function note(text: string): string {
 }
 
 function* notes(recount: Recount): Generator<string> {
-  const { missing, missingUnseen, doubled, doubledRows, strayRows } = recount;
-  if (missing.spans > 0) yield `missing: ${placesText(missing)}`;
+  const { missing, missingUntold, missingUnseen, doubled, doubledRows, strayRows } = recount;
+  if (missing.spans > missingUntold) yield `missing: ${placesText(missing)}`;
+  else if (missing.spans > 0) yield `nobody can tell of: ${placesText(missing)}`;
+  if (missingUntold > 0)
+    yield `of these, ${missingUntold} may have been dead letters, which the stream of dead letters no longer has`;
   if (missingUnseen > 0)
     yield `missing: ${missingUnseen} that the store counted, of records that the stream no longer has, so nobody can say which`;
   if (doubledRows > 0) yield `more than one row: ${placesText(doubled)}`;

@@ -15,11 +15,13 @@ export const verifyCommand: Command = {
 Reads the stream and compares it, partition by partition, with the table and the dead letters: every span before the
 position that the store committed must have one row, or be a dead letter. Says how many were accepted, stored,
 dead-lettered and are in flight, and which are missing or there twice, by offset and index (StreamOffset, StreamIndex).
-Exits with 1 when any is, when the stream removed any before it was stored, or when a partition cannot be recounted. It repairs nothing.
+Exits with 1 when any is, when the stream removed any before it was stored, or when a partition cannot be recounted. It
+repairs nothing, and leaves tables that an older version made as they are.
 
 What the stream no longer has is compared by number, with what the store counted. What cannot be proved is said, and exits
 with 3 where nothing else is wrong: spans without a row that may be older than the table's TTL, or were dead letters that
-are gone; records that the store has not counted. Rows of a stream that was made anew are not looked at. After a power cut, start the pipeline before: it looks for rows of the last 15 minutes itself.
+are gone; records that the store has not counted. Rows of a stream that was made anew are not looked at. After a power
+cut, start the pipeline before: it looks for rows of the last 15 minutes itself.
 
   plimsoll verify --config config/store.yaml
   plimsoll verify --config config/store.yaml --partition 3 --json

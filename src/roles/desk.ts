@@ -25,11 +25,11 @@ const stopMs = 10_000;
 
 /**
  * Resolves with what `work` does, with what it needs of `config` open, which it may share with a running pipeline unless
- * that is embedded. Throws when `config` stores nothing, and when that is in use or cannot be reached.
+ * that is embedded; a table as it is is not brought up to date, and refused where it is older. Throws when `config` stores nothing, and when that is in use or cannot be reached.
  */
 export async function atDesk<T>(
   config: Config,
-  needed: 'streams' | 'streams and table',
+  needed: 'streams' | 'streams and table' | 'streams and table as it is',
   work: (desk: Desk) => Promise<T>,
 ): Promise<T> {
   const plan = planOf(config);
@@ -41,7 +41,9 @@ export async function atDesk<T>(
   const { level } = config.service.telemetry.logs;
   const log = createLog(level === 'info' ? 'warn' : level); // what is usual of a pipeline is noise beside an answer
   const streams = streamsOf(plan, new Telemetry(), log);
-  const table = tablesOf(plan, plan.store.clickhouse, log);
+  const table = tablesOf(plan, plan.store.clickhouse, log, {
+    isOnlyAsked: needed === 'streams and table as it is',
+  });
   const encoder = new SpanEncoder(new EnrichedSpans(enricherOf(plan)));
   const tables: readonly Component[] = needed === 'streams' ? [] : [table];
   // The streams first: their folder is the one whose owner can be told.

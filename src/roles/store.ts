@@ -18,8 +18,7 @@ import { SpanEncoder } from '../store/span-encoder.ts';
 import { SqlPort } from '../store/sql-port.ts';
 import { RowStore } from '../store/row-store.ts';
 import { defaultSettings, Store } from '../store/store.ts';
-import type { TableTtls } from '../store/table-ttl.ts';
-import { Tables } from '../store/tables.ts';
+import { Tables, type TablesOptions } from '../store/tables.ts';
 import type { Role, Site } from './role.ts';
 import { runsGroup } from './streams.ts';
 
@@ -39,7 +38,7 @@ export function storeRole(
   const { enricher, spans, deadLetters, telemetry, log, plan } = site;
   const { url } = options;
   const isEmbedded = url === undefined;
-  const tables = tablesOf(plan, options, log, options.ttl);
+  const tables = tablesOf(plan, options, log, options.ttl && { ttls: options.ttl });
   const store = new Store(spans, {
     table: tables,
     encoder: new SpanEncoder(new EnrichedSpans(enricher)),
@@ -103,16 +102,16 @@ function rowsOf(
   return { consumer, probe: { name: 'store of rows', check } };
 }
 
-/** The tables where `options` say that they are, not started; how long they keep rows is changed where `ttls` say so. */
+/** The tables where `options` say that they are, not started; `how` says whether they are changed. */
 export function tablesOf(
   plan: Plan,
   options: NonNullable<Plan['store']>['clickhouse'],
   log: Log,
-  ttls?: TableTtls,
+  how: Pick<TablesOptions, 'ttls' | 'isOnlyAsked'> = {},
 ): Tables {
   const clickhouse = clickhouseOf(plan, options, log);
   const { cluster, url } = options;
-  return new Tables({ clickhouse, cluster, isServer: url !== undefined, ...(ttls && { ttls }), log });
+  return new Tables({ clickhouse, cluster, isServer: url !== undefined, ...how, log });
 }
 
 /** ClickHouse where `options` say that it is, not started. */

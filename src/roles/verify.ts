@@ -26,7 +26,7 @@ export async function verifyStored(
   only: number | undefined,
   tell: (verified: Verified) => void,
 ): Promise<void> {
-  await atDesk(config, 'streams and table', async ({ spans, deadLetters, encoder, table }) => {
+  await atDesk(config, 'streams and table as it is', async ({ spans, deadLetters, encoder, table }) => {
     if (only !== undefined && only >= spans.partitions)
       throw new Error(
         `there is no partition ${only}: the stream has ${spans.partitions}, and the first is 0`,

@@ -2,7 +2,7 @@ import type { Position } from '../core/stream.ts';
 import { mayPass } from './clickhouse-fault.ts';
 import type { Patience } from './patience.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
-import type { Aged, Marked, RecountedTable } from './recount.ts';
+import type { Aged, Marked, RecountedTable } from './recounted-table.ts';
 
 /** A table that is asked again while what keeps it from answering may pass, such as a replica that is behind. */
 export class PatientTable implements RecountedTable {

@@ -5,44 +5,9 @@ import { listDead, type Letter } from './dead-letter-log.ts';
 import type { Ledger } from './intent.ts';
 import { afterRecord, isBefore, PositionSet, type Origin, type Stretch } from './place.ts';
 import { endOffset, recordsBefore } from './record-cursor.ts';
+import { markOf, type Aged, type Marked, type RecountedTable } from './recounted-table.ts';
 import { checkIdentity } from './recovery.ts';
 import { SpanPlaces } from './span-places.ts';
-import type { AskedTable, Held } from './table.ts';
-
-/** What a table holds of a stretch, and a number that is another one where the positions are: the sum of their `markOf`. */
-export interface Marked extends Held {
-  readonly mark: number;
-}
-
-/** A number for a position, `records` after the first of its stretch: in sums, one position cannot stand in for another. */
-export function markOf(records: number, index: number): number {
-  const mixed = (records * 69_069 + index * 1_327_217 + 12_345) % 16_777_213;
-  return (mixed * mixed) % 16_777_213;
-}
-
-/** A table that can be asked what a recount must know of it. */
-export interface RecountedTable extends AskedTable {
-  /** How many rows `stretch` has, however many those are. */
-  count(origin: Origin, stretch: Stretch): Promise<number>;
-  /** What it holds of `stretch`, which has some million rows at most. */
-  held(origin: Origin, stretch: Stretch): Promise<Marked>;
-  /** The first `limit` positions of `stretch` that have more than one row, in order. */
-  doubled(origin: Origin, stretch: Stretch, limit: number): Promise<readonly Position[]>;
-  /** The lowest offset of `stretch` that has a row, and the oldest time of a row there in Unix milliseconds; undefined where there is none. */
-  oldest(
-    origin: Origin,
-    stretch: Stretch,
-  ): Promise<{ readonly offset: number; readonly timeMs: number } | undefined>;
-  aged(): Promise<Aged>;
-}
-
-/** Which rows a table may have removed, since they are too old. */
-export interface Aged {
-  /** Those whose time is before this, in Unix milliseconds; -Infinity where rows are kept for ever. */
-  readonly beforeMs: number;
-  /** A TTL that does not say how long a row is kept: any may be gone then. '' for none. */
-  readonly unclearTtl: string;
-}
 
 /** What a recount compares. */
 export interface RecountParts {
@@ -73,6 +38,8 @@ export interface Recount {
   readonly inFlightSpans: number;
   /** Spans with no row, where nobody can tell whether they had one: they are older than the table, or the dead letters, keep. */
   readonly untoldSpans: number;
+  /** How many of `missing` may have been dead letters that are gone: nobody can tell which, and `untoldSpans` has them. */
+  readonly missingUntold: number;
   /** Spans that have neither a row nor a letter, though their record is still on the stream. */
   readonly missing: SpanPlaces;
   /** Spans that the store counted, that have neither, and whose record is gone: by number alone. */
@@ -92,10 +59,15 @@ export interface Recount {
   readonly uncountedSpans: number;
 }
 
+/** How many spans are missing, wherever they were. */
+export function missingSpans({ missing, missingUntold, missingUnseen }: Recount): number {
+  return missing.spans - missingUntold + missingUnseen;
+}
+
 /** Whether nothing is missing or expired, and nothing is there twice. */
 export function isConserved(found: Recount): boolean {
-  const { missing, missingUnseen, expiredSpans, expiredRecords, doubledRows, strayRows } = found;
-  return missing.spans + missingUnseen + expiredSpans + expiredRecords + doubledRows + strayRows === 0;
+  const { expiredSpans, expiredRecords, doubledRows, strayRows } = found;
+  return missingSpans(found) + expiredSpans + expiredRecords + doubledRows + strayRows === 0;
 }
 
 /** Whether all could be compared: what nobody can tell may be lost, too. */
@@ -177,7 +149,10 @@ class Counting {
     const unseenStored = await this.#countUnseen();
     const unseenSpans = unseenStored + (this.#deadSpans - seenDead) + expiredSpans;
     const lacking = Math.max(0, passedSpans - seenSpans - unseenSpans);
-    const untold = lacking === 0 ? 0 : Math.min(lacking, await this.#mostUntold());
+    const lettersGone = this.#goneLetterSpans();
+    const missingUntold = Math.min(this.#missing.spans, lettersGone);
+    const mayHaveAged = lacking > 0 && (await this.#mayHaveAged());
+    const untold = mayHaveAged ? lacking : Math.min(lacking, lettersGone - missingUntold);
     return {
       origin: this.#origin,
       position,
@@ -186,7 +161,8 @@ class Counting {
       expiredSpans,
       expiredRecords: expiredRecords + this.#expiredRecords,
       inFlightSpans: this.#inFlightSpans,
-      untoldSpans: this.#untoldSpans + untold,
+      untoldSpans: this.#untoldSpans + untold + missingUntold,
+      missingUntold,
       missing: this.#missing,
       missingUnseen: lacking - untold,
       unseenSpans: unseenSpans + lacking,
@@ -200,10 +176,12 @@ class Counting {
     };
   }
 
-  /** How many spans whose record is gone may lack their row without anybody having lost it. */
-  async #mostUntold(): Promise<number> {
-    if (await this.#mayHaveAged()) return Infinity;
-    return this.#parts.haveLettersGone ? Math.max(0, this.#ledger.deadSpans - this.#deadSpans) : 0;
+  /** How many dead spans the store had counted whose letters are gone: they have no row, and nobody lost them. */
+  #goneLetterSpans(): number {
+    if (!this.#parts.haveLettersGone) return 0;
+    const known = this.#letters.filter(({ position }) => isBefore(position, this.#ledger.position));
+    const knownSpans = known.reduce((sum, { spans }) => sum + spans, 0);
+    return Math.max(0, this.#ledger.deadSpans - knownSpans);
   }
 
   /** Whether the table may have removed a row of a record that is gone: not while it has one of the first record, and none so old. */

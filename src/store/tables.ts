@@ -6,9 +6,16 @@ import type { Position } from '../core/stream.ts';
 import { clockFault, serverFaults, tableFaults } from './clickhouse-check.ts';
 import { ClickHouseFault, loggable, mayPass, remedyOf } from './clickhouse-fault.ts';
 import type { ClickHouse } from './clickhouse.ts';
-import { aloneDialect, clusterDialect, migrate, readMigrations } from './migrations.ts';
+import {
+  aloneDialect,
+  appliedMigrations,
+  clusterDialect,
+  migrate,
+  readMigrations,
+  type Migration,
+} from './migrations.ts';
 import type { Origin, PositionSet, Stretch } from './place.ts';
-import type { Aged, Marked, RecountedTable } from './recount.ts';
+import type { Aged, Marked, RecountedTable } from './recounted-table.ts';
 import type { RowsTarget } from './row-store.ts';
 import { rowSettings, rowTables } from './row-tables.ts';
 import { applyTtls, type TableTtls } from './table-ttl.ts';
@@ -24,6 +31,8 @@ export interface TablesOptions {
   readonly isServer: boolean;
   /** How long rows are kept; without it, as the tables say. */
   readonly ttls?: TableTtls;
+  /** Whether the tables are only asked: they are not made, nor brought up to date, but refused where that would be needed. */
+  readonly isOnlyAsked?: boolean;
   readonly log: Log;
 }
 
@@ -158,18 +167,33 @@ export class Tables implements Component, RecountedTable, RowsTarget {
   }
 
   async #prepare(): Promise<void> {
-    const { clickhouse, cluster, isServer, ttls, log } = this.#options;
+    const { clickhouse, cluster, isServer, ttls, isOnlyAsked, log } = this.#options;
     await clickhouse.start();
     const migrations = await readMigrations();
     if (isServer) refuse(await serverFaults(clickhouse, cluster, migrations));
     const dialect = cluster === undefined ? aloneDialect : clusterDialect(cluster);
-    await migrate(clickhouse, migrations, dialect, log);
+    if (isOnlyAsked === true) refuse(await missingMigrations(clickhouse, migrations));
+    else await migrate(clickhouse, migrations, dialect, log);
     if (isServer) refuse(await tableFaults(clickhouse, cluster));
     if (ttls) await applyTtls(clickhouse, ttls, dialect, log);
     if (!isServer) return;
     const skew = clockFault(clickhouse);
     if (skew !== undefined) log.warn(skew);
   }
+}
+
+async function missingMigrations(
+  clickhouse: ClickHouse,
+  migrations: readonly Migration[],
+): Promise<readonly string[]> {
+  const applied = await appliedMigrations(clickhouse, migrations);
+  const missing = migrations.filter(({ number }) => !applied.has(number));
+  if (missing.length === 0) return [];
+  return [
+    applied.size === 0
+      ? 'the tables are not there: start the pipeline that stores, which makes them, or give its configuration'
+      : `the tables are older than this program, which has ${missing.length} more migrations: start the pipeline of this version, which brings them up to date, or run the version that made them`,
+  ];
 }
 
 function refuse([fault]: readonly string[]): void {

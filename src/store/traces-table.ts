@@ -3,7 +3,7 @@ import { clickHouseErrorCode, ClickHouseFault, remedyOf } from './clickhouse-fau
 import type { ClickHouse } from './clickhouse.ts';
 import { PositionSet, type Origin, type Stretch } from './place.ts';
 import { quoteString } from './sql-text.ts';
-import type { Aged, Marked, RecountedTable } from './recount.ts';
+import type { Aged, Marked, RecountedTable } from './recounted-table.ts';
 import { removalsOf, ttlOf } from './table-ttl.ts';
 import { InsertRejected, type Insert } from './table.ts';
 import { traceColumns } from './trace-columns.ts';

@@ -12,6 +12,7 @@ const whole: Recount = {
   expiredRecords: 0,
   inFlightSpans: 0,
   untoldSpans: 0,
+  missingUntold: 0,
   missing: new SpanPlaces(),
   missingUnseen: 0,
   unseenSpans: 0,

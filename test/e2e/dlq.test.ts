@@ -213,6 +213,7 @@ describe('a span that ClickHouse refuses', () => {
         expiredRecords: 0,
         inFlightSpans: 0,
         untoldSpans: 0,
+        missingUntold: 0,
         missingSpans: 1,
         missingUnseen: 0,
         unseenSpans: 0,

@@ -1,6 +1,6 @@
 import type { Position } from '../../src/core/stream.ts';
 import { isBefore, type Origin, type Stretch } from '../../src/store/place.ts';
-import { markOf, type Aged, type Marked, type RecountedTable } from '../../src/store/recount.ts';
+import { markOf, type Aged, type Marked, type RecountedTable } from '../../src/store/recounted-table.ts';
 import { MemoryTable } from './memory-table.ts';
 
 /** A table in memory that can be recounted; it keeps its rows for `kept` milliseconds, as it says. */

@@ -5,7 +5,7 @@ import { letterKey } from '../../src/store/dead-letters.ts';
 import { emptyLedger, type Ledger } from '../../src/store/intent.ts';
 import type { Position } from '../../src/core/stream.ts';
 import { isBefore, textOf, type Origin } from '../../src/store/place.ts';
-import { isConserved, isProven, recount, type Recount } from '../../src/store/recount.ts';
+import { isConserved, isProven, missingSpans, recount, type Recount } from '../../src/store/recount.ts';
 import { runs } from '../property-runs.ts';
 import { jsonEncoder, payloadOf, undecodablePayload, type TestSpan } from './json-rows.ts';
 import { MemoryPartition } from './memory-stream.ts';
@@ -248,6 +248,19 @@ describe('a recount', () => {
     situation.expire(1);
     const ledger = { position: at(1), passedSpans: 3, deadSpans: 1 };
     expect(await situation.recount(ledger)).toMatchObject({ untoldSpans: 1, missingUnseen: 1 });
+  });
+
+  test('does not call lost what may have been a dead letter that is gone, though its record is there', async () => {
+    const situation = new Situation();
+    situation.haveLettersGone = true;
+    situation.add({ ...stored(0), fates: ['stored', 'dead', 'lost', 'lost'] });
+    const purged = await situation.recount({ position: at(1), passedSpans: 4, deadSpans: 3 });
+    expect(purged).toMatchObject({ deadSpans: 1, untoldSpans: 2, missingUntold: 2 });
+    expect([isConserved(purged), isProven(purged)]).toEqual([true, false]);
+    const lost = await situation.recount({ position: at(1), passedSpans: 4, deadSpans: 2 });
+    expect([missingSpans(lost), lost.untoldSpans, isConserved(lost)]).toEqual([1, 1, false]);
+    situation.haveLettersGone = false;
+    expect(missingSpans(await situation.recount({ position: at(1), passedSpans: 4, deadSpans: 3 }))).toBe(2);
   });
 
   test('counts what the stream removed before it was stored as expired, not as missing', async () => {

@@ -5,7 +5,7 @@ import { EnrichedSpans } from '../../src/enrich/enriched-spans.ts';
 import { Enricher } from '../../src/enrich/enricher.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
-import { markOf } from '../../src/store/recount.ts';
+import { markOf } from '../../src/store/recounted-table.ts';
 import { SpanEncoder } from '../../src/store/span-encoder.ts';
 import { InsertRejected } from '../../src/store/table.ts';
 import { TracesTable } from '../../src/store/traces-table.ts';
