@@ -68,7 +68,7 @@ prometheus and alertmanager are on PATH, they take part.
     if (attached) print(`sending to the pipeline that already runs (${urls.health})`);
     const pipeline = attached ? undefined : startPipeline(files);
     onStopSignals(
-      () => stopping.abort(),
+      () => stop(stopping),
       () => {
         pipeline?.child.kill('SIGTERM');
         process.exit(130);
@@ -89,13 +89,19 @@ async function badRelease(files: readonly string[], rate: number): Promise<numbe
   const stopping = new AbortController();
   const tearDown = new TearDown();
   onStopSignals(
-    () => stopping.abort(),
+    () => stop(stopping),
     () => {
       tearDown.kill();
       process.exit(130);
     },
   );
   return tearDown.after(async () => badReleaseDemo({ files, rate, signal: stopping.signal, tearDown }));
+}
+
+/** The end takes seconds, in which nothing else is said. */
+function stop(stopping: AbortController): void {
+  print('stopping…');
+  stopping.abort();
 }
 
 function positive(option: string, text: string | boolean): number {

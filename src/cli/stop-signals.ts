@@ -13,11 +13,12 @@ let whenUnread = (): void => process.exit(unreadCode);
  * what `onStopSignals` was told. Called once, before anything is printed.
  */
 export function endUnread(): void {
-  let isFirst = true;
+  let isKnown = false;
   process.stdout.on('error', (error) => {
     if (!isUnread(error)) throw error;
-    if (isFirst) whenUnread(); // every later write fails, too
-    isFirst = false;
+    const isLater = isKnown;
+    isKnown = true; // every later write fails, too, also those of what is done now
+    if (!isLater) whenUnread();
   });
   process.stderr.on('error', (error) => {
     if (!isUnread(error)) throw error; // there is nobody to tell

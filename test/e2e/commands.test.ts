@@ -191,7 +191,7 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${metrics}" } } }
   demo.kill('SIGINT');
   const { code, stdout } = await demo.ended;
   expect(code).toBe(0);
-  expect(stdout).toMatch(/sent \d+ tasks; the last 1m:\n\n.*\n(.*\n)*refund-agent +1\.4\.0 /);
+  expect(stdout).toMatch(/^stopping…\n\nsent \d+ tasks; the last 1m:\n\n.*\n(.*\n)*refund-agent +1\.4\.0 /m);
   expect(await isUp()).toBe(false);
   place.remove();
 });

@@ -100,6 +100,7 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${ports[4]}" } } }
     expect(existsSync(join(tmpdir(), own, 'policy.yaml'))).toBe(true);
     demo.kill('SIGINT');
     demo.kill('SIGINT');
+    await until('word of that', () => demo.said().includes('stopping…\n'));
     expect((await demo.ended).code).toBe(0);
     expect(await isUp()).toBe(false);
     expect(foldersOfDemos()).not.toContain(own);
