@@ -82,6 +82,11 @@ export function membershipFault(membership: Membership, tickMs: number): string 
   return `${((100 * late) / runs).toFixed(0)} % of the runs say their release too late or never: set service.version on the resource of all their spans`;
 }
 
+/** Whether `share` of the runs reads as all of them. */
+export function isAll(share: number): boolean {
+  return share >= 0.995;
+}
+
 /** That `share` of the runs were first seen when they ended, in words. */
 export function unannouncedText(share: number): string {
   return `${(100 * share).toFixed(0)} % of the runs are first seen when they end`;

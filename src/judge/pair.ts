@@ -171,10 +171,15 @@ export function kpisOf({ ended, scored }: Pair): readonly KpiEvidence[] {
   return [...ended.kpis, ...scored.kpis].toSorted((a, b) => a.index - b.index);
 }
 
+/** How many times the evidence is needed where judgement began `starts` times. */
+export function timesAfter(starts: number): number {
+  return starts > 1 ? starts * (starts + 1) : 1;
+}
+
 /** What evidence on `kpi` is enough: the more the less it weighs, the more tests there are, and the more often the pair began. */
 export function thresholdsOf({ rules, starts }: Pair, { index, floor }: KpiEvidence): Thresholds {
   const share = rules.kpis[index]!.weight / (floor ? 2 : 1);
-  const again = starts > 1 ? starts * (starts + 1) : 1;
+  const again = timesAfter(starts);
   const at = (evidence: number): number => Math.log((evidence * again) / share);
   return { pause: at(rules.pauseAt), rollback: at(rules.rollbackAt), pass: Math.log(passAt * again) };
 }

@@ -3,9 +3,9 @@ import { detectableDrop } from './detectable-drop.ts';
 import { eValueText } from './e-value.ts';
 import { idleMs } from './idle.ts';
 import { baseOf, type KpiEvidence, type Test } from './kpi-evidence.ts';
-import { unannounced, unannouncedText } from './membership.ts';
+import { isAll, unannounced, unannouncedText } from './membership.ts';
 import { logEvidence } from './mixture.ts';
-import { isEnvironment, kpisOf, spentMs, splitFaultOf, thresholdsOf, type Pair } from './pair.ts';
+import { isEnvironment, kpisOf, spentMs, splitFaultOf, thresholdsOf, timesAfter, type Pair } from './pair.ts';
 import { dispersion } from './split.ts';
 import type { Action, ArmUnits, Standing, TestName, TestStanding, Verdict } from './standing.ts';
 
@@ -15,6 +15,9 @@ interface Ruling {
   readonly action: Action;
   readonly reason: string;
 }
+
+/** When a test decided to roll back, or to pause. */
+type Latch = 'failedMs' | 'pausedMs';
 
 /** Where the judgement of the candidate of `pair` stands at `nowMs`. */
 export function standingOf(deployment: Deployment, pair: Pair, nowMs: number): Standing {
@@ -42,10 +45,10 @@ export function standingOf(deployment: Deployment, pair: Pair, nowMs: number): S
   };
 }
 
-/** `reason`, and how many runs are not known when they begin, where it does not say so itself. */
+/** `reason`, and how many runs are not known when they begin, where some are and it does not say so itself. */
 function withDoubt({ membership }: Pair, reason: string): string {
   const share = unannounced(membership);
-  if (share === undefined || reason.includes(unannouncedText(share))) return reason;
+  if (share === undefined || isAll(share) || reason.includes(unannouncedText(share))) return reason;
   return `${reason}; ${unannouncedText(share)}`;
 }
 
@@ -88,7 +91,7 @@ function rule(pair: Pair, company: readonly Pair[], nowMs: number): Ruling {
 }
 
 /** Why a test decided, in words; undefined when none has. */
-function latched(pair: Pair, when: 'failedMs' | 'pausedMs'): string | undefined {
+function latched(pair: Pair, when: Latch): string | undefined {
   for (const kpi of kpisOf(pair)) {
     const name = pair.rules.kpis[kpi.index]!.kpi;
     const against: readonly (readonly [Test | undefined, string])[] = [
@@ -100,10 +103,23 @@ function latched(pair: Pair, when: 'failedMs' | 'pausedMs'): string | undefined 
       if (test?.[when] === undefined) continue;
       const thresholds = thresholdsOf(pair, kpi);
       const wanted = when === 'failedMs' ? thresholds.rollback : thresholds.pause;
-      return `${name} ${text}: evidence ${eValueText(logEvidence(test.mixture))} now, ${eValueText(wanted)} is enough to ${when === 'failedMs' ? 'roll back' : 'pause'}; ${unitsText(pair)}`;
+      return `${name} ${text}: evidence ${eValueText(logEvidence(test.mixture))} now, ${eValueText(wanted)} is enough to ${when === 'failedMs' ? 'roll back' : 'pause'}${shareText(pair, kpi, when)}; ${unitsText(pair)}`;
     }
   }
   return undefined;
+}
+
+/** How what is enough follows from what the policy says, in words; '' where it is the same. */
+function shareText({ rules, starts }: Pair, { index, floor }: KpiEvidence, when: Latch): string {
+  const said = when === 'failedMs' ? rules.rollbackAt : rules.pauseAt;
+  const { weight } = rules.kpis[index]!;
+  const shares = [
+    ...(floor ? ['half of '] : []),
+    ...(weight < 1 || floor ? [`the weight ${Number(weight.toPrecision(3))} of this KPI`] : []),
+  ].join('');
+  const by = shares === '' ? '' : ` by ${shares}${floor ? ', which has a floor' : ''}`;
+  const times = timesAfter(starts) > 1 ? `, ${timesAfter(starts)} times as evidence began anew` : '';
+  return by + times === '' ? '' : ` (${said}${by}${times})`;
 }
 
 function unitsText({ arms, rules, baseline }: Pair): string {

@@ -1,6 +1,6 @@
 import { deserialize, serialize } from 'node:v8';
 import { expect, test } from 'vitest';
-import type { CanaryRules } from '../../src/judge/canary-rules.ts';
+import type { CanaryRules, KpiRules } from '../../src/judge/canary-rules.ts';
 import { Judge, type JudgeState } from '../../src/judge/judge.ts';
 import {
   agent,
@@ -125,6 +125,34 @@ test('evidence must be the greater the less a KPI weighs, and shared between its
   expect(thresholds('floor', 'run_success')).toEqual([67, 333]);
   expect(thresholds('worse', 'run_escalation')).toEqual([50, 250]);
   expect(Math.exp(releases.test('not_worse').passAt!)).toBeCloseTo(20);
+});
+
+test('how much evidence is enough is said with what the policy says, and why it is another figure', () => {
+  const canary = [
+    ['1', 18, 0.08],
+    ['2', 2, 0.6],
+  ] as const;
+  const reasonWith = (...kpis: readonly KpiRules[]): string => {
+    const releases = releasesWith({ kpis });
+    flow(releases, [0, 5], [['1', 20, 0.08]]);
+    flow(releases, [5, 125], canary);
+    return releases.until(120).standing().reason;
+  };
+  const other = { ...runSuccess, kpi: 'run_escalation' } as const;
+  expect(reasonWith(runSuccess)).toMatch(/ 100 is enough to roll back; \d+ runs against \d+$/);
+  expect(reasonWith({ ...runSuccess, weight: 0.3 }, { ...other, weight: 0.7 })).toMatch(
+    / 333 is enough to roll back \(100 by the weight 0\.3 of this KPI\); /,
+  );
+  expect(reasonWith({ ...runSuccess, weight: 0.6, floor: 0.9 }, { ...other, weight: 0.4 })).toMatch(
+    / 333 is enough to roll back \(100 by half of the weight 0\.6 of this KPI, which has a floor\); /,
+  );
+  const anew = releasesWith();
+  flow(anew, [0, 5], [['1', 20, 0.08]]);
+  flow(anew, [5, 400], canary);
+  anew.until(150).judge.restart(anew.judge.save());
+  expect(anew.until(399).standing().reason).toMatch(
+    / 600 is enough to roll back \(100, 6 times as evidence began anew\); /,
+  );
 });
 
 test('worse by no more than the tolerance is not worse', () => {

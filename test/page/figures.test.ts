@@ -51,7 +51,7 @@ describe('figures read as people write them', () => {
     expect([0, 90_000, 3.6e6 * 3, -9e9].map((agoMs) => ago(nowMs - agoMs, nowMs))).toEqual(['just now', '1 min ago', '3 h ago', 'just now']); // prettier-ignore
     expect(duration(3.6e6 * 72)).toBe('3 days');
     const logs = [Math.log(100), 0, 7.62, Math.log(999_999), 40, 800, -9];
-    expect(logs.map(evidence)).toEqual(['100', '1', '2040', '10^6', '10^17', '10^347', 'nearly 0']);
+    expect(logs.map(evidence)).toEqual(['100', '1', '2,040', '10^6', '10^17', '10^347', 'nearly 0']);
   });
 
   test('evidence is written as the reason of the verdict beside it has it', () => {

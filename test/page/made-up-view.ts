@@ -49,7 +49,7 @@ const judgedRelease = (atMs: number): ReleaseLine => ({
     verdict: 'fail',
     action: 'rollback',
     reason:
-      'run_success is worse than that of 1.4.0: evidence 2040 now, 100 is enough to roll back; 384 runs against 1204',
+      'run_success is worse than that of 1.4.0: evidence 2,040 now, 100 is enough to roll back; 384 runs against 1204',
     isRunning: atMs > 0,
     rolledBackMs: null,
     units: 384,
@@ -177,7 +177,7 @@ export function madeUpView(count: number, over: Partial<LiveView> = {}): LiveVie
       { id: 'i1', severity: 'sev2', state: 'resolved', agent: 'billing-copilot', release: '2.0.1', environment: 'production', title: 'cost_per_run of billing-copilot is above $0.05', startedMs: atMs - 190 * minuteMs, resolvedMs: atMs - 150 * minuteMs }, // prettier-ignore
     ],
     rollbacks: [
-      { id: 'r2', state: 'awaiting_approval', mode: 'approve', agent: 'refund-agent', environment: 'production', fromRelease: '1.5.0-rc1', toRelease: '1.4.0', reason: 'run_success is worse than that of 1.4.0: evidence 2040 now, 100 is enough to roll back', outcome: '', requestedMs: atMs - 3 * minuteMs, approvalExpiresMs: atMs + 12 * minuteMs, refusedUntilMs: null, approvals: 1, approvedBy: [], approvers: ['ana', 'ben'], isOver: false, review: null }, // prettier-ignore
+      { id: 'r2', state: 'awaiting_approval', mode: 'approve', agent: 'refund-agent', environment: 'production', fromRelease: '1.5.0-rc1', toRelease: '1.4.0', reason: 'run_success is worse than that of 1.4.0: evidence 2,040 now, 100 is enough to roll back', outcome: '', requestedMs: atMs - 3 * minuteMs, approvalExpiresMs: atMs + 12 * minuteMs, refusedUntilMs: null, approvals: 1, approvedBy: [], approvers: ['ana', 'ben'], isOver: false, review: null }, // prettier-ignore
       { id: 'r1', state: 'done', mode: 'auto', agent: 'billing-copilot', environment: 'production', fromRelease: '2.0.2', toRelease: '2.0.1', reason: 'run_success is worse than the policy ever allows', outcome: 'verified: 97 of 100 runs succeed', requestedMs: atMs - 26 * 60 * minuteMs, approvalExpiresMs: null, refusedUntilMs: null, approvals: null, approvedBy: [], approvers: [], isOver: true, review: null }, // prettier-ignore
     ],
     rollbacksStopped: null,

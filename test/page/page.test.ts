@@ -36,7 +36,7 @@ describe.skipIf(missing)('the live page', () => {
     expect(few).toMatch(/not judged .* few: 7$/);
     await reads(live.page, '.judgement', /fail roll it back run_success is worse than that of 1\.4\.0/);
     const tests = await texts(live.page, '.tests li');
-    expect(tests[0]).toMatch(/worse than 1\.4\.0\? evidence 2040, enough to roll back$/);
+    expect(tests[0]).toMatch(/worse than 1\.4\.0\? evidence 2,040, enough to roll back$/);
     expect(tests[1]).toMatch(/evidence 30, enough to pause, rolls back at 493$/);
     expect(tests[3]).toMatch(/surely not worse than 1\.4\.0\? evidence 0\.0498, passes at 99\.5$/);
   });

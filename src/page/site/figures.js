@@ -187,5 +187,5 @@ export function lately(timeMs, nowMs) {
 export function evidence(log) {
   const value = Number(Math.exp(log).toPrecision(3));
   if (value < 0.01) return 'nearly 0';
-  return value < 1e6 ? String(value) : `10^${Math.round(log / Math.LN10)}`;
+  return value < 1e6 ? parts.format(value) : `10^${Math.round(log / Math.LN10)}`;
 }
