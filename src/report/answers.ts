@@ -100,6 +100,8 @@ export interface ReleaseRow {
   readonly firstMs: number;
   readonly runs: number;
   readonly good: number;
+  /** Of the policies that covered its runs. */
+  readonly revisions: readonly string[];
 }
 
 /** An attempt to take a release back. */

@@ -129,7 +129,7 @@ export function releasesSection({ releases }: Report): Section {
         kind: 'words',
         text: `${sentences}${shipped.length === 0 ? '' : `${failed}${before}.`}${recovery}`,
       },
-      { kind: 'words', text: rollbackWords(rollbacks) },
+      { kind: 'words', text: rollbackWords(rollbacks, shipped) },
       ...(shipped.length === 0
         ? []
         : [
@@ -167,6 +167,7 @@ const fates: Readonly<Record<Fate, string>> = {
   would_have_been: 'a dry run would have rolled it back; not reviewed',
   incident: 'had an incident of severity 1 to 3',
   kept: 'kept',
+  not_judged: 'not judged',
 };
 const badFates: readonly Fate[] = ['rolled_back', 'would_have_been_right', 'incident'];
 
@@ -181,9 +182,12 @@ function releaseRow({ agent, release, first, runs, success, fate }: ShippedRelea
   ];
 }
 
-function rollbackWords(figures: RollbackFigures): string {
+function rollbackWords(figures: RollbackFigures, shipped: readonly ShippedRelease[]): string {
   const { asked, automatic, approved, manual, done, dryRun, failed, notDone, underWay } = figures;
-  if (asked === 0) return 'Nothing was to be rolled back.';
+  if (asked === 0)
+    return shipped.length > 0 && shipped.every(({ fate }) => fate === 'not_judged')
+      ? 'No policy had a release judged, so nothing was to be rolled back.'
+      : 'Nothing was to be rolled back.';
   const parts = [
     `${counted(done.times, 'release')} rolled back: ${whole(automatic)} automatically, ${whole(approved)} approved by a person, ${whole(manual)} asked for by one${done.times === 0 ? '' : ` (${reviewWords(done)})`}.`,
     dryRun.times === 0

@@ -141,10 +141,11 @@ LIMIT 5`,
 
   /** Releases of which the first run ended within the months, other than an agent's first one. */
   releases: `SELECT
-    agent, release, toFloat64(toUnixTimestamp64Milli(first)) AS firstMs, runs, good
+    agent, release, toFloat64(toUnixTimestamp64Milli(first)) AS firstMs, runs, good, revisions
 FROM (
     SELECT
         AgentName AS agent, Release AS release, min(ClosedTime) AS first, ${count()} AS runs, ${count('IsGood')} AS good,
+        arraySort(groupUniqArrayIf(PolicyRevision, PolicyRevision != '')) AS revisions,
         min(first) OVER (PARTITION BY AgentName) AS agentFirst
     FROM ${runs(`ClosedTime < ${to}`)}
     WHERE Release NOT IN ('', '${unknown}', 'overflow')

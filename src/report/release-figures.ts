@@ -1,11 +1,12 @@
 import type { Answers, ReleaseRow, RollbackRow } from './answers.ts';
 import { monthAt, type Month } from './month.ts';
 import { rateOf, type Rate } from './rate.ts';
+import { statedPolicies } from './stated-policy.ts';
 
 /**
  * What became of a release: it was taken back, and nobody found that wrong; a dry run would have taken it back, and a person found that right, or wrong,
  * or nobody has said; it had an incident of severity 1 to 3, other than of its rollback; it was taken back,
- * and people found that wrong; or nothing of that.
+ * and people found that wrong; or nothing of that, though it was judged, or while no policy had it judged.
  */
 export type Fate =
   | 'rolled_back'
@@ -14,7 +15,8 @@ export type Fate =
   | 'would_have_been_wrong'
   | 'would_have_been'
   | 'incident'
-  | 'kept';
+  | 'kept'
+  | 'not_judged';
 
 /** A change: a release that an agent got after it had another. */
 export interface ShippedRelease {
@@ -71,10 +73,15 @@ const graver = ['sev1', 'sev2', 'sev3'];
 
 /** The releases of `month` and of the months before it. */
 export function releaseFigures(
-  answers: Pick<Answers, 'releases' | 'rollbacks' | 'incidents'>,
+  answers: Pick<Answers, 'releases' | 'rollbacks' | 'incidents' | 'policies'>,
   month: Month,
 ): ReleaseFigures {
-  const all = answers.releases.map((row) => shippedOf(row, answers));
+  const judging = new Set(
+    statedPolicies(answers.policies)
+      .filter(({ gates, isCut }) => isCut || gates?.canary !== undefined)
+      .map(({ revision }) => revision),
+  );
+  const all = answers.releases.map((row) => shippedOf(row, answers, judging));
   const isNow = (time: number | string): boolean => monthAt(new Date(time).getTime()) === month;
   const [shipped, shippedBefore] = parted(all, ({ first }) => isNow(first));
   const [attempts, attemptsBefore] = parted(answers.rollbacks, ({ requestedMs }) => isNow(requestedMs));
@@ -90,15 +97,21 @@ export function releaseFigures(
   };
 }
 
-function shippedOf(row: ReleaseRow, answers: Pick<Answers, 'rollbacks' | 'incidents'>): ShippedRelease {
-  const { agent, release, firstMs, runs, good } = row;
+/** `judging` are the revisions of policies that have releases judged. */
+function shippedOf(
+  row: ReleaseRow,
+  answers: Pick<Answers, 'rollbacks' | 'incidents'>,
+  judging: ReadonlySet<string>,
+): ShippedRelease {
+  const { agent, release, firstMs, runs, good, revisions } = row;
+  const fate = fateOf(row, answers);
   return {
     agent,
     release,
     first: new Date(firstMs).toISOString(),
     runs,
     success: rateOf(good, runs),
-    fate: fateOf(row, answers),
+    fate: fate === 'kept' && !revisions.some((one) => judging.has(one)) ? 'not_judged' : fate,
   };
 }
 

@@ -30,6 +30,10 @@ const document = z.object({
   objectives: z.record(z.string(), objective.optional().catch(undefined)).catch({}),
   drill: z.object({ every: z.string(), scenario: z.string() }).optional().catch(undefined),
   risks: z.array(risk).catch([]),
+  gates: z
+    .object({ canary: z.looseObject({}).optional() })
+    .optional()
+    .catch(undefined),
 });
 
 /** A revision of a policy, with as much of its text as the report reads. */

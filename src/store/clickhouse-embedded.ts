@@ -2,6 +2,7 @@ import { createClient, type ClickHouseClient, type ClickHouseClientConfigOptions
 import { access, constants, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Log } from '../core/log.ts';
+import { OwnerLock } from '../core/owner-lock.ts';
 import { faultOf } from './clickhouse-fault.ts';
 import type { BlockInsert, ClickHouse } from './clickhouse.ts';
 import { insertFromFile } from './insert-statement.ts';
@@ -29,11 +30,12 @@ export async function connectEmbedded(directory: string): Promise<ClickHouseClie
     const connection = createChdbConnection({ path: enginePath(directory) }) as unknown as ConnectionOption;
     return createClient({ connection });
   } catch (cause) {
-    throw new Error(
-      `cannot open the embedded ClickHouse in ${directory}: one process owns this folder, so stop the other one or set another data_dir (${String(cause)})`,
-      { cause },
-    );
+    throw new Error(`${inUse(directory)} (${String(cause)})`, { cause });
   }
+}
+
+function inUse(directory: string): string {
+  return `cannot open the embedded ClickHouse in ${directory}: one process owns this folder, so stop the other one or set another data_dir`;
 }
 
 /** Where the engine keeps its files within our directory. */
@@ -52,6 +54,8 @@ class EmbeddedClickHouse implements ClickHouse {
   readonly #insertsDirectory: string;
   readonly #log: Log;
   #clients: Clients | undefined;
+  /** Taken before the engine takes its own, because that says on standard error in many lines that it cannot. */
+  #lock: OwnerLock | undefined;
   #insertsStarted = 0;
 
   constructor(directory: string, log: Log) {
@@ -63,10 +67,21 @@ class EmbeddedClickHouse implements ClickHouse {
   async start(): Promise<void> {
     if (this.#clients) return;
     await this.#prepareDirectory();
+    this.#lock = OwnerLock.take(join(this.#directory, 'owner.lock'));
+    if (!this.#lock) throw new Error(inUse(this.#directory));
+    try {
+      this.#clients = await this.#connect();
+    } catch (error) {
+      this.#lock.release();
+      throw error;
+    }
+    await this.#removeLeftovers(); // only now is it certain that no other process uses them
+  }
+
+  async #connect(): Promise<Clients> {
     // The engine runs one statement at a time per connection; a long query must not hold up an insert.
     const statements = await connectEmbedded(this.#directory);
-    this.#clients = { statements, inserts: await connectEmbedded(this.#directory) };
-    await this.#removeLeftovers(); // only now is it certain that no other process uses them
+    return { statements, inserts: await connectEmbedded(this.#directory) };
   }
 
   async stop(): Promise<void> {
@@ -74,6 +89,7 @@ class EmbeddedClickHouse implements ClickHouse {
     this.#clients = undefined;
     await clients?.inserts.close();
     await clients?.statements.close();
+    if (clients) this.#lock?.release();
   }
 
   nowMs(): number {

@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import type { Database, open as openLmdb, RootDatabase } from 'lmdb';
 import { z } from 'zod';
 import { lmdbFault } from './lmdb-header.ts';
-import { OwnerLock } from './owner-lock.ts';
+import { OwnerLock } from '../core/owner-lock.ts';
 import { footprintBytes } from './retention.ts';
 
 /** A put of a record, or its removal when there is no value. */

@@ -37,7 +37,7 @@ test('every attempt to take a release back is counted once, in its month', () =>
   fc.assert(
     fc.property(fc.array(attempt), (rollbacks) => {
       const { rollbacks: now, rollbacksBefore: before } = releaseFigures(
-        { releases: [], rollbacks, incidents: [] },
+        { releases: [], rollbacks, incidents: [], policies: [] },
         '2026-10',
       );
       expect(now.asked + before.asked).toBe(rollbacks.length);
@@ -65,7 +65,7 @@ test('a rollback that a person asked for is manual, and one that a person let ha
     { ...done, cause: 'judge', isApproved: 0, state: 'dry_run', destination: '' },
   ];
   const { rollbacks: now, recoveryMedianSeconds } = releaseFigures(
-    { releases: [], rollbacks, incidents: [] },
+    { releases: [], rollbacks, incidents: [], policies: [] },
     '2026-10',
   );
   expect(now).toMatchObject({ asked: 4, manual: 1, approved: 1, automatic: 1, notDone: 1 });
@@ -111,6 +111,19 @@ const october = {
   asOfMs: Date.UTC(2026, 10) - 1,
   environment: 'production',
 };
+
+test('a release is kept only where a policy had it judged', () => {
+  const row = { agent: 'a', release: '2', firstMs: Date.UTC(2026, 9, 6), runs: 100, good: 50 };
+  const document = JSON.stringify({ gates: { canary: { min_runs: 100 } } });
+  const policies = [
+    policy,
+    { ...policy, revision: 'r2', document },
+    { ...policy, revision: 'r3', document: '' },
+  ];
+  const releases = [[], ['r1'], ['r1', 'r2'], ['r3']].map((revisions) => ({ ...row, revisions }));
+  const { shipped } = releaseFigures({ releases, rollbacks: [], incidents: [], policies }, '2026-10');
+  expect(shipped.map(({ fate }) => fate)).toEqual(['not_judged', 'not_judged', 'kept', 'kept']);
+});
 
 test('an error budget is what may go wrong less what did', () => {
   const figures = policyFigures({ policies: [policy], covered: [covered], drills: [] }, october);

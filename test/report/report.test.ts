@@ -111,7 +111,7 @@ describe('of a generated month', () => {
   test('what people found of rollbacks decides what became of a release, the last word first', () => {
     const { rollbacks, shipped, changeFail } = report.releases;
     expect(shipped.map(({ agent, release, fate }) => [agent, release, fate])).toEqual([
-      ['research-agent', '2026.10', 'kept'],
+      ['research-agent', '2026.10', 'not_judged'],
       ['refund-agent', '1.5.0', 'rolled_back'],
       ['refund-agent', '1.5.1', 'kept'],
       ['support-agent', '9', 'would_have_been_right'],

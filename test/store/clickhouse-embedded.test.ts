@@ -32,8 +32,12 @@ describe('an open embedded ClickHouse', () => {
   });
 
   test('is the only process that has its directory open', async () => {
-    const { stdout } = child(directory, 'open');
-    expect((await stdout.toArray()).join('')).toMatch(/one process owns this folder, so stop the other one/);
+    const { stdout, stderr } = child(directory, 'open');
+    const [said, engineSaid] = await Promise.all([stdout.toArray(), stderr.toArray()]);
+    expect(said.join('')).toMatch(
+      /^cannot open .*: one process owns this folder, so stop the other one .*\n$/,
+    );
+    expect(engineSaid.join('')).toBe('');
   });
 });
 
@@ -110,7 +114,7 @@ function child(
   directory: string,
   task: 'open' | 'insert',
   flags: readonly string[] = [],
-): ChildProcessByStdio<null, Readable, null> {
+): ChildProcessByStdio<null, Readable, Readable> {
   const program = `
     import { openEmbeddedClickHouse } from '${new URL('../../src/store/clickhouse-embedded.ts', import.meta.url).href}';
     import { numbersInsert, silentLog } from '${new URL('embedded.ts', import.meta.url).href}';
@@ -126,6 +130,6 @@ function child(
     await clickhouse.stop(AbortSignal.timeout(1000));
   `;
   return spawn(process.execPath, [...flags, '--input-type=module', '--eval', program], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
 }

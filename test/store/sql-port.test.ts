@@ -127,9 +127,9 @@ describe('the SQL port answers', () => {
     const query = "SELECT getSetting('output_format_pretty_color')";
     expect((await ask(query)).text).toBe('0\n');
     expect((await ask('SELECT 1 FORMAT Pretty', 'output_format_pretty_color=1')).text).toContain('\u001b[');
-    const request = { url: port.url, token: undefined, query: 'SELECT 1', format: 'Pretty' };
-    expect(await runSql(request)).not.toContain('\u001b[');
-    expect(await runSql({ ...request, isColored: true })).toContain('\u001b[');
+    const pretty = { url: port.url, token: undefined, query: 'SELECT 1', format: 'Pretty' };
+    expect(await runSql(pretty)).not.toContain('\u001b[');
+    expect(await runSql({ ...pretty, isColored: true })).toContain('\u001b[');
   });
 
   test.each([
