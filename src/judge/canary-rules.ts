@@ -19,13 +19,13 @@ export interface KpiRules {
   readonly kpi: JudgedKpi;
   /** More than 0; together 1. */
   readonly weight: number;
-  /** The share of bad that the objective allows; undefined where it states none, and of amounts. */
+  /** The mean that the objective allows, a share of bad or an amount; undefined where it states none, or a quantile. */
   readonly reference: number | undefined;
   /** The most that it may be whatever other releases do: a share of bad, or an amount. */
   readonly floor: number | undefined;
   /** Whose scores; of quality only. */
   readonly evaluator?: string;
-  /** The most that the objective allows; of amounts only, which are US dollars of a cost and seconds of a duration. */
+  /** The most that the objective allows, of the mean or of a quantile; of amounts only, which are US dollars of a cost and seconds of a duration. */
   readonly limit?: number;
 }
 

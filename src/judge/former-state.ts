@@ -19,7 +19,10 @@ export function renewState({ deployments }: Pick<JudgeState, 'deployments'>): vo
 }
 
 function renewRules({ kpis }: CanaryRules): void {
-  for (const kpi of kpis) rename(kpi, 'limitUsd', 'limit');
+  for (const kpi of kpis) {
+    rename(kpi, 'limitUsd', 'limit');
+    if (kpi.limit !== undefined) Reflect.set(kpi, 'reference', kpi.limit); // objectives on costs are on their mean
+  }
 }
 
 /** The pairs of its releases, and those that a unit was placed in before its release got another one. */

@@ -95,9 +95,8 @@ function capOf({ limit = 0, floor = 0 }: KpiRules, history: readonly number[]): 
   return cap > 0 ? cap : undefined;
 }
 
-function referenceOf({ reference, limit }: KpiRules, cap: number | undefined): number {
-  if (cap !== undefined) return limit === undefined ? usualShare : Math.min(1, limit / cap);
-  return reference ?? usualShare;
+function referenceOf({ reference }: KpiRules, cap = 1): number {
+  return reference === undefined ? usualShare : Math.min(1, reference / cap);
 }
 
 /** The score of a unit that showed `figure`: 0 is good, 1 is bad. */

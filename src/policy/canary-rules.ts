@@ -2,6 +2,7 @@ import type { Outcome } from '../semconv/vocabulary.ts';
 import { judgedKpis, type CanaryGate, type JudgedKpi } from './gate-schema.ts';
 import { isBetterHigher } from './kpi-direction.ts';
 import { metricsOf } from './kpi-metrics.ts';
+import { meanBoundOf } from './objective-schema.ts';
 import type { Policy } from './policy-schema.ts';
 import { durationSeconds } from './policy-values.ts';
 import type { PolicyFile } from './read-policy.ts';
@@ -36,13 +37,13 @@ interface JudgedKpiRules {
   readonly kpi: JudgedKpi;
   /** More than 0; together 1. */
   readonly weight: number;
-  /** The share of bad that the objective allows; undefined where it states none, and of amounts. */
+  /** The mean that the objective allows, a share of bad or an amount; undefined where it states none, or a quantile. */
   readonly reference: number | undefined;
   /** The most that it may be whatever other releases do: a share of bad, or an amount. */
   readonly floor: number | undefined;
   /** Whose scores. */
   readonly evaluator?: string;
-  /** The most that the objective allows; of amounts only, which are US dollars of a cost and seconds of a duration. */
+  /** The most that the objective allows, of the mean or of a quantile; of amounts only, which are US dollars of a cost and seconds of a duration. */
   readonly limit?: number;
 }
 
@@ -93,12 +94,13 @@ function rulesOf(
 ): JudgedKpiRules {
   const objective = objectives[kpi];
   const bound = objective && ('at_least' in objective ? objective.at_least : objective.at_most);
+  const meanBound = objective && meanBoundOf(objective);
   const least = floor[kpi];
   const isAmount = ['USD', 'seconds'].includes(metricsOf(kpi).unit);
   return {
     kpi,
     weight,
-    reference: bound === undefined || isAmount ? undefined : mostOf(kpi, bound),
+    reference: meanBound === undefined ? undefined : mostOf(kpi, meanBound),
     floor: least === undefined ? undefined : mostOf(kpi, least),
     ...(objective && 'evaluator' in objective ? { evaluator: objective.evaluator } : {}),
     ...(isAmount && bound !== undefined ? { limit: bound } : {}),

@@ -137,6 +137,7 @@ function giveFormerNames(thing: unknown, seen = new Set<unknown>()): void {
     giveFormerNames(value, seen);
     const former = { cap: 'capUsd', limit: 'limitUsd' }[name];
     if (former === undefined) continue;
+    if (name === 'limit') Reflect.set(thing, 'reference', undefined);
     Reflect.set(thing, former, value);
     Reflect.deleteProperty(thing, name);
   }
@@ -195,7 +196,7 @@ test('an upgrade during a canary keeps its evidence: a snapshot of version 1 is 
     share: 0.25,
     kpis: [
       { kpi: 'run_success', weight: 0.5, reference: 0.1, floor: undefined },
-      { kpi: 'cost_usd_per_run', weight: 0.5, reference: undefined, floor: 0.5, limit: 0.01 },
+      { kpi: 'cost_usd_per_run', weight: 0.5, reference: 0.01, floor: 0.5, limit: 0.01 },
     ],
   };
   const judgedBy = async (upgrades: boolean) => {

@@ -74,6 +74,12 @@ test('a run that takes very long is one run: durations count up to twice what is
   expect(evidenceOf(two(800), { limit: 600 })).toBeGreaterThan(evidenceOf(two(240), { limit: 600 }));
 });
 
+test('what an objective asks of a quantile says how much counts, and nothing of the mean; of the mean it says that', () => {
+  const evidence = [undefined, 24, 120].map((reference) => evidenceOf(two(90), { reference }));
+  expect(evidence[0]).toBe(evidence[1]); // a tenth of twice 120 s, as of all of which nothing is said
+  expect(evidence[2]).toBeLessThan(evidence[0]!);
+});
+
 test('a run that has not ended by its deadline took as long as that', () => {
   const hung = two(60).map((run) => ({ ...run, takes: Infinity }));
   expect(evidenceOf(hung, { limit: 600 })).toBe(evidenceOf(two(15 * 60), { limit: 600 }));

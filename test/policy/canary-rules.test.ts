@@ -69,12 +69,26 @@ test('of every KPI the share of bad counts, whichever way it is stated, and of c
     kpi('outcome_evidence', 0.2, undefined),
     kpi('run_duration', undefined, 90, { limit: 60 }),
     kpi('quality_score', 0.2, 0.5, { evaluator: 'Answer "relevance" (v2)*' }),
-    kpi('cost_usd_per_run', undefined, 0.2, { limit: 0.05 }),
-    kpi('review_cost_usd_per_run', undefined, undefined, { limit: 0.5 }),
+    kpi('cost_usd_per_run', 0.05, 0.2, { limit: 0.05 }),
+    kpi('review_cost_usd_per_run', 0.5, undefined, { limit: 0.5 }),
     kpi('tool_call_success', 0.005, undefined),
     kpi('tool_call_attempt_success', 0.05, undefined),
     kpi('tool_call_retry', 0.2, 0.45),
   ]);
+});
+
+test('only an objective on the mean says what the mean of durations may be', () => {
+  const weights = { run_duration: 1 };
+  const of = (stat: string) =>
+    canaryRulesOf(
+      policyFile({
+        objectives: { run_duration: { ...everyObjective['run_duration'], stat } },
+        gates: { canary: { ...canary, weights } },
+      }),
+    )?.kpis[0];
+  expect(of('mean')).toMatchObject({ reference: 60, limit: 60 });
+  for (const stat of ['p50', 'p95', 'p99'])
+    expect(of(stat)).toMatchObject({ reference: undefined, limit: 60 });
 });
 
 test('a KPI without an objective has no reference, and one without weight decides nothing', () => {
