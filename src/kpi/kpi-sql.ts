@@ -79,7 +79,7 @@ WHERE ${inWindow('EndTime')}`,
 };
 
 const countsSpans =
-  'The SQL counts spans: those of a run and a tool with one call id are attempts of one call, any other is a call of its own.';
+  'The SQL counts spans: those of a run and a tool with one call id are attempts of one call, any other is a call of its own. The run of a span is the one that the span itself names, else its trace.';
 /** Spans that tell of one call are put together by what only the run as a whole says: by nesting, arguments and numbers. */
 const differs: Readonly<Record<string, string>> = {
   plimsoll_kpi_tool_call_success: `${countsSpans} It gives the gauge where each call without an id is one span and no id is used for two calls: the spans of a client and of a server without an id are two calls to it, and so is a retry that is told by its arguments.`,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { kpiReference } from '../../src/kpi/kpi-sql.ts';
 import type { Report } from '../../src/report/report.ts';
 import type { ClickHouse } from '../../src/store/clickhouse.ts';
 import { aloneDialect, migrate, readMigrations } from '../../src/store/migrations.ts';
@@ -144,4 +145,37 @@ test('what is there twice is counted once', async () => {
   const changed: string[] = [];
   for (const { title, sql } of settled) if ((await shown(sql)) !== answers.get(title)) changed.push(title);
   expect(changed).toEqual(['Did spans come late?', 'Is every span there, once?']); // of places on the stream
+});
+
+test('a call counts for the release of its run, as in the gauge, whatever its span says', async () => {
+  // One more failed call of each run of the first of October, which knows neither the agent nor the release.
+  await clickhouse.command(
+    `INSERT INTO otel_traces
+    SELECT * REPLACE (
+      concat('f', substring(SpanId, 2)) AS SpanId, 'payments' AS AgentName, 'unknown' AS Release, 'lookup_order' AS ToolName,
+      'error' AS Result, '' AS ToolCallId, StreamOffset + 2000000 AS StreamOffset)
+    FROM otel_traces WHERE Step = 'tool' AND Timestamp >= 1790812800 AND Timestamp < 1790899200 LIMIT 1 BY RunId`,
+  );
+  const { sql = '' } = kpiReference.find(({ kpi }) => kpi.stem === 'plimsoll_kpi_tool_call_success') ?? {};
+  const counted = await clickhouse.query<Record<string, unknown>>(
+    sql
+      .replaceAll("{from:DateTime64(3, 'UTC')}", "toDateTime64('2026-10-01 00:00:00', 3, 'UTC')")
+      .replaceAll("{to:DateTime64(3, 'UTC')}", "toDateTime64('2026-10-08 00:00:00', 3, 'UTC')"),
+  );
+  const failing = counted
+    .filter((row) => row['environment'] === 'production' && row['numerator'] !== row['denominator'])
+    .map((row) => [
+      row['agent'],
+      row['release'],
+      row['tool'],
+      Number(row['numerator']),
+      Number(row['denominator']),
+    ]);
+  const asked = await rowsOf('Which tools fail in which release, as the gauges count?');
+  const answered = asked.map((row) => {
+    const calls = Number(row['Calls']);
+    return [row['Agent'], row['OfRelease'], row['ToolName'], calls - Number(row['Failed']), calls];
+  });
+  expect(new Set(answered)).toEqual(new Set(failing));
+  expect(answered.length).toBeGreaterThan(4);
 });

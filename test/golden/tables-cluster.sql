@@ -628,3 +628,9 @@ ALTER TABLE kpi_hourly ON CLUSTER `it's \`main\``
     COMMENT COLUMN ReviewSecondsPerRun 'Seconds: ReviewSeconds / Runs.',
     COMMENT COLUMN RunUnpricedRatio 'Share of Runs of unknown price, which are in no cost.',
     COMMENT COLUMN QualityScoreRatio 'By evaluator, the mean of its scores, 0 to 1; add up with ScoredRuns as weights.';
+
+ALTER TABLE otel_traces ON CLUSTER `it's \`main\``
+    COMMENT COLUMN RunId 'Of the run that it is part of, as this span says; the trace id where it does not, even where another span of the trace does.';
+
+ALTER TABLE tool_calls ON CLUSTER `it's \`main\``
+    COMMENT COLUMN RunId 'Of the run that it is part of, as this span says; the trace id where it does not, even where another span of the trace does.';
