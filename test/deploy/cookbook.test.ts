@@ -171,8 +171,8 @@ test('a call counts for the release of its run, as in the gauge, whatever its sp
       Number(row['numerator']),
       Number(row['denominator']),
     ]);
-  const asked = await rowsOf('Which tools fail in which release, as the gauges count?');
-  const answered = asked.map((row) => {
+  const failingTools = await rowsOf('Which tools fail in which release, as the gauges count?');
+  const answered = failingTools.map((row) => {
     const calls = Number(row['Calls']);
     return [row['Agent'], row['OfRelease'], row['ToolName'], calls - Number(row['Failed']), calls];
   });
