@@ -75,7 +75,7 @@ test('without a configuration it runs the shipped one, becomes ready, and stops 
   });
   const [, health = ''] = /^ {2}health +(\S+)$/m.exec(said) ?? [];
   await until('data flows', async () => (await fetch(health)).ok);
-  const [, page = ''] = /^ {2}API +(\S+)$/m.exec(said) ?? [];
+  const [, page = ''] = /^ {2}page, API +(\S+)$/m.exec(said) ?? [];
   const asked = await fetch(page, { headers: { accept: 'text/html' } });
   expect(await asked.text()).toContain('<html');
   for (const name of ['main.js', 'base.css', 'uPlot.esm.js'])

@@ -100,6 +100,7 @@ describe.skipIf(ownBrokerMissing())('brokers that die or hang', () => {
     await leadersOf(aware); // answered after that question was sent, by a broker that is awake
     cluster.wake(hung - 1);
     expect(await leaders).not.toContain(hung);
+    await until('the one that hung to be back', async () => (await aware.refresh()).brokers.length === 3);
     for (const each of [asking, aware]) each.close();
     await stream.stop(soon());
   });
