@@ -7,7 +7,7 @@ import { CountReporter } from './count-reporter.ts';
 import { LongestFirst } from './longest-first.ts';
 
 /** Tests may take this long; ten times as many cases, ten times as long. */
-const limitMs = 240 * Number(process.env['PLIMSOLL_TEST_RUNS'] ?? 500);
+const limitMs = 600 * Number(process.env['PLIMSOLL_TEST_RUNS'] ?? 200);
 
 /** What a machine must fetch or build before it can test with it is no test at all where it cannot. */
 function without(what: string, missing: string | undefined, ...files: readonly string[]): readonly string[] {

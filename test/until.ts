@@ -4,7 +4,7 @@ type Falsy = false | null | undefined;
 
 const pauseMs = 5;
 /** The longest pause: what takes long to ask is asked less often. */
-const longestPauseMs = 100;
+const longestPauseMs = 250;
 
 /** Resolves when `condition` returns something truthy; rejects with `what` after `limitMs`. Errors count as "not yet". */
 export async function until<T>(
@@ -24,6 +24,6 @@ export async function until<T>(
     }
     if (Date.now() > deadline) throw new Error(`waited ${limitMs} ms in vain for: ${what}`, { cause: last });
     const tookMs = performance.now() - askedMs;
-    await sleep(Math.min(Math.max(pauseMs, tookMs), longestPauseMs)); // half of the time is for what is waited for
+    await sleep(Math.min(Math.max(pauseMs, 2 * tookMs), longestPauseMs)); // most of the time is for what is waited for
   }
 }

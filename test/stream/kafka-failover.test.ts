@@ -29,7 +29,7 @@ describe.skipIf(ownBrokerMissing())('brokers that die or hang', () => {
   /** Writes and reads while `fault` goes on; expects every acknowledged record to be there once and to be read in order. */
   async function survives(fault: (goingOn: () => Promise<void>) => Promise<void>): Promise<void> {
     const topic = newTopic();
-    const stream = kafkaStream(cluster.addresses, { topic, partitions: 3 });
+    const stream = kafkaStream(cluster.addresses, { topic, partitions: 3, lingerMs: 20 });
     await stream.start();
     const acknowledged: string[][] = [[], [], []];
     const over = new AbortController();
