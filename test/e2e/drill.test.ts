@@ -135,8 +135,8 @@ service: { telemetry: { metrics: { endpoint: "127.0.0.1:${ports[4]}" } } }
 
   test('ends as at Ctrl-C when nobody reads what it says', async () => {
     const { demo, children } = await beginBeside('');
-    demo.leaveUnread();
     const pids = await children();
+    demo.leaveUnread();
     expect(await demo.ended).toMatchObject({ code: 0, stderr: '' });
     expect(await isUp()).toBe(false);
     expect(pids.filter(isAlive)).toEqual([]);
