@@ -6,7 +6,7 @@ import { parse, stringify } from 'yaml';
 import { checkRendered } from '../../src/cli/rendered-check.ts';
 import { plimsoll } from '../e2e/program.ts';
 import { called } from './called.ts';
-import { changed, plain, type Mapping } from '../policy/policies.ts';
+import { canary, changed, plain, type Mapping } from '../policy/policies.ts';
 import { requires, withoutTools } from '../requires.ts';
 
 const shipped = new URL('../../config/policies/refund-agent.yaml', import.meta.url).pathname;
@@ -51,18 +51,6 @@ test('help says what a policy does not yet do: the parts that check says are not
 });
 
 test('check finds what is wrong with traffic that a test is about, and with cases', async () => {
-  const canary = {
-    share: 0.1,
-    unit: 'run',
-    deadline: '15m',
-    min_runs: 20,
-    weights: { run_success: 1 },
-    margin: 0.05,
-    pause_at: 20,
-    rollback_at: 100,
-    max: '24h',
-    on_timeout: 'pause',
-  };
   const blocked = { name: 'bad', fixture: 'bad.yaml', gate: 'canary', release: '2', verdict: 'fail' };
   writeFileSync(join(folder, 'bad.yaml'), 'agent: a\nenvironment: b\nminuts: 5\n');
   const file = write('policy.yaml', { gates: { canary }, tests: [blocked] });
